@@ -1,0 +1,74 @@
+# Every command of the project. Hooks, CI and the README call these and nothing else.
+# PYTHON=python3.12 chooses the interpreter, EXIT=1 lets the demo end by itself,
+# MLOPS_HOME moves the state of the stack away from .mlops.
+
+MLOPS_HOME ?= .mlops
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Without bytecode every Airflow process would compile all it imports, at every start.
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME
+export MLOPS_HOME
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix up down bench docs clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## create .venv with every pinned package (the others do this by themselves)
+
+demo: $(STAMP) ## run the whole loop on real flights, then keep the UI up (EXIT=1: stop and report)
+	@$(BIN)/python -m demo $(if $(filter-out 0,$(EXIT)),--exit)
+
+test: check ## static checks, then every test
+	@$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(STAMP) ## static checks only: lint, format, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: $(STAMP) ## repair what lint and format can repair
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+up: $(STAMP) ## start Airflow and MLflow alone, until Ctrl-C
+	@$(BIN)/mlops up
+
+down: $(STAMP) ## end every process of the stack, orphans included
+	@$(BIN)/mlops down
+
+bench: $(STAMP) ## measure every figure the project claims
+	@set -e; for file in benchmarks/[a-z]*.py; do $(BIN)/python "$$file"; done
+
+docs: $(STAMP) ## check the documentation: links, examples, names
+	@$(BIN)/python -m pytest tests/docs -q
+
+clean: ## end the stack, remove caches, build output and all state below MLOPS_HOME
+	@if [ -x $(BIN)/mlops ]; then $(BIN)/mlops down; fi
+	@if [ -f "$(MLOPS_HOME)/stack.lock" ]; then rm -rf "$(MLOPS_HOME)"; fi
+	@rm -rf build dist htmlcov .coverage .coverage.* .hypothesis \
+	  .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(STAMP): constraints.txt pyproject.toml
+	@python=; for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then python=$$candidate; break; fi; done; \
+	if [ -z "$$python" ]; then \
+	  echo "No Python 3.11 or newer: $(or $(PYTHON),python3, python3.13, python3.12 and python3.11) tried." >&2; \
+	  echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; fi; \
+	echo "Installing into $(VENV) with $$($$python --version)"; \
+	$$python -m venv $(VENV) || { \
+	  echo "Python cannot make virtual environments: install its venv package (Debian: python3-venv)" >&2; \
+	  exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@# uv does not read pip's configuration: hand over the index a machine may have set there.
+	@index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null) || index=; \
+	if [ -n "$$index" ] && [ -z "$$UV_DEFAULT_INDEX" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
+	uv="$(BIN)/uv pip install --python $(BIN)/python"; \
+	$$uv --compile-bytecode -r constraints.txt && $$uv --quiet --no-deps -e .
+	@touch $@

@@ -1,0 +1,135 @@
+"""Everything that is unique to the flight delay model."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from mlops_tasks.spec import (
+    DatasetSpec,
+    DriftSpec,
+    GateSpec,
+    InputSpec,
+    LabelSpec,
+    ModelSpec,
+    PerformanceSpec,
+    RetrainSpec,
+)
+
+HERE = Path(__file__).parent
+FIRST, LAST = date(2013, 1, 1), date(2013, 12, 31)
+
+FLIGHTS = DatasetSpec(
+    name="flights",
+    description="Scheduled flights from New York: what is known before departure.",
+    owner="airline-data",
+    conn_id="flights_source",
+    query="""
+        SELECT flight_id, flight_date, schedule.carrier, origin, dest, distance, seats,
+               scheduled_departure, scheduled_hour, scheduled_minute
+        FROM schedule LEFT JOIN planes ON planes.tailnum = schedule.tailnum
+        WHERE flight_date = :partition
+    """,
+    columns={
+        "flight_id": "string",
+        "flight_date": "string",
+        "carrier": "string",
+        "origin": "string",
+        "dest": "string",
+        "distance": "int64",
+        "seats": "int64?",
+        "scheduled_departure": "timestamp",
+        "scheduled_hour": "int64",
+        "scheduled_minute": "int64",
+    },
+    key=("flight_id",),
+    expectations=HERE / "expectations" / "flights.json",
+    start=FIRST,
+    end=LAST,
+)
+
+WEATHER = DatasetSpec(
+    name="weather",
+    description="Hourly weather at the three New York airports.",
+    owner="airline-data",
+    conn_id="flights_source",
+    query="SELECT * FROM weather WHERE observation_date = :partition",
+    columns={
+        "origin": "string",
+        "observed_at": "timestamp",
+        "temp": "float64?",
+        "dewp": "float64?",
+        "humid": "float64?",
+        "wind_dir": "float64?",
+        "wind_speed": "float64?",
+        "wind_gust": "float64?",
+        "precip": "float64?",
+        "pressure": "float64?",
+        "visib": "float64?",
+    },
+    key=("origin", "observed_at"),
+    expectations=HERE / "expectations" / "weather.json",
+    start=FIRST,
+    end=LAST,
+)
+
+ARRIVALS = DatasetSpec(
+    name="arrivals",
+    description="How flights arrived: recorded after landing, for cancelled flights never.",
+    owner="airline-data",
+    conn_id="flights_source",
+    query="""
+        SELECT flight_id, dep_time, dep_delay, arr_time, arr_delay, air_time, recorded_at
+        FROM arrivals WHERE flight_date = :partition
+    """,
+    columns={
+        "flight_id": "string",
+        "dep_time": "int64",
+        "dep_delay": "float64?",
+        "arr_time": "int64",
+        "arr_delay": "float64?",
+        "air_time": "float64?",
+        "recorded_at": "timestamp",
+    },
+    key=("flight_id",),
+    expectations=HERE / "expectations" / "arrivals.json",
+    start=FIRST,
+    end=LAST,
+    delay_days=2,
+    refresh_after_days=7,
+)
+
+MODEL = ModelSpec(
+    name="flight_delays",
+    description="Will this flight arrive more than 15 minutes late? Asked two hours before.",
+    owner="airline-ml",
+    inputs=(InputSpec(dataset=FLIGHTS), InputSpec(dataset=WEATHER, lookback_days=1)),
+    label=LabelSpec(dataset=ARRIVALS, positive="arr_delay > 15"),
+    features_sql=HERE / "features.sql",
+    as_of="asked_at",
+    observed_at=("weather_observed_at",),
+    categorical=("carrier", "origin", "dest"),
+    numeric=(
+        "minute_of_day",
+        "day_of_week",
+        "distance",
+        "seats",
+        "temp",
+        "dewp",
+        "humid",
+        "wind_dir",
+        "wind_speed",
+        "wind_gust",
+        "precip",
+        "pressure",
+        "visib",
+    ),
+    estimator="flight_delays.model:build",
+    random_state=2013,
+    train_days=60,
+    evaluation_days=7,
+    gate=GateSpec(min_value=0.55),
+    drift=DriftSpec(window_days=7),
+    performance=PerformanceSpec(window_days=7),
+    retrain=RetrainSpec(cooldown_days=7, max_age_days=30),
+)

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Run once by the postgres image, on an empty data folder: one database and one user each, so that
+# no component can read the tables of another.
+set -eu
+
+for name in airflow ledger mlflow; do
+    variable="$(printf '%s' "$name" | tr '[:lower:]' '[:upper:]')_DB_PASSWORD"
+    password="$(printenv "$variable")"
+    psql --username postgres --set ON_ERROR_STOP=1 --set name="$name" --set password="$password" <<'SQL'
+CREATE USER :"name" PASSWORD :'password';
+CREATE DATABASE :"name" OWNER :"name";
+REVOKE CONNECT ON DATABASE :"name" FROM PUBLIC;
+SQL
+done

@@ -1,0 +1,288 @@
+"""Evaluate: challenger and champion on the same later rows, and the gate's verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.exceptions import LeakageError
+from mlops_tasks.features import feature_frame
+from mlops_tasks.profile import profile_frame
+from mlops_tasks.tracking import PIN_FILE, SCORE_PROFILE
+from mlops_tasks.types import TrainingPin, Verdict
+from mlops_tasks.windows import day_blocks, labelled_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.spec import GateSpec, ModelSpec
+    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.types import TrainResult
+
+    Floats = npt.NDArray[np.float64]
+
+__all__ = ["Interval", "bootstrap_auc", "classification_metrics", "evaluate", "roc_auc"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with its bootstrap confidence interval."""
+
+    value: float
+    lower: float
+    upper: float
+
+
+def evaluate(
+    spec: ModelSpec,
+    pin: TrainingPin,
+    challenger: TrainResult,
+    champion: RegisteredVersion | None,
+    *,
+    lake: Lake,
+    tracking: Tracking,
+) -> Verdict:
+    """Score challenger and champion on the pinned evaluation window and judge.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model, with its gate.
+    pin : TrainingPin
+        The evaluation window; it lies after the challenger's training window.
+    challenger : TrainResult
+        The newly trained model.
+    champion : RegisteredVersion or None
+        The version in production; None for a first one.
+    lake, tracking : Lake, Tracking
+        Where data and models are.
+
+    Returns
+    -------
+    Verdict
+        "promote" if the whole interval of the paired difference in ROC AUC lies above zero and
+        the log loss is not worse than allowed; a first champion must have its whole interval above
+        the gate's floor. Otherwise "keep": ties keep the champion.
+
+    Raises
+    ------
+    LeakageError
+        If a model was trained on days of the evaluation window.
+    """
+    rows = labelled_rows(spec, pin, pin.evaluation, lake=lake)
+    frame, target = feature_frame(spec, rows), rows.column("y").to_numpy()
+    _refuse_overlap("challenger", pin.train[1], pin)
+    scores = tracking.load(challenger.model_uri, challenger.digest).predict_proba(frame)[:, 1]
+    rival = None
+    if champion is not None:
+        trained = TrainingPin.from_json(tracking.read_json(champion.run_id, PIN_FILE))
+        _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
+        rival = tracking.load(champion.model_uri, champion.digest).predict_proba(frame)[:, 1]
+    verdict = judge(spec.gate, target, scores, rival, champion, seed=spec.random_state)
+    _log(verdict, challenger, pin, tracking)
+    profile = profile_frame(frame[[]].assign(score=scores), day_blocks(spec, rows))["score"]
+    tracking.log_json(challenger.run_id, SCORE_PROFILE, profile.as_json())
+    return verdict
+
+
+def judge(
+    gate: GateSpec,
+    target: npt.NDArray[np.int64],
+    scores: Floats,
+    rival: Floats | None,
+    champion: RegisteredVersion | None = None,
+    *,
+    seed: int = 0,
+) -> Verdict:
+    """Give the gate's verdict from scores on the same rows.
+
+    Parameters
+    ----------
+    gate : GateSpec
+        The conditions.
+    target : array of shape (n_samples,)
+        0 or 1, both present.
+    scores, rival : array of shape (n_samples,)
+        Probabilities of the challenger and of the champion; `rival` is None for a first one.
+    champion : RegisteredVersion, optional
+        Named in the verdict.
+    seed : int, default 0
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    Verdict
+        With metrics of both and the difference's interval.
+    """
+    interval = bootstrap_auc(target, scores, rival, gate=gate, seed=seed)
+    ours = classification_metrics(target, scores)
+    theirs = None if rival is None else classification_metrics(target, rival)
+    floor = gate.min_value if theirs is None else 0.0
+    better = interval.lower > floor
+    loss_gap = 0.0 if theirs is None else ours["log_loss"] - theirs["log_loss"]
+    calibrated = loss_gap <= gate.max_worse_log_loss
+    subject = "ROC AUC" if theirs is None else "difference in ROC AUC to the champion"
+    reason = (
+        f"{subject} {interval.value:+.4f}, {gate.confidence:.0%} interval {interval.lower:+.4f} to "
+        f"{interval.upper:+.4f}, {'above' if better else 'not wholly above'} {floor:g}"
+    )
+    if not calibrated:
+        reason += f"; log loss worse by {loss_gap:.4f}, allowed {gate.max_worse_log_loss:g}"
+    return Verdict(
+        verdict="promote" if better and calibrated else "keep",
+        reason=reason,
+        n_rows=len(target),
+        challenger=dict(ours),
+        champion=None if theirs is None else dict(theirs),
+        champion_version=None if champion is None else champion.version,
+        difference={"value": interval.value, "lower": interval.lower, "upper": interval.upper},
+    )
+
+
+def classification_metrics(target: npt.NDArray[np.int64], scores: Floats) -> dict[str, float]:
+    """Measure probabilities against outcomes.
+
+    Parameters
+    ----------
+    target : array of shape (n_samples,)
+        0 or 1, both present.
+    scores : array of shape (n_samples,)
+        Probability of class 1, in [0, 1].
+
+    Returns
+    -------
+    dict of str to float
+        ``roc_auc`` and ``average_precision`` in [0, 1], ``log_loss`` in nats, ``brier`` in [0, 1],
+        ``mean_score`` and ``y_share`` in [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> classification_metrics(np.array([0, 1]), np.array([0.2, 0.8]))["roc_auc"]
+    1.0
+    """
+    from sklearn import metrics
+
+    return {
+        "roc_auc": float(metrics.roc_auc_score(target, scores)),
+        "average_precision": float(metrics.average_precision_score(target, scores)),
+        "log_loss": float(metrics.log_loss(target, scores)),
+        "brier": float(metrics.brier_score_loss(target, scores)),
+        "mean_score": float(scores.mean()),
+        "y_share": float(target.mean()),
+    }
+
+
+def roc_auc(target: npt.NDArray[np.int64], ranks: Floats) -> float:
+    """Return the ROC AUC from mid-ranks: the Mann-Whitney U statistic over its maximum.
+
+    Parameters
+    ----------
+    target : array of shape (n_samples,)
+        0 or 1.
+    ranks : array of shape (n_samples,)
+        Mid-ranks of the scores, from 1.
+
+    Returns
+    -------
+    float
+        In [0, 1]; NaN if one class is missing.
+
+    References
+    ----------
+    Hanley, McNeil (1982), "The meaning and use of the area under a ROC curve", Radiology 143.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(roc_auc(np.array([0, 0, 1]), np.array([1.0, 2.0, 3.0])))
+    1.0
+    """
+    import numpy as np
+
+    positives = float(target.sum())
+    pairs = positives * (len(target) - positives)
+    if not pairs:
+        return float(np.nan)
+    return float((ranks[target == 1].sum() - positives * (positives + 1) / 2) / pairs)
+
+
+def bootstrap_auc(
+    target: npt.NDArray[np.int64],
+    scores: Floats,
+    rival: Floats | None = None,
+    *,
+    gate: GateSpec,
+    seed: int = 0,
+) -> Interval:
+    """Bootstrap the ROC AUC, or its paired difference to a rival on the same rows.
+
+    Parameters
+    ----------
+    target, scores, rival
+        As for `judge`.
+    gate : GateSpec
+        ``n_bootstrap`` and ``confidence``.
+    seed : int, default 0
+        Seed of the resampling.
+
+    Returns
+    -------
+    Interval
+        Point value and percentile interval. Resamples without both classes are left out.
+
+    Notes
+    -----
+    Rows are resampled in pairs, so what is hard for both models cancels. O(n_bootstrap n log n).
+
+    References
+    ----------
+    Efron, Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
+    """
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
+    value = _auc_gap(target, scores, rival)
+    draws = np.array(
+        [
+            _auc_gap(target[rows], scores[rows], None if rival is None else rival[rows])
+            for rows in (
+                generator.integers(0, len(target), len(target)) for _ in range(gate.n_bootstrap)
+            )
+        ]
+    )
+    tail = (1 - gate.confidence) / 2
+    lower, upper = np.nanquantile(draws, [tail, 1 - tail])
+    return Interval(value, float(lower), float(upper))
+
+
+def _auc_gap(target: Any, scores: Floats, rival: Floats | None) -> float:
+    from scipy.stats import rankdata
+
+    gap = roc_auc(target, rankdata(scores))
+    return gap if rival is None else gap - roc_auc(target, rankdata(rival))
+
+
+def _refuse_overlap(who: str, trained_until: str, pin: TrainingPin) -> None:
+    if trained_until >= pin.evaluation[0]:
+        raise LeakageError(
+            f"the {who} was trained on days up to {trained_until}, the evaluation begins on "
+            f"{pin.evaluation[0]}: it would be judged on what it has seen. Train as of a later night"
+        )
+
+
+def _log(verdict: Verdict, challenger: TrainResult, pin: TrainingPin, tracking: Tracking) -> None:
+    client, run_id = tracking.client, challenger.run_id
+    for name, value in verdict.challenger.items():
+        client.log_metric(run_id, f"eval_{name}", float(value or 0), model_id=challenger.model_id)
+    for name, value in (verdict.champion or {}).items():
+        client.log_metric(run_id, f"champion_{name}", float(value or 0))
+    tags = {
+        "mlops.verdict": verdict.verdict,
+        "mlops.verdict_reason": verdict.reason,
+        "mlops.evaluation": "..".join(pin.evaluation),
+    }
+    for name, value in tags.items():
+        client.set_tag(run_id, name, value)

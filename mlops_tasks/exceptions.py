@@ -1,0 +1,110 @@
+"""Errors of the loop. Each names the thing, the place and the fix.
+
+::
+
+    MlopsError
+    ├── TransientError                the same call may succeed later: tasks retry it
+    │   ├── SourceUnavailableError
+    │   └── CommitConflictError
+    ├── SpecError                     a spec that cannot work; found while parsing
+    ├── SourceQueryError              the source refuses the query: table or column missing
+    ├── SchemaMismatchError           data and contract disagree
+    ├── EmptyPartitionError           no rows where rows are due
+    ├── ValidationFailedError         a critical expectation failed: nothing was published
+    ├── UnknownExpectationError       a suite names an expectation that does not exist
+    ├── PartitionNotFoundError        a table or partition that was never published
+    ├── StaleAttemptError             a newer attempt has already committed: this one is fenced off
+    ├── LeakageError                  something known only later would enter the features
+    ├── FeatureError                  the features cannot be used for training or scoring
+    ├── NoLabelsError                 labels are missing, or all of one kind
+    ├── NoChampionError               nothing is promoted yet
+    └── UnsafeModelError              a model file that must not be loaded
+"""
+
+__all__ = [
+    "CommitConflictError",
+    "EmptyPartitionError",
+    "FeatureError",
+    "LeakageError",
+    "MlopsError",
+    "NoChampionError",
+    "NoLabelsError",
+    "PartitionNotFoundError",
+    "SchemaMismatchError",
+    "SourceQueryError",
+    "SourceUnavailableError",
+    "SpecError",
+    "StaleAttemptError",
+    "TransientError",
+    "UnknownExpectationError",
+    "UnsafeModelError",
+    "ValidationFailedError",
+]
+
+
+class MlopsError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class TransientError(MlopsError):
+    """The same call may succeed later."""
+
+
+class SourceUnavailableError(TransientError):
+    """The source database does not answer."""
+
+
+class CommitConflictError(TransientError):
+    """Another writer committed to the same table at the same moment."""
+
+
+class SpecError(MlopsError):
+    """A spec is wrong; the message names the field and the fix."""
+
+
+class SourceQueryError(MlopsError):
+    """The source answered and refused the query."""
+
+
+class SchemaMismatchError(MlopsError):
+    """Data and contract disagree on columns or types."""
+
+
+class EmptyPartitionError(MlopsError):
+    """A partition that must have rows has none."""
+
+
+class ValidationFailedError(MlopsError):
+    """A critical expectation failed; nothing was published."""
+
+
+class UnknownExpectationError(MlopsError):
+    """A suite names an expectation type that Great Expectations does not have."""
+
+
+class PartitionNotFoundError(MlopsError):
+    """A table or partition was never published."""
+
+
+class StaleAttemptError(MlopsError):
+    """A newer attempt has committed already; this one must not overwrite it."""
+
+
+class LeakageError(MlopsError):
+    """Something that becomes known only later would enter the features."""
+
+
+class FeatureError(MlopsError):
+    """The feature query gave something that training or scoring cannot use."""
+
+
+class NoLabelsError(MlopsError):
+    """The labels of a window are missing, or all of one kind."""
+
+
+class NoChampionError(MlopsError):
+    """The registered model has no champion yet."""
+
+
+class UnsafeModelError(MlopsError):
+    """A model file is not what was registered, or holds what must not be loaded."""

@@ -1,0 +1,364 @@
+"""Specs: everything that is unique to a dataset or a model, checked before any Dag is built."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import model_validator
+
+from mlops_tasks.exceptions import SpecError
+
+__all__ = [
+    "COLUMN_TYPES",
+    "PARTITION_FORMAT",
+    "DatasetSpec",
+    "DriftSpec",
+    "GateSpec",
+    "InputSpec",
+    "LabelSpec",
+    "ModelSpec",
+    "PerformanceSpec",
+    "RetrainSpec",
+    "check_name",
+]
+
+PARTITION_FORMAT = "%Y-%m-%d"
+COLUMN_TYPES = ("string", "int64", "float64", "bool", "timestamp")
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+ColumnType = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(COLUMN_TYPES)})\??$")]
+Days = Annotated[int, Field(ge=0, le=3650)]
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it is safe as a table, folder and SQL name.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits and underscores, a letter first, at most 63 characters.
+
+    Returns
+    -------
+    str
+        The same name.
+
+    Raises
+    ------
+    SpecError
+        If the name could leave its folder or its quotes.
+
+    Examples
+    --------
+    >>> check_name("flights")
+    'flights'
+    """
+    if not _NAME.fullmatch(name):
+        raise SpecError(
+            f"name {name!r} is not allowed: use lower-case letters, digits and underscores, "
+            "a letter first, at most 63 characters"
+        )
+    return name
+
+
+class _Spec(BaseModel):
+    """Frozen, and strict about unknown fields: a typo must not pass silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise SpecError(_explain(type(self).__name__, fields, error)) from None
+
+
+def _explain(kind: str, fields: dict[str, Any], error: ValidationError) -> str:
+    name = fields.get("name", "?")
+    lines = [
+        f"  {'.'.join(str(part) for part in item['loc']) or 'spec'}: {item['msg']}"
+        for item in error.errors(include_url=False)
+    ]
+    return f"{kind} {name!r} cannot be used:\n" + "\n".join(lines)
+
+
+class DatasetSpec(_Spec):
+    """One dataset: where its rows come from and what they must look like.
+
+    Attributes
+    ----------
+    name : str
+        Table name in the lake; also the asset's name.
+    conn_id : str
+        Airflow connection of the source database.
+    query : str
+        SELECT with the bound parameter ``:partition``, the day as ``YYYY-MM-DD`` text.
+    columns : dict of str to str
+        The contract: name to type, one of ``string int64 float64 bool timestamp``; a trailing
+        ``?`` allows nulls. Timestamps are instants in UTC.
+    key : tuple of str
+        Columns that together identify a row.
+    expectations : Path
+        Great Expectations suite, JSON.
+    start, end : date
+        First day there is, and the last one if the source has ended.
+    delay_days : int
+        Nights between a day and its ingestion: 0 takes the day that has just ended.
+    refresh_after_days : int or None
+        Take the day again that many nights later, for rows recorded late.
+    cron : str
+        When the nightly run starts, UTC.
+    max_quarantined_share : float
+        Above this share of bad rows the whole partition is refused.
+    """
+
+    name: Name
+    description: str
+    owner: str = "mlops"
+    conn_id: str
+    query: str
+    columns: dict[Name, ColumnType] = Field(min_length=1)
+    key: tuple[str, ...] = Field(min_length=1)
+    expectations: Path
+    start: dt.date
+    end: dt.date | None = None
+    cron: str = "0 1 * * *"
+    delay_days: Days = 0
+    refresh_after_days: Days | None = None
+    max_quarantined_share: float = Field(default=0.05, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        unknown = [column for column in self.key if column not in self.columns]
+        if unknown:
+            raise ValueError(f"key names {unknown}, which the contract `columns` does not have")
+        if ":partition" not in self.query:
+            raise ValueError("query must select one day: use the bound parameter :partition")
+        if self.end is not None and self.end < self.start:
+            raise ValueError(f"end {self.end} lies before start {self.start}")
+        if self.refresh_after_days is not None and self.refresh_after_days <= self.delay_days:
+            raise ValueError("refresh_after_days must be larger than delay_days")
+        if not self.expectations.is_file():
+            raise ValueError(f"expectations: no such file {self.expectations.name}")
+        return self
+
+    def nullable(self, column: str) -> bool:
+        """Tell whether the contract lets `column` be null."""
+        return self.columns[column].endswith("?")
+
+
+class InputSpec(_Spec):
+    """A dataset that features read, with how many days before the scored day it is needed."""
+
+    dataset: DatasetSpec
+    lookback_days: Days = 0
+
+
+class LabelSpec(_Spec):
+    """Where the truth comes from, and how it becomes a target.
+
+    Attributes
+    ----------
+    dataset : DatasetSpec
+        The label dataset. None of its columns but the key may ever be a feature.
+    positive : str
+        SQL condition over its columns that is true for the positive class; null means unknown.
+    """
+
+    dataset: DatasetSpec
+    positive: str
+
+
+class GateSpec(_Spec):
+    """When a challenger may replace the champion.
+
+    Attributes
+    ----------
+    metric : str
+        Metric of the comparison.
+    min_value : float
+        A first champion must be above this with its whole confidence interval.
+    confidence : float
+        Confidence of the bootstrap interval, in (0, 1).
+    n_bootstrap : int
+        Resamples of the paired bootstrap.
+    max_worse_log_loss : float
+        A challenger may not lose more than this in log loss, in nats.
+    """
+
+    metric: Literal["roc_auc"] = "roc_auc"
+    min_value: float = Field(default=0.5, ge=0, lt=1)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    n_bootstrap: int = Field(default=500, ge=50, le=20_000)
+    max_worse_log_loss: float = Field(default=0.01, ge=0)
+
+
+class DriftSpec(_Spec):
+    """Drift of inputs and predictions: a trailing window against the champion's training data.
+
+    Attributes
+    ----------
+    window_days : int
+        Length of the current window.
+    threshold : float
+        Population stability index from which a column counts as drifted, in nats. The sampling
+        noise of both windows is added to it.
+    min_rows : int
+        Below this the answer is "too few rows to tell".
+    """
+
+    window_days: int = Field(default=7, ge=1)
+    threshold: float = Field(default=0.2, gt=0)
+    min_rows: int = Field(default=500, ge=1)
+
+
+class PerformanceSpec(_Spec):
+    """Realised performance on labels that have arrived.
+
+    Attributes
+    ----------
+    window_days : int
+        Length of the trailing window of labelled days.
+    max_auc_loss : float
+        Alarm when the ROC AUC lies this far below the champion's at its gate, beyond its own
+        sampling error.
+    max_calibration_gap : float
+        Alarm when mean predicted and observed share differ by more, beyond sampling error.
+    min_rows : int
+        Below this the answer is "too few rows to tell".
+    """
+
+    window_days: int = Field(default=7, ge=1)
+    max_auc_loss: float = Field(default=0.05, ge=0)
+    max_calibration_gap: float = Field(default=0.03, ge=0)
+    min_rows: int = Field(default=500, ge=1)
+
+
+class RetrainSpec(_Spec):
+    """The one place that decides: alarms with memory, a cool-down and an age limit.
+
+    Attributes
+    ----------
+    windows, of_last : int
+        A check is a cause when it alarmed in at least `windows` of its `of_last` newest days,
+        the newest one included.
+    min_drifted : int
+        So many drifted columns at once make a drift cause.
+    cooldown_days : int
+        No alarm retrains sooner than this after the last training.
+    max_age_days : int
+        Train at this age of the champion's data at the latest; 1 means every night.
+    """
+
+    windows: int = Field(default=2, ge=1)
+    of_last: int = Field(default=3, ge=1)
+    min_drifted: int = Field(default=3, ge=1)
+    cooldown_days: Days = 7
+    max_age_days: int = Field(default=30, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.windows > self.of_last:
+            raise ValueError("windows must not be larger than of_last")
+        return self
+
+
+class ModelSpec(_Spec):
+    """One model project: data, features, estimator, gate, monitoring and policy.
+
+    Attributes
+    ----------
+    name : str
+        Registered model, prefix of its Dag ids and tables.
+    inputs : tuple of InputSpec
+        Datasets that ``features.sql`` may read, under their names. The first one gives the rows
+        to score.
+    label : LabelSpec
+        The truth, known later.
+    features_sql : Path
+        Query over the inputs: the key, `as_of`, `observed_at` columns and all features.
+    as_of : str
+        Column of the query with the moment at which the prediction is asked for.
+    observed_at : tuple of str
+        Columns with the moments at which joined facts became known; each must lie before `as_of`.
+    categorical, numeric : tuple of str
+        The features. Nothing else the query returns reaches the estimator.
+    estimator : str
+        Import path ``"package.module:function"``; called with ``categorical=``, ``numeric=`` and
+        ``random_state=``, returns an unfitted scikit-learn classifier.
+    train_days, evaluation_days : int
+        At most so many days to train on, and the days after them to evaluate on.
+    """
+
+    name: Name
+    description: str
+    owner: str = "mlops"
+    inputs: tuple[InputSpec, ...] = Field(min_length=1)
+    label: LabelSpec
+    features_sql: Path
+    as_of: str
+    observed_at: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    estimator: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
+    random_state: int = 0
+    train_days: int = Field(default=60, ge=1)
+    evaluation_days: int = Field(default=7, ge=1)
+    gate: GateSpec = GateSpec()
+    drift: DriftSpec = DriftSpec()
+    performance: PerformanceSpec = PerformanceSpec()
+    retrain: RetrainSpec = RetrainSpec()
+    cron: str = "0 3 * * *"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.features:
+            raise ValueError("categorical and numeric are both empty: name at least one feature")
+        if len(set(self.features)) != len(self.features):
+            raise ValueError("a feature is named twice")
+        if not self.features_sql.is_file():
+            raise ValueError(f"features_sql: no such file {self.features_sql.name}")
+        if not set(self.key) <= set(self.label.dataset.columns):
+            raise ValueError(f"label dataset lacks the key {list(self.key)} of {self.rows.name!r}")
+        leaks = sorted(set(self.features) & self.known_later)
+        if leaks:
+            raise ValueError(
+                f"{leaks} belong to the label dataset {self.label.dataset.name!r} and are known "
+                "only afterwards; remove them from the features"
+            )
+        return self
+
+    @property
+    def rows(self) -> DatasetSpec:
+        """The dataset whose rows are scored."""
+        return self.inputs[0].dataset
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The key of a row to score."""
+        return self.rows.key
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """All features, categorical first."""
+        return (*self.categorical, *self.numeric)
+
+    @property
+    def known_later(self) -> frozenset[str]:
+        """Columns that exist only once the label does."""
+        return frozenset(self.label.dataset.columns) - frozenset(self.key)
+
+    @property
+    def predictions_table(self) -> str:
+        """Table of the scored partitions."""
+        return f"{self.name}__predictions"
+
+    @property
+    def datasets(self) -> tuple[DatasetSpec, ...]:
+        """Every dataset of the project, the label last."""
+        return (*(item.dataset for item in self.inputs), self.label.dataset)

@@ -1,0 +1,260 @@
+"""MLflow as tracking and registry store: one thin, typed client that all steps share."""
+
+from __future__ import annotations
+
+import json
+import signal
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.modelfiles import check_types, files_digest, load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+    from mlops_tasks.types import Pin
+
+__all__ = [
+    "ATTEMPT_TAG",
+    "CHALLENGER",
+    "CHAMPION",
+    "DIGEST_TAG",
+    "FEATURE_PROFILE",
+    "PIN_FILE",
+    "SCORE_PROFILE",
+    "RegisteredVersion",
+    "Tracking",
+]
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+# Artifacts of a training run that later steps read: its data, and what that data looked like.
+PIN_FILE, FEATURE_PROFILE, SCORE_PROFILE = "pin.json", "features.json", "score.json"
+ATTEMPT_TAG = "mlops.task"
+DIGEST_TAG = "mlops.digest"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredVersion:
+    """One version of a registered model, with what is needed to load it safely."""
+
+    name: str
+    version: str
+    run_id: str
+    model_uri: str
+    digest: str
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """A connection to one MLflow server.
+
+    Parameters
+    ----------
+    uri : str
+        Tracking URI; registry and artifacts are the server's.
+    tags : mapping, optional
+        Tags of every run opened here: which Dag run and task it belongs to, and its address.
+    """
+
+    uri: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def run(self, experiment: str, name: str) -> Iterator[str]:
+        """Open a run and close it whatever happens.
+
+        An unfinished run of the same task (tag ``mlops.task``), left by a killed attempt, is
+        closed as KILLED first.
+
+        Parameters
+        ----------
+        experiment, name : str
+            Experiment, made at its first run, and the run's name.
+
+        Yields
+        ------
+        str
+            The run id; ``mlflow.log_*`` functions log to this run inside the block.
+        """
+        import mlflow
+
+        mlflow.set_tracking_uri(self.uri)
+        experiment_id = mlflow.set_experiment(experiment).experiment_id
+        self._close_orphans(experiment_id)
+        run = mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=dict(self.tags))
+        status = "KILLED"
+        try:
+            with _terminated():
+                yield run.info.run_id
+            status = "FINISHED"
+        except Exception:
+            status = "FAILED"
+            raise
+        finally:
+            mlflow.end_run(status)
+
+    def log_model(self, model: Any, signature_of: pd.DataFrame) -> tuple[str, str]:
+        """Save a fitted model to the open run as skops files and prove that it can be loaded.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted classifier with ``predict_proba``.
+        signature_of : DataFrame of shape (n_samples, n_features)
+            Some rows as the model sees them, for the signature.
+
+        Returns
+        -------
+        model_uri, digest : str
+            ``models:/m-...`` and the digest of its files.
+
+        Raises
+        ------
+        UnsafeModelError
+            If the model holds types outside the allow-list.
+        """
+        import mlflow.sklearn
+
+        check_types(model)
+        scores = model.predict_proba(signature_of)[:, 1]
+        info = mlflow.sklearn.log_model(
+            model,
+            name="model",
+            signature=mlflow.models.infer_signature(signature_of, scores),
+            # Without this list MLflow spends seconds in a subprocess to guess it.
+            pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "skops")],
+            serialization_format="skops",
+            skops_trusted_types=_trusted(),
+            pyfunc_predict_fn="predict_proba",
+        )
+        with self._downloaded(info.model_uri) as folder:
+            digest = files_digest(folder)
+            load_model(folder, digest=digest)
+        return info.model_uri, digest
+
+    def log_pin(self, name: str, pin: Pin, context: str) -> None:
+        """Attach a pinned table to the open run as a dataset, under our full digest."""
+        import mlflow
+        from mlflow.data.code_dataset_source import CodeDatasetSource
+        from mlflow.data.meta_dataset import MetaDataset
+
+        source = CodeDatasetSource({"table": pin.table, "version": str(pin.version)})
+        # The store keeps 36 characters of a digest; the whole one is in the run's pin.json.
+        dataset = MetaDataset(source, name=f"{name}@v{pin.version}", digest=pin.digest[:36])
+        mlflow.log_input(dataset, context=context)
+
+    def log_json(self, run_id: str, name: str, content: Mapping[str, Any]) -> None:
+        """Store a small JSON artifact of a run."""
+        self.client.log_dict(run_id, dict(content), name)
+
+    def read_json(self, run_id: str, name: str) -> dict[str, Any]:
+        """Read a JSON artifact of a run."""
+        import mlflow
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = mlflow.artifacts.download_artifacts(
+                run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=self.uri
+            )
+            content: dict[str, Any] = json.loads(Path(path).read_text())
+        return content
+
+    def by_alias(self, model: str, alias: str = CHAMPION) -> RegisteredVersion:
+        """Resolve an alias once; carry the answer on, the alias may move meanwhile.
+
+        Raises
+        ------
+        NoChampionError
+            If the model or the alias does not exist.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _registered(self.client.get_model_version_by_alias(model, alias))
+        except MlflowException as error:
+            # A missing alias is reported as an invalid parameter, a missing model as not found.
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            raise NoChampionError(
+                f"registered model {model!r} has no {alias!r} yet; trigger the Dag {model}.train, "
+                "its gate promotes the first champion"
+            ) from error
+
+    def by_version(self, model: str, version: str) -> RegisteredVersion:
+        """Return one version of a registered model."""
+        return _registered(self.client.get_model_version(model, version))
+
+    def load(self, model_uri: str, digest: str) -> Any:
+        """Download a model, prove its digest and load it under our allow-list."""
+        with self._downloaded(model_uri) as folder:
+            return load_model(folder, digest=digest)
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """The MLflow client of this server."""
+        import mlflow
+
+        mlflow.set_tracking_uri(self.uri)  # model URIs resolve against the process-wide setting
+        return mlflow.MlflowClient(self.uri)
+
+    @contextmanager
+    def _downloaded(self, model_uri: str) -> Iterator[Path]:
+        import mlflow
+
+        self.client  # noqa: B018 (sets the process-wide tracking URI)
+        with tempfile.TemporaryDirectory(prefix="model-") as folder:
+            yield Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=folder))
+
+    def _close_orphans(self, experiment_id: str) -> None:
+        task = self.tags.get(ATTEMPT_TAG)
+        if task is None:
+            return
+        quoted = task.replace("'", "")
+        query = f"attributes.status = 'RUNNING' and tags.`{ATTEMPT_TAG}` = '{quoted}'"
+        for run in self.client.search_runs([experiment_id], query):
+            self.client.set_terminated(run.info.run_id, "KILLED")
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """Turn SIGTERM into an exception inside the block, so that the run can be closed."""
+
+    def stop(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    try:
+        previous = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: nobody sends it signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _trusted() -> list[str]:
+    from mlops_tasks.modelfiles import ALLOWED_TYPES
+
+    return sorted(ALLOWED_TYPES)
+
+
+def _registered(found: ModelVersion) -> RegisteredVersion:
+    return RegisteredVersion(
+        name=found.name,
+        version=str(found.version),
+        run_id=found.run_id or "",
+        model_uri=found.source or "",
+        digest=found.tags.get(DIGEST_TAG, ""),
+        tags=dict(found.tags),
+    )

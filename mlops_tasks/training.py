@@ -1,0 +1,129 @@
+"""Train: pinned rows become a fitted pipeline in MLflow."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.exceptions import FeatureError, SpecError
+from mlops_tasks.features import feature_frame
+from mlops_tasks.profile import profile_frame
+from mlops_tasks.tracking import FEATURE_PROFILE, PIN_FILE
+from mlops_tasks.types import TrainResult
+from mlops_tasks.windows import day_blocks, labelled_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import TrainingPin
+
+__all__ = ["train"]
+
+
+def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) -> TrainResult:
+    """Fit the model's estimator on the pinned training window and log it to MLflow.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    pin : TrainingPin
+        From `pin_training_data`.
+    lake : Lake
+        The data.
+    tracking : Tracking
+        Where run and model go.
+
+    Returns
+    -------
+    TrainResult
+        References to run and model.
+
+    Raises
+    ------
+    NoLabelsError
+        If the window has no labels or only one class.
+    FeatureError
+        If the features cannot be built, or one of them has no value at all.
+    SchemaMismatchError
+        If the pinned rows are not what they were.
+    UnsafeModelError
+        If the estimator holds types outside the allow-list.
+    """
+    for table in (*pin.inputs.values(), pin.labels):
+        lake.read_pin(table)
+    rows = labelled_rows(spec, pin, pin.train, lake=lake)
+    frame, target = feature_frame(spec, rows), rows.column("y").to_numpy()
+    _refuse_empty(spec, pin, frame)
+    model = _estimator(spec)
+    with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
+        started = time.monotonic()
+        model.fit(frame, target)
+        fit_s = round(time.monotonic() - started, 3)
+        model_uri, digest = tracking.log_model(model, frame.head(200))
+        share = round(float(target.mean()), 4)
+        _log(spec, pin, run_id, tracking, {"n_rows": len(frame), "y_share": share, "fit_s": fit_s})
+        profile = profile_frame(frame, day_blocks(spec, rows))
+        columns = {name: column.as_json() for name, column in profile.items()}
+        tracking.log_json(run_id, FEATURE_PROFILE, columns)
+    return TrainResult(
+        run_id=run_id,
+        model_id=model_uri.removeprefix("models:/"),
+        model_uri=model_uri,
+        digest=digest,
+        n_rows=len(frame),
+        positive_share=share,
+        fit_s=fit_s,
+    )
+
+
+def _estimator(spec: ModelSpec) -> Any:
+    module, function = spec.estimator.split(":")
+    try:
+        build = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise SpecError(
+            f"model {spec.name!r}, estimator {spec.estimator!r}: {error}; name a function as "
+            "'package.module:function', importable from the Dag folder"
+        ) from error
+    return build(
+        categorical=spec.categorical, numeric=spec.numeric, random_state=spec.random_state
+    )
+
+
+def _refuse_empty(spec: ModelSpec, pin: TrainingPin, frame: pd.DataFrame) -> None:
+    empty = [str(name) for name in frame.columns if frame[name].isna().all()]
+    if empty:
+        raise FeatureError(
+            f"model {spec.name!r}: {empty} have no value in any of the {len(frame)} rows of "
+            f"{pin.train[0]} to {pin.train[1]}; the source lost them, or drop them from the spec"
+        )
+
+
+def _log(
+    spec: ModelSpec,
+    pin: TrainingPin,
+    run_id: str,
+    tracking: Tracking,
+    metrics: dict[str, float],
+) -> None:
+    import mlflow
+
+    mlflow.log_params(
+        {
+            "as_of": pin.as_of,
+            "train_first": pin.train[0],
+            "train_last": pin.train[1],
+            "estimator": spec.estimator,
+            "random_state": spec.random_state,
+            "features": ",".join(spec.features),
+        }
+    )
+    mlflow.log_metrics(metrics)
+    for name, table in {**pin.inputs, spec.label.dataset.name: pin.labels}.items():
+        tracking.log_pin(name, table, context="training")
+    tracking.log_json(run_id, PIN_FILE, pin.as_json())

@@ -1,0 +1,167 @@
+"""Windows of days: which days may be used, and their rows, at exact versions."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.exceptions import NoLabelsError
+from mlops_tasks.features import build_features, build_targets, join_targets
+from mlops_tasks.types import TrainingPin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.spec import ModelSpec
+
+__all__ = ["day_blocks", "feature_rows", "labelled_rows", "pin_training_data", "shift_day"]
+
+
+def shift_day(day: str, days: int) -> str:
+    """Return the partition key `days` after `day`; negative goes back.
+
+    Examples
+    --------
+    >>> shift_day("2013-03-01", -1)
+    '2013-02-28'
+    """
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin:
+    """Choose and pin the days that a training as of one night may use.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    as_of : str
+        The night, ``YYYY-MM-DD``. Only days whose label delay has passed by then are used.
+    lake : Lake
+        The data.
+
+    Returns
+    -------
+    TrainingPin
+        The newest `evaluation_days` labelled days for evaluation, up to `train_days` before them
+        for training, and exact versions of every table.
+
+    Raises
+    ------
+    NoLabelsError
+        If there are not enough labelled days for both windows.
+    """
+    days = _usable_days(spec, as_of, lake)
+    evaluation = days[-spec.evaluation_days :]
+    training = days[: -spec.evaluation_days][-spec.train_days :]
+    if not training:
+        raise NoLabelsError(
+            f"model {spec.name!r}: {len(days)} labelled days are known as of {as_of}, and the "
+            f"evaluation alone takes {spec.evaluation_days}; ingest more days of "
+            f"{[dataset.name for dataset in spec.datasets]}"
+        )
+    first, last = training[0], evaluation[-1]
+    inputs = {
+        item.dataset.name: lake.pin(
+            item.dataset.name, first=shift_day(first, -item.lookback_days), last=last
+        )
+        for item in spec.inputs
+    }
+    return TrainingPin(
+        as_of=as_of,
+        train=(first, training[-1]),
+        evaluation=(evaluation[0], last),
+        inputs=inputs,
+        labels=lake.pin(spec.label.dataset.name, first=first, last=last),
+    )
+
+
+def feature_rows(
+    spec: ModelSpec,
+    lake: Lake,
+    *,
+    first: str,
+    last: str,
+    versions: Mapping[str, int] | None = None,
+) -> pa.Table:
+    """Return key, `as_of` and features of all rows from `first` to `last`, both inclusive.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    lake : Lake
+        The data.
+    first, last : str
+        Days.
+    versions : mapping of str to int, optional
+        Table version by dataset; the newest by default.
+
+    Returns
+    -------
+    Table
+        From `build_features`.
+    """
+    inputs = {
+        item.dataset.name: lake.read(
+            item.dataset.name,
+            first=shift_day(first, -item.lookback_days),
+            last=last,
+            version=None if versions is None else versions[item.dataset.name],
+        )
+        for item in spec.inputs
+    }
+    return build_features(spec, inputs)
+
+
+def labelled_rows(
+    spec: ModelSpec, pin: TrainingPin, window: tuple[str, str], *, lake: Lake
+) -> pa.Table:
+    """Return the pinned rows of one window that have a label, with the target as ``y``.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    pin : TrainingPin
+        The exact versions.
+    window : tuple of str
+        First and last day, both inclusive: ``pin.train`` or ``pin.evaluation``.
+    lake : Lake
+        The data.
+
+    Returns
+    -------
+    Table
+        Key, `as_of`, features and ``y``, ordered by key.
+    """
+    first, last = window
+    versions = {name: table.version for name, table in pin.inputs.items()}
+    rows = feature_rows(spec, lake, first=first, last=last, versions=versions)
+    labels = lake.read(pin.labels.table, first=first, last=last, version=pin.labels.version)
+    return join_targets(spec, rows, build_targets(spec, labels))
+
+
+def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:
+    """Return for each row the number of its block of `drift.window_days` consecutive days.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    rows : Table
+        From `labelled_rows`; days are those of the `as_of` column, in UTC.
+    """
+    days = rows.column(spec.as_of).to_pandas().dt.floor("D")
+    return (days - days.min()).dt.days // spec.drift.window_days
+
+
+def _usable_days(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
+    """List the days that every table has and whose labels are due by the night `as_of`."""
+    due = shift_day(as_of, -spec.label.dataset.delay_days)
+    tables = [set(lake.partitions(dataset.name)) for dataset in spec.datasets]
+    return sorted(day for day in set.intersection(*tables) if day <= due)

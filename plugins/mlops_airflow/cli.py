@@ -1,0 +1,199 @@
+"""The ``mlops`` command: start, watch and end the embedded stack."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mlops_airflow.stack.credentials import load_credentials
+from mlops_airflow.stack.environment import component_environment, tool
+from mlops_airflow.stack.exceptions import StackError
+from mlops_airflow.stack.health import component_health
+from mlops_airflow.stack.processes import is_alive
+from mlops_airflow.stack.record import read_record
+from mlops_airflow.stack.settings import StackSettings
+from mlops_airflow.stack.stack import Stack, end_stack, start_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mlops_airflow.stack.record import StackRecord
+
+__all__ = ["app", "progress"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run the embedded MLOps stack.")
+console = Console(highlight=False)
+_POLL_S = 0.5
+
+
+@contextlib.contextmanager
+def progress(output: Console) -> Iterator[Callable[[str], None]]:
+    """Show what is going on: a spinner on a terminal, plain lines elsewhere.
+
+    Parameters
+    ----------
+    output : rich.console.Console
+        Where to show it.
+
+    Yields
+    ------
+    callable
+        Takes one short line at a time.
+    """
+    if not output.is_terminal:
+        yield lambda line: output.print(line, markup=False)
+        return
+    with output.status("Starting") as status:
+
+        def report(line: str) -> None:
+            output.print(f"  {line}", markup=False, style="dim")
+            status.update(line)
+
+        yield report
+
+
+@app.command()
+def up(
+    *, detach: Annotated[bool, typer.Option(help="Leave the stack running and return.")] = False
+) -> None:
+    """Start Airflow and MLflow, and keep them until Ctrl-C."""
+    settings = _settings()
+    # SIGTERM must end the stack as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with progress(console) as report:
+            stack = start_stack(settings, attached=not detach, report=report)
+        _greet(stack)
+        if not detach:
+            _stay(stack)
+    except StackError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def down() -> None:
+    """End every process of the stack, also those a killed one left behind."""
+    ended, left = end_stack(_settings())
+    if left:
+        _fail(f"{left} of {ended} processes could not be ended")
+    console.print(f"Ended {ended} processes" if ended else "Nothing was running")
+
+
+@app.command()
+def status(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False
+) -> None:
+    """Show what runs and how it is; exit code 1 unless everything is healthy."""
+    settings = _settings()
+    report = _status(settings)
+    if as_json:
+        console.print_json(json.dumps(report))
+    else:
+        _print_status(report)
+    if not report["healthy"]:
+        raise typer.Exit(1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(context: typer.Context, command: str) -> None:
+    """Run a command in the environment of the stack, for example `mlops run airflow dags list`."""
+    settings = _settings()
+    if not settings.secrets_file.exists():
+        _fail(f"There is no stack in {settings.home} yet. Start one with `mlops up`")
+    env = component_environment(settings, load_credentials(settings.secrets_file))
+    program = tool(command) if command in {"airflow", "mlflow", "python"} else command
+    result = subprocess.run([program, *context.args], env=env, check=False)  # noqa: S603 - asked for
+    raise typer.Exit(result.returncode)
+
+
+def _settings() -> StackSettings:
+    try:
+        return StackSettings.from_env()
+    except StackError as error:
+        _fail(error)
+
+
+def _fail(error: StackError | str) -> NoReturn:
+    Console(stderr=True, highlight=False).print(f"mlops: {error}", markup=False, soft_wrap=True)
+    raise typer.Exit(3)
+
+
+def _greet(stack: Stack) -> None:
+    user, _ = stack.login
+    console.print(f"\nAirflow  {stack.airflow_url}", markup=False)
+    console.print(f"MLflow   {stack.mlflow_url}", markup=False)
+    # The password goes to a person at a terminal, never into a log that output is sent to.
+    password = stack.login[1] if console.is_terminal else f"see {stack.settings.secrets_file}"
+    console.print(f"Login    {user} / {password}", markup=False, soft_wrap=True)
+
+
+def _stay(stack: Stack) -> None:
+    console.print("\nCtrl-C ends the stack.")
+    try:
+        while stack.is_running():
+            time.sleep(_POLL_S)
+        why = stack.explain_end()
+    finally:
+        stack.stop()
+    _fail(f"The stack ended by itself: {why}")
+
+
+def _status(settings: StackSettings) -> dict[str, Any]:
+    record = read_record(settings.record_file)
+    running = record is not None and record.is_running()
+    components: dict[str, dict[str, Any]] = {}
+    if record is not None and running:
+        # The record knows the ports the stack was really started with.
+        components = _components(settings, record)
+    healthy = bool(components) and all(c["health"] == "healthy" for c in components.values())
+    return {
+        "home": str(settings.home),
+        "running": running,
+        "healthy": healthy,
+        "airflow_url": record.airflow_url if record and running else None,
+        "mlflow_url": record.mlflow_url if record and running else None,
+        "profile": record.profile if record and running else None,
+        "components": components,
+    }
+
+
+def _components(settings: StackSettings, record: StackRecord) -> dict[str, dict[str, Any]]:
+    with httpx.Client(timeout=5.0, trust_env=False) as client:
+        health = component_health(record.airflow_url, record.mlflow_url, client)
+    return {
+        name: {
+            "pid": process.pid,
+            "alive": is_alive(process),
+            "health": health.get(name, "unknown") if is_alive(process) else "ended",
+            "log": str(settings.component_log(name)),
+        }
+        for name, process in record.components.items()
+    }
+
+
+def _print_status(report: dict[str, Any]) -> None:
+    if not report["running"]:
+        console.print(f"No stack runs in {report['home']}", markup=False)
+        return
+    table = Table("component", "health", "process", "log", box=None)
+    for name, component in report["components"].items():
+        style = "green" if component["health"] == "healthy" else "red"
+        health = f"[{style}]{component['health']}[/]"
+        table.add_row(name, health, str(component["pid"]), component["log"])
+    console.print(table)
+    console.print(f"Airflow {report['airflow_url']}   MLflow {report['mlflow_url']}", markup=False)
+
+
+if __name__ == "__main__":
+    app()

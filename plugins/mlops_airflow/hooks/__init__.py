@@ -1,0 +1,1 @@
+"""Hooks: Airflow connections become the clients that the steps work with."""

@@ -1,0 +1,79 @@
+"""Databases, by Airflow connection: the source of a dataset, and the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+from mlops_tasks.ledger import Ledger
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine
+
+__all__ = ["LedgerHook", "SourceHook"]
+
+# SQLAlchemy 2.1 takes a bare "postgresql" for psycopg 3; the driver is spelled out.
+_DRIVERS = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2"}
+
+
+class SourceHook(BaseHook):
+    """Give a SQLAlchemy engine of a source database.
+
+    Parameters
+    ----------
+    conn_id : str
+        Connection; its type is the SQLAlchemy dialect. For ``sqlite`` the host is the file.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+
+    def get_conn(self) -> Engine:
+        """Return an engine without a pool: a task opens one connection and ends."""
+        from sqlalchemy import NullPool, create_engine
+
+        return create_engine(self.get_url(), poolclass=NullPool)
+
+    def get_url(self) -> URL:
+        """Return the connection as a URL object; it hides the password when printed.
+
+        A SQLite file is opened read-only, so that a wrong path is an error and not a new file.
+        """
+        from sqlalchemy import URL
+
+        connection: Any = self.get_connection(self.conn_id)
+        if connection.conn_type == "sqlite":
+            query = {"mode": "ro", "uri": "true"}
+            return URL.create("sqlite", database=f"file:{connection.host}", query=query)
+        return URL.create(
+            _DRIVERS.get(connection.conn_type, connection.conn_type),
+            username=connection.login,
+            password=connection.password,
+            host=connection.host,
+            port=connection.port,
+            database=connection.schema,
+        )
+
+
+class LedgerHook(SourceHook):
+    """Give the ledger that a connection points at.
+
+    Parameters
+    ----------
+    conn_id : str, default "ledger_default"
+        Connection to any database SQLAlchemy knows.
+    """
+
+    default_conn_name = "ledger_default"
+
+    def __init__(self, conn_id: str = default_conn_name) -> None:
+        super().__init__(conn_id)
+
+    def get_ledger(self) -> Ledger:
+        """Return the ledger; its tables are made at first use."""
+        url = self.get_url()
+        if url.drivername == "sqlite":  # the ledger is written to, and made when missing
+            return Ledger(f"sqlite:///{str(url.database).removeprefix('file:')}")
+        return Ledger(url.render_as_string(hide_password=False))

@@ -1,0 +1,83 @@
+"""MLflow, by Airflow connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+from mlops_tasks.tracking import ATTEMPT_TAG, Tracking
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from mlops_tasks.tracking import RegisteredVersion
+
+__all__ = ["MlflowHook", "airflow_tags"]
+
+
+class MlflowHook(BaseHook):
+    """Give a client of the tracking server that a connection points at.
+
+    Parameters
+    ----------
+    mlflow_conn_id : str, default "mlflow_default"
+        Connection of type ``mlflow``: schema ``http`` or ``https``, host, port.
+    """
+
+    conn_name_attr = "mlflow_conn_id"
+    default_conn_name = "mlflow_default"
+    conn_type = "mlflow"
+    hook_name = "MLflow"
+
+    def __init__(self, mlflow_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.mlflow_conn_id = mlflow_conn_id
+
+    def get_conn(self, tags: dict[str, str] | None = None) -> Tracking:
+        """Return the client; `tags` go to every run it opens."""
+        return Tracking(self.get_uri(), tags or {})
+
+    def get_uri(self) -> str:
+        """Return the address of the server, which holds no password."""
+        connection: Any = self.get_connection(self.mlflow_conn_id)
+        if connection.conn_type == "sqlite":  # a store without a server, for tests and notebooks
+            return f"sqlite:///{connection.host}"
+        port = f":{connection.port}" if connection.port else ""
+        return f"{connection.schema or 'http'}://{connection.host}{port}"
+
+    def run_url(self, tracking: Tracking, run_id: str) -> str:
+        """Return the address of a run's page."""
+        experiment = tracking.client.get_run(run_id).info.experiment_id
+        return f"{self.get_uri()}/#/experiments/{experiment}/runs/{run_id}"
+
+    def version_url(self, version: RegisteredVersion) -> str:
+        """Return the address of a model version's page."""
+        return f"{self.get_uri()}/#/models/{version.name}/versions/{version.version}"
+
+
+def airflow_tags(context: Context) -> dict[str, str]:
+    """Return the tags that lead from an MLflow run back to its Airflow task.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running task.
+
+    Returns
+    -------
+    dict of str to str
+        Ids, partition, attempt, and a note with the link to the task's log.
+    """
+    ti: Any = context["ti"]
+    url = ti.log_url
+    return {
+        ATTEMPT_TAG: f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}",
+        "airflow.dag_id": ti.dag_id,
+        "airflow.run_id": ti.run_id,
+        "airflow.task_id": ti.task_id,
+        "airflow.try_number": str(ti.try_number),
+        "airflow.partition_key": str(context.get("partition_key") or ""),
+        "airflow.log_url": url,
+        "mlflow.note.content": f"Made by Airflow: [{ti.dag_id} / {ti.task_id}]({url})",
+    }

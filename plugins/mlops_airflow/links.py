@@ -1,0 +1,33 @@
+"""Buttons on a task that lead to what it made in MLflow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseOperatorLink
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
+
+__all__ = ["MlflowModelVersionLink", "MlflowRunLink"]
+
+
+class MlflowRunLink(BaseOperatorLink):
+    """Open the MLflow run of this task."""
+
+    name = "MLflow run"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address the operator left; the worker stores it when the task ends."""
+        return getattr(operator, "mlflow_run_url", "")
+
+
+class MlflowModelVersionLink(BaseOperatorLink):
+    """Open the model version of this task."""
+
+    name = "Model version"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address the operator left; the worker stores it when the task ends."""
+        return getattr(operator, "mlflow_version_url", "")

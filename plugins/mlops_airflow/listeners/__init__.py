@@ -1,0 +1,1 @@
+"""Listeners: what this package does when something happens inside Airflow."""

@@ -1,0 +1,90 @@
+"""What all operators of the loop share: their connections, their partition, their summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from mlops_airflow.hooks.database import LedgerHook
+from mlops_airflow.hooks.lake import LakeHook
+from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
+from mlops_airflow.summary import log_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.ledger import Ledger
+    from mlops_tasks.tracking import Tracking
+
+__all__ = ["StepOperator", "dag_run_name", "partition_of"]
+
+
+def partition_of(context: Context) -> str:
+    """Return the partition key of the run.
+
+    Raises
+    ------
+    AirflowFailException
+        If the run was triggered without one.
+    """
+    key = context.get("partition_key")
+    if not key:
+        raise AirflowFailException(
+            "this run has no partition key; trigger the Dag again with one, a day written "
+            "YYYY-MM-DD (the field is in the trigger form)"
+        )
+    return key
+
+
+def dag_run_name(context: Context) -> str:
+    """Return ``dag_id/run_id``, as ledger entries name the run that wrote them."""
+    ti: Any = context["ti"]
+    return f"{ti.dag_id}/{ti.run_id}"
+
+
+class StepOperator(BaseOperator):
+    """Base of the loop's operators.
+
+    Parameters
+    ----------
+    lake_conn_id, ledger_conn_id, mlflow_conn_id : str
+        Airflow connections of the lake, the ledger and the MLflow server.
+    """
+
+    ui_color = "#e8f0fe"
+
+    def __init__(
+        self,
+        *,
+        lake_conn_id: str = LakeHook.default_conn_name,
+        ledger_conn_id: str = LedgerHook.default_conn_name,
+        mlflow_conn_id: str = MlflowHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lake_conn_id = lake_conn_id
+        self.ledger_conn_id = ledger_conn_id
+        self.mlflow_conn_id = mlflow_conn_id
+
+    @property
+    def lake(self) -> Lake:
+        """The lake."""
+        return LakeHook(self.lake_conn_id).get_conn()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        return LedgerHook(self.ledger_conn_id).get_ledger()
+
+    def tracking(self, context: Context) -> Tracking:
+        """Return the MLflow client; runs it opens lead back to this task."""
+        return MlflowHook(self.mlflow_conn_id).get_conn(airflow_tags(context))
+
+    def report(self, title: str, facts: Mapping[str, Any]) -> None:
+        """Log the summary block of the task."""
+        log_summary(self.log, title, facts)

@@ -1,0 +1,91 @@
+"""Monitor one day: drift when it is scored, performance when its labels are there."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.monitoring import measure_drift, measure_performance
+
+from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.types import MonitorResult
+
+__all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
+
+
+class _MonitorOperator(StepOperator):
+    """Record a monitor's checks in the ledger, as evidence for the nightly decision."""
+
+    kind = ""
+
+    def __init__(self, *, model: ModelSpec, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+
+    def _record(self, context: Context, result: MonitorResult) -> dict[str, Any]:
+        evidence = asdict(result)
+        self.ledger.record(
+            model=self.model.name,
+            kind=self.kind,
+            key=result.last,
+            evidence=evidence,
+            dag_run=dag_run_name(context),
+        )
+        marks = [f"{'ALARM' if c.alarm else 'ok':<5}  {c.text}" for c in result.checks]
+        facts = {
+            "window": f"{result.first} to {result.last}, {result.n_rows} rows",
+            "model": f"version {result.model_version}",
+            "labels": None if result.coverage is None else f"{result.coverage:.1%} of the last day",
+            "checks": marks,
+            "next": f"{self.model.name}.decide weighs this with all other evidence",
+        }
+        self.report(f"{self.kind} of {self.model.name} {result.last}", facts)
+        return evidence
+
+
+class MeasureDriftOperator(_MonitorOperator):
+    """Compare the trailing window of inputs and predictions with the scoring model's own data.
+
+    Parameters
+    ----------
+    model : ModelSpec
+        The model.
+    scored : dict
+        Output of `ScorePartitionOperator`; it names the version to compare with.
+    """
+
+    kind = "drift"
+    template_fields = ("scored",)
+
+    def __init__(self, *, scored: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scored = scored
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Measure drift and record it."""
+        day, tracking = partition_of(context), self.tracking(context)
+        version = tracking.by_version(self.model.name, self.scored["model_version"])
+        result = measure_drift(self.model, day, version, lake=self.lake, tracking=tracking)
+        return self._record(context, result)
+
+
+class MeasurePerformanceOperator(_MonitorOperator):
+    """Measure what the predictions of the trailing window were worth, now that labels are there.
+
+    Parameters
+    ----------
+    model : ModelSpec
+        The model.
+    """
+
+    kind = "performance"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Measure performance and record it."""
+        day, tracking = partition_of(context), self.tracking(context)
+        result = measure_performance(self.model, day, lake=self.lake, tracking=tracking)
+        return self._record(context, result)

@@ -1,0 +1,108 @@
+"""Register a trained model, and promote it if the gate said so."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk.exceptions import AirflowSkipException
+from mlops_tasks.registration import promote, register
+from mlops_tasks.tracking import RegisteredVersion
+from mlops_tasks.types import TrainResult, Verdict
+
+from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
+from mlops_airflow.links import MlflowModelVersionLink
+from mlops_airflow.operators.base import StepOperator, dag_run_name
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from mlops_tasks.spec import ModelSpec
+
+__all__ = ["PromoteModelOperator", "RegisterModelOperator"]
+
+
+class RegisterModelOperator(StepOperator):
+    """Register a trained model with its verdict and point the alias ``challenger`` at it.
+
+    Parameters
+    ----------
+    model : ModelSpec
+        The model.
+    trained, verdict : dict
+        Outputs of `TrainModelOperator` and `EvaluateModelOperator`.
+    """
+
+    template_fields = ("trained", "verdict")
+    operator_extra_links: ClassVar = (MlflowModelVersionLink(),)
+
+    def __init__(self, *, model: ModelSpec, trained: Any, verdict: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.trained = trained
+        self.verdict = verdict
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Register and return the version."""
+        hook, tags = MlflowHook(self.mlflow_conn_id), airflow_tags(context)
+        trained, tracking = TrainResult(**self.trained), self.tracking(context)
+        log_url, run_url = tags["airflow.log_url"], hook.run_url(tracking, trained.run_id)
+        version = register(
+            self.model.name,
+            trained,
+            Verdict(**self.verdict),
+            tracking=tracking,
+            tags={name: value for name, value in tags.items() if name.startswith("airflow.")},
+            description=f"[Airflow task]({log_url}) · [MLflow run]({run_url})",
+        )
+        self.mlflow_version_url = hook.version_url(version)
+        facts = {"files": version.digest[:12], "page": self.mlflow_version_url, "run": run_url}
+        self.report(f"registered {version.name} version {version.version}", facts)
+        return asdict(version)
+
+
+class PromoteModelOperator(StepOperator):
+    """Make a challenger the champion; skipped when the gate's verdict is to keep the champion.
+
+    Parameters
+    ----------
+    model : ModelSpec
+        The model.
+    pin, registered, verdict : dict
+        Outputs of the pin, register and evaluate operators.
+    """
+
+    template_fields = ("pin", "registered", "verdict")
+    operator_extra_links: ClassVar = (MlflowModelVersionLink(),)
+
+    def __init__(
+        self, *, model: ModelSpec, pin: Any, registered: Any, verdict: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.pin = pin
+        self.registered = registered
+        self.verdict = verdict
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Promote and return the new champion."""
+        version, verdict = RegisteredVersion(**self.registered), Verdict(**self.verdict)
+        self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(version)
+        promoted = promote(
+            version,
+            verdict,
+            as_of=self.pin["as_of"],
+            tracking=self.tracking(context),
+            ledger=self.ledger,
+            dag_run=dag_run_name(context),
+        )
+        facts = {
+            "champion": version.version if promoted else verdict.champion_version,
+            "before": verdict.champion_version or "none",
+            "because": verdict.reason,
+            "page": self.mlflow_version_url,
+        }
+        done = "promoted" if promoted else "did not promote"
+        self.report(f"{done} {version.name} version {version.version}", facts)
+        if not promoted:
+            raise AirflowSkipException(f"not promoted because {verdict.reason}")
+        return {"name": version.name, "version": version.version}

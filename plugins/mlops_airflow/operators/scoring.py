@@ -1,0 +1,57 @@
+"""Score one day with the champion."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk.exceptions import AirflowSkipException
+from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.scoring import score
+
+from mlops_airflow.hooks.mlflow import MlflowHook
+from mlops_airflow.links import MlflowModelVersionLink
+from mlops_airflow.operators.base import StepOperator, partition_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from mlops_tasks.spec import ModelSpec
+
+__all__ = ["ScorePartitionOperator"]
+
+
+class ScorePartitionOperator(StepOperator):
+    """Predict every row of the run's day with the champion; skipped before there is one.
+
+    Parameters
+    ----------
+    model : ModelSpec
+        The model.
+    """
+
+    operator_extra_links: ClassVar = (MlflowModelVersionLink(),)
+
+    def __init__(self, *, model: ModelSpec, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Score and return the reference to the predictions."""
+        day, tracking = partition_of(context), self.tracking(context)
+        try:
+            champion = tracking.by_alias(self.model.name)
+        except NoChampionError as error:
+            raise AirflowSkipException(str(error)) from error
+        token = self.ledger.next_token()
+        result = score(self.model, day, champion, lake=self.lake, tracking=tracking, token=token)
+        self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(champion)
+        facts = {
+            "champion": f"version {champion.version}, files {champion.digest[:12]}",
+            "rows": result.predictions.n_rows,
+            "mean score": result.mean_score,
+            "unseen": [f"{n} rows, {name}" for name, n in result.unseen_categories.items()],
+            "table": f"{result.predictions.table} version {result.predictions.version}",
+            "page": self.mlflow_version_url,
+        }
+        self.report(f"scored {self.model.name} {day}", facts)
+        return asdict(result)

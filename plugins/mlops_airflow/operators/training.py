@@ -1,0 +1,86 @@
+"""Pin the data of a training, and train on it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mlops_tasks.training import train
+from mlops_tasks.types import TrainingPin
+from mlops_tasks.windows import pin_training_data
+
+from mlops_airflow.hooks.mlflow import MlflowHook
+from mlops_airflow.links import MlflowRunLink
+from mlops_airflow.operators.base import StepOperator, partition_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from mlops_tasks.spec import ModelSpec
+
+__all__ = ["PinTrainingDataOperator", "TrainModelOperator"]
+
+
+class PinTrainingDataOperator(StepOperator):
+    """Choose the days a training may use, as known on one night, and pin their exact versions.
+
+    The night is the parameter ``as_of`` of the run, else its partition key; the parameters
+    ``train_days`` and ``evaluation_days`` set the windows.
+
+    Parameters
+    ----------
+    model : ModelSpec
+        The model.
+    """
+
+    def __init__(self, *, model: ModelSpec, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Pin and return the pin as JSON."""
+        params = context["params"]
+        as_of = params.get("as_of") or partition_of(context)
+        windows = {name: params[name] for name in ("train_days", "evaluation_days")}
+        pin = pin_training_data(self.model.model_copy(update=windows), as_of, lake=self.lake)
+        tables = [*pin.inputs.values(), pin.labels]
+        facts = {
+            "train": " to ".join(pin.train),
+            "evaluate": " to ".join(pin.evaluation),
+            "pinned": [f"{p.table} v{p.version}: {p.n_rows} rows, {p.digest[:12]}" for p in tables],
+        }
+        self.report(f"pinned {self.model.name} as of {as_of}", facts)
+        return pin.as_json()
+
+
+class TrainModelOperator(StepOperator):
+    """Fit a model on pinned data and log it to MLflow.
+
+    Parameters
+    ----------
+    model : ModelSpec
+        The model.
+    pin : dict
+        Output of `PinTrainingDataOperator`.
+    """
+
+    template_fields = ("pin",)
+    operator_extra_links: ClassVar = (MlflowRunLink(),)
+
+    def __init__(self, *, model: ModelSpec, pin: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.pin = pin
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Train and return the references to run and model."""
+        tracking, pin = self.tracking(context), TrainingPin.from_json(self.pin)
+        result = train(self.model, pin, lake=self.lake, tracking=tracking)
+        self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, result.run_id)
+        facts = {
+            "rows": f"{result.n_rows}, {result.positive_share:.1%} positive",
+            "fit": f"{result.fit_s} s",
+            "model": f"{result.model_uri}, files {result.digest[:12]}",
+            "MLflow run": self.mlflow_run_url,
+        }
+        self.report(f"trained {self.model.name} as of {pin.as_of}", facts)
+        return asdict(result)

@@ -1,0 +1,54 @@
+"""The components of the stack: their names and their command lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_airflow.stack.environment import tool
+from mlops_airflow.stack.settings import LOOPBACK
+
+if TYPE_CHECKING:
+    from mlops_airflow.stack.settings import StackSettings
+
+__all__ = ["component_commands"]
+
+
+def component_commands(settings: StackSettings) -> dict[str, list[str]]:
+    """Return the command line of every component.
+
+    Parameters
+    ----------
+    settings : StackSettings
+        The stack.
+
+    Returns
+    -------
+    dict of str to list of str
+        Command lines by component, in the order they are started.
+    """
+    airflow = tool("airflow")
+    return {
+        "mlflow": _mlflow(settings),
+        "api-server": [airflow, "api-server", "--host", LOOPBACK, "--workers", "1"]
+        + ["--port", str(settings.airflow_port)],
+        # The log servers of these two listen on every interface and have no setting for it.
+        "scheduler": [airflow, "scheduler", "--skip-serve-logs"],
+        "triggerer": [airflow, "triggerer", "--skip-serve-logs"],
+        "dag-processor": [airflow, "dag-processor"],
+    }
+
+
+def _mlflow(settings: StackSettings) -> list[str]:
+    return [
+        tool("mlflow"),
+        "server",
+        f"--host={LOOPBACK}",
+        f"--port={settings.mlflow_port}",
+        "--workers=1",
+        f"--backend-store-uri=sqlite:///{settings.mlflow_home / 'mlflow.db'}",
+        "--serve-artifacts",
+        f"--artifacts-destination={(settings.mlflow_home / 'artifacts').as_uri()}",
+        # Airflow's UI may show MLflow's pages in a frame; another port is another origin. Only
+        # this machine reaches the server, and it asks for no login that a frame could abuse.
+        "--x-frame-options=NONE",
+    ]

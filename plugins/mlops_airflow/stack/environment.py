@@ -1,0 +1,215 @@
+"""The environment every component of the stack runs in."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_airflow.stack.settings import LOOPBACK, StackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlops_airflow.stack.credentials import Credentials
+
+__all__ = ["component_environment", "tool"]
+
+#: Imported once in the fork server, so that tasks get them for nothing. A module that cannot be
+#: imported is skipped by Python without a word; the system test looks into a task.
+PRELOAD = (
+    "airflow",
+    "airflow.executors.local_executor",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.dag_processing.dagbag",
+    "mlops_airflow.stack.fork_server",
+    "pandas",
+    "pyarrow.dataset",
+    "sklearn.ensemble",
+    "sklearn.pipeline",
+    "sklearn.compose",
+    "mlflow",
+    "mlflow.sklearn",
+    "great_expectations",
+    "deltalake",
+    "duckdb",
+    "skops.io",
+)
+
+#: A shell that points at another Airflow or MLflow must not leak into this stack.
+_FOREIGN_PREFIXES = ("AIRFLOW__", "MLFLOW_", "_AIRFLOW", "_MLFLOW")
+_FOREIGN = frozenset(
+    ("AIRFLOW_HOME", "AIRFLOW_CONFIG", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "MLOPS_STACK_ENV")
+)
+
+
+def tool(name: str) -> str:
+    """Return a command installed beside this Python, whatever PATH says.
+
+    Parameters
+    ----------
+    name : str
+        Command, for example ``airflow``.
+
+    Returns
+    -------
+    str
+        Its absolute path.
+    """
+    return str(Path(sys.executable).parent / name)
+
+
+def component_environment(
+    settings: StackSettings, credentials: Credentials, outer: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Build the whole environment of the components.
+
+    Parameters
+    ----------
+    settings : StackSettings
+        The stack to describe.
+    credentials : Credentials
+        Its secrets.
+    outer : Mapping of str to str, optional
+        Environment to start from; the process environment by default. Its ``AIRFLOW__*`` and
+        ``MLFLOW_*`` variables are dropped; its connections and Airflow variables are kept.
+
+    Returns
+    -------
+    dict of str to str
+        Variables for every component and for ``airflow`` commands against this stack.
+    """
+    outer = os.environ if outer is None else outer
+    env = {
+        name: value
+        for name, value in outer.items()
+        if name not in _FOREIGN and not name.startswith(_FOREIGN_PREFIXES)
+    }
+    env |= settings.to_env()
+    env["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), outer.get("PATH", os.defpath)))
+    for name in ("NO_PROXY", "no_proxy"):
+        env[name] = ",".join(filter(None, (outer.get(name), LOOPBACK, "localhost")))
+    env |= _airflow(settings) | _secrets(settings, credentials) | _mlflow(settings, credentials)
+    env |= _quiet()
+    if settings.profile == "fast":
+        env |= _fast(settings) | {k: outer.get(k, v) for k, v in _threads().items()}
+    return env | _connections(settings, outer) | settings.extra_env
+
+
+def _airflow(settings: StackSettings) -> dict[str, str]:
+    plugins = settings.plugins_folder or settings.airflow_home / "plugins"
+    options = {
+        "core.dags_folder": settings.dags_folder,
+        "core.plugins_folder": plugins,
+        "core.executor": "LocalExecutor",
+        "core.load_examples": False,
+        "core.execution_api_server_url": f"{settings.airflow_url}/execution/",
+        "core.simple_auth_manager_users": "admin:admin",
+        "core.simple_auth_manager_passwords_file": settings.passwords_file,
+        "database.sql_alchemy_conn": f"sqlite:///{settings.airflow_home / 'airflow.db'}",
+        "api.host": LOOPBACK,
+        "api.port": settings.airflow_port,
+        "api.base_url": settings.airflow_url,
+        "dag_processor.dag_bundle_storage_path": settings.airflow_home / "bundles",
+        "logging.base_log_folder": settings.airflow_home / "logs",
+        "logging.dag_processor_child_process_log_directory": settings.airflow_home
+        / "logs"
+        / "dag_processor",
+        "logging.colored_console_log": False,
+        "logging.file_task_handler_new_folder_permissions": "0o700",
+        "logging.file_task_handler_new_file_permissions": "0o600",
+        "logging.secret_mask_adapter": "mlops_airflow.stack.redaction.secret_forms",
+        "metrics.statsd_on": False,
+        "metrics.otel_on": False,
+        "traces.otel_on": False,
+    }
+    return {"AIRFLOW_HOME": str(settings.airflow_home)} | _options(options)
+
+
+def _fast(settings: StackSettings) -> dict[str, str]:
+    return _options(
+        {
+            "core.parallelism": settings.parallelism,
+            "core.mp_forkserver_preload": ",".join(PRELOAD),
+            "scheduler.mp_start_method": "forkserver",
+            "scheduler.scheduler_idle_sleep_time": 0.2,
+            # A task whose worker died is seen after half a minute, not after five.
+            "scheduler.task_instance_heartbeat_timeout": 30,
+            # So that a stack started after a crash goes on with what was running then.
+            "scheduler.orphaned_tasks_check_interval": 30,
+            "workers.min_heartbeat_interval": 1,
+            "dag_processor.refresh_interval": 5,
+            "dag_processor.bundle_refresh_check_interval": 2,
+        }
+    )
+
+
+def _options(options: Mapping[str, object]) -> dict[str, str]:
+    return {
+        "AIRFLOW__{}__{}".format(*key.upper().split(".")): str(value)
+        for key, value in options.items()
+    }
+
+
+def _secrets(settings: StackSettings, credentials: Credentials) -> dict[str, str]:
+    return _options(
+        {
+            "core.fernet_key": credentials.fernet_key,
+            "api.secret_key": credentials.api_secret_key,
+            "api_auth.jwt_secret": credentials.jwt_secret,
+        }
+    )
+
+
+def _mlflow(settings: StackSettings, credentials: Credentials) -> dict[str, str]:
+    return {
+        "MLFLOW_TRACKING_URI": settings.mlflow_url,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": credentials.mlflow_secret_key,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        # Only artifacts this server keeps itself may become a model version.
+        "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": "^(mlflow-artifacts|models|runs):/.*",
+        # A server that is away must cost seconds, not the four minutes of the defaults.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    }
+
+
+def _quiet() -> dict[str, str]:
+    return {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # MLflow takes "true" and nothing else for this one.
+        "DO_NOT_TRACK": "true",
+        "GX_ANALYTICS_ENABLED": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _threads() -> dict[str, str]:
+    # Several tasks share the cores; spinning threads of one starve the others.
+    threads = str(max(1, (os.cpu_count() or 1) // 2))
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return dict.fromkeys(names, threads) | {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def _connections(settings: StackSettings, outer: Mapping[str, str]) -> dict[str, str]:
+    sqlite = {"conn_type": "sqlite"}
+    connections: dict[str, dict[str, object]] = {
+        "mlflow_default": {
+            "conn_type": "mlflow",
+            "host": LOOPBACK,
+            "port": settings.mlflow_port,
+            "schema": "http",
+        },
+        "flights_source": sqlite | {"host": str(settings.home / "source.db")},
+        "lake_default": {"conn_type": "file", "extra": {"path": str(settings.home / "lake")}},
+        "ledger_default": sqlite | {"host": str(settings.home / "ledger.db")},
+    }
+    env = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(c) for name, c in connections.items()}
+    # The source belongs to the user and may be elsewhere; the rest is the stack's own state.
+    source = "AIRFLOW_CONN_FLIGHTS_SOURCE"
+    return env | {source: outer.get(source, env[source])}

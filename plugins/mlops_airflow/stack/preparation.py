@@ -1,0 +1,142 @@
+"""Make a home ready: folders, secrets and databases; nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from mlops_airflow.stack.credentials import (
+    ADMIN_USER,
+    Credentials,
+    load_credentials,
+    write_private,
+)
+from mlops_airflow.stack.environment import component_environment, tool
+from mlops_airflow.stack.exceptions import StackSetupError
+from mlops_airflow.stack.redaction import Redactor, environment_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mlops_airflow.stack.settings import StackSettings
+
+__all__ = ["make_home", "prepare"]
+
+_MARKER = "prepared.json"
+_LAST_CHARACTERS = 2000
+_TIMEOUT_S = 300
+
+
+def make_home(settings: StackSettings) -> None:
+    """Create the folders of a stack, closed to everybody else.
+
+    Parameters
+    ----------
+    settings : StackSettings
+        The stack.
+    """
+    for folder in (
+        settings.home,
+        settings.airflow_home,
+        settings.airflow_home / "logs",
+        settings.mlflow_home,
+        settings.mlflow_home / "artifacts",
+        settings.home / "lake",
+        settings.logs_folder,
+    ):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+
+
+def prepare(settings: StackSettings, report: Callable[[str], None]) -> Credentials:
+    """Make a home ready to start from.
+
+    Parameters
+    ----------
+    settings : StackSettings
+        The stack; its home exists and is locked by the caller.
+    report : callable
+        Told what is being done, one short line at a time.
+
+    Returns
+    -------
+    Credentials
+        The secrets of the stack.
+
+    Raises
+    ------
+    StackSetupError
+        If a database cannot be created or migrated.
+    """
+    credentials = load_credentials(settings.secrets_file)
+    passwords = json.dumps({ADMIN_USER: credentials.admin_password}) + "\n"
+    write_private(settings.passwords_file, passwords)
+    marker = settings.home / _MARKER
+    databases = (settings.airflow_home / "airflow.db", settings.mlflow_home / "mlflow.db")
+    # Both tools need seconds to find out that there is nothing to do.
+    wanted = json.dumps(_versions())
+    if not (
+        all(db.exists() for db in databases) and marker.exists() and marker.read_text() == wanted
+    ):
+        report("Preparing the databases of Airflow and MLflow")
+        _migrate(settings, credentials)
+        write_private(marker, wanted)
+    return credentials
+
+
+def _migrate(settings: StackSettings, credentials: Credentials) -> None:
+    env = component_environment(settings, credentials)
+    commands = {
+        "airflow": [tool("airflow"), "db", "migrate"],
+        # Left to the server, several processes would create the tables at once and break them.
+        "mlflow": [
+            tool("mlflow"),
+            "db",
+            "upgrade",
+            f"sqlite:///{settings.mlflow_home / 'mlflow.db'}",
+        ],
+    }
+    running = {name: _start(settings, command, env) for name, command in commands.items()}
+    outputs = {name: _finish(process) for name, process in running.items()}
+    redact = Redactor({*credentials.values(), *environment_secrets(env)})
+    for name, (returncode, output) in outputs.items():
+        write_private(settings.component_log(f"setup-{name}"), redact(output))
+        if returncode != 0:
+            msg = (
+                f"`{' '.join(commands[name][1:])}` of {name} failed with code {returncode}. "
+                f"Its last lines:\n{redact(output)[-_LAST_CHARACTERS:]}"
+            )
+            raise StackSetupError(msg)
+
+
+def _start(
+    settings: StackSettings, command: list[str], env: Mapping[str, str]
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - our own commands, no shell
+        command,
+        env=dict(env),
+        cwd=settings.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        umask=0o077,
+    )
+
+
+def _finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    try:
+        output, _ = process.communicate(timeout=_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        output += f"\n(ended after {_TIMEOUT_S} s)"
+    return process.returncode, output
+
+
+def _versions() -> dict[str, str]:
+    packages = ("alembic", "apache-airflow-core", "mlflow", "sqlalchemy")
+    return {name: version(name) for name in packages}

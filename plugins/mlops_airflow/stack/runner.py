@@ -1,0 +1,217 @@
+"""Run the components of one stack until one of them ends or a signal comes.
+
+This is the program behind ``mlops up``. honcho's manager starts the components and reads their
+output; added here is what a stack needs beyond a Procfile: a component is ended with its whole
+session, a hanging one is killed, and what runs is on record for ``mlops down``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import shlex
+import signal
+import sys
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from honcho.compat import ProcessManager
+from honcho.manager import Manager
+
+from mlops_airflow.stack.components import component_commands
+from mlops_airflow.stack.credentials import load_credentials
+from mlops_airflow.stack.environment import component_environment
+from mlops_airflow.stack.log_files import RUNNER, LogFiles
+from mlops_airflow.stack.processes import (
+    ProcessId,
+    adopt_orphans,
+    descendants,
+    end_processes,
+    session_processes,
+)
+from mlops_airflow.stack.record import StackRecord
+from mlops_airflow.stack.redaction import Redactor, environment_secrets
+from mlops_airflow.stack.settings import StackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing import Queue
+
+__all__ = ["main"]
+
+#: Seconds from SIGTERM to a second one, Airflow's word for "do not wait for anything". Its
+#: triggerer would take ten seconds after the first alone.
+REPEAT_S = 2.5
+#: Seconds from SIGTERM to SIGKILL: Airflow's scheduler may wait for its workers for ever.
+GRACE_S = 6.0
+#: Seconds from SIGTERM to giving up on an orderly end.
+LIMIT_S = 20.0
+#: A reader process may end a moment before its last message arrives.
+_LATE_MESSAGE_S = 2.0
+
+
+class _TickingQueue:
+    """honcho's event queue; each wait for an event also runs a function in the main loop."""
+
+    def __init__(self, queue: Queue[Any], tick: Callable[[], None]) -> None:
+        self._queue, self._tick = queue, tick
+
+    def get(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - honcho's own type
+        self._tick()
+        return self._queue.get(timeout=timeout)
+
+    def put(self, message: Any) -> None:  # noqa: ANN401 - honcho's own type
+        self._queue.put(message)
+
+
+class _Sessions(ProcessManager):  # type: ignore[misc]  # honcho has no type hints
+    """How honcho signals a process: here with all of its session, tasks included."""
+
+    def terminate(self, pid: int) -> None:
+        for process in session_processes([ProcessId.of(pid)]):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                process.terminate()
+
+
+class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
+    """honcho's manager, ending whole sessions and keeping a record of what runs.
+
+    Parameters
+    ----------
+    settings : StackSettings
+        The stack to run.
+    logs : LogFiles
+        Where output goes.
+    attached : bool
+        Whether to end when standard input ends, that is with the process that started this one.
+    """
+
+    def __init__(self, settings: StackSettings, logs: LogFiles, *, attached: bool) -> None:
+        super().__init__(logs)
+        self._attached = attached
+        self.events = _TickingQueue(self.events, self._tick)
+        self._procmgr = _Sessions()
+        self._settings, self._logs = settings, logs
+        self._notes: list[str] = []
+        self._asked_at: float | None = None
+        self._signals_sent = 0
+        self._silent_since: dict[str, float] = {}
+        self._record = StackRecord(
+            runner=ProcessId.of(os.getpid()),
+            started_at=time.time(),
+            airflow_url=settings.airflow_url,
+            mlflow_url=settings.mlflow_url,
+            profile=settings.profile,
+        )
+        self._record.write(settings.record_file)
+
+    def terminate(self) -> None:
+        """Ask for the end; called by honcho's signal handlers too, so it only takes a note."""
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+
+    def kill(self) -> None:
+        """Kill every process below the runner, but not the readers that wait for their end."""
+        readers = {p["process"].pid for p in self._processes.values() if "process" in p}
+        leaders = list(self._record.components.values())
+        for process in {*descendants(), *session_processes(leaders)}:
+            if process.pid not in readers:
+                with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                    process.kill()
+
+    def _start(self) -> None:
+        super()._start()
+        if self._attached:
+            # Only now: a process with threads should not fork.
+            threading.Thread(target=self._end_with_parent, daemon=True).start()
+
+    def _end_with_parent(self) -> None:
+        while os.read(0, 1024):
+            pass
+        self.terminate()
+
+    def _system_print(self, data: str) -> None:
+        self._notes.append(data)
+
+    def _tick(self) -> None:
+        self._write_notes()
+        self._update_record()
+        self._bury_silent_readers()
+        if self._asked_at is None:
+            return
+        waited_s = time.monotonic() - self._asked_at
+        due = 1 if waited_s < REPEAT_S else 2
+        if self._signals_sent < due and self._all_started():
+            self._signals_sent += 1
+            self._killall()
+        if waited_s > LIMIT_S:
+            raise SystemExit(1)
+        if waited_s > GRACE_S:
+            self.kill()
+
+    def _write_notes(self) -> None:
+        while self._notes:
+            self._logs.line(RUNNER, f"{time.strftime('%H:%M:%S')} {self._notes.pop(0)}")
+
+    def _update_record(self) -> None:
+        record = self._record
+        started = {n: p["pid"] for n, p in self._processes.items() if p.get("pid")}
+        if set(started) != set(record.components):
+            known = record.components
+            components = {n: known.get(n) or ProcessId.of(pid) for n, pid in started.items()}
+            record = replace(record, components=components)
+        if not self._signals_sent:
+            for name, process in self._processes.items():
+                if "returncode" in process:
+                    record = record.stopped(name, process["returncode"])
+        if record != self._record:
+            self._record = record
+            record.write(self._settings.record_file)
+
+    def _bury_silent_readers(self) -> None:
+        # A reader that died without its last message would make honcho wait for ever.
+        for name, process in self._processes.items():
+            if "returncode" in process or process["process"].is_alive():
+                continue
+            since = self._silent_since.setdefault(name, time.monotonic())
+            if time.monotonic() - since > _LATE_MESSAGE_S:
+                self._system_print(f"the reader of {name} ended unexpectedly\n")
+                process.setdefault("pid", None)
+                process["pid"] = process["pid"] or -1
+                process["returncode"] = 1
+
+
+def main() -> int:
+    """Run the stack that the ``MLOPS_*`` variables describe.
+
+    Returns
+    -------
+    int
+        Exit code: 0 after a requested end, else that of the component that ended first.
+    """
+    os.umask(0o077)
+    # honcho hands objects to its readers that only a fork can carry.
+    multiprocessing.set_start_method("fork")
+    adopt_orphans()
+    settings = StackSettings.from_env()
+    credentials = load_credentials(settings.secrets_file)
+    env = component_environment(settings, credentials)
+    secrets = {*credentials.values(), *environment_secrets(env)}
+    logs = LogFiles(settings, Redactor(secrets))
+    manager = StackManager(settings, logs, attached="--attached" in sys.argv)
+    for name, command in component_commands(settings).items():
+        # exec: no shell may stand between the session's leader and the component.
+        manager.add_process(name, f"exec {shlex.join(command)}", env=env, cwd=settings.home)
+    try:
+        manager.loop()
+    finally:
+        end_processes(descendants(), grace_s=0.0)
+    return 0 if manager.returncode in {128 + signal.SIGINT, 128 + signal.SIGTERM} else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,329 @@
+"""Start a stack, wait until it is healthy, end it: the Python side of ``mlops up``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+
+from mlops_airflow.stack.components import component_commands
+from mlops_airflow.stack.credentials import ADMIN_USER, Credentials
+from mlops_airflow.stack.environment import component_environment
+from mlops_airflow.stack.exceptions import PortTakenError, StackNotReadyError
+from mlops_airflow.stack.health import component_health
+from mlops_airflow.stack.log_files import RUNNER, last_lines
+from mlops_airflow.stack.preparation import make_home, prepare
+from mlops_airflow.stack.processes import end_processes, session_processes
+from mlops_airflow.stack.record import locked, read_record
+from mlops_airflow.stack.settings import LOOPBACK, StackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Stack", "end_stack", "running_stack", "start_stack"]
+
+#: Longest orderly end of the runner, in seconds; afterwards its processes are ended one by one.
+_STOP_S = 25.0
+_POLL_S = 0.25
+
+
+def _silent(_: str) -> None:
+    """Take a report and do nothing with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Stand for a stack that runs.
+
+    Parameters
+    ----------
+    settings : StackSettings
+        How it was started.
+    credentials : Credentials
+        Its secrets.
+    runner : subprocess.Popen
+        Its process runner.
+    """
+
+    settings: StackSettings
+    credentials: Credentials
+    runner: subprocess.Popen[bytes]
+
+    @property
+    def airflow_url(self) -> str:
+        """Base address of Airflow's UI and REST API."""
+        return self.settings.airflow_url
+
+    @property
+    def mlflow_url(self) -> str:
+        """Base address of the MLflow tracking server."""
+        return self.settings.mlflow_url
+
+    @property
+    def login(self) -> tuple[str, str]:
+        """User and password of Airflow's administrator."""
+        return ADMIN_USER, self.credentials.admin_password
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the components, for ``airflow`` commands of one's own.
+
+        Returns
+        -------
+        dict of str to str
+            A whole environment.
+        """
+        return component_environment(self.settings, self.credentials)
+
+    def airflow_client(self, *, timeout_s: float = 60.0) -> httpx.Client:
+        """Log in to Airflow's REST API.
+
+        Parameters
+        ----------
+        timeout_s : float, default 60.0
+            Longest wait for one answer, in seconds.
+
+        Returns
+        -------
+        httpx.Client
+            Client with the base address and a token of 24 hours; close it after use.
+        """
+        client = httpx.Client(base_url=self.airflow_url, timeout=timeout_s, trust_env=False)
+        user, password = self.login
+        answer = client.post("/auth/token", json={"username": user, "password": password})
+        answer.raise_for_status()
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        return client
+
+    def is_running(self) -> bool:
+        """Tell whether the process runner lives.
+
+        Returns
+        -------
+        bool
+            False as soon as the stack has ended, for whatever reason.
+        """
+        return self.runner.poll() is None
+
+    def stop(self) -> int:
+        """End the stack and wait until no process of it is left.
+
+        Returns
+        -------
+        int
+            Number of processes that could not be ended; normally 0.
+        """
+        if self.is_running():
+            self.runner.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.runner.wait(_STOP_S)
+        return end_stack(self.settings)[1]
+
+    def explain_end(self) -> str:
+        """Say why the stack ended, with the last lines of the component that ended first.
+
+        Returns
+        -------
+        str
+            Text for people.
+        """
+        record = read_record(self.settings.record_file)
+        name, code = (record.first_stop if record else None) or (RUNNER, self.runner.returncode)
+        log = self.settings.component_log(name)
+        return f"{name} ended with code {code}. The end of {log}:\n{last_lines(log)}"
+
+
+def start_stack(
+    settings: StackSettings,
+    *,
+    attached: bool = False,
+    report: Callable[[str], None] = _silent,
+) -> Stack:
+    """Prepare a home, start its components and wait until all are healthy.
+
+    Parameters
+    ----------
+    settings : StackSettings
+        The stack to start.
+    attached : bool, default False
+        Whether the stack ends with the calling process, even if that is killed.
+    report : callable, optional
+        Told what is going on, one short line at a time.
+
+    Returns
+    -------
+    Stack
+        The running stack.
+
+    Raises
+    ------
+    StackRunningError
+        If a stack runs in this home.
+    PortTakenError
+        If a port is in use.
+    StackSetupError
+        If the databases cannot be prepared.
+    StackNotReadyError
+        If a component ends or stays unhealthy; the stack is ended before.
+    """
+    make_home(settings)
+    with locked(settings) as lock:
+        if ended := end_stack(settings)[0]:
+            report(f"Ended {ended} processes left behind by an earlier stack")
+        check_ports(settings)
+        credentials = prepare(settings, report)
+        started_at = time.time()
+        stack = Stack(settings, credentials, _launch(settings, lock, attached=attached))
+    try:
+        _wait_until_healthy(stack, started_at, report)
+    except BaseException:
+        stack.stop()
+        raise
+    return stack
+
+
+@contextlib.contextmanager
+def running_stack(
+    settings: StackSettings | None = None, *, report: Callable[[str], None] = _silent
+) -> Iterator[Stack]:
+    """Run a stack for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    settings : StackSettings, optional
+        The stack; read from the environment by default.
+    report : callable, optional
+        Told what is going on, one short line at a time.
+
+    Yields
+    ------
+    Stack
+        The healthy stack. No process of it is left after the block.
+    """
+    stack = start_stack(settings or StackSettings.from_env(), attached=True, report=report)
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
+def end_stack(settings: StackSettings) -> tuple[int, int]:
+    """End whatever runs in a home, also what a killed runner left behind.
+
+    Parameters
+    ----------
+    settings : StackSettings
+        The stack; only its home matters.
+
+    Returns
+    -------
+    tuple of (int, int)
+        Processes that ran, and those that could not be ended; normally the second is 0.
+    """
+    record = read_record(settings.record_file)
+    if record is None or record.is_of_another_boot():
+        return 0, 0
+    found = session_processes(record.leaders())
+    if record.is_running():
+        _end_runner(record.runner.pid, found)
+    left = end_processes(session_processes(record.leaders()))
+    if not left:
+        settings.record_file.unlink(missing_ok=True)
+    return len(found), left
+
+
+def check_ports(settings: StackSettings) -> None:
+    """Refuse to start on a port that is in use.
+
+    Parameters
+    ----------
+    settings : StackSettings
+        The stack to start.
+
+    Raises
+    ------
+    PortTakenError
+        Naming the port and the variable that moves it.
+    """
+    ports = {
+        "MLOPS_AIRFLOW_PORT": settings.airflow_port,
+        "MLOPS_MLFLOW_PORT": settings.mlflow_port,
+    }
+    for variable, port in ports.items():
+        with socket.socket() as probe:
+            # As the servers do: a connection that is still closing down is no obstacle.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError as error:
+                msg = (
+                    f"Port {port} cannot be used ({error.strerror}). "
+                    f"Set {variable} to a free port, or end what listens there"
+                )
+                raise PortTakenError(msg) from error
+
+
+def _end_runner(pid: int, processes: list[psutil.Process]) -> None:
+    for process in processes:
+        if process.pid == pid:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+                process.terminate()
+                process.wait(_STOP_S)
+
+
+def _launch(settings: StackSettings, lock: int, *, attached: bool) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "mlops_airflow.stack.runner"]
+    log = settings.component_log(RUNNER)
+    with open(log, "ab", opener=_private) as stream:
+        return subprocess.Popen(  # noqa: S603 - our own module, no shell
+            [*command, "--attached"] if attached else command,
+            env=os.environ | settings.to_env(),
+            cwd=settings.home,
+            # While this pipe is open the runner knows that its starter lives.
+            stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _wait_until_healthy(stack: Stack, started_at: float, report: Callable[[str], None]) -> None:
+    waiting = list(component_commands(stack.settings))
+    report(f"Starting {', '.join(waiting)}")
+    deadline = started_at + stack.settings.ready_timeout_s
+    with httpx.Client(timeout=2.0, trust_env=False) as client:
+        while True:
+            health = component_health(
+                stack.airflow_url, stack.mlflow_url, client, since=started_at
+            )
+            for name in [n for n in waiting if health[n] == "healthy"]:
+                waiting.remove(name)
+                report(f"{name} is healthy after {time.time() - started_at:.1f} s")
+            if not waiting:
+                return
+            if not stack.is_running():
+                raise StackNotReadyError(stack.explain_end())
+            if time.time() > deadline:
+                raise StackNotReadyError(_too_late(stack.settings, waiting[0], health))
+            time.sleep(_POLL_S)
+
+
+def _too_late(settings: StackSettings, name: str, health: dict[str, str]) -> str:
+    log = settings.component_log(name)
+    return (
+        f"{name} was not healthy after {settings.ready_timeout_s:.0f} s ({health[name]}). "
+        "On a slow machine raise MLOPS_READY_TIMEOUT_S. "
+        f"The end of {log}:\n{last_lines(log)}"
+    )

@@ -1,0 +1,50 @@
+"""Rules of import that hold for every project folder, also for one added tomorrow.
+
+import-linter (``make check``) holds the packages apart. Projects are found on the path by their
+bare names, which it cannot tell from libraries, so those rules are here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.quality.discovery import DAGS, ROOT, imported_modules, module_files, project_folders
+
+PROJECTS = project_folders()
+NAMES = {folder.name for folder in PROJECTS}
+
+
+def roots(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imported_modules(path)}
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda folder: folder.name)
+def test_projects_do_not_import_each_other(project: Path) -> None:
+    others = NAMES - {project.name} | {"dags", "demo"}
+    wrong = {
+        path.relative_to(ROOT).as_posix(): sorted(used)
+        for path in project.rglob("*.py")
+        if (used := roots(path) & others)
+    }
+    assert not wrong, f"a project imports what is not below it: {wrong}"
+
+
+def test_no_package_imports_a_project() -> None:
+    wrong = {
+        name: sorted(used)
+        for name, path in module_files("mlops_tasks", "mlops_airflow").items()
+        if (used := roots(path) & (NAMES | {"dags", "demo"}))
+    }
+    assert not wrong, f"packages know no project: {wrong}"
+
+
+def test_a_project_name_hides_no_library() -> None:
+    installed = {"airflow", "mlflow", "demo", "mlops_tasks", "mlops_airflow", "tests"}
+    assert not NAMES & installed
+    assert all(name.isidentifier() for name in NAMES), sorted(NAMES)
+
+
+def test_there_is_a_project() -> None:
+    assert PROJECTS, f"no project below {DAGS.relative_to(ROOT)}/"
