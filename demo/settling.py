@@ -57,8 +57,8 @@ def wait_until_quiet(
     """Wait until no run is active and none is about to start.
 
     An asset event becomes a run only some scheduler loops later, and a run may start and end
-    between two looks. So Airflow counts as quiet when two looks in a row find no active run and
-    no complete pending partition, and no run was created between them.
+    between two requests. So Airflow counts as quiet when two looks in a row, the second at once,
+    find no active run and no complete pending partition, and the number of runs is the same.
 
     Parameters
     ----------
@@ -86,12 +86,13 @@ def wait_until_quiet(
             stop_at_failures(api)
         complete = [] if active else [p for p in api.pending_partitions() if p.is_complete]
         watch(active, complete)
-        if active or complete:
-            quiet_at = None
-        elif (n_runs := api.count_runs()) == quiet_at:
-            return
-        else:
+        if not active and not complete:
+            n_runs = api.count_runs()
+            if n_runs == quiet_at:
+                return
             quiet_at = n_runs
+            continue
+        quiet_at = None
         if (now_seen := describe(active, complete)) != seen:
             seen, changed_at = now_seen, time.monotonic()
         elif time.monotonic() - changed_at > patience_s:

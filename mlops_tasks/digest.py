@@ -168,7 +168,8 @@ def _cells(column: pa.ChunkedArray | pa.Array) -> Hashes:
         whole = pc.cast(pc.cast(column, target) if target else column, pa.int64())
         bits = pc.fill_null(whole, 0).to_numpy(zero_copy_only=False).view(np.uint64).copy()
     bits[pc.is_null(column).to_numpy(zero_copy_only=False)] = _NULL
-    return bits
+    cells: Hashes = bits
+    return cells
 
 
 def _text_cells(column: Any) -> Hashes:
@@ -182,6 +183,7 @@ def _text_cells(column: Any) -> Hashes:
         int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
         for text in encoded.dictionary.to_pylist()
     ]
-    table = np.array([*values, _NULL], dtype=np.uint64)
+    table: Hashes = np.array([*values, _NULL], dtype=np.uint64)
     indices = pc.fill_null(encoded.indices, len(values)).to_numpy(zero_copy_only=False)
-    return table[indices]
+    cells: Hashes = table[indices]
+    return cells

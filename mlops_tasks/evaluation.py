@@ -269,20 +269,21 @@ def _refuse_overlap(who: str, trained_until: str, pin: TrainingPin) -> None:
     if trained_until >= pin.evaluation[0]:
         raise LeakageError(
             f"the {who} was trained on days up to {trained_until}, the evaluation begins on "
-            f"{pin.evaluation[0]}: it would be judged on what it has seen. Train as of a later night"
+            f"{pin.evaluation[0]}: it would be judged on what it has seen. Train as of a later "
+            "night"
         )
 
 
 def _log(verdict: Verdict, challenger: TrainResult, pin: TrainingPin, tracking: Tracking) -> None:
     client, run_id = tracking.client, challenger.run_id
     for name, value in verdict.challenger.items():
-        client.log_metric(run_id, f"eval_{name}", float(value or 0), model_id=challenger.model_id)
+        client.log_metric(run_id, f"eval_{name}", value, model_id=challenger.model_id)
     for name, value in (verdict.champion or {}).items():
-        client.log_metric(run_id, f"champion_{name}", float(value or 0))
+        client.log_metric(run_id, f"champion_{name}", value)
     tags = {
         "mlops.verdict": verdict.verdict,
         "mlops.verdict_reason": verdict.reason,
         "mlops.evaluation": "..".join(pin.evaluation),
     }
-    for name, value in tags.items():
-        client.set_tag(run_id, name, value)
+    for name, text in tags.items():
+        client.set_tag(run_id, name, text)

@@ -18,6 +18,7 @@
     ├── FeatureError                  the features cannot be used for training or scoring
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
+    ├── NeverScoredError              a day without predictions: there is nothing to measure
     └── UnsafeModelError              a model file that must not be loaded
 """
 
@@ -27,6 +28,7 @@ __all__ = [
     "FeatureError",
     "LeakageError",
     "MlopsError",
+    "NeverScoredError",
     "NoChampionError",
     "NoLabelsError",
     "PartitionNotFoundError",
@@ -104,6 +106,10 @@ class NoLabelsError(MlopsError):
 
 class NoChampionError(MlopsError):
     """The registered model has no champion yet."""
+
+
+class NeverScoredError(MlopsError):
+    """A day has no predictions, so there is nothing to measure."""
 
 
 class UnsafeModelError(MlopsError):

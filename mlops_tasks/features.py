@@ -131,7 +131,8 @@ def feature_frame(spec: ModelSpec, rows: pa.Table) -> pd.DataFrame:
     rows : Table
         From `build_features`; nulls become NaN.
     """
-    return rows.select(list(spec.features)).to_pandas()
+    frame: pd.DataFrame = rows.select(list(spec.features)).to_pandas()
+    return frame
 
 
 def _connect() -> duckdb.DuckDBPyConnection:

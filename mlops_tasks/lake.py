@@ -6,7 +6,6 @@ import random
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tasks.digest import digest_table
@@ -22,6 +21,7 @@ from mlops_tasks.types import PartitionVersion, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import pyarrow as pa
     from deltalake import DeltaTable
@@ -46,7 +46,7 @@ def check_partition(partition: str) -> str:
     '2013-02-01'
     """
     try:
-        day = datetime.strptime(partition, PARTITION_FORMAT).strftime(PARTITION_FORMAT)  # noqa: DTZ007
+        day = datetime.strptime(partition, PARTITION_FORMAT).strftime(PARTITION_FORMAT)
     except ValueError:
         day = ""
     if day != partition:
@@ -281,7 +281,6 @@ def _with_partition(schema: pa.Schema) -> pa.Schema:
 
 
 def _same_schema(table: str, stored: pa.Schema, new: pa.Schema) -> None:
-    import pyarrow as pa
 
     def plain(schema: pa.Schema) -> dict[str, str]:
         return {field.name: str(field.type).removeprefix("large_") for field in schema}

@@ -96,8 +96,8 @@ def load_model(folder: Path, *, digest: str) -> Any:
     found = files_digest(folder)
     if found != digest:
         raise UnsafeModelError(
-            f"model files have digest {found[:12]}, registered was {digest[:12]}: they were changed "
-            "after registration. Do not use this version; roll back or train again"
+            f"model files have digest {found[:12]}, registered was {digest[:12]}: they were "
+            "changed after registration. Do not use this version; roll back or train again"
         )
     _check_description(folder / "MLmodel")
     weights = folder / _WEIGHTS

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.drift import population_stability_index, psi_noise
-from mlops_tasks.exceptions import PartitionNotFoundError
+from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.features import build_targets, feature_frame, join_targets
 from mlops_tasks.profile import ColumnProfile
 from mlops_tasks.tracking import FEATURE_PROFILE, SCORE_PROFILE
@@ -104,6 +104,8 @@ def measure_performance(
 
     Raises
     ------
+    NeverScoredError
+        If the day has no predictions.
     NoLabelsError
         If no row of the window has a label, or all labels are the same.
     """
@@ -223,9 +225,11 @@ def _predictions(spec: ModelSpec, lake: Lake, first: str, last: str, version: st
 
 
 def _scored_by(spec: ModelSpec, lake: Lake, partition: str) -> str:
-    rows = lake.read(spec.predictions_table, first=partition, last=partition)
-    if rows.num_rows == 0:
-        raise PartitionNotFoundError(
-            f"model {spec.name!r}: {partition} was never scored; run {spec.name}.score for it first"
+    if not lake.exists(spec.predictions_table) or not (
+        rows := lake.read(spec.predictions_table, first=partition, last=partition)
+    ):
+        raise NeverScoredError(
+            f"model {spec.name!r}: {partition} was never scored, there is nothing to measure; run "
+            f"{spec.name}.score for it if it should have been"
         )
     return str(rows.column("model_version")[0].as_py())

@@ -151,7 +151,9 @@ class Tracking:
 
         source = CodeDatasetSource({"table": pin.table, "version": str(pin.version)})
         # The store keeps 36 characters of a digest; the whole one is in the run's pin.json.
-        dataset = MetaDataset(source, name=f"{name}@v{pin.version}", digest=pin.digest[:36])
+        dataset = MetaDataset(  # type: ignore[abstract]
+            source, name=f"{name}@v{pin.version}", digest=pin.digest[:36]
+        )
         mlflow.log_input(dataset, context=context)
 
     def log_json(self, run_id: str, name: str, content: Mapping[str, Any]) -> None:

@@ -90,9 +90,7 @@ def _estimator(spec: ModelSpec) -> Any:
             f"model {spec.name!r}, estimator {spec.estimator!r}: {error}; name a function as "
             "'package.module:function', importable from the Dag folder"
         ) from error
-    return build(
-        categorical=spec.categorical, numeric=spec.numeric, random_state=spec.random_state
-    )
+    return build(categorical=spec.categorical, numeric=spec.numeric, random_state=spec.random_state)
 
 
 def _refuse_empty(spec: ModelSpec, pin: TrainingPin, frame: pd.DataFrame) -> None:

@@ -13,8 +13,8 @@ __all__ = [
     "Pin",
     "RetrainDecision",
     "ScoreResult",
-    "TrainingPin",
     "TrainResult",
+    "TrainingPin",
     "ValidationResult",
     "Verdict",
 ]
@@ -134,16 +134,16 @@ class TrainResult:
 class Verdict:
     """What the gate said of a challenger, and on what evidence.
 
-    ``verdict`` is ``"promote"`` or ``"keep"``; metrics are plain floats, NaN already None.
+    ``verdict`` is ``"promote"`` or ``"keep"``; metrics are plain finite floats.
     """
 
     verdict: str
     reason: str
     n_rows: int
-    challenger: dict[str, float | None]
-    champion: dict[str, float | None] | None
+    challenger: dict[str, float]
+    champion: dict[str, float] | None
     champion_version: str | None
-    difference: dict[str, float | None]
+    difference: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)

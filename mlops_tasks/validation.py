@@ -256,8 +256,8 @@ def _sentence(result: Any) -> str:
     config, found = result.expectation_config, result.result or {}
     limits = {k: v for k, v in config.kwargs.items() if k not in ("column", "batch_id")}
     errors = [info["exception_message"] for info in _exceptions(result)]
-    observed = errors or [f"observed {found.get('observed_value', found.get('unexpected_percent'))}"]
-    return f"{_label(config)} {limits}: {observed[0]}"
+    seen = found.get("observed_value", found.get("unexpected_percent"))
+    return f"{_label(config)} {limits}: {errors[0] if errors else f'observed {seen}'}"
 
 
 def _exceptions(result: Any) -> list[dict[str, Any]]:

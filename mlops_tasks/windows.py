@@ -157,7 +157,8 @@ def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:
         From `labelled_rows`; days are those of the `as_of` column, in UTC.
     """
     days = rows.column(spec.as_of).to_pandas().dt.floor("D")
-    return (days - days.min()).dt.days // spec.drift.window_days
+    blocks: pd.Series[Any] = (days - days.min()).dt.days // spec.drift.window_days
+    return blocks
 
 
 def _usable_days(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:

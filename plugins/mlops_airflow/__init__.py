@@ -1,0 +1,1 @@
+"""The MLOps loop for Apache Airflow: operators, hooks, Dags from specs, and a local stack."""

@@ -14,8 +14,6 @@ from airflow.sdk import (
     RetryAction,
     RetryRule,
 )
-from mlops_tasks.exceptions import MlopsError, TransientError
-from mlops_tasks.spec import PARTITION_FORMAT
 
 from mlops_airflow import assets
 from mlops_airflow.operators.decision import DecideRetrainingOperator, RequestRetrainingOperator
@@ -26,9 +24,12 @@ from mlops_airflow.operators.registration import PromoteModelOperator, RegisterM
 from mlops_airflow.operators.scoring import ScorePartitionOperator
 from mlops_airflow.operators.training import PinTrainingDataOperator, TrainModelOperator
 from mlops_airflow.operators.validation import ValidatePartitionOperator
+from mlops_tasks.exceptions import MlopsError, TransientError
+from mlops_tasks.spec import PARTITION_FORMAT
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset
+
     from mlops_tasks.spec import DatasetSpec, ModelSpec
 
 __all__ = ["build_dags", "dataset_dags", "model_dags"]
@@ -159,8 +160,8 @@ def _decide_dag(model: ModelSpec) -> DAG:
     policy = model.retrain
     doc = f"""
     ### Retrain `{model.name}` or not: the one place that decides
-    Every night, over all evidence known by then. Yes when a check alarmed on {policy.windows} of the
-    last {policy.of_last} days, or after {policy.max_age_days} days; at the earliest
+    Every night, over all evidence known by then. Yes when a check alarmed on {policy.windows} of
+    the last {policy.of_last} days, or after {policy.max_age_days} days; at the earliest
     {policy.cooldown_days} days after the last training. A no is written down with its reason.
     """
     with _model_dag(
@@ -189,7 +190,7 @@ def _train_dag(model: ModelSpec) -> DAG:
             None,
             type=["null", "string"],
             format="date",
-            description="Night to train as of (a day, YYYY-MM-DD); the run's partition key if empty",
+            description="Night to train as of (day, YYYY-MM-DD); empty: the run's partition key",
         ),
         "train_days": Param(
             model.train_days,
@@ -234,9 +235,10 @@ def _model_dag(model: ModelSpec, verb: str, doc: str, **kwargs: Any) -> DAG:
     return _dag(f"{model.name}.{verb}", doc, owner=model.owner, tags=tags, **kwargs)
 
 
-def _dag(dag_id: str, doc: str, *, owner: str, **kwargs: Any) -> DAG:
+def _dag(dag_id: str, doc: str, *, owner: str, schedule: Any, **kwargs: Any) -> DAG:
     return DAG(
         dag_id,
+        schedule=schedule,
         doc_md="\n".join(line.strip() for line in doc.strip().splitlines()),
         catchup=False,
         default_args={

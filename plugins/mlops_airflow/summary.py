@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from logging import Logger
+    from typing import Protocol
+
+    class Log(Protocol):
+        """Both Airflow's task logger and the standard one."""
+
+        def info(self, event: str, *args: Any) -> None: ...
+
 
 __all__ = ["format_summary", "log_summary"]
 
@@ -36,13 +42,11 @@ def format_summary(title: str, facts: Mapping[str, Any]) -> list[str]:
     lines = [f"── {title}"]
     for name, value in shown.items():
         items = list(value) if isinstance(value, list | tuple) else [value]
-        lines += [
-            f"   {(name if i == 0 else ''):<{width}}  {item}" for i, item in enumerate(items)
-        ]
+        lines += [f"   {(name if i == 0 else ''):<{width}}  {item}" for i, item in enumerate(items)]
     return lines
 
 
-def log_summary(log: Logger, title: str, facts: Mapping[str, Any]) -> None:
+def log_summary(log: Log, title: str, facts: Mapping[str, Any]) -> None:
     """Log a summary block, one line each, so that it reads well in the log view."""
     for line in format_summary(title, facts):
         log.info("%s", line)

@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def dag_bag() -> DagBag:
     """Every Dag file of the repository, parsed once as the dag-processor parses it."""
-    from airflow.dag_processing.dagbag import DagBag
+    from airflow.dag_processing.dagbag import BundleDagBag
 
-    return DagBag(dag_folder=DAGS)
+    return BundleDagBag(dag_folder=DAGS, bundle_path=DAGS)

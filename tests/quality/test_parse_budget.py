@@ -15,10 +15,12 @@ from tests.quality.discovery import DAGS, HEAVY, ROOT
 
 SCRIPT = """
 import json, sys, time
-from airflow.dag_processing.dagbag import DagBag
+from pathlib import Path
+from airflow.dag_processing.dagbag import BundleDagBag
 import airflow.sdk
+folder = Path(sys.argv[1])
 before, start = set(sys.modules), time.perf_counter()
-bag = DagBag(dag_folder=sys.argv[1])
+bag = BundleDagBag(dag_folder=folder, bundle_path=folder)
 print("RESULT", json.dumps({
     "seconds": round(time.perf_counter() - start, 3),
     "errors": {str(path): text for path, text in bag.import_errors.items()},

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
-from mlops_tasks.exceptions import NoChampionError
-from mlops_tasks.policy import decide
 
 from mlops_airflow.assets import retrain_request_asset
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
+from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.policy import decide
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
     from mlops_tasks.spec import ModelSpec
 
 __all__ = ["DecideRetrainingOperator", "RequestRetrainingOperator"]

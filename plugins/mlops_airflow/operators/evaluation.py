@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from mlops_tasks.evaluation import evaluate
-from mlops_tasks.exceptions import NoChampionError
-from mlops_tasks.types import TrainingPin, TrainResult
+from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
+from mlops_tasks.evaluation import evaluate
+from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.types import TrainingPin, TrainResult
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
     from mlops_tasks.spec import ModelSpec
     from mlops_tasks.tracking import RegisteredVersion, Tracking
     from mlops_tasks.types import Verdict
@@ -36,7 +36,7 @@ class EvaluateModelOperator(StepOperator):
     """
 
     template_fields = ("pin", "trained")
-    operator_extra_links: ClassVar = (MlflowRunLink(),)
+    operator_extra_links = (MlflowRunLink(),)
 
     def __init__(self, *, model: ModelSpec, pin: Any, trained: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)

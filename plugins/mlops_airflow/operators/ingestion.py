@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.ingestion import ingest
-
 from mlops_airflow.hooks.database import SourceHook
 from mlops_airflow.operators.base import StepOperator, partition_of
+from mlops_tasks.ingestion import ingest
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

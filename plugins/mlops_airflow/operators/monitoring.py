@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.monitoring import measure_drift, measure_performance
+from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
+from mlops_tasks.exceptions import NeverScoredError
+from mlops_tasks.monitoring import measure_drift, measure_performance
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
     from mlops_tasks.spec import ModelSpec
     from mlops_tasks.types import MonitorResult
 
@@ -76,6 +79,8 @@ class MeasureDriftOperator(_MonitorOperator):
 class MeasurePerformanceOperator(_MonitorOperator):
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
+    Skipped for a day that was never scored.
+
     Parameters
     ----------
     model : ModelSpec
@@ -87,5 +92,8 @@ class MeasurePerformanceOperator(_MonitorOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure performance and record it."""
         day, tracking = partition_of(context), self.tracking(context)
-        result = measure_performance(self.model, day, lake=self.lake, tracking=tracking)
+        try:
+            result = measure_performance(self.model, day, lake=self.lake, tracking=tracking)
+        except NeverScoredError as error:  # late labels also come for days before the champion
+            raise AirflowSkipException(str(error)) from error
         return self._record(context, result)

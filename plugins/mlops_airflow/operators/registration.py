@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
-from mlops_tasks.registration import promote, register
-from mlops_tasks.tracking import RegisteredVersion
-from mlops_tasks.types import TrainResult, Verdict
 
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
+from mlops_tasks.registration import promote, register
+from mlops_tasks.tracking import RegisteredVersion
+from mlops_tasks.types import TrainResult, Verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
     from mlops_tasks.spec import ModelSpec
 
 __all__ = ["PromoteModelOperator", "RegisterModelOperator"]
@@ -33,7 +34,7 @@ class RegisterModelOperator(StepOperator):
     """
 
     template_fields = ("trained", "verdict")
-    operator_extra_links: ClassVar = (MlflowModelVersionLink(),)
+    operator_extra_links = (MlflowModelVersionLink(),)
 
     def __init__(self, *, model: ModelSpec, trained: Any, verdict: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -72,7 +73,7 @@ class PromoteModelOperator(StepOperator):
     """
 
     template_fields = ("pin", "registered", "verdict")
-    operator_extra_links: ClassVar = (MlflowModelVersionLink(),)
+    operator_extra_links = (MlflowModelVersionLink(),)
 
     def __init__(
         self, *, model: ModelSpec, pin: Any, registered: Any, verdict: Any, **kwargs: Any

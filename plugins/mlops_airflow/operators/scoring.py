@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
-from mlops_tasks.exceptions import NoChampionError
-from mlops_tasks.scoring import score
 
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, partition_of
+from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.scoring import score
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
     from mlops_tasks.spec import ModelSpec
 
 __all__ = ["ScorePartitionOperator"]
@@ -29,7 +30,7 @@ class ScorePartitionOperator(StepOperator):
         The model.
     """
 
-    operator_extra_links: ClassVar = (MlflowModelVersionLink(),)
+    operator_extra_links = (MlflowModelVersionLink(),)
 
     def __init__(self, *, model: ModelSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)

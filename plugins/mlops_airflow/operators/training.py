@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from mlops_tasks.training import train
-from mlops_tasks.types import TrainingPin
-from mlops_tasks.windows import pin_training_data
+from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, partition_of
+from mlops_tasks.training import train
+from mlops_tasks.types import TrainingPin
+from mlops_tasks.windows import pin_training_data
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
     from mlops_tasks.spec import ModelSpec
 
 __all__ = ["PinTrainingDataOperator", "TrainModelOperator"]
@@ -64,7 +64,7 @@ class TrainModelOperator(StepOperator):
     """
 
     template_fields = ("pin",)
-    operator_extra_links: ClassVar = (MlflowRunLink(),)
+    operator_extra_links = (MlflowRunLink(),)
 
     def __init__(self, *, model: ModelSpec, pin: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)

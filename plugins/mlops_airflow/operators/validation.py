@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
+
+from mlops_airflow.operators.base import StepOperator, dag_run_name
 from mlops_tasks.types import PartitionVersion
 from mlops_tasks.validation import quarantine_table, validate
 
-from mlops_airflow.operators.base import StepOperator, dag_run_name
-
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
     from mlops_tasks.spec import DatasetSpec
     from mlops_tasks.types import ValidationResult
 
 __all__ = ["ValidatePartitionOperator"]
+
+# Its notes on temporary folders would bury the summary of the task.
+logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 
 class ValidatePartitionOperator(StepOperator):

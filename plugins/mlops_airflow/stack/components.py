@@ -10,7 +10,11 @@ from mlops_airflow.stack.settings import LOOPBACK
 if TYPE_CHECKING:
     from mlops_airflow.stack.settings import StackSettings
 
-__all__ = ["component_commands"]
+__all__ = ["ENDED_BY_CHILD", "component_commands"]
+
+#: Components that end in order once their only child has ended. Asked itself, the triggerer ends
+#: the child and then waits ten seconds for news from a pipe that is already closed.
+ENDED_BY_CHILD = frozenset({"triggerer"})
 
 
 def component_commands(settings: StackSettings) -> dict[str, list[str]]:

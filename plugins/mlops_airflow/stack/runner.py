@@ -19,10 +19,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from honcho.compat import ProcessManager
 from honcho.manager import Manager
 
-from mlops_airflow.stack.components import component_commands
+from mlops_airflow.stack.components import ENDED_BY_CHILD, component_commands
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.environment import component_environment
 from mlops_airflow.stack.log_files import RUNNER, LogFiles
@@ -43,12 +42,11 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-#: Seconds from SIGTERM to a second one, Airflow's word for "do not wait for anything". Its
-#: triggerer would take ten seconds after the first alone.
-REPEAT_S = 2.5
-#: Seconds from SIGTERM to SIGKILL: Airflow's scheduler may wait for its workers for ever.
-GRACE_S = 6.0
-#: Seconds from SIGTERM to giving up on an orderly end.
+#: Seconds until what runs below a component, tasks above all, is asked to end as well.
+OWN_TIME_S = 2.5
+#: Seconds from the first signal to SIGKILL: Airflow's scheduler may wait for its workers for ever.
+GRACE_S = 8.0
+#: Seconds from the first signal to giving up on an orderly end.
 LIMIT_S = 20.0
 #: A reader process may end a moment before its last message arrives.
 _LATE_MESSAGE_S = 2.0
@@ -68,15 +66,6 @@ class _TickingQueue:
         self._queue.put(message)
 
 
-class _Sessions(ProcessManager):  # type: ignore[misc]  # honcho has no type hints
-    """How honcho signals a process: here with all of its session, tasks included."""
-
-    def terminate(self, pid: int) -> None:
-        for process in session_processes([ProcessId.of(pid)]):
-            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                process.terminate()
-
-
 class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
     """honcho's manager, ending whole sessions and keeping a record of what runs.
 
@@ -94,7 +83,6 @@ class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
         super().__init__(logs)
         self._attached = attached
         self.events = _TickingQueue(self.events, self._tick)
-        self._procmgr = _Sessions()
         self._settings, self._logs = settings, logs
         self._notes: list[str] = []
         self._asked_at: float | None = None
@@ -144,14 +132,29 @@ class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
         if self._asked_at is None:
             return
         waited_s = time.monotonic() - self._asked_at
-        due = 1 if waited_s < REPEAT_S else 2
-        if self._signals_sent < due and self._all_started():
-            self._signals_sent += 1
-            self._killall()
         if waited_s > LIMIT_S:
             raise SystemExit(1)
         if waited_s > GRACE_S:
             self.kill()
+        elif self._signals_sent < (1 if waited_s < OWN_TIME_S else 2) and self._all_started():
+            self._signals_sent += 1
+            self._ask_to_end()
+
+    def _ask_to_end(self) -> None:
+        for name, leader in self._record.components.items():
+            if "returncode" in self._processes[name]:
+                continue
+            session = session_processes([leader])
+            below = [p for p in session if p.pid != leader.pid]
+            targets, sign = [p for p in session if p.pid == leader.pid], signal.SIGTERM
+            if self._signals_sent > 1:
+                targets = below
+            elif name in ENDED_BY_CHILD and below:
+                targets, sign = below, signal.SIGINT
+            self._system_print(f"sending {sign.name} to {len(targets)} of {name}\n")
+            for process in targets:
+                with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                    process.send_signal(sign)
 
     def _write_notes(self) -> None:
         while self._notes:
@@ -159,7 +162,7 @@ class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
 
     def _update_record(self) -> None:
         record = self._record
-        started = {n: p["pid"] for n, p in self._processes.items() if p.get("pid")}
+        started = {n: p["pid"] for n, p in self._processes.items() if p.get("pid", -1) > 0}
         if set(started) != set(record.components):
             known = record.components
             components = {n: known.get(n) or ProcessId.of(pid) for n, pid in started.items()}
@@ -180,8 +183,7 @@ class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
             since = self._silent_since.setdefault(name, time.monotonic())
             if time.monotonic() - since > _LATE_MESSAGE_S:
                 self._system_print(f"the reader of {name} ended unexpectedly\n")
-                process.setdefault("pid", None)
-                process["pid"] = process["pid"] or -1
+                process["pid"] = process.get("pid") or -1
                 process["returncode"] = 1
 
 

@@ -305,9 +305,7 @@ def _wait_until_healthy(stack: Stack, started_at: float, report: Callable[[str],
     deadline = started_at + stack.settings.ready_timeout_s
     with httpx.Client(timeout=2.0, trust_env=False) as client:
         while True:
-            health = component_health(
-                stack.airflow_url, stack.mlflow_url, client, since=started_at
-            )
+            health = component_health(stack.airflow_url, stack.mlflow_url, client, since=started_at)
             for name in [n for n in waiting if health[n] == "healthy"]:
                 waiting.remove(name)
                 report(f"{name} is healthy after {time.time() - started_at:.1f} s")
