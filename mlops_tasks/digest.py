@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ContentDigest", "digest_table"]
 
-_NULL = 0x6E756C6C5F63656C
 _NAN = 0x7FF8000000000000
 _LANES = (b"lane-a", b"lane-b")
 
@@ -75,10 +74,14 @@ class ContentDigest:
         elif self._fields != fields:
             raise TypeError(f"batch has columns {fields}, the digest began with {self._fields}")
         cells = {name: _cells(rows.column(name)) for name in names}
+        nulls = {name: _is_null(rows.column(name)) for name in names}
         for lane, salt in enumerate(_LANES):
             row_hash = np.zeros(rows.num_rows, dtype=np.uint64)
             for name, kind in fields:
-                row_hash = _mix(row_hash + _mix(cells[name] ^ _seed(salt, name, kind)))
+                cell_hash = _mix(cells[name] ^ _seed(salt, name, kind))
+                # No value stands for a null: its hash differs from lane to lane.
+                cell_hash[nulls[name]] = _seed(salt, name, "null")
+                row_hash = _mix(row_hash + cell_hash)
             total = int(row_hash.sum(dtype=np.uint64))
             self._sums[lane] = (self._sums[lane] + total) % 2**64
         self.n_rows += rows.num_rows
@@ -151,7 +154,7 @@ def _kind(kind: pa.DataType) -> str:
 
 
 def _cells(column: pa.ChunkedArray | pa.Array) -> Hashes:
-    """Turn one column into one 64-bit pattern per cell."""
+    """Turn one column into one 64-bit pattern per cell, anything where it is null."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -166,10 +169,16 @@ def _cells(column: pa.ChunkedArray | pa.Array) -> Hashes:
     else:
         target = pa.timestamp("us") if kind == "time" else None
         whole = pc.cast(pc.cast(column, target) if target else column, pa.int64())
-        bits = pc.fill_null(whole, 0).to_numpy(zero_copy_only=False).view(np.uint64).copy()
-    bits[pc.is_null(column).to_numpy(zero_copy_only=False)] = _NULL
+        bits = pc.fill_null(whole, 0).to_numpy(zero_copy_only=False).view(np.uint64)
     cells: Hashes = bits
     return cells
+
+
+def _is_null(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.bool_]:
+    import pyarrow.compute as pc
+
+    mask: npt.NDArray[np.bool_] = pc.is_null(column).to_numpy(zero_copy_only=False)
+    return mask
 
 
 def _text_cells(column: Any) -> Hashes:
@@ -183,7 +192,7 @@ def _text_cells(column: Any) -> Hashes:
         int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
         for text in encoded.dictionary.to_pylist()
     ]
-    table: Hashes = np.array([*values, _NULL], dtype=np.uint64)
+    table: Hashes = np.array([*values, 0], dtype=np.uint64)
     indices = pc.fill_null(encoded.indices, len(values)).to_numpy(zero_copy_only=False)
     cells: Hashes = table[indices]
     return cells

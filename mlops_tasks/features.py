@@ -41,7 +41,8 @@ def build_features(spec: ModelSpec, inputs: Mapping[str, pa.Table]) -> pa.Table:
     LeakageError
         If the query names the label dataset, or joins a fact observed at or after `as_of`.
     FeatureError
-        If columns are missing, rows are lost or doubled, or a number is infinite.
+        If columns are missing or of another type, rows are lost or doubled, or a number is
+        infinite.
     """
     table = _run(spec, inputs)
     needed = [*spec.key, spec.as_of, *spec.observed_at, *spec.features]
@@ -50,7 +51,7 @@ def build_features(spec: ModelSpec, inputs: Mapping[str, pa.Table]) -> pa.Table:
         raise FeatureError(f"{_place(spec)} gives no column {missing}; add it to the SELECT list")
     _check_rows(spec, table, inputs[spec.rows.name].num_rows)
     _check_time(spec, table)
-    _check_finite(spec, table)
+    _check_numbers(spec, table)
     return table.select([*spec.key, spec.as_of, *spec.features])
 
 
@@ -173,19 +174,30 @@ def _place(spec: ModelSpec) -> str:
 
 
 def _check_rows(spec: ModelSpec, table: pa.Table, expected: int) -> None:
-    if table.num_rows != expected:
+    n_keys = table.group_by(list(spec.key)).aggregate([]).num_rows
+    if table.num_rows != expected or n_keys != expected:
         raise FeatureError(
-            f"{_place(spec)} gives {table.num_rows} rows for {expected} rows of "
-            f"{spec.rows.name!r}: a join loses or doubles rows"
+            f"{_place(spec)} gives {table.num_rows} rows, {n_keys} of them with a key of their "
+            f"own, for {expected} rows of {spec.rows.name!r}: a join loses or doubles rows"
         )
 
 
 def _check_time(spec: ModelSpec, table: pa.Table) -> None:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    asked = table.column(spec.as_of)
     for column in spec.observed_at:
-        late = pc.greater_equal(table.column(column), table.column(spec.as_of))
-        n_late = pc.sum(late).as_py() or 0
+        observed = table.column(column)
+        try:
+            # A row without a moment of asking has nothing before it; one without a fact is fine.
+            before = pc.fill_null(pc.less(observed, asked), False)
+        except pa.ArrowException as error:
+            raise FeatureError(
+                f"{_place(spec)}: {column!r} ({observed.type}) cannot be compared with "
+                f"{spec.as_of!r} ({asked.type}); both must be instants"
+            ) from error
+        n_late = pc.sum(pc.and_(pc.is_valid(observed), pc.invert(before))).as_py() or 0
         if n_late:
             raise LeakageError(
                 f"{_place(spec)}: {column!r} is not before {spec.as_of!r} in {n_late} of "
@@ -193,13 +205,19 @@ def _check_time(spec: ModelSpec, table: pa.Table) -> None:
             )
 
 
-def _check_finite(spec: ModelSpec, table: pa.Table) -> None:
-    import pyarrow as pa
+def _check_numbers(spec: ModelSpec, table: pa.Table) -> None:
     import pyarrow.compute as pc
+    import pyarrow.types as pt
 
     for column in spec.numeric:
         values = table.column(column)
-        if pa.types.is_floating(values.type) and pc.any(pc.is_inf(values)).as_py():
+        kind = values.type
+        if not (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_boolean(kind)):
+            raise FeatureError(
+                f"{_place(spec)}: numeric feature {column!r} is {kind}; write CAST(... AS DOUBLE) "
+                "in the query"
+            )
+        if pt.is_floating(kind) and pc.any(pc.is_inf(values)).as_py():
             raise FeatureError(
                 f"{_place(spec)}: feature {column!r} is infinite in {pc.sum(pc.is_inf(values))} "
                 "rows; bound it in the query or in the dataset's suite"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -45,10 +46,9 @@ def check_partition(partition: str) -> str:
     >>> check_partition("2013-02-01")
     '2013-02-01'
     """
-    try:
+    day: str | None = None
+    with suppress(ValueError):
         day = datetime.strptime(partition, PARTITION_FORMAT).strftime(PARTITION_FORMAT)
-    except ValueError:
-        day = ""
     if day != partition:
         raise SpecError(
             f"partition key {partition!r} is not a day: write it as YYYY-MM-DD, "
@@ -143,16 +143,25 @@ class Lake:
         ------
         PartitionNotFoundError
             If the table or the version does not exist.
+        SchemaMismatchError
+            If a file is damaged or missing.
         """
+        import pyarrow as pa
         import pyarrow.dataset as ds
 
         check_partition(first), check_partition(last)
         delta = self._open(table, version)
         names = [field.name for field in delta.schema().fields if field.name != PARTITION_COLUMN]
         key = ds.field(PARTITION_COLUMN)
-        return delta.to_pyarrow_table(
-            columns=list(columns or names), filters=(key >= first) & (key <= last)
-        )
+        try:
+            return delta.to_pyarrow_table(
+                columns=list(columns or names), filters=(key >= first) & (key <= last)
+            )
+        except (pa.ArrowInvalid, OSError) as error:
+            raise SchemaMismatchError(
+                f"table {table!r} version {delta.version()}, {first} to {last}: cannot be read, a "
+                f"file is damaged or missing ({error}); restore it, or ingest these days again"
+            ) from error
 
     def pin(
         self,
