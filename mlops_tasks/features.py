@@ -131,6 +131,11 @@ def feature_frame(spec: ModelSpec, rows: pa.Table) -> pd.DataFrame:
         The model.
     rows : Table
         From `build_features`; nulls become NaN.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, n_features)
+        In the order of `ModelSpec.features`.
     """
     frame: pd.DataFrame = rows.select(list(spec.features)).to_pandas()
     return frame

@@ -340,6 +340,10 @@ class ModelSpec(_Spec):
             raise ValueError("categorical and numeric are both empty: name at least one feature")
         if len(set(self.features)) != len(self.features):
             raise ValueError("a feature is named twice")
+        if keys := sorted(set(self.features) & set(self.key)):
+            raise ValueError(
+                f"{keys} are the key; to use one as a feature, select it under a second name"
+            )
         if reserved := sorted(_MODEL_RESERVED & {*self.features, *self.key}):
             raise ValueError(f"{reserved} are names of the model's own columns; rename them")
         names = [dataset.name for dataset in self.datasets]

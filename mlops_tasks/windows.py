@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import NoLabelsError
 from mlops_tasks.features import build_features, build_targets, join_targets
+from mlops_tasks.lake import check_partition
 from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
@@ -22,7 +23,19 @@ __all__ = ["day_blocks", "feature_rows", "labelled_rows", "pin_training_data", "
 
 
 def shift_day(day: str, days: int) -> str:
-    """Return the partition key `days` after `day`; negative goes back.
+    """Return the partition key some days after another one.
+
+    Parameters
+    ----------
+    day : str
+        Partition key, ``YYYY-MM-DD``.
+    days : int
+        Days to go on; negative goes back.
+
+    Returns
+    -------
+    str
+        Partition key.
 
     Examples
     --------
@@ -54,7 +67,10 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     ------
     NoLabelsError
         If there are not enough labelled days for both windows.
+    SpecError
+        If `as_of` is not a day.
     """
+    check_partition(as_of)
     days = _usable_days(spec, as_of, lake)
     evaluation = days[-spec.evaluation_days :]
     training = days[: -spec.evaluation_days][-spec.train_days :]
@@ -155,6 +171,11 @@ def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:
         The model.
     rows : Table
         From `labelled_rows`; days are those of the `as_of` column, in UTC.
+
+    Returns
+    -------
+    Series of int of shape (n_rows,)
+        From 0 for the first days.
     """
     days = rows.column(spec.as_of).to_pandas().dt.floor("D")
     blocks: pd.Series[Any] = (days - days.min()).dt.days // spec.drift.window_days

@@ -29,7 +29,6 @@ def prepare_slice(home: Path) -> None:
         A new folder, later the ``MLOPS_HOME`` of a stack.
     """
     from dags.flight_delays.spec import ARRIVALS, FLIGHTS, WEATHER
-
     from mlops_tasks.ingestion import ingest
     from mlops_tasks.lake import Lake
     from mlops_tasks.validation import validate

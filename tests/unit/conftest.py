@@ -87,7 +87,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Wo
     from mlops_tasks.evaluation import evaluate
     from mlops_tasks.lake import Lake
     from mlops_tasks.ledger import Ledger
-    from mlops_tasks.registration import promote, register
+    from mlops_tasks.registration import champion_of, promote, register
     from mlops_tasks.training import train
     from mlops_tasks.windows import pin_training_data
     from tests.unit.orders import day, fill_lake, project
@@ -102,7 +102,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Wo
     verdict = evaluate(spec, pin, trained, None, lake=lake, tracking=tracking)
     version = register(spec.name, trained, verdict, tracking=tracking)
     assert promote(version, verdict, as_of=as_of, tracking=tracking, ledger=ledger)
-    champion = tracking.by_alias(spec.name)
+    champion = champion_of(spec.name, tracking=tracking, ledger=ledger)
     return World(spec, lake, tracking, ledger, pin, trained, verdict, champion, as_of)
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from flight_delays.spec import MODEL
 
+from flight_delays.spec import MODEL
 from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import FeatureError, LeakageError, MlopsError, NoLabelsError
 from mlops_tasks.features import build_features, build_targets, feature_frame, join_targets

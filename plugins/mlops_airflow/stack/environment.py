@@ -186,6 +186,8 @@ def _quiet() -> dict[str, str]:
         "DO_NOT_TRACK": "true",
         "GX_ANALYTICS_ENABLED": "false",
         "PYTHONUNBUFFERED": "1",
+        # Airflow's own, once in every task log.
+        "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",
     }
 
 
