@@ -172,13 +172,15 @@ def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:
     rows : Table
         From `labelled_rows`; days are those of the `as_of` column, in UTC.
 
-    Returns
-    -------
-    Series of int of shape (n_rows,)
-        From 0 for the first days.
+    Notes
+    -----
+    Days left over at the end belong to the last whole block: a block of a few hours, which is all
+    that a local day leaves in the next UTC day, differs from every other by its size alone.
     """
     days = rows.column(spec.as_of).to_pandas().dt.floor("D")
-    blocks: pd.Series[Any] = (days - days.min()).dt.days // spec.drift.window_days
+    numbers = (days - days.min()).dt.days
+    n_whole = max((numbers.max() + 1) // spec.drift.window_days, 1)
+    blocks: pd.Series[Any] = (numbers // spec.drift.window_days).clip(upper=n_whole - 1)
     return blocks
 
 

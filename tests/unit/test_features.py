@@ -233,7 +233,7 @@ def test_a_number_of_another_type_is_refused_with_the_cast(
 
 def test_moments_that_cannot_be_compared_are_named(tmp_path: Path) -> None:
     spec = variant(tmp_path, "o.ordered_at AS asked_at", "CAST(o.ordered_at AS TEXT) AS asked_at")
-    with pytest.raises(FeatureError, match="'traffic_observed_at'.*'asked_at'"):
+    with pytest.raises(FeatureError, match=r"'traffic_observed_at'.*'asked_at'"):
         build_features(spec, inputs())
 
 

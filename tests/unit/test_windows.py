@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from mlops_tasks.exceptions import NoLabelsError, SchemaMismatchError, SpecError
@@ -124,7 +126,7 @@ def test_a_changed_file_is_noticed_before_training(own_world: World) -> None:
     from mlops_tasks.training import train
 
     labels = replace(own_world.pin.labels, digest="0" * 64)
-    with pytest.raises(SchemaMismatchError, match="'deliveries'.*the files were changed"):
+    with pytest.raises(SchemaMismatchError, match=r"'deliveries'.*the files were changed"):
         train(
             own_world.spec,
             replace(own_world.pin, labels=labels),
@@ -133,8 +135,31 @@ def test_a_changed_file_is_noticed_before_training(own_world: World) -> None:
         )
 
 
-def test_blocks_are_of_as_many_days_as_drift_is_measured_over(world: World) -> None:
+@pytest.mark.parametrize(
+    ("hours", "blocks"),
+    [
+        ([0, 71, 72, 143], [0, 0, 1, 1]),  # six days, two whole blocks of three
+        ([0, 71, 72, 143, 145], [0, 0, 1, 1, 1]),  # the first hours of a seventh day
+        ([0, 71, 72, 100], [0, 0, 0, 0]),  # five days: only one block is whole
+        ([0, 30], [0, 0]),  # less than one block
+    ],
+)
+def test_blocks_are_whole_and_take_what_is_left_at_the_end(
+    spec: ModelSpec, hours: list[int], blocks: list[int]
+) -> None:
+    midnight = datetime(2024, 3, 1, tzinfo=UTC)
+    moments = pa.array([midnight + timedelta(hours=h) for h in hours], pa.timestamp("us", "UTC"))
+    assert day_blocks(spec, pa.table({"asked_at": moments})).tolist() == blocks
+
+
+def test_a_few_late_hours_do_not_hide_drift(world: World) -> None:
+    """Otherwise those few rows would set the threshold of every column."""
+    from mlops_tasks.features import feature_frame
+    from mlops_tasks.profile import profile_frame
+
     rows = labelled_rows(world.spec, world.pin, world.pin.train, lake=world.lake)
-    blocks = day_blocks(world.spec, rows)
-    assert sorted(blocks.unique()) == [0, 1, 2, 3]
-    assert (blocks == 0).sum() == 3 * ROWS_PER_DAY
+    later = pc.add(rows.column("asked_at"), pa.scalar(timedelta(hours=2)))
+    local = rows.set_column(1, "asked_at", later)
+    for shifted in (rows, local):
+        found = profile_frame(feature_frame(world.spec, rows), day_blocks(world.spec, shifted))
+        assert max(found[name].typical for name in ("shop", "items", "express")) < 0.1

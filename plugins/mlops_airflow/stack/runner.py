@@ -45,8 +45,9 @@ __all__ = ["StackManager", "main"]
 
 #: Seconds until what runs below a component, tasks above all, is asked to end as well.
 OWN_TIME_S = 2.5
-#: Seconds from the first signal to SIGKILL: Airflow's scheduler may wait for its workers for ever.
-GRACE_S = 8.0
+#: Seconds from the first signal to SIGKILL, as honcho has it after a crash: Airflow's scheduler may
+#: wait for its workers for ever.
+GRACE_S = 5.0
 #: Seconds from the first signal to giving up on an orderly end.
 LIMIT_S = 20.0
 #: A reader process may end a moment before its last message arrives.

@@ -21,9 +21,17 @@ def airflow_answer(**parts: dict[str, Any] | None) -> dict[str, Any]:
     return answer | parts
 
 
-def ask(airflow: object, mlflow: object = "OK", *, since: float = 0.0) -> dict[str, str]:
+def ask(
+    airflow: object, mlflow: object = "OK", execution: object = "OK", *, since: float = 0.0
+) -> dict[str, str]:
+    contents = {
+        "/health": mlflow,
+        "/api/v2/monitor/health": airflow,
+        "/execution/health": execution,
+    }
+
     def answer(request: httpx.Request) -> httpx.Response:
-        content = mlflow if request.url.port == 5000 else airflow
+        content = contents[request.url.path]
         if isinstance(content, Exception):
             raise content
         if isinstance(content, int):
@@ -52,6 +60,12 @@ def test_heartbeats_of_an_earlier_stack_do_not_count() -> None:
 @pytest.mark.parametrize("part", [None, {"status": None}])
 def test_component_that_never_started(part: dict[str, Any] | None) -> None:
     assert ask(airflow_answer(triggerer=part))["triggerer"] == "no heartbeat yet"
+
+
+def test_api_server_must_serve_tasks_too() -> None:
+    health = ask(airflow_answer(), execution=httpx.ReadTimeout("still building"))
+
+    assert health == HEALTHY | {"api-server": "no answer"}
 
 
 def test_status_of_a_component_is_passed_on() -> None:
