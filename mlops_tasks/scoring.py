@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.features import feature_frame
 from mlops_tasks.types import ScoreResult
 from mlops_tasks.windows import feature_rows
@@ -51,12 +52,19 @@ def score(
 
     Raises
     ------
+    PartitionNotFoundError
+        If the day was never published.
     UnsafeModelError
         If the model's files are not those that were registered.
     FeatureError, LeakageError
         If the features cannot be built.
     """
     rows = feature_rows(spec, lake, first=partition, last=partition)
+    if rows.num_rows == 0:
+        raise PartitionNotFoundError(
+            f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
+            f"{spec.rows.name}.ingest for that day first"
+        )
     frame = feature_frame(spec, rows)
     model = tracking.load(champion.model_uri, champion.digest)
     scores = model.predict_proba(frame)[:, 1]

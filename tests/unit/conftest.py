@@ -26,6 +26,13 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 N_DAYS = 18
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let skops look through every loaded module, as it does when it is imported."""
+    where = r"The `airflow\..*` attribute is deprecated"
+    config.addinivalue_line("filterwarnings", f"ignore:{where}:DeprecationWarning")
+    config.addinivalue_line("filterwarnings", f"ignore:{where}:FutureWarning")
+
+
 @dataclass(frozen=True)
 class World:
     """A project some nights on: data published, version 1 trained, judged and promoted."""

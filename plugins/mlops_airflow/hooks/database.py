@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow.sdk import BaseHook
 
@@ -46,7 +47,7 @@ class SourceHook(BaseHook):
         connection: Any = self.get_connection(self.conn_id)
         if connection.conn_type == "sqlite":
             query = {"mode": "ro", "uri": "true"}
-            return URL.create("sqlite", database=f"file:{connection.host}", query=query)
+            return URL.create("sqlite", database=f"file:{quote(connection.host)}", query=query)
         return URL.create(
             _DRIVERS.get(connection.conn_type, connection.conn_type),
             username=connection.login,
