@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
+
 from demo.__main__ import Session
 from demo.airflow_api import AirflowApi
 from demo.replay import Replay
 from demo.settling import RunFailedError, wait_until_quiet
 from demo.view import View
 from mlops_airflow.stack.stack import running_stack
-from rich.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

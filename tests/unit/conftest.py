@@ -28,9 +28,7 @@ N_DAYS = 18
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let skops look through every loaded module, as it does when it is imported."""
-    where = r"The `airflow\..*` attribute is deprecated"
-    config.addinivalue_line("filterwarnings", f"ignore:{where}:DeprecationWarning")
-    config.addinivalue_line("filterwarnings", f"ignore:{where}:FutureWarning")
+    config.addinivalue_line("filterwarnings", r"ignore:The `airflow\..* is deprecated")
 
 
 @dataclass(frozen=True)
