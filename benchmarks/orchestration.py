@@ -35,10 +35,8 @@ from rich.console import Console
 from benchmarks._orchestration.clone import time_to_first_champion
 from benchmarks._orchestration.measure import Bench, Plan
 from benchmarks._orchestration.report import champion_report, orchestration_report
-from benchmarks._orchestration.runs import BenchmarkError
 from benchmarks._shared.machine import load_average
 from benchmarks._shared.results import RESULTS, Report
-from mlops_airflow.stack.exceptions import StackError
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 STARTED = time.monotonic()
@@ -67,9 +65,12 @@ def main(
             reports.append(orchestration_report(plan, Bench(plan, say).take()))
         if clone or only_clone:
             reports.append(_first_champion(plan))
-    except (BenchmarkError, StackError) as error:
-        say(f"{error}\nThe stacks' homes stay in {folder}")
-        sys.exit(1)
+    except (KeyboardInterrupt, SystemExit):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    except Exception:
+        say(f"The measurement failed; the homes of the stacks, with their logs, stay in {folder}")
+        raise
     for report in reports:
         report.print(console)
         if not quick:
@@ -91,6 +92,9 @@ def _first_champion(plan: Plan) -> Report:
     found = time_to_first_champion(
         plan.folder / "clone", plan.airflow_port, plan.mlflow_port, lambda line: say(f"  {line}")
     )
+    if found.seconds is None:
+        say("No champion came. The end of the output:")
+        console.print("\n".join(found.last_lines), markup=False)
     return champion_report(found, load)
 
 

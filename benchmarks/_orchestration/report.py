@@ -77,7 +77,7 @@ def champion_report(found: FirstChampion, load_before: float) -> Report:
         "the machine is configured for, so its speed and the network's are in the figure."
     ]
     if found.seconds is None:
-        notes.append(f"No champion came. The end of the output: {' / '.join(found.last_lines)}")
+        notes.append("No champion came; the benchmark's own output ends with what `make` said.")
     load = {"before": load_before, "after": load_average()}
     return Report("first_champion", machine(PACKAGES), load, figures, notes=notes)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from benchmarks._orchestration.runs import unpause, wait_for_dags
+from benchmarks._orchestration.runs import BenchmarkError, unpause, wait_for_dags
 from benchmarks._shared.machine import ROOT
 from demo.airflow_http import AirflowHttp
 from mlops_airflow.stack.credentials import Credentials
@@ -150,13 +150,20 @@ def run_program(module: str, *arguments: str, env: Mapping[str, str] | None = No
     -------
     str
         The last line it printed.
+
+    Raises
+    ------
+    BenchmarkError
+        If it fails; the message ends with the end of its errors.
     """
     command = [sys.executable, "-m", f"benchmarks._orchestration.{module}", *arguments]
     variables = dict(os.environ if env is None else env)
     variables["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT, DAGS)))
     done = subprocess.run(
-        command, check=True, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True
+        command, check=False, cwd=ROOT, env=variables, capture_output=True, text=True
     )
+    if done.returncode != 0:
+        raise BenchmarkError(f"{module} failed:\n{done.stderr[-4000:]}")
     return done.stdout.strip().rpartition("\n")[2]
 
 

@@ -57,7 +57,7 @@ TICK_S = 0.1
 
 
 class _TickingQueue:
-    """Stand for honcho's event queue; each wait for an event also runs a function in the main loop."""
+    """Stand for honcho's event queue; waiting for an event also runs a function."""
 
     def __init__(self, queue: Queue[Any], tick: Callable[[], None]) -> None:
         self._queue, self._tick = queue, tick
