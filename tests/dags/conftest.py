@@ -60,6 +60,7 @@ class Finished:
     state: str
     tasks: dict[str, str]
     outputs: dict[str, Any]
+    links: dict[str, str]
 
 
 @dataclass
@@ -104,7 +105,9 @@ class Airflow:
             query = (
                 select(AssetModel.name)
                 .join(log, log.asset_id == AssetModel.id)
-                .join(AssetPartitionDagRun, AssetPartitionDagRun.id == log.asset_partition_dag_run_id)
+                .join(
+                    AssetPartitionDagRun, AssetPartitionDagRun.id == log.asset_partition_dag_run_id
+                )
                 .where(
                     AssetPartitionDagRun.target_dag_id == dag_id,
                     AssetPartitionDagRun.partition_key == key,
@@ -123,13 +126,14 @@ class Airflow:
             query = select(XComModel).where(
                 XComModel.dag_id == run.dag_id,
                 XComModel.run_id == run.run_id,
-                XComModel.key == "return_value",
             )
-            outputs = {
-                row.task_id: deserialize(XComModel.deserialize_value(row))
+            rows = [
+                (row.key, row.task_id, deserialize(XComModel.deserialize_value(row)))
                 for row in session.scalars(query)
-            }
-        return Finished(str(run.state), tasks, outputs)
+            ]
+        outputs = {task: value for key, task, value in rows if key == "return_value"}
+        links = {task: value for key, task, value in rows if key.startswith("_link_")}
+        return Finished(str(run.state), tasks, outputs, links)
 
 
 @contextmanager
@@ -150,13 +154,16 @@ def _partition(key: str | None) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
     """Hold the Dags of the repository over real, empty stores, and the first days of 2013."""
+    import sklearn.ensemble  # noqa: F401 (its threads can be limited once they are loaded)
     from airflow import settings
+    from threadpoolctl import threadpool_limits
 
     home = tmp_path_factory.mktemp("airflow")
-    with patch.dict(os.environ, _environment(home)):
+    # Threads that wait for each other on a busy machine take longer than one alone.
+    with patch.dict(os.environ, _environment(home)), threadpool_limits(1):
         _reconfigure()
         try:
             _make_database()
@@ -222,7 +229,7 @@ def _airflow(home: Path) -> Airflow:
         for task in dag.tasks:
             task.retries = 0  # otherwise a failure is waited for and tried again
     source = SourceDatabase(home / "source.db")
-    source.advance(date(2013, 1, 16))
+    source.advance(date(2013, 1, 3))
     tracking = Tracking(f"sqlite:///{home}/mlflow.db")
     tracking.client.create_experiment("flight_delays", artifact_location=str(home / "artifacts"))
     return Airflow(

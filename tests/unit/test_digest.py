@@ -28,7 +28,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 ROWS = st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=12)
 SCHEMA = pa.schema(TYPES)
 
-fast = settings(max_examples=30, deadline=None)
+fast = settings(max_examples=20, deadline=None)
 
 
 def table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -77,7 +77,7 @@ def test_column_order_and_storage_do_not_matter(
     assert digest_table(large) == digest_table(whole)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ROWS, st.data())
 def test_every_cell_matters(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     position = data.draw(st.integers(0, len(rows) - 1))

@@ -14,9 +14,12 @@ from mlops_tasks.exceptions import NeverScoredError, NoLabelsError
 from mlops_tasks.monitoring import auc_standard_error, measure_drift, measure_performance
 from mlops_tasks.scoring import score
 from mlops_tasks.spec import DriftSpec, PerformanceSpec
+from tests.unit.conftest import copy_world
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlops_tasks.spec import ModelSpec
     from mlops_tasks.types import Check, MonitorResult
     from tests.unit.conftest import World
@@ -24,12 +27,19 @@ if TYPE_CHECKING:
 LAST = 17
 
 
-@pytest.fixture
-def scored(own_world: World) -> World:
-    """The last three days are scored by version 1, and all labels are there."""
+@pytest.fixture(scope="module")
+def template(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Score the last three days with version 1, once."""
+    copy = copy_world(world, tmp_path_factory.mktemp("scored"))
     for number in range(LAST - 2, LAST + 1):
-        rescore(own_world, number)
-    return own_world
+        rescore(copy, number)
+    return copy
+
+
+@pytest.fixture
+def scored(template: World, tmp_path: Path) -> World:
+    """Return a world whose last three days are scored, and whose labels are all there."""
+    return copy_world(template, tmp_path)
 
 
 def rescore(world: World, number: int, **changes: Any) -> None:

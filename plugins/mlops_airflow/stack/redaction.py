@@ -118,9 +118,7 @@ def environment_secrets(env: Mapping[str, str]) -> set[str]:
 
     Examples
     --------
-    >>> environment_secrets(
-    ...     {"GITHUB_TOKEN": "abcdefgh", "TOKEN_TTL": "86400000", "LANG": "en_GB"}
-    ... )
+    >>> environment_secrets({"GITHUB_TOKEN": "abcdefgh", "TOKEN_TTL": "86400000", "LANG": "en_GB"})
     {'abcdefgh'}
     """
     found: set[str] = set()
