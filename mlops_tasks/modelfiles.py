@@ -21,6 +21,7 @@ ALLOWED_TYPES = frozenset(
         "sklearn.calibration._SigmoidCalibration",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.model_selection._split.StratifiedKFold",
         "sklearn.neighbors._kd_tree.KDTree",
         "sklearn.tree._tree.Tree",
     }
