@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ContentDigest", "digest_table", "row_hashes"]
 
-_NULL = 0x6E756C6C5F63656C
 _NAN = 0x7FF8000000000000
 _LANES = (0, 0xA5A5A5A55A5A5A5A)
 # Small enough for the hashes of a column to stay in the processor's cache.
@@ -151,7 +150,11 @@ def _row_hashes(
         chunk = rows.slice(start, _CHUNK_ROWS)
         hashes = np.zeros(chunk.num_rows, dtype=np.uint64)
         for name, kind in fields:
-            hashes += _mix(_cells(chunk.column(name), kind) ^ _seed(name, kind))
+            column = chunk.column(name)
+            cells = _mix(_cells(column, kind) ^ _seed(name, kind))
+            if column.null_count:  # no value stands for a null: it has a hash of its own
+                cells[_is_null(column)] = _seed(name, "null")
+            hashes += cells
         yield hashes
 
 
@@ -193,7 +196,7 @@ def _kind(kind: pa.DataType) -> str:
 
 
 def _cells(column: pa.ChunkedArray | pa.Array, kind: str) -> Hashes:
-    """Turn one column into one 64-bit pattern per cell."""
+    """Turn one column into one 64-bit pattern per cell, anything where it is null."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -209,10 +212,15 @@ def _cells(column: pa.ChunkedArray | pa.Array, kind: str) -> Hashes:
         target = pa.timestamp("us") if kind == "time" else whole.type
         numbers = pc.cast(pc.cast(whole, target), pa.int64())
         bits = pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False).astype(np.uint64)
-    if whole.null_count:
-        bits[pc.is_null(whole).to_numpy(zero_copy_only=False)] = _NULL
     cells: Hashes = bits
     return cells
+
+
+def _is_null(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.bool_]:
+    import pyarrow.compute as pc
+
+    mask: npt.NDArray[np.bool_] = pc.is_null(column).to_numpy(zero_copy_only=False)
+    return mask
 
 
 def _text_cells(column: Any) -> Hashes:
@@ -220,7 +228,7 @@ def _text_cells(column: Any) -> Hashes:
     import pyarrow.compute as pc
 
     encoded = pc.dictionary_encode(column)
-    known = np.append(_text_hashes(encoded.dictionary), np.uint64(_NULL))
+    known = np.append(_text_hashes(encoded.dictionary), np.uint64(0))
     indices = pc.fill_null(encoded.indices, len(known) - 1).to_numpy(zero_copy_only=False)
     cells: Hashes = known[indices]
     return cells

@@ -209,7 +209,8 @@ class Ledger:
             sa.Column("issued_at", sa.DateTime, nullable=False),
             sqlite_autoincrement=True,
         )
-        meta.create_all(self._engine)
+        with self._begin() as connection:  # on SQLite two first users wait for each other here
+            meta.create_all(connection)
         return meta
 
     @cached_property

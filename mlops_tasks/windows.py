@@ -10,8 +10,6 @@ from mlops_tasks.features import build_features, build_targets, join_targets
 from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
     import pyarrow as pa
 
@@ -40,7 +38,8 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     spec : ModelSpec
         The model.
     as_of : str
-        The night, ``YYYY-MM-DD``. Only days whose label delay has passed by then are used.
+        The night, ``YYYY-MM-DD``. Only days whose label delay has passed by then are used, and
+        of every day only what was known by then: a later correction changes no earlier training.
     lake : Lake
         The data.
 
@@ -67,7 +66,10 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     first, last = training[0], evaluation[-1]
     inputs = {
         item.dataset.name: lake.pin(
-            item.dataset.name, first=shift_day(first, -item.lookback_days), last=last
+            item.dataset.name,
+            first=shift_day(first, -item.lookback_days),
+            last=last,
+            known_at=as_of,
         )
         for item in spec.inputs
     }
@@ -76,19 +78,12 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
         train=(first, training[-1]),
         evaluation=(evaluation[0], last),
         inputs=inputs,
-        labels=lake.pin(spec.label.dataset.name, first=first, last=last),
+        labels=lake.pin(spec.label.dataset.name, first=first, last=last, known_at=as_of),
     )
 
 
-def feature_rows(
-    spec: ModelSpec,
-    lake: Lake,
-    *,
-    first: str,
-    last: str,
-    versions: Mapping[str, int] | None = None,
-) -> pa.Table:
-    """Return key, `as_of` and features of all rows from `first` to `last`, both inclusive.
+def feature_rows(spec: ModelSpec, lake: Lake, *, first: str, last: str) -> pa.Table:
+    """Return key, `as_of` and features of all rows from `first` to `last`, as published now.
 
     Parameters
     ----------
@@ -97,9 +92,7 @@ def feature_rows(
     lake : Lake
         The data.
     first, last : str
-        Days.
-    versions : mapping of str to int, optional
-        Table version by dataset; the newest by default.
+        Days, both inclusive.
 
     Returns
     -------
@@ -108,10 +101,7 @@ def feature_rows(
     """
     inputs = {
         item.dataset.name: lake.read(
-            item.dataset.name,
-            first=shift_day(first, -item.lookback_days),
-            last=last,
-            version=None if versions is None else versions[item.dataset.name],
+            item.dataset.name, first=shift_day(first, -item.lookback_days), last=last
         )
         for item in spec.inputs
     }
@@ -140,10 +130,14 @@ def labelled_rows(
         Key, `as_of`, features and ``y``, ordered by key.
     """
     first, last = window
-    versions = {name: table.version for name, table in pin.inputs.items()}
-    rows = feature_rows(spec, lake, first=first, last=last, versions=versions)
-    labels = lake.read(pin.labels.table, first=first, last=last, version=pin.labels.version)
-    return join_targets(spec, rows, build_targets(spec, labels))
+    inputs = {
+        item.dataset.name: lake.read_pin(
+            pin.inputs[item.dataset.name], first=shift_day(first, -item.lookback_days), last=last
+        )
+        for item in spec.inputs
+    }
+    labels = lake.read_pin(pin.labels, first=first, last=last)
+    return join_targets(spec, build_features(spec, inputs), build_targets(spec, labels))
 
 
 def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:
@@ -164,5 +158,5 @@ def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:
 def _usable_days(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
     """List the days that every table has and whose labels are due by the night `as_of`."""
     due = shift_day(as_of, -spec.label.dataset.delay_days)
-    tables = [set(lake.partitions(dataset.name)) for dataset in spec.datasets]
+    tables = [set(lake.partitions(dataset.name, known_at=as_of)) for dataset in spec.datasets]
     return sorted(day for day in set.intersection(*tables) if day <= due)
