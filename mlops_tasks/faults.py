@@ -22,8 +22,9 @@ def fault_point(name: str) -> None:
     Parameters
     ----------
     name : str
-        Place, ``<step>:<where>``. ``MLOPS_FAULT="<place>:<action>"`` acts there, the action being
-        ``kill`` (SIGKILL to this process), ``raise``, ``enospc`` (disk full) or ``sleep=<seconds>``.
+        Place, ``<step>:<where>``. ``MLOPS_FAULT="<place>:<action>"`` acts there; the action is
+        ``kill`` (SIGKILL to this process), ``raise``, ``enospc`` (disk full) or
+        ``sleep=<seconds>``.
 
     Raises
     ------

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
 
 from mlops_tasks.exceptions import FeatureError, LeakageError, NoLabelsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import duckdb
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
     from mlops_tasks.spec import ModelSpec
 
-__all__ = ["build_features", "build_targets", "feature_frame", "join_targets"]
+    Rows: TypeAlias = pa.Table | ds.Dataset
+
+__all__ = ["build_features", "build_targets", "feature_batches", "feature_frame", "join_targets"]
 
 TARGET = "y"
+_BATCH_ROWS = 100_000
 
 
-def build_features(spec: ModelSpec, inputs: Mapping[str, pa.Table]) -> pa.Table:
+def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
     """Run ``features.sql`` over the given rows and check what comes out.
 
     Parameters
     ----------
     spec : ModelSpec
         The model.
-    inputs : mapping of str to Table
-        One table per input dataset, under its name. Nothing else can be read by the query:
+    inputs : mapping of str to Table or Dataset
+        The rows of each input dataset, under its name. Nothing else can be read by the query:
         neither files nor the label dataset.
 
     Returns
@@ -43,15 +50,45 @@ def build_features(spec: ModelSpec, inputs: Mapping[str, pa.Table]) -> pa.Table:
     FeatureError
         If columns are missing, rows are lost or doubled, or a number is infinite.
     """
-    table = _run(spec, inputs)
-    needed = [*spec.key, spec.as_of, *spec.observed_at, *spec.features]
-    missing = [name for name in needed if name not in table.schema.names]
-    if missing:
-        raise FeatureError(f"{_place(spec)} gives no column {missing}; add it to the SELECT list")
-    _check_rows(spec, table, inputs[spec.rows.name].num_rows)
-    _check_time(spec, table)
-    _check_finite(spec, table)
-    return table.select([*spec.key, spec.as_of, *spec.features])
+    import pyarrow as pa
+
+    batches = list(feature_batches(spec, inputs))
+    return pa.Table.from_batches(batches)
+
+
+def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.RecordBatch]:
+    """Run ``features.sql`` as a stream: the same rows and checks as `build_features`.
+
+    Parameters
+    ----------
+    spec, inputs
+        As for `build_features`. Datasets are streamed too; above the memory limit of
+        ``MLOPS_DUCKDB_MEMORY`` (default 1GB) the query spills to disk.
+
+    Yields
+    ------
+    RecordBatch
+        At least one, empty if there are no rows. That no row was lost is known, and raised, only
+        at the end: nothing may be published before the stream has ended.
+    """
+    import pyarrow as pa
+
+    expected = _count(inputs[spec.rows.name])
+    n_rows = 0
+    with _connect() as connection, _result(spec, inputs, connection) as reader:
+        _check_columns(spec, reader.schema)
+        wanted = [*spec.key, spec.as_of, *spec.features]
+        yield pa.RecordBatch.from_pylist([], reader.schema).select(wanted)
+        for batch in reader:
+            n_rows += batch.num_rows
+            _check_time(spec, batch)
+            _check_finite(spec, batch)
+            yield batch.select(wanted)
+    if n_rows != expected:
+        raise FeatureError(
+            f"{_place(spec)} gives {n_rows} rows for {expected} rows of {spec.rows.name!r}: a join "
+            "loses or doubles rows"
+        )
 
 
 def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
@@ -121,84 +158,97 @@ def join_targets(spec: ModelSpec, rows: pa.Table, targets: pa.Table) -> pa.Table
     return joined
 
 
-def feature_frame(spec: ModelSpec, rows: pa.Table) -> pd.DataFrame:
+def feature_frame(spec: ModelSpec, rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
     """Return the features as the frame that the estimator sees, categorical columns first.
 
     Parameters
     ----------
     spec : ModelSpec
         The model.
-    rows : Table
-        From `build_features`; nulls become NaN.
+    rows : Table or RecordBatch
+        From `build_features` or `feature_batches`; nulls become NaN.
     """
     frame: pd.DataFrame = rows.select(list(spec.features)).to_pandas()
     return frame
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
+@contextmanager
+def _connect() -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database that sees only what is registered: no files, no network, no variables."""
     import duckdb
 
-    return duckdb.connect(
-        config={"enable_external_access": False, "python_enable_replacements": False}
-    )
+    with tempfile.TemporaryDirectory(prefix="features-") as spill:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "enable_external_access": False,
+            "python_enable_replacements": False,
+            "memory_limit": os.environ.get("MLOPS_DUCKDB_MEMORY", "1GB"),
+            "temp_directory": spill,
+            "TimeZone": "UTC",
+        }
+        with duckdb.connect(config=config) as connection:
+            yield connection
 
 
-def _run(spec: ModelSpec, inputs: Mapping[str, pa.Table]) -> pa.Table:
+@contextmanager
+def _result(
+    spec: ModelSpec, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection
+) -> Iterator[pa.RecordBatchReader]:
+    """Run the query and name what went wrong, also while its rows are fetched."""
     import duckdb
 
     sql = spec.features_sql.read_text().strip().rstrip(";")
     keys = ", ".join(f'"{name}"' for name in spec.key)
-    with _connect() as connection:
-        for name, rows in inputs.items():
-            connection.register(name, rows)
-        try:
-            return connection.sql(
-                f"SELECT * FROM ({sql}\n) ORDER BY {keys}"  # noqa: S608 (the project's own file)
-            ).to_arrow_table()
-        except duckdb.CatalogException as error:
-            label = spec.label.dataset.name
-            if label in str(error):
-                raise LeakageError(
-                    f"{_place(spec)} reads {label!r}, which is known only afterwards; features may "
-                    f"read {sorted(inputs)}"
-                ) from error
-            raise FeatureError(f"{_place(spec)}: {error}") from error
-        except duckdb.Error as error:
-            raise FeatureError(f"{_place(spec)} does not run: {error}") from error
+    for name, rows in inputs.items():
+        connection.register(name, rows)
+    try:
+        query = f"SELECT * FROM ({sql}\n) ORDER BY {keys}"  # noqa: S608 (the project's own file)
+        yield connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+    except duckdb.CatalogException as error:
+        label = spec.label.dataset.name
+        if label in str(error):
+            raise LeakageError(
+                f"{_place(spec)} reads {label!r}, which is known only afterwards; features may "
+                f"read {sorted(inputs)}"
+            ) from error
+        raise FeatureError(f"{_place(spec)}: {error}") from error
+    except duckdb.Error as error:
+        raise FeatureError(f"{_place(spec)} does not run: {error}") from error
+
+
+def _count(rows: Rows) -> int:
+    return int(rows.num_rows if hasattr(rows, "num_rows") else rows.count_rows())
 
 
 def _place(spec: ModelSpec) -> str:
     return f"model {spec.name!r}, {spec.features_sql.name}"
 
 
-def _check_rows(spec: ModelSpec, table: pa.Table, expected: int) -> None:
-    if table.num_rows != expected:
-        raise FeatureError(
-            f"{_place(spec)} gives {table.num_rows} rows for {expected} rows of "
-            f"{spec.rows.name!r}: a join loses or doubles rows"
-        )
+def _check_columns(spec: ModelSpec, schema: pa.Schema) -> None:
+    needed = [*spec.key, spec.as_of, *spec.observed_at, *spec.features]
+    missing = [name for name in needed if name not in schema.names]
+    if missing:
+        raise FeatureError(f"{_place(spec)} gives no column {missing}; add it to the SELECT list")
 
 
-def _check_time(spec: ModelSpec, table: pa.Table) -> None:
+def _check_time(spec: ModelSpec, rows: pa.RecordBatch) -> None:
     import pyarrow.compute as pc
 
     for column in spec.observed_at:
-        late = pc.greater_equal(table.column(column), table.column(spec.as_of))
+        late = pc.greater_equal(rows.column(column), rows.column(spec.as_of))
         n_late = pc.sum(late).as_py() or 0
         if n_late:
             raise LeakageError(
                 f"{_place(spec)}: {column!r} is not before {spec.as_of!r} in {n_late} of "
-                f"{table.num_rows} rows; the join sees the future"
+                f"{rows.num_rows} rows; the join sees the future"
             )
 
 
-def _check_finite(spec: ModelSpec, table: pa.Table) -> None:
+def _check_finite(spec: ModelSpec, rows: pa.RecordBatch) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     for column in spec.numeric:
-        values = table.column(column)
+        values = rows.column(column)
         if pa.types.is_floating(values.type) and pc.any(pc.is_inf(values)).as_py():
             raise FeatureError(
                 f"{_place(spec)}: feature {column!r} is infinite in {pc.sum(pc.is_inf(values))} "

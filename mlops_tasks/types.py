@@ -104,9 +104,7 @@ class Pin:
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Pin:
         """Rebuild the pin from ``dataclasses.asdict`` after a trip through JSON."""
-        return cls(
-            **{**raw, "columns": tuple(raw["columns"]), "versions": tuple(raw["versions"])}
-        )
+        return cls(**{**raw, "columns": tuple(raw["columns"]), "versions": tuple(raw["versions"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,19 @@ from mlops_tasks.types import TrainingPin
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import ModelSpec
 
-__all__ = ["day_blocks", "feature_rows", "labelled_rows", "pin_training_data", "shift_day"]
+__all__ = [
+    "day_blocks",
+    "feature_rows",
+    "labelled_rows",
+    "pin_training_data",
+    "published_inputs",
+    "shift_day",
+]
 
 
 def shift_day(day: str, days: int) -> str:
@@ -99,13 +107,30 @@ def feature_rows(spec: ModelSpec, lake: Lake, *, first: str, last: str) -> pa.Ta
     Table
         From `build_features`.
     """
-    inputs = {
-        item.dataset.name: lake.read(
-            item.dataset.name, first=shift_day(first, -item.lookback_days), last=last
-        )
-        for item in spec.inputs
-    }
-    return build_features(spec, inputs)
+    return build_features(spec, published_inputs(spec, lake, first=first, last=last))
+
+
+def published_inputs(
+    spec: ModelSpec, lake: Lake, *, first: str, last: str
+) -> dict[str, ds.Dataset]:
+    """Return what ``features.sql`` may read for the rows of some days, to be streamed.
+
+    Parameters
+    ----------
+    spec, lake, first, last
+        As for `feature_rows`.
+
+    Returns
+    -------
+    dict of str to Dataset
+        By dataset, each with its look-back before `first`.
+    """
+    inputs = {}
+    for item in spec.inputs:
+        name = item.dataset.name
+        start = shift_day(first, -item.lookback_days)
+        inputs[name] = lake.scan(name, lake.commits(name, first=start, last=last))
+    return inputs
 
 
 def labelled_rows(

@@ -59,7 +59,9 @@ def added_columns(table: str, delta: DeltaTable, schema: pa.Schema) -> list[Fiel
             + "\n".join(wrong)
         )
     fields = Schema.from_arrow(schema).fields
-    return [Field(field.name, field.type, nullable=True) for field in fields if field.name not in old]
+    return [
+        Field(field.name, field.type, nullable=True) for field in fields if field.name not in old
+    ]
 
 
 def _types(schema: pa.Schema) -> dict[str, str]:

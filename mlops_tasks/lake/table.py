@@ -106,7 +106,13 @@ class Lake:
         written = write_rows(folder, stem, batches, rows.schema)
         day = known_at or datetime.now(UTC).date().isoformat()
         draft = Commit(
-            -1, partition, token, check_partition(day), written.n_rows, written.digest, written.files
+            version=-1,  # known once it is committed
+            partition=partition,
+            token=token,
+            known_at=check_partition(day),
+            n_rows=written.n_rows,
+            digest=written.digest,
+            files=written.files,
         )
         try:
             commit = self._commit(table, draft, rows.schema)
@@ -271,8 +277,8 @@ class Lake:
         found = make_pin(pin.table, pin.first, pin.last, pin.columns, commits)
         if found.digest != pin.digest:
             raise DamagedTableError(
-                f"pin of {pin.table!r}, {pin.first} to {pin.last}: the commits it names have digest "
-                f"{found.digest[:12]}, pinned was {pin.digest[:12]}; the records were changed"
+                f"pin of {pin.table!r}, {pin.first} to {pin.last}: the commits it names have "
+                f"digest {found.digest[:12]}, pinned was {pin.digest[:12]}; the records were changed"
             )
         return commits
 
@@ -382,15 +388,17 @@ class Lake:
                 new = added_columns(table, delta, schema)
                 if new:
                     delta.alter.add_columns(new)
+                    delta = self._open(table)
                 fault_point("publish:before_commit")
                 _commit_files(delta, table, draft)
             except CommitFailedError:
                 time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))  # noqa: S311 (jitter)
                 continue
+            version = delta.version() + 1  # without retries of its own it can be no other
             log = self.folder(table) / "_delta_log"
-            sync(log / f"{delta.version():020d}.json")
+            sync(log / f"{version:020d}.json")
             sync(log)
-            return replace(draft, version=delta.version())
+            return replace(draft, version=version)
         raise CommitConflictError(
             f"table {table!r}: {_COMMIT_TRIES} commits of partition {draft.partition} lost against "
             "other writers; nothing was changed, run the task again"
