@@ -56,14 +56,15 @@ class Session:
     ----------
     stack : Stack
         The stack.
+    api : AirflowApi
+        Its Airflow.
     view : View
         Shows the progress.
     """
 
-    def __init__(self, stack: Stack, view: View) -> None:
+    def __init__(self, stack: Stack, api: AirflowApi, view: View) -> None:
         home = stack.settings.home
-        self.stack, self.view = stack, view
-        self.api = AirflowApi(stack.airflow_url, *stack.login)
+        self.api, self.view = api, view
         self.source = SourceDatabase(home / "source.db")
         self.ledger = Ledger(f"sqlite:///{home / 'ledger.db'}")
         self.lake = Lake(home / "lake")
@@ -164,7 +165,8 @@ def _demo(
     _adopt_mlflow_settings(stack)
     _say_addresses(stack, view)
     try:
-        code = Session(stack, view).run(nights, json_file)
+        with AirflowApi(stack.airflow_url, *stack.login) as api:
+            code = Session(stack, api, view).run(nights, json_file)
     except AirflowApiError as error:
         if stack.is_running():
             view.say(f"Airflow refused a request: {error}")

@@ -102,7 +102,7 @@ def play_nights(
     before = len(replay.nights())
     goal = Goal(asked, before, closed_before=before >= MIN_NIGHTS and has_closed())
     now = 0
-    with view.stage("nights", goal.expected) as stage:
+    with view.stage("The nights", goal.expected) as stage:
         while goal.wants_more(now, has_closed):
             night = replay.next_night()
             if night > LAST_DAY:

@@ -183,8 +183,10 @@ class Replay:
                 self.api.clear(run)
 
     def _take_in_history(self) -> None:
+        if not any(self._missing(part) for part in history()):
+            return
         total = sum(len(part.keys()) for part in history())
-        with self.view.stage("January: flights, weather, labels", total) as stage:
+        with self.view.stage("January, its flights, weather and labels", total) as stage:
             for _ in range(BACKFILL_ROUNDS):
                 missing = self._start_backfills()
                 if not missing:
@@ -223,7 +225,7 @@ class Replay:
 
     def _train_first_champion(self) -> None:
         self.api.unpause([TRAIN])
-        with self.view.stage("The first champion: train, evaluate, gate") as stage:
+        with self.view.stage("The first champion, trained on January") as stage:
             self._start(Step(TRAIN, HISTORY_END.isoformat()))
             wait_until_quiet(self.api, stage.watch)
         if (champion := self.ledger.champion(MODEL)) is not None:

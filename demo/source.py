@@ -131,7 +131,9 @@ class SourceDatabase:
     def __init__(self, path: Path, package: FlightsPackage | None = None) -> None:
         self.path = path
         self.package = package or FlightsPackage()
-        self.engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+        self.engine = sa.create_engine(
+            f"sqlite:///{path}", poolclass=sa.NullPool, connect_args={"timeout": 30}
+        )
 
     @property
     def night(self) -> date | None:
@@ -178,10 +180,6 @@ class SourceDatabase:
             growth = self._grow(connection, before or FIRST_DAY - timedelta(days=1), night)
             _set_clock(connection, night)
         return growth
-
-    def close(self) -> None:
-        """Close every connection to the file."""
-        self.engine.dispose()
 
     def _grow(self, connection: sa.Connection, before: date, night: date) -> Growth:
         first = before + timedelta(days=1)

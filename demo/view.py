@@ -81,7 +81,7 @@ class View:
             To be told of the progress.
         """
         if not self.console.is_terminal:
-            self.say(f"{title} ...")
+            self.say(f"{title}:")
         task_id = self._progress.add_task(title, total=total, activity="")
         with self._progress:
             try:

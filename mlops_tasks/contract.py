@@ -70,9 +70,10 @@ def contract_breaches(spec: DatasetSpec, rows: pa.Table) -> dict[str, list[int]]
 
 
 def _positions(mask: pa.Array) -> list[int]:
-    import pyarrow.compute as pc
+    import numpy as np
 
-    return [int(i) for i in pc.indices_nonzero(mask).to_pylist()]
+    # Not Arrow's own indices_nonzero: it crashes the process when there are no rows.
+    return [int(i) for i in np.flatnonzero(mask.to_numpy(zero_copy_only=False))]
 
 
 def _duplicates(keys: pa.Table) -> list[int]:

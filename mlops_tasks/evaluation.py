@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["Interval", "bootstrap_auc", "classification_metrics", "evaluate", "roc_auc"]
+__all__ = ["Interval", "bootstrap_auc", "classification_metrics", "evaluate", "judge", "roc_auc"]
 
 
 @dataclass(frozen=True, slots=True)

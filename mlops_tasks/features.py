@@ -7,6 +7,7 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
+from mlops_tasks.digest import row_hashes
 from mlops_tasks.exceptions import FeatureError, LeakageError, NoLabelsError
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
     LeakageError
         If the query names the label dataset, or joins a fact observed at or after `as_of`.
     FeatureError
-        If columns are missing, rows are lost or doubled, or a number is infinite.
+        If columns are missing or of another type, rows are lost or doubled, or a number is
+        infinite.
     """
     import pyarrow as pa
 
@@ -74,21 +76,40 @@ def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.
     import pyarrow as pa
 
     expected = _count(inputs[spec.rows.name])
-    n_rows = 0
+    keys = _KeyCount(spec)
     with _connect() as connection, _result(spec, inputs, connection) as reader:
         _check_columns(spec, reader.schema)
         wanted = [*spec.key, spec.as_of, *spec.features]
         yield pa.RecordBatch.from_pylist([], reader.schema).select(wanted)
         for batch in reader:
-            n_rows += batch.num_rows
+            keys.add(batch)
             _check_time(spec, batch)
-            _check_finite(spec, batch)
+            _check_numbers(spec, batch)
             yield batch.select(wanted)
-    if n_rows != expected:
+    if keys.n_rows != expected or keys.n_keys != expected:
         raise FeatureError(
-            f"{_place(spec)} gives {n_rows} rows for {expected} rows of {spec.rows.name!r}: a join "
-            "loses or doubles rows"
+            f"{_place(spec)} gives {keys.n_rows} rows, {keys.n_keys} of them with a key of their "
+            f"own, for {expected} rows of {spec.rows.name!r}: a join loses or doubles rows"
         )
+
+
+class _KeyCount:
+    """Count rows and different keys of a stream that is ordered by key."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.key = list(spec.key)
+        self.n_rows = self.n_keys = 0
+        self._last: int | None = None
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        import pyarrow as pa
+
+        hashes = row_hashes(pa.Table.from_batches([rows.select(self.key)]))
+        if not len(hashes):
+            return
+        self.n_rows += len(hashes)
+        self.n_keys += int((hashes[1:] != hashes[:-1]).sum()) + (int(hashes[0]) != self._last)
+        self._last = int(hashes[-1])
 
 
 def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
@@ -167,6 +188,11 @@ def feature_frame(spec: ModelSpec, rows: pa.Table | pa.RecordBatch) -> pd.DataFr
         The model.
     rows : Table or RecordBatch
         From `build_features` or `feature_batches`; nulls become NaN.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, n_features)
+        In the order of `ModelSpec.features`.
     """
     frame: pd.DataFrame = rows.select(list(spec.features)).to_pandas()
     return frame
@@ -230,26 +256,42 @@ def _check_columns(spec: ModelSpec, schema: pa.Schema) -> None:
         raise FeatureError(f"{_place(spec)} gives no column {missing}; add it to the SELECT list")
 
 
-def _check_time(spec: ModelSpec, rows: pa.RecordBatch) -> None:
-    import pyarrow.compute as pc
-
-    for column in spec.observed_at:
-        late = pc.greater_equal(rows.column(column), rows.column(spec.as_of))
-        n_late = pc.sum(late).as_py() or 0
-        if n_late:
-            raise LeakageError(
-                f"{_place(spec)}: {column!r} is not before {spec.as_of!r} in {n_late} of "
-                f"{rows.num_rows} rows; the join sees the future"
-            )
-
-
-def _check_finite(spec: ModelSpec, rows: pa.RecordBatch) -> None:
+def _check_time(spec: ModelSpec, table: pa.RecordBatch) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    asked = table.column(spec.as_of)
+    for column in spec.observed_at:
+        observed = table.column(column)
+        try:
+            # A row without a moment of asking has nothing before it; one without a fact is fine.
+            before = pc.fill_null(pc.less(observed, asked), False)
+        except pa.ArrowException as error:
+            raise FeatureError(
+                f"{_place(spec)}: {column!r} ({observed.type}) cannot be compared with "
+                f"{spec.as_of!r} ({asked.type}); both must be instants"
+            ) from error
+        n_late = pc.sum(pc.and_(pc.is_valid(observed), pc.invert(before))).as_py() or 0
+        if n_late:
+            raise LeakageError(
+                f"{_place(spec)}: {column!r} is not before {spec.as_of!r} in {n_late} of "
+                f"{table.num_rows} rows; the join sees the future"
+            )
+
+
+def _check_numbers(spec: ModelSpec, table: pa.RecordBatch) -> None:
+    import pyarrow.compute as pc
+    import pyarrow.types as pt
+
     for column in spec.numeric:
-        values = rows.column(column)
-        if pa.types.is_floating(values.type) and pc.any(pc.is_inf(values)).as_py():
+        values = table.column(column)
+        kind = values.type
+        if not (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_boolean(kind)):
+            raise FeatureError(
+                f"{_place(spec)}: numeric feature {column!r} is {kind}; write CAST(... AS DOUBLE) "
+                "in the query"
+            )
+        if pt.is_floating(kind) and pc.any(pc.is_inf(values)).as_py():
             raise FeatureError(
                 f"{_place(spec)}: feature {column!r} is infinite in {pc.sum(pc.is_inf(values))} "
                 "rows; bound it in the query or in the dataset's suite"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.contract import arrow_schema
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     from sqlalchemy import Connection, CursorResult, Engine
+    from sqlalchemy.exc import DBAPIError
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import DatasetSpec
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["ingest", "raw_table"]
 
 _BATCH_ROWS = 20_000
+# Parts of messages about what other sessions do at the moment; databases share no code for it.
+_PASSING = ("is locked", "deadlock", "lock timeout")
 
 
 def raw_table(spec: DatasetSpec) -> str:
@@ -67,7 +71,7 @@ def ingest(
     Raises
     ------
     SourceUnavailableError
-        If no connection can be made; worth a retry.
+        If no connection can be made, it is lost, or tables are locked; worth a retry.
     SourceQueryError
         If the database refuses the query: a table or column is missing.
     SchemaMismatchError
@@ -95,10 +99,14 @@ def _connected(spec: DatasetSpec, source: Engine) -> Connection:
     try:
         return source.connect()
     except DBAPIError as error:
-        raise SourceUnavailableError(
-            f"dataset {spec.name!r}: connection {spec.conn_id!r} does not answer: {error.orig}; "
-            "check the connection in Airflow and that the database is up"
-        ) from None  # the driver's chain may hold the password
+        raise _unavailable(spec, error) from None  # the driver's chain may hold the password
+
+
+def _unavailable(spec: DatasetSpec, error: DBAPIError) -> SourceUnavailableError:
+    return SourceUnavailableError(
+        f"dataset {spec.name!r}: connection {spec.conn_id!r} does not answer: {error.orig}; "
+        "check the connection in Airflow and that the database is up"
+    )
 
 
 def _extract(spec: DatasetSpec, partition: str, connection: Connection) -> pa.Table:
@@ -112,6 +120,9 @@ def _extract(spec: DatasetSpec, partition: str, connection: Connection) -> pa.Ta
         _check_columns(spec, tuple(result.keys()))
         batches = list(_batches(spec, result))
     except DBAPIError as error:
+        passing = any(part in str(error.orig) for part in _PASSING)
+        if passing or error.connection_invalidated:
+            raise _unavailable(spec, error) from None
         raise SourceQueryError(
             f"dataset {spec.name!r}: the source {spec.conn_id!r} refuses the query for "
             f"{partition}: {error.orig}; restore the table or column, or mend the query in the spec"
@@ -145,17 +156,31 @@ def _batches(spec: DatasetSpec, result: CursorResult[Any]) -> Iterator[pa.Record
 def _column(spec: DatasetSpec, field: pa.Field, values: tuple[Any, ...]) -> pa.Array:
     """Convert without guessing: an integer column with 1.5 or "77" in it is an error."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     try:
-        if pa.types.is_timestamp(field.type) and any(isinstance(v, str) for v in values):
-            return pc.cast(pa.array(values, pa.string()), field.type)
-        if pa.types.is_boolean(field.type):  # databases without booleans give 0 and 1
-            values = tuple(bool(v) if v in (0, 1) else v for v in values)
-        return pa.array(values, field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        return _converted(field, values)
+    except (pa.ArrowException, OverflowError) as error:
         raise SchemaMismatchError(
             f"dataset {spec.name!r}, column {field.name!r}: the contract says "
             f"{spec.columns[field.name]!r}, the source gave something else ({error}); nothing was "
             "published. Change the contract in the spec or mend the source"
         ) from error
+
+
+def _converted(field: pa.Field, values: tuple[Any, ...]) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kinds = {type(value) for value in values}
+    if pa.types.is_timestamp(field.type):
+        if str in kinds:
+            return pc.cast(pa.array(values, pa.string()), field.type)
+        # Arrow would take numbers for microseconds since 1970, and any local time for UTC.
+        if kinds & {int, float} or any(getattr(value, "tzinfo", UTC) is None for value in values):
+            raise pa.ArrowTypeError("an instant has date, time and zone; give them in the query")
+    if pa.types.is_integer(field.type) and kinds - {int, bool, type(None)}:
+        # Arrow would cut 1.5 to 1; whole numbers stored as floats are fine.
+        return pc.cast(pa.array(values, pa.float64()), field.type)
+    if pa.types.is_boolean(field.type):  # databases without booleans give 0 and 1
+        values = tuple(bool(v) if v in (0, 1) else v for v in values)
+    return pa.array(values, field.type)

@@ -92,7 +92,10 @@ class Ledger:
         ValueError
             If the evidence is not plain JSON.
         """
-        body = json.dumps(dict(evidence), sort_keys=True, allow_nan=False)
+        try:
+            body = json.dumps(dict(evidence), sort_keys=True, allow_nan=False)
+        except TypeError as error:
+            raise ValueError(f"evidence of {kind} {key!r} is not plain JSON: {error}") from error
         table = self._tables.tables["entry"]
         same = (table.c.model == model) & (table.c.kind == kind) & (table.c.key == key)
         with self._begin() as connection:
@@ -209,9 +212,18 @@ class Ledger:
             sa.Column("issued_at", sa.DateTime, nullable=False),
             sqlite_autoincrement=True,
         )
-        with self._begin() as connection:  # on SQLite two first users wait for each other here
-            meta.create_all(connection)
+        self._create(meta)
         return meta
+
+    def _create(self, meta: MetaData) -> None:
+        from sqlalchemy.exc import DBAPIError
+
+        try:
+            with self._begin() as connection:  # on SQLite two first users wait for each other here
+                meta.create_all(connection)
+        except DBAPIError:  # elsewhere the slower one fails, and finds the tables at a second look
+            with self._begin() as connection:
+                meta.create_all(connection)
 
     @cached_property
     def _engine(self) -> Engine:

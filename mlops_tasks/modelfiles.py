@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from mlops_tasks.exceptions import UnsafeModelError
 
@@ -28,6 +29,7 @@ ALLOWED_TYPES = frozenset(
 )
 _FLAVORS = {"sklearn", "python_function"}
 _WEIGHTS = "model.skops"
+_LOG_IT = "log the model with mlops_tasks.tracking, which saves plain skops files"
 # Written by the download itself, so it differs between the trainer's copy and the loader's.
 _NOT_OURS = {"registered_model_meta"}
 
@@ -102,15 +104,22 @@ def load_model(folder: Path, *, digest: str) -> Any:
         )
     _check_description(folder / "MLmodel")
     weights = folder / _WEIGHTS
-    _refuse(skops.io.get_untrusted_types(file=weights), weights.name)
+    try:
+        types = skops.io.get_untrusted_types(file=weights)
+    except (OSError, BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise UnsafeModelError(f"{weights.name} is no skops file: {error!r}; {_LOG_IT}") from error
+    _refuse(types, weights.name)
     return skops.io.load(weights, trusted=sorted(ALLOWED_TYPES))
 
 
 def _check_description(path: Path) -> None:
     import yaml
 
-    flavors: dict[str, Any] = yaml.safe_load(path.read_text())["flavors"]
-    sklearn, pyfunc = flavors.get("sklearn", {}), flavors.get("python_function", {})
+    try:
+        flavors: dict[str, Any] = dict(yaml.safe_load(path.read_text())["flavors"])
+        sklearn, pyfunc = (dict(flavors.get(name, {})) for name in ("sklearn", "python_function"))
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise UnsafeModelError(f"{path.name} describes no model: {error!r}; {_LOG_IT}") from error
     wrong = [
         name
         for name, bad in (
@@ -124,8 +133,7 @@ def _check_description(path: Path) -> None:
     ]
     if wrong:
         raise UnsafeModelError(
-            f"MLmodel asks for something that is never loaded: {', '.join(wrong)}. Log the model "
-            "with mlops_tasks.tracking, which saves plain skops files"
+            f"{path.name} asks for something that is never loaded: {', '.join(wrong)}; {_LOG_IT}"
         )
 
 

@@ -150,7 +150,7 @@ def auc_standard_error(auc: float, n_positive: int, n_negative: int) -> float:
     Examples
     --------
     >>> round(auc_standard_error(0.65, 200, 800), 4)
-    0.0231
+    0.0229
     """
     q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
     spread = (n_positive - 1) * (q1 - auc * auc) + (n_negative - 1) * (q2 - auc * auc)
@@ -160,39 +160,37 @@ def auc_standard_error(auc: float, n_positive: int, n_negative: int) -> float:
 def _performance_checks(
     limits: PerformanceSpec, joined: pa.Table, gate_auc: float
 ) -> tuple[Check, ...]:
-    from sklearn.metrics import roc_auc_score
-
     target, scores = joined.column("y").to_numpy(), joined.column("score").to_numpy()
     if len(target) < limits.min_rows:
         text = f"{len(target)} labelled rows, fewer than {limits.min_rows}: too few rows to tell"
         return tuple(Check(name, None, 0.0, False, text) for name in ("roc_auc", "calibration_gap"))
+    return (_auc_check(limits, target, scores, gate_auc), _gap_check(limits, target, scores))
+
+
+def _auc_check(limits: PerformanceSpec, target: Any, scores: Any, gate_auc: float) -> Check:
+    from sklearn.metrics import roc_auc_score
+
     n_positive = int(target.sum())
     auc = float(roc_auc_score(target, scores))
     error = auc_standard_error(auc, n_positive, len(target) - n_positive)
     floor = gate_auc - limits.max_auc_loss - _ONE_SIDED_95 * error
+    text = (
+        f"ROC AUC {auc:.4f} on {len(target)} labelled rows, {gate_auc:.4f} at the gate; "
+        f"alarm below {floor:.4f}"
+    )
+    return Check("roc_auc", round(auc, 4), round(floor, 4), auc < floor, text)
+
+
+def _gap_check(limits: PerformanceSpec, target: Any, scores: Any) -> Check:
     share, mean = float(target.mean()), float(scores.mean())
     gap = abs(mean - share)
-    ceiling = limits.max_calibration_gap + _TWO_SIDED_99 * math.sqrt(
-        share * (1 - share) / len(target)
+    noise = _TWO_SIDED_99 * math.sqrt(share * (1 - share) / len(target))
+    ceiling = limits.max_calibration_gap + noise
+    text = (
+        f"predicted {mean:.4f}, observed {share:.4f} positive on {len(target)} labelled rows; "
+        f"alarm above a gap of {ceiling:.4f}"
     )
-    return (
-        Check(
-            "roc_auc",
-            round(auc, 4),
-            round(floor, 4),
-            auc < floor,
-            f"ROC AUC {auc:.4f} on {len(target)} labelled rows, {gate_auc:.4f} at the gate; "
-            f"alarm below {floor:.4f}",
-        ),
-        Check(
-            "calibration_gap",
-            round(gap, 4),
-            round(ceiling, 4),
-            gap > ceiling,
-            f"predicted {mean:.4f}, observed {share:.4f} positive on {len(target)} labelled rows; "
-            f"alarm above a gap of {ceiling:.4f}",
-        ),
-    )
+    return Check("calibration_gap", round(gap, 4), round(ceiling, 4), gap > ceiling, text)
 
 
 def _drift_check(

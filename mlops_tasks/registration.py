@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import CommitConflictError
+from mlops_tasks.exceptions import CommitConflictError, NoChampionError
 from mlops_tasks.tracking import CHALLENGER, CHAMPION, DIGEST_TAG, RegisteredVersion
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlops_tasks.tracking import Tracking
     from mlops_tasks.types import TrainResult, Verdict
 
-__all__ = ["promote", "register"]
+__all__ = ["champion_of", "promote", "register"]
 
 _RUN_TAG = "mlops.run"
 
@@ -138,6 +138,38 @@ def promote(
     }
     ledger.record(model=name, kind="promotion", key=as_of, evidence=evidence, dag_run=dag_run)
     return True
+
+
+def champion_of(name: str, *, tracking: Tracking, ledger: Ledger) -> RegisteredVersion:
+    """Return the champion, and put the alias right if an interrupted promotion left it behind.
+
+    Parameters
+    ----------
+    name : str
+        Registered model.
+    tracking, ledger : Tracking, Ledger
+        The ledger says which version it is; the registry follows.
+
+    Returns
+    -------
+    RegisteredVersion
+        The version; carry it on, the champion may change meanwhile.
+
+    Raises
+    ------
+    NoChampionError
+        If nothing was promoted yet.
+    """
+    current = ledger.champion(name)
+    if current is None:
+        raise NoChampionError(
+            f"model {name!r} has no champion yet; trigger the Dag {name}.train, its gate promotes "
+            "the first one"
+        )
+    version = tracking.by_version(name, current.version)
+    if CHAMPION not in version.aliases:
+        tracking.client.set_registered_model_alias(name, CHAMPION, version.version)
+    return version
 
 
 def _ensure_model(tracking: Tracking, name: str) -> None:

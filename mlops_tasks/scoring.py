@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlops_tasks.spec import ModelSpec
     from mlops_tasks.tracking import RegisteredVersion, Tracking
 
-__all__ = ["score"]
+__all__ = ["score", "unseen_categories"]
 
 
 def score(

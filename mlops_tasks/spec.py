@@ -36,7 +36,15 @@ PARTITION_FORMAT = "%Y-%m-%d"
 COLUMN_TYPES = ("string", "int64", "float64", "bool", "timestamp")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+# As SQLAlchemy finds the bound parameters of a text.
+_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+# Added to a dataset's columns in the lake, and to a model's key in its own tables.
+_DATASET_RESERVED = {"partition_key", "reasons"}
+_MODEL_RESERVED = {"model_version", "score", "y"}
+# Tables are made of names and a suffix like `__quarantine`, so these are shorter and lack `__`.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
+Column = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Cron = Annotated[str, StringConstraints(pattern=r"^(@[a-z]+|\S+( \S+){4})$")]
 ColumnType = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(COLUMN_TYPES)})\??$")]
 Days = Annotated[int, Field(ge=0, le=3650)]
 
@@ -128,12 +136,12 @@ class DatasetSpec(_Spec):
     owner: str = "mlops"
     conn_id: str
     query: str
-    columns: dict[Name, ColumnType] = Field(min_length=1)
+    columns: dict[Column, ColumnType] = Field(min_length=1)
     key: tuple[str, ...] = Field(min_length=1)
     expectations: Path
     start: dt.date
     end: dt.date | None = None
-    cron: str = "0 1 * * *"
+    cron: Cron = "0 1 * * *"
     delay_days: Days = 0
     refresh_after_days: Days | None = None
     max_quarantined_share: float = Field(default=0.05, ge=0, le=1)
@@ -143,8 +151,13 @@ class DatasetSpec(_Spec):
         unknown = [column for column in self.key if column not in self.columns]
         if unknown:
             raise ValueError(f"key names {unknown}, which the contract `columns` does not have")
-        if ":partition" not in self.query:
-            raise ValueError("query must select one day: use the bound parameter :partition")
+        if reserved := sorted(_DATASET_RESERVED & set(self.columns)):
+            raise ValueError(f"columns {reserved} are added by the lake; rename them in the query")
+        if (found := sorted(set(_PARAMETER.findall(self.query)))) != ["partition"]:
+            raise ValueError(
+                "query must select one day: use the bound parameter :partition and no other, found "
+                f"{[f':{name}' for name in found]} (write \\: for a colon that binds nothing)"
+            )
         if self.end is not None and self.end < self.start:
             raise ValueError(f"end {self.end} lies before start {self.start}")
         if self.refresh_after_days is not None and self.refresh_after_days <= self.delay_days:
@@ -319,7 +332,7 @@ class ModelSpec(_Spec):
     drift: DriftSpec = DriftSpec()
     performance: PerformanceSpec = PerformanceSpec()
     retrain: RetrainSpec = RetrainSpec()
-    cron: str = "0 3 * * *"
+    cron: Cron = "0 3 * * *"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -327,6 +340,18 @@ class ModelSpec(_Spec):
             raise ValueError("categorical and numeric are both empty: name at least one feature")
         if len(set(self.features)) != len(self.features):
             raise ValueError("a feature is named twice")
+        if keys := sorted(set(self.features) & set(self.key)):
+            raise ValueError(
+                f"{keys} are the key; to use one as a feature, select it under a second name"
+            )
+        if reserved := sorted(_MODEL_RESERVED & {*self.features, *self.key}):
+            raise ValueError(f"{reserved} are names of the model's own columns; rename them")
+        names = [dataset.name for dataset in self.datasets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"{twice} stand twice among inputs and label; each input is named once, and the "
+                "label dataset, known only afterwards, is never an input"
+            )
         if not self.features_sql.is_file():
             raise ValueError(f"features_sql: no such file {self.features_sql.name}")
         if not set(self.key) <= set(self.label.dataset.columns):

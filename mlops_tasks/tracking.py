@@ -12,7 +12,6 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.modelfiles import check_types, files_digest, load_model
 
 if TYPE_CHECKING:
@@ -53,6 +52,7 @@ class RegisteredVersion:
     model_uri: str
     digest: str
     tags: dict[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,27 +171,6 @@ class Tracking:
             content: dict[str, Any] = json.loads(Path(path).read_text())
         return content
 
-    def by_alias(self, model: str, alias: str = CHAMPION) -> RegisteredVersion:
-        """Resolve an alias once; carry the answer on, the alias may move meanwhile.
-
-        Raises
-        ------
-        NoChampionError
-            If the model or the alias does not exist.
-        """
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return _registered(self.client.get_model_version_by_alias(model, alias))
-        except MlflowException as error:
-            # A missing alias is reported as an invalid parameter, a missing model as not found.
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise
-            raise NoChampionError(
-                f"registered model {model!r} has no {alias!r} yet; trigger the Dag {model}.train, "
-                "its gate promotes the first champion"
-            ) from error
-
     def by_version(self, model: str, version: str) -> RegisteredVersion:
         """Return one version of a registered model."""
         return _registered(self.client.get_model_version(model, version))
@@ -259,4 +238,5 @@ def _registered(found: ModelVersion) -> RegisteredVersion:
         model_uri=found.source or "",
         digest=found.tags.get(DIGEST_TAG, ""),
         tags=dict(found.tags),
+        aliases=tuple(found.aliases),
     )

@@ -6,7 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.contract import contract_breaches
-from mlops_tasks.exceptions import UnknownExpectationError, ValidationFailedError
+from mlops_tasks.exceptions import (
+    EmptyPartitionError,
+    UnknownExpectationError,
+    ValidationFailedError,
+)
 from mlops_tasks.types import ValidationResult
 
 if TYPE_CHECKING:
@@ -68,12 +72,12 @@ def validate(
     ValidationFailedError
         If a critical expectation about the whole partition fails, or more rows are bad than
         `max_quarantined_share` allows. What was published before stays as it is.
+    EmptyPartitionError
+        If there are no rows: every check of rows would pass.
     UnknownExpectationError
         If the suite names an expectation that does not exist.
     """
-    rows = lake.read(
-        raw.table, first=raw.partition, last=raw.partition, version=raw.version
-    ).combine_chunks()
+    rows = _read(spec, raw, lake)
     suite = load_suite(spec.expectations)
     failed, warnings, bad = run_suite(suite, rows)
     reasons = {**contract_breaches(spec, rows), **bad}
@@ -81,7 +85,8 @@ def validate(
     counts = {reason: len(positions) for reason, positions in reasons.items()}
     _publishable(spec, raw, failed, counts, len(refused))
     good = _without(rows, refused)
-    if refused:
+    # Also where rows of an earlier run were kept back that the source has mended since.
+    if refused or raw.partition in lake.partitions(quarantine_table(spec)):
         _keep_back(spec, raw.partition, rows, reasons, lake=lake, token=token)
     published = lake.overwrite_partition(spec.name, raw.partition, good, token=token)
     return ValidationResult(
@@ -93,6 +98,17 @@ def validate(
         warnings=tuple(warnings),
         changed=published.digest != published_digest,
     )
+
+
+def _read(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> pa.Table:
+    day = raw.partition
+    rows = lake.read(raw.table, first=day, last=day, version=raw.version).combine_chunks()
+    if rows.num_rows == 0:
+        raise EmptyPartitionError(
+            f"dataset {spec.name!r}, partition {day}: {raw.table!r} version {raw.version} has no "
+            f"rows; nothing was published. Run the ingest task of {day} again"
+        )
+    return rows
 
 
 def load_suite(path: Path) -> dict[str, Any]:
@@ -165,7 +181,9 @@ def run_suite(
         if str(config.severity).rsplit(".", 1)[-1].lower() != "critical":
             warnings.append(_sentence(result))
         elif positions:
-            bad[_label(config)] = [int(position) for position in positions]
+            # One column may have several expectations of one type: all their rows are bad.
+            known = bad.get(_label(config), [])
+            bad[_label(config)] = sorted({*known, *(int(position) for position in positions)})
         else:
             failed.append(_sentence(result))
     return failed, warnings, bad
@@ -234,7 +252,7 @@ def _keep_back(
     for reason, positions in reasons.items():
         for position in positions:
             by_row.setdefault(position, []).append(reason)
-    kept = rows.take(sorted(by_row))
+    kept = rows.take(pa.array(sorted(by_row), pa.int64()))
     texts = ["; ".join(by_row[position]) for position in sorted(by_row)]
     lake.overwrite_partition(
         quarantine_table(spec),
@@ -246,10 +264,9 @@ def _keep_back(
 
 def _label(config: Any) -> str:
     kwargs = config.kwargs
-    columns = kwargs.get("column") or ",".join(
-        kwargs.get("column_list") or [kwargs.get("column_A", ""), kwargs.get("column_B", "")]
-    )
-    return f"{config.type}:{columns}"
+    names = ("column", "column_A", "column_B")
+    columns = [kwargs[name] for name in names if name in kwargs] + kwargs.get("column_list", [])
+    return ":".join([config.type, ",".join(columns)]) if columns else str(config.type)
 
 
 def _sentence(result: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import NoLabelsError
 from mlops_tasks.features import build_features, build_targets, join_targets
+from mlops_tasks.lake import check_partition
 from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
@@ -28,7 +29,19 @@ __all__ = [
 
 
 def shift_day(day: str, days: int) -> str:
-    """Return the partition key `days` after `day`; negative goes back.
+    """Return the partition key some days after another one.
+
+    Parameters
+    ----------
+    day : str
+        Partition key, ``YYYY-MM-DD``.
+    days : int
+        Days to go on; negative goes back.
+
+    Returns
+    -------
+    str
+        Partition key.
 
     Examples
     --------
@@ -61,7 +74,10 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     ------
     NoLabelsError
         If there are not enough labelled days for both windows.
+    SpecError
+        If `as_of` is not a day.
     """
+    check_partition(as_of)
     days = _usable_days(spec, as_of, lake)
     evaluation = days[-spec.evaluation_days :]
     training = days[: -spec.evaluation_days][-spec.train_days :]
@@ -174,9 +190,16 @@ def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:
         The model.
     rows : Table
         From `labelled_rows`; days are those of the `as_of` column, in UTC.
+
+    Notes
+    -----
+    Days left over at the end belong to the last whole block: a block of a few hours, which is all
+    that a local day leaves in the next UTC day, differs from every other by its size alone.
     """
     days = rows.column(spec.as_of).to_pandas().dt.floor("D")
-    blocks: pd.Series[Any] = (days - days.min()).dt.days // spec.drift.window_days
+    numbers = (days - days.min()).dt.days
+    n_whole = max((numbers.max() + 1) // spec.drift.window_days, 1)
+    blocks: pd.Series[Any] = (numbers // spec.drift.window_days).clip(upper=n_whole - 1)
     return blocks
 
 

@@ -278,7 +278,8 @@ class Lake:
         if found.digest != pin.digest:
             raise DamagedTableError(
                 f"pin of {pin.table!r}, {pin.first} to {pin.last}: the commits it names have "
-                f"digest {found.digest[:12]}, pinned was {pin.digest[:12]}; the records were changed"
+                f"digest {found.digest[:12]}, pinned was {pin.digest[:12]}: the records were "
+                "changed"
             )
         return commits
 

@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from mlops_airflow.stack.credentials import load_credentials
+from mlops_airflow.stack.ending import end_stack
 from mlops_airflow.stack.environment import component_environment, tool
 from mlops_airflow.stack.exceptions import StackError
 from mlops_airflow.stack.health import component_health
 from mlops_airflow.stack.processes import is_alive
 from mlops_airflow.stack.record import read_record
 from mlops_airflow.stack.settings import StackSettings
-from mlops_airflow.stack.stack import Stack, end_stack, start_stack
+from mlops_airflow.stack.stack import Stack, start_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

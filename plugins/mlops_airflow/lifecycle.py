@@ -193,7 +193,35 @@ def _train_dag(model: ModelSpec) -> DAG:
     `pin` fixes exact versions, `evaluate` compares with the champion on the same later rows,
     `promote` moves the alias `champion` when the gate says so and is skipped otherwise.
     """
-    params = {
+    with _model_dag(
+        model,
+        "train",
+        doc,
+        schedule=PartitionedAssetTimetable(assets=assets.retrain_request_asset(model)),
+        params=_train_form(model),
+        max_active_runs=1,
+    ) as dag:
+        pin = PinTrainingDataOperator(task_id="pin", model=model).output
+        trained = TrainModelOperator(task_id="train", model=model, pin=pin).output
+        verdict = EvaluateModelOperator(
+            task_id="evaluate", model=model, pin=pin, trained=trained
+        ).output
+        registered = RegisterModelOperator(
+            task_id="register", model=model, trained=trained, verdict=verdict
+        ).output
+        PromoteModelOperator(
+            task_id="promote",
+            model=model,
+            pin=pin,
+            registered=registered,
+            verdict=verdict,
+            outlets=[assets.model_asset(model)],
+        )
+    return dag
+
+
+def _train_form(model: ModelSpec) -> dict[str, Param]:
+    return {
         "as_of": Param(
             None,
             type=["null", "string"],
@@ -215,27 +243,6 @@ def _train_dag(model: ModelSpec) -> DAG:
             description="Evaluation window after it (days)",
         ),
     }
-    schedule = PartitionedAssetTimetable(assets=assets.retrain_request_asset(model))
-    with _model_dag(
-        model, "train", doc, schedule=schedule, params=params, max_active_runs=1
-    ) as dag:
-        pin = PinTrainingDataOperator(task_id="pin", model=model).output
-        trained = TrainModelOperator(task_id="train", model=model, pin=pin).output
-        verdict = EvaluateModelOperator(
-            task_id="evaluate", model=model, pin=pin, trained=trained
-        ).output
-        registered = RegisterModelOperator(
-            task_id="register", model=model, trained=trained, verdict=verdict
-        ).output
-        PromoteModelOperator(
-            task_id="promote",
-            model=model,
-            pin=pin,
-            registered=registered,
-            verdict=verdict,
-            outlets=[assets.model_asset(model)],
-        )
-    return dag
 
 
 def _model_dag(model: ModelSpec, verb: str, doc: str, **kwargs: Any) -> DAG:
@@ -244,10 +251,12 @@ def _model_dag(model: ModelSpec, verb: str, doc: str, **kwargs: Any) -> DAG:
 
 
 def _dag(dag_id: str, doc: str, *, owner: str, schedule: Any, **kwargs: Any) -> DAG:
+    lines = [line.strip() for line in doc.strip().splitlines()]
     return DAG(
         dag_id,
         schedule=schedule,
-        doc_md="\n".join(line.strip() for line in doc.strip().splitlines()),
+        description=lines[0].removeprefix("### "),
+        doc_md="\n".join(lines),
         catchup=False,
         default_args={
             "owner": owner,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING
 
 from airflow.plugins_manager import AirflowPlugin
 
 from mlops_airflow.listeners import masking, preload
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["MlopsPlugin"]
 
 
 class MlopsPlugin(AirflowPlugin):
     """Register the listeners; loaded by entry point, so it must import nothing heavy."""
 
     name = "mlops"
-    listeners: ClassVar[list[Any]] = [masking, preload]
+    listeners: list[ModuleType | object] = [masking, preload]  # noqa: RUF012 - Airflow's own type

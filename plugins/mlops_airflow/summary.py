@@ -47,6 +47,14 @@ def format_summary(title: str, facts: Mapping[str, Any]) -> list[str]:
 
 
 def log_summary(log: Log, title: str, facts: Mapping[str, Any]) -> None:
-    """Log a summary block, one line each, so that it reads well in the log view."""
+    """Log a summary block, line by line, so that it reads well in the log view.
+
+    Parameters
+    ----------
+    log : Logger
+        Of the task.
+    title, facts
+        As for `format_summary`.
+    """
     for line in format_summary(title, facts):
         log.info("%s", line)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +12,11 @@ from tests.quality.discovery import DAGS
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
+
+# Airflow reads this once, at its first import; without it, it would write to the user's home.
+if "AIRFLOW_HOME" not in os.environ:
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-")
+    atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

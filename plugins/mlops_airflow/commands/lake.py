@@ -76,9 +76,8 @@ def _lake() -> Lake:
 
 
 def _pins() -> list[Pin]:
-    from mlops_tasks.types import TrainingPin
-
     from mlops_airflow.hooks.database import LedgerHook
+    from mlops_tasks.types import TrainingPin
 
     entries = LedgerHook().get_ledger().entries(kind="pin", history=True)
     trainings = [TrainingPin.from_json(entry.evidence) for entry in entries]

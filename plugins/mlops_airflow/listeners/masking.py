@@ -22,9 +22,9 @@ def on_starting(component: object) -> None:
         The starting component or task. In a task this reaches its supervisor too, which writes the
         task's log.
     """
-    secrets = sorted(environment_secrets(os.environ))
+    secrets = environment_secrets(os.environ)
     if secrets:
-        mask_secret(secrets)
+        mask_secret([*sorted(secrets)])
     if sys.argv[1:2] == ["scheduler"]:
         # For workers forked from the scheduler itself; the fork server sees to its own.
         mask_worker_output()

@@ -11,6 +11,8 @@ from mlops_airflow.hooks.database import LedgerHook
 from mlops_airflow.hooks.lake import LakeHook
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
+from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.registration import champion_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.ledger import Ledger
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.tracking import RegisteredVersion, Tracking
 
 __all__ = ["StepOperator", "dag_run_name", "partition_of"]
 
@@ -80,6 +83,13 @@ class StepOperator(BaseOperator):
     def ledger(self) -> Ledger:
         """The ledger."""
         return LedgerHook(self.ledger_conn_id).get_ledger()
+
+    def champion(self, model: ModelSpec, tracking: Tracking) -> RegisteredVersion | None:
+        """Return the model's champion, or None before the first promotion."""
+        try:
+            return champion_of(model.name, tracking=tracking, ledger=self.ledger)
+        except NoChampionError:
+            return None
 
     def tracking(self, context: Context) -> Tracking:
         """Return the MLflow client; runs it opens lead back to this task."""

@@ -10,7 +10,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.assets import retrain_request_asset
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
-from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.policy import decide
 
 if TYPE_CHECKING:
@@ -37,8 +36,9 @@ class DecideRetrainingOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, record the decision and return it."""
         night, ledger = partition_of(context), self.ledger
-        champion = self._champion_version(context)
-        decision = decide(self.model, night, champion, ledger.entries(model=self.model.name))
+        champion = self.champion(self.model, self.tracking(context))
+        version = champion.version if champion else None
+        decision = decide(self.model, night, version, ledger.entries(model=self.model.name))
         ledger.record(
             model=self.model.name,
             kind="decision",
@@ -50,17 +50,11 @@ class DecideRetrainingOperator(StepOperator):
             "decision": "RETRAIN" if decision.retrain else "not retrained",
             "cause": decision.cause,
             "because": decision.reason,
-            "champion": f"version {champion}" if champion else "none yet",
+            "champion": f"version {version}" if version else "none yet",
             "next": f"{self.model.name}.train as of {night}" if decision.retrain else "nothing",
         }
         self.report(f"decided on {self.model.name}, night {night}", facts)
         return asdict(decision)
-
-    def _champion_version(self, context: Context) -> str | None:
-        try:
-            return self.tracking(context).by_alias(self.model.name).version
-        except NoChampionError:
-            return None
 
 
 class RequestRetrainingOperator(BaseOperator):

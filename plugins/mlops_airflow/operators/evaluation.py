@@ -9,14 +9,12 @@ from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
 from mlops_tasks.evaluation import evaluate
-from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.types import TrainingPin, TrainResult
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
     from mlops_tasks.types import Verdict
 
 __all__ = ["EvaluateModelOperator"]
@@ -47,7 +45,7 @@ class EvaluateModelOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Evaluate, record the verdict and return it."""
         tracking, pin = self.tracking(context), TrainingPin.from_json(self.pin)
-        trained, champion = TrainResult(**self.trained), self._champion(tracking)
+        trained, champion = TrainResult(**self.trained), self.champion(self.model, tracking)
         verdict = evaluate(self.model, pin, trained, champion, lake=self.lake, tracking=tracking)
         self.ledger.record(
             model=self.model.name,
@@ -59,12 +57,6 @@ class EvaluateModelOperator(StepOperator):
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, trained.run_id)
         self._report(pin, verdict)
         return asdict(verdict)
-
-    def _champion(self, tracking: Tracking) -> RegisteredVersion | None:
-        try:
-            return tracking.by_alias(self.model.name)
-        except NoChampionError:
-            return None
 
     def _report(self, pin: TrainingPin, verdict: Verdict) -> None:
         rivals = {"challenger": verdict.challenger, "champion": verdict.champion or {}}

@@ -64,8 +64,8 @@ class MeasureDriftOperator(_MonitorOperator):
     kind = "drift"
     template_fields = ("scored",)
 
-    def __init__(self, *, scored: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, model: ModelSpec, scored: Any, **kwargs: Any) -> None:
+        super().__init__(model=model, **kwargs)
         self.scored = scored
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from airflow.sdk.exceptions import AirflowSkipException
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, partition_of
-from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.scoring import score
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.tracking import RegisteredVersion
+    from mlops_tasks.types import ScoreResult
 
 __all__ = ["ScorePartitionOperator"]
 
@@ -39,13 +40,16 @@ class ScorePartitionOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Score and return the reference to the predictions."""
         day, tracking = partition_of(context), self.tracking(context)
-        try:
-            champion = tracking.by_alias(self.model.name)
-        except NoChampionError as error:
-            raise AirflowSkipException(str(error)) from error
+        champion = self.champion(self.model, tracking)
+        if champion is None:
+            raise AirflowSkipException(f"no champion yet; trigger {self.model.name}.train first")
         token = self.ledger.next_token()
         result = score(self.model, day, champion, lake=self.lake, tracking=tracking, token=token)
         self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(champion)
+        self._report(day, champion, result)
+        return asdict(result)
+
+    def _report(self, day: str, champion: RegisteredVersion, result: ScoreResult) -> None:
         facts = {
             "champion": f"version {champion.version}, files {champion.digest[:12]}",
             "rows": result.predictions.n_rows,
@@ -55,4 +59,3 @@ class ScorePartitionOperator(StepOperator):
             "page": self.mlflow_version_url,
         }
         self.report(f"scored {self.model.name} {day}", facts)
-        return asdict(result)

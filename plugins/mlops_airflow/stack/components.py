@@ -33,8 +33,13 @@ def component_commands(settings: StackSettings) -> dict[str, list[str]]:
     airflow = tool("airflow")
     return {
         "mlflow": _mlflow(settings),
-        "api-server": [airflow, "api-server", "--host", LOOPBACK, "--workers", "1"]
-        + ["--port", str(settings.airflow_port)],
+        "api-server": [
+            airflow,
+            "api-server",
+            f"--host={LOOPBACK}",
+            f"--port={settings.airflow_port}",
+            "--workers=1",
+        ],
         # The log servers of these two listen on every interface and have no setting for it.
         "scheduler": [airflow, "scheduler", "--skip-serve-logs"],
         "triggerer": [airflow, "triggerer", "--skip-serve-logs"],

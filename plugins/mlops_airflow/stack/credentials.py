@@ -14,6 +14,8 @@ from mlops_airflow.stack.exceptions import StackSettingsError
 if TYPE_CHECKING:
     from pathlib import Path
 
+__all__ = ["ADMIN_USER", "Credentials", "load_credentials", "write_private"]
+
 ADMIN_USER = "admin"
 
 

@@ -96,7 +96,7 @@ def component_environment(
     env |= _quiet()
     if settings.profile == "fast":
         env |= _fast(settings) | {k: outer.get(k, v) for k, v in _threads().items()}
-    return env | _connections(settings, outer) | settings.extra_env
+    return env | _connections(settings, outer) | dict(settings.extra_env)
 
 
 def _airflow(settings: StackSettings) -> dict[str, str]:
@@ -171,7 +171,7 @@ def _mlflow(settings: StackSettings, credentials: Credentials) -> dict[str, str]
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         # Only artifacts this server keeps itself may become a model version.
-        "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": "^(mlflow-artifacts|models|runs):/.*",
+        "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": r"^(mlflow-artifacts|models|runs):/",
         # A server that is away must cost seconds, not the four minutes of the defaults.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -186,6 +186,8 @@ def _quiet() -> dict[str, str]:
         "DO_NOT_TRACK": "true",
         "GX_ANALYTICS_ENABLED": "false",
         "PYTHONUNBUFFERED": "1",
+        # Airflow's own, once in every task log.
+        "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",
     }
 
 
@@ -197,7 +199,7 @@ def _threads() -> dict[str, str]:
 
 
 def _connections(settings: StackSettings, outer: Mapping[str, str]) -> dict[str, str]:
-    sqlite = {"conn_type": "sqlite"}
+    sqlite: dict[str, object] = {"conn_type": "sqlite"}
     connections: dict[str, dict[str, object]] = {
         "mlflow_default": {
             "conn_type": "mlflow",

@@ -38,9 +38,13 @@ def component_health(
     """
     health = {"mlflow": _answer(client, f"{mlflow_url}/health")[0]}
     status, body = _answer(client, f"{airflow_url}/api/v2/monitor/health")
-    health["api-server"] = status
     if status == "healthy" and body.get("metadatabase", {}).get("status") != "healthy":
-        health["api-server"] = "metadata database unhealthy"
+        status = "metadata database unhealthy"
+    if status == "healthy":
+        # What tasks talk to. Airflow builds it at the first request, which takes seconds: asked
+        # for here, they are not added to the first task.
+        status = _answer(client, f"{airflow_url}/execution/health")[0]
+    health["api-server"] = status
     for part, component in _AIRFLOW_PARTS.items():
         health[component] = _heartbeat(part, body.get(part) or {}, since)
     return health

@@ -64,6 +64,11 @@ class LogFiles:
         text = self._redact(text.rstrip("\n"))
         self._file(name).emit(logging.LogRecord(name, logging.INFO, "", 0, text, None, None))
 
+    def close(self) -> None:
+        """Close every file."""
+        for file in self._files.values():
+            file.close()
+
     def _file(self, name: str) -> logging.Handler:
         if name not in self._files:
             path = self._settings.component_log(name)

@@ -105,7 +105,7 @@ def _migrate(settings: StackSettings, credentials: Credentials) -> None:
         write_private(settings.component_log(f"setup-{name}"), redact(output))
         if returncode != 0:
             msg = (
-                f"`{' '.join(commands[name][1:])}` of {name} failed with code {returncode}. "
+                f"`{name} {' '.join(commands[name][1:])}` failed with code {returncode}. "
                 f"Its last lines:\n{redact(output)[-_LAST_CHARACTERS:]}"
             )
             raise StackSetupError(msg)

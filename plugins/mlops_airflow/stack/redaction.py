@@ -36,9 +36,11 @@ _ABOUT_A_SECRET = re.compile(
 )
 #: Extras under these names say where something is, not how to get in.
 _PLAIN_EXTRAS = frozenset(
-    ("path", "host", "hosts", "port", "schema", "database", "endpoint", "endpoint_url", "base_url")
-    + ("region", "region_name", "project", "warehouse", "account", "role", "driver", "charset")
-    + ("sslmode", "dialect", "conn_type", "mode", "type")
+    {
+        *("path", "host", "hosts", "port", "schema", "database", "endpoint", "endpoint_url"),
+        *("base_url", "region", "region_name", "project", "warehouse", "account", "role"),
+        *("driver", "charset", "sslmode", "dialect", "conn_type", "mode", "type"),
+    }
 )
 
 
@@ -123,24 +125,13 @@ def environment_secrets(env: Mapping[str, str]) -> set[str]:
     for name, value in env.items():
         if name.startswith("AIRFLOW_CONN_"):
             found.update(_connection_secrets(value))
-        elif looks_secret(name) and len(value) >= MIN_SUSPECT_LENGTH:
+        elif _looks_secret(name) and len(value) >= MIN_SUSPECT_LENGTH:
             found.add(value)
     return {value for value in found if len(value) >= MIN_LENGTH}
 
 
-def looks_secret(name: str) -> bool:
-    """Tell whether a variable or an extra is named like a secret.
-
-    Parameters
-    ----------
-    name : str
-        Name in any case, words parted by anything but letters and digits.
-
-    Returns
-    -------
-    bool
-        True for names such as ``api_key``; False for ``token_ttl`` or ``password_file``.
-    """
+def _looks_secret(name: str) -> bool:
+    # api_key, apiKey, X-Api-Key; not token_ttl or password_file.
     words = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)).upper()
     return bool(_SECRET_NAME.search(words)) and not _ABOUT_A_SECRET.search(words)
 
@@ -185,7 +176,7 @@ def _extra_secrets(extra: object, name: str = "") -> Iterator[str]:
         for value in extra:
             yield from _extra_secrets(value, name)
     elif isinstance(extra, str):
-        shortest = MIN_LENGTH if looks_secret(name) else MIN_SUSPECT_LENGTH
+        shortest = MIN_LENGTH if _looks_secret(name) else MIN_SUSPECT_LENGTH
         if len(extra) >= shortest and name.lower() not in _PLAIN_EXTRAS:
             yield extra
 

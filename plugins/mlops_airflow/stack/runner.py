@@ -30,6 +30,7 @@ from mlops_airflow.stack.processes import (
     adopt_orphans,
     descendants,
     end_processes,
+    is_alive,
     session_processes,
 )
 from mlops_airflow.stack.record import StackRecord
@@ -40,16 +41,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing import Queue
 
-__all__ = ["main"]
+__all__ = ["StackManager", "main"]
 
 #: Seconds until what runs below a component, tasks above all, is asked to end as well.
 OWN_TIME_S = 2.5
-#: Seconds from the first signal to SIGKILL: Airflow's scheduler may wait for its workers for ever.
-GRACE_S = 8.0
+#: Seconds from the first signal to SIGKILL, as honcho has it after a crash: Airflow's scheduler may
+#: wait for its workers for ever.
+GRACE_S = 5.0
 #: Seconds from the first signal to giving up on an orderly end.
 LIMIT_S = 20.0
 #: A reader process may end a moment before its last message arrives.
-_LATE_MESSAGE_S = 2.0
+LATE_MESSAGE_S = 1.5
+#: Seconds between two looks at the processes, however much they write.
+TICK_S = 0.1
 
 
 class _TickingQueue:
@@ -58,11 +62,11 @@ class _TickingQueue:
     def __init__(self, queue: Queue[Any], tick: Callable[[], None]) -> None:
         self._queue, self._tick = queue, tick
 
-    def get(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - honcho's own type
+    def get(self, timeout: float | None = None) -> Any:
         self._tick()
         return self._queue.get(timeout=timeout)
 
-    def put(self, message: Any) -> None:  # noqa: ANN401 - honcho's own type
+    def put(self, message: Any) -> None:
         self._queue.put(message)
 
 
@@ -82,12 +86,14 @@ class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
     def __init__(self, settings: StackSettings, logs: LogFiles, *, attached: bool) -> None:
         super().__init__(logs)
         self._attached = attached
-        self.events = _TickingQueue(self.events, self._tick)
+        self.events: Any = _TickingQueue(self.events, self._tick)
         self._settings, self._logs = settings, logs
         self._notes: list[str] = []
         self._asked_at: float | None = None
         self._signals_sent = 0
-        self._silent_since: dict[str, float] = {}
+        self._ended_since: dict[str, float] = {}
+        self._first: str | None = None
+        self._next_tick = 0.0
         self._record = StackRecord(
             runner=ProcessId.of(os.getpid()),
             started_at=time.time(),
@@ -111,6 +117,12 @@ class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
                 with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                     process.kill()
 
+    def take_stock(self) -> None:
+        """Write down what happened since the last time; also called once after the loop."""
+        self._notice_ends()
+        self._update_record()
+        self._write_notes()
+
     def _start(self) -> None:
         super()._start()
         if self._attached:
@@ -126,9 +138,10 @@ class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
         self._notes.append(data)
 
     def _tick(self) -> None:
-        self._write_notes()
-        self._update_record()
-        self._bury_silent_readers()
+        if time.monotonic() < self._next_tick:
+            return
+        self._next_tick = time.monotonic() + TICK_S
+        self.take_stock()
         if self._asked_at is None:
             return
         waited_s = time.monotonic() - self._asked_at
@@ -167,24 +180,38 @@ class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
             known = record.components
             components = {n: known.get(n) or ProcessId.of(pid) for n, pid in started.items()}
             record = replace(record, components=components)
-        if not self._signals_sent:
-            for name, process in self._processes.items():
-                if "returncode" in process:
-                    record = record.stopped(name, process["returncode"])
+        if self._first is not None and "returncode" in self._processes[self._first]:
+            record = record.stopped(self._first, self._processes[self._first]["returncode"])
         if record != self._record:
             self._record = record
             record.write(self._settings.record_file)
 
-    def _bury_silent_readers(self) -> None:
-        # A reader that died without its last message would make honcho wait for ever.
+    def _notice_ends(self) -> None:
         for name, process in self._processes.items():
-            if "returncode" in process or process["process"].is_alive():
-                continue
-            since = self._silent_since.setdefault(name, time.monotonic())
-            if time.monotonic() - since > _LATE_MESSAGE_S:
+            if "returncode" in process:
+                self._note_first(name)
+            elif not process["process"].is_alive() and self._lasts(f"reader of {name}"):
+                # A reader that died without its last message: honcho would wait for ever.
                 self._system_print(f"the reader of {name} ended unexpectedly\n")
                 process["pid"] = process.get("pid") or -1
                 process["returncode"] = 1
+            elif self._is_gone(name) and self._lasts(name):
+                # What it left behind still holds its output open, and honcho reads on.
+                self._note_first(name)
+                self.terminate()
+
+    def _is_gone(self, name: str) -> bool:
+        leader = self._record.components.get(name)
+        return leader is not None and not is_alive(leader)
+
+    def _lasts(self, what: str) -> bool:
+        # Not at once: the message that says so may be on its way.
+        since = self._ended_since.setdefault(what, time.monotonic())
+        return time.monotonic() - since > LATE_MESSAGE_S
+
+    def _note_first(self, name: str) -> None:
+        if self._first is None and not self._signals_sent:
+            self._first = name
 
 
 def main() -> int:
@@ -212,6 +239,8 @@ def main() -> int:
         manager.loop()
     finally:
         end_processes(descendants(), grace_s=0.0)
+        manager.take_stock()
+        logs.close()
     return 0 if manager.returncode in {128 + signal.SIGINT, 128 + signal.SIGTERM} else 1
 
 

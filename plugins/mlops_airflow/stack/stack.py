@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,26 +11,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
-import psutil
 
 from mlops_airflow.stack.components import component_commands
 from mlops_airflow.stack.credentials import ADMIN_USER, Credentials
+from mlops_airflow.stack.ending import STOP_S, end_stack
 from mlops_airflow.stack.environment import component_environment
-from mlops_airflow.stack.exceptions import PortTakenError, StackNotReadyError
+from mlops_airflow.stack.exceptions import StackNotReadyError
 from mlops_airflow.stack.health import component_health
 from mlops_airflow.stack.log_files import RUNNER, last_lines
+from mlops_airflow.stack.ports import check_ports
 from mlops_airflow.stack.preparation import make_home, prepare
-from mlops_airflow.stack.processes import end_processes, session_processes
 from mlops_airflow.stack.record import locked, read_record
-from mlops_airflow.stack.settings import LOOPBACK, StackSettings
+from mlops_airflow.stack.settings import StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Stack", "end_stack", "running_stack", "start_stack"]
+__all__ = ["Stack", "running_stack", "start_stack"]
 
-#: Longest orderly end of the runner, in seconds; afterwards its processes are ended one by one.
-_STOP_S = 25.0
 _POLL_S = 0.25
 
 
@@ -93,14 +90,22 @@ class Stack:
         Returns
         -------
         httpx.Client
-            Client with the base address and a token of 24 hours; close it after use.
+            Client with the base address and a token of 24 hours; use it in a ``with`` block.
         """
-        client = httpx.Client(base_url=self.airflow_url, timeout=timeout_s, trust_env=False)
         user, password = self.login
-        answer = client.post("/auth/token", json={"username": user, "password": password})
-        answer.raise_for_status()
-        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        return client
+        answer = httpx.post(
+            f"{self.airflow_url}/auth/token",
+            json={"username": user, "password": password},
+            timeout=timeout_s,
+            trust_env=False,
+        )
+        token = answer.raise_for_status().json()["access_token"]
+        return httpx.Client(
+            base_url=self.airflow_url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=timeout_s,
+            trust_env=False,
+        )
 
     def is_running(self) -> bool:
         """Tell whether the process runner lives.
@@ -123,7 +128,9 @@ class Stack:
         if self.is_running():
             self.runner.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.runner.wait(_STOP_S)
+            self.runner.wait(STOP_S)
+        if self.runner.stdin is not None:
+            self.runner.stdin.close()
         return end_stack(self.settings)[1]
 
     def explain_end(self) -> str:
@@ -212,70 +219,6 @@ def running_stack(
         yield stack
     finally:
         stack.stop()
-
-
-def end_stack(settings: StackSettings) -> tuple[int, int]:
-    """End whatever runs in a home, also what a killed runner left behind.
-
-    Parameters
-    ----------
-    settings : StackSettings
-        The stack; only its home matters.
-
-    Returns
-    -------
-    tuple of (int, int)
-        Processes that ran, and those that could not be ended; normally the second is 0.
-    """
-    record = read_record(settings.record_file)
-    if record is None or record.is_of_another_boot():
-        return 0, 0
-    found = session_processes(record.leaders())
-    if record.is_running():
-        _end_runner(record.runner.pid, found)
-    left = end_processes(session_processes(record.leaders()))
-    if not left:
-        settings.record_file.unlink(missing_ok=True)
-    return len(found), left
-
-
-def check_ports(settings: StackSettings) -> None:
-    """Refuse to start on a port that is in use.
-
-    Parameters
-    ----------
-    settings : StackSettings
-        The stack to start.
-
-    Raises
-    ------
-    PortTakenError
-        Naming the port and the variable that moves it.
-    """
-    ports = {
-        "MLOPS_AIRFLOW_PORT": settings.airflow_port,
-        "MLOPS_MLFLOW_PORT": settings.mlflow_port,
-    }
-    for variable, port in ports.items():
-        with socket.socket() as probe:
-            # As the servers do: a connection that is still closing down is no obstacle.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError as error:
-                msg = (
-                    f"Port {port} cannot be used ({error.strerror}). "
-                    f"Set {variable} to a free port, or end what listens there"
-                )
-                raise PortTakenError(msg) from error
-
-
-def _end_runner(pid: int, processes: list[psutil.Process]) -> None:
-    for process in processes:
-        if process.pid == pid:
-            with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
-                process.terminate()
-                process.wait(_STOP_S)
 
 
 def _launch(settings: StackSettings, lock: int, *, attached: bool) -> subprocess.Popen[bytes]:

@@ -11,7 +11,6 @@ from demo.flights_package import FlightsPackage
 from demo.source import SourceDatabase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -22,9 +21,8 @@ def package() -> FlightsPackage:
 
 
 @pytest.fixture
-def source(tmp_path: Path, package: FlightsPackage) -> Iterator[SourceDatabase]:
+def source(tmp_path: Path, package: FlightsPackage) -> SourceDatabase:
     """Hold a real source database at the end of 4 January."""
     database = SourceDatabase(tmp_path / "source.db", package)
     database.advance(date(2013, 1, 4))
-    yield database
-    database.close()
+    return database

@@ -133,8 +133,6 @@ def test_step_by_step_equals_one_leap(tmp_path: Path, package: FlightsPackage) -
             for source in (walker, leaper)
         )
         assert walked == leapt
-    walker.close()
-    leaper.close()
 
 
 def test_advance_is_idempotent_and_remembers_its_clock(source: SourceDatabase) -> None:
@@ -144,7 +142,6 @@ def test_advance_is_idempotent_and_remembers_its_clock(source: SourceDatabase) -
     assert counts(source) == before
     again = SourceDatabase(source.path, source.package)
     assert again.night == date(2013, 1, 4)
-    again.close()
 
 
 def test_killed_halfway_leaves_the_old_night(
@@ -171,7 +168,6 @@ def test_nights_outside_the_year_are_refused(source: SourceDatabase) -> None:
 def test_new_database_has_no_night(tmp_path: Path, package: FlightsPackage) -> None:
     database = SourceDatabase(tmp_path / "empty.db", package)
     assert database.night is None
-    database.close()
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""For every test: an Airflow of its own, and on CI no excuse for not running."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+REQUIRE_ALL = "MLOPS_REQUIRE_ALL"
+
+
+def _isolate() -> None:
+    """Keep tests away from the Airflow and MLflow that the shell may point at."""
+    for name in [n for n in os.environ if n.startswith(("AIRFLOW_", "MLFLOW_"))]:
+        del os.environ[name]
+    # Before anything imports Airflow: it reads this once, and makes ~/airflow without it.
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-")
+    atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
+    os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+
+_isolate()
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if os.environ.get(REQUIRE_ALL) != "1" or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    report.outcome = "failed"
+    report.longrepr = f"{reason}\n{REQUIRE_ALL}=1 makes this a failure: install what is missing."
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skipped test into a failed one where nothing may be missing."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a file that skips itself."""
+    report = yield
+    _refuse_skip(report)
+    return report

@@ -1,0 +1,240 @@
+"""The embedded stack as a person starts it: `mlops up`, then Ctrl-C."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+import httpx
+import psutil
+import pytest
+
+from mlops_airflow.stack.credentials import load_credentials
+from tests.system.conftest import (
+    HERE,
+    stack_processes,
+    start_run,
+    start_sleeper,
+    survivors,
+    wait_for,
+    wait_for_run,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mlops_airflow.stack.settings import StackSettings
+
+DAGS = HERE / "stack_dags"
+MLOPS = str(Path(sys.executable).parent / "mlops")
+
+CONNECTION = {
+    "conn_type": "http",
+    "host": "nowhere.invalid",
+    "login": "somebody",
+    "password": 'C0nn/p@ss w"rd&é',
+    "extra": {"api_token": "Extra+t0ken/1=2", "nested": {"note": "c0ncealed-n0te"}},
+}
+ENV_TOKEN = "Env:t0ken?1&2"
+STORED_PASSWORD = "St0red@p/ss w0rd"
+STORED_VARIABLE = "St0red+var1able/"
+
+CANARIES = {
+    "connection password": CONNECTION["password"],
+    "connection extra": CONNECTION["extra"]["api_token"],
+    "nested extra": CONNECTION["extra"]["nested"]["note"],
+    "environment": ENV_TOKEN,
+    "stored connection": STORED_PASSWORD,
+    "stored variable": STORED_VARIABLE,
+}
+
+
+@pytest.fixture(scope="module")
+def settings(new_settings: Callable[..., StackSettings]) -> StackSettings:
+    return new_settings(DAGS)
+
+
+@pytest.fixture(scope="module")
+def console(settings: StackSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `mlops up` writes what a person would see."""
+    return tmp_path_factory.mktemp("console") / "output"
+
+
+@pytest.fixture(scope="module")
+def up(settings: StackSettings, console: Path) -> Iterator[subprocess.Popen[bytes]]:
+    env = os.environ | settings.to_env()
+    env["AIRFLOW_CONN_CANARY"] = json.dumps(CONNECTION)
+    env["CANARY_TOKEN"] = ENV_TOKEN
+    env["PYTHONPATH"] = str(DAGS)  # the triggerer imports triggers, it parses no Dag file
+    with console.open("wb") as output:
+        process = subprocess.Popen([MLOPS, "up"], env=env, stdout=output, stderr=output)
+    wait_for(
+        lambda: process.poll() is not None or b"Ctrl-C" in console.read_bytes(),
+        "the stack is up",
+        timeout_s=180,
+    )
+    assert process.poll() is None, console.read_text()
+    yield process
+    process.terminate()
+    process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def client(settings: StackSettings, up: subprocess.Popen[bytes]) -> Iterator[httpx.Client]:
+    password = load_credentials(settings.secrets_file).admin_password
+    with httpx.Client(base_url=settings.airflow_url, timeout=30, trust_env=False) as client:
+        login = {"username": "admin", "password": password}
+        token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+def test_status_is_healthy(settings: StackSettings, up: subprocess.Popen[bytes]) -> None:
+    env = os.environ | settings.to_env()
+
+    result = subprocess.run([MLOPS, "status", "--json"], env=env, capture_output=True, check=False)
+
+    report = json.loads(result.stdout)
+    assert (result.returncode, report["healthy"]) == (0, True)
+    assert sorted(report["components"]) == [
+        *("api-server", "dag-processor", "mlflow", "scheduler", "triggerer"),
+    ]
+
+
+def test_only_loopback_is_listened_on(settings: StackSettings, up: subprocess.Popen[bytes]) -> None:
+    pids = {process.pid for process in stack_processes(settings)}
+    sockets = [s for s in psutil.net_connections("inet") if s.pid in pids]
+    listening = {s.laddr for s in sockets if s.status == psutil.CONN_LISTEN or not s.raddr}
+
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    assert {address.port for address in listening} == {settings.airflow_port, settings.mlflow_port}
+
+
+def test_login_is_asked_for(settings: StackSettings, up: subprocess.Popen[bytes]) -> None:
+    assert httpx.get(f"{settings.airflow_url}/api/v2/dags", trust_env=False).status_code == 401
+
+
+def test_second_start_is_refused(settings: StackSettings, up: subprocess.Popen[bytes]) -> None:
+    env = os.environ | settings.to_env()
+
+    result = subprocess.run([MLOPS, "up"], env=env, capture_output=True, text=True, check=False)
+
+    assert result.returncode != 0
+    assert f"is running at {settings.airflow_url}" in result.stderr
+
+
+def test_tasks_find_the_heavy_libraries_loaded(
+    settings: StackSettings, client: httpx.Client
+) -> None:
+    run = start_run(client, "probe")
+    assert wait_for_run(client, run) == "success"
+
+    found = client.get(f"{run}/taskInstances/look/xcomEntries/return_value").json()["value"]
+
+    assert found == {
+        "missing": [],
+        "umask": 0o077,
+        "mlflow": settings.mlflow_port,
+        "lake": str(settings.home / "lake"),
+    }
+
+
+def forms(secret: str) -> dict[str, str]:
+    """Return what must not be found in any file, worked out without the code under test."""
+    raw = secret.encode()
+    # Whole groups of three bytes look the same whatever follows; each offset has its own.
+    basic = [base64.b64encode(raw[n : n + (len(raw) - n) // 3 * 3]).decode() for n in range(3)]
+    return {
+        "raw": secret,
+        "url": quote(secret, safe=""),
+        "path": quote(secret),
+        "form": quote_plus(secret),
+        "json": json.dumps(secret)[1:-1],
+        "json twice": json.dumps(json.dumps(secret)[1:-1])[1:-1],
+        "repr": repr(secret)[1:-1],
+        "html": html.escape(secret),
+        **{f"base64 at {n}": text for n, text in enumerate(basic)},
+    }
+
+
+def find(secrets: dict[str, str], files: list[Path]) -> list[str]:
+    found = []
+    for file in files:
+        content = file.read_bytes()
+        found += [
+            f"{name} ({form}) in {file}"
+            for name, secret in secrets.items()
+            for form, text in forms(secret).items()
+            if text.encode() in content
+        ]
+    return found
+
+
+def test_secrets_are_in_no_file(
+    settings: StackSettings, client: httpx.Client, console: Path
+) -> None:
+    stored = {"connection_id": "stored", "conn_type": "http", "host": "nowhere.invalid"}
+    for path, body in (
+        ("connections", stored | {"password": STORED_PASSWORD}),
+        ("variables", {"key": "stored_api_key", "value": STORED_VARIABLE}),
+    ):
+        client.post(f"/api/v2/{path}", json=body).raise_for_status()
+    run = start_run(client, "leaky")
+    assert wait_for_run(client, run) == "failed"
+
+    files = [file for file in settings.home.rglob("*") if file.is_file()]
+    logs = {file: file.read_text(errors="replace") for file in files if file.suffix == ".log"}
+    shown = {file for file, text in logs.items() if "***" in text and "base64" in text}
+    # Each kind of log did get the text, so that finding nothing in it means something.
+    kinds = {"scheduler", "task", "trigger", "dag-processor"}
+    assert {kind_of(file) for file in shown} >= kinds
+    assert find(CANARIES, [*files, console]) == []
+
+    own = load_credentials(settings.secrets_file)
+    generated = {"admin password": own.admin_password, "fernet": own.fernet_key}
+    generated |= {"jwt": own.jwt_secret, "api": own.api_secret_key, "mlflow": own.mlflow_secret_key}
+    # These two files are where the stack and Airflow's login keep them, for the owner only.
+    files = [f for f in files if f not in {settings.secrets_file, settings.passwords_file}]
+    assert find(generated, [*files, console]) == []
+
+
+def kind_of(file: Path) -> str:
+    if "dag_processor" in file.parts:
+        return "dag-processor"
+    if ".trigger." in file.name:
+        return "trigger"
+    return "task" if "dag_id=leaky" in file.parts else file.stem
+
+
+def test_files_are_closed_to_others(settings: StackSettings, client: httpx.Client) -> None:
+    paths = [settings.home, *settings.home.rglob("*")]
+    open_paths = [p for p in paths if not p.is_symlink() and stat.S_IMODE(p.stat().st_mode) & 0o077]
+
+    assert open_paths == []
+
+
+# The last one: it ends the stack of this module.
+def test_ctrl_c_leaves_no_process(
+    settings: StackSettings, up: subprocess.Popen[bytes], client: httpx.Client
+) -> None:
+    start_sleeper(settings, client)
+    processes = stack_processes(settings)
+    assert len(processes) > 10
+    asked_at = time.monotonic()
+
+    up.send_signal(signal.SIGINT)
+
+    assert up.wait(30) == 130
+    assert time.monotonic() - asked_at < 15
+    assert survivors(processes) == []
+    assert not settings.record_file.exists()

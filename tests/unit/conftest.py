@@ -1,0 +1,135 @@
+"""Shared pieces of the unit tests: real stores in temporary folders, no network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.ledger import Ledger
+    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.types import TrainingPin, TrainResult, Verdict
+
+# Before the first import of MLflow, which reads them then.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+N_DAYS = 18
+
+
+@dataclass(frozen=True)
+class World:
+    """A project some nights on: data published, version 1 trained, judged and promoted."""
+
+    spec: ModelSpec
+    lake: Lake
+    tracking: Tracking
+    ledger: Ledger
+    pin: TrainingPin
+    trained: TrainResult
+    verdict: Verdict
+    champion: RegisteredVersion
+    as_of: str
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> ModelSpec:
+    """Return the orders project, in files of this test's own."""
+    from tests.unit.orders import project
+
+    return project(tmp_path / "project")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Return an empty lake."""
+    from mlops_tasks.lake import Lake
+
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Return an empty ledger in a file, as several processes would share it."""
+    from mlops_tasks.ledger import Ledger
+
+    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
+
+
+@pytest.fixture(scope="session")
+def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an empty MLflow store once: its migrations take seconds."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def tracking(tmp_path: Path, mlflow_template: Path) -> Tracking:
+    """Return a client of an empty MLflow store of this test's own."""
+    return _tracking(tmp_path, mlflow_template)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> World:
+    """Build the shared world once. Only for tests that change nothing in it."""
+    from mlops_tasks.evaluation import evaluate
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.ledger import Ledger
+    from mlops_tasks.registration import champion_of, promote, register
+    from mlops_tasks.training import train
+    from mlops_tasks.windows import pin_training_data
+    from tests.unit.orders import day, fill_lake, project
+
+    home = tmp_path_factory.mktemp("world")
+    spec, lake = project(home / "project"), Lake(home / "lake")
+    fill_lake(lake, spec, range(N_DAYS))
+    tracking, ledger = _tracking(home, mlflow_template), Ledger(f"sqlite:///{home}/ledger.db")
+    as_of = day(15)
+    pin = pin_training_data(spec, as_of, lake=lake)
+    trained = train(spec, pin, lake=lake, tracking=tracking)
+    verdict = evaluate(spec, pin, trained, None, lake=lake, tracking=tracking)
+    version = register(spec.name, trained, verdict, tracking=tracking)
+    assert promote(version, verdict, as_of=as_of, tracking=tracking, ledger=ledger)
+    champion = champion_of(spec.name, tracking=tracking, ledger=ledger)
+    return World(spec, lake, tracking, ledger, pin, trained, verdict, champion, as_of)
+
+
+@pytest.fixture
+def own_world(world: World, tmp_path: Path) -> World:
+    """Return a copy of the world that this test may change. Model files are shared: read-only."""
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.ledger import Ledger
+    from mlops_tasks.tracking import Tracking
+
+    home = world.lake.root.parent
+    shutil.copytree(home / "lake", tmp_path / "lake")
+    for name in ("mlflow.db", "ledger.db"):
+        shutil.copy(home / name, tmp_path / name)
+    return replace(
+        world,
+        lake=Lake(tmp_path / "lake"),
+        tracking=Tracking(f"sqlite:///{tmp_path}/mlflow.db"),
+        ledger=Ledger(f"sqlite:///{tmp_path}/ledger.db"),
+    )
+
+
+def _tracking(home: Path, template: Path) -> Tracking:
+    from mlops_tasks.tracking import Tracking
+
+    shutil.copy(template, home / "mlflow.db")
+    tracking = Tracking(f"sqlite:///{home}/mlflow.db")
+    # A store without a server would put artifacts below the current folder.
+    tracking.client.create_experiment("late_orders", artifact_location=str(home / "artifacts"))
+    return tracking

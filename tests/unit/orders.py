@@ -1,0 +1,314 @@
+"""A small model project of made-up orders: will a delivery be late, asked when it is ordered?
+
+Three datasets as in a real project: what is known when asked (`orders`), readings joined as of that
+moment (`traffic`), and the truth two nights later (`deliveries`). Every row follows from its day
+and a seed. All files of the project are written below a folder of the test's own, so that a test
+may change any of them.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlops_tasks.contract import arrow_schema
+from mlops_tasks.spec import (
+    DatasetSpec,
+    DriftSpec,
+    GateSpec,
+    InputSpec,
+    LabelSpec,
+    ModelSpec,
+    PerformanceSpec,
+    RetrainSpec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from sklearn.pipeline import Pipeline
+
+    from mlops_tasks.lake import Lake
+
+FIRST = date(2024, 3, 1)
+ROWS_PER_DAY = 80
+SHOPS = ("bakery", "florist", "grocer", "pharmacy")
+
+FEATURES_SQL = """
+    SELECT
+        o.order_id,
+        o.ordered_at AS asked_at,
+        t.observed_at AS traffic_observed_at,
+        o.shop,
+        o.items,
+        o.distance,
+        o.express,
+        t.speed
+    FROM orders AS o
+    ASOF LEFT JOIN traffic AS t ON o.zone = t.zone AND o.ordered_at > t.observed_at
+"""
+
+SUITES: dict[str, list[dict[str, Any]]] = {
+    "orders": [
+        {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 3}},
+        {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": "distance", "min_value": 0, "max_value": 100},
+        },
+        {
+            "type": "expect_column_values_to_match_regex",
+            "kwargs": {"column": "shop", "regex": "^[a-z]+$"},
+        },
+    ],
+    "traffic": [
+        {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": "speed", "min_value": 0, "max_value": 200},
+        }
+    ],
+    "deliveries": [
+        {
+            "type": "expect_column_mean_to_be_between",
+            "kwargs": {"column": "minutes_late", "min_value": -100, "max_value": 100},
+        }
+    ],
+}
+
+
+def day(number: int) -> str:
+    """Return the partition key of the n-th day, from 0."""
+    return (FIRST + timedelta(days=number)).isoformat()
+
+
+def write_suite(folder: Path, name: str, expectations: Sequence[dict[str, Any]]) -> Path:
+    """Write one suite; severity is critical where an expectation does not say."""
+    path = folder / f"{name}.json"
+    full = [{"severity": "critical", **item} for item in expectations]
+    path.write_text(json.dumps({"name": name, "expectations": full}))
+    return path
+
+
+def orders_dataset(folder: Path, **changes: Any) -> DatasetSpec:
+    """Return the dataset of orders, with the given fields changed."""
+    fields: dict[str, Any] = {
+        "name": "orders",
+        "description": "Orders as they come in.",
+        "conn_id": "shop_source",
+        "query": "SELECT * FROM orders WHERE order_date = :partition",
+        "columns": {
+            "order_id": "string",
+            "ordered_at": "timestamp",
+            "zone": "string",
+            "shop": "string?",
+            "items": "int64",
+            "distance": "float64?",
+            "express": "bool",
+        },
+        "key": ("order_id",),
+        "expectations": write_suite(folder, "orders", SUITES["orders"]),
+        "start": FIRST,
+    }
+    return DatasetSpec(**fields | changes)
+
+
+def traffic_dataset(folder: Path, **changes: Any) -> DatasetSpec:
+    """Return the dataset of hourly traffic readings."""
+    fields: dict[str, Any] = {
+        "name": "traffic",
+        "description": "Hourly traffic readings.",
+        "conn_id": "shop_source",
+        "query": "SELECT * FROM traffic WHERE reading_date = :partition",
+        "columns": {"zone": "string", "observed_at": "timestamp", "speed": "float64?"},
+        "key": ("zone", "observed_at"),
+        "expectations": write_suite(folder, "traffic", SUITES["traffic"]),
+        "start": FIRST,
+    }
+    return DatasetSpec(**fields | changes)
+
+
+def deliveries_dataset(folder: Path, **changes: Any) -> DatasetSpec:
+    """Return the dataset of labels."""
+    fields: dict[str, Any] = {
+        "name": "deliveries",
+        "description": "How late orders were delivered.",
+        "conn_id": "shop_source",
+        "query": "SELECT * FROM deliveries WHERE order_date = :partition",
+        "columns": {
+            "order_id": "string",
+            "minutes_late": "float64?",
+            "delivered_at": "timestamp",
+        },
+        "key": ("order_id",),
+        "expectations": write_suite(folder, "deliveries", SUITES["deliveries"]),
+        "start": FIRST,
+        "delay_days": 2,
+        "refresh_after_days": 5,
+    }
+    return DatasetSpec(**fields | changes)
+
+
+def project(folder: Path, *, features_sql: str = FEATURES_SQL, **changes: Any) -> ModelSpec:
+    """Write the whole project below `folder` and return its spec, with the given fields changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sql = folder / "features.sql"
+    sql.write_text(features_sql)
+    fields: dict[str, Any] = {
+        "name": "late_orders",
+        "description": "Will this order arrive late?",
+        "inputs": (
+            InputSpec(dataset=orders_dataset(folder)),
+            InputSpec(dataset=traffic_dataset(folder), lookback_days=1),
+        ),
+        "label": LabelSpec(dataset=deliveries_dataset(folder), positive="minutes_late > 10"),
+        "features_sql": sql,
+        "as_of": "asked_at",
+        "observed_at": ("traffic_observed_at",),
+        "categorical": ("shop",),
+        "numeric": ("items", "distance", "express", "speed"),
+        "estimator": "tests.unit.orders:build",
+        "random_state": 7,
+        "train_days": 10,
+        "evaluation_days": 4,
+        "gate": GateSpec(n_bootstrap=100),
+        "drift": DriftSpec(window_days=3, min_rows=100),
+        "performance": PerformanceSpec(window_days=3, min_rows=100),
+        "retrain": RetrainSpec(cooldown_days=3, max_age_days=20),
+    }
+    return ModelSpec(**fields | changes)
+
+
+def build(*, categorical: Sequence[str], numeric: Sequence[str], random_state: int) -> Pipeline:
+    """Return a small estimator of the kind people use: encoder, then boosted trees."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import TargetEncoder
+
+    folds = StratifiedKFold(5, shuffle=True, random_state=random_state)
+    encode = ColumnTransformer(
+        [
+            ("categories", TargetEncoder(cv=folds), list(categorical)),
+            ("numbers", "passthrough", list(numeric)),
+        ]
+    )
+    trees = HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=15, max_leaf_nodes=7)
+    return Pipeline([("encode", encode), ("trees", trees)])
+
+
+def build_blind(*, categorical: Sequence[str], numeric: Sequence[str], random_state: int) -> Any:
+    """Return an estimator that learns nothing, to lose against any other."""
+    from sklearn.dummy import DummyClassifier
+
+    return DummyClassifier(strategy="prior")
+
+
+def rows_of(number: int, *, n: int = ROWS_PER_DAY, slower: float = 0.0) -> dict[str, pa.Table]:
+    """Make the rows of one day, by dataset; `slower` takes that much off every traffic speed."""
+    random = np.random.default_rng([41, number])
+    midnight = datetime.combine(FIRST + timedelta(days=number), datetime.min.time(), UTC)
+    hours = [midnight + timedelta(hours=h) for h in range(24)]
+    speeds = {zone: random.normal(60 - slower, 15, 24).clip(5, 150) for zone in ("north", "south")}
+    zones = random.choice(["north", "south"], n)
+    minutes = np.sort(random.integers(61, 24 * 60, n))
+    shops = random.choice(SHOPS, n)
+    items = random.integers(1, 9, n)
+    distance = random.gamma(2.0, 4.0, n).clip(0, 90).round(2)
+    express = random.random(n) < 0.3
+    speed = np.array([speeds[z][(m - 1) // 60] for z, m in zip(zones, minutes, strict=True)])
+    logit = (
+        0.35 * (distance - 8)
+        + 0.05 * (60 - speed)
+        + 0.9 * (shops == "florist")
+        - 1.2 * express
+        - 0.8
+    )
+    late = random.random(n) < 1 / (1 + np.exp(-logit))
+    minutes_late = np.where(late, random.uniform(11, 60, n), random.uniform(-20, 9, n)).round(1)
+    ordered_at = [midnight + timedelta(minutes=int(m)) for m in minutes]
+    ids = [f"{day(number)}/{i}" for i in range(n)]
+    return {
+        "orders": pa.table(
+            {
+                "order_id": ids,
+                "ordered_at": pa.array(ordered_at, pa.timestamp("us", tz="UTC")),
+                "zone": zones.tolist(),
+                "shop": shops.tolist(),
+                "items": pa.array(items, pa.int64()),
+                "distance": distance,
+                "express": express,
+            }
+        ),
+        "traffic": pa.table(
+            {
+                "zone": ["north"] * 24 + ["south"] * 24,
+                "observed_at": pa.array(hours * 2, pa.timestamp("us", tz="UTC")),
+                "speed": np.concatenate([speeds["north"], speeds["south"]]).round(1),
+            }
+        ),
+        "deliveries": pa.table(
+            {
+                "order_id": ids,
+                "minutes_late": minutes_late,
+                "delivered_at": pa.array(
+                    [t + timedelta(hours=3) for t in ordered_at], pa.timestamp("us", tz="UTC")
+                ),
+            }
+        ),
+    }
+
+
+def fill_lake(lake: Lake, spec: ModelSpec, numbers: Iterable[int], **changes: Any) -> None:
+    """Publish the rows of some days, as the validate step would."""
+    for number in numbers:
+        rows = rows_of(number, **changes)
+        for dataset in spec.datasets:
+            table = rows[dataset.name].cast(arrow_schema(dataset))
+            token = int.from_bytes(np.random.default_rng().bytes(3)) + 1
+            lake.overwrite_partition(dataset.name, day(number), table, token=token)
+
+
+class Source:
+    """A source database of the orders project: a real SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run(
+            "CREATE TABLE orders (order_date, order_id, ordered_at, zone, shop, items, distance,"
+            " express)",
+            "CREATE TABLE traffic (reading_date, zone, observed_at, speed)",
+            "CREATE TABLE deliveries (order_date, order_id, minutes_late, delivered_at)",
+        )
+
+    @property
+    def url(self) -> str:
+        """Address for SQLAlchemy, read-only as the hook opens it."""
+        return f"sqlite:///file:{self.path}?mode=ro&uri=true"
+
+    def run(self, *statements: str) -> None:
+        """Run statements on the database, as its owner would."""
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def add(self, number: int, **changes: Any) -> None:
+        """Insert the rows of one day."""
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            for table, rows in rows_of(number, **changes).items():
+                values = [
+                    (day(number), *(_cell(value) for value in row.values()))
+                    for row in rows.to_pylist()
+                ]
+                marks = ", ".join("?" * len(values[0]))
+                connection.executemany(f"INSERT INTO {table} VALUES ({marks})", values)
+
+
+def _cell(value: Any) -> Any:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from mlops_tasks.digest import ContentDigest, digest_table
+
+TYPES = {
+    "text": pa.string(),
+    "whole": pa.int64(),
+    "real": pa.float64(),
+    "flag": pa.bool_(),
+    "moment": pa.timestamp("us", tz="UTC"),
+}
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "text": st.none() | st.text(max_size=8),
+    "whole": st.none() | st.integers(-(2**63), 2**63 - 1),
+    "real": st.none() | st.floats(),
+    "flag": st.none() | st.booleans(),
+    "moment": st.none()
+    | st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(lambda t: t.replace(tzinfo=UTC)),
+}
+ROWS = st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=12)
+SCHEMA = pa.schema(TYPES)
+
+fast = settings(max_examples=30, deadline=None)
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Tell whether two cells mean the same: all NaN are one value, and so are both zeros."""
+    return a == b or (a is not None and b is not None and a != a and b != b)
+
+
+@fast
+@given(ROWS, st.randoms(use_true_random=False))
+def test_row_order_does_not_matter(rows: list[dict[str, Any]], random: Any) -> None:
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    assert digest_table(table(shuffled)) == digest_table(table(rows))
+
+
+@fast
+@given(ROWS, st.integers(1, 5))
+def test_batches_do_not_matter(rows: list[dict[str, Any]], size: int) -> None:
+    whole = table(rows)
+    assert digest_table(whole.to_batches(max_chunksize=size)) == digest_table(whole)
+    chunks = pa.concat_tables(whole.slice(i, size) for i in range(0, whole.num_rows, size))
+    assert digest_table(chunks) == digest_table(whole)
+
+
+@fast
+@given(ROWS, ROWS)
+def test_a_slice_has_the_digest_of_its_own_rows(
+    before: list[dict[str, Any]], rows: list[dict[str, Any]]
+) -> None:
+    both = table(before + rows).combine_chunks()
+    assert digest_table(both.slice(len(before))) == digest_table(table(rows))
+
+
+@fast
+@given(ROWS, st.permutations(list(TYPES)))
+def test_column_order_and_storage_do_not_matter(
+    rows: list[dict[str, Any]], names: list[str]
+) -> None:
+    whole = table(rows)
+    assert digest_table(whole.select(names)) == digest_table(whole)
+    large = whole.set_column(0, "text", whole.column("text").cast(pa.large_string()))
+    assert digest_table(large) == digest_table(whole)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ROWS, st.data())
+def test_every_cell_matters(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+    position = data.draw(st.integers(0, len(rows) - 1))
+    column = data.draw(st.sampled_from(list(TYPES)))
+    value = data.draw(VALUES[column])
+    assume(not same(value, rows[position][column]))
+    changed = [dict(row) for row in rows]
+    changed[position][column] = value
+    assert digest_table(table(changed)) != digest_table(table(rows))
+
+
+@fast
+@given(ROWS, st.data())
+def test_every_row_counts(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+    whole, row = digest_table(table(rows)), data.draw(st.integers(0, len(rows) - 1))
+    assert digest_table(table([*rows, rows[row]])) != whole
+    assert digest_table(table(rows[:row] + rows[row + 1 :])) != whole
+
+
+def test_two_rows_that_swap_one_cell_are_other_rows() -> None:
+    before = pa.table({"a": [1, 2], "b": ["x", "y"]})
+    after = pa.table({"a": [1, 2], "b": ["y", "x"]})
+    assert digest_table(before) != digest_table(after)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.array([None], pa.float64()), pa.array([float("nan")])),
+        (pa.array([None], pa.float64()), pa.array([0.0])),
+        (pa.array([None], pa.int64()), pa.array([0])),
+        (pa.array([None], pa.string()), pa.array([""])),
+        (pa.array([None], pa.bool_()), pa.array([False])),
+        (pa.array([1]), pa.array([1.0])),
+        (pa.array([1]), pa.array([True])),
+        (pa.array(["1"]), pa.array([1])),
+    ],
+)
+def test_nulls_and_types_are_values_of_their_own(one: pa.Array, other: pa.Array) -> None:
+    assert digest_table(pa.table({"x": one})) != digest_table(pa.table({"x": other}))
+
+
+def test_no_number_is_mistaken_for_a_null() -> None:
+    from mlops_tasks import digest
+
+    sentinels = [value for value in vars(digest).values() if type(value) is int and value < 2**63]
+    null = digest_table(pa.table({"x": pa.array([None], pa.int64())}))
+    assert null not in [digest_table(pa.table({"x": [number]})) for number in sentinels]
+
+
+def test_equal_values_of_other_width_are_equal() -> None:
+    small = pa.table({"n": pa.array([1, 2], pa.int32()), "f": pa.array([0.5, -0.0], pa.float32())})
+    wide = pa.table({"n": pa.array([1, 2], pa.int64()), "f": pa.array([0.5, 0.0], pa.float64())})
+    assert digest_table(small) == digest_table(wide)
+
+
+def test_dates_and_time_zones_are_instants() -> None:
+    noon = datetime(2024, 3, 1, 12, tzinfo=UTC)
+    utc = pa.table({"t": pa.array([noon], pa.timestamp("us", tz="UTC"))})
+    paris = pa.table({"t": pa.array([noon], pa.timestamp("ms", tz="Europe/Paris"))})
+    later = pa.table({"t": pa.array([noon + timedelta(microseconds=1)], pa.timestamp("us", "UTC"))})
+    assert digest_table(utc) == digest_table(paris) != digest_table(later)
+    midnight = pa.table({"t": pa.array([datetime(2024, 3, 1)], pa.timestamp("us"))})
+    assert digest_table(midnight) == digest_table(pa.table({"t": [date(2024, 3, 1)]}))
+
+
+def test_a_renamed_column_is_another_content() -> None:
+    assert digest_table(pa.table({"a": [1]})) != digest_table(pa.table({"b": [1]}))
+
+
+def test_no_rows_have_a_digest_that_knows_the_columns() -> None:
+    none = SCHEMA.empty_table()
+    assert digest_table(none) == digest_table(none.slice(0, 0))
+    assert digest_table(none) != digest_table(none.select(["text"]))
+
+
+def test_types_without_order_are_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="list<"):
+        digest_table(pa.table({"x": [[1, 2]]}))
+
+
+def test_a_batch_with_other_columns_is_refused() -> None:
+    running = ContentDigest()
+    running.update(pa.table({"a": [1]}))
+    with pytest.raises(TypeError, match="began with"):
+        running.update(pa.table({"b": [1]}))
+    assert running.n_rows == 1

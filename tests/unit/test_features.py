@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from flight_delays.spec import MODEL
+from mlops_tasks.contract import arrow_schema
+from mlops_tasks.exceptions import FeatureError, LeakageError, MlopsError, NoLabelsError
+from mlops_tasks.features import build_features, build_targets, feature_frame, join_targets
+from tests.unit.orders import FEATURES_SQL, SHOPS, project, rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops_tasks.spec import ModelSpec
+
+
+def inputs(n: int = 80) -> dict[str, pa.Table]:
+    rows = rows_of(0, n=n)
+    return {"orders": rows["orders"], "traffic": rows["traffic"]}
+
+
+def variant(tmp_path: Path, old: str, new: str, **changes: Any) -> ModelSpec:
+    """Return the project with one place of its features.sql changed."""
+    assert old in FEATURES_SQL
+    return project(tmp_path, features_sql=FEATURES_SQL.replace(old, new), **changes)
+
+
+def test_features_are_one_row_per_row_ordered_by_key(spec: ModelSpec) -> None:
+    found = build_features(spec, inputs())
+    assert found.schema.names == ["order_id", "asked_at", *spec.features]
+    assert found.column("order_id").to_pylist() == sorted(
+        inputs()["orders"].column("order_id").to_pylist()
+    )
+
+
+def test_a_fact_is_the_last_one_before_the_moment_of_asking(spec: ModelSpec) -> None:
+    found = build_features(spec, inputs())
+    traffic = inputs()["traffic"].to_pylist()
+    zones = {row["order_id"]: row["zone"] for row in inputs()["orders"].to_pylist()}
+    for row in found.to_pylist():
+        earlier = [
+            (reading["observed_at"], reading["speed"])
+            for reading in traffic
+            if reading["zone"] == zones[row["order_id"]]
+            and reading["observed_at"] < row["asked_at"]
+        ]
+        assert row["speed"] == max(earlier)[1]
+
+
+def test_the_order_of_the_inputs_does_not_matter(spec: ModelSpec) -> None:
+    backwards = {name: rows.take(list(range(len(rows)))[::-1]) for name, rows in inputs().items()}
+    assert build_features(spec, backwards) == build_features(spec, inputs())
+
+
+def test_a_closing_semicolon_and_comments_are_harmless(tmp_path: Path, spec: ModelSpec) -> None:
+    sql = f"-- what is known\n{FEATURES_SQL};\n"
+    assert build_features(project(tmp_path, features_sql=sql), inputs()) == build_features(
+        spec, inputs()
+    )
+
+
+def test_no_rows_have_no_features(spec: ModelSpec) -> None:
+    assert build_features(spec, inputs(0)).num_rows == 0
+
+
+# --- leaks
+
+
+def test_the_label_dataset_cannot_be_read(tmp_path: Path) -> None:
+    spec = variant(
+        tmp_path, "FROM orders AS o", "FROM orders AS o JOIN deliveries USING (order_id)"
+    )
+    with pytest.raises(LeakageError, match=r"reads 'deliveries', which is known only afterwards"):
+        build_features(spec, inputs())
+
+
+def test_the_flight_project_cannot_read_its_arrivals(tmp_path: Path) -> None:
+    sql = tmp_path / "leak.sql"
+    sql.write_text(
+        MODEL.features_sql.read_text() + "LEFT JOIN arrivals AS a ON a.flight_id = f.flight_id"
+    )
+    empty = {item.dataset.name: arrow_schema(item.dataset).empty_table() for item in MODEL.inputs}
+    assert build_features(MODEL, empty).num_rows == 0
+    with pytest.raises(LeakageError, match=r"leak\.sql reads 'arrivals'"):
+        build_features(MODEL.model_copy(update={"features_sql": sql}), empty)
+
+
+@pytest.mark.parametrize("sign", ["<", "<="])
+def test_the_future_cannot_be_joined(tmp_path: Path, sign: str) -> None:
+    spec = variant(tmp_path, "o.ordered_at > t.observed_at", f"o.ordered_at {sign} t.observed_at")
+    with pytest.raises(
+        LeakageError, match=r"'traffic_observed_at' is not before 'asked_at' in \d+"
+    ):
+        build_features(spec, inputs())
+
+
+def test_a_fact_of_the_very_moment_is_too_late(tmp_path: Path) -> None:
+    moment = variant(tmp_path, "t.observed_at AS traffic", "o.ordered_at AS traffic")
+    with pytest.raises(LeakageError, match="in 80 of 80 rows; the join sees the future"):
+        build_features(moment, inputs())
+
+
+def test_without_a_moment_of_asking_nothing_is_before_it(tmp_path: Path) -> None:
+    spec = variant(tmp_path, "o.ordered_at AS asked_at", "CAST(NULL AS TIMESTAMPTZ) AS asked_at")
+    with pytest.raises(LeakageError, match="is not before 'asked_at'"):
+        build_features(spec, inputs())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "read_csv('{file}')",
+        "read_text('{file}')",
+        "read_parquet('{file}')",
+        "'{file}'",
+        "glob('/*')",
+        "duckdb_secrets()",
+        "orders, 'http://127.0.0.1/x.csv'",
+    ],
+)
+def test_nothing_outside_the_inputs_can_be_read(tmp_path: Path, source: str) -> None:
+    file = tmp_path / "secret.csv"
+    file.write_text("password\nhunter2\n")
+    spec = variant(
+        tmp_path / "project",
+        "FROM orders AS o",
+        f"FROM (SELECT * FROM orders, {source.format(file=file)}) AS o",
+    )
+    with pytest.raises(FeatureError) as error:
+        build_features(spec, inputs())
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["SET enable_external_access = true", "INSTALL httpfs", "ATTACH '/tmp/x.db'", "COPY orders TO"],
+)
+def test_the_query_is_one_select(tmp_path: Path, statement: str) -> None:
+    spec = project(tmp_path, features_sql=f"SELECT 1); {statement}; SELECT * FROM (SELECT 1")
+    with pytest.raises(FeatureError):
+        build_features(spec, inputs())
+
+
+def test_the_python_around_it_cannot_be_read(tmp_path: Path) -> None:
+    hidden = pa.table({"order_id": ["x"]})
+    spec = variant(tmp_path, "FROM orders AS o", "FROM (SELECT * FROM orders, hidden) AS o")
+    with pytest.raises(FeatureError, match="hidden"):
+        build_features(spec, inputs())
+    assert hidden.num_rows == 1
+
+
+# --- what cannot be used
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    for line in ("        t.speed\n", "t.observed_at AS traffic_observed_at,"):
+        spec = variant(tmp_path, line, "        1 AS other\n" if "speed" in line else "")
+        with pytest.raises(FeatureError, match=r"features\.sql gives no column \['"):
+            build_features(spec, inputs())
+
+
+def test_a_query_that_does_not_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FeatureError, match=r"'late_orders', features\.sql does not run.*weight"):
+        build_features(variant(tmp_path, "o.items", "o.weight AS items"), inputs())
+    with pytest.raises(FeatureError, match=r"features\.sql: .*[Nn]owhere"):
+        build_features(variant(tmp_path, "FROM orders", "FROM nowhere"), inputs())
+
+
+def test_rows_may_not_get_lost(tmp_path: Path) -> None:
+    readings = inputs()
+    readings["traffic"] = readings["traffic"].slice(24)  # only one zone is left
+    lossy = variant(tmp_path, "ASOF LEFT JOIN", "ASOF JOIN")
+    with pytest.raises(FeatureError, match=r"gives \d+ rows, .* for 80 rows of 'orders'"):
+        build_features(lossy, readings)
+
+
+def test_rows_may_not_double(tmp_path: Path) -> None:
+    spec = variant(tmp_path, "FROM orders AS o", "FROM (FROM orders UNION ALL FROM orders) AS o")
+    with pytest.raises(FeatureError, match="gives 160 rows, 80 of them with a key of their own"):
+        build_features(spec, inputs())
+
+
+def test_a_lost_row_does_not_make_up_for_a_doubled_one(tmp_path: Path) -> None:
+    spec = variant(
+        tmp_path,
+        "FROM orders AS o",
+        "FROM ((FROM orders ORDER BY order_id LIMIT 79)"
+        " UNION ALL (FROM orders ORDER BY order_id LIMIT 1)) AS o",
+    )
+    with pytest.raises(FeatureError, match="a join loses or doubles rows"):
+        build_features(spec, inputs())
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf])
+def test_an_infinite_feature_is_refused_with_its_count(spec: ModelSpec, value: float) -> None:
+    rows = inputs()
+    distance = [value, value, *rows["orders"].column("distance").to_pylist()[2:]]
+    rows["orders"] = rows["orders"].set_column(5, "distance", pa.array(distance))
+    with pytest.raises(FeatureError, match="'distance' is infinite in 2 rows; bound it"):
+        build_features(spec, rows)
+
+
+def test_a_feature_that_divides_by_zero_is_refused(tmp_path: Path) -> None:
+    spec = variant(tmp_path, "t.speed", "o.distance / CAST(0 AS DOUBLE) AS speed")
+    with pytest.raises(FeatureError, match="'speed' is infinite in 80 rows"):
+        build_features(spec, inputs())
+
+
+@pytest.mark.parametrize("value", ["NULL", "CAST('nan' AS DOUBLE)"])
+def test_missing_numbers_are_missing_values(tmp_path: Path, value: str) -> None:
+    spec = variant(tmp_path, "o.distance", f"CAST({value} AS DOUBLE) AS distance")
+    frame = feature_frame(spec, build_features(spec, inputs()))
+    assert frame["distance"].isna().all()
+    assert frame["distance"].dtype == float
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [("o.distance::DECIMAL(9, 2)", "decimal"), ("o.shop", "string"), ("sum(o.items) OVER ()", "")],
+)
+def test_a_number_of_another_type_is_refused_with_the_cast(
+    tmp_path: Path, sql: str, kind: str
+) -> None:
+    """Pandas would make objects of them, and a profile would take them for categories."""
+    spec = variant(tmp_path, "o.distance", f"{sql} AS distance")
+    with pytest.raises(FeatureError, match=rf"'distance' is .*{kind}.*CAST\(\.\.\. AS DOUBLE\)"):
+        build_features(spec, inputs())
+
+
+def test_moments_that_cannot_be_compared_are_named(tmp_path: Path) -> None:
+    spec = variant(tmp_path, "o.ordered_at AS asked_at", "CAST(o.ordered_at AS TEXT) AS asked_at")
+    with pytest.raises(FeatureError, match=r"'traffic_observed_at'.*'asked_at'"):
+        build_features(spec, inputs())
+
+
+def test_the_frame_has_the_features_categories_first(spec: ModelSpec) -> None:
+    frame = feature_frame(spec, build_features(spec, inputs()))
+    assert tuple(frame.columns) == spec.features
+    assert set(frame["shop"]) == set(SHOPS)
+
+
+def test_a_column_without_any_text_stays_text(spec: ModelSpec) -> None:
+    rows = inputs()
+    nothing = pa.nulls(80, pa.string())
+    rows["orders"] = rows["orders"].set_column(3, "shop", nothing)
+    some = feature_frame(spec, build_features(spec, inputs()))["shop"].dtype
+    assert feature_frame(spec, build_features(spec, rows))["shop"].dtype == some
+
+
+# --- targets
+
+
+def labels(**minutes_late: float | None) -> pa.Table:
+    schema = pa.schema({"order_id": pa.string(), "minutes_late": pa.float64()})
+    return pa.table(
+        {"order_id": list(minutes_late), "minutes_late": [*minutes_late.values()]}, schema
+    )
+
+
+def test_targets_follow_the_condition_and_unknown_is_left_out(spec: ModelSpec) -> None:
+    found = build_targets(spec, labels(c=11.0, a=10.0, b=None, d=math.nan))
+    assert found.to_pydict()["order_id"] == ["a", "c", "d"]
+    assert found.to_pydict()["y"] == [0, 1, 1], "in SQL, NaN is larger than any number"
+
+
+def test_a_condition_that_does_not_run_is_named(tmp_path: Path, spec: ModelSpec) -> None:
+    from mlops_tasks.spec import LabelSpec
+
+    wrong = LabelSpec(dataset=spec.label.dataset, positive="lateness > 10")
+    with pytest.raises(
+        FeatureError, match=r"label condition 'lateness > 10' does not run.*lateness"
+    ):
+        build_targets(project(tmp_path / "other", label=wrong), labels(a=1.0))
+
+
+def test_rows_get_their_own_label(spec: ModelSpec) -> None:
+    rows = pa.table({"order_id": ["a", "b", "c", "d"], "items": [1, 2, 3, 4]})
+    joined = join_targets(spec, rows, build_targets(spec, labels(d=0.0, b=99.0, e=99.0)))
+    assert joined.select(["order_id", "items", "y"]).to_pydict() == {
+        "order_id": ["b", "d"],
+        "items": [2, 4],
+        "y": [1, 0],
+    }
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({}, "0 of 2 rows have a label from 'deliveries', 0 kind"),
+        ({"a": None, "b": None}, "0 of 2 rows have a label"),
+        ({"a": 99.0, "b": 99.0}, "2 of 2 rows have a label from 'deliveries', 1 kind"),
+        ({"a": 99.0}, "both classes are needed. Are the labels of these days ingested"),
+    ],
+)
+def test_labels_that_tell_nothing_are_an_error(
+    spec: ModelSpec, known: dict[str, float | None], message: str
+) -> None:
+    rows = pa.table({"order_id": ["a", "b"]})
+    with pytest.raises(NoLabelsError) as error:
+        join_targets(spec, rows, build_targets(spec, labels(**known)))
+    assert message in str(error.value)
+    assert isinstance(error.value, MlopsError)

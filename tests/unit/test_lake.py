@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_tasks.digest import digest_table
+from mlops_tasks.exceptions import (
+    CommitConflictError,
+    PartitionNotFoundError,
+    SchemaMismatchError,
+    SpecError,
+    StaleAttemptError,
+)
+from mlops_tasks.lake import Lake, check_partition
+from mlops_tasks.spec import check_name
+from tests.unit.workers import at_once, overwrite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+D1, D2, D3 = "2024-03-01", "2024-03-02", "2024-03-03"
+
+BAD_NAMES = [
+    "../evil",
+    "..",
+    ".",
+    "a/b",
+    "a\\b",
+    "a.b",
+    "/etc",
+    "t' OR '1'='1",
+    't"; DROP TABLE t; --',
+    "t\n",
+    "T",
+    "1t",
+    "",
+    "é",
+    "t" * 64,
+]
+BAD_PARTITIONS = [
+    "../../2024-03-01",
+    "2024-03-01' OR 1=1 --",
+    "2024-03-01' OR partition_key > '",
+    "2024-02-30",
+    "2024-3-1",
+    "20240301",
+    "2024-03-01\n",
+    " 2024-03-01",
+    "\uff12\uff10\uff12\uff14-03-01",
+    "2024-03-01T00:00:00",
+    "",
+    "*",
+]
+
+
+def rows(*numbers: int) -> pa.Table:
+    return pa.table({"n": list(numbers), "text": [f"row {n}" for n in numbers]})
+
+
+def numbers(lake: Lake, partition: str, version: int | None = None) -> list[int]:
+    found = lake.read("t", first=partition, last=partition, version=version)
+    return sorted(found.column("n").to_pylist())
+
+
+def test_a_partition_is_written_and_read_back(lake: Lake) -> None:
+    written = lake.overwrite_partition("t", D1, rows(1, 2), token=1)
+    assert (written.table, written.partition, written.n_rows) == ("t", D1, 2)
+    found = lake.read("t", first=D1, last=D1)
+    assert found.schema.names == ["n", "text"]
+    assert digest_table(found) == written.digest == digest_table(rows(2, 1))
+    assert written.version == lake.version("t")
+
+
+def test_overwriting_replaces_the_partition_and_no_other(lake: Lake) -> None:
+    lake.overwrite_partition("t", D1, rows(1, 2), token=1)
+    lake.overwrite_partition("t", D2, rows(3), token=2)
+    lake.overwrite_partition("t", D1, rows(4), token=3)
+    assert numbers(lake, D1) == [4]
+    assert numbers(lake, D2) == [3]
+    assert lake.partitions("t") == [D1, D2]
+
+
+def test_an_older_version_stays_readable(lake: Lake) -> None:
+    old = lake.overwrite_partition("t", D1, rows(1, 2), token=1)
+    lake.overwrite_partition("t", D1, rows(9), token=2)
+    assert numbers(lake, D1, old.version) == [1, 2]
+    assert numbers(lake, D1) == [9]
+
+
+def test_reading_takes_a_range_and_columns(lake: Lake) -> None:
+    for token, partition in enumerate((D3, D1, D2), 1):
+        lake.overwrite_partition("t", partition, rows(token), token=token)
+    found = lake.read("t", first=D1, last=D2, columns=["n"])
+    assert found.schema.names == ["n"]
+    assert sorted(found.column("n").to_pylist()) == [2, 3]
+    assert lake.read("t", first="2020-01-01", last="2020-01-31").num_rows == 0
+
+
+def test_a_partition_may_become_empty(lake: Lake) -> None:
+    lake.overwrite_partition("t", D1, rows(1), token=1)
+    written = lake.overwrite_partition("t", D1, rows().cast(rows(1).schema), token=2)
+    assert written.n_rows == 0
+    assert numbers(lake, D1) == []
+
+
+def test_nothing_was_ever_written(lake: Lake) -> None:
+    assert not lake.exists("t")
+    assert lake.partitions("t") == []
+    with pytest.raises(PartitionNotFoundError, match="'t' is not in the lake; run its ingest"):
+        lake.read("t", first=D1, last=D1)
+    with pytest.raises(PartitionNotFoundError):
+        lake.version("t")
+
+
+def test_a_version_that_does_not_exist_is_named(lake: Lake) -> None:
+    lake.overwrite_partition("t", D1, rows(1), token=1)
+    with pytest.raises(PartitionNotFoundError, match="version 99"):
+        lake.read("t", first=D1, last=D1, version=99)
+
+
+# --- fencing
+
+
+@pytest.mark.parametrize("late", [1, 5])
+def test_a_late_attempt_is_refused_and_changes_nothing(lake: Lake, late: int) -> None:
+    lake.overwrite_partition("t", D1, rows(1), token=2)
+    winner = lake.overwrite_partition("t", D1, rows(5), token=5)
+    with pytest.raises(StaleAttemptError, match=f"attempt 5 .* this is attempt {late}"):
+        lake.overwrite_partition("t", D1, rows(666), token=late)
+    assert numbers(lake, D1) == [5]
+    assert lake.version("t") == winner.version
+
+
+def test_every_partition_has_its_own_fence(lake: Lake) -> None:
+    lake.overwrite_partition("t", D1, rows(1), token=100)
+    lake.overwrite_partition("t", D2, rows(2), token=3)
+    lake.overwrite_partition("u", D1, rows(3), token=1)
+    assert numbers(lake, D2) == [2]
+
+
+def test_writers_of_one_partition_never_mix(lake: Lake) -> None:
+    jobs = [[(D1, writer + 3 * n) for n in range(4)] for writer in range(1, 4)]
+    found = at_once(overwrite, [(str(lake.root), job) for job in jobs])
+    done = [pair for pairs in found for pair in pairs]
+    assert done, "nobody could write"
+    last = lake.read("t", first=D1, last=D1)
+    assert Counter(last.column("writer").to_pylist()) == {max(token for token, _ in done): 20}
+    for token, version in done:
+        then = lake.read("t", first=D1, last=D1, version=version)
+        assert Counter(then.column("writer").to_pylist()) == {token: 20}
+    assert len({version for _, version in done}) == len(done)
+    by_version = [token for _, token in sorted((version, token) for token, version in done)]
+    assert by_version == sorted(by_version), "a late attempt came after a newer one"
+
+
+def test_writers_of_different_partitions_lose_nothing(lake: Lake) -> None:
+    """The table does not exist yet: they also race to make it."""
+    jobs = [
+        [(f"2024-{month:02}-{day:02}", 10 * month + day) for day in range(1, 5)]
+        for month in range(1, 4)
+    ]
+    done = at_once(overwrite, [(str(lake.root), job) for job in jobs])
+    assert [len(found) for found in done] == [4, 4, 4]
+    whole = lake.read("t", first="2024-01-01", last="2024-12-31")
+    wanted = {token: 20 for job in jobs for _, token in job}
+    assert Counter(whole.column("writer").to_pylist()) == wanted
+
+
+def test_losing_every_race_is_a_transient_error(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deltalake.exceptions import CommitFailedError
+
+    def lose(*_: object, **__: object) -> None:
+        raise CommitFailedError("concurrent transactions added new data")
+
+    lake.overwrite_partition("t", D1, rows(1), token=1)
+    monkeypatch.setattr("deltalake.write_deltalake", lose)
+    monkeypatch.setattr("mlops_tasks.lake.time.sleep", lambda _: None)
+    with pytest.raises(CommitConflictError, match="nothing was changed, run the task again"):
+        lake.overwrite_partition("t", D1, rows(2), token=2)
+    assert numbers(lake, D1) == [1]
+
+
+# --- schema
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (pa.table({"n": [1.5], "text": ["x"]}), "n: table has int64, rows have double"),
+        (pa.table({"n": ["77"], "text": ["x"]}), "n: table has int64, rows have string"),
+        (pa.table({"n": [1]}), "text: table has string, rows have no such column"),
+        (
+            pa.table({"n": [1], "text": ["x"], "more": [1]}),
+            "more: table has no such column, rows have int64",
+        ),
+        (
+            pa.table({"n": pa.array([1], pa.int32()), "text": ["x"]}),
+            "n: table has int64, rows have int32",
+        ),
+        (
+            pa.table({"N": [1], "text": ["x"]}),
+            "N: table has no such column, rows have int64",
+        ),
+    ],
+)
+def test_rows_of_another_shape_are_refused(lake: Lake, wrong: pa.Table, message: str) -> None:
+    before = lake.overwrite_partition("t", D1, rows(1), token=1)
+    for partition in (D1, D2):
+        with pytest.raises(SchemaMismatchError, match=message):
+            lake.overwrite_partition("t", partition, wrong, token=2)
+    assert lake.version("t") == before.version
+    assert numbers(lake, D1) == [1]
+
+
+def test_naive_times_are_not_taken_for_utc(lake: Lake) -> None:
+    from datetime import UTC, datetime
+
+    moment = datetime(2024, 3, 1)
+    aware = pa.table({"at": pa.array([moment.replace(tzinfo=UTC)], pa.timestamp("us", "UTC"))})
+    naive = pa.table({"at": pa.array([moment], pa.timestamp("us"))})
+    lake.overwrite_partition("t", D1, aware, token=1)
+    with pytest.raises(SchemaMismatchError, match="at: table has timestamp"):
+        lake.overwrite_partition("t", D1, naive, token=2)
+
+
+def test_storage_variants_and_column_order_are_no_difference(lake: Lake) -> None:
+    lake.overwrite_partition("t", D1, rows(1), token=1)
+    large = pa.table({"text": pa.array(["row 2"], pa.large_string()), "n": [2]})
+    lake.overwrite_partition("t", D2, large, token=2)
+    both = lake.read("t", first=D1, last=D2).sort_by("n")
+    assert both.to_pylist() == [{"n": 1, "text": "row 1"}, {"n": 2, "text": "row 2"}]
+
+
+# --- pins
+
+
+def test_a_pin_reads_the_same_rows_after_later_writes(lake: Lake) -> None:
+    lake.overwrite_partition("t", D1, rows(1, 2), token=1)
+    pin = lake.pin("t", first=D1, last=D2)
+    lake.overwrite_partition("t", D1, rows(3), token=2)
+    lake.overwrite_partition("t", D2, rows(4), token=3)
+    assert sorted(lake.read_pin(pin).column("n").to_pylist()) == [1, 2]
+    assert (pin.n_rows, pin.columns) == (2, ("n", "text"))
+
+
+def test_a_pin_of_an_older_version_and_some_columns(lake: Lake) -> None:
+    old = lake.overwrite_partition("t", D1, rows(1), token=1)
+    lake.overwrite_partition("t", D1, rows(2), token=2)
+    pin = lake.pin("t", first=D1, last=D1, version=old.version, columns=["n"])
+    assert lake.read_pin(pin).to_pydict() == {"n": [1]}
+
+
+def test_a_pin_notices_that_files_were_changed(lake: Lake) -> None:
+    lake.overwrite_partition("t", D1, rows(1, 2), token=1)
+    pin = lake.pin("t", first=D1, last=D1)
+    (file,) = (lake.root / "t" / f"partition_key={D1}").glob("*.parquet")
+    original = file.read_bytes()
+    pq.write_table(rows(1, 3), file, compression="none", write_statistics=False)
+    _let_the_log_know(lake.root / "t", len(original), file.stat().st_size)
+    with pytest.raises(SchemaMismatchError, match="the files were changed"):
+        lake.read_pin(pin)
+
+
+def _let_the_log_know(table: Path, size: int, new_size: int) -> None:
+    """Put the new size of a changed file into the log, so that only its content tells."""
+    (log,) = [path for path in (table / "_delta_log").glob("*.json") if "1.json" in path.name]
+    log.write_text(log.read_text().replace(f'"size":{size}', f'"size":{new_size}'))
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "garbage"])
+def test_a_damaged_file_is_named_with_its_table(lake: Lake, damage: str) -> None:
+    lake.overwrite_partition("t", D1, rows(1, 2), token=1)
+    pin = lake.pin("t", first=D1, last=D1)
+    (file,) = (lake.root / "t" / f"partition_key={D1}").glob("*.parquet")
+    whole = file.read_bytes()
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(whole[:-9] if damage == "cut" else b"x" * len(whole))
+    with pytest.raises(SchemaMismatchError, match=r"table 't' version 1.* cannot be read"):
+        lake.read_pin(pin)
+
+
+# --- names
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_cannot_leave_its_folder_or_its_quotes(lake: Lake, name: str) -> None:
+    with pytest.raises(SpecError, match="is not allowed"):
+        lake.overwrite_partition(name, D1, rows(1), token=1)
+    with pytest.raises(SpecError, match="is not allowed"):
+        lake.read(name, first=D1, last=D1)
+    assert not lake.root.exists()
+
+
+@pytest.mark.parametrize("partition", BAD_PARTITIONS)
+def test_a_partition_is_a_day_or_nothing(lake: Lake, partition: str) -> None:
+    lake.overwrite_partition("t", D1, rows(1), token=1)
+    for call in (
+        lambda: lake.overwrite_partition("t", partition, rows(2), token=2),
+        lambda: lake.read("t", first=partition, last=D2),
+        lambda: lake.read("t", first=D1, last=partition),
+        lambda: lake.pin("t", first=partition, last=partition),
+    ):
+        with pytest.raises(SpecError, match="is not a day: write it as YYYY-MM-DD"):
+            call()
+    assert numbers(lake, D1) == [1]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=20))
+def test_no_text_gets_through_but_plain_names_and_days(text: str) -> None:
+    for check, alphabet in ((check_name, "a-z0-9_"), (check_partition, "0-9-")):
+        try:
+            accepted = check(text)
+        except SpecError:
+            continue
+        assert set(accepted) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-"), alphabet
+
+
+def test_the_root_may_lie_anywhere(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "with space" / "100% öffentlich")
+    lake.overwrite_partition("t", D1, rows(1), token=1)
+    assert numbers(lake, D1) == [1]
+    assert lake.partitions("t") == [D1]

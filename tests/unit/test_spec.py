@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from flight_delays.spec import ARRIVALS, FLIGHTS, MODEL
+from mlops_tasks.exceptions import MlopsError, SpecError
+from mlops_tasks.spec import (
+    DatasetSpec,
+    DriftSpec,
+    GateSpec,
+    InputSpec,
+    LabelSpec,
+    ModelSpec,
+    RetrainSpec,
+)
+from tests.unit.orders import deliveries_dataset, orders_dataset, project, traffic_dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def refused(error: pytest.ExceptionInfo[SpecError], *parts: str) -> None:
+    """Every message names the spec, the field and the fix, and has no trace of the library."""
+    text = str(error.value)
+    missing = [part for part in parts if part not in text]
+    assert not missing, text
+    assert "pydantic" not in text
+
+
+def test_a_good_project_is_taken(spec: ModelSpec) -> None:
+    assert spec.rows.name == "orders"
+    assert spec.key == ("order_id",)
+    assert spec.features == ("shop", "items", "distance", "express", "speed")
+    assert spec.known_later == {"minutes_late", "delivered_at"}
+    assert spec.predictions_table == "late_orders__predictions"
+    assert [dataset.name for dataset in spec.datasets] == ["orders", "traffic", "deliveries"]
+    assert [spec.rows.nullable(name) for name in ("shop", "items")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"name": "Orders"}, ("name:",)),
+        ({"name": "../orders"}, ("name:",)),
+        ({"name": "orders\n"}, ("name:",)),
+        ({"name": "orders'"}, ("name:",)),
+        ({"name": ""}, ("name:",)),
+        ({"name": "orders__raw"}, ("name:",)),
+        ({"columns": {}}, ("columns:",)),
+        ({"columns": {"order_id": "text"}}, ("columns.order_id:", "string|int64")),
+        ({"columns": {"order_id": "string??"}}, ("columns.order_id:",)),
+        ({"columns": {'order"id': "string"}}, ("columns.order", "should match")),
+        ({"key": ()}, ("key:",)),
+        ({"key": ("nobody",)}, ("key names ['nobody']", "contract `columns`")),
+        ({"query": "SELECT 1"}, ("query must select one day", ":partition")),
+        (
+            {"query": "SELECT 1 FROM t WHERE d = :partition AND shop = :shop"},
+            ("query", ":shop", ":partition"),
+        ),
+        ({"query": "SELECT 1 WHERE d = :partition_key"}, ("query", ":partition")),
+        ({"end": date(2024, 2, 28)}, ("end 2024-02-28 lies before start 2024-03-01",)),
+        ({"delay_days": -1}, ("delay_days:", "greater than or equal to 0")),
+        ({"delay_days": 2, "refresh_after_days": 2}, ("refresh_after_days", "larger than delay")),
+        ({"max_quarantined_share": 1.5}, ("max_quarantined_share:",)),
+        ({"typo": 1}, ("typo:", "Extra inputs are not permitted")),
+        ({"conn_id": None}, ("conn_id:",)),
+    ],
+)
+def test_a_wrong_dataset_is_refused_by_field(
+    tmp_path: Path, changes: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    with pytest.raises(SpecError) as error:
+        orders_dataset(tmp_path, **changes)
+    refused(error, "DatasetSpec", "cannot be used", *parts)
+
+
+def test_the_name_is_said_when_there_is_one(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="DatasetSpec 'orders' cannot be used"):
+        orders_dataset(tmp_path, owner=1)
+    with pytest.raises(SpecError, match=r"GateSpec '\?' cannot be used"):
+        GateSpec(min_value=2)
+
+
+def test_a_missing_field_is_named() -> None:
+    with pytest.raises(SpecError) as error:
+        DatasetSpec(name="orders")
+    refused(error, "conn_id: Field required", "query: Field required")
+
+
+def test_a_missing_suite_is_named_without_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as error:
+        orders_dataset(tmp_path, expectations=tmp_path / "nowhere.json")
+    refused(error, "expectations: no such file nowhere.json")
+    assert str(tmp_path) not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["partition_key", "reasons"])
+def test_columns_that_the_lake_adds_are_not_free(tmp_path: Path, name: str) -> None:
+    columns = {"order_id": "string", name: "string"}
+    with pytest.raises(SpecError) as error:
+        orders_dataset(tmp_path, columns=columns)
+    refused(error, name, "rename")
+
+
+def test_a_name_leaves_room_for_the_tables_made_from_it(tmp_path: Path) -> None:
+    from mlops_tasks.ingestion import raw_table
+    from mlops_tasks.spec import check_name
+    from mlops_tasks.validation import quarantine_table
+
+    with pytest.raises(SpecError) as error:
+        orders_dataset(tmp_path, name="o" * 63)
+    refused(error, "name:")
+    longest = orders_dataset(tmp_path, name="o" * 48)
+    check_name(raw_table(longest)), check_name(quarantine_table(longest))
+    check_name(project(tmp_path, name="m" * 48).predictions_table)
+
+
+@pytest.mark.parametrize("cron", ["every night", "* * * *", ""])
+def test_a_wrong_cron_is_found_in_the_spec(tmp_path: Path, cron: str) -> None:
+    with pytest.raises(SpecError) as error:
+        orders_dataset(tmp_path, cron=cron)
+    refused(error, "cron")
+    with pytest.raises(SpecError) as error:
+        project(tmp_path, cron=cron)
+    refused(error, "cron")
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"name": "late orders"}, ("name:",)),
+        ({"inputs": ()}, ("inputs:",)),
+        ({"categorical": (), "numeric": ()}, ("both empty: name at least one feature",)),
+        ({"categorical": ("shop",), "numeric": ("shop",)}, ("a feature is named twice",)),
+        ({"numeric": ("speed", "y")}, ("y", "rename")),
+        ({"numeric": ("minutes_late",)}, ("['minutes_late']", "known only afterwards")),
+        ({"categorical": ("delivered_at",)}, ("['delivered_at']", "remove them")),
+        ({"estimator": "no_function"}, ("estimator:",)),
+        ({"estimator": "os:system:x"}, ("estimator:",)),
+        ({"estimator": "../x:build"}, ("estimator:",)),
+        ({"train_days": 0}, ("train_days:",)),
+        ({"evaluation_days": 0}, ("evaluation_days:",)),
+        ({"gates": None}, ("gates:", "Extra inputs")),
+    ],
+)
+def test_a_wrong_model_is_refused_by_field(
+    tmp_path: Path, changes: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    with pytest.raises(SpecError) as error:
+        project(tmp_path, **changes)
+    refused(error, "ModelSpec", *parts)
+
+
+def test_a_missing_query_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as error:
+        project(tmp_path, features_sql_=None)
+    refused(error, "features_sql_")
+    with pytest.raises(SpecError, match=r"no such file other\.sql"):
+        ModelSpec(**dict(project(tmp_path)) | {"features_sql": tmp_path / "other.sql"})
+
+
+def test_labels_must_have_the_key(tmp_path: Path) -> None:
+    other = deliveries_dataset(tmp_path, columns={"id": "string", "x": "int64"}, key=("id",))
+    with pytest.raises(SpecError) as error:
+        project(tmp_path, label=LabelSpec(dataset=other, positive="x > 1"))
+    refused(error, "label dataset lacks the key ['order_id'] of 'orders'")
+
+
+def test_the_label_dataset_is_no_input(tmp_path: Path) -> None:
+    inputs = tuple(
+        InputSpec(dataset=dataset(tmp_path))
+        for dataset in (orders_dataset, traffic_dataset, deliveries_dataset)
+    )
+    with pytest.raises(SpecError) as error:
+        project(tmp_path, inputs=inputs)
+    refused(error, "'deliveries'", "inputs")
+
+
+def test_no_dataset_is_named_twice(tmp_path: Path) -> None:
+    inputs = (
+        InputSpec(dataset=orders_dataset(tmp_path)),
+        InputSpec(dataset=traffic_dataset(tmp_path)),
+        InputSpec(dataset=traffic_dataset(tmp_path), lookback_days=1),
+    )
+    with pytest.raises(SpecError) as error:
+        project(tmp_path, inputs=inputs)
+    refused(error, "'traffic'", "inputs")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        (GateSpec, {"confidence": 0.5}),
+        (GateSpec, {"n_bootstrap": 10}),
+        (GateSpec, {"metric": "accuracy"}),
+        (GateSpec, {"max_worse_log_loss": -1}),
+        (DriftSpec, {"window_days": 0}),
+        (DriftSpec, {"threshold": 0}),
+        (RetrainSpec, {"windows": 4, "of_last": 3}),
+        (RetrainSpec, {"cooldown_days": -1}),
+        (RetrainSpec, {"max_age_days": 0}),
+    ],
+)
+def test_limits_are_checked(kind: Any, changes: dict[str, Any]) -> None:
+    with pytest.raises(SpecError) as error:
+        kind(**changes)
+    refused(error, kind.__name__, next(iter(changes)))
+
+
+def test_a_spec_cannot_be_changed(spec: ModelSpec) -> None:
+    with pytest.raises(Exception, match="frozen"):
+        spec.name = "other"  # type: ignore[misc]
+
+
+def test_all_errors_are_of_one_family() -> None:
+    from mlops_tasks import exceptions
+
+    named = [getattr(exceptions, name) for name in exceptions.__all__]
+    assert all(issubclass(error, MlopsError) for error in named)
+
+
+# --- the flight project
+
+
+@pytest.mark.parametrize("column", sorted(set(ARRIVALS.columns) - {"flight_id"}))
+def test_nothing_of_the_arrival_may_be_a_feature_of_a_flight(column: str) -> None:
+    fields = {name: getattr(MODEL, name) for name in ModelSpec.model_fields}
+    for kind in ("categorical", "numeric"):
+        with pytest.raises(SpecError) as error:
+            ModelSpec(**fields | {kind: (*fields[kind], column)})
+        refused(error, f"['{column}']", "'arrivals'", "known only afterwards")
+
+
+def test_what_a_flight_project_must_refuse_is_in_its_label_dataset() -> None:
+    """So that the test above does cover these."""
+    later = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"}
+    assert later <= MODEL.known_later
+    assert not later & set(FLIGHTS.columns)

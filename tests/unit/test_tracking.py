@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from mlops_tasks.exceptions import UnsafeModelError
+from mlops_tasks.tracking import ATTEMPT_TAG, Tracking
+from mlops_tasks.types import Pin
+from tests.unit import orders
+from tests.unit.workers import hold_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.conftest import World
+
+TASK = {ATTEMPT_TAG: "late_orders.train/manual__1/train/-1", "airflow.try_number": "1"}
+
+
+def status(tracking: Tracking, run_id: str) -> str:
+    return tracking.client.get_run(run_id).info.status
+
+
+def attempt(tracking: Tracking, **tags: str) -> Tracking:
+    return Tracking(tracking.uri, TASK | tags)
+
+
+def test_a_run_is_finished_and_carries_its_tags(tracking: Tracking) -> None:
+    import mlflow
+
+    with attempt(tracking).run("late_orders", "train 2024-03-01") as run_id:
+        assert status(tracking, run_id) == "RUNNING"
+        mlflow.log_metric("n", 1)
+    run = tracking.client.get_run(run_id)
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "train 2024-03-01")
+    assert run.data.tags | TASK == run.data.tags
+    assert run.data.metrics == {"n": 1}
+    assert mlflow.active_run() is None
+
+
+@pytest.mark.parametrize(
+    ("error", "ends_as"),
+    [(ValueError, "FAILED"), (SystemExit, "KILLED"), (KeyboardInterrupt, "KILLED")],
+)
+def test_a_run_is_closed_whatever_happens(
+    tracking: Tracking, error: type[BaseException], ends_as: str
+) -> None:
+    with pytest.raises(error, match="stop"), tracking.run("late_orders", "x") as run_id:
+        raise error("stop")
+    assert status(tracking, run_id) == ends_as
+
+
+def test_the_signal_handler_is_put_back(tracking: Tracking) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with tracking.run("late_orders", "x"):
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_run_in_a_thread_works_without_signals(tracking: Tracking) -> None:
+    ids: list[str] = []
+
+    def work() -> None:
+        with tracking.run("late_orders", "x") as run_id:
+            ids.append(run_id)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(60)
+    assert [status(tracking, run_id) for run_id in ids] == ["FINISHED"]
+
+
+@pytest.fixture
+def held(tracking: Tracking, tmp_path: Path) -> Any:
+    """A process inside a run of this task, as a worker would be."""
+    started = tmp_path / "started"
+    context = get_context("forkserver")
+    process = context.Process(target=hold_run, args=(tracking.uri, TASK, str(started)))
+    process.start()
+    deadline = time.monotonic() + 60
+    while not (started.exists() and started.read_text()):
+        assert process.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield process, started.read_text()
+    process.kill()
+    process.join()
+
+
+def test_sigterm_closes_the_run(tracking: Tracking, held: Any) -> None:
+    process, run_id = held
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(60)
+    assert process.exitcode == 128 + signal.SIGTERM
+    assert status(tracking, run_id) == "KILLED"
+
+
+def test_the_next_attempt_closes_the_run_of_a_killed_one(tracking: Tracking, held: Any) -> None:
+    process, run_id = held
+    process.kill()
+    process.join(60)
+    with Tracking(tracking.uri).run("late_orders", "without a task"):
+        pass
+    with Tracking(tracking.uri, TASK | {ATTEMPT_TAG: "another task"}).run("late_orders", "other"):
+        pass
+    assert status(tracking, run_id) == "RUNNING"
+    with attempt(tracking, **{"airflow.try_number": "2"}).run("late_orders", "again") as again:
+        assert status(tracking, run_id) == "KILLED"
+    assert status(tracking, again) == "FINISHED"
+
+
+def test_a_quote_in_a_tag_is_only_text(tracking: Tracking) -> None:
+    evil = Tracking(tracking.uri, {ATTEMPT_TAG: "x' OR attributes.status = 'FINISHED"})
+    with tracking.run("late_orders", "done") as done, pytest.raises(ValueError, match="stop"):
+        raise ValueError("stop")
+    with evil.run("late_orders", "x") as run_id:
+        pass
+    assert {status(tracking, done), status(tracking, run_id)} == {"FINISHED"}
+
+
+# --- models
+
+
+FRAME = pd.DataFrame({"a": np.linspace(-1.0, 1.0, 50), "b": np.ones(50)})
+TARGET = (FRAME["a"] > 0).astype(int)
+
+
+def test_a_model_is_saved_as_safe_files_and_loads_again(tracking: Tracking) -> None:
+    model = LogisticRegression().fit(FRAME, TARGET)
+    with tracking.run("late_orders", "x"):
+        uri, digest = tracking.log_model(model, FRAME)
+    assert uri.startswith("models:/m-")
+    assert len(digest) == 64
+    again = tracking.load(uri, digest)
+    assert np.array_equal(again.predict_proba(FRAME), model.predict_proba(FRAME))
+    with pytest.raises(UnsafeModelError, match="changed after registration"):
+        tracking.load(uri, "0" * 64)
+
+
+def test_its_signature_names_the_features_and_its_requirements_are_pinned(
+    tracking: Tracking,
+) -> None:
+    import mlflow
+
+    with tracking.run("late_orders", "x"):
+        uri, _ = tracking.log_model(LogisticRegression().fit(FRAME, TARGET), FRAME)
+    info = mlflow.models.get_model_info(uri)
+    assert info.signature.inputs.input_names() == ["a", "b"]
+    folder = mlflow.artifacts.download_artifacts(uri)
+    with open(f"{folder}/requirements.txt") as file:
+        names = [line.split("==")[0] for line in file.read().splitlines()]
+    assert "scikit-learn" in names
+    assert "skops" in names
+
+
+def test_a_model_that_could_not_be_loaded_is_not_saved(tracking: Tracking) -> None:
+    model = make_pipeline(FunctionTransformer(orders.day), LogisticRegression())
+    with tracking.run("late_orders", "x"), pytest.raises(UnsafeModelError, match="allow-list"):
+        tracking.log_model(model, FRAME)
+    experiment = tracking.client.get_experiment_by_name("late_orders")
+    assert tracking.client.search_logged_models([experiment.experiment_id]) == []
+
+
+# --- evidence
+
+
+def test_json_of_a_run_is_read_back(tracking: Tracking) -> None:
+    content = {"a": [1, 2.5, None], "ü": {"b": "ß"}}
+    with tracking.run("late_orders", "x") as run_id:
+        tracking.log_json(run_id, "pin.json", content)
+    assert tracking.read_json(run_id, "pin.json") == content
+
+
+def test_a_pin_is_the_dataset_of_a_run(tracking: Tracking) -> None:
+    pin = Pin("orders", 7, "2024-03-01", "2024-03-09", ("a",), 5, "0123456789" * 6 + "abcd")
+    with tracking.run("late_orders", "x") as run_id:
+        tracking.log_pin("orders", pin, context="training")
+    (found,) = tracking.client.get_run(run_id).inputs.dataset_inputs
+    assert found.dataset.name == "orders@v7"
+    assert pin.digest.startswith(found.dataset.digest)
+    assert found.tags[0].value == "training"
+
+
+def test_a_version_is_found_with_all_that_is_needed_to_load_it(world: World) -> None:
+    found = world.tracking.by_version("late_orders", world.champion.version)
+    assert found.digest == world.trained.digest
+    assert found.model_uri == world.trained.model_uri
+    assert found.run_id == world.trained.run_id
+    assert found.tags["mlops.verdict"] == "promote"
+    assert set(found.aliases) == {"challenger", "champion"}
+
+
+def test_a_version_made_by_hand_has_no_digest_and_is_never_loaded(own_world: World) -> None:
+    client = own_world.tracking.client
+    made = client.create_model_version("late_orders", own_world.trained.model_uri)
+    found = own_world.tracking.by_version("late_orders", str(made.version))
+    assert (found.digest, found.run_id) == ("", "")
+    with pytest.raises(UnsafeModelError):
+        own_world.tracking.load(found.model_uri, found.digest)

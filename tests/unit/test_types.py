@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import json
+
+from mlops_tasks.types import Check, MonitorResult, Pin, TrainingPin
+
+
+def test_a_training_pin_survives_json() -> None:
+    pin = Pin("orders", 3, "2024-03-01", "2024-03-09", ("a", "b"), 7, "d" * 64)
+    whole = TrainingPin(
+        as_of="2024-03-11",
+        train=("2024-03-01", "2024-03-05"),
+        evaluation=("2024-03-06", "2024-03-09"),
+        inputs={"orders": pin, "traffic": pin},
+        labels=pin,
+    )
+    assert TrainingPin.from_json(json.loads(json.dumps(whole.as_json()))) == whole
+
+
+def test_alarms_are_the_checks_that_alarm() -> None:
+    quiet = Check("a", None, 0.2, False, "too few rows to tell")
+    loud = Check("b", 0.5, 0.2, True, "moved")
+    result = MonitorResult("2024-03-01", "2024-03-03", 9, "1", (quiet, loud))
+    assert result.alarms == (loud,)

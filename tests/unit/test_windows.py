@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from mlops_tasks.exceptions import NoLabelsError, SchemaMismatchError, SpecError
+from mlops_tasks.windows import (
+    day_blocks,
+    feature_rows,
+    labelled_rows,
+    pin_training_data,
+    shift_day,
+)
+from tests.unit.orders import ROWS_PER_DAY, day, fill_lake, project, rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.spec import ModelSpec
+    from tests.unit.conftest import World
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> ModelSpec:
+    return project(tmp_path / "short", train_days=3, evaluation_days=2)
+
+
+@pytest.fixture
+def filled(short: ModelSpec, lake: Lake) -> Lake:
+    fill_lake(lake, short, range(8), n=5)
+    return lake
+
+
+def test_days_are_counted_over_months_and_leap_years() -> None:
+    assert shift_day("2024-02-28", 2) == "2024-03-01"
+    assert shift_day("2024-01-01", -1) == "2023-12-31"
+
+
+def test_only_days_whose_labels_are_due_are_used(short: ModelSpec, filled: Lake) -> None:
+    pin = pin_training_data(short, day(7), lake=filled)
+    assert pin.train == (day(1), day(3))
+    assert pin.evaluation == (day(4), day(5)), "labels of a day are due two nights later"
+    assert pin.as_of == day(7)
+
+
+def test_as_of_an_earlier_night_less_is_known(short: ModelSpec, filled: Lake) -> None:
+    pin = pin_training_data(short, day(5), lake=filled)
+    assert (pin.train, pin.evaluation) == ((day(0), day(1)), (day(2), day(3)))
+
+
+def test_a_day_that_any_table_lacks_is_not_used(short: ModelSpec, filled: Lake) -> None:
+    none = rows_of(5)["deliveries"].slice(0, 0)
+    filled.overwrite_partition("deliveries", day(5), none, token=2**40)
+    assert pin_training_data(short, day(7), lake=filled).evaluation == (day(3), day(4))
+
+
+def test_the_pin_names_exact_versions_and_the_days_looked_back(
+    short: ModelSpec, filled: Lake
+) -> None:
+    pin = pin_training_data(short, day(7), lake=filled)
+    orders, traffic = pin.inputs["orders"], pin.inputs["traffic"]
+    assert (orders.first, orders.last, orders.n_rows) == (day(1), day(5), 5 * 5)
+    assert (traffic.first, traffic.last, traffic.n_rows) == (day(0), day(5), 6 * 48)
+    assert (pin.labels.table, pin.labels.first) == ("deliveries", day(1))
+    for table in (orders, traffic, pin.labels):
+        assert table.version == filled.version(table.table)
+
+
+@pytest.mark.parametrize("n_days", [0, 1, 2])
+def test_too_few_days_are_an_error_with_both_numbers(
+    short: ModelSpec, lake: Lake, n_days: int
+) -> None:
+    fill_lake(lake, short, range(n_days), n=5)
+    with pytest.raises(NoLabelsError, match=rf"{n_days} labelled days are known .* takes 2"):
+        pin_training_data(short, day(9), lake=lake)
+
+
+@pytest.mark.parametrize("night", ["20240308", "2024-3-8", "yesterday", ""])
+def test_a_night_is_a_day_or_an_error(short: ModelSpec, filled: Lake, night: str) -> None:
+    with pytest.raises(SpecError, match="is not a day: write it as YYYY-MM-DD"):
+        pin_training_data(short, night, lake=filled)
+
+
+def test_rows_are_read_at_the_pinned_versions(short: ModelSpec, filled: Lake) -> None:
+    pin = pin_training_data(short, day(7), lake=filled)
+    before = labelled_rows(short, pin, pin.train, lake=filled)
+    for dataset in short.datasets:
+        late = rows_of(3, n=9)[dataset.name].slice(0, 9)
+        filled.overwrite_partition(dataset.name, day(2), late, token=2**40)
+    assert labelled_rows(short, pin, pin.train, lake=filled) == before
+
+
+def test_every_window_has_its_own_rows_and_labels(short: ModelSpec, filled: Lake) -> None:
+    pin = pin_training_data(short, day(7), lake=filled)
+    train = labelled_rows(short, pin, pin.train, lake=filled)
+    evaluation = labelled_rows(short, pin, pin.evaluation, lake=filled)
+    ids = {window: {x.split("/")[0] for x in rows.column("order_id").to_pylist()}
+           for window, rows in (("train", train), ("evaluation", evaluation))}  # fmt: skip
+    assert ids == {"train": {day(1), day(2), day(3)}, "evaluation": {day(4), day(5)}}
+    truth = {
+        row["order_id"]: int(row["minutes_late"] > 10)
+        for n in range(1, 6)
+        for row in rows_of(n, n=5)["deliveries"].to_pylist()
+    }
+    both = pa.concat_tables([train, evaluation]).to_pylist()
+    assert all(row["y"] == truth[row["order_id"]] for row in both)
+
+
+def test_the_first_hours_of_a_day_see_the_day_before(world: World) -> None:
+    """The lookback of an input is what makes training and scoring see the same."""
+    whole = feature_rows(world.spec, world.lake, first=day(3), last=day(5))
+    alone = feature_rows(world.spec, world.lake, first=day(4), last=day(4))
+    wanted = [row for row in whole.to_pylist() if row["order_id"].startswith(day(4))]
+    assert alone.to_pylist() == wanted
+    assert alone.num_rows == ROWS_PER_DAY
+
+
+def test_a_changed_file_is_noticed_before_training(own_world: World) -> None:
+    from dataclasses import replace
+
+    from mlops_tasks.training import train
+
+    labels = replace(own_world.pin.labels, digest="0" * 64)
+    with pytest.raises(SchemaMismatchError, match=r"'deliveries'.*the files were changed"):
+        train(
+            own_world.spec,
+            replace(own_world.pin, labels=labels),
+            lake=own_world.lake,
+            tracking=own_world.tracking,
+        )
+
+
+@pytest.mark.parametrize(
+    ("hours", "blocks"),
+    [
+        ([0, 71, 72, 143], [0, 0, 1, 1]),  # six days, two whole blocks of three
+        ([0, 71, 72, 143, 145], [0, 0, 1, 1, 1]),  # the first hours of a seventh day
+        ([0, 71, 72, 100], [0, 0, 0, 0]),  # five days: only one block is whole
+        ([0, 30], [0, 0]),  # less than one block
+    ],
+)
+def test_blocks_are_whole_and_take_what_is_left_at_the_end(
+    spec: ModelSpec, hours: list[int], blocks: list[int]
+) -> None:
+    midnight = datetime(2024, 3, 1, tzinfo=UTC)
+    moments = pa.array([midnight + timedelta(hours=h) for h in hours], pa.timestamp("us", "UTC"))
+    assert day_blocks(spec, pa.table({"asked_at": moments})).tolist() == blocks
+
+
+def test_a_few_late_hours_do_not_hide_drift(world: World) -> None:
+    """Otherwise those few rows would set the threshold of every column."""
+    from mlops_tasks.features import feature_frame
+    from mlops_tasks.profile import profile_frame
+
+    rows = labelled_rows(world.spec, world.pin, world.pin.train, lake=world.lake)
+    later = pc.add(rows.column("asked_at"), pa.scalar(timedelta(hours=2)))
+    local = rows.set_column(1, "asked_at", later)
+    for shifted in (rows, local):
+        found = profile_frame(feature_frame(world.spec, rows), day_blocks(world.spec, shifted))
+        assert max(found[name].typical for name in ("shop", "items", "express")) < 0.1
