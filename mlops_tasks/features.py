@@ -209,7 +209,6 @@ def _connect() -> Iterator[duckdb.DuckDBPyConnection]:
             "python_enable_replacements": False,
             "memory_limit": os.environ.get("MLOPS_DUCKDB_MEMORY", "1GB"),
             "temp_directory": spill,
-            "TimeZone": "UTC",
         }
         with duckdb.connect(config=config) as connection:
             yield connection
