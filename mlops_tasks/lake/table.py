@@ -201,8 +201,9 @@ class Lake:
         """Read the rows of given commits into memory; parameters and errors as for `read`."""
         import pyarrow as pa
 
+        names = list(columns or self.schema(table).names)
         try:
-            return self.scan(table, commits).to_table(columns=columns and list(columns))
+            return self.scan(table, commits).to_table(columns=names)
         except (OSError, pa.ArrowException) as error:
             raise DamagedTableError(
                 f"table {table!r}: a data file cannot be read as it was written ({error}); restore "
@@ -210,15 +211,22 @@ class Lake:
             ) from error
 
     def scan(self, table: str, commits: Iterable[Commit]) -> ds.Dataset:
-        """Return a dataset over the rows of given commits, to be streamed batch by batch."""
+        """Return a dataset over the rows of given commits, to be streamed batch by batch.
+
+        It also has the partition column, for those who ask for it.
+        """
+        import pyarrow as pa
         import pyarrow.dataset as ds
 
         folder = self.folder(table)
         paths = [file.path for commit in commits for file in commit.files if file.n_rows]
         checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+        days = pa.schema([pa.field(PARTITION_COLUMN, pa.string())])
         return ds.dataset(
             [str(folder / path) for path in paths],
-            schema=self.schema(table),
+            schema=with_partition(self.schema(table)),
+            partitioning=ds.partitioning(days, flavor="hive"),
+            partition_base_dir=str(folder),
             format=ds.ParquetFileFormat(default_fragment_scan_options=checked),
         )
 
