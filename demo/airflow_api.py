@@ -92,7 +92,15 @@ class AirflowApi:
         rows = self._http.pages("/api/v2/importErrors", "import_errors")
         return [f"{row['filename']}: {row['stack_trace']}" for row in rows]
 
-    def trigger(self, dag_id: str, partition_key: str, *, run_id: str, note: str = "") -> DagRun:
+    def trigger(
+        self,
+        dag_id: str,
+        partition_key: str,
+        *,
+        run_id: str,
+        note: str = "",
+        conf: dict[str, str] | None = None,
+    ) -> DagRun:
         """Start a run for one partition, or find the run of that id if it was started before.
 
         Parameters
@@ -103,6 +111,8 @@ class AirflowApi:
             Identity of the run; makes the call repeatable.
         note : str, optional
             A sentence shown beside the run.
+        conf : dict of str to str, optional
+            Values for the Dag's parameters.
 
         Returns
         -------
@@ -117,6 +127,7 @@ class AirflowApi:
             "run_after": (datetime.now(UTC) - timedelta(seconds=1)).isoformat(),
             "partition_key": partition_key,
             "note": note or None,
+            "conf": conf or {},
         }
         try:
             return dag_run(self._http.send("POST", path, json=body))
@@ -125,7 +136,9 @@ class AirflowApi:
                 raise
         return dag_run(self._http.send("GET", f"{path}/{_quoted(run_id)}"))
 
-    def backfill(self, dag_id: str, first: str, last: str, *, max_active_runs: int) -> int:
+    def backfill(
+        self, dag_id: str, first: str, last: str, *, max_active_runs: int, conf: dict[str, str]
+    ) -> int:
         """Start a backfill over the partitions `first` to `last`, those that succeeded left out.
 
         Parameters
@@ -136,6 +149,8 @@ class AirflowApi:
             Partition days, both inclusive.
         max_active_runs : int
             Runs at the same time.
+        conf : dict of str to str
+            Values for the Dag's parameters.
 
         Returns
         -------
@@ -149,6 +164,7 @@ class AirflowApi:
             "to_date": f"{last}T23:59:59Z",
             "max_active_runs": max_active_runs,
             "reprocess_behavior": "failed",
+            "dag_run_conf": conf,
         }
         return int(self._http.send("POST", "/api/v2/backfills", json=body)["id"])
 

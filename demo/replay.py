@@ -111,7 +111,7 @@ class Replay:
         key = night.isoformat()
         self.source.advance(night)
         for step in ingestion(night):
-            self._start(step)
+            self._start(step, known_at=night)
         wait_until_quiet(self.api, watch)
         self._expect_success(SCORE, key, "the events of flights.ingest and weather.ingest")
         self._start(Step(DECIDE, key))
@@ -155,12 +155,14 @@ class Replay:
             f"the ledger has no decision of {night}, although {DECIDE} succeeded; look at its run"
         )
 
-    def _start(self, step: Step) -> None:
+    def _start(self, step: Step, *, known_at: date | None = None) -> None:
         self.api.trigger(
             step.dag_id,
             step.partition_key,
             run_id=f"replay__{step.partition_key}",
             note="Started by the demo, as the airline's clock says.",
+            # The run is of today, what it takes in was known on a night of 2013.
+            conf={"known_at": known_at.isoformat()} if known_at else None,
         )
 
     def _wait_for_dags(self) -> None:
@@ -207,7 +209,13 @@ class Replay:
         for part, keys in missing.items():
             if keys and not self._is_going_on(part.dag_id):
                 first, last = part.first.isoformat(), part.last.isoformat()
-                self.api.backfill(part.dag_id, first, last, max_active_runs=BACKFILL_RUNS)
+                self.api.backfill(
+                    part.dag_id,
+                    first,
+                    last,
+                    max_active_runs=BACKFILL_RUNS,
+                    conf={"known_at": HISTORY_END.isoformat()},
+                )
         return {f"{part.dag_id} {key}" for part, keys in missing.items() for key in keys}
 
     def _is_going_on(self, dag_id: str) -> bool:

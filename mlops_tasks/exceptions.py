@@ -13,6 +13,7 @@
     ├── ValidationFailedError         a critical expectation failed: nothing was published
     ├── UnknownExpectationError       a suite names an expectation that does not exist
     ├── PartitionNotFoundError        a table or partition that was never published
+    ├── DamagedTableError             a table is not what was committed to it
     ├── StaleAttemptError             a newer attempt has already committed: this one is fenced off
     ├── LeakageError                  something known only later would enter the features
     ├── FeatureError                  the features cannot be used for training or scoring
@@ -24,6 +25,7 @@
 
 __all__ = [
     "CommitConflictError",
+    "DamagedTableError",
     "EmptyPartitionError",
     "FeatureError",
     "LeakageError",
@@ -86,6 +88,10 @@ class UnknownExpectationError(MlopsError):
 
 class PartitionNotFoundError(MlopsError):
     """A table or partition was never published."""
+
+
+class DamagedTableError(MlopsError):
+    """A table, a file or a pin is not what was committed."""
 
 
 class StaleAttemptError(MlopsError):

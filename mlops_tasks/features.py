@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
 
+from mlops_tasks.digest import row_hashes
 from mlops_tasks.exceptions import FeatureError, LeakageError, NoLabelsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import duckdb
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
     from mlops_tasks.spec import ModelSpec
 
-__all__ = ["build_features", "build_targets", "feature_frame", "join_targets"]
+    Rows: TypeAlias = pa.Table | ds.Dataset
+
+__all__ = ["build_features", "build_targets", "feature_batches", "feature_frame", "join_targets"]
 
 TARGET = "y"
+_BATCH_ROWS = 100_000
 
 
-def build_features(spec: ModelSpec, inputs: Mapping[str, pa.Table]) -> pa.Table:
+def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
     """Run ``features.sql`` over the given rows and check what comes out.
 
     Parameters
     ----------
     spec : ModelSpec
         The model.
-    inputs : mapping of str to Table
-        One table per input dataset, under its name. Nothing else can be read by the query:
+    inputs : mapping of str to Table or Dataset
+        The rows of each input dataset, under its name. Nothing else can be read by the query:
         neither files nor the label dataset.
 
     Returns
@@ -44,15 +52,64 @@ def build_features(spec: ModelSpec, inputs: Mapping[str, pa.Table]) -> pa.Table:
         If columns are missing or of another type, rows are lost or doubled, or a number is
         infinite.
     """
-    table = _run(spec, inputs)
-    needed = [*spec.key, spec.as_of, *spec.observed_at, *spec.features]
-    missing = [name for name in needed if name not in table.schema.names]
-    if missing:
-        raise FeatureError(f"{_place(spec)} gives no column {missing}; add it to the SELECT list")
-    _check_rows(spec, table, inputs[spec.rows.name].num_rows)
-    _check_time(spec, table)
-    _check_numbers(spec, table)
-    return table.select([*spec.key, spec.as_of, *spec.features])
+    import pyarrow as pa
+
+    batches = list(feature_batches(spec, inputs))
+    return pa.Table.from_batches(batches)
+
+
+def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.RecordBatch]:
+    """Run ``features.sql`` as a stream: the same rows and checks as `build_features`.
+
+    Parameters
+    ----------
+    spec, inputs
+        As for `build_features`. Datasets are streamed too; above the memory limit of
+        ``MLOPS_DUCKDB_MEMORY`` (default 1GB) the query spills to disk.
+
+    Yields
+    ------
+    RecordBatch
+        At least one, empty if there are no rows. That no row was lost is known, and raised, only
+        at the end: nothing may be published before the stream has ended.
+    """
+    import pyarrow as pa
+
+    expected = _count(inputs[spec.rows.name])
+    keys = _KeyCount(spec)
+    with _connect() as connection, _result(spec, inputs, connection) as reader:
+        _check_columns(spec, reader.schema)
+        wanted = [*spec.key, spec.as_of, *spec.features]
+        yield pa.RecordBatch.from_pylist([], reader.schema).select(wanted)
+        for batch in reader:
+            keys.add(batch)
+            _check_time(spec, batch)
+            _check_numbers(spec, batch)
+            yield batch.select(wanted)
+    if keys.n_rows != expected or keys.n_keys != expected:
+        raise FeatureError(
+            f"{_place(spec)} gives {keys.n_rows} rows, {keys.n_keys} of them with a key of their "
+            f"own, for {expected} rows of {spec.rows.name!r}: a join loses or doubles rows"
+        )
+
+
+class _KeyCount:
+    """Count rows and different keys of a stream that is ordered by key."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.key = list(spec.key)
+        self.n_rows = self.n_keys = 0
+        self._last: int | None = None
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        import pyarrow as pa
+
+        hashes = row_hashes(pa.Table.from_batches([rows.select(self.key)]))
+        if not len(hashes):
+            return
+        self.n_rows += len(hashes)
+        self.n_keys += int((hashes[1:] != hashes[:-1]).sum()) + (int(hashes[0]) != self._last)
+        self._last = int(hashes[-1])
 
 
 def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
@@ -122,15 +179,15 @@ def join_targets(spec: ModelSpec, rows: pa.Table, targets: pa.Table) -> pa.Table
     return joined
 
 
-def feature_frame(spec: ModelSpec, rows: pa.Table) -> pd.DataFrame:
+def feature_frame(spec: ModelSpec, rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
     """Return the features as the frame that the estimator sees, categorical columns first.
 
     Parameters
     ----------
     spec : ModelSpec
         The model.
-    rows : Table
-        From `build_features`; nulls become NaN.
+    rows : Table or RecordBatch
+        From `build_features` or `feature_batches`; nulls become NaN.
 
     Returns
     -------
@@ -141,53 +198,64 @@ def feature_frame(spec: ModelSpec, rows: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
+@contextmanager
+def _connect() -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database that sees only what is registered: no files, no network, no variables."""
     import duckdb
 
-    return duckdb.connect(
-        config={"enable_external_access": False, "python_enable_replacements": False}
-    )
+    with tempfile.TemporaryDirectory(prefix="features-") as spill:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "enable_external_access": False,
+            "python_enable_replacements": False,
+            "memory_limit": os.environ.get("MLOPS_DUCKDB_MEMORY", "1GB"),
+            "temp_directory": spill,
+        }
+        with duckdb.connect(config=config) as connection:
+            yield connection
 
 
-def _run(spec: ModelSpec, inputs: Mapping[str, pa.Table]) -> pa.Table:
+@contextmanager
+def _result(
+    spec: ModelSpec, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection
+) -> Iterator[pa.RecordBatchReader]:
+    """Run the query and name what went wrong, also while its rows are fetched."""
     import duckdb
 
     sql = spec.features_sql.read_text().strip().rstrip(";")
     keys = ", ".join(f'"{name}"' for name in spec.key)
-    with _connect() as connection:
-        for name, rows in inputs.items():
-            connection.register(name, rows)
-        try:
-            return connection.sql(
-                f"SELECT * FROM ({sql}\n) ORDER BY {keys}"  # noqa: S608 (the project's own file)
-            ).to_arrow_table()
-        except duckdb.CatalogException as error:
-            label = spec.label.dataset.name
-            if label in str(error):
-                raise LeakageError(
-                    f"{_place(spec)} reads {label!r}, which is known only afterwards; features may "
-                    f"read {sorted(inputs)}"
-                ) from error
-            raise FeatureError(f"{_place(spec)}: {error}") from error
-        except duckdb.Error as error:
-            raise FeatureError(f"{_place(spec)} does not run: {error}") from error
+    for name, rows in inputs.items():
+        connection.register(name, rows)
+    try:
+        query = f"SELECT * FROM ({sql}\n) ORDER BY {keys}"  # noqa: S608 (the project's own file)
+        yield connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+    except duckdb.CatalogException as error:
+        label = spec.label.dataset.name
+        if label in str(error):
+            raise LeakageError(
+                f"{_place(spec)} reads {label!r}, which is known only afterwards; features may "
+                f"read {sorted(inputs)}"
+            ) from error
+        raise FeatureError(f"{_place(spec)}: {error}") from error
+    except duckdb.Error as error:
+        raise FeatureError(f"{_place(spec)} does not run: {error}") from error
+
+
+def _count(rows: Rows) -> int:
+    return int(rows.num_rows if hasattr(rows, "num_rows") else rows.count_rows())
 
 
 def _place(spec: ModelSpec) -> str:
     return f"model {spec.name!r}, {spec.features_sql.name}"
 
 
-def _check_rows(spec: ModelSpec, table: pa.Table, expected: int) -> None:
-    n_keys = table.group_by(list(spec.key)).aggregate([]).num_rows
-    if table.num_rows != expected or n_keys != expected:
-        raise FeatureError(
-            f"{_place(spec)} gives {table.num_rows} rows, {n_keys} of them with a key of their "
-            f"own, for {expected} rows of {spec.rows.name!r}: a join loses or doubles rows"
-        )
+def _check_columns(spec: ModelSpec, schema: pa.Schema) -> None:
+    needed = [*spec.key, spec.as_of, *spec.observed_at, *spec.features]
+    missing = [name for name in needed if name not in schema.names]
+    if missing:
+        raise FeatureError(f"{_place(spec)} gives no column {missing}; add it to the SELECT list")
 
 
-def _check_time(spec: ModelSpec, table: pa.Table) -> None:
+def _check_time(spec: ModelSpec, table: pa.RecordBatch) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -210,7 +278,7 @@ def _check_time(spec: ModelSpec, table: pa.Table) -> None:
             )
 
 
-def _check_numbers(spec: ModelSpec, table: pa.Table) -> None:
+def _check_numbers(spec: ModelSpec, table: pa.RecordBatch) -> None:
     import pyarrow.compute as pc
     import pyarrow.types as pt
 

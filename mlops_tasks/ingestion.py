@@ -38,7 +38,13 @@ def raw_table(spec: DatasetSpec) -> str:
 
 
 def ingest(
-    spec: DatasetSpec, partition: str, *, source: Engine, lake: Lake, token: int
+    spec: DatasetSpec,
+    partition: str,
+    *,
+    source: Engine,
+    lake: Lake,
+    token: int,
+    known_at: str | None = None,
 ) -> IngestResult:
     """Run the dataset's query for one day and overwrite the day's raw partition.
 
@@ -54,6 +60,8 @@ def ingest(
         Where to.
     token : int
         Number of this attempt, from `Ledger.next_token`.
+    known_at : str, optional
+        Day as of which the rows are known; today (UTC) by default.
 
     Returns
     -------
@@ -81,7 +89,7 @@ def ingest(
             "nothing was published. If the day is late, run this task again once it is there; "
             "if it will never come, mark the task as success"
         )
-    raw = lake.overwrite_partition(raw_table(spec), partition, rows, token=token)
+    raw = lake.overwrite_partition(raw_table(spec), partition, rows, token=token, known_at=known_at)
     return IngestResult(raw=raw, query_s=round(query_s, 3))
 
 

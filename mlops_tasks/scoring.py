@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import PartitionNotFoundError
-from mlops_tasks.features import feature_frame
+from mlops_tasks.features import feature_batches, feature_frame
 from mlops_tasks.types import ScoreResult
-from mlops_tasks.windows import feature_rows
+from mlops_tasks.windows import published_inputs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     import pyarrow as pa
 
@@ -28,8 +31,11 @@ def score(
     lake: Lake,
     tracking: Tracking,
     token: int,
+    known_at: str | None = None,
 ) -> ScoreResult:
     """Predict every row of one day with one model version and publish the partition.
+
+    Rows are streamed: memory does not grow with the day.
 
     Parameters
     ----------
@@ -43,6 +49,8 @@ def score(
         Where data and model are.
     token : int
         Number of this attempt, from `Ledger.next_token`.
+    known_at : str, optional
+        Day as of which the predictions are known; today (UTC) by default.
 
     Returns
     -------
@@ -59,24 +67,54 @@ def score(
     FeatureError, LeakageError
         If the features cannot be built.
     """
-    rows = feature_rows(spec, lake, first=partition, last=partition)
-    if rows.num_rows == 0:
+    inputs = published_inputs(spec, lake, first=partition, last=partition)
+    if inputs[spec.rows.name].count_rows() == 0:
         raise PartitionNotFoundError(
             f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
             f"{spec.rows.name}.ingest for that day first"
         )
-    frame = feature_frame(spec, rows)
     model = tracking.load(champion.model_uri, champion.digest)
-    scores = model.predict_proba(frame)[:, 1]
+    stream = _Scored(spec, model, champion.version)
     predictions = lake.overwrite_partition(
-        spec.predictions_table, partition, _table(spec, rows, scores, champion.version), token=token
+        spec.predictions_table, partition, stream.reader(inputs), token=token, known_at=known_at
     )
     return ScoreResult(
         predictions=predictions,
         model_version=champion.version,
-        mean_score=round(float(scores.mean()), 5),
-        unseen_categories=unseen_categories(model, frame, spec.categorical),
+        mean_score=round(stream.total / max(predictions.n_rows, 1), 5),
+        unseen_categories=dict(stream.unseen),
     )
+
+
+class _Scored:
+    """The predictions as a stream, with what is counted on the way."""
+
+    def __init__(self, spec: ModelSpec, model: Any, version: str) -> None:
+        self.spec, self.model, self.version = spec, model, version
+        self.total = 0.0
+        self.unseen: Counter[str] = Counter()
+
+    def reader(self, inputs: Mapping[str, Any]) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        batches = feature_batches(self.spec, inputs)
+        first = next(batches)  # the empty one, for its schema
+        keys = [first.schema.field(name) for name in self.spec.key]
+        columns = [*keys, pa.field("score", pa.float64()), pa.field("model_version", pa.string())]
+        schema = pa.schema(columns)
+        scored = (self._score(batch, schema) for batch in batches if batch.num_rows)
+        return pa.RecordBatchReader.from_batches(schema, scored)
+
+    def _score(self, rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        frame = feature_frame(self.spec, rows)
+        scores = self.model.predict_proba(frame)[:, 1]
+        self.total += float(scores.sum())
+        self.unseen.update(unseen_categories(self.model, frame, self.spec.categorical))
+        keys = [rows.column(name) for name in self.spec.key]
+        versions = pa.array([self.version] * rows.num_rows, pa.string())
+        return pa.RecordBatch.from_arrays([*keys, pa.array(scores), versions], schema=schema)
 
 
 def unseen_categories(
@@ -115,12 +153,3 @@ def _known_categories(model: Any) -> dict[str, list[Any]]:
         if hasattr(encoder, "categories_")
         for column, known in zip(columns, encoder.categories_, strict=True)
     }
-
-
-def _table(spec: ModelSpec, rows: pa.Table, scores: Any, version: str) -> pa.Table:
-    import pyarrow as pa
-
-    keys = rows.select(list(spec.key))
-    return keys.append_column("score", pa.array(scores, pa.float64())).append_column(
-        "model_version", pa.array([version] * keys.num_rows, pa.string())
-    )

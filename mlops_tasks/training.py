@@ -49,13 +49,13 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         If the window has no labels or only one class.
     FeatureError
         If the features cannot be built, or one of them has no value at all.
-    SchemaMismatchError
+    DamagedTableError
         If the pinned rows are not what they were.
     UnsafeModelError
         If the estimator holds types outside the allow-list.
     """
     for table in (*pin.inputs.values(), pin.labels):
-        lake.read_pin(table)
+        lake.verify_pin(table)
     rows = labelled_rows(spec, pin, pin.train, lake=lake)
     frame, target = feature_frame(spec, rows), rows.column("y").to_numpy()
     _refuse_empty(spec, pin, frame)

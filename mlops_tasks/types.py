@@ -69,18 +69,42 @@ class ValidationResult:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """An exact, immutable version of a range of partitions of one table.
+    """The exact, immutable rows of a range of days of one table.
 
-    The version is a number, never a time: clocks skew. ``first`` and ``last`` are inclusive.
+    Attributes
+    ----------
+    table : str
+        The table.
+    first, last : str
+        First and last day, both inclusive.
+    versions : tuple of int
+        For each day that has rows, in order, the version of the table that wrote it. Numbers,
+        never times: clocks skew.
+    columns : tuple of str
+        Columns of the rows.
+    n_rows : int
+        Number of rows.
+    digest : str
+        Digest of the whole content; it depends on no row order, file or library.
     """
 
     table: str
-    version: int
     first: str
     last: str
+    versions: tuple[int, ...]
     columns: tuple[str, ...]
     n_rows: int
     digest: str
+
+    @property
+    def version(self) -> int:
+        """Newest version among the days."""
+        return max(self.versions, default=-1)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Pin:
+        """Rebuild the pin from ``dataclasses.asdict`` after a trip through JSON."""
+        return cls(**{**raw, "columns": tuple(raw["columns"]), "versions": tuple(raw["versions"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +128,13 @@ class TrainingPin:
             as_of=raw["as_of"],
             train=(raw["train"][0], raw["train"][1]),
             evaluation=(raw["evaluation"][0], raw["evaluation"][1]),
-            inputs={name: _pin(pin) for name, pin in raw["inputs"].items()},
-            labels=_pin(raw["labels"]),
+            inputs={name: Pin.from_json(pin) for name, pin in raw["inputs"].items()},
+            labels=Pin.from_json(raw["labels"]),
         )
 
     def as_json(self) -> dict[str, Any]:
         """Return the record as plain JSON types."""
         return asdict(self)
-
-
-def _pin(raw: dict[str, Any]) -> Pin:
-    return Pin(**{**raw, "columns": tuple(raw["columns"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,9 @@ def validate(
     # Also where rows of an earlier run were kept back that the source has mended since.
     if refused or raw.partition in lake.partitions(quarantine_table(spec)):
         _keep_back(spec, raw.partition, rows, reasons, lake=lake, token=token)
-    published = lake.overwrite_partition(spec.name, raw.partition, good, token=token)
+    published = lake.overwrite_partition(
+        spec.name, raw.partition, good, token=token, known_at=_known_at(raw, lake)
+    )
     return ValidationResult(
         published=published,
         n_rows_in=rows.num_rows,
@@ -98,6 +100,13 @@ def validate(
         warnings=tuple(warnings),
         changed=published.digest != published_digest,
     )
+
+
+def _known_at(raw: PartitionVersion, lake: Lake) -> str:
+    """Return the day as of which the raw rows were known; what is published was known then too."""
+    day = raw.partition
+    (commit,) = lake.commits(raw.table, first=day, last=day, version=raw.version)
+    return commit.known_at
 
 
 def _read(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> pa.Table:

@@ -11,15 +11,21 @@ from mlops_tasks.lake import check_partition
 from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import ModelSpec
 
-__all__ = ["day_blocks", "feature_rows", "labelled_rows", "pin_training_data", "shift_day"]
+__all__ = [
+    "day_blocks",
+    "feature_rows",
+    "labelled_rows",
+    "pin_training_data",
+    "published_inputs",
+    "shift_day",
+]
 
 
 def shift_day(day: str, days: int) -> str:
@@ -53,7 +59,8 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     spec : ModelSpec
         The model.
     as_of : str
-        The night, ``YYYY-MM-DD``. Only days whose label delay has passed by then are used.
+        The night, ``YYYY-MM-DD``. Only days whose label delay has passed by then are used, and
+        of every day only what was known by then: a later correction changes no earlier training.
     lake : Lake
         The data.
 
@@ -83,7 +90,10 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     first, last = training[0], evaluation[-1]
     inputs = {
         item.dataset.name: lake.pin(
-            item.dataset.name, first=shift_day(first, -item.lookback_days), last=last
+            item.dataset.name,
+            first=shift_day(first, -item.lookback_days),
+            last=last,
+            known_at=as_of,
         )
         for item in spec.inputs
     }
@@ -92,19 +102,12 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
         train=(first, training[-1]),
         evaluation=(evaluation[0], last),
         inputs=inputs,
-        labels=lake.pin(spec.label.dataset.name, first=first, last=last),
+        labels=lake.pin(spec.label.dataset.name, first=first, last=last, known_at=as_of),
     )
 
 
-def feature_rows(
-    spec: ModelSpec,
-    lake: Lake,
-    *,
-    first: str,
-    last: str,
-    versions: Mapping[str, int] | None = None,
-) -> pa.Table:
-    """Return key, `as_of` and features of all rows from `first` to `last`, both inclusive.
+def feature_rows(spec: ModelSpec, lake: Lake, *, first: str, last: str) -> pa.Table:
+    """Return key, `as_of` and features of all rows from `first` to `last`, as published now.
 
     Parameters
     ----------
@@ -113,25 +116,37 @@ def feature_rows(
     lake : Lake
         The data.
     first, last : str
-        Days.
-    versions : mapping of str to int, optional
-        Table version by dataset; the newest by default.
+        Days, both inclusive.
 
     Returns
     -------
     Table
         From `build_features`.
     """
-    inputs = {
-        item.dataset.name: lake.read(
-            item.dataset.name,
-            first=shift_day(first, -item.lookback_days),
-            last=last,
-            version=None if versions is None else versions[item.dataset.name],
-        )
-        for item in spec.inputs
-    }
-    return build_features(spec, inputs)
+    return build_features(spec, published_inputs(spec, lake, first=first, last=last))
+
+
+def published_inputs(
+    spec: ModelSpec, lake: Lake, *, first: str, last: str
+) -> dict[str, ds.Dataset]:
+    """Return what ``features.sql`` may read for the rows of some days, to be streamed.
+
+    Parameters
+    ----------
+    spec, lake, first, last
+        As for `feature_rows`.
+
+    Returns
+    -------
+    dict of str to Dataset
+        By dataset, each with its look-back before `first`.
+    """
+    inputs = {}
+    for item in spec.inputs:
+        name = item.dataset.name
+        start = shift_day(first, -item.lookback_days)
+        inputs[name] = lake.scan(name, lake.commits(name, first=start, last=last))
+    return inputs
 
 
 def labelled_rows(
@@ -156,10 +171,14 @@ def labelled_rows(
         Key, `as_of`, features and ``y``, ordered by key.
     """
     first, last = window
-    versions = {name: table.version for name, table in pin.inputs.items()}
-    rows = feature_rows(spec, lake, first=first, last=last, versions=versions)
-    labels = lake.read(pin.labels.table, first=first, last=last, version=pin.labels.version)
-    return join_targets(spec, rows, build_targets(spec, labels))
+    inputs = {
+        item.dataset.name: lake.read_pin(
+            pin.inputs[item.dataset.name], first=shift_day(first, -item.lookback_days), last=last
+        )
+        for item in spec.inputs
+    }
+    labels = lake.read_pin(pin.labels, first=first, last=last)
+    return join_targets(spec, build_features(spec, inputs), build_targets(spec, labels))
 
 
 def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:
@@ -192,5 +211,5 @@ def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:
 def _usable_days(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
     """List the days that every table has and whose labels are due by the night `as_of`."""
     due = shift_day(as_of, -spec.label.dataset.delay_days)
-    tables = [set(lake.partitions(dataset.name)) for dataset in spec.datasets]
+    tables = [set(lake.partitions(dataset.name, known_at=as_of)) for dataset in spec.datasets]
     return sorted(day for day in set.intersection(*tables) if day <= due)

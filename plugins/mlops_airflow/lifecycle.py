@@ -115,8 +115,16 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, days: int, outlet: Asset) -> DA
         start_date=_midnight(dataset.start),
         end_date=None if dataset.end is None else _midnight(dataset.end, days=days + 2),
         max_active_runs=8,
+        params={
+            "known_at": Param(
+                None,
+                type=["null", "string"],
+                format="date",
+                description="Night as of which the rows are known (day, YYYY-MM-DD); empty: now",
+            )
+        },
     ) as dag:
-        raw = IngestPartitionOperator(task_id="ingest", dataset=dataset).output
+        raw = IngestPartitionOperator(task_id="ingest", dataset=dataset, nights=days).output
         ValidatePartitionOperator(task_id="validate", dataset=dataset, raw=raw, outlets=[outlet])
     return dag
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mlops_tasks.spec import ModelSpec
     from mlops_tasks.tracking import RegisteredVersion, Tracking
 
-__all__ = ["StepOperator", "dag_run_name", "partition_of"]
+__all__ = ["StepOperator", "dag_run_name", "known_at", "partition_of"]
 
 
 def partition_of(context: Context) -> str:
@@ -42,6 +43,31 @@ def partition_of(context: Context) -> str:
             "YYYY-MM-DD (the field is in the trigger form)"
         )
     return key
+
+
+def known_at(context: Context, *, nights: int) -> str | None:
+    """Return the night as of which the rows that a run takes in are known.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running task. The parameter ``known_at`` wins; a scheduled run takes its day in
+        `nights` nights after it, however late it really runs.
+    nights : int
+        Nights between a day and its scheduled run.
+
+    Returns
+    -------
+    str or None
+        A day; None for a run that somebody started, which knows what is known today.
+    """
+    if given := context["params"].get("known_at"):
+        return str(given)
+    run: Any = context["dag_run"]
+    if str(run.run_type).rsplit(".", 1)[-1].lower() != "scheduled":
+        return None
+    day = date.fromisoformat(partition_of(context)) + timedelta(days=nights)
+    return day.isoformat()
 
 
 def dag_run_name(context: Context) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.database import SourceHook
-from mlops_airflow.operators.base import StepOperator, partition_of
+from mlops_airflow.operators.base import StepOperator, known_at, partition_of
 from mlops_tasks.ingestion import ingest
 
 if TYPE_CHECKING:
@@ -24,17 +24,26 @@ class IngestPartitionOperator(StepOperator):
     ----------
     dataset : DatasetSpec
         The dataset, which also names the connection of its source.
+    nights : int
+        Nights between a day and its scheduled ingestion.
     """
 
-    def __init__(self, *, dataset: DatasetSpec, **kwargs: Any) -> None:
+    def __init__(self, *, dataset: DatasetSpec, nights: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dataset = dataset
+        self.nights = nights
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ingest and return the reference to the raw partition."""
         day, source = partition_of(context), SourceHook(self.dataset.conn_id).get_conn()
-        token = self.ledger.next_token()
-        result = ingest(self.dataset, day, source=source, lake=self.lake, token=token)
+        result = ingest(
+            self.dataset,
+            day,
+            source=source,
+            lake=self.lake,
+            token=self.ledger.next_token(),
+            known_at=known_at(context, nights=self.nights),
+        )
         facts = {
             "source": self.dataset.conn_id,
             "rows": result.raw.n_rows,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
-from mlops_airflow.operators.base import StepOperator, partition_of
+from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
 from mlops_tasks.training import train
 from mlops_tasks.types import TrainingPin
 from mlops_tasks.windows import pin_training_data
@@ -42,6 +42,13 @@ class PinTrainingDataOperator(StepOperator):
         as_of = params.get("as_of") or partition_of(context)
         windows = {name: params[name] for name in ("train_days", "evaluation_days")}
         pin = pin_training_data(self.model.model_copy(update=windows), as_of, lake=self.lake)
+        self.ledger.record(  # what a pin names is never vacuumed
+            model=self.model.name,
+            kind="pin",
+            key=as_of,
+            evidence=pin.as_json(),
+            dag_run=dag_run_name(context),
+        )
         tables = [*pin.inputs.values(), pin.labels]
         facts = {
             "train": " to ".join(pin.train),

@@ -119,7 +119,7 @@ def test_silence_is_named_after_several_tries() -> None:
 def test_refusals_are_not_tried_again() -> None:
     api, server = client(lambda request: httpx.Response(422, json={"detail": "bad key"}))
     with pytest.raises(AirflowApiError):
-        api.backfill("flights.ingest", "2013-01-01", "2013-01-31", max_active_runs=4)
+        api.backfill("flights.ingest", "2013-01-01", "2013-01-31", max_active_runs=4, conf={})
     assert len(server.requests) == 1
     assert json.loads(server.requests[0].content)["to_date"] == "2013-01-31T23:59:59Z"
 

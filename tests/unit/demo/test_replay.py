@@ -32,6 +32,7 @@ class Airflow:
     ledger: Ledger
     done: list[DagRun] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    known_at: dict[str, str | None] = field(default_factory=dict)
     dags: set[str] = field(default_factory=lambda: set(ALL_DAGS))
     errors: list[str] = field(default_factory=list)
     scores: bool = True
@@ -49,8 +50,17 @@ class Airflow:
     def unpause(self, dag_ids: Any) -> None:
         self.calls.append(f"unpause {' '.join(dag_ids)}")
 
-    def trigger(self, dag_id: str, key: str, *, run_id: str, note: str = "") -> None:
+    def trigger(
+        self,
+        dag_id: str,
+        key: str,
+        *,
+        run_id: str,
+        note: str = "",
+        conf: dict[str, str] | None = None,
+    ) -> None:
         self.calls.append(f"{dag_id} {key}")
+        self.known_at[f"{dag_id} {key}"] = (conf or {}).get("known_at")
         self.finish(dag_id, key)
         if dag_id in FOLLOWERS and self.scores:
             self.finish(FOLLOWERS[dag_id], key)
@@ -67,7 +77,10 @@ class Airflow:
         run_id = f"r{len(self.done)}"
         self.done.append(DagRun(dag_id, run_id, state, key, "manual", None, None, None))
 
-    def backfill(self, dag_id: str, first: str, last: str, *, max_active_runs: int) -> int:
+    def backfill(
+        self, dag_id: str, first: str, last: str, *, max_active_runs: int, conf: dict[str, str]
+    ) -> int:
+        self.known_at[f"backfill {dag_id}"] = conf["known_at"]
         self.calls.append(f"backfill {dag_id} {first} {last}")
         day = date.fromisoformat(first)
         while day <= date.fromisoformat(last):
@@ -147,6 +160,7 @@ def test_history_comes_first_and_consumers_wake_after_the_champion(tmp_path: Pat
         f"{TRAIN} 2013-01-31",
         f"unpause {TRAIN} {MODEL}.score {MODEL}.monitor {MODEL}.decide",
     ]
+    assert airflow.known_at["backfill arrivals.ingest"] == "2013-01-31"
 
 
 def test_preparing_twice_repeats_nothing(tmp_path: Path) -> None:

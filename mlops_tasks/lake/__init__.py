@@ -1,0 +1,19 @@
+"""The lake: Delta tables partitioned by day, written by one helper, read at exact versions."""
+
+from mlops_tasks.lake.commits import Commit
+from mlops_tasks.lake.files import DataFile
+from mlops_tasks.lake.maintenance import Optimized, Vacuumed, optimize, vacuum
+from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
+from mlops_tasks.lake.table import Lake
+
+__all__ = [
+    "PARTITION_COLUMN",
+    "Commit",
+    "DataFile",
+    "Lake",
+    "Optimized",
+    "Vacuumed",
+    "check_partition",
+    "optimize",
+    "vacuum",
+]

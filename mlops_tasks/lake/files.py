@@ -1,0 +1,139 @@
+"""Parquet files of a partition: streamed, checksummed page by page, on disk before they count."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops_tasks.digest import ContentDigest
+from mlops_tasks.faults import fault_point
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+__all__ = ["DataFile", "WrittenRows", "sync", "write_rows"]
+
+_ROW_GROUP_ROWS = 131_072
+_FILE_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file of a table: path relative to the table's folder, bytes, rows."""
+
+    path: str
+    size: int
+    n_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRows:
+    """Files that hold a partition's new content but are part of no version yet."""
+
+    files: tuple[DataFile, ...]
+    n_rows: int
+    digest: str
+
+
+def write_rows(
+    folder: Path, stem: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema
+) -> WrittenRows:
+    """Stream batches into new files; whatever goes wrong, no file is left behind.
+
+    Parameters
+    ----------
+    folder : Path
+        The table's folder.
+    stem : str
+        Relative path of the files without number and suffix; unique for every attempt.
+    batches : iterable of RecordBatch
+        The rows; one row group of them is in memory at a time.
+    schema : Schema
+        Of every batch.
+
+    Returns
+    -------
+    WrittenRows
+        The files, on disk for certain, with row count and content digest of all rows.
+    """
+    digest = ContentDigest()
+    files: list[DataFile] = []
+    (folder / stem).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        for number, group in enumerate(_by_size(_row_groups(batches, schema, digest))):
+            path = f"{stem}-{number}.parquet"
+            files.append(DataFile(path, 0, 0))  # known, so that it is removed on failure
+            files[-1] = _write(folder, path, group, schema)
+            fault_point("publish:mid_write")
+    except BaseException:
+        for file in files:
+            (folder / file.path).unlink(missing_ok=True)
+        raise
+    digest.update(schema.empty_table())  # an empty partition still has its columns
+    return WrittenRows(tuple(files), digest.n_rows, digest.hexdigest())
+
+
+def sync(path: Path) -> None:
+    """Make sure that a file or the entries of a folder survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _row_groups(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, digest: ContentDigest
+) -> Iterator[pa.Table]:
+    """Gather small batches into row groups of a useful size, digesting all that passes."""
+    import pyarrow as pa
+
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        digest.update(batch)
+        held.append(batch)
+        if sum(part.num_rows for part in held) >= _ROW_GROUP_ROWS:
+            yield pa.Table.from_batches(held, schema)
+            held = []
+    if held:
+        yield pa.Table.from_batches(held, schema)
+
+
+def _by_size(groups: Iterator[pa.Table]) -> Iterator[Iterator[pa.Table]]:
+    """Cut the stream of row groups into one stream per file."""
+    rest: list[pa.Table] = []
+
+    def file() -> Iterator[pa.Table]:
+        written = 0
+        while rest and written < _FILE_BYTES:
+            group = rest.pop()
+            written += group.nbytes
+            yield group
+            rest.extend(_next(groups))
+
+    rest.extend(_next(groups))
+    while rest:
+        yield file()
+
+
+def _next(groups: Iterator[pa.Table]) -> list[pa.Table]:
+    return [group for group in (next(groups, None),) if group is not None]
+
+
+def _write(folder: Path, path: str, groups: Iterator[pa.Table], schema: pa.Schema) -> DataFile:
+    import pyarrow.parquet as pq
+
+    target, n_rows = folder / path, 0
+    with pq.ParquetWriter(
+        target, schema, compression="zstd", compression_level=1, write_page_checksum=True
+    ) as writer:
+        for group in groups:
+            writer.write_table(group, row_group_size=_ROW_GROUP_ROWS)
+            n_rows += group.num_rows
+    sync(target)
+    sync(target.parent)
+    return DataFile(path, target.stat().st_size, n_rows)

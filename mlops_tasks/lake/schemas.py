@@ -1,0 +1,72 @@
+"""What a table's columns may become: new ones are added, others never change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tasks.exceptions import SchemaMismatchError
+from mlops_tasks.lake.names import PARTITION_COLUMN
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable, Field
+
+__all__ = ["added_columns", "with_partition"]
+
+
+def with_partition(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with the partition column behind the others."""
+    import pyarrow as pa
+
+    return schema.append(pa.field(PARTITION_COLUMN, pa.string()))
+
+
+def added_columns(table: str, delta: DeltaTable, schema: pa.Schema) -> list[Field]:
+    """Return the columns that new rows have and the table lacks.
+
+    Parameters
+    ----------
+    table : str
+        For the error.
+    delta : DeltaTable
+        The table.
+    schema : Schema
+        Of the new rows, without the partition column.
+
+    Returns
+    -------
+    list of Field
+        Nullable Delta fields.
+
+    Raises
+    ------
+    SchemaMismatchError
+        If a column of the table is missing in the rows or has another type, old and new named.
+    """
+    import pyarrow as pa
+    from deltalake import Field, Schema
+
+    old = _types(pa.schema(delta.schema().to_arrow()))
+    new = _types(with_partition(schema))
+    wrong = [
+        f"  {name}: table has {kind}, rows have {new.get(name, 'no such column')}"
+        for name, kind in old.items()
+        if new.get(name) != kind
+    ]
+    if wrong:
+        raise SchemaMismatchError(
+            f"table {table!r} was not changed, its columns and the new rows' differ:\n"
+            + "\n".join(wrong)
+        )
+    fields = Schema.from_arrow(schema).fields
+    return [
+        Field(field.name, field.type, nullable=True) for field in fields if field.name not in old
+    ]
+
+
+def _types(schema: pa.Schema) -> dict[str, str]:
+    """Name each type without its storage variant: a large string is a string."""
+    return {
+        field.name: str(field.type).removeprefix("large_").replace("string_view", "string")
+        for field in schema
+    }

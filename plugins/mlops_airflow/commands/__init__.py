@@ -1,0 +1,1 @@
+"""Commands below ``mlops``, one module each; they work with the same connections as the Dags."""
