@@ -272,7 +272,9 @@ def fill_lake(lake: Lake, spec: ModelSpec, numbers: Iterable[int], **changes: An
         for dataset in spec.datasets:
             table = rows[dataset.name].cast(arrow_schema(dataset))
             token = int.from_bytes(np.random.default_rng().bytes(3)) + 1
-            lake.overwrite_partition(dataset.name, day(number), table, token=token)
+            lake.overwrite_partition(
+                dataset.name, day(number), table, token=token, known_at=day(number)
+            )
 
 
 class Source:

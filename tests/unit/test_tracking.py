@@ -183,7 +183,7 @@ def test_json_of_a_run_is_read_back(tracking: Tracking) -> None:
 
 
 def test_a_pin_is_the_dataset_of_a_run(tracking: Tracking) -> None:
-    pin = Pin("orders", 7, "2024-03-01", "2024-03-09", ("a",), 5, "0123456789" * 6 + "abcd")
+    pin = Pin("orders", "2024-03-01", "2024-03-09", (5, 7), ("a",), 5, "0123456789" * 6 + "abcd")
     with tracking.run("late_orders", "x") as run_id:
         tracking.log_pin("orders", pin, context="training")
     (found,) = tracking.client.get_run(run_id).inputs.dataset_inputs

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +64,7 @@ def context(operator: Any, *, key: str | None, run: str = "manual__1", **params:
         "partition_key": key,
         "params": {"as_of": None, "train_days": 10, "evaluation_days": 4} | params,
         "outlet_events": OutletEvents(),
+        "dag_run": SimpleNamespace(run_type="manual"),
     }
 
 
