@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.contract import contract_breaches
 from mlops_tasks.exceptions import (
     EmptyPartitionError,
+    StaleAttemptError,
     UnknownExpectationError,
     ValidationFailedError,
 )
@@ -74,6 +75,8 @@ def validate(
         `max_quarantined_share` allows. What was published before stays as it is.
     EmptyPartitionError
         If there are no rows: every check of rows would pass.
+    StaleAttemptError
+        If the day has been extracted again since: older rows never replace newer ones.
     UnknownExpectationError
         If the suite names an expectation that does not exist.
     """
@@ -116,6 +119,13 @@ def _read(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> pa.Table:
         raise EmptyPartitionError(
             f"dataset {spec.name!r}, partition {day}: {raw.table!r} version {raw.version} has no "
             f"rows; nothing was published. Run the ingest task of {day} again"
+        )
+    newest = lake.pin(raw.table, first=day, last=day)
+    if newest.digest != raw.digest:
+        raise StaleAttemptError(
+            f"dataset {spec.name!r}, partition {day}: {raw.table!r} version {raw.version} was "
+            f"replaced by a later extract, version {newest.version} has it; the run that took it "
+            f"publishes it. Run {spec.name}.ingest for {day} if it has not"
         )
     return rows
 

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flight_delays.spec import ARRIVALS, FLIGHTS, MODEL, WEATHER
+from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.ingestion import ingest
 from mlops_tasks.registration import champion_of
+from mlops_tasks.windows import feature_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.dags.conftest import Airflow, Finished
 
 pytestmark = pytest.mark.slow
@@ -190,6 +194,35 @@ def test_its_tasks_lead_to_mlflow_and_its_run_leads_back(
     run = airflow.tracking.client.get_run(run_id)
     assert run.data.tags["airflow.dag_id"] == "flight_delays.train"
     assert "/tasks/train" in run.data.tags["airflow.log_url"]
+
+
+# --- features of real flights
+
+
+def test_a_flight_has_the_same_features_alone_and_in_a_range(
+    airflow: Airflow, trained: Finished
+) -> None:
+    """Days are local, weather is asked for in UTC: the day before must be looked at, too."""
+    key = day(5)
+    flights = airflow.lake.read("flights", first=key, last=key, columns=["flight_id"])
+    ids = set(flights.column("flight_id").to_pylist())
+    whole = feature_rows(MODEL, airflow.lake, first=day(3), last=day(7)).to_pylist()
+    alone = feature_rows(MODEL, airflow.lake, first=key, last=key).to_pylist()
+    assert alone == [row for row in whole if row["flight_id"] in ids]
+    assert len(alone) == len(ids)
+    assert all(row["temp"] is not None for row in alone[:5])
+
+
+def test_weather_of_the_hours_after_asking_is_refused(
+    airflow: Airflow, trained: Finished, tmp_path: Path
+) -> None:
+    sql = tmp_path / "leak.sql"
+    text = MODEL.features_sql.read_text()
+    assert "INTERVAL 2 HOUR > w.observed_at" in text
+    sql.write_text(text.replace("INTERVAL 2 HOUR > w.", "INTERVAL 2 HOUR <= w."))
+    leaky = MODEL.model_copy(update={"features_sql": sql})
+    with pytest.raises(LeakageError, match=r"'weather_observed_at' is not before 'asked_at' in"):
+        feature_rows(leaky, airflow.lake, first=day(5), last=day(5))
 
 
 # --- score and monitor

@@ -148,6 +148,15 @@ def test_a_model_is_saved_as_safe_files_and_loads_again(tracking: Tracking) -> N
         tracking.load(uri, "0" * 64)
 
 
+def test_two_servers_in_one_process_are_not_confused(world: World, tracking: Tracking) -> None:
+    world.tracking.load(world.champion.model_uri, world.champion.digest)
+    with tracking.run("late_orders", "x"):
+        other, digest = tracking.log_model(LogisticRegression().fit(FRAME, TARGET), FRAME)
+    for _ in range(2):
+        world.tracking.load(world.champion.model_uri, world.champion.digest)
+        tracking.load(other, digest)
+
+
 def test_its_signature_names_the_features_and_its_requirements_are_pinned(
     tracking: Tracking,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException
 
 from mlops_tasks.ledger import Ledger
 
@@ -46,6 +47,10 @@ class SourceHook(BaseHook):
 
         connection: Any = self.get_connection(self.conn_id)
         if connection.conn_type == "sqlite":
+            if not connection.host:
+                raise AirflowException(
+                    f"connection {self.conn_id!r} has no host; set it to the path of the file"
+                )
             query = {"mode": "ro", "uri": "true"}
             return URL.create("sqlite", database=f"file:{quote(connection.host)}", query=query)
         return URL.create(

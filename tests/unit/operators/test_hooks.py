@@ -60,6 +60,12 @@ def test_a_sqlite_source_is_never_written_or_made(tmp_path: Path, connect: Conne
     assert not (tmp_path / "gone.db").exists()
 
 
+def test_a_sqlite_source_without_a_file_is_an_error_with_the_fix(connect: Connect) -> None:
+    connect("shop", conn_type="sqlite")
+    with pytest.raises(AirflowException, match="'shop' has no host; set it to the path of the"):
+        SourceHook("shop").get_url()
+
+
 @pytest.mark.parametrize("kind", ["postgres", "postgresql"])
 def test_a_server_is_reached_with_its_driver_spelled_out(connect: Connect, kind: str) -> None:
     connect(
