@@ -183,6 +183,11 @@ def test_too_many_bad_rows_stop_it_with_counts(lake: Lake, spec: DatasetSpec) ->
     assert "expect_column_values_to_be_between:distance 5, null:items 6" in str(error)
 
 
+def test_as_many_bad_rows_as_are_allowed_are_kept_back(lake: Lake, spec: DatasetSpec) -> None:
+    result = check(lake, spec, orders(items=dict.fromkeys(range(8))))
+    assert (result.n_quarantined, result.published.n_rows) == (8, 72)
+
+
 def test_a_critical_expectation_about_the_whole_stops_it(lake: Lake, spec: DatasetSpec) -> None:
     error = stopped(lake, spec, orders().slice(0, 2), "expect_table_row_count_to_be_between")
     assert "observed 2" in str(error)

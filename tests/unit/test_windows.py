@@ -127,6 +127,9 @@ def test_the_first_hours_of_a_day_see_the_day_before(world: World) -> None:
     wanted = [row for row in whole.to_pylist() if row["order_id"].startswith(day(4))]
     assert alone.to_pylist() == wanted
     assert alone.num_rows == ROWS_PER_DAY
+    first = rows_of(4)["traffic"].column("observed_at")[0].as_py()
+    assert min(alone.column("asked_at").to_pylist()) < first, "so that there is such a row"
+    assert alone.column("speed").null_count == 0
 
 
 def test_a_changed_file_is_noticed_before_training(own_world: World) -> None:
