@@ -120,7 +120,7 @@ def _read(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> pa.Table:
             f"dataset {spec.name!r}, partition {day}: {raw.table!r} version {raw.version} has no "
             f"rows; nothing was published. Run the ingest task of {day} again"
         )
-    newest = lake.pin(raw.table, first=day, last=day)
+    (newest,) = lake.commits(raw.table, first=day, last=day)
     if newest.digest != raw.digest:
         raise StaleAttemptError(
             f"dataset {spec.name!r}, partition {day}: {raw.table!r} version {raw.version} was "
