@@ -87,10 +87,13 @@ def _publish_the_other_days(airflow: Airflow) -> None:
                 source=airflow.source.engine,
                 lake=airflow.lake,
                 token=airflow.ledger.next_token(),
+                known_at=day(number),
             ).raw
             rows = airflow.lake.read(raw.table, first=day(number), last=day(number))
             token = airflow.ledger.next_token()
-            airflow.lake.overwrite_partition(dataset.name, day(number), rows, token=token)
+            airflow.lake.overwrite_partition(
+                dataset.name, day(number), rows, token=token, known_at=day(number)
+            )
 
 
 # --- ingest and refresh
