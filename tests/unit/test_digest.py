@@ -97,6 +97,20 @@ def test_every_row_counts(rows: list[dict[str, Any]], data: st.DataObject) -> No
     assert digest_table(table(rows[:row] + rows[row + 1 :])) != whole
 
 
+@fast
+@given(st.integers(1, 1200), st.data())
+def test_every_letter_of_a_long_text_and_its_place_matter(n: int, data: st.DataObject) -> None:
+    text = "".join(chr(97 + i % 23) for i in range(n))
+    a, b = data.draw(st.integers(0, n - 1)), data.draw(st.integers(0, n - 1))
+    swapped = list(text)
+    swapped[a], swapped[b] = text[b], text[a]
+    digests = {
+        digest_table(pa.table({"x": ["first", value, "last"]}))
+        for value in (text, "".join(swapped), text[:a] + "?" + text[a + 1 :], text + "a")
+    }
+    assert len(digests) == 3 + (text[a] != text[b])
+
+
 def test_two_rows_that_swap_one_cell_are_other_rows() -> None:
     before = pa.table({"a": [1, 2], "b": ["x", "y"]})
     after = pa.table({"a": [1, 2], "b": ["y", "x"]})

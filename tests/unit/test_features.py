@@ -199,6 +199,16 @@ def test_a_lost_row_does_not_make_up_for_a_doubled_one(tmp_path: Path) -> None:
         build_features(spec, inputs())
 
 
+def test_a_batch_without_rows_counts_no_key(spec: ModelSpec) -> None:
+    from mlops_tasks.features import _KeyCount
+
+    batches = pa.table({"order_id": ["a", "b", "b", "c"]}).to_batches(max_chunksize=2)
+    keys = _KeyCount(spec)
+    for batch in (batches[0].slice(0, 0), *batches, batches[0].slice(0, 0)):
+        keys.add(batch)
+    assert (keys.n_rows, keys.n_keys) == (4, 3)
+
+
 @pytest.mark.parametrize("value", [math.inf, -math.inf])
 def test_an_infinite_feature_is_refused_with_its_count(spec: ModelSpec, value: float) -> None:
     rows = inputs()

@@ -69,7 +69,8 @@ def test_scheduler_masks_the_output_of_its_workers(
     assert structlog.get_config()["processors"].count(mask_logs) == n_times
 
 
-def test_fork_server_masks_the_output_of_its_workers() -> None:
+def test_fork_server_masks_the_output_of_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "mlops_airflow.stack.fork_server", raising=False)
     before = structlog.get_config()["processors"]
     structlog.configure(processors=[p for p in before if p is not mask_logs])
 
