@@ -49,9 +49,16 @@ def _take_in(dataset: DatasetSpec, source: SourceDatabase, lake: Lake, ledger: L
     from mlops_tasks.validation import validate
 
     for number in range((TRAIN_NIGHT - FIRST_DAY).days + 1 - dataset.delay_days):
-        day = (FIRST_DAY + timedelta(days=number)).isoformat()
+        day = FIRST_DAY + timedelta(days=number)
         token = ledger.next_token()
-        taken = ingest(dataset, day, source=source.engine, lake=lake, token=token)
+        taken = ingest(
+            dataset,
+            day.isoformat(),
+            source=source.engine,
+            lake=lake,
+            token=token,
+            known_at=(day + timedelta(days=dataset.delay_days)).isoformat(),
+        )
         validate(dataset, taken.raw, lake=lake, token=token)
 
 

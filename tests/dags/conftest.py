@@ -47,8 +47,6 @@ def pytest_configure(config: pytest.Config) -> None:
         r"ignore:The `airflow\..* is deprecated",
         # MLflow on the whole numbers of a signature; the estimator takes missing ones.
         "ignore:Hint. Inferred schema contains integer column:UserWarning",
-        # scikit-learn on the seed of the flight model's encoder.
-        "ignore:`TargetEncoder.shuffle` and `TargetEncoder.random_state`:FutureWarning",
     ):
         config.addinivalue_line("filterwarnings", line)
 
