@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import LeakageError
-from mlops_tasks.features import feature_frame
+from mlops_tasks.features import model_frame
 from mlops_tasks.profile import profile_frame
 from mlops_tasks.tracking import PIN_FILE, SCORE_PROFILE
 from mlops_tasks.types import TrainingPin, Verdict
@@ -15,6 +15,7 @@ from mlops_tasks.windows import day_blocks, labelled_rows
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pyarrow as pa
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import GateSpec, ModelSpec
@@ -71,18 +72,20 @@ def evaluate(
     LeakageError
         If a model was trained on days of the evaluation window.
     """
+    import pandas as pd
+
     rows = labelled_rows(spec, pin, pin.evaluation, lake=lake)
-    frame, target = feature_frame(spec, rows), rows.column("y").to_numpy()
+    target = rows.column("y").to_numpy()
     _refuse_overlap("challenger", pin.train[1], pin)
-    scores = tracking.load(challenger.model_uri, challenger.digest).predict_proba(frame)[:, 1]
+    scores = _scores(spec, challenger, rows, tracking)
     rival = None
     if champion is not None:
         trained = TrainingPin.from_json(tracking.read_json(champion.run_id, PIN_FILE))
         _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
-        rival = tracking.load(champion.model_uri, champion.digest).predict_proba(frame)[:, 1]
+        rival = _scores(spec, champion, rows, tracking)
     verdict = judge(spec.gate, target, scores, rival, champion, seed=spec.random_state)
     _log(verdict, challenger, pin, tracking)
-    profile = profile_frame(frame[[]].assign(score=scores), day_blocks(spec, rows))["score"]
+    profile = profile_frame(pd.DataFrame({"score": scores}), day_blocks(spec, rows))["score"]
     tracking.log_json(challenger.run_id, SCORE_PROFILE, profile.as_json())
     return verdict
 
@@ -253,6 +256,14 @@ class _RankedScores:
         return float(positive @ (np.cumsum(negative) - negative / 2) / pairs)
 
 
+def _scores(
+    spec: ModelSpec, version: TrainResult | RegisteredVersion, rows: pa.Table, tracking: Tracking
+) -> Floats:
+    model = tracking.load(version.model_uri, version.digest)
+    scores: Floats = model.predict_proba(model_frame(spec, model, rows))[:, 1]
+    return scores
+
+
 def _refuse_overlap(who: str, trained_until: str, pin: TrainingPin) -> None:
     if trained_until >= pin.evaluation[0]:
         raise LeakageError(
@@ -263,15 +274,15 @@ def _refuse_overlap(who: str, trained_until: str, pin: TrainingPin) -> None:
 
 
 def _log(verdict: Verdict, challenger: TrainResult, pin: TrainingPin, tracking: Tracking) -> None:
-    client, run_id = tracking.client, challenger.run_id
-    for name, value in verdict.challenger.items():
-        client.log_metric(run_id, f"eval_{name}", value, model_id=challenger.model_id)
-    for name, value in (verdict.champion or {}).items():
-        client.log_metric(run_id, f"champion_{name}", value)
-    tags = {
-        "mlops.verdict": verdict.verdict,
-        "mlops.verdict_reason": verdict.reason,
-        "mlops.evaluation": "..".join(pin.evaluation),
-    }
-    for name, text in tags.items():
-        client.set_tag(run_id, name, text)
+    tracking.log_batch(
+        challenger.run_id,
+        metrics={f"eval_{name}": value for name, value in verdict.challenger.items()},
+        tags={
+            "mlops.verdict": verdict.verdict,
+            "mlops.verdict_reason": verdict.reason,
+            "mlops.evaluation": "..".join(pin.evaluation),
+        },
+        model_id=challenger.model_id,
+    )
+    rival = {f"champion_{name}": value for name, value in (verdict.champion or {}).items()}
+    tracking.log_batch(challenger.run_id, metrics=rival)

@@ -19,11 +19,13 @@
     ├── FeatureError                  the features cannot be used for training or scoring
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
+    ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     └── UnsafeModelError              a model file that must not be loaded
 """
 
 __all__ = [
+    "ChampionChangedError",
     "CommitConflictError",
     "DamagedTableError",
     "EmptyPartitionError",
@@ -112,6 +114,10 @@ class NoLabelsError(MlopsError):
 
 class NoChampionError(MlopsError):
     """The registered model has no champion yet."""
+
+
+class ChampionChangedError(MlopsError):
+    """The champion is no longer the version that the gate compared against."""
 
 
 class NeverScoredError(MlopsError):

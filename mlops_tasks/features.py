@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mlops_tasks.digest import row_hashes
-from mlops_tasks.exceptions import FeatureError, LeakageError, NoLabelsError
+from mlops_tasks.exceptions import FeatureError, LeakageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     Rows: TypeAlias = pa.Table | ds.Dataset
 
-__all__ = ["build_features", "build_targets", "feature_batches", "feature_frame", "join_targets"]
+__all__ = [
+    "build_features",
+    "build_targets",
+    "feature_batches",
+    "feature_frame",
+    "join_targets",
+    "model_frame",
+]
 
 TARGET = "y"
 _BATCH_ROWS = 100_000
@@ -42,7 +49,8 @@ def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
     Returns
     -------
     Table
-        Key, `as_of` and the features, ordered by key, one row per row of the first input.
+        Key, `as_of`, the features and whatever else the query gives, ordered by key, one row per
+        row of the first input.
 
     Raises
     ------
@@ -79,7 +87,9 @@ def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.
     keys = _KeyCount(spec)
     with _connect() as connection, _result(spec, inputs, connection) as reader:
         _check_columns(spec, reader.schema)
-        wanted = [*spec.key, spec.as_of, *spec.features]
+        known = [*spec.key, spec.as_of, *spec.features]
+        others = [name for name in reader.schema.names if name not in {*known, TARGET}]
+        wanted = known + others
         yield pa.RecordBatch.from_pylist([], reader.schema).select(wanted)
         for batch in reader:
             keys.add(batch)
@@ -157,26 +167,11 @@ def join_targets(spec: ModelSpec, rows: pa.Table, targets: pa.Table) -> pa.Table
     Returns
     -------
     Table
-        Ordered by key.
-
-    Raises
-    ------
-    NoLabelsError
-        If no row has a target, or all targets are the same.
+        Ordered by key; without rows if no target is known.
     """
-    import pyarrow.compute as pc
-
-    joined = rows.join(targets, keys=list(spec.key), join_type="inner").sort_by(
+    return rows.join(targets, keys=list(spec.key), join_type="inner").sort_by(
         [(name, "ascending") for name in spec.key]
     )
-    kinds = pc.count_distinct(joined.column(TARGET)).as_py()
-    if kinds < 2:
-        raise NoLabelsError(
-            f"model {spec.name!r}: {joined.num_rows} of {rows.num_rows} rows have a label from "
-            f"{spec.label.dataset.name!r}, {kinds} kind(s) of it; both classes are needed. Are the "
-            "labels of these days ingested?"
-        )
-    return joined
 
 
 def feature_frame(spec: ModelSpec, rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
@@ -195,6 +190,41 @@ def feature_frame(spec: ModelSpec, rows: pa.Table | pa.RecordBatch) -> pd.DataFr
         In the order of `ModelSpec.features`.
     """
     frame: pd.DataFrame = rows.select(list(spec.features)).to_pandas()
+    return frame
+
+
+def model_frame(spec: ModelSpec, model: Any, rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
+    """Return the features that a fitted model was trained on, in its order.
+
+    An older version may know features that the spec has dropped since: the query may still give
+    them, until a version without them is the champion.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model project.
+    model : estimator
+        Fitted on a DataFrame; its `feature_names_in_` counts, the spec where it has none.
+    rows : Table or RecordBatch
+        From `build_features` or `feature_batches`.
+
+    Returns
+    -------
+    DataFrame of shape (n_rows, n_features)
+        Nulls are NaN.
+
+    Raises
+    ------
+    FeatureError
+        If the query does not give one of them any more.
+    """
+    names = [str(name) for name in getattr(model, "feature_names_in_", spec.features)]
+    if missing := sorted(set(names) - set(rows.schema.names)):
+        raise FeatureError(
+            f"{_place(spec)} gives no column {missing}, which this version was trained on; keep it "
+            "in the query, though not in the spec, until a version without it is the champion"
+        )
+    frame: pd.DataFrame = rows.select(names).to_pandas()
     return frame
 
 

@@ -108,8 +108,6 @@ def measure_performance(
     ------
     NeverScoredError
         If the day has no predictions.
-    NoLabelsError
-        If no row of the window has a label, or all labels are the same.
     """
     first = shift_day(partition, 1 - spec.performance.window_days)
     version = _scored_by(spec, lake, partition)
@@ -173,6 +171,9 @@ def _auc_check(limits: PerformanceSpec, target: Any, scores: Any, gate_auc: floa
     from sklearn.metrics import roc_auc_score
 
     n_positive = int(target.sum())
+    if n_positive in {0, len(target)}:
+        text = f"all {len(target)} labels are {target[0]}: no ROC AUC without both classes"
+        return Check("roc_auc", None, 0.0, False, text)
     auc = float(roc_auc_score(target, scores))
     error = auc_standard_error(auc, n_positive, len(target) - n_positive)
     floor = gate_auc - limits.max_auc_loss - _ONE_SIDED_95 * error

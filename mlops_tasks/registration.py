@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import CommitConflictError, NoChampionError
+from mlops_tasks.exceptions import ChampionChangedError, NoChampionError
 from mlops_tasks.tracking import CHALLENGER, CHAMPION, DIGEST_TAG, RegisteredVersion
 
 if TYPE_CHECKING:
@@ -116,14 +116,14 @@ def promote(
 
     Raises
     ------
-    CommitConflictError
+    ChampionChangedError
         If the champion is no longer the version that the gate compared against.
     """
     name, version = challenger.name, challenger.version
     if verdict.verdict != "promote":
         return False
     if not ledger.promote(name, expected=verdict.champion_version, version=version):
-        raise CommitConflictError(
+        raise ChampionChangedError(
             f"model {name!r}: the gate compared version {version} with champion "
             f"{verdict.champion_version}, but the champion is {ledger.champion(name)} now; nothing "
             "was changed. Train again to compare with the new champion"

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import PartitionNotFoundError
-from mlops_tasks.features import feature_batches, feature_frame
+from mlops_tasks.features import feature_batches, model_frame
 from mlops_tasks.types import ScoreResult
 from mlops_tasks.windows import published_inputs
 
@@ -108,7 +108,7 @@ class _Scored:
     def _score(self, rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         import pyarrow as pa
 
-        frame = feature_frame(self.spec, rows)
+        frame = model_frame(self.spec, self.model, rows)
         scores = self.model.predict_proba(frame)[:, 1]
         self.total += float(scores.sum())
         self.unseen.update(unseen_categories(self.model, frame, self.spec.categorical))

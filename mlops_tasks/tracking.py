@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -143,18 +144,47 @@ class Tracking:
             load_model(folder, digest=digest)
         return info.model_uri, digest
 
-    def log_pin(self, name: str, pin: Pin, context: str) -> None:
-        """Attach a pinned table to the open run as a dataset, under our full digest."""
+    def log_pins(self, pins: Mapping[str, Pin], context: str) -> None:
+        """Attach pinned tables, by name, to the open run as datasets under our full digests."""
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
 
-        source = CodeDatasetSource({"table": pin.table, "version": str(pin.version)})
-        # The store keeps 36 characters of a digest; the whole one is in the run's pin.json.
-        dataset = MetaDataset(  # type: ignore[abstract]
-            source, name=f"{name}@v{pin.version}", digest=pin.digest[:36]
+        datasets = [
+            MetaDataset(  # type: ignore[abstract]
+                CodeDatasetSource({"table": pin.table, "version": str(pin.version)}),
+                name=f"{name}@v{pin.version}",
+                # The store keeps 36 characters of a digest; the whole one is in the run's pin.json.
+                digest=pin.digest[:36],
+            )
+            for name, pin in pins.items()
+        ]
+        mlflow.log_inputs(
+            list(datasets), contexts=[context] * len(pins), tags_list=[None] * len(pins)
         )
-        mlflow.log_input(dataset, context=context)
+
+    def log_batch(
+        self,
+        run_id: str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        model_id: str | None = None,
+    ) -> None:
+        """Log to a run in one request; the metrics also to a model of it."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        now_ms = time.time_ns() // 1_000_000
+        self.client.log_batch(
+            run_id,
+            [
+                Metric(name, value, now_ms, step=0, model_id=model_id)
+                for name, value in (metrics or {}).items()
+            ],
+            [Param(name, value) for name, value in (params or {}).items()],
+            [RunTag(name, value) for name, value in (tags or {}).items()],
+        )
 
     def log_json(self, run_id: str, name: str, content: Mapping[str, Any]) -> None:
         """Store a small JSON artifact of a run."""

@@ -109,19 +109,14 @@ def _log(
     tracking: Tracking,
     metrics: dict[str, float],
 ) -> None:
-    import mlflow
-
-    mlflow.log_params(
-        {
-            "as_of": pin.as_of,
-            "train_first": pin.train[0],
-            "train_last": pin.train[1],
-            "estimator": spec.estimator,
-            "random_state": spec.random_state,
-            "features": ",".join(spec.features),
-        }
-    )
-    mlflow.log_metrics(metrics)
-    for name, table in {**pin.inputs, spec.label.dataset.name: pin.labels}.items():
-        tracking.log_pin(name, table, context="training")
+    params = {
+        "as_of": pin.as_of,
+        "train_first": pin.train[0],
+        "train_last": pin.train[1],
+        "estimator": spec.estimator,
+        "random_state": str(spec.random_state),
+        "features": ",".join(spec.features),
+    }
+    tracking.log_batch(run_id, params=params, metrics=metrics)
+    tracking.log_pins({**pin.inputs, spec.label.dataset.name: pin.labels}, "training")
     tracking.log_json(run_id, PIN_FILE, pin.as_json())

@@ -169,7 +169,14 @@ def labelled_rows(
     -------
     Table
         Key, `as_of`, features and ``y``, ordered by key.
+
+    Raises
+    ------
+    NoLabelsError
+        If no row has a target, or all targets are the same.
     """
+    import pyarrow.compute as pc
+
     first, last = window
     inputs = {
         item.dataset.name: lake.read_pin(
@@ -178,7 +185,16 @@ def labelled_rows(
         for item in spec.inputs
     }
     labels = lake.read_pin(pin.labels, first=first, last=last)
-    return join_targets(spec, build_features(spec, inputs), build_targets(spec, labels))
+    rows = build_features(spec, inputs)
+    joined = join_targets(spec, rows, build_targets(spec, labels))
+    kinds = pc.count_distinct(joined.column("y")).as_py()
+    if kinds < 2:
+        raise NoLabelsError(
+            f"model {spec.name!r}, {first} to {last}: {joined.num_rows} of {rows.num_rows} rows "
+            f"have a label from {spec.label.dataset.name!r}, {kinds} kind(s) of it; both classes "
+            "are needed. Are the labels of these days ingested?"
+        )
+    return joined
 
 
 def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:

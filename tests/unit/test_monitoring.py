@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mlops_tasks.exceptions import NeverScoredError, NoLabelsError
+from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import auc_standard_error, measure_drift, measure_performance
 from mlops_tasks.scoring import score
 from mlops_tasks.spec import DriftSpec, PerformanceSpec
@@ -246,11 +246,21 @@ def test_a_model_that_never_scored_is_named(world: World) -> None:
         performance(world)
 
 
-def test_labels_of_one_kind_tell_nothing(scored: World) -> None:
+def test_labels_of_one_kind_have_no_auc_but_a_share(scored: World) -> None:
     for number in range(LAST - 2, LAST + 1):
         change(scored, "deliveries", number, "minutes_late", [0.0] * ROWS_PER_DAY)
-    with pytest.raises(NoLabelsError, match="240 of 240 rows"):
-        performance(scored)
+    found = checks(performance(scored))
+    assert (found["roc_auc"].value, found["roc_auc"].alarm) == (None, False)
+    assert found["roc_auc"].text.startswith("all 240 labels are 0")
+    assert found["calibration_gap"].alarm
+
+
+def test_a_window_without_any_label_is_too_few_to_tell(scored: World) -> None:
+    for number in range(LAST - 2, LAST + 1):
+        change(scored, "deliveries", number, "minutes_late", [None] * ROWS_PER_DAY)
+    result = performance(scored)
+    assert (result.n_rows, result.coverage, result.alarms) == (0, 0.0, ())
+    assert "0 labelled rows, fewer than" in result.checks[0].text
 
 
 def test_a_gap_within_sampling_error_is_no_alarm(scored: World) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from mlops_tasks.exceptions import CommitConflictError, NoChampionError
+from mlops_tasks.exceptions import ChampionChangedError, NoChampionError
 from mlops_tasks.ledger import Champion
 from mlops_tasks.registration import champion_of, promote, register
 from mlops_tasks.types import TrainResult, Verdict
@@ -175,7 +175,7 @@ def test_the_loser_of_two_promotions_changes_nothing(tracking: Tracking, ledger:
     winner, loser = new_version(tracking), new_version(tracking)
     assert offer(winner, verdict(champion="1"), tracking, ledger)
     history = ledger.entries(history=True)
-    with pytest.raises(CommitConflictError, match=r"version 3 with champion 1, but .*2"):
+    with pytest.raises(ChampionChangedError, match=r"version 3 with champion 1, but .*2"):
         offer(loser, verdict(champion="1"), tracking, ledger)
     assert alias(tracking) == winner.version == "2"
     assert ledger.champion(NAME) == Champion("2", 2)

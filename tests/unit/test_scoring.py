@@ -16,7 +16,7 @@ from mlops_tasks.exceptions import (
     StaleAttemptError,
     UnsafeModelError,
 )
-from mlops_tasks.features import feature_frame
+from mlops_tasks.features import feature_frame, model_frame
 from mlops_tasks.scoring import score, unseen_categories
 from mlops_tasks.windows import feature_rows
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
@@ -108,6 +108,25 @@ def test_a_feature_that_cannot_be_used_publishes_nothing(own_world: World) -> No
     with pytest.raises(FeatureError, match="'distance' is infinite in 80 rows"):
         run(own_world, token=6)
     assert own_world.lake.version(own_world.spec.predictions_table) == before.predictions.version
+
+
+def test_a_feature_dropped_from_the_spec_still_serves_the_version_that_knows_it(
+    own_world: World,
+) -> None:
+    world = own_world
+    run(world)
+    before = predictions(world)
+    fewer = world.spec.model_copy(update={"numeric": world.spec.numeric[1:]})
+    run(replace(world, spec=fewer), token=6)
+    assert predictions(world).column("score").equals(before.column("score"))
+
+
+def test_a_column_that_the_champion_needs_is_named(own_world: World) -> None:
+    world, name = own_world, own_world.spec.numeric[0]
+    rows = feature_rows(world.spec, world.lake, first=day(17), last=day(17)).drop_columns([name])
+    model = world.tracking.load(world.trained.model_uri, world.trained.digest)
+    with pytest.raises(FeatureError, match=rf"no column \['{name}'\], which this version was"):
+        model_frame(world.spec, model, rows)
 
 
 def test_unseen_categories_are_scored_and_counted(own_world: World) -> None:

@@ -191,10 +191,27 @@ def test_json_of_a_run_is_read_back(tracking: Tracking) -> None:
     assert tracking.read_json(run_id, "pin.json") == content
 
 
+def test_a_run_takes_metrics_parameters_and_tags_at_once(world: World) -> None:
+    tracking = world.tracking
+    with tracking.run("late_orders", "x") as run_id:
+        tracking.log_batch(
+            run_id,
+            metrics={"auc": 0.75},
+            params={"as_of": "2024-03-09"},
+            tags={"mlops.verdict": "keep"},
+            model_id=world.trained.model_id,
+        )
+    run = tracking.client.get_run(run_id).data
+    assert (run.metrics, run.params) == ({"auc": 0.75}, {"as_of": "2024-03-09"})
+    assert run.tags["mlops.verdict"] == "keep"
+    metrics = tracking.client.get_logged_model(world.trained.model_id).metrics
+    assert ("auc", 0.75, run_id) in [(m.key, m.value, m.run_id) for m in metrics]
+
+
 def test_a_pin_is_the_dataset_of_a_run(tracking: Tracking) -> None:
     pin = Pin("orders", "2024-03-01", "2024-03-09", (5, 7), ("a",), 5, "0123456789" * 6 + "abcd")
     with tracking.run("late_orders", "x") as run_id:
-        tracking.log_pin("orders", pin, context="training")
+        tracking.log_pins({"orders": pin}, context="training")
     (found,) = tracking.client.get_run(run_id).inputs.dataset_inputs
     assert found.dataset.name == "orders@v7"
     assert pin.digest.startswith(found.dataset.digest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 
+from mlops_airflow.stack.task_ends import notice_task_ends
 from mlops_airflow.stack.worker_output import mask_worker_output
 
 
@@ -27,4 +28,5 @@ def _warm_mlflow() -> None:
 
 
 mask_worker_output()
+notice_task_ends()
 _warm_mlflow()

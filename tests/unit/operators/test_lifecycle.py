@@ -127,6 +127,7 @@ def test_the_windows_of_the_form_are_those_of_the_spec(spec: ModelSpec) -> None:
     [
         ("SourceUnavailableError", True),
         ("CommitConflictError", True),
+        ("ChampionChangedError", False),
         ("SchemaMismatchError", False),
         ("ValidationFailedError", False),
         ("LeakageError", False),
