@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -260,7 +261,7 @@ def _result(
         yield connection.sql(query).to_arrow_reader(_BATCH_ROWS)
     except duckdb.CatalogException as error:
         label = spec.label.dataset.name
-        if label in str(error):
+        if re.search(rf"\b{label}\b", str(error)):
             raise LeakageError(
                 f"{_place(spec)} reads {label!r}, which is known only afterwards; features may "
                 f"read {sorted(inputs)}"

@@ -79,6 +79,12 @@ def test_the_label_dataset_cannot_be_read(tmp_path: Path) -> None:
         build_features(spec, inputs())
 
 
+def test_a_table_whose_name_only_holds_that_of_the_label_is_just_unknown(tmp_path: Path) -> None:
+    spec = variant(tmp_path, "FROM orders AS o", "FROM orders AS o JOIN old_deliveries USING (id)")
+    with pytest.raises(FeatureError, match="old_deliveries does not exist"):
+        build_features(spec, inputs())
+
+
 def test_the_flight_project_cannot_read_its_arrivals(tmp_path: Path) -> None:
     sql = tmp_path / "leak.sql"
     sql.write_text(
