@@ -211,7 +211,7 @@ def _drift_table(rows: list[dict[str, Any]]) -> Table:
         text = ", ".join(_drift_text(check) for check in shown)
         lines.append([row["day"], row.get("model_version"), len(row["checks"]), len(alarms), text])
     return _table(
-        "Drift of inputs and predictions (population stability index > threshold)",
+        "Drift of inputs and predictions (effect size > threshold)",
         ("day", "version", "#checks", "#alarms", "alarms, or else the strongest"),
         lines,
     )

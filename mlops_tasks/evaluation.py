@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import model_frame
-from mlops_tasks.profile import profile_frame
-from mlops_tasks.tracking import PIN_FILE, SCORE_PROFILE
+from mlops_tasks.profile_store import pack_days
+from mlops_tasks.profiles import Profile
+from mlops_tasks.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.types import TrainingPin, Verdict
-from mlops_tasks.windows import day_blocks, labelled_rows
+from mlops_tasks.windows import labelled_rows, split_days
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake
@@ -24,7 +26,16 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["Interval", "bootstrap_auc", "classification_metrics", "evaluate", "judge"]
+__all__ = [
+    "Interval",
+    "bootstrap_auc",
+    "classification_metrics",
+    "evaluate",
+    "feature_importance",
+    "judge",
+]
+
+_IMPORTANCE_ROWS, _IMPORTANCE_REPEATS = 2000, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +83,24 @@ def evaluate(
     LeakageError
         If a model was trained on days of the evaluation window.
     """
-    import pandas as pd
-
     rows = labelled_rows(spec, pin, pin.evaluation, lake=lake)
     target = rows.column("y").to_numpy()
     _refuse_overlap("challenger", pin.train[1], pin)
-    scores = _scores(spec, challenger, rows, tracking)
+    model = tracking.load(challenger.model_uri, challenger.digest)
+    frame = model_frame(spec, model, rows)
+    scores = model.predict_proba(frame)[:, 1]
     rival = None
     if champion is not None:
         trained = TrainingPin.from_json(tracking.read_json(champion.run_id, PIN_FILE))
         _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
-        rival = _scores(spec, champion, rows, tracking)
+        old = tracking.load(champion.model_uri, champion.digest)
+        rival = old.predict_proba(model_frame(spec, old, rows))[:, 1]
     verdict = judge(spec.gate, target, scores, rival, champion, seed=spec.random_state)
     _log(verdict, challenger, pin, tracking)
-    profile = profile_frame(pd.DataFrame({"score": scores}), day_blocks(spec, rows))["score"]
-    tracking.log_json(challenger.run_id, SCORE_PROFILE, profile.as_json())
+    importance = feature_importance(model, frame, target, seed=spec.random_state)
+    tracking.log_json(challenger.run_id, IMPORTANCE, importance)
+    profiles = pack_days(_score_profiles(spec, rows, scores))
+    tracking.log_bytes(challenger.run_id, SCORE_PROFILES, profiles)
     return verdict
 
 
@@ -256,12 +270,57 @@ class _RankedScores:
         return float(positive @ (np.cumsum(negative) - negative / 2) / pairs)
 
 
-def _scores(
-    spec: ModelSpec, version: TrainResult | RegisteredVersion, rows: pa.Table, tracking: Tracking
-) -> Floats:
-    model = tracking.load(version.model_uri, version.digest)
-    scores: Floats = model.predict_proba(model_frame(spec, model, rows))[:, 1]
-    return scores
+def feature_importance(
+    model: Any, frame: pd.DataFrame, target: npt.NDArray[np.int64], *, seed: int = 0
+) -> dict[str, float]:
+    """Measure how much a model's ROC AUC falls when a feature's values are shuffled.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted classifier with ``predict_proba``.
+    frame : DataFrame of shape (n_samples, n_features)
+        Rows it was not trained on; of more than 2000, so many are drawn.
+    target : array of shape (n_samples,)
+        0 or 1, both present.
+    seed : int, default 0
+        Seed of draws and shuffles.
+
+    Returns
+    -------
+    dict of str to float
+        Loss in ROC AUC by feature, at least 0; all 0 if the draw has one class only.
+
+    References
+    ----------
+    Breiman (2001), "Random forests", Machine Learning 45.
+    """
+    import numpy as np
+    from sklearn.inspection import permutation_importance
+
+    chosen = np.random.default_rng(seed).permutation(len(target))[:_IMPORTANCE_ROWS]
+    if len(np.unique(target[chosen])) < 2:
+        return {str(name): 0.0 for name in frame.columns}
+    found = permutation_importance(
+        model,
+        frame.iloc[chosen],
+        target[chosen],
+        scoring="roc_auc",
+        n_repeats=_IMPORTANCE_REPEATS,
+        random_state=seed,
+    )
+    losses = zip(frame.columns, np.maximum(found.importances_mean, 0.0), strict=True)
+    return {str(name): round(float(loss), 6) for name, loss in losses}
+
+
+def _score_profiles(spec: ModelSpec, rows: pa.Table, scores: Floats) -> dict[str, Profile]:
+    import pyarrow as pa
+
+    scored = rows.select([spec.as_of]).append_column("score", pa.array(scores))
+    return {
+        day: Profile.of(part.to_batches(), part.schema, columns=["score"])
+        for day, part in split_days(spec, scored).items()
+    }
 
 
 def _refuse_overlap(who: str, trained_until: str, pin: TrainingPin) -> None:

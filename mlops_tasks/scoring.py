@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.features import feature_batches, model_frame
+from mlops_tasks.profile_store import ProfileStore
+from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.types import ScoreResult
 from mlops_tasks.windows import published_inputs
 
@@ -78,6 +80,7 @@ def score(
     predictions = lake.overwrite_partition(
         spec.predictions_table, partition, stream.reader(inputs), token=token, known_at=known_at
     )
+    ProfileStore(lake).write(predictions, stream.profile.finish())
     return ScoreResult(
         predictions=predictions,
         model_version=champion.version,
@@ -102,6 +105,10 @@ class _Scored:
         keys = [first.schema.field(name) for name in self.spec.key]
         columns = [*keys, pa.field("score", pa.float64()), pa.field("model_version", pa.string())]
         schema = pa.schema(columns)
+        features = model_frame(self.spec, self.model, first).columns
+        seen = [first.schema.field(str(name)) for name in features]
+        self.seen = pa.schema([*seen, *columns[-2:]])
+        self.profile = ProfileBuilder(self.seen)
         scored = (self._score(batch, schema) for batch in batches if batch.num_rows)
         return pa.RecordBatchReader.from_batches(schema, scored)
 
@@ -114,6 +121,8 @@ class _Scored:
         self.unseen.update(unseen_categories(self.model, frame, self.spec.categorical))
         keys = [rows.column(name) for name in self.spec.key]
         versions = pa.array([self.version] * rows.num_rows, pa.string())
+        seen = [*(rows.column(str(name)) for name in frame.columns), pa.array(scores), versions]
+        self.profile.update(pa.RecordBatch.from_arrays(seen, schema=self.seen))
         return pa.RecordBatch.from_arrays([*keys, pa.array(scores), versions], schema=schema)
 
 

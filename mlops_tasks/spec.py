@@ -218,22 +218,32 @@ class GateSpec(_Spec):
 
 
 class DriftSpec(_Spec):
-    """Drift of inputs and predictions: a trailing window against the champion's training data.
+    """Drift of inputs and predictions: a trailing window against a reference.
 
     Attributes
     ----------
     window_days : int
         Length of the current window.
-    threshold : float
-        Population stability index from which a column counts as drifted, in nats. The sampling
-        noise of both windows is added to it.
+    reference : str
+        ``training``, the data that the champion was made from; ``trailing``, the scored days
+        before the window; or ``season``, the scored days of the same season a year before.
+    reference_days : int
+        Days of a trailing or seasonal reference; 28 or more keep the level of false alarms.
+    level : float
+        Chance of any alarm on a day without drift, over all columns.
+    min_effect : float
+        Smallest effect that matters, Cohen's h; movements that chance and the reference's own
+        days explain are added to it.
     min_rows : int
         Below this the answer is "too few rows to tell".
     """
 
     window_days: int = Field(default=7, ge=1)
-    threshold: float = Field(default=0.2, gt=0)
-    min_rows: int = Field(default=500, ge=1)
+    reference: Literal["training", "trailing", "season"] = "training"
+    reference_days: int = Field(default=28, ge=5, le=366)
+    level: float = Field(default=0.01, gt=0, le=0.5)
+    min_effect: float = Field(default=0.1, ge=0, le=2)
+    min_rows: int = Field(default=500, ge=30)
 
 
 class PerformanceSpec(_Spec):

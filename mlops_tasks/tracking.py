@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version as installed
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.modelfiles import check_types, files_digest, load_model
@@ -29,16 +29,19 @@ __all__ = [
     "CHALLENGER",
     "CHAMPION",
     "DIGEST_TAG",
-    "FEATURE_PROFILE",
+    "FEATURE_PROFILES",
+    "IMPORTANCE",
     "PIN_FILE",
-    "SCORE_PROFILE",
+    "SCORE_PROFILES",
     "RegisteredVersion",
     "Tracking",
 ]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-# Artifacts of a training run that later steps read: its data, and what that data looked like.
-PIN_FILE, FEATURE_PROFILE, SCORE_PROFILE = "pin.json", "features.json", "score.json"
+# Artifacts of a training run that later steps read: its data, what every day of it looked like,
+# the scores of its evaluation, and how much the model makes of each feature.
+PIN_FILE, IMPORTANCE = "pin.json", "importance.json"
+FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
 
@@ -192,14 +195,26 @@ class Tracking:
 
     def read_json(self, run_id: str, name: str) -> dict[str, Any]:
         """Read a JSON artifact of a run."""
+        content: dict[str, Any] = json.loads(self.read_bytes(run_id, name))
+        return content
+
+    def log_bytes(self, run_id: str, name: str, content: bytes) -> None:
+        """Store an artifact of a run; `name` may have folders."""
+        path = PurePosixPath(name)
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, path.name).write_bytes(content)
+            parent = None if path.parent == PurePosixPath() else str(path.parent)
+            self.client.log_artifact(run_id, str(Path(folder, path.name)), parent)
+
+    def read_bytes(self, run_id: str, name: str) -> bytes:
+        """Read an artifact of a run."""
         import mlflow
 
         with tempfile.TemporaryDirectory() as folder:
             path = mlflow.artifacts.download_artifacts(
                 run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=self.uri
             )
-            content: dict[str, Any] = json.loads(Path(path).read_text())
-        return content
+            return Path(path).read_bytes()
 
     def by_version(self, model: str, version: str) -> RegisteredVersion:
         """Return one version of a registered model."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import FeatureError, SpecError
 from mlops_tasks.features import feature_frame
-from mlops_tasks.profile import profile_frame
-from mlops_tasks.tracking import FEATURE_PROFILE, PIN_FILE
+from mlops_tasks.profile_store import pack_days
+from mlops_tasks.profiles import Profile
+from mlops_tasks.tracking import FEATURE_PROFILES, PIN_FILE
 from mlops_tasks.types import TrainResult
-from mlops_tasks.windows import day_blocks, labelled_rows
+from mlops_tasks.windows import labelled_rows, split_days
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,9 +68,11 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         model_uri, digest = tracking.log_model(model, frame.head(200))
         share = round(float(target.mean()), 4)
         _log(spec, pin, run_id, tracking, {"n_rows": len(frame), "y_share": share, "fit_s": fit_s})
-        profile = profile_frame(frame, day_blocks(spec, rows))
-        columns = {name: column.as_json() for name, column in profile.items()}
-        tracking.log_json(run_id, FEATURE_PROFILE, columns)
+        days = {
+            day: Profile.of(part.to_batches(), part.schema, columns=spec.features)
+            for day, part in split_days(spec, rows).items()
+        }
+        tracking.log_bytes(run_id, FEATURE_PROFILES, pack_days(days))
     return TrainResult(
         run_id=run_id,
         model_id=model_uri.removeprefix("models:/"),

@@ -200,6 +200,7 @@ class MonitorResult:
     model_version: str
     checks: tuple[Check, ...]
     coverage: float | None = None
+    report: str = ""
 
     @property
     def alarms(self) -> tuple[Check, ...]:

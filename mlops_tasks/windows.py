@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NoLabelsError
 from mlops_tasks.features import build_features, build_targets, join_targets
@@ -11,7 +11,6 @@ from mlops_tasks.lake import check_partition
 from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.dataset as ds
 
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
     from mlops_tasks.spec import ModelSpec
 
 __all__ = [
-    "day_blocks",
     "feature_rows",
     "labelled_rows",
     "pin_training_data",
     "published_inputs",
     "shift_day",
+    "split_days",
 ]
 
 
@@ -197,31 +196,35 @@ def labelled_rows(
     return joined
 
 
-def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:
-    """Return for each row the number of its block of `drift.window_days` consecutive days.
+def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:
+    """Split rows by the day of their `as_of`, in UTC.
 
     Parameters
     ----------
     spec : ModelSpec
         The model.
     rows : Table
-        From `labelled_rows`; days are those of the `as_of` column, in UTC.
+        From `labelled_rows`; at least one.
 
     Returns
     -------
-    Series of int of shape (n_rows,)
-        From 0 for the first days.
+    dict of str to Table
+        By day, in order.
 
     Notes
     -----
-    Days left over at the end belong to the last whole block: a block of a few hours, which is all
-    that a local day leaves in the next UTC day, differs from every other by its size alone.
+    A day with less than half the rows of the median day is counted to its neighbour: the few hours
+    that a local day leaves in the next UTC day differ from every whole day by their hours alone.
     """
-    days = rows.column(spec.as_of).to_pandas().dt.floor("D")
-    numbers = (days - days.min()).dt.days
-    n_whole = max((numbers.max() + 1) // spec.drift.window_days, 1)
-    blocks: pd.Series[Any] = (numbers // spec.drift.window_days).clip(upper=n_whole - 1)
-    return blocks
+    import numpy as np
+    import pyarrow as pa
+
+    stamps = rows.column(spec.as_of).to_pandas().dt.strftime("%Y-%m-%d").to_numpy(dtype=str)
+    days, of_row, counts = np.unique(stamps, return_inverse=True, return_counts=True)
+    (whole,) = np.nonzero(2 * counts >= np.median(counts))
+    distance = np.abs(whole[np.newaxis, :] - np.arange(len(days))[:, np.newaxis])
+    home = whole[distance.argmin(axis=1)][of_row]
+    return {str(days[place]): rows.filter(pa.array(home == place)) for place in whole}
 
 
 def _usable_days(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,14 +15,16 @@ from mlops_tasks.evaluation import (
     bootstrap_auc,
     classification_metrics,
     evaluate,
+    feature_importance,
     judge,
 )
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import feature_frame
-from mlops_tasks.profile import ColumnProfile
+from mlops_tasks.profile_store import unpack_days
+from mlops_tasks.profiles import Profile
 from mlops_tasks.registration import register
 from mlops_tasks.spec import GateSpec
-from mlops_tasks.tracking import SCORE_PROFILE, RegisteredVersion
+from mlops_tasks.tracking import IMPORTANCE, SCORE_PROFILES, RegisteredVersion
 from mlops_tasks.training import train
 from mlops_tasks.windows import labelled_rows, pin_training_data
 from tests.unit.orders import build_blind, day, project
@@ -183,8 +186,28 @@ def test_run_and_profile_tell_the_verdict(world: World) -> None:
     assert run.data.tags["mlops.verdict"] == "promote"
     assert run.data.tags["mlops.evaluation"] == "..".join(world.pin.evaluation)
     assert run.data.metrics["eval_roc_auc"] == world.verdict.challenger["roc_auc"]
-    raw = world.tracking.read_json(world.trained.run_id, SCORE_PROFILE)
-    assert ColumnProfile.from_json(raw).n_rows == world.verdict.n_rows
+    days = unpack_days(world.tracking.read_bytes(world.trained.run_id, SCORE_PROFILES))
+    assert sum(profile.n_rows for profile in days.values()) == world.verdict.n_rows
+    scores = Profile.merged(days.values()).columns["score"]
+    assert scores.mean == pytest.approx(world.verdict.challenger["mean_score"])
+
+
+# --- what the model makes of its features
+
+
+def test_what_a_model_uses_is_important_and_the_rest_is_not(world: World) -> None:
+    found = world.tracking.read_json(world.trained.run_id, IMPORTANCE)
+    assert list(found) == list(world.spec.features)
+    assert found["items"] < min(found["distance"], found["shop"]) / 4
+    assert min(found.values()) >= 0
+
+
+def test_importance_needs_both_classes() -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0]})
+    assert feature_importance(None, frame, np.array([1, 1])) == {"x": 0.0}
+
+
+# --- champion and challenger
 
 
 def test_challenger_and_champion_are_judged_on_the_same_rows(

@@ -8,8 +8,8 @@ import pytest
 
 from mlops_tasks.exceptions import FeatureError, NoLabelsError, SpecError, UnsafeModelError
 from mlops_tasks.features import feature_frame
-from mlops_tasks.profile import ColumnProfile
-from mlops_tasks.tracking import FEATURE_PROFILE, PIN_FILE
+from mlops_tasks.profile_store import unpack_days
+from mlops_tasks.tracking import FEATURE_PROFILES, PIN_FILE
 from mlops_tasks.training import train
 from mlops_tasks.types import TrainingPin
 from mlops_tasks.windows import labelled_rows, pin_training_data
@@ -68,10 +68,10 @@ def test_the_run_holds_everything_needed_to_do_it_again(world: World) -> None:
 
 
 def test_the_profile_is_that_of_the_training_rows(world: World) -> None:
-    found = world.tracking.read_json(world.trained.run_id, FEATURE_PROFILE)
-    assert list(found) == list(world.spec.features)
-    for raw in found.values():
-        assert ColumnProfile.from_json(raw).n_rows == world.trained.n_rows
+    days = unpack_days(world.tracking.read_bytes(world.trained.run_id, FEATURE_PROFILES))
+    assert sum(profile.n_rows for profile in days.values()) == world.trained.n_rows
+    assert (min(days), max(days)) == world.pin.train
+    assert {tuple(profile.columns) for profile in days.values()} == {world.spec.features}
 
 
 def test_training_again_on_the_same_pin_gives_the_same_model(

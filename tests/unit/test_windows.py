@@ -4,16 +4,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from mlops_tasks.exceptions import DamagedTableError, NoLabelsError, SpecError
 from mlops_tasks.windows import (
-    day_blocks,
     feature_rows,
     labelled_rows,
     pin_training_data,
     shift_day,
+    split_days,
 )
 from tests.unit.orders import ROWS_PER_DAY, day, fill_lake, project, rows_of
 
@@ -147,31 +146,23 @@ def test_a_changed_file_is_noticed_before_training(own_world: World) -> None:
         )
 
 
+def hours_of(spec: ModelSpec, counts: dict[int, int]) -> dict[str, pa.Table]:
+    """Split rows of which so many are asked in each hour, counted from 1 March."""
+    midnight = datetime(2024, 3, 1, tzinfo=UTC)
+    asked = [midnight + timedelta(hours=h) for h, n in counts.items() for _ in range(n)]
+    return split_days(spec, pa.table({"asked_at": pa.array(asked, pa.timestamp("us", "UTC"))}))
+
+
 @pytest.mark.parametrize(
-    ("hours", "blocks"),
+    ("counts", "days"),
     [
-        ([0, 71, 72, 143], [0, 0, 1, 1]),  # six days, two whole blocks of three
-        ([0, 71, 72, 143, 145], [0, 0, 1, 1, 1]),  # the first hours of a seventh day
-        ([0, 71, 72, 100], [0, 0, 0, 0]),  # five days: only one block is whole
-        ([0, 30], [0, 0]),  # less than one block
+        ({0: 3, 23: 3, 24: 6, 71: 5}, {"2024-03-01": 6, "2024-03-02": 6, "2024-03-03": 5}),
+        ({20: 2, 24: 6, 48: 6}, {"2024-03-02": 8, "2024-03-03": 6}),  # a rest before
+        ({0: 6, 24: 6, 48: 2}, {"2024-03-01": 6, "2024-03-02": 8}),  # and one after
+        ({30: 1}, {"2024-03-02": 1}),
     ],
 )
-def test_blocks_are_whole_and_take_what_is_left_at_the_end(
-    spec: ModelSpec, hours: list[int], blocks: list[int]
+def test_days_are_whole_and_take_what_is_left_beside_them(
+    spec: ModelSpec, counts: dict[int, int], days: dict[str, int]
 ) -> None:
-    midnight = datetime(2024, 3, 1, tzinfo=UTC)
-    moments = pa.array([midnight + timedelta(hours=h) for h in hours], pa.timestamp("us", "UTC"))
-    assert day_blocks(spec, pa.table({"asked_at": moments})).tolist() == blocks
-
-
-def test_a_few_late_hours_do_not_hide_drift(world: World) -> None:
-    """Otherwise those few rows would set the threshold of every column."""
-    from mlops_tasks.features import feature_frame
-    from mlops_tasks.profile import profile_frame
-
-    rows = labelled_rows(world.spec, world.pin, world.pin.train, lake=world.lake)
-    later = pc.add(rows.column("asked_at"), pa.scalar(timedelta(hours=2)))
-    local = rows.set_column(1, "asked_at", later)
-    for shifted in (rows, local):
-        found = profile_frame(feature_frame(world.spec, rows), day_blocks(world.spec, shifted))
-        assert max(found[name].typical for name in ("shop", "items", "express")) < 0.1
+    assert {day: rows.num_rows for day, rows in hours_of(spec, counts).items()} == days

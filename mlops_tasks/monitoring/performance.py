@@ -1,86 +1,26 @@
-"""Monitor: drift of inputs and predictions, and realised performance once labels are there."""
+"""Realised performance, once labels are there."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.drift import population_stability_index, psi_noise
 from mlops_tasks.exceptions import NeverScoredError
-from mlops_tasks.features import build_targets, feature_frame, join_targets
-from mlops_tasks.profile import ColumnProfile
-from mlops_tasks.tracking import FEATURE_PROFILE, SCORE_PROFILE
+from mlops_tasks.features import build_targets, join_targets
 from mlops_tasks.types import Check, MonitorResult
-from mlops_tasks.windows import feature_rows, shift_day
+from mlops_tasks.windows import shift_day
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import ModelSpec, PerformanceSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.tracking import Tracking
 
-__all__ = ["auc_standard_error", "measure_drift", "measure_performance"]
+__all__ = ["auc_standard_error", "measure_performance"]
 
 _ONE_SIDED_95 = 1.645
 _TWO_SIDED_99 = 2.576
-
-
-def measure_drift(
-    spec: ModelSpec,
-    partition: str,
-    champion: RegisteredVersion,
-    *,
-    lake: Lake,
-    tracking: Tracking,
-) -> MonitorResult:
-    """Compare the trailing window of inputs and predictions with the champion's own data.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model, with its drift thresholds.
-    partition : str
-        Last day of the window.
-    champion : RegisteredVersion
-        The profile of its training data is the reference of the features, that of its scores on
-        its evaluation window the reference of the predictions.
-    lake, tracking : Lake, Tracking
-        Where data and profiles are.
-
-    Returns
-    -------
-    MonitorResult
-        One check per feature and one named ``score``, strongest first. Only predictions of this
-        very version are compared.
-
-    Notes
-    -----
-    A column drifts when its population stability index lies above three things added up: the
-    larger of the spec's threshold and of what the column does by itself from week to week
-    (`ColumnProfile.typical`), and the sampling noise of both samples.
-    """
-    first = shift_day(partition, 1 - spec.drift.window_days)
-    rows = feature_rows(spec, lake, first=first, last=partition)
-    frame = feature_frame(spec, rows)
-    features = tracking.read_json(champion.run_id, FEATURE_PROFILE)
-    checks = [
-        _drift_check(spec, name, ColumnProfile.from_json(features[name]), frame[name])
-        if name in features
-        else _unknown_check(spec, name, champion)
-        for name in spec.features
-    ]
-    scores = _predictions(spec, lake, first, partition, champion.version).column("score")
-    expected = ColumnProfile.from_json(tracking.read_json(champion.run_id, SCORE_PROFILE))
-    checks.append(_drift_check(spec, "score", expected, scores.to_pandas()))
-    return MonitorResult(
-        first=first,
-        last=partition,
-        n_rows=rows.num_rows,
-        model_version=champion.version,
-        checks=tuple(sorted(checks, key=lambda check: -(check.value or 0.0))),
-    )
 
 
 def measure_performance(
@@ -194,34 +134,6 @@ def _gap_check(limits: PerformanceSpec, target: Any, scores: Any) -> Check:
         f"alarm above a gap of {ceiling:.4f}"
     )
     return Check("calibration_gap", round(gap, 4), round(ceiling, 4), gap > ceiling, text)
-
-
-def _drift_check(
-    spec: ModelSpec, name: str, reference: ColumnProfile, current: pd.Series[Any]
-) -> Check:
-    import numpy as np
-
-    limits = spec.drift
-    if len(current) < limits.min_rows:
-        text = f"{len(current)} rows, fewer than {limits.min_rows}: too few rows to tell"
-        return Check(name, None, limits.threshold, False, text)
-    old, new = np.array(reference.counts), reference.bins.count(current)
-    value = population_stability_index(old, new)
-    threshold = max(limits.threshold, reference.typical) + psi_noise(old, new)
-    return Check(
-        name,
-        round(value, 4),
-        round(threshold, 4),
-        value > threshold,
-        f"PSI {value:.3f} of {name}, {len(current)} rows against {reference.n_rows}; "
-        f"alarm above {threshold:.3f}",
-    )
-
-
-def _unknown_check(spec: ModelSpec, name: str, champion: RegisteredVersion) -> Check:
-    """Tell of a feature that joined the spec later: no evidence until the next training."""
-    text = f"champion version {champion.version} was trained without {name}: nothing to compare"
-    return Check(name, None, spec.drift.threshold, False, text)
 
 
 def _predictions(spec: ModelSpec, lake: Lake, first: str, last: str, version: str) -> pa.Table:

@@ -1,0 +1,210 @@
+"""Drift of inputs and predictions, told from profiles alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlops_tasks.drift.baseline import Baseline
+from mlops_tasks.drift.decision import Answer, DriftPolicy
+from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift.page import render_page
+from mlops_tasks.drift.references import ReferenceChoice, ReferenceKind, pick_days
+from mlops_tasks.drift.report import DriftReport
+from mlops_tasks.exceptions import NeverScoredError
+from mlops_tasks.profile_store import ProfileStore, unpack_days
+from mlops_tasks.profiles import Correlations, Profile
+from mlops_tasks.reports import newest_facts, write_report
+from mlops_tasks.tracking import FEATURE_PROFILES, IMPORTANCE, SCORE_PROFILES
+from mlops_tasks.types import Check, MonitorResult
+from mlops_tasks.windows import shift_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mlops_tasks.drift.decision import ColumnDrift
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.tracking import RegisteredVersion, Tracking
+
+__all__ = ["measure_drift"]
+
+_SCORE, _VERSION = "score", "model_version"
+# Windows before this one in the heatmap of the page.
+_PAGE_DAYS = 30
+
+
+def measure_drift(
+    spec: ModelSpec,
+    partition: str,
+    champion: RegisteredVersion,
+    *,
+    lake: Lake,
+    tracking: Tracking,
+) -> MonitorResult:
+    """Compare the trailing window of inputs and predictions with a reference.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model, with its drift policy.
+    partition : str
+        Last day of the window; scored.
+    champion : RegisteredVersion
+        The days it was trained on are the reference of the features, those of its evaluation that
+        of the predictions, unless the spec asks for scored days.
+    lake, tracking : Lake, Tracking
+        Where the profiles are; no row is read.
+
+    Returns
+    -------
+    MonitorResult
+        One check per feature and one named ``score``, strongest first, and the address of the
+        report. Only predictions of this very version are compared.
+
+    Raises
+    ------
+    NeverScoredError
+        If the day has no profile: it was never scored.
+
+    Notes
+    -----
+    Decided by `detect_drift`; inputs and predictions share the chance of a false alarm equally.
+    """
+    first = shift_day(partition, 1 - spec.drift.window_days)
+    days = ProfileStore(lake).read(spec.predictions_table, first=first, last=partition)
+    if partition not in days:
+        raise NeverScoredError(
+            f"model {spec.name!r}: {partition} has no profile of its predictions; run "
+            f"{spec.name}.score for it"
+        )
+    window = _Window(spec, champion, first, partition, list(days.values()))
+    report = window.compare(_references(window, lake, tracking), _importance(champion, tracking))
+    return MonitorResult(
+        first=first,
+        last=partition,
+        n_rows=report.n_rows,
+        model_version=champion.version,
+        checks=tuple(_check(spec, column) for column in report.columns),
+        report=_publish(window, report, lake, tracking),
+    )
+
+
+class _Window:
+    """The days that are compared, and with what they can be."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        champion: RegisteredVersion,
+        first: str,
+        last: str,
+        days: Sequence[Profile],
+    ) -> None:
+        self.spec, self.champion, self.first, self.last = spec, champion, first, last
+        self.days = days
+        self.scored = [day for day in days if set(_versions(day)) == {champion.version}]
+
+    def compare(
+        self, references: tuple[Baseline, Baseline], importance: dict[str, float]
+    ) -> DriftReport:
+        """Compare inputs, and predictions, and make one report of both."""
+        features, scores = references
+        name = f"{self.first} to {self.last}"
+        limits = self.spec.drift
+        half = DriftPolicy(limits.level / 2, limits.min_effect, limits.min_rows)
+        inputs = detect_drift(
+            features,
+            _only(self.days, features.whole.columns),
+            window=name,
+            n_days=len(self.days),
+            policy=half,
+            importance=importance,
+        )
+        if not self.scored:
+            return inputs
+        predictions = detect_drift(
+            scores, _only(self.scored, [_SCORE]), window=name, n_days=len(self.scored), policy=half
+        )
+        columns = sorted(
+            (*inputs.columns, *predictions.columns), key=lambda one: (-one.rank, one.name)
+        )
+        return replace(
+            inputs,
+            columns=tuple(columns),
+            n_comparisons=inputs.n_comparisons + predictions.n_comparisons,
+            policy=replace(half, level=limits.level),
+        )
+
+
+def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseline, Baseline]:
+    """Return the references of the features and of the scores."""
+    spec, champion = window.spec, window.champion
+    choice = ReferenceChoice(ReferenceKind(spec.drift.reference), spec.drift.reference_days)
+    if choice.kind is not ReferenceKind.TRAINING:
+        return _scored_days(window, choice, lake)
+    trained = unpack_days(tracking.read_bytes(champion.run_id, FEATURE_PROFILES))
+    judged = unpack_days(tracking.read_bytes(champion.run_id, SCORE_PROFILES))
+    return (
+        Baseline.of(list(trained.values()), f"the training data of version {champion.version}"),
+        Baseline.of(list(judged.values()), f"the evaluation of version {champion.version}"),
+    )
+
+
+def _scored_days(window: _Window, choice: ReferenceChoice, lake: Lake) -> tuple[Baseline, Baseline]:
+    spec = window.spec
+    year_before = shift_day(window.first, -2 * 366)
+    found = ProfileStore(lake).read(spec.predictions_table, first=year_before, last=window.last)
+    chosen = pick_days(choice, found, first=window.first, last=window.last)
+    label = f"{len(chosen)} scored days" + (f", {chosen[0]} to {chosen[-1]}" if chosen else "")
+    days = [found[day] for day in chosen]
+    return (
+        Baseline.of([_only([day], _features(day)) for day in days], label),
+        Baseline.of([_only([day], [_SCORE]) for day in days], label),
+    )
+
+
+def _only(days: Sequence[Profile], columns: Iterable[str]) -> Profile:
+    """Merge days and keep some columns."""
+    whole = Profile.merged(days)
+    kept = {name: whole.columns[name] for name in columns if name in whole.columns}
+    return Profile.of_columns(whole.n_rows, kept, Correlations.nothing(()))
+
+
+def _features(day: Profile) -> list[str]:
+    return [name for name in day.columns if name not in {_SCORE, _VERSION}]
+
+
+def _versions(day: Profile) -> Iterable[str]:
+    versions: dict[str, int] = dict(day.columns[_VERSION].counts)  # type: ignore[union-attr]
+    return versions
+
+
+def _importance(champion: RegisteredVersion, tracking: Tracking) -> dict[str, float]:
+    found: dict[str, float] = tracking.read_json(champion.run_id, IMPORTANCE)
+    return found
+
+
+def _check(spec: ModelSpec, column: ColumnDrift) -> Check:
+    """Tell the strongest evidence of one column."""
+    told = [one for one in column.evidence if one.threshold is not None]
+    if column.answer is Answer.TOO_FEW or not told:
+        text = f"{column.name}: {Answer.TOO_FEW}, at least {spec.drift.min_rows} are needed"
+        return Check(column.name, None, spec.drift.min_effect, False, text)
+    worst = max(told, key=lambda one: one.severity)
+    effect = "without bound" if worst.effect is None else f"{worst.effect:.3f}"
+    text = f"{column.name}: {worst.text}; effect {effect}, alarm above {worst.threshold:.3f}"
+    if column.is_ignored:
+        text += "; the model hardly uses it"
+    return Check(column.name, worst.effect, worst.threshold or 0.0, column.alarm, text)
+
+
+def _publish(window: _Window, report: DriftReport, lake: Lake, tracking: Tracking) -> str:
+    """Write the page with the windows before this one, beside the predictions and to MLflow."""
+    table, day = window.spec.predictions_table, window.last
+    before = newest_facts(lake, table, first=shift_day(day, -_PAGE_DAYS), last=shift_day(day, -1))
+    reports = [*(DriftReport.from_json(raw) for raw in before), report]
+    page = render_page(reports, title=f"Drift of {window.spec.name}")
+    (newest,) = lake.commits(table, first=day, last=day)
+    tracking.log_bytes(window.champion.run_id, f"drift/{day}.html", page.encode())
+    return write_report(lake, table, day, str(newest.version), page, report.as_json())

@@ -1,0 +1,93 @@
+"""Reports for people: pages beside the tables, one per partition and version."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.atomic_files import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlops_tasks.lake import Lake
+
+__all__ = ["REPORTS", "newest_facts", "report_address", "write_report"]
+
+REPORTS = "_reports"
+
+
+def write_report(
+    lake: Lake,
+    table: str,
+    partition: str,
+    name: str,
+    page: str,
+    facts: Mapping[str, Any] | None = None,
+) -> str:
+    """Write a page beside the tables, all of it or nothing.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where to.
+    table, partition : str
+        What it is about.
+    name : str
+        The version that it is about.
+    page : str
+        HTML, self-contained.
+    facts : mapping, optional
+        The same as plain data, for `newest_facts`.
+
+    Returns
+    -------
+    str
+        ``_reports/<table>/<partition>/<name>.html`` below the root of the lake.
+    """
+    path = Path(REPORTS, table, partition, f"{name}.html")
+    if facts is not None:
+        text = json.dumps(facts, separators=(",", ":"), allow_nan=False)
+        replace_file(lake.root / path.with_suffix(".json"), text.encode())
+    replace_file(lake.root / path, page.encode())
+    return path.as_posix()
+
+
+def report_address(report: str) -> str:
+    """Return where the plugin of Airflow serves a report, below its own address.
+
+    Parameters
+    ----------
+    report : str
+        From `write_report`.
+
+    Examples
+    --------
+    >>> report_address("_reports/flights/2013-02-01/7.html")
+    'reports/flights/2013-02-01/7'
+    """
+    return report.removeprefix("_").removesuffix(".html")
+
+
+def newest_facts(lake: Lake, table: str, *, first: str, last: str) -> list[dict[str, Any]]:
+    """Return the plain data of the newest report of each day.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where the reports are.
+    table : str
+        What they are about.
+    first, last : str
+        Days, both inclusive.
+
+    Returns
+    -------
+    list of dict
+        In the order of the days; days without a report are left out.
+    """
+    folders = sorted((lake.root / REPORTS / table).glob("*-*-*"))
+    days = [folder for folder in folders if first <= folder.name <= last]
+    found = [sorted(day.glob("*.json"), key=lambda path: int(path.stem)) for day in days]
+    return [json.loads(files[-1].read_text()) for files in found if files]

@@ -1,0 +1,45 @@
+"""``mlops drift``: what moved on which days, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 (typer reads the annotations)
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mlops_airflow.commands.lake import connect
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Look at the drift of a model.", no_args_is_help=True)
+app.callback()(connect)
+
+
+@app.command()
+def heatmap(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    file: Annotated[Path, typer.Argument(help="Where to write the PNG.")],
+    first: Annotated[
+        str, typer.Option(help="First day; the very first by default.")
+    ] = "0001-01-01",
+    last: Annotated[str, typer.Option(help="Last day; today by default.")] = "",
+) -> None:
+    """Draw every feature and the score by day: how far each was from its reference."""
+    from mlops_airflow.hooks.lake import LakeHook
+    from mlops_tasks.atomic_files import replace_file
+    from mlops_tasks.drift.heatmap import draw_heatmap
+    from mlops_tasks.drift.report import DriftReport
+    from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.reports import newest_facts
+    from mlops_tasks.spec import check_name
+
+    try:
+        table = f"{check_name(model)}__predictions"
+        facts = newest_facts(LakeHook().get_conn(), table, first=first, last=last)
+        reports = [DriftReport.from_json(raw) for raw in facts]
+        replace_file(file, draw_heatmap(reports, title=f"Drift of {model}"))
+    except MlopsError as error:
+        Console(stderr=True).print(str(error), style="red")
+        raise typer.Exit(1) from error
+    Console().print(f"{len(reports)} days in {file}")
