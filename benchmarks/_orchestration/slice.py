@@ -31,19 +31,19 @@ def prepare_slice(home: Path) -> None:
     from dags.flight_delays.spec import ARRIVALS, FLIGHTS, WEATHER
     from mlops_tasks.ingestion import ingest
     from mlops_tasks.lake import Lake
+    from mlops_tasks.sources import Database
     from mlops_tasks.validation import validate
 
     home.mkdir(parents=True)
     source = SourceDatabase(home / "source.db")
     source.advance(TRAIN_NIGHT)
+    database = Database(source.engine.url)
     lake, ledger = Lake(home / "lake"), Ledger(f"sqlite:///{home / 'ledger.db'}")
     for dataset in (FLIGHTS, WEATHER, ARRIVALS):
         day = FIRST_DAY
         while day <= TRAIN_NIGHT - timedelta(days=dataset.delay_days):
             token = ledger.next_token()
-            taken = ingest(
-                dataset, day.isoformat(), source=source.engine, lake=lake, token=token
-            )
+            taken = ingest(dataset, day.isoformat(), source=database, lake=lake, token=token)
             validate(dataset, taken.raw, lake=lake, token=token)
             day += timedelta(days=1)
     source.close()

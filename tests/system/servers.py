@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -47,8 +48,12 @@ class Server:
         """End it and every process it started as a power cut would."""
         if self.process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # PostgreSQL's sessions are process groups of their own and would serve on.
+            main = psutil.Process(self.process.pid)
+            for process in [*main.children(recursive=True), main]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
         self.process.wait(30)
 
     @property
@@ -66,12 +71,9 @@ def postgres() -> Iterator[Server]:
         data, secret = folder / "data", folder / "secret"
         secret.write_text(PASSWORD)
         _own(secret, "postgres")
-        _run(
-            [programs / "initdb", "-D", data, "-U", USER, "--pwfile", secret, "-A"]
-            + ["scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
-            folder,
-            user="postgres",
-        )
+        initdb = [programs / "initdb", "-D", data, "-U", USER, "--pwfile", secret, "--no-sync"]
+        initdb += ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"]
+        _run(initdb, folder, user="postgres")
         command = [programs / "postgres", "-D", data, "-p", server.port, "-h", server.host]
         command += ["-k", folder, "-F", "-c", "max_connections=20"]
         with _serving(server, command, user="postgres"):
@@ -89,25 +91,20 @@ def mariadb() -> Iterator[Server]:
     with _folder("mariadb", user="mysql") as folder:
         server = Server(_free_port(), folder)
         data, sock = folder / "data", folder / "sock"
-        _run(
-            [install, "--no-defaults", f"--datadir={data}", "--skip-test-db", "--skip-name-resolve"]
-            + ["--auth-root-authentication-method=normal"],
-            folder,
-            user="mysql",
-        )
+        made = [install, "--no-defaults", f"--datadir={data}", "--skip-test-db"]
+        made += ["--skip-name-resolve", "--auth-root-authentication-method=normal"]
+        _run(made, folder, user="mysql")
         command = [daemon, "--no-defaults", f"--datadir={data}", f"--socket={sock}"]
         command += [f"--port={server.port}", f"--bind-address={server.host}"]
         command += [f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=0"]
         with _serving(server, command, user="mysql"):
 
             def set_up() -> None:
+                sock.stat()  # a client that finds none leaves its own end open
                 with pymysql.connect(unix_socket=str(sock), user="root", autocommit=True) as root:
                     cursor = root.cursor()
                     cursor.execute(f"CREATE DATABASE IF NOT EXISTS {server.database}")
-                    cursor.execute(
-                        f"CREATE OR REPLACE USER {USER} IDENTIFIED BY %s",
-                        (PASSWORD,),
-                    )
+                    cursor.execute(f"CREATE OR REPLACE USER {USER} IDENTIFIED BY %s", (PASSWORD,))
                     cursor.execute(f"GRANT ALL ON {server.database}.* TO {USER}")
 
             _eventually(set_up, server)
@@ -117,11 +114,12 @@ def mariadb() -> Iterator[Server]:
 @contextlib.contextmanager
 def object_store() -> Iterator[Server]:
     """Start an S3 server; it takes any key."""
-    program = _program("moto_server", "moto[server], in an environment of its own: it needs botocore")
+    # Its botocore and the project's python-dateutil exclude each other.
+    program = _program("moto_server", "moto[server] outside of the project's environment (uv tool)")
     with _folder("s3") as folder:
         server = Server(_free_port(), folder)
         with _serving(server, [program, "-H", server.host, "-p", server.port]):
-            _eventually(lambda: socket.create_connection((server.host, server.port), 1).close(), server)
+            _eventually(lambda: _connect(server), server)
             yield server
 
 
@@ -209,12 +207,17 @@ def _eventually(ready: Callable[[], object], server: Server) -> None:
     while True:
         try:
             ready()
-        except Exception as error:  # noqa: BLE001 (each client has errors of its own)
+        except Exception as error:
             ended = server.process is not None and server.process.poll() is not None
-            assert not ended and time.monotonic() < deadline, f"{error}\n{server.log}"
+            if ended or time.monotonic() > deadline:
+                raise TimeoutError(f"no server came up: {error}\n{server.log}") from error
             time.sleep(0.1)
         else:
             return
+
+
+def _connect(server: Server) -> None:
+    socket.create_connection((server.host, server.port), 1).close()
 
 
 def _ask_postgres(server: Server, database: str, statement: str) -> None:
