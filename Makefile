@@ -66,9 +66,12 @@ $(STAMP): constraints.txt pyproject.toml
 	  echo "Python cannot make virtual environments: install its venv package (Debian: python3-venv)" >&2; \
 	  exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
-	@# uv does not read pip's configuration: hand over the index a machine may have set there.
-	@index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null) || index=; \
+	@# uv does not read pip's configuration: hand over the index and the certificates set there.
+	@config=$$($(BIN)/python -m pip config list 2>/dev/null) || config=; \
+	index=$$(printf '%s\n' "$$config" | sed -n "s/^global.index-url='\(.*\)'$$/\1/p"); \
+	certs=$$(printf '%s\n' "$$config" | sed -n "s/^global.cert='\(.*\)'$$/\1/p"); \
 	if [ -n "$$index" ] && [ -z "$$UV_DEFAULT_INDEX" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
+	if [ -n "$$certs" ] && [ -z "$$SSL_CERT_FILE" ]; then export SSL_CERT_FILE="$$certs"; fi; \
 	uv="$(BIN)/uv pip install --python $(BIN)/python"; \
-	$$uv --compile-bytecode -r constraints.txt && $$uv --quiet --no-deps -e .
+	$$uv --compile-bytecode -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -67,6 +67,8 @@ def measure_drift(
     features = tracking.read_json(champion.run_id, FEATURE_PROFILE)
     checks = [
         _drift_check(spec, name, ColumnProfile.from_json(features[name]), frame[name])
+        if name in features
+        else _unknown_check(spec, name, champion)
         for name in spec.features
     ]
     scores = _predictions(spec, lake, first, partition, champion.version).column("score")
@@ -213,6 +215,12 @@ def _drift_check(
         f"PSI {value:.3f} of {name}, {len(current)} rows against {reference.n_rows}; "
         f"alarm above {threshold:.3f}",
     )
+
+
+def _unknown_check(spec: ModelSpec, name: str, champion: RegisteredVersion) -> Check:
+    """Tell of a feature that joined the spec later: no evidence until the next training."""
+    text = f"champion version {champion.version} was trained without {name}: nothing to compare"
+    return Check(name, None, spec.drift.threshold, False, text)
 
 
 def _predictions(spec: ModelSpec, lake: Lake, first: str, last: str, version: str) -> pa.Table:

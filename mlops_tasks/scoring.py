@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.features import feature_batches, feature_frame
 from mlops_tasks.types import ScoreResult
 from mlops_tasks.windows import published_inputs
@@ -59,14 +60,21 @@ def score(
 
     Raises
     ------
+    PartitionNotFoundError
+        If the day was never published.
     UnsafeModelError
         If the model's files are not those that were registered.
     FeatureError, LeakageError
         If the features cannot be built.
     """
+    inputs = published_inputs(spec, lake, first=partition, last=partition)
+    if inputs[spec.rows.name].count_rows() == 0:
+        raise PartitionNotFoundError(
+            f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
+            f"{spec.rows.name}.ingest for that day first"
+        )
     model = tracking.load(champion.model_uri, champion.digest)
     stream = _Scored(spec, model, champion.version)
-    inputs = published_inputs(spec, lake, first=partition, last=partition)
     predictions = lake.overwrite_partition(
         spec.predictions_table, partition, stream.reader(inputs), token=token, known_at=known_at
     )

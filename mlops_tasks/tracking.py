@@ -180,12 +180,19 @@ class Tracking:
         with self._downloaded(model_uri) as folder:
             return load_model(folder, digest=digest)
 
-    @cached_property
+    @property
     def client(self) -> MlflowClient:
         """The MLflow client of this server."""
         import mlflow
 
-        mlflow.set_tracking_uri(self.uri)  # model URIs resolve against the process-wide setting
+        # Model URIs resolve against the process-wide setting, which another server may have now.
+        mlflow.set_tracking_uri(self.uri)
+        return self._client
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        import mlflow
+
         return mlflow.MlflowClient(self.uri)
 
     @contextmanager

@@ -191,6 +191,11 @@ def day_blocks(spec: ModelSpec, rows: pa.Table) -> pd.Series[Any]:
     rows : Table
         From `labelled_rows`; days are those of the `as_of` column, in UTC.
 
+    Returns
+    -------
+    Series of int of shape (n_rows,)
+        From 0 for the first days.
+
     Notes
     -----
     Days left over at the end belong to the last whole block: a block of a few hours, which is all

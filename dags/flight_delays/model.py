@@ -18,7 +18,7 @@ def build(*, categorical: Sequence[str], numeric: Sequence[str], random_state: i
     categorical, numeric : sequence of str
         Feature columns. Missing numbers are learned as such; unknown categories get the mean.
     random_state : int
-        Seed of encoder and trees.
+        Seed of folds and trees.
 
     Returns
     -------
@@ -27,12 +27,15 @@ def build(*, categorical: Sequence[str], numeric: Sequence[str], random_state: i
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import TargetEncoder
 
+    # A category is encoded by rows of other folds, or its own target would leak into it.
+    folds = StratifiedKFold(5, shuffle=True, random_state=random_state)
     encode = ColumnTransformer(
         [
-            ("categories", TargetEncoder(random_state=random_state), list(categorical)),
+            ("categories", TargetEncoder(cv=folds), list(categorical)),
             ("numbers", "passthrough", list(numeric)),
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 
 from mlops_tasks.exceptions import SpecError
@@ -24,10 +25,9 @@ def check_partition(partition: str) -> str:
     >>> check_partition("2013-02-01")
     '2013-02-01'
     """
-    try:
+    day: str | None = None
+    with suppress(ValueError):
         day = date.fromisoformat(partition).isoformat()
-    except ValueError:
-        day = ""
     if day != partition:
         raise SpecError(
             f"partition key {partition!r} is not a day: write it as YYYY-MM-DD, "

@@ -52,6 +52,15 @@ def make_pin(
 def verify_commits(lake: Lake, table: str, commits: Sequence[Commit]) -> None:
     """Read every row of given commits and compare it with the digest of its commit.
 
+    Parameters
+    ----------
+    lake : Lake
+        The lake.
+    table : str
+        The table.
+    commits : sequence of Commit
+        What to prove.
+
     Raises
     ------
     DamagedTableError

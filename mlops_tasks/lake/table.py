@@ -182,14 +182,19 @@ class Lake:
         Raises
         ------
         PartitionNotFoundError
-            If the table does not exist.
+            If the table or the version does not exist.
         DamagedTableError
             If the table's own log and the commit records disagree.
         """
         check_partition(first), check_partition(last)
+        everything = self.all_commits(table)
+        if version is not None and version > self.version(table):
+            raise PartitionNotFoundError(
+                f"table {table!r} has no version {version}, the newest is {self.version(table)}"
+            )
         newest = newest_by_partition(
             commit
-            for commit in self.all_commits(table)
+            for commit in everything
             if (version is None or commit.version <= version)
             and (known_at is None or commit.known_at <= known_at)
         )
@@ -302,11 +307,11 @@ class Lake:
         verify_commits(self, pin.table, self.pinned_commits(pin))
 
     def partitions(self, table: str, *, known_at: str | None = None) -> list[str]:
-        """Return the keys of all partitions, sorted; [] without a table."""
+        """Return the keys of all partitions that have rows, sorted; [] without a table."""
         if not self.exists(table):
             return []
         commits = self.commits(table, first="0001-01-01", last="9999-12-31", known_at=known_at)
-        return [commit.partition for commit in commits]
+        return [commit.partition for commit in commits if commit.n_rows]
 
     def exists(self, table: str) -> bool:
         """Tell whether the table was ever written."""

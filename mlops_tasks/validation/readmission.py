@@ -95,7 +95,7 @@ def readmit(
     columns = [name for name in spec.columns if name in lake.schema(quarantine_table(spec)).names]
     before = _hashes(spec, lake, quarantine_table(spec), kept, columns)
     result = validate(spec, raw, lake=lake, token=token, known_at=known_at)
-    now = _newest(lake, spec.name, partition)
+    (now,) = lake.commits(spec.name, first=partition, last=partition)
     return Readmission(
         result=result,
         n_before=kept.n_rows,
@@ -112,16 +112,13 @@ def _newest(lake: Lake, table: str, partition: str) -> Commit | None:
 
 
 def _hashes(
-    spec: DatasetSpec, lake: Lake, table: str, commit: Commit | None, columns: list[str]
+    spec: DatasetSpec, lake: Lake, table: str, commit: Commit, columns: list[str]
 ) -> Hashes:
     """Hash the rows of a commit by their content, without the reasons for keeping them back."""
     import numpy as np
 
-    parts = [np.zeros(0, np.uint64)]
-    if commit:
-        rows = PartitionRows(lake, table, commit, spec.validate_chunk_rows)
-        parts += [row_hashes(chunk) for _, chunk in rows.chunks(columns)]
-    return np.concatenate(parts)
+    rows = PartitionRows(lake, table, commit, spec.validate_chunk_rows)
+    return np.concatenate([row_hashes(chunk) for _, chunk in rows.chunks(columns)])
 
 
 def _n_among(some: Hashes, all_rows: Hashes) -> int:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import EmptyPartitionError, ValidationFailedError
+from mlops_tasks.exceptions import (
+    EmptyPartitionError,
+    StaleAttemptError,
+    ValidationFailedError,
+)
 from mlops_tasks.faults import fault_point
 from mlops_tasks.types import ValidationResult
 from mlops_tasks.validation.changes import row_changes
@@ -67,6 +71,8 @@ def validate(
         `max_quarantined_share` allows. What was published before stays as it is.
     EmptyPartitionError
         If there are no rows: every check of rows would pass.
+    StaleAttemptError
+        If the day has been extracted again since: older rows never replace newer ones.
     SuiteError
         If the suite cannot be used as it is written.
 
@@ -194,6 +200,13 @@ def _rows(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> PartitionRows
         raise EmptyPartitionError(
             f"dataset {spec.name!r}, partition {day}: {raw.table!r} version {raw.version} has no "
             f"rows; nothing was published. Run the ingest task of {day} again"
+        )
+    (newest,) = lake.commits(raw.table, first=day, last=day)
+    if newest.digest != raw.digest:
+        raise StaleAttemptError(
+            f"dataset {spec.name!r}, partition {day}: {raw.table!r} version {raw.version} was "
+            f"replaced by a later extract, version {newest.version} has it; the run that took it "
+            f"publishes it. Run {spec.name}.ingest for {day} if it has not"
         )
     return PartitionRows(lake, raw.table, commits[0], spec.validate_chunk_rows)
 

@@ -26,6 +26,11 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 N_DAYS = 18
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let skops look through every loaded module, as it does when it is imported."""
+    config.addinivalue_line("filterwarnings", r"ignore:The `airflow\..* is deprecated")
+
+
 @dataclass(frozen=True)
 class World:
     """A project some nights on: data published, version 1 trained, judged and promoted."""
@@ -108,20 +113,24 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Wo
 
 @pytest.fixture
 def own_world(world: World, tmp_path: Path) -> World:
-    """Return a copy of the world that this test may change. Model files are shared: read-only."""
+    """Return a copy of the world that this test may change."""
+    return copy_world(world, tmp_path)
+
+
+def copy_world(world: World, home: Path) -> World:
+    """Copy all stores of a world below `home`. Model files are shared: nobody writes to them."""
     from mlops_tasks.lake import Lake
     from mlops_tasks.ledger import Ledger
     from mlops_tasks.tracking import Tracking
 
-    home = world.lake.root.parent
-    shutil.copytree(home / "lake", tmp_path / "lake")
+    shutil.copytree(world.lake.root, home / "lake")
     for name in ("mlflow.db", "ledger.db"):
-        shutil.copy(home / name, tmp_path / name)
+        shutil.copy(world.lake.root.parent / name, home / name)
     return replace(
         world,
-        lake=Lake(tmp_path / "lake"),
-        tracking=Tracking(f"sqlite:///{tmp_path}/mlflow.db"),
-        ledger=Ledger(f"sqlite:///{tmp_path}/ledger.db"),
+        lake=Lake(home / "lake"),
+        tracking=Tracking(f"sqlite:///{home}/mlflow.db"),
+        ledger=Ledger(f"sqlite:///{home}/ledger.db"),
     )
 
 

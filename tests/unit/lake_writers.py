@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+
 from mlops_tasks.faults import FAULT_VARIABLE
 from mlops_tasks.lake import Lake, optimize
 from mlops_tasks.ledger import Ledger

@@ -191,9 +191,9 @@ def project(folder: Path, *, features_sql: str = FEATURES_SQL, **changes: Any) -
 
 
 def build(*, categorical: Sequence[str], numeric: Sequence[str], random_state: int) -> Pipeline:
-    """Return a small estimator of the kind people use: encoder, then boosted trees."""
+    """Return a small estimator of the kind people use: encoder, then trees."""
     from sklearn.compose import ColumnTransformer
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import RandomForestClassifier
     from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import TargetEncoder
@@ -205,7 +205,7 @@ def build(*, categorical: Sequence[str], numeric: Sequence[str], random_state: i
             ("numbers", "passthrough", list(numeric)),
         ]
     )
-    trees = HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=15, max_leaf_nodes=7)
+    trees = RandomForestClassifier(20, min_samples_leaf=15, random_state=random_state)
     return Pipeline([("encode", encode), ("trees", trees)])
 
 
@@ -220,15 +220,15 @@ def rows_of(number: int, *, n: int = ROWS_PER_DAY, slower: float = 0.0) -> dict[
     """Make the rows of one day, by dataset; `slower` takes that much off every traffic speed."""
     random = np.random.default_rng([41, number])
     midnight = datetime.combine(FIRST + timedelta(days=number), datetime.min.time(), UTC)
-    hours = [midnight + timedelta(hours=h) for h in range(24)]
+    hours = [midnight + timedelta(hours=h, minutes=30) for h in range(24)]
     speeds = {zone: random.normal(60 - slower, 15, 24).clip(5, 150) for zone in ("north", "south")}
     zones = random.choice(["north", "south"], n)
-    minutes = np.sort(random.integers(61, 24 * 60, n))
+    minutes = np.sort(random.integers(0, 24 * 60, n))  # the first ones see the day before
     shops = random.choice(SHOPS, n)
     items = random.integers(1, 9, n)
     distance = random.gamma(2.0, 4.0, n).clip(0, 90).round(2)
     express = random.random(n) < 0.3
-    speed = np.array([speeds[z][(m - 1) // 60] for z, m in zip(zones, minutes, strict=True)])
+    speed = np.array([speeds[z][(m - 31) // 60] for z, m in zip(zones, minutes, strict=True)])
     logit = (
         0.35 * (distance - 8)
         + 0.05 * (60 - speed)
@@ -278,7 +278,9 @@ def fill_lake(lake: Lake, spec: ModelSpec, numbers: Iterable[int], **changes: An
         for dataset in spec.datasets:
             table = rows[dataset.name].cast(arrow_schema(dataset))
             token = int.from_bytes(np.random.default_rng().bytes(3)) + 1
-            lake.overwrite_partition(dataset.name, day(number), table, token=token)
+            lake.overwrite_partition(
+                dataset.name, day(number), table, token=token, known_at=day(number)
+            )
 
 
 class Source:

@@ -28,7 +28,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 ROWS = st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=12)
 SCHEMA = pa.schema(TYPES)
 
-fast = settings(max_examples=30, deadline=None)
+fast = settings(max_examples=20, deadline=None)
 
 
 def table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -77,7 +77,7 @@ def test_column_order_and_storage_do_not_matter(
     assert digest_table(large) == digest_table(whole)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ROWS, st.data())
 def test_every_cell_matters(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     position = data.draw(st.integers(0, len(rows) - 1))
@@ -95,6 +95,20 @@ def test_every_row_counts(rows: list[dict[str, Any]], data: st.DataObject) -> No
     whole, row = digest_table(table(rows)), data.draw(st.integers(0, len(rows) - 1))
     assert digest_table(table([*rows, rows[row]])) != whole
     assert digest_table(table(rows[:row] + rows[row + 1 :])) != whole
+
+
+@fast
+@given(st.integers(1, 1200), st.data())
+def test_every_letter_of_a_long_text_and_its_place_matter(n: int, data: st.DataObject) -> None:
+    text = "".join(chr(97 + i % 23) for i in range(n))
+    a, b = data.draw(st.integers(0, n - 1)), data.draw(st.integers(0, n - 1))
+    swapped = list(text)
+    swapped[a], swapped[b] = text[b], text[a]
+    digests = {
+        digest_table(pa.table({"x": ["first", value, "last"]}))
+        for value in (text, "".join(swapped), text[:a] + "?" + text[a + 1 :], text + "a")
+    }
+    assert len(digests) == 3 + (text[a] != text[b])
 
 
 def test_two_rows_that_swap_one_cell_are_other_rows() -> None:

@@ -48,7 +48,7 @@ def test_a_fact_is_the_last_one_before_the_moment_of_asking(spec: ModelSpec) -> 
             if reading["zone"] == zones[row["order_id"]]
             and reading["observed_at"] < row["asked_at"]
         ]
-        assert row["speed"] == max(earlier)[1]
+        assert row["speed"] == (max(earlier)[1] if earlier else None)
 
 
 def test_the_order_of_the_inputs_does_not_matter(spec: ModelSpec) -> None:
@@ -151,6 +151,10 @@ def test_the_python_around_it_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(FeatureError, match="hidden"):
         build_features(spec, inputs())
     assert hidden.num_rows == 1
+    for name in ("rows", "inputs"):  # where the query is run
+        own = variant(tmp_path, "FROM orders AS o", f'FROM (SELECT * FROM "{name}") AS o')
+        with pytest.raises(FeatureError, match=name):
+            build_features(own, inputs())
 
 
 # --- what cannot be used
@@ -193,6 +197,16 @@ def test_a_lost_row_does_not_make_up_for_a_doubled_one(tmp_path: Path) -> None:
     )
     with pytest.raises(FeatureError, match="a join loses or doubles rows"):
         build_features(spec, inputs())
+
+
+def test_a_batch_without_rows_counts_no_key(spec: ModelSpec) -> None:
+    from mlops_tasks.features import _KeyCount
+
+    batches = pa.table({"order_id": ["a", "b", "b", "c"]}).to_batches(max_chunksize=2)
+    keys = _KeyCount(spec)
+    for batch in (batches[0].slice(0, 0), *batches, batches[0].slice(0, 0)):
+        keys.add(batch)
+    assert (keys.n_rows, keys.n_keys) == (4, 3)
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mlops_tasks.ledger import Champion, Ledger, LedgerEntry
-from tests.unit.workers import at_once, promote, write_entries
+from tests.unit.workers import at_once, promote, say_the_same, write_entries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,6 +108,12 @@ def test_the_first_use_by_many_processes_at_once(tmp_path: Path) -> None:
     assert sorted((e.key, e.evidence["i"]) for e in history) == [
         (f"2024-03-0{writer}", i) for writer in range(1, 5) for i in range(5)
     ]
+
+
+def test_attempts_that_say_the_same_at_once_are_one_entry(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    at_once(say_the_same, [(url, 20)] * 3)
+    assert [entry.evidence["i"] for entry in Ledger(url).entries(history=True)] == [*range(20)]
 
 
 # --- the champion

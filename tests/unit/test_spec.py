@@ -142,6 +142,7 @@ def test_a_wrong_cron_is_found_in_the_spec(tmp_path: Path, cron: str) -> None:
         ({"categorical": (), "numeric": ()}, ("both empty: name at least one feature",)),
         ({"categorical": ("shop",), "numeric": ("shop",)}, ("a feature is named twice",)),
         ({"numeric": ("speed", "y")}, ("y", "rename")),
+        ({"categorical": ("order_id",)}, ("['order_id'] are the key", "second name")),
         ({"numeric": ("minutes_late",)}, ("['minutes_late']", "known only afterwards")),
         ({"categorical": ("delivered_at",)}, ("['delivered_at']", "remove them")),
         ({"estimator": "no_function"}, ("estimator:",)),

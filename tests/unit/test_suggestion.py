@@ -15,7 +15,8 @@ import pytest
 from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import EmptyPartitionError, PartitionNotFoundError
 from mlops_tasks.history_spec import HistorySpec
-from mlops_tasks.suggestion import suggest
+from mlops_tasks.suggestion import drafting, suggest
+from mlops_tasks.suggestion.columns import contract_type
 from mlops_tasks.types import PartitionVersion
 from mlops_tasks.validation import load_suite, validate
 from tests.unit.orders import day, rows_of
@@ -166,6 +167,18 @@ def test_what_no_contract_has_is_left_out_and_told(lake: Lake) -> None:
     made = suggest(lake, "orders__raw")
     assert made.columns == {"id": "int64", "empty": "string?"}
     assert any("'empty' has no value at all" in note for note in made.notes)
+
+
+def test_a_type_that_no_contract_has_is_left_out_and_told(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert contract_type(pa.binary()) is None
+    put(lake, 0, pa.table({"id": [1, 2], "odd": ["a", "b"]}))
+    known = {pa.string(): None}
+    monkeypatch.setattr(drafting, "contract_type", lambda kind: known.get(kind, "int64"))
+    made = suggest(lake, "orders__raw")
+    assert made.columns == {"id": "int64"}
+    assert made.notes[0] == "column 'odd' is string, which no contract has; left out"
 
 
 def test_days_can_be_chosen_and_none_is_an_error(lake: Lake) -> None:

@@ -136,7 +136,7 @@ def test_a_feature_without_any_value_is_named(
     for number in range(DAYS):
         rows = rows_of(number, n=20)["orders"]
         empty = rows.set_column(5, "distance", pa.nulls(20, pa.float64()))
-        lake.overwrite_partition("orders", day(number), empty, token=2**40)
+        lake.overwrite_partition("orders", day(number), empty, token=2**40, known_at=day(number))
     with pytest.raises(FeatureError, match=r"\['distance'\] have no value in any of the 60 rows"):
         pinned(spec, lake, tracking)()
     assert no_runs(tracking)

@@ -6,7 +6,7 @@ from mlops_tasks.types import Check, MonitorResult, Pin, TrainingPin
 
 
 def test_a_training_pin_survives_json() -> None:
-    pin = Pin("orders", 3, "2024-03-01", "2024-03-09", ("a", "b"), 7, "d" * 64)
+    pin = Pin("orders", "2024-03-01", "2024-03-09", (2, 3), ("a", "b"), 7, "d" * 64)
     whole = TrainingPin(
         as_of="2024-03-11",
         train=("2024-03-01", "2024-03-05"),

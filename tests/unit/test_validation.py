@@ -184,6 +184,11 @@ def test_too_many_bad_rows_stop_it_with_counts(lake: Lake, spec: DatasetSpec) ->
     assert "expect_column_values_to_be_between:distance 5, null:items 6" in str(error)
 
 
+def test_as_many_bad_rows_as_are_allowed_are_kept_back(lake: Lake, spec: DatasetSpec) -> None:
+    result = check(lake, spec, orders(items=dict.fromkeys(range(8))))
+    assert (result.n_quarantined, result.published.n_rows) == (8, 72)
+
+
 def test_a_critical_expectation_about_the_whole_stops_it(lake: Lake, spec: DatasetSpec) -> None:
     error = stopped(lake, spec, orders().slice(0, 2), "expect_table_row_count_to_be_between")
     assert "observed 2" in str(error)
@@ -248,9 +253,19 @@ def test_a_late_attempt_is_refused(lake: Lake, spec: DatasetSpec) -> None:
 
 
 def test_it_reads_the_raw_version_it_was_given(lake: Lake, spec: DatasetSpec) -> None:
+    first = raw(lake, spec, orders(), token=1)
+    raw(lake, spec, orders(), token=2)
+    assert validate(spec, first, lake=lake, token=3).published.n_rows == 80
+
+
+def test_an_older_extract_never_replaces_a_newer_one(lake: Lake, spec: DatasetSpec) -> None:
+    """Somebody clears the validate task of a run whose day was refreshed since."""
     old = raw(lake, spec, orders(), token=1)
-    raw(lake, spec, orders().slice(0, 10), token=2)
-    assert validate(spec, old, lake=lake, token=3).published.n_rows == 80
+    validate(spec, old, lake=lake, token=2)
+    new = check(lake, spec, orders(items={0: 77}), token=4)
+    with pytest.raises(StaleAttemptError, match="was replaced by a later extract"):
+        validate(spec, old, lake=lake, token=9)
+    assert lake.version(spec.name) == new.published.version
 
 
 def test_the_same_content_again_is_no_change(lake: Lake, spec: DatasetSpec) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlops_tasks.exceptions import NoLabelsError, SchemaMismatchError, SpecError
+from mlops_tasks.exceptions import DamagedTableError, NoLabelsError, SpecError
 from mlops_tasks.windows import (
     day_blocks,
     feature_rows,
@@ -55,7 +55,7 @@ def test_as_of_an_earlier_night_less_is_known(short: ModelSpec, filled: Lake) ->
 
 def test_a_day_that_any_table_lacks_is_not_used(short: ModelSpec, filled: Lake) -> None:
     none = rows_of(5)["deliveries"].slice(0, 0)
-    filled.overwrite_partition("deliveries", day(5), none, token=2**40)
+    filled.overwrite_partition("deliveries", day(5), none, token=2**40, known_at=day(5))
     assert pin_training_data(short, day(7), lake=filled).evaluation == (day(3), day(4))
 
 
@@ -68,7 +68,16 @@ def test_the_pin_names_exact_versions_and_the_days_looked_back(
     assert (traffic.first, traffic.last, traffic.n_rows) == (day(0), day(5), 6 * 48)
     assert (pin.labels.table, pin.labels.first) == ("deliveries", day(1))
     for table in (orders, traffic, pin.labels):
-        assert table.version == filled.version(table.table)
+        commits = filled.commits(table.table, first=table.first, last=table.last)
+        assert table.versions == tuple(commit.version for commit in commits)
+
+
+def test_a_training_never_sees_what_became_known_later(short: ModelSpec, filled: Lake) -> None:
+    before = pin_training_data(short, day(7), lake=filled)
+    corrected = rows_of(4)["deliveries"].slice(1)
+    filled.overwrite_partition("deliveries", day(4), corrected, token=2**40, known_at=day(8))
+    assert pin_training_data(short, day(7), lake=filled) == before
+    assert pin_training_data(short, day(8), lake=filled).labels.digest != before.labels.digest
 
 
 @pytest.mark.parametrize("n_days", [0, 1, 2])
@@ -118,6 +127,9 @@ def test_the_first_hours_of_a_day_see_the_day_before(world: World) -> None:
     wanted = [row for row in whole.to_pylist() if row["order_id"].startswith(day(4))]
     assert alone.to_pylist() == wanted
     assert alone.num_rows == ROWS_PER_DAY
+    first = rows_of(4)["traffic"].column("observed_at")[0].as_py()
+    assert min(alone.column("asked_at").to_pylist()) < first, "so that there is such a row"
+    assert alone.column("speed").null_count == 0
 
 
 def test_a_changed_file_is_noticed_before_training(own_world: World) -> None:
@@ -126,7 +138,7 @@ def test_a_changed_file_is_noticed_before_training(own_world: World) -> None:
     from mlops_tasks.training import train
 
     labels = replace(own_world.pin.labels, digest="0" * 64)
-    with pytest.raises(SchemaMismatchError, match=r"'deliveries'.*the files were changed"):
+    with pytest.raises(DamagedTableError, match=r"'deliveries'.*the records were changed"):
         train(
             own_world.spec,
             replace(own_world.pin, labels=labels),

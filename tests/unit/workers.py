@@ -68,6 +68,14 @@ def write_entries(url: str, writer: int, n: int) -> list[int]:
     return tokens
 
 
+def say_the_same(url: str, n: int) -> None:
+    """Record the same entries as everybody else."""
+    from mlops_tasks.ledger import Ledger
+
+    for i in range(n):
+        Ledger(url).record(model="m", kind="drift", key=f"2024-03-{i + 1:02}", evidence={"i": i})
+
+
 def promote(url: str, expected: str | None, version: str) -> bool:
     """Try to make a version the champion."""
     from mlops_tasks.ledger import Ledger

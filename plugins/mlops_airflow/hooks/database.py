@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException
 
 from mlops_tasks.ledger import Ledger
 
@@ -56,8 +58,12 @@ class DatabaseHook(BaseHook):
 
         connection: Any = self.get_connection(self.conn_id)
         if connection.conn_type == "sqlite":
+            if not connection.host:
+                raise AirflowException(
+                    f"connection {self.conn_id!r} has no host; set it to the path of the file"
+                )
             query = {"mode": "ro", "uri": "true"}
-            return URL.create("sqlite", database=f"file:{connection.host}", query=query)
+            return URL.create("sqlite", database=f"file:{quote(connection.host)}", query=query)
         driver = _DRIVERS.get(connection.conn_type, connection.conn_type)
         extra = connection.extra_dejson
         return URL.create(
@@ -89,5 +95,5 @@ class LedgerHook(DatabaseHook):
         """Return the ledger; its tables are made at first use."""
         url = self.get_url()
         if url.drivername == "sqlite":  # the ledger is written to, and made when missing
-            return Ledger(f"sqlite:///{str(url.database).removeprefix('file:')}")
+            return Ledger(f"sqlite:///{unquote(str(url.database)).removeprefix('file:')}")
         return Ledger(url.render_as_string(hide_password=False))

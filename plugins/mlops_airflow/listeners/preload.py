@@ -18,7 +18,8 @@ def on_starting(component: object) -> None:
     component : object
         The starting component; this only acts in the scheduler with ``mp_start_method=forkserver``.
     """
-    if sys.argv[1:2] != ["scheduler"]:
+    # Tasks are forked from the scheduler's fork server and still carry its arguments.
+    if sys.argv[1:2] != ["scheduler"] or multiprocessing.parent_process() is not None:
         return
     if multiprocessing.get_start_method(allow_none=True) == "forkserver":
         forkserver.ensure_running()

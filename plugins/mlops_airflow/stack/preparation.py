@@ -81,6 +81,9 @@ def prepare(settings: StackSettings, report: Callable[[str], None]) -> Credentia
         all(db.exists() for db in databases) and marker.exists() and marker.read_text() == wanted
     ):
         report("Preparing the databases of Airflow and MLflow")
+        if not marker.exists():  # an interrupted first set-up leaves tables half made
+            for database in databases:
+                database.unlink(missing_ok=True)
         _migrate(settings, credentials)
         write_private(marker, wanted)
     return credentials
@@ -99,7 +102,12 @@ def _migrate(settings: StackSettings, credentials: Credentials) -> None:
         ],
     }
     running = {name: _start(settings, command, env) for name, command in commands.items()}
-    outputs = {name: _finish(process) for name, process in running.items()}
+    try:
+        outputs = {name: _finish(process) for name, process in running.items()}
+    finally:
+        for process in running.values():
+            process.kill()  # has ended already, unless the set-up was interrupted
+            process.wait()
     redact = Redactor({*credentials.values(), *environment_secrets(env)})
     for name, (returncode, output) in outputs.items():
         write_private(settings.component_log(f"setup-{name}"), redact(output))

@@ -57,7 +57,7 @@ TICK_S = 0.1
 
 
 class _TickingQueue:
-    """honcho's event queue; each wait for an event also runs a function in the main loop."""
+    """Stand for honcho's event queue; waiting for an event also runs a function."""
 
     def __init__(self, queue: Queue[Any], tick: Callable[[], None]) -> None:
         self._queue, self._tick = queue, tick
@@ -71,7 +71,7 @@ class _TickingQueue:
 
 
 class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
-    """honcho's manager, ending whole sessions and keeping a record of what runs.
+    """Run components as honcho does, but end whole sessions and keep a record of what runs.
 
     Parameters
     ----------

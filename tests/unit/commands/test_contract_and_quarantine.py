@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,8 +19,6 @@ from mlops_tasks.validation import validate
 from tests.unit.orders import day, orders_dataset, rows_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mlops_tasks.lake import Lake
     from mlops_tasks.ledger import Ledger
 
@@ -146,6 +145,14 @@ def test_rows_come_back_and_the_ledger_knows(
     (entry,) = ledger.entries(kind="readmission")
     assert (entry.evidence["n_before"], entry.evidence["n_readmitted"]) == (2, 1)
     assert ledger.entries(kind="validation") == [], "the next run of the Dag must see news"
+
+
+def test_airflow_knows_where_the_projects_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk import conf
+
+    folder = str(Path(__file__).resolve().parents[3] / "dags")
+    monkeypatch.setattr(conf, "get", lambda *_, **__: folder)
+    assert find_dataset("arrivals").name == "arrivals"
 
 
 def test_nothing_to_readmit_is_an_error_that_says_so(lake: Lake, projects: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import runpy
 import sys
 from multiprocessing import forkserver
 from typing import TYPE_CHECKING
@@ -66,6 +67,16 @@ def test_scheduler_masks_the_output_of_its_workers(
     masking.on_starting(component=object())
 
     assert structlog.get_config()["processors"].count(mask_logs) == n_times
+
+
+def test_fork_server_masks_the_output_of_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "mlops_airflow.stack.fork_server", raising=False)
+    before = structlog.get_config()["processors"]
+    structlog.configure(processors=[p for p in before if p is not mask_logs])
+
+    runpy.run_module("mlops_airflow.stack.fork_server")
+
+    assert mask_logs in structlog.get_config()["processors"]
 
 
 def test_output_is_masked_last_and_once() -> None:

@@ -36,6 +36,7 @@ COLUMNS = {
     "shop": "string?",
     "express": "bool?",
     "ordered_at": "timestamp?",
+    "on": "date?",
 }
 
 
@@ -57,6 +58,8 @@ EXPECTATIONS: list[dict[str, Any]] = [
     column("values_to_be_between", column="items", max_value=8, mostly=0.8),
     column("values_to_be_between", column="distance", min_value=-1.5, strict_min=True),
     column("values_to_be_between", column="ordered_at", max_value="2024-03-01T20:00:00Z"),
+    column("values_to_be_between", column="on", max_value="2024-03-06"),
+    column("values_to_be_in_set", column="on", value_set=["2024-03-01", "2024-03-02"], mostly=0.2),
     column("values_to_be_in_set", column="shop", value_set=["a", "b"], mostly=0.5),
     column("values_to_be_in_set", column="express", value_set=[True]),
     column("values_to_not_be_in_set", column="items", value_set=[3, 4]),
@@ -103,6 +106,7 @@ EXPECTATIONS: list[dict[str, Any]] = [
     column("to_exist", column="nowhere"),
     column("max_to_be_between", column="items", max_value=9),
     column("min_to_be_between", column="distance", min_value=-2),
+    column("max_to_be_between", column="on", max_value="2024-03-08"),
     column("max_to_be_between", column="ordered_at", max_value="2024-03-01T22:00:00Z"),
     column("sum_to_be_between", column="items", min_value=100),
     # Sums of floats depend on their order in the last digit: limits that no sum meets exactly.
@@ -152,16 +156,18 @@ def random_rows(seed: int, n: int, nulls: float) -> pa.Table:
 
     distance = random.normal(size=n).round(1)
     distance[random.random(n) < 0.05] = np.nan
+    left = random.integers(0, 10, n)
     times = [START + timedelta(minutes=int(m)) for m in random.integers(0, 24 * 60, n)]
     return pa.table(
         {
             "order_id": some(random.permutation(n + 1)[:n] // random.choice([1, 1, 2]), pa.int64()),
             "items": some(random.integers(0, 10, n), pa.int64()),
-            "left": some(random.integers(0, 10, n), pa.int64()),
+            "left": some(left, pa.int64()),
             "distance": some(distance, pa.float64()),
             "shop": some(random.choice(["a", "b", "c", "dd"], n), pa.string()),
             "express": some(random.random(n) < 0.5, pa.bool_()),
             "ordered_at": some(times, pa.timestamp("us", tz="UTC")),
+            "on": some([START.date() + timedelta(days=int(d)) for d in left], pa.date32()),
         }
     )
 
@@ -292,6 +298,7 @@ def test_large_whole_numbers_beside_nulls_stay_exact() -> None:
     frame = to_frame(rows)
     assert frame["a"].nunique() == 2
     assert str(frame["b"].dtype) == "float64"
+    assert len(to_frame(rows.select([]))) == 3, "rows are counted also without a column"
 
 
 def test_a_flipped_bit_is_an_error_and_no_verdict(project: DatasetSpec, lake: Lake) -> None:

@@ -113,3 +113,13 @@ def test_another_lake_than_the_web_server_knows_has_no_link(
     task, evidence = run(spec, night.raw(spec, 0, orders()), "x", lake_conn_id="other_lake")
     assert evidence["report"]
     assert ValidationReportLink().get_link(task, ti_key=SimpleNamespace()) == ""  # type: ignore[arg-type]
+
+
+def test_a_retry_of_the_same_run_emits_its_event_again(
+    night: Nights, spec: DatasetSpec, orders: Orders
+) -> None:
+    raw = night.raw(spec, 0, orders())
+    _, first = run(spec, raw, "same")
+    _, again = run(spec, raw, "same")
+    assert again["digest"] == first["digest"]
+    assert again["version"] > first["version"]

@@ -100,3 +100,11 @@ def test_a_suite_that_blocks_changes_nothing(
     with pytest.raises(ValidationFailedError):
         again(spec, lake)
     assert {table: lake.version(table) for table in lake.tables()} == before
+
+
+def test_a_raw_partition_that_is_gone_is_said(
+    night: Nights, spec: DatasetSpec, lake: Lake, orders: Orders
+) -> None:
+    night(spec, 0, orders(distance={0: 300.0}))
+    with pytest.raises(PartitionNotFoundError, match=f"'elsewhere' has no {DAY}; ingest"):
+        readmit(spec, DAY, raw_table="elsewhere", lake=lake, token=99, known_at="2024-05-01")

@@ -1,0 +1,321 @@
+"""The loop of the flight delay project, Dag by Dag, on real flights of January 2013."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flight_delays.spec import ARRIVALS, FLIGHTS, MODEL, WEATHER
+from mlops_tasks.exceptions import LeakageError
+from mlops_tasks.ingestion import ingest
+from mlops_tasks.registration import champion_of
+from mlops_tasks.windows import feature_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.dags.conftest import Airflow, Finished
+
+pytestmark = pytest.mark.slow
+
+FIRST = "2013-01-01"
+SCORED = ("2013-01-12", "2013-01-13")
+
+
+def day(number: int) -> str:
+    return f"2013-01-{number:02}"
+
+
+@pytest.fixture(scope="module")
+def first_day(airflow: Airflow) -> dict[str, Finished]:
+    """Ingest the first day as it was known two nights later."""
+    dags = ("flights.ingest", "weather.ingest", "arrivals.ingest")
+    return {dag_id: airflow.run(dag_id, FIRST) for dag_id in dags}
+
+
+@pytest.fixture(scope="module")
+def refreshed(airflow: Airflow, first_day: dict[str, Finished]) -> tuple[Finished, Finished]:
+    """Take the labels of the first day again, twice, when the late ones are there."""
+    airflow.source.advance(date(2013, 1, 16))
+    return airflow.run("arrivals.refresh", FIRST), airflow.run("arrivals.refresh", FIRST)
+
+
+@pytest.fixture(scope="module")
+def too_early(airflow: Airflow, refreshed: tuple[Finished, Finished]) -> Finished:
+    """Score before there is a champion."""
+    return airflow.run("flight_delays.score", FIRST)
+
+
+@pytest.fixture(scope="module")
+def trained(airflow: Airflow, too_early: Finished) -> Finished:
+    """Train the first champion on the first week."""
+    _publish_the_other_days(airflow)
+    return airflow.run("flight_delays.train", day(12), train_days=7, evaluation_days=3)
+
+
+@pytest.fixture(scope="module")
+def scored(airflow: Airflow, trained: Finished) -> dict[str, Finished]:
+    return {key: airflow.run("flight_delays.score", key) for key in SCORED}
+
+
+@pytest.fixture(scope="module")
+def monitored(airflow: Airflow, scored: dict[str, Finished]) -> dict[str, Finished]:
+    return {key: airflow.run("flight_delays.monitor", key) for key in SCORED}
+
+
+@pytest.fixture(scope="module")
+def decided(airflow: Airflow, monitored: dict[str, Finished]) -> dict[str, Finished]:
+    """Decide on the night after the training, and eight nights later."""
+    return {key: airflow.run("flight_delays.decide", key) for key in (day(13), day(20))}
+
+
+@pytest.fixture(scope="module")
+def challenged(airflow: Airflow, decided: dict[str, Finished]) -> Finished:
+    """Train a challenger on fewer days than the champion had."""
+    return airflow.run("flight_delays.train", day(15), train_days=6, evaluation_days=3)
+
+
+def _publish_the_other_days(airflow: Airflow) -> None:
+    """Publish days 2 to 14 with the steps alone: the Dags around them have run for the first."""
+    for number in range(2, 15):
+        for dataset in (FLIGHTS, WEATHER, ARRIVALS):
+            raw = ingest(
+                dataset,
+                day(number),
+                source=airflow.source.engine,
+                lake=airflow.lake,
+                token=airflow.ledger.next_token(),
+                known_at=day(number),
+            ).raw
+            rows = airflow.lake.read(raw.table, first=day(number), last=day(number))
+            token = airflow.ledger.next_token()
+            airflow.lake.overwrite_partition(
+                dataset.name, day(number), rows, token=token, known_at=day(number)
+            )
+
+
+# --- ingest and refresh
+
+
+def test_a_day_is_ingested_validated_and_published(
+    airflow: Airflow, first_day: dict[str, Finished]
+) -> None:
+    for dag_id, run in first_day.items():
+        dataset = dag_id.split(".")[0]
+        assert (run.state, run.tasks) == ("success", {"ingest": "success", "validate": "success"})
+        found = run.outputs["validate"]
+        assert found["n_validated"] + found["n_quarantined"] == found["n_rows_in"] > 0
+        assert airflow.lake.read(dataset, first=FIRST, last=FIRST).num_rows == found["n_validated"]
+        (entry,) = airflow.ledger.entries(model=dataset, kind="validation", history=True)[:1]
+        assert entry.key == FIRST
+        assert entry.dag_run.startswith(f"{dag_id}/")
+
+
+def test_a_published_day_is_heard_by_its_consumers(
+    airflow: Airflow, first_day: dict[str, Finished]
+) -> None:
+    for dataset in ("flights", "weather", "arrivals"):
+        assert airflow.events(dataset, FIRST)
+    assert airflow.queued("flight_delays.score", FIRST) == ["flights", "weather"]
+    assert "arrivals" in airflow.queued("flight_delays.monitor", FIRST)
+
+
+def test_a_day_without_news_is_skipped_and_starts_nothing(
+    airflow: Airflow, first_day: dict[str, Finished]
+) -> None:
+    before = airflow.events("flights", FIRST)
+    again = airflow.run("flights.ingest", FIRST)
+    assert again.tasks == {"ingest": "success", "validate": "skipped"}
+    assert airflow.events("flights", FIRST) == before
+
+
+def test_late_labels_are_taken_in_once(
+    airflow: Airflow, first_day: dict[str, Finished], refreshed: tuple[Finished, Finished]
+) -> None:
+    late, again = refreshed
+    assert late.tasks == {"ingest": "success", "validate": "success"}
+    early = first_day["arrivals.ingest"].outputs["validate"]["n_validated"]
+    assert late.outputs["validate"]["n_validated"] > early
+    assert again.tasks == {"ingest": "success", "validate": "skipped"}
+    assert len(airflow.events("arrivals.refreshed", FIRST)) == 1
+    assert "arrivals.refreshed" in airflow.queued("flight_delays.monitor", FIRST)
+
+
+def test_a_day_that_the_source_does_not_have_fails_and_loses_nothing(
+    airflow: Airflow, first_day: dict[str, Finished]
+) -> None:
+    before = airflow.lake.version("flights"), airflow.lake.partitions("flights")
+    missing = airflow.run("flights.ingest", "2013-11-30")
+    assert missing.state == "failed"
+    assert missing.tasks == {"ingest": "failed", "validate": "upstream_failed"}
+    assert airflow.events("flights", "2013-11-30") == []
+    assert (airflow.lake.version("flights"), airflow.lake.partitions("flights")) == before
+
+
+def test_a_run_without_a_partition_fails(airflow: Airflow) -> None:
+    assert airflow.run("weather.ingest", None).tasks["ingest"] == "failed"
+
+
+# --- train
+
+
+def test_before_the_first_champion_scoring_is_skipped(too_early: Finished) -> None:
+    assert (too_early.state, too_early.tasks) == (
+        "success",
+        {"score": "skipped", "drift": "skipped"},
+    )
+
+
+def test_the_first_champion_is_trained_judged_and_promoted(
+    airflow: Airflow, trained: Finished
+) -> None:
+    assert trained.tasks == dict.fromkeys(
+        ("pin", "train", "evaluate", "register", "promote"), "success"
+    )
+    pin = trained.outputs["pin"]
+    assert (tuple(pin["train"]), tuple(pin["evaluation"])) == ((day(1), day(7)), (day(8), day(10)))
+    assert trained.outputs["promote"] == {"name": "flight_delays", "version": "1"}
+    champion = champion_of("flight_delays", tracking=airflow.tracking, ledger=airflow.ledger)
+    assert champion.version == "1"
+    assert champion.tags["airflow.dag_id"] == "flight_delays.train"
+    assert champion.tags["airflow.partition_key"] == day(12)
+    assert airflow.events("flight_delays.model", day(12))
+    kinds = {entry.kind: entry for entry in airflow.ledger.entries(model="flight_delays")}
+    assert kinds["verdict"].evidence["verdict"] == "promote"
+    assert kinds["promotion"].evidence["version"] == "1"
+
+
+def test_its_tasks_lead_to_mlflow_and_its_run_leads_back(
+    airflow: Airflow, trained: Finished
+) -> None:
+    run_id = trained.outputs["train"]["run_id"]
+    assert trained.links["train"].endswith(f"/runs/{run_id}")
+    assert trained.links["evaluate"] == trained.links["train"]
+    assert trained.links["promote"].endswith("/models/flight_delays/versions/1")
+    run = airflow.tracking.client.get_run(run_id)
+    assert run.data.tags["airflow.dag_id"] == "flight_delays.train"
+    assert "/tasks/train" in run.data.tags["airflow.log_url"]
+
+
+# --- features of real flights
+
+
+def test_a_flight_has_the_same_features_alone_and_in_a_range(
+    airflow: Airflow, trained: Finished
+) -> None:
+    """Days are local, weather is asked for in UTC: the day before must be looked at, too."""
+    key = day(5)
+    flights = airflow.lake.read("flights", first=key, last=key, columns=["flight_id"])
+    ids = set(flights.column("flight_id").to_pylist())
+    whole = feature_rows(MODEL, airflow.lake, first=day(3), last=day(7)).to_pylist()
+    alone = feature_rows(MODEL, airflow.lake, first=key, last=key).to_pylist()
+    assert alone == [row for row in whole if row["flight_id"] in ids]
+    assert len(alone) == len(ids)
+    assert all(row["temp"] is not None for row in alone[:5])
+
+
+def test_weather_of_the_hours_after_asking_is_refused(
+    airflow: Airflow, trained: Finished, tmp_path: Path
+) -> None:
+    sql = tmp_path / "leak.sql"
+    text = MODEL.features_sql.read_text()
+    assert "INTERVAL 2 HOUR > w.observed_at" in text
+    sql.write_text(text.replace("INTERVAL 2 HOUR > w.", "INTERVAL 2 HOUR <= w."))
+    leaky = MODEL.model_copy(update={"features_sql": sql})
+    with pytest.raises(LeakageError, match=r"'weather_observed_at' is not before 'asked_at' in"):
+        feature_rows(leaky, airflow.lake, first=day(5), last=day(5))
+
+
+# --- score and monitor
+
+
+def test_every_flight_of_a_day_is_scored_by_the_champion(
+    airflow: Airflow, scored: dict[str, Finished]
+) -> None:
+    for key, run in scored.items():
+        assert run.tasks == {"score": "success", "drift": "success"}
+        flights = airflow.lake.read("flights", first=key, last=key).num_rows
+        found = airflow.lake.read(MODEL.predictions_table, first=key, last=key)
+        assert found.num_rows == flights == run.outputs["score"]["predictions"]["n_rows"]
+        assert set(found.column("model_version").to_pylist()) == {"1"}
+        assert airflow.events("flight_delays.predictions", key)
+        assert airflow.queued("flight_delays.monitor", key) == ["flight_delays.predictions"]
+
+
+def test_drift_is_measured_and_kept_as_evidence(
+    airflow: Airflow, scored: dict[str, Finished]
+) -> None:
+    entries = airflow.ledger.entries(model="flight_delays", kind="drift")
+    assert [entry.key for entry in entries] == list(SCORED)
+    for entry in entries:
+        names = {check["name"] for check in entry.evidence["checks"]}
+        assert names == {*MODEL.features, "score"}
+        alarms = {check["name"] for check in entry.evidence["checks"] if check["alarm"]}
+        assert "dewp" in alarms, "the second week of January was another weather"
+        assert not alarms & {"carrier", "origin", "dest", "distance", "day_of_week"}
+
+
+def test_performance_is_measured_once_labels_are_there(
+    airflow: Airflow, monitored: dict[str, Finished]
+) -> None:
+    for key, run in monitored.items():
+        assert run.tasks == {"monitor": "success"}
+        found = run.outputs["monitor"]
+        assert (found["model_version"], found["last"]) == ("1", key)
+        assert 0.8 < found["coverage"] <= 1
+        assert 0.5 < found["checks"][0]["value"] < 0.9
+    entries = airflow.ledger.entries(model="flight_delays", kind="performance")
+    assert [entry.key for entry in entries] == list(SCORED)
+
+
+def test_a_day_that_was_never_scored_is_not_measured(
+    airflow: Airflow, monitored: dict[str, Finished]
+) -> None:
+    run = airflow.run("flight_delays.monitor", FIRST)
+    assert (run.state, run.tasks) == ("success", {"monitor": "skipped"})
+
+
+# --- decide, and the training that follows
+
+
+def test_within_the_cooldown_the_answer_is_a_written_no(
+    airflow: Airflow, decided: dict[str, Finished]
+) -> None:
+    run = decided[day(13)]
+    assert run.tasks == {"decide": "success", "request_retraining": "skipped"}
+    decision = run.outputs["decide"]
+    assert (decision["retrain"], decision["cause"]) == (False, "cooldown")
+    assert "drift alarmed on 2 of the last 2 days" in decision["reason"]
+    assert airflow.events("flight_delays.retrain_request", day(13)) == []
+    assert airflow.queued("flight_delays.train", day(13)) == []
+
+
+def test_after_it_the_same_evidence_starts_a_training(
+    airflow: Airflow, decided: dict[str, Finished]
+) -> None:
+    run = decided[day(20)]
+    assert run.tasks == {"decide": "success", "request_retraining": "success"}
+    decision = run.outputs["decide"]
+    assert (decision["retrain"], decision["cause"]) == (True, "drift")
+    request = {"cause": "drift", "reason": decision["reason"]}
+    assert airflow.events("flight_delays.retrain_request", day(20)) == [request]
+    assert airflow.queued("flight_delays.train", day(20)) == ["flight_delays.retrain_request"]
+    written = airflow.ledger.entries(model="flight_delays", kind="decision")
+    assert [entry.evidence["retrain"] for entry in written] == [False, True]
+
+
+def test_a_worse_challenger_is_registered_and_not_promoted(
+    airflow: Airflow, challenged: Finished
+) -> None:
+    assert challenged.state == "success"
+    assert challenged.tasks["promote"] == "skipped"
+    verdict = challenged.outputs["evaluate"]
+    assert (verdict["verdict"], verdict["champion_version"]) == ("keep", "1")
+    assert verdict["difference"]["lower"] < 0
+    assert challenged.outputs["register"]["version"] == "2"
+    assert airflow.tracking.by_version("flight_delays", "2").tags["mlops.verdict"] == "keep"
+    champion = champion_of("flight_delays", tracking=airflow.tracking, ledger=airflow.ledger)
+    assert champion.version == "1"
+    assert airflow.events("flight_delays.model", day(15)) == []

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from mlops_tasks.exceptions import NeverScoredError, NoLabelsError
+from mlops_tasks.monitoring import auc_standard_error, measure_drift, measure_performance
+from mlops_tasks.scoring import score
+from mlops_tasks.spec import DriftSpec, PerformanceSpec
+from tests.unit.conftest import copy_world
+from tests.unit.orders import ROWS_PER_DAY, day, rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.types import Check, MonitorResult
+    from tests.unit.conftest import World
+
+LAST = 17
+
+
+@pytest.fixture(scope="module")
+def template(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Score the last three days with version 1, once."""
+    copy = copy_world(world, tmp_path_factory.mktemp("scored"))
+    for number in range(LAST - 2, LAST + 1):
+        rescore(copy, number)
+    return copy
+
+
+@pytest.fixture
+def scored(template: World, tmp_path: Path) -> World:
+    """Return a world whose last three days are scored, and whose labels are all there."""
+    return copy_world(template, tmp_path)
+
+
+def rescore(world: World, number: int, **changes: Any) -> None:
+    score(
+        world.spec,
+        day(number),
+        replace(world.champion, **changes),
+        lake=world.lake,
+        tracking=world.tracking,
+        token=world.ledger.next_token(),
+    )
+
+
+def drift(world: World, spec: ModelSpec | None = None, number: int = LAST) -> MonitorResult:
+    return measure_drift(
+        spec or world.spec,
+        day(number),
+        world.champion,
+        lake=world.lake,
+        tracking=world.tracking,
+    )
+
+
+def performance(world: World, spec: ModelSpec | None = None, number: int = LAST) -> MonitorResult:
+    return measure_performance(
+        spec or world.spec, day(number), lake=world.lake, tracking=world.tracking
+    )
+
+
+def checks(result: MonitorResult) -> dict[str, Check]:
+    return {check.name: check for check in result.checks}
+
+
+def change(world: World, table: str, number: int, column: str, values: list[Any]) -> None:
+    rows = rows_of(number)[table]
+    index = rows.schema.get_field_index(column)
+    world.lake.overwrite_partition(
+        table,
+        day(number),
+        rows.set_column(index, column, pa.array(values, rows.schema.field(column).type)),
+        token=2**40,
+    )
+
+
+# --- drift
+
+
+def test_data_like_that_of_training_raises_no_alarm(scored: World) -> None:
+    result = drift(scored)
+    assert result.alarms == ()
+    assert set(checks(result)) == {*scored.spec.features, "score"}
+    assert (result.first, result.last) == (day(LAST - 2), day(LAST))
+    assert (result.n_rows, result.model_version) == (3 * ROWS_PER_DAY, "1")
+
+
+def test_data_that_moved_raises_an_alarm_with_its_number(scored: World) -> None:
+    for number in range(LAST - 3, LAST + 1):
+        slow = rows_of(number, slower=45)["traffic"]
+        scored.lake.overwrite_partition("traffic", day(number), slow, token=2**40)
+    result = drift(scored)
+    assert [check.name for check in result.alarms] == ["speed"]
+    speed = result.checks[0]
+    assert speed.name == "speed", "the strongest comes first"
+    assert speed.value is not None
+    assert speed.value > speed.threshold >= scored.spec.drift.threshold
+    assert speed.text.startswith(f"PSI {speed.value:.3f}"[:8])
+    assert f"{3 * ROWS_PER_DAY} rows against {10 * ROWS_PER_DAY}" in speed.text
+
+
+def test_missing_values_and_new_categories_are_drift(scored: World) -> None:
+    for number in range(LAST - 2, LAST + 1):
+        change(scored, "orders", number, "shop", ["chandler"] * ROWS_PER_DAY)
+    assert [check.name for check in drift(scored).alarms] == ["shop"]
+    for number in range(LAST - 2, LAST + 1):
+        rows = scored.lake.read("orders", first=day(number), last=day(number))
+        gone = rows.set_column(5, "distance", pa.nulls(ROWS_PER_DAY, pa.float64()))
+        scored.lake.overwrite_partition("orders", day(number), gone, token=2**41)
+    assert {check.name for check in drift(scored).alarms} == {"shop", "distance"}
+
+
+def test_scores_that_moved_are_drift(scored: World) -> None:
+    for number in range(LAST - 2, LAST + 1):
+        rows = scored.lake.read("late_orders__predictions", first=day(number), last=day(number))
+        high = rows.set_column(1, "score", pa.array(np.full(rows.num_rows, 0.99)))
+        scored.lake.overwrite_partition("late_orders__predictions", day(number), high, token=2**40)
+    assert [check.name for check in drift(scored).alarms] == ["score"]
+
+
+def test_scores_of_another_version_are_not_compared(scored: World) -> None:
+    for number in (LAST - 2, LAST - 1):
+        rescore(scored, number, version="0")
+    found = checks(drift(scored))["score"]
+    assert found.value is None
+    assert f"{ROWS_PER_DAY} rows, fewer than 100" in found.text
+
+
+def test_too_few_rows_are_no_evidence(scored: World) -> None:
+    wide = scored.spec.model_copy(update={"drift": DriftSpec(window_days=3, min_rows=10_000)})
+    result = drift(scored, wide)
+    assert {check.value for check in result.checks} == {None}
+    assert result.alarms == ()
+    assert "240 rows, fewer than 10000: too few rows to tell" in result.checks[0].text
+
+
+def test_a_feature_that_the_champion_never_had_is_no_evidence(scored: World) -> None:
+    """Whoever adds a feature must not stop the monitor of the model in production."""
+    sql = scored.lake.root.parent / "more.sql"
+    text = scored.spec.features_sql.read_text()
+    sql.write_text(text.replace("o.items,", "o.items, o.items * 2 AS twice,"))
+    numeric = (*scored.spec.numeric, "twice")
+    more = scored.spec.model_copy(update={"numeric": numeric, "features_sql": sql})
+    found = checks(drift(scored, more))
+    assert found["twice"].value is None
+    assert not found["twice"].alarm
+    assert "champion version 1 was trained without twice" in found["twice"].text
+    assert found["speed"].value is not None
+
+
+def test_a_monitor_result_is_plain_json(scored: World) -> None:
+    for result in (drift(scored), performance(scored)):
+        evidence = json.loads(json.dumps(asdict(result), allow_nan=False))
+        assert evidence["checks"][0]["name"] == result.checks[0].name
+
+
+# --- performance
+
+
+def test_performance_is_that_of_the_scored_rows_with_labels(scored: World) -> None:
+    result = performance(scored)
+    window = {"first": day(LAST - 2), "last": day(LAST)}
+    scores = scored.lake.read("late_orders__predictions", **window).to_pylist()
+    late = scored.lake.read("deliveries", **window).to_pylist()
+    truth = {row["order_id"]: row["minutes_late"] > 10 for row in late}
+    target = [truth[row["order_id"]] for row in scores]
+    auc = roc_auc_score(target, [row["score"] for row in scores])
+    found = checks(result)
+    assert found["roc_auc"].value == pytest.approx(auc, abs=1e-4)
+    gap = abs(np.mean([row["score"] for row in scores]) - np.mean(target))
+    assert found["calibration_gap"].value == pytest.approx(gap, abs=1e-4)
+    assert result.alarms == ()
+    assert (result.coverage, result.n_rows) == (1.0, 3 * ROWS_PER_DAY)
+    gate = scored.verdict.challenger["roc_auc"]
+    assert found["roc_auc"].threshold < gate - scored.spec.performance.max_auc_loss
+    assert f"{gate:.4f} at the gate" in found["roc_auc"].text
+
+
+def test_predictions_that_are_worth_nothing_raise_an_alarm(scored: World) -> None:
+    random = np.random.default_rng(1)
+    for number in range(LAST - 2, LAST + 1):
+        labels = rows_of(number)["deliveries"].column("minutes_late").to_pylist()
+        change(scored, "deliveries", number, "minutes_late", random.permutation(labels).tolist())
+    assert [check.name for check in performance(scored).alarms] == ["roc_auc"]
+
+
+def test_a_share_of_positives_that_moved_raises_an_alarm(scored: World) -> None:
+    for number in range(LAST - 2, LAST + 1):
+        labels = rows_of(number)["deliveries"].column("minutes_late").to_pylist()
+        change(scored, "deliveries", number, "minutes_late", [x + 12 for x in labels])
+    found = checks(performance(scored))["calibration_gap"]
+    assert found.alarm
+    assert found.value is not None
+    assert found.value > found.threshold > scored.spec.performance.max_calibration_gap
+
+
+def test_coverage_is_the_share_of_the_day_whose_label_is_known(scored: World) -> None:
+    labels = rows_of(LAST)["deliveries"].column("minutes_late").to_pylist()
+    change(scored, "deliveries", LAST, "minutes_late", [*labels[:60], *[None] * 20])
+    result = performance(scored)
+    assert result.coverage == 0.75
+    assert result.n_rows == 3 * ROWS_PER_DAY - 20
+
+
+def test_rows_without_a_label_yet_change_no_figure(scored: World) -> None:
+    labels = rows_of(LAST)["deliveries"].column("minutes_late").to_pylist()
+    change(scored, "deliveries", LAST, "minutes_late", [*[None] * 20, *labels[20:]])
+    before = performance(scored)
+    rows = scored.lake.read("late_orders__predictions", first=day(LAST), last=day(LAST))
+    unknown = set(rows_of(LAST)["orders"].column("order_id").to_pylist()[:20])
+    other = [0.5 if row["order_id"] in unknown else row["score"] for row in rows.to_pylist()]
+    rows = rows.set_column(1, "score", pa.array(other))
+    scored.lake.overwrite_partition("late_orders__predictions", day(LAST), rows, token=2**40)
+    assert performance(scored) == before
+    assert before.n_rows == 3 * ROWS_PER_DAY - 20
+
+
+def test_only_the_version_that_scored_the_day_is_measured(scored: World) -> None:
+    for number in (LAST - 2, LAST - 1):
+        rescore(scored, number, version="0")
+    result = performance(scored)
+    assert (result.model_version, result.n_rows) == ("1", ROWS_PER_DAY)
+    found = checks(result)["roc_auc"]
+    assert (found.value, found.alarm) == (None, False)
+    assert "80 labelled rows, fewer than 100: too few rows to tell" in found.text
+
+
+@pytest.mark.parametrize("number", [LAST - 3, LAST + 5])
+def test_a_day_that_was_never_scored_is_named(scored: World, number: int) -> None:
+    with pytest.raises(NeverScoredError, match=f"{day(number)} was never scored"):
+        performance(scored, number=number)
+
+
+def test_a_model_that_never_scored_is_named(world: World) -> None:
+    with pytest.raises(NeverScoredError, match=r"run late_orders\.score for it"):
+        performance(world)
+
+
+def test_labels_of_one_kind_tell_nothing(scored: World) -> None:
+    for number in range(LAST - 2, LAST + 1):
+        change(scored, "deliveries", number, "minutes_late", [0.0] * ROWS_PER_DAY)
+    with pytest.raises(NoLabelsError, match="240 of 240 rows"):
+        performance(scored)
+
+
+def test_a_gap_within_sampling_error_is_no_alarm(scored: World) -> None:
+    strict = PerformanceSpec(window_days=3, min_rows=100, max_calibration_gap=0, max_auc_loss=0)
+    spec = scored.spec.model_copy(update={"performance": strict})
+    found = checks(performance(scored, spec))
+    share = 0.35
+    assert found["calibration_gap"].threshold == pytest.approx(
+        2.576 * math.sqrt(share * (1 - share) / 240), rel=0.15
+    )
+
+
+# --- the standard error
+
+
+def test_the_error_of_an_auc_is_what_resampling_finds() -> None:
+    random = np.random.default_rng(2)
+    positive, negative = 150, 450
+    target = np.array([1] * positive + [0] * negative)
+    draws = [
+        roc_auc_score(
+            target, np.concatenate([random.normal(0.8, 1, positive), random.normal(0, 1, negative)])
+        )
+        for _ in range(300)
+    ]
+    formula = auc_standard_error(float(np.mean(draws)), positive, negative)
+    assert np.std(draws) == pytest.approx(formula, rel=0.15)
+
+
+def test_it_shrinks_with_rows_and_vanishes_for_a_perfect_model() -> None:
+    assert auc_standard_error(0.7, 800, 3200) < auc_standard_error(0.7, 200, 800)
+    assert auc_standard_error(1.0, 10, 10) == 0.0
