@@ -1,4 +1,4 @@
-"""The contract of a dataset in Arrow terms: its schema, and the rows that break it."""
+"""The contract of a dataset in Arrow terms: its schema, and rows that share a key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.spec import DatasetSpec
 
-__all__ = ["arrow_schema", "contract_breaches", "duplicate_breaches"]
+__all__ = ["arrow_schema", "duplicate_breaches"]
 
 _EXAMPLES = 3
 
@@ -42,54 +42,6 @@ def arrow_schema(spec: DatasetSpec) -> pa.Schema:
     return pa.schema([(name, types[kind.rstrip("?")]) for name, kind in spec.columns.items()])
 
 
-def contract_breaches(spec: DatasetSpec, rows: pa.Table) -> dict[str, list[int]]:
-    """Find the rows that break the contract, by reason.
-
-    Parameters
-    ----------
-    spec : DatasetSpec
-        The dataset.
-    rows : Table
-        One partition, with the contract's columns and types.
-
-    Returns
-    -------
-    dict of str to list of int
-        Reason to row positions: ``null:<column>`` where nulls are not allowed,
-        ``not_finite:<column>`` for NaN and infinity, ``duplicate_key`` for every row whose key
-        occurs more than once: which of them is right cannot be known here. With
-        ``duplicates="keep_last"`` the latest row of a key is none, the others are
-        ``superseded``; only where the latest is not one row but several that differ, these are
-        ``duplicate_key``.
-
-    Raises
-    ------
-    ValidationFailedError
-        If a key occurs more than once and the spec says ``duplicates="fail"``.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    masks: dict[str, pa.Array] = {}
-    for column in spec.columns:
-        values = rows.column(column)
-        if not spec.nullable(column):
-            masks[f"null:{column}"] = pc.is_null(values)
-        if pa.types.is_floating(values.type):
-            masks[f"not_finite:{column}"] = pc.fill_null(pc.invert(pc.is_finite(values)), False)
-    breaches = {reason: _positions(mask) for reason, mask in masks.items()}
-    breaches |= duplicate_breaches(spec, rows)
-    return {reason: found for reason, found in breaches.items() if found}
-
-
-def _positions(mask: pa.Array) -> list[int]:
-    import pyarrow.compute as pc
-
-    if not len(mask):  # indices_nonzero ends the process on a column without chunks
-        return []
-    return [int(i) for i in pc.indices_nonzero(mask).to_pylist()]
-
-
 def duplicate_breaches(spec: DatasetSpec, rows: pa.Table) -> dict[str, list[int]]:
     """Decide about rows that share a key, as the spec's `duplicates` says.
 
@@ -103,7 +55,10 @@ def duplicate_breaches(spec: DatasetSpec, rows: pa.Table) -> dict[str, list[int]
     Returns
     -------
     dict of str to list of int
-        Row positions under ``duplicate_key`` and ``superseded``, as for `contract_breaches`.
+        Row positions under ``duplicate_key``, every row whose key occurs more than once: which of
+        them is right cannot be known here. With ``duplicates="keep_last"`` the latest row of a key
+        is none, the others are ``superseded``; only where the latest is not one row but several
+        that differ, these are ``duplicate_key``.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from contextlib import nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake import check_partition
-from mlops_tasks.sources import open_source, plan_columns, reading_ahead
+from mlops_tasks.sources import open_source, plan_columns, reading_ahead, refuse_nulls
 from mlops_tasks.types import IngestResult
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def ingest(
     SourceAccessError, SourceQueryError, SourceNotFoundError
         If a retry cannot mend it: login refused, table missing, file damaged or not there.
     SchemaMismatchError
-        If columns or types are not the contract's.
+        If columns or types are not the contract's, or a column that is never null has become null
+        in more than `max_quarantined_share` of the rows.
     EmptyPartitionError
         If the day has no rows at all. Zero rows would pass every check, so they are refused.
 
@@ -122,17 +124,21 @@ def _ahead(stream: SourceStream) -> AbstractContextManager[Iterator[pa.RecordBat
 
 def _converted(plan: ColumnPlan, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Convert batch by batch, and say now and then how far it is."""
+    nulls: Counter[str] = Counter()
     n_rows, started = 0, time.monotonic()
     said = started
     for batch in batches:
         fault_point("ingest:mid_read")
         if batch.num_rows:
-            yield plan.convert(batch)
+            rows = plan.convert(batch)
+            nulls.update({name: rows.column(name).null_count for name in plan.spec.columns})
+            yield rows
         n_rows += batch.num_rows
         now = time.monotonic()
         if now - said >= _PROGRESS_S:
             said = now
             log.info("%s: %d rows, %d rows/s", plan.spec.name, n_rows, n_rows / (now - started))
+    refuse_nulls(plan.spec, nulls, n_rows)
 
 
 def _not_empty(

@@ -25,7 +25,7 @@ ConnId = Annotated[str, StringConstraints(min_length=1)]
 class SqlSource(SpecModel):
     r"""A query on a database.
 
-    The day is bound to the query's parameters, never written into it. ``:start`` and ``:end`` are
+    The day is handed over by the query's parameters. ``:start`` and ``:end`` are
     the instants at which the day begins and the next one does, in the dataset's `timezone` (UTC
     without one): ``at >= :start AND at < :end``. PostgreSQL is asked for the type that each
     parameter has at its place, and given a day, a local time or an instant accordingly. Elsewhere

@@ -141,7 +141,7 @@ class DatasetSpec(_Spec):
     delay_days: Days = 0
     refresh_after_days: Days | None = None
     max_quarantined_share: float = Field(default=0.05, ge=0, le=1)
-    validate_chunk_rows: int = Field(default=500_000, ge=8)
+    validate_chunk_rows: int = Field(default=1_000_000, ge=8)
     history: HistorySpec = HistorySpec()
 
     @model_validator(mode="after")

@@ -12,13 +12,13 @@ from mlops_tasks.sources.conversion import Rules, convert, lake_type, type_name
 from mlops_tasks.spec import RESERVED_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
     from mlops_tasks.spec import DatasetSpec
 
-__all__ = ["ColumnPlan", "plan_columns"]
+__all__ = ["ColumnPlan", "plan_columns", "refuse_nulls"]
 
 # PostgreSQL sends it as a whole number of cents, or of whatever the server's locale has.
 _MONEY = "what one unit is depends on the server; cast it to numeric in the query"
@@ -123,6 +123,34 @@ def plan_columns(
         notes.append(f"columns of earlier partitions, null in this one: {', '.join(absent)}")
     fields = [(wanted.name, wanted.type) for wanted, _ in plan]
     return ColumnPlan(spec, pa.schema([*fields, *absent.items()]), tuple(notes))
+
+
+def refuse_nulls(spec: DatasetSpec, nulls: Mapping[str, int], n_rows: int) -> None:
+    """Refuse columns that have become nullable.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+        The dataset. Up to its `max_quarantined_share` nulls are bad rows, which `validate` keeps
+        back; above it, it is the column that has changed.
+    nulls : mapping of str to int
+        Nulls by column.
+    n_rows : int
+        Rows of the day.
+
+    Raises
+    ------
+    SchemaMismatchError
+        If a column that is never null, as the contract has it, is null in too many rows.
+    """
+    problems = [
+        f"  column {name!r}: the contract says {spec.columns[name]!r}, never null; the source has "
+        f"nulls in {n_nulls} of {n_rows} rows. Write '{spec.columns[name]}?' if that is meant"
+        for name, n_nulls in nulls.items()
+        if n_nulls > spec.max_quarantined_share * n_rows and not spec.nullable(name)
+    ]
+    if problems:
+        raise _mismatch(spec, problems)
 
 
 def _mismatch(spec: DatasetSpec, problems: list[str]) -> SchemaMismatchError:

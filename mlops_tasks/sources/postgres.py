@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mlops_tasks.sources.day import Day
     from mlops_tasks.sources.failures import Failures
 
-__all__ = ["read_postgres"]
+__all__ = ["LOGIN", "by_sqlstate", "has_driver", "read_postgres", "refuse_infinity"]
 
 # What a connection's extra may set, and what we do: a dead server is noticed within a minute.
 _ALLOWED = (
@@ -44,10 +45,21 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
+_BOUND = re.compile(r"[0-9T:.+-]+")
 # Classes of SQLSTATE that pass: lost connection, aborted transaction, resources, operator, system.
 _PASSING = ("08", "40", "53", "55", "57", "58")
 _ACCESS = ("28", "3D", "42501")
-_LOGIN = ("authentication failed", "no pg_hba.conf entry", "does not exist", "permission denied")
+# How a server says at the login that trying again is of no use.
+LOGIN = ("authentication failed", "no pg_hba.conf entry", "does not exist", "permission denied")
+
+
+def has_driver() -> bool:
+    """Tell whether ADBC's driver is installed; it is not built for every machine."""
+    try:
+        from adbc_driver_postgresql import dbapi
+    except ImportError:
+        return False
+    return dbapi is not None
 
 
 @contextmanager
@@ -74,11 +86,13 @@ def read_postgres(
 
     Notes
     -----
-    COPY takes no parameters and a cursor is never planned in parallel, so the day's bounds are
-    handed over as settings of the transaction, themselves bound, and the query reads those. Its
-    transaction is read-only.
+    COPY takes no parameters and a cursor is never planned in parallel, so the day's bounds become
+    literals of the type that the server wants at their place. They are digits and signs, whatever
+    was asked for. Read back from settings, they would cost a parse for every row, and the planner
+    would not know them. The transaction is read-only.
     """
-    dbapi = _driver(failures)
+    from adbc_driver_postgresql import dbapi
+
     connection = attempt(
         lambda: dbapi.connect(_conninfo(database.url)), lambda error: _login(error, failures)
     )
@@ -96,34 +110,20 @@ def read_postgres(
         )
 
 
-def _driver(failures: Failures) -> Any:
-    try:
-        from adbc_driver_postgresql import dbapi
-    except ImportError:
-        raise failures.access(
-            "PostgreSQL needs a driver, install mlops-airflow[postgres]"
-        ) from None
-    return dbapi
-
-
 def _execute(cursor: Any, query: str, day: Day) -> pa.RecordBatchReader:
     cursor.execute("SET TRANSACTION READ ONLY")
-    _set(cursor, "TimeZone", day.timezone)
+    cursor.execute("SELECT set_config('TimeZone', $1, true)", (day.timezone,))
+    cursor.fetchall()
     numbered, names = _numbered(query)
     # A line of its own, so that a comment at the query's end does not swallow what follows.
     wanted = cursor.adbc_prepare(f"{numbered}\n") if names else []
-    kinds = [_kind(field) for field in wanted]
-    for position, (name, kind) in enumerate(zip(names, kinds, strict=True), start=1):
-        _set(cursor, f"mlops.p{position}", _text(day, name, kind))
+    literals = [
+        _literal(day, name, _kind(field)) for name, field in zip(names, wanted, strict=True)
+    ]
     cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(_BATCH_BYTES)})
-    cursor.execute(f"{_reading_settings(query, kinds)}\n")
+    cursor.execute(f"{_filled(query, literals)}\n")
     # The plain reader loses the SQLSTATE of an error in the middle; ADBC's own does not.
     return getattr(getattr(cursor, "_results", None), "reader", None) or cursor.fetch_record_batch()
-
-
-def _set(cursor: Any, name: str, value: str) -> None:
-    cursor.execute("SELECT set_config($1, $2, true)", (name, value))
-    cursor.fetchall()
 
 
 def _numbered(query: str) -> tuple[str, list[str]]:
@@ -139,14 +139,16 @@ def _kind(parameter: pa.Field) -> str:
     return name if name.isalnum() else "text"
 
 
-def _reading_settings(query: str, kinds: list[str]) -> str:
-    places = iter(enumerate(kinds, start=1))
+def _filled(query: str, literals: list[str]) -> str:
+    places = iter(literals)
+    return _unescaped(PLACEHOLDER.sub(lambda _: next(places), query))
 
-    def setting(_: Any) -> str:
-        number, kind = next(places)
-        return f"CAST(current_setting('mlops.p{number}') AS {kind})"
 
-    return _unescaped(PLACEHOLDER.sub(setting, query))
+def _literal(day: Day, name: str, kind: str) -> str:
+    text = _text(day, name, kind)
+    if not _BOUND.fullmatch(text):
+        raise ValueError(f"{name} is {text!r}, which is no bound of a day")
+    return f"CAST('{text}' AS {kind})"
 
 
 def _unescaped(query: str) -> str:
@@ -187,7 +189,7 @@ def _quoted(value: str) -> str:
 
 def _login(error: Exception, failures: Failures) -> MlopsError:
     text = str(error)
-    refused = any(part in text for part in _LOGIN)
+    refused = any(part in text for part in LOGIN)
     return failures.access(text) if refused else failures.unavailable(text)
 
 
@@ -199,9 +201,53 @@ def _explain(error: Exception, failures: Failures) -> MlopsError | None:
     state = getattr(error, "sqlstate", None)
     if state is None:  # lost in the middle of the stream; only the text tells who failed
         return (failures.query if "ERROR:" in str(error) else failures.unavailable)(error)
+    return by_sqlstate(state, error, failures)
+
+
+def by_sqlstate(state: str, error: object, failures: Failures) -> MlopsError:
+    """Tell from the standard's code whether a retry, a right or another query is needed.
+
+    Parameters
+    ----------
+    state : str
+        SQLSTATE, five characters.
+    error : object
+        What the server said.
+    failures : Failures
+        Makes the errors.
+
+    Returns
+    -------
+    MlopsError
+        To be raised.
+    """
     if state.startswith(_PASSING):
         return failures.unavailable(error)
     return (failures.access if state.startswith(_ACCESS) else failures.query)(error)
+
+
+def refuse_infinity(connection: Any) -> None:
+    """Have psycopg2 fail at a time that is infinity: it would give the last day of 9999 for it.
+
+    Parameters
+    ----------
+    connection : connection
+        Of psycopg2; no other one is changed.
+    """
+    from psycopg2 import DataError, extensions  # type: ignore[import-untyped]
+
+    def refusing(read: Any) -> Any:
+        def checked(text: str | None, cursor: Any) -> Any:
+            if text is not None and text.endswith("infinity"):
+                raise DataError("a time is infinity, which is no instant; replace it in the query")
+            return read(text, cursor)
+
+        return checked
+
+    kinds = {1082: extensions.PYDATE, 1114: extensions.PYDATETIME, 1184: extensions.PYDATETIMETZ}
+    for oid, read in kinds.items():
+        kind = extensions.new_type((oid,), f"FINITE_{oid}", refusing(read))
+        extensions.register_type(kind, connection)
 
 
 def _cancel(cursor: Any) -> None:

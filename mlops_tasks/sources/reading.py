@@ -11,7 +11,7 @@ from mlops_tasks.sources.delta import read_delta
 from mlops_tasks.sources.failures import Failures
 from mlops_tasks.sources.files import read_files
 from mlops_tasks.sources.mysql import read_mysql
-from mlops_tasks.sources.postgres import read_postgres
+from mlops_tasks.sources.postgres import has_driver, read_postgres
 from mlops_tasks.sources.rows import read_rows
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _read_sql(
     query: str, day: Day, database: Database, failures: Failures, known: pa.Schema
 ) -> AbstractContextManager[SourceStream]:
     backend = database.url.get_backend_name()
-    if backend == "postgresql":
+    if backend == "postgresql" and has_driver():
         return read_postgres(query, day, database, failures)
     if backend in ("mysql", "mariadb"):
         return read_mysql(query, day, database, failures, known)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.source_spec import PLACEHOLDER
 from mlops_tasks.sources.conversion import parse_text
 from mlops_tasks.sources.failures import attempt, guarded
+from mlops_tasks.sources.postgres import LOGIN, by_sqlstate, refuse_infinity
 from mlops_tasks.sources.stream import SourceStream
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["read_rows"]
 
 _BATCH_ROWS = 20_000
+# What makes a session read times in the day's zone and nothing else; for PostgreSQL without ADBC.
+_SET_UP = {
+    "postgresql": ("SET TRANSACTION READ ONLY", "SELECT set_config('TimeZone', :zone, true)"),
+}
 # Parts of messages about what other sessions do at the moment; databases share no code for it.
 _PASSING = ("is locked", "deadlock", "lock timeout")
 
@@ -62,10 +67,9 @@ def read_rows(
         return _explain(error, failures)
 
     def login(error: Exception) -> MlopsError | None:
-        known_one = isinstance(error, sa.exc.SQLAlchemyError | OSError)
-        return failures.unavailable(getattr(error, "orig", error)) if known_one else None
+        return _login(error, failures)
 
-    engine = sa.create_engine(database.url, poolclass=sa.NullPool)
+    engine = attempt(lambda: sa.create_engine(database.url, poolclass=sa.NullPool), login)
     connection = attempt(engine.connect, login)
     with connection:
         result = attempt(lambda: _execute(connection, query, day), explain)
@@ -79,9 +83,15 @@ def _execute(connection: Connection, query: str, day: Day) -> CursorResult[Any]:
     import sqlalchemy as sa
 
     dialect = connection.dialect.name
+    if connection.dialect.driver == "psycopg2":
+        refuse_infinity(connection.connection.dbapi_connection)
+    for statement in _SET_UP.get(dialect, ()):
+        connection.execute(sa.text(statement), {"zone": day.timezone})
     values = {name: _bound(day, name, dialect) for name in PLACEHOLDER.findall(query)}
     options = {"stream_results": True, "max_row_buffer": _BATCH_ROWS}
-    return connection.execution_options(**options).execute(sa.text(query), values)
+    # SQLAlchemy finds no parameter that a cast (`::date`) follows at once.
+    text = PLACEHOLDER.sub(r":\1 ", query)
+    return connection.execution_options(**options).execute(sa.text(text), values)
 
 
 def _bound(day: Day, name: str, dialect: str) -> datetime | str:
@@ -143,7 +153,7 @@ def _typed(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
     import pyarrow.compute as pc
 
     kinds = {type(value) for value in values} - {type(None)}
-    if bytes in kinds or (str in kinds and kinds != {str}):
+    if kinds & {bytes, memoryview} or (str in kinds and kinds != {str}):
         raise TypeError(f"{_names(kinds)} found")
     if pa.types.is_temporal(wanted):
         return _times(values, wanted, kinds)
@@ -177,10 +187,25 @@ def _names(kinds: set[type]) -> str:
     return " and ".join(sorted(kind.__name__ for kind in kinds))
 
 
+def _login(error: Exception, failures: Failures) -> MlopsError | None:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if isinstance(error, ImportError):
+        return failures.access(f"{error}: install the driver that the connection asks for")
+    if not isinstance(error, SQLAlchemyError | OSError):
+        return None
+    reason = getattr(error, "orig", error)
+    refused = any(part in str(reason) for part in LOGIN)
+    return (failures.access if refused else failures.unavailable)(reason)
+
+
 def _explain(error: Exception, failures: Failures) -> MlopsError | None:
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-    if isinstance(error, DBAPIError):
-        passing = error.connection_invalidated or any(p in str(error.orig) for p in _PASSING)
-        return (failures.unavailable if passing else failures.query)(error.orig)
-    return failures.query(error) if isinstance(error, SQLAlchemyError) else None
+    if not isinstance(error, DBAPIError):
+        return failures.query(error) if isinstance(error, SQLAlchemyError) else None
+    state = getattr(error.orig, "pgcode", None)
+    if state is not None:
+        return by_sqlstate(state, error.orig, failures)
+    passing = error.connection_invalidated or any(p in str(error.orig) for p in _PASSING)
+    return (failures.unavailable if passing else failures.query)(error.orig)

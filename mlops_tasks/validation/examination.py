@@ -13,12 +13,14 @@ from mlops_tasks.validation.judge import Finding, Judge
 from mlops_tasks.validation.kinds import HOW_IN_WORDS
 from mlops_tasks.validation.marks import RowMarks
 from mlops_tasks.validation.outcomes import Tally, contract_outcomes
-from mlops_tasks.validation.reductions import Distinct, Extremes, reduction_for
+from mlops_tasks.validation.reductions import REDUCED, Distinct, Extremes, reduction_for
 from mlops_tasks.validation.rows import to_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
     from mlops_tasks.spec import DatasetSpec
@@ -31,13 +33,15 @@ __all__ = ["Examination", "Facts", "examine"]
 
 # What one expectation may hold in memory of a partition that is larger than a chunk: about 400 MB.
 _MAX_CELLS = 50_000_000
+# From here on sums, extremes and the like come from Arrow: GX looks at every value in Python.
+_MANY_ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the checks of history need to know of the rows."""
+    """What the checks of history need of the good rows: hashes of keys, newest time, categories."""
 
-    keys: Repeats
+    keys: npt.NDArray[np.uint64]
     newest: Extremes
     categories: dict[str, Distinct]
 
@@ -98,16 +102,13 @@ class _Examiner:
             else:
                 self.by_how[self._plan(expectation)].append(expectation)
         self.reductions = {
-            e.index: (e, made)
-            for how in HOW_IN_WORDS
-            for e in self.by_how[how]
-            if self.chunked and (made := reduction_for(e))
+            e.index: (e, reduction_for(e))
+            for how, group in self.by_how.items()
+            for e in group
+            if how in REDUCED
         }
         self.repeats = {e.index: (e, _repeats(e)) for e in self.by_how["unique"]}
-        fresh, growth = spec.history.freshness, spec.history.categories
-        self.newest_of = fresh.column if fresh else None
-        names = growth.columns if growth else ()
-        self.facts = Facts(Repeats(spec.key), Extremes(), {name: Distinct() for name in names})
+        self.keys = Repeats(spec.key)
 
     def columns(self) -> list[str] | None:
         """Name the columns that the chunks must have; None for all."""
@@ -122,11 +123,7 @@ class _Examiner:
     def take(self, start: int, chunk: pa.Table) -> None:
         for reason, positions in cell_breaches(self.spec, chunk):
             self.marks.add(reason, positions + start)
-        self.facts.keys.add(chunk)
-        if self.newest_of:
-            self.facts.newest.add(chunk.column(self.newest_of))
-        for name, seen in self.facts.categories.items():
-            seen.add(chunk.column(name))
+        self.keys.add(chunk)
         for expectation, reduction in self.reductions.values():
             reduction.add(chunk.column(expectation.named[0]))
         for _, repeats in self.repeats.values():
@@ -144,11 +141,26 @@ class _Examiner:
         for tally in self.tallies.values():
             self._settle(tally)
         outcomes = [tally.outcome() for tally in self.tallies.values()]
-        return Examination([*contract, *outcomes], self.marks, self.facts)
+        return Examination([*contract, *outcomes], self.marks, self._facts())
+
+    def _facts(self) -> Facts:
+        """Look at the good rows only: what is kept back neither is news nor makes a day fresh."""
+        import pyarrow as pa
+
+        fresh, growth = self.spec.history.freshness, self.spec.history.categories
+        newest, seen = Extremes(), {name: Distinct() for name in (growth.columns if growth else ())}
+        names = [*seen, fresh.column] if fresh else [*seen]
+        for start, chunk in self.rows.chunks(names) if names else ():
+            good = chunk.filter(pa.array(~self.marks.bad(start, chunk.num_rows)))
+            for name, values in seen.items():
+                values.add(good.column(name))
+            if fresh:
+                newest.add(good.column(fresh.column))
+        return Facts(self.keys.hashes()[~self.marks.bad(0, self.rows.n_rows)], newest, seen)
 
     def _judge_keys(self) -> str:
         """Mark the rows that share a key; return why, if that refuses the whole partition."""
-        suspects = self.facts.keys.suspects()
+        suspects = self.keys.suspects()
         if not len(suspects):
             return ""
         try:
@@ -163,9 +175,9 @@ class _Examiner:
 
     def _plan(self, expectation: Expectation) -> How:
         """Tell how it is made here: a single chunk is all rows, so GX judges it as it is."""
-        if expectation.how in ("schema", "count") or self.chunked:
-            return expectation.how
-        return "rows"
+        how = expectation.how
+        many = how in REDUCED and self.rows.n_rows >= _MANY_ROWS
+        return how if self.chunked or many or how in ("schema", "count") else "rows"
 
     def _how(self, expectation: Expectation) -> str:
         return HOW_IN_WORDS[expectation.how] if self.chunked else "all rows at once"

@@ -146,11 +146,15 @@ def _freshness(asked: FreshnessSpec, partition: str, facts: Facts) -> CheckOutco
         "history",
         asked.severity,
         passed=age_h <= asked.max_age_h,
-        observed=f"newest {newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {age_h:.1f} h old",
+        observed=f"newest {newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {_in_hours(age_h)}",
         limits=limits,
         value=round(age_h, 3),
         threshold=asked.max_age_h,
     )
+
+
+def _in_hours(age_h: float) -> str:
+    return f"{age_h:.1f} h old" if age_h >= 0 else f"{-age_h:.1f} h after the end of the day"
 
 
 def _key_overlap(
@@ -159,7 +163,7 @@ def _key_overlap(
     """Measure the share of keys that the partitions before have too."""
     import numpy as np
 
-    own = np.unique(facts.keys.hashes())
+    own = np.unique(facts.keys)
     if not before or not len(own):
         return _unknown("key_overlap", asked.severity, f"{len(own):,} keys")
     known = np.unique(np.concatenate([_key_hashes(spec, lake, commit) for commit in before]))
@@ -212,7 +216,7 @@ def _category_growth(
                 asked.severity,
                 passed=len(new) <= asked.max_new,
                 observed=f"{len(new)} new of {len(own)}" + (f": {shown}" if new else ""),
-                limits=f"at most {asked.max_new} that {len(before)} partitions did not have",
+                limits=f"at most {asked.max_new} new against {len(before)} partitions",
                 value=len(new),
                 threshold=asked.max_new,
             )

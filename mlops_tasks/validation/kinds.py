@@ -155,13 +155,11 @@ def columns_of(built: Any) -> tuple[str, ...] | None:
     return tuple(sorted(found))
 
 
-def _named(condition: Any) -> Iterator[str]:
-    """Yield the columns that a condition over rows compares."""
-    if isinstance(condition, dict):
-        if "column" in condition:
-            yield condition["column"]["name"]
-        condition = condition.get("conditions", [])
-    for part in condition:
+def _named(condition: dict[str, Any]) -> Iterator[str]:
+    """Yield the columns that a condition over rows compares, also those within it."""
+    if "column" in condition:
+        yield condition["column"]["name"]
+    for part in condition.get("conditions", []):
         yield from _named(part)
 
 

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     Numbers = npt.NDArray[np.float64]
 
-__all__ = ["Distinct", "Extremes", "Reduction", "reduction_for"]
-
+__all__ = ["REDUCED", "Distinct", "Extremes", "Reduction", "reduction_for"]
 
 _MEAN = "expect_column_mean_to_be_between"
 
@@ -39,25 +38,15 @@ class Reduction(Protocol):
         """Return the short column."""
 
 
-def reduction_for(expectation: Expectation) -> Reduction | None:
-    """Return what boils down the column of an expectation; None if nothing does.
+def reduction_for(expectation: Expectation) -> Reduction:
+    """Return what boils down the column of an expectation.
 
     Parameters
     ----------
     expectation : Expectation
-        Its `how` decides.
+        Its `how` is one of `REDUCED`.
     """
-    kinds: dict[How, type[Reduction]] = {
-        "extremes": Extremes,
-        "sum": _Sums,
-        "mean": _Moments,
-        "stdev": _Deviation,
-        "distinct": Distinct,
-        "share_present": _SharePresent,
-        "share_distinct": _ShareDistinct,
-    }
-    kind = kinds.get(expectation.how)
-    return kind() if kind else None
+    return REDUCED[expectation.how]()
 
 
 class Extremes:
@@ -212,6 +201,18 @@ class _ShareDistinct(_SharePresent):
 
     def share(self) -> float:
         return len(self._distinct.column()) / self.n_present if self.n_present else 0.0
+
+
+#: What boils down the column of an expectation, by how that is made.
+REDUCED: dict[How, type[Reduction]] = {
+    "extremes": Extremes,
+    "sum": _Sums,
+    "mean": _Moments,
+    "stdev": _Deviation,
+    "distinct": Distinct,
+    "share_present": _SharePresent,
+    "share_distinct": _ShareDistinct,
+}
 
 
 def _present(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -74,13 +74,12 @@ class PartitionRows:
         DamagedTableError
             If a file cannot be read as it was written.
         """
-        names = self.schema.names if columns is None else sorted(set(columns))
+        names = self._names(columns)
         if self.n_chunks == 1:
             if self._whole is None:
                 self._whole = self.lake.load(self.table, [self.commit]).combine_chunks()
             yield 0, self._whole.select(names)
-            return
-        with _readable(self.table):
+        else:
             yield from self._streamed(names)
 
     def columns(self, names: Sequence[str]) -> pa.Table:
@@ -95,28 +94,43 @@ class PartitionRows:
         import numpy as np
         import pyarrow as pa
 
-        wanted, parts = np.asarray(positions, np.int64), []
-        for start, chunk in self.chunks(columns):
-            low, high = np.searchsorted(wanted, [start, start + chunk.num_rows])
-            parts.append(chunk.take(pa.array(wanted[low:high] - start)))
-            if high == len(wanted):  # the rest need not be read
-                break
+        wanted, parts, done = np.asarray(positions, np.int64), [], -1
+        pieces = self._pieces(columns)
+        while done < len(wanted):  # the rest need not be read
+            start, piece = next(pieces)
+            first, done = np.searchsorted(wanted, [start, start + piece.num_rows])
+            parts.append(piece.take(pa.array(wanted[first:done] - start)))
         return pa.concat_tables(parts)
+
+    def _pieces(self, columns: Iterable[str] | None) -> Iterator[tuple[int, pa.Table]]:
+        """Return what `chunks` does, in pieces as they come from the files."""
+        if self.n_chunks == 1:
+            return self.chunks(columns)
+        return self._batches(self._names(columns))
+
+    def _batches(self, names: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+        import pyarrow as pa
+
+        start = 0
+        with _readable(self.table):
+            for batch in stream(self.lake, self.table, [self.commit], names):
+                yield start, pa.Table.from_batches([batch])
+                start += batch.num_rows
+
+    def _names(self, columns: Iterable[str] | None) -> list[str]:
+        return self.schema.names if columns is None else sorted(set(columns))
 
     def _streamed(self, names: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
         import pyarrow as pa
 
-        start, held, n_held = 0, [], 0
-        for batch in stream(self.lake, self.table, [self.commit], names):
-            held.append(batch)
-            n_held += batch.num_rows
-            while n_held >= self.chunk_rows:
-                table = pa.Table.from_batches(held)
-                yield start, table.slice(0, self.chunk_rows)
-                rest = table.slice(self.chunk_rows)
-                start, held, n_held = start + self.chunk_rows, rest.to_batches(), rest.num_rows
-        if n_held:
-            yield start, pa.Table.from_batches(held)
+        start, held = 0, self.schema.empty_table().select(names)
+        for _, piece in self._batches(names):
+            held = pa.concat_tables([held, piece])
+            while held.num_rows >= self.chunk_rows:
+                yield start, held.slice(0, self.chunk_rows)
+                start, held = start + self.chunk_rows, held.slice(self.chunk_rows)
+        if held.num_rows:
+            yield start, held
 
 
 def stream(

@@ -55,7 +55,8 @@ def validate(
         Number of this attempt, from `Ledger.next_token`.
     published_digest, published_version : str and int, optional
         What another run has already published for this partition: its content digest, and the
-        version that changes are counted from (the newest one by default).
+        version that changes are counted from (the newest one by default, and where vacuum has
+        removed it).
     known_at : str, optional
         Day as of which the rows are known; by default the day at which the raw rows were.
 
@@ -212,7 +213,12 @@ def _rows(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> PartitionRows
 
 
 def _published(spec: DatasetSpec, partition: str, lake: Lake, version: int | None) -> Commit | None:
+    """Return what is published as of a version; as of now, if that has been vacuumed or is gone."""
     if not lake.exists(spec.name):
         return None
-    commits = lake.commits(spec.name, first=partition, last=partition, version=version)
-    return commits[0] if commits else None
+    known = version is not None and version <= lake.version(spec.name)
+    for asked in (version, None) if known else (None,):
+        for commit in lake.commits(spec.name, first=partition, last=partition, version=asked):
+            if all((lake.folder(spec.name) / file.path).exists() for file in commit.files):
+                return commit
+    return None

@@ -34,9 +34,11 @@ def find_dataset(name: str, folder: Path | None = None) -> DatasetSpec:
     Raises
     ------
     SpecError
-        If no project has it; projects whose spec cannot be read are named.
+        If no project has it; projects whose spec cannot be read are named. If several have it and
+        do not say the same of it.
     """
     folder = (folder or _dags_folder()).resolve()
+    having: dict[str, DatasetSpec] = {}
     known: set[str] = set()
     broken: list[str] = []
     for path in sorted(folder.glob("*/spec.py")):
@@ -46,12 +48,25 @@ def find_dataset(name: str, folder: Path | None = None) -> DatasetSpec:
             broken.append(f"{path.parent.name} ({str(error).splitlines()[0]})")
             continue
         if name in found:
-            return found[name]
+            having[path.parent.name] = found[name]
         known.update(found)
+    if having:
+        return _the_one(name, having)
     unread = f"; could not be read: {', '.join(broken)}" if broken else ""
     raise SpecError(
         f"no project in {folder} has a dataset {name!r}; there are {sorted(known)}{unread}"
     )
+
+
+def _the_one(name: str, having: dict[str, DatasetSpec]) -> DatasetSpec:
+    """Return the spec that all projects share; there is no telling which of two would count."""
+    first, *others = having.values()
+    if any(other != first for other in others):
+        raise SpecError(
+            f"dataset {name!r} is in the projects {', '.join(having)}, and not the same in all; "
+            "give one of them another name, or import the spec from one place"
+        )
+    return first
 
 
 def _datasets(folder: Path, path: Path) -> Iterator[DatasetSpec]:

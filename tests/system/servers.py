@@ -86,8 +86,8 @@ def postgres() -> Iterator[Server]:
 def mariadb() -> Iterator[Server]:
     """Start a MariaDB whose database and user need `PASSWORD`."""
     pymysql = pytest.importorskip("pymysql", reason="pymysql is missing: install the extra `mysql`")
-    install = _program("mariadb-install-db", "Debian package mariadb-server")
-    daemon = _program("mariadbd", "Debian package mariadb-server", "/usr/sbin")
+    install = _program("mariadb-install-db", "the Debian package mariadb-server")
+    daemon = _program("mariadbd", "the Debian package mariadb-server", "/usr/sbin")
     with _folder("mariadb", user="mysql") as folder:
         server = Server(_free_port(), folder)
         data, sock = folder / "data", folder / "sock"
@@ -115,7 +115,7 @@ def mariadb() -> Iterator[Server]:
 def object_store() -> Iterator[Server]:
     """Start an S3 server; it takes any key."""
     # Its botocore and the project's python-dateutil exclude each other.
-    program = _program("moto_server", "moto[server] outside of the project's environment (uv tool)")
+    program = _program("moto_server", "s3-server.txt of this folder into an environment of its own")
     with _folder("s3") as folder:
         server = Server(_free_port(), folder)
         with _serving(server, [program, "-H", server.host, "-p", server.port]):
@@ -166,10 +166,16 @@ def _identity(user: str | None) -> dict[str, object]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
+def _environment(folder: Path) -> dict[str, str]:
+    """Keep temporary files where the server's own user may write."""
+    return os.environ | {"TMPDIR": str(folder)}
+
+
 def _run(command: Sequence[object], folder: Path, *, user: str) -> None:
     done = subprocess.run(
         [str(part) for part in command],
         cwd=folder,
+        env=_environment(folder),
         capture_output=True,
         check=False,
         timeout=120,
@@ -186,6 +192,7 @@ def _serving(
         server.process = subprocess.Popen(  # type: ignore[call-overload]
             [str(part) for part in command],
             cwd=server.folder,
+            env=_environment(server.folder),
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,

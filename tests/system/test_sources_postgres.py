@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
+from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import (
     EmptyPartitionError,
     MlopsError,
@@ -20,7 +21,7 @@ from mlops_tasks.exceptions import (
 )
 from mlops_tasks.ingestion import ingest
 from mlops_tasks.lake import Lake
-from mlops_tasks.sources import ColumnPlan, Database
+from mlops_tasks.sources import ColumnPlan, Database, open_source
 from tests.system import servers
 from tests.system.extraction import DAY, dataset, peak_memory_mb, wide_query
 
@@ -320,6 +321,105 @@ def test_a_server_killed_in_the_middle_publishes_nothing(
         text = fails(SourceUnavailableError, spec, doomed, lake)
     assert "does not answer" in text
     assert not list(lake.root.rglob("*.parquet*")), "files of the broken attempt are left"
+
+
+# --- where ADBC is not built: the same by psycopg2 and a server-side cursor
+
+
+@pytest.fixture
+def without_adbc(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psycopg2", reason="install psycopg2-binary")
+    monkeypatch.setattr("mlops_tasks.sources.reading.has_driver", lambda: False)
+
+
+def test_without_adbc_the_rows_are_the_same(
+    tmp_path: Path,
+    server: servers.Server,
+    lake: Lake,
+    without_adbc: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    by_cursor = take(orders(tmp_path), server, lake)
+    monkeypatch.undo()
+    other = Lake(tmp_path / "other")
+    assert by_cursor == take(orders(tmp_path), server, other)
+    digests = [
+        table.commits("orders__raw", first=DAY, last=DAY)[0].digest for table in (lake, other)
+    ]
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("ordered_at >= :start AND ordered_at < :end", ["007", "8", "NA"]),
+        ("shipped_at >= :start AND shipped_at < :end", ["007"]),
+        ("shipped_at >= :local_start AND shipped_at < :local_end", ["007"]),
+        ("due > :local_start AND due <= :local_end", ["8"]),
+        ("due - 4 = :partition::date AND note LIKE '%%' -- the day", ["007"]),
+    ],
+)
+def test_without_adbc_bounds_mean_the_same(
+    tmp_path: Path,
+    server: servers.Server,
+    lake: Lake,
+    without_adbc: None,
+    where: str,
+    expected: list[str],
+) -> None:
+    spec = orders(tmp_path, f"SELECT * FROM orders WHERE {where}")
+    assert [row["order_id"] for row in take(spec, server, lake)] == expected
+
+
+def test_without_adbc_errors_are_told_apart(
+    tmp_path: Path, server: servers.Server, lake: Lake, without_adbc: None
+) -> None:
+    spec = orders(tmp_path)
+    text = fails(SourceAccessError, spec, server, lake, password="wr0ng")
+    assert "password authentication failed" in text
+    assert "Connection refused" in fails(SourceUnavailableError, spec, server, lake, port=1)
+    deleting = "DELETE FROM orders WHERE order_id = :partition RETURNING *"
+    fails(SourceQueryError, orders(tmp_path, deleting), server, lake)
+    undeclared = orders(tmp_path, convert={})
+    assert "column 'price'" in fails(SchemaMismatchError, undeclared, server, lake)
+    local = orders(tmp_path, timezone=None)
+    assert "declare `timezone`" in fails(SchemaMismatchError, local, server, lake)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "error", "part"),
+    [
+        ("'infinity'::timestamp", "timestamp", SourceQueryError, "a time is infinity"),
+        ("'-infinity'::timestamptz", "timestamp", SourceQueryError, "a time is infinity"),
+        ("'infinity'::date", "date", SourceQueryError, "a time is infinity"),
+        ("'2024-11-03 01:30'::timestamp", "timestamp", SchemaMismatchError, "ambiguous"),
+        ("'a'::bytea", "string", SchemaMismatchError, "memoryview found"),
+    ],
+)
+def test_without_adbc_values_that_are_none_are_refused(
+    tmp_path: Path,
+    server: servers.Server,
+    lake: Lake,
+    without_adbc: None,
+    value: str,
+    kind: str,
+    error: type[MlopsError],
+    part: str,
+) -> None:
+    query = f"SELECT '1' AS order_id, {value} AS x WHERE :partition > ''"
+    spec = orders(tmp_path, query, columns={"order_id": "string", "x": kind})
+    assert part in fails(error, spec, server, lake)
+
+
+def test_without_adbc_the_cursor_is_the_servers(
+    tmp_path: Path, server: servers.Server, without_adbc: None
+) -> None:
+    query, columns = wide_query("postgresql", 2_000_000)
+    spec = orders(tmp_path, query, columns=columns)
+    known = arrow_schema(spec)
+    with open_source(spec, DAY, database(server), known) as stream:
+        assert next(iter(stream.batches)).num_rows == 20_000
+        assert stream.described == "postgresql by SQLAlchemy"
 
 
 def test_memory_does_not_grow_with_the_partition(

@@ -165,6 +165,10 @@ def test_columns_beyond_the_contract_may_be_ignored(
     assert sorted(names) == sorted(spec.columns)
 
 
+def test_to_ignore_columns_needs_none_to_ignore(tmp_path: Path, source: Source, lake: Lake) -> None:
+    assert run(orders_dataset(tmp_path, extra_columns="ignore"), source, lake).notes == ()
+
+
 def test_the_day_may_be_asked_for_by_its_bounds(tmp_path: Path, source: Source, lake: Lake) -> None:
     query = (
         "SELECT * FROM orders WHERE datetime(ordered_at) >= datetime(:start)"
@@ -217,6 +221,7 @@ def test_databases_without_booleans_and_times_are_understood(
             " 'z' AS zone, NULL AS shop, 1 AS items, 2 AS distance, 1.0 AS express"
             " UNION ALL SELECT 'b', NULL, 'z', 'x', 2, NULL, NULL",
         ),
+        max_quarantined_share=0.5,
     )
     run(spec, source, lake)
     (first, second) = lake.read("orders__raw", first=DAY, last=DAY).sort_by("order_id").to_pylist()
@@ -330,6 +335,24 @@ def test_a_whole_column_of_numbers_is_no_time(
 ) -> None:
     source.run("UPDATE orders SET ordered_at = 1709286000")
     fails(SchemaMismatchError, "column 'ordered_at'", orders, source, published)
+
+
+def test_a_column_that_has_become_nullable_is_refused(
+    orders: DatasetSpec, source: Source, published: Lake
+) -> None:
+    source.run("UPDATE orders SET items = NULL, shop = NULL WHERE distance > 5")
+    error = fails(SchemaMismatchError, "column 'items'", orders, source, published)
+    assert "the contract says 'int64', never null; the source has nulls in " in str(error)
+    assert "Write 'int64?' if that is meant" in str(error)
+    assert "shop" not in str(error), "it may be null"
+
+
+def test_few_nulls_are_rows_for_the_quarantine(
+    orders: DatasetSpec, source: Source, lake: Lake
+) -> None:
+    source.run("UPDATE orders SET items = NULL WHERE order_id LIKE '%/7'")
+    run(orders, source, lake)
+    assert lake.read("orders__raw", first=DAY, last=DAY).column("items").null_count == 1
 
 
 def test_whole_numbers_stored_as_real_are_whole_numbers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -30,10 +31,15 @@ if TYPE_CHECKING:
 FAILURES = Failures("orders", "shop_source", day(0), {"note": "string"})
 
 
+def database_error(text: str, **attributes: str) -> sa.exc.DBAPIError:
+    original = Exception(text)
+    vars(original).update(attributes)
+    return sa.exc.DBAPIError("SELECT 1", None, original)
+
+
 @pytest.mark.parametrize(
     ("address", "module", "extra"),
     [
-        ("postgresql://db/shop", "adbc_driver_postgresql", "mlops-airflow[postgres]"),
         ("mysql://db/shop", "pymysql", "mlops-airflow[mysql]"),
         ("mariadb://db/shop", "pymysql", "mlops-airflow[mysql]"),
     ],
@@ -53,12 +59,35 @@ def test_a_missing_driver_is_named_with_what_to_install(
     assert extra in str(error.value)
 
 
+def test_any_other_missing_driver_is_named(tmp_path: Path, lake: Lake) -> None:
+    spec, database = orders_dataset(tmp_path), Database(sa.make_url("mssql+pymssql://db/shop"))
+    with pytest.raises(SourceAccessError, match=r"pymssql.*install the driver"):
+        ingest(spec, day(0), source=database, lake=lake, token=1)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_adbc_is_not_needed_where_it_is_not_built(
+    monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    module = "adbc_driver_postgresql"
+    for name in (module, f"{module}.dbapi"):
+        monkeypatch.setitem(sys.modules, name, None)
+    if installed:
+        fake = ModuleType(module)
+        fake.dbapi = ModuleType(f"{module}.dbapi")  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module, fake)
+    assert postgres.has_driver() is installed
+
+
 @pytest.mark.parametrize(
     ("reader", "error", "expected"),
     [
         (postgres, OSError("server closed the connection"), SourceUnavailableError),
         (postgres, OSError("ERROR:  division by zero"), SourceQueryError),
         (mysql, TimeoutError("timed out"), SourceUnavailableError),
+        (rows, database_error("is locked"), SourceUnavailableError),
+        (rows, database_error("canceled", pgcode="57014"), SourceUnavailableError),
+        (rows, database_error("permission denied", pgcode="42501"), SourceAccessError),
         (rows, sa.exc.ArgumentError("no such thing"), SourceQueryError),
         (files, pa.ArrowInvalid("empty path component"), SourceQueryError),
         (files, FileNotFoundError("gone"), SourceNotFoundError),
@@ -75,6 +104,10 @@ def test_errors_are_told_apart(reader: Any, error: Exception, expected: type[Mlo
 @pytest.mark.parametrize("reader", [postgres, mysql, rows, files])
 def test_an_error_that_is_not_the_sources_is_left_alone(reader: Any) -> None:
     assert reader._explain(KeyError("ours"), FAILURES) is None
+
+
+def test_an_error_at_the_login_that_is_not_the_databases_is_left_alone() -> None:
+    assert rows._login(KeyError("ours"), FAILURES) is None
 
 
 def test_errors_of_a_delta_table_are_told_apart() -> None:
@@ -113,6 +146,12 @@ def test_a_bound_is_written_as_the_server_wants_it(kind: str, start: str, local_
     winter = Day("2024-03-01", "America/New_York")
     assert postgres._text(winter, "start", kind) == start
     assert postgres._text(winter, "local_start", kind) == local_start
+
+
+def test_nothing_but_a_day_gets_into_a_query() -> None:
+    assert postgres._literal(Day("2024-03-01"), "partition", "date") == "CAST('2024-03-01' AS date)"
+    with pytest.raises(ValueError, match="is no bound of a day"):
+        postgres._literal(Day("x' OR '1'='1"), "partition", "text")
 
 
 def test_a_column_of_several_types_has_none(tmp_path: Path, lake: Lake) -> None:

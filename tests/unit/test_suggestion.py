@@ -244,7 +244,9 @@ def test_a_suite_of_january_is_fit_for_february(lake: Lake, tmp_path: Path) -> N
         results = []
         for commit in lake.commits(raw, first="2013-02-01", last="2013-02-14"):
             token += 1
-            part = PartitionVersion(raw, commit.partition, commit.version, commit.n_rows, "")
+            part = PartitionVersion(
+                raw, commit.partition, commit.version, commit.n_rows, commit.digest
+            )
             results.append(validate(own, part, lake=lake, token=token))
         n_rows = sum(result.n_rows_in for result in results)
         assert len(results) == 14, "no day is refused"

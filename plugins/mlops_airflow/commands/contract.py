@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+
+from mlops_airflow.commands.lake import connect
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
@@ -28,6 +30,7 @@ Data = Annotated[
 @app.callback()
 def contract() -> None:
     """Contracts and suites of datasets."""
+    connect()
 
 
 @app.command()
@@ -105,6 +108,6 @@ def _say(text: str) -> None:
     Console(soft_wrap=True).print(text, markup=False, highlight=False)
 
 
-def _fail(text: str) -> None:
+def _fail(text: str) -> NoReturn:
     Console(stderr=True, soft_wrap=True).print(f"mlops: {text}", markup=False)
     raise typer.Exit(1)

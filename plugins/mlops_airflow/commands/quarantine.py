@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from mlops_airflow.commands.lake import connect
+
 if TYPE_CHECKING:
     from mlops_tasks.spec import DatasetSpec
     from mlops_tasks.validation import Readmission
@@ -26,6 +28,7 @@ Folder = Annotated[
 @app.callback()
 def quarantine() -> None:
     """Rows that were kept back."""
+    connect()
 
 
 @app.command()

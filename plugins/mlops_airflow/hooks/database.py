@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException
@@ -95,5 +95,5 @@ class LedgerHook(DatabaseHook):
         """Return the ledger; its tables are made at first use."""
         url = self.get_url()
         if url.drivername == "sqlite":  # the ledger is written to, and made when missing
-            return Ledger(f"sqlite:///{unquote(str(url.database)).removeprefix('file:')}")
+            return Ledger(f"sqlite:///{str(url.database).removeprefix('file:')}")
         return Ledger(url.render_as_string(hide_password=False))

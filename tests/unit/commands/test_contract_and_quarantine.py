@@ -37,6 +37,7 @@ def connections(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", place)
     database = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER_DEFAULT", json.dumps(database))
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "no stack"))
 
 
 def call(app: object, *words: str) -> tuple[int, str]:
@@ -85,6 +86,20 @@ def test_it_speaks_json(lake: Lake) -> None:
     assert (code, made["table"], made["key"]) == (0, "orders", ["order_id"])
 
 
+def test_the_command_has_them_both_and_knows_the_connections_of_the_stack(
+    monkeypatch: pytest.MonkeyPatch, lake: Lake
+) -> None:
+    from mlops_airflow.cli import app
+
+    put(lake)
+    asked: list[str] = []
+    for module in (contract, quarantine):
+        monkeypatch.setattr(module, "connect", lambda: asked.append("connected"))
+    assert call(app, "contract", "suggest", "orders")[0] == 0
+    assert call(app, "quarantine", "readmit", "nobody", "--partition", DAY)[0] == 1
+    assert asked == ["connected"] * 2
+
+
 def test_a_table_that_is_not_there_is_named(lake: Lake) -> None:
     code, said = call(contract.app, "suggest", "nowhere")
     assert code == 1
@@ -117,6 +132,20 @@ def test_a_dataset_is_found_beside_a_broken_project(projects: Path) -> None:
     assert "could not be read: shop_broken (division by zero)" in str(error.value)
 
 
+def test_a_dataset_of_two_projects_must_be_the_same_in_both(projects: Path) -> None:
+    first = (projects / "shop_orders" / "spec.py").read_text()
+    (projects / "shop_again").mkdir()
+    (projects / "shop_again" / "__init__.py").touch()
+    (projects / "shop_again" / "spec.py").write_text(first)
+    assert find_dataset("orders", projects).name == "orders"
+    other = first.replace("0.2", "0.3")
+    (projects / "shop_third").mkdir()
+    (projects / "shop_third" / "__init__.py").touch()
+    (projects / "shop_third" / "spec.py").write_text(other)
+    with pytest.raises(SpecError, match="in the projects shop_again, shop_orders, shop_third"):
+        find_dataset("orders", projects)
+
+
 def test_rows_come_back_and_the_ledger_knows(
     lake: Lake, ledger: Ledger, projects: Path, tmp_path: Path
 ) -> None:
@@ -145,6 +174,12 @@ def test_rows_come_back_and_the_ledger_knows(
     (entry,) = ledger.entries(kind="readmission")
     assert (entry.evidence["n_before"], entry.evidence["n_readmitted"]) == (2, 1)
     assert ledger.entries(kind="validation") == [], "the next run of the Dag must see news"
+    suite = tmp_path / "data" / "orders.json"
+    suite.write_text(suite.read_text().replace("500", "5000"))
+    code, said = call(
+        quarantine.app, "readmit", "orders", "--partition", DAY, "--dags", str(projects)
+    )
+    assert (code, "1 of 1 rows readmitted" in said, "Still" in said) == (0, True, False)
 
 
 def test_airflow_knows_where_the_projects_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from mlops_tasks.history_spec import (
     RowCountSpec,
 )
 from mlops_tasks.validation import validation_evidence
+from mlops_tasks.validation.history import _row_count
 from tests.unit.orders import day, orders_dataset, rows_of
 
 if TYPE_CHECKING:
@@ -88,6 +89,22 @@ def test_an_info_is_only_noted(night: Nights, tmp_path: Path, orders: Orders) ->
     assert (result.warnings, len(result.notes)) == ((), 1)
 
 
+@pytest.mark.slow  # it reads the whole year from its CSV
+def test_a_real_year_is_not_flagged() -> None:
+    """Holidays, storms, the clock going forward: nobody is paged for them."""
+    package = pytest.importorskip("demo.flights_package").FlightsPackage()
+    counts = package._flights.groupby(["month", "day"]).size().tolist()
+    asked, flagged = HistorySpec(), []
+    for number in range(asked.min_partitions, len(counts)):
+        trail = counts[max(number - asked.window, 0) : number]
+        outcome = _row_count(RowCountSpec(), counts[number], trail)
+        if not outcome.passed:
+            flagged.append(number)
+    assert (len(counts), flagged) == (365, [])
+    half = _row_count(RowCountSpec(), counts[100] // 3, counts[86:100])
+    assert half.passed is False, "but a day that has lost most of its rows is"
+
+
 # --- freshness
 
 
@@ -155,6 +172,35 @@ def test_new_categories_are_named(night: Nights, tmp_path: Path, orders: Orders)
     assert zone.passed
 
 
+def test_rows_that_are_kept_back_are_no_news(night: Nights, tmp_path: Path, orders: Orders) -> None:
+    """A bad row is told once: with its own reason."""
+    times = orders(1).column("ordered_at").to_pylist()
+    spec = with_history(
+        tmp_path,
+        categories=CategoryGrowthSpec(columns=("shop",)),
+        freshness=FreshnessSpec(column="ordered_at", max_age_h=6),
+        key_overlap=KeyOverlapSpec(max_share=0.0),
+        min_partitions=1,
+    ).model_copy(update={"validate_chunk_rows": 16})
+    night(spec, 0)
+    ids = orders().column("order_id").to_pylist()
+    late = times[0].replace(hour=23)
+    rows = orders(1, shop={0: "SHOUT"}, order_id={0: ids[0]}, ordered_at={0: late}).slice(0, 10)
+    result = night(spec, 1, rows)
+    assert result.n_quarantined == 1
+    fresh, keys, shops = history(result)
+    assert (fresh.passed, keys.value, shops.value) == (False, 0, 0)
+
+
+def test_a_day_whose_times_reach_into_the_next_one_is_fresh(
+    night: Nights, tmp_path: Path, orders: Orders
+) -> None:
+    spec = with_history(tmp_path, freshness=FreshnessSpec(column="ordered_at"))
+    (check,) = history(night(spec, 0, orders(1)))
+    assert check.passed
+    assert "h after the end of the day" in check.observed
+
+
 # --- the spec
 
 
@@ -209,6 +255,24 @@ def test_a_retry_is_compared_with_what_was_there_before_its_run(
     assert retry.changed
     assert retry.changes is not None
     assert (retry.changes.changed, retry.changes.since) == (1, first.version)
+
+
+def test_a_version_that_is_gone_is_no_reason_to_fail(
+    night: Nights, lake: Lake, tmp_path: Path, orders: Orders
+) -> None:
+    """Vacuumed, or of a lake that was thrown away: changes are counted from what is there now."""
+    spec = orders_dataset(tmp_path)
+    first = night(spec, 0).published
+    second = night(spec, 0, orders(items={0: 99})).published
+    (old,) = lake.commits(spec.name, first=day(0), last=day(0), version=first.version)
+    for file in old.files:
+        (lake.folder(spec.name) / file.path).unlink()
+    news = orders(items={0: 99, 1: 98})
+    for version in (first.version, 1_000):
+        changes = night(spec, 0, news, published_version=version).changes
+        assert changes is not None
+        assert changes.since >= second.version
+        assert changes.added == changes.removed == 0
 
 
 def test_changes_are_the_same_in_chunks(night: Nights, tmp_path: Path, orders: Orders) -> None:

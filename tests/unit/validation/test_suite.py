@@ -45,7 +45,7 @@ def refused(folder: Path, kind: str, **kwargs: Any) -> str:
 
 
 def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type, misc] # parts are no zone
 
 
 # --- the file
