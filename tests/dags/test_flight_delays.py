@@ -11,6 +11,7 @@ from flight_delays.spec import ARRIVALS, FLIGHTS, MODEL, WEATHER
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.ingestion import ingest
 from mlops_tasks.registration import champion_of
+from mlops_tasks.sources import Database
 from mlops_tasks.windows import feature_rows
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _publish_the_other_days(airflow: Airflow) -> None:
             raw = ingest(
                 dataset,
                 day(number),
-                source=airflow.source.engine,
+                source=Database(airflow.source.engine.url),
                 lake=airflow.lake,
                 token=airflow.ledger.next_token(),
                 known_at=day(number),
