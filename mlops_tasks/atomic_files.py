@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["replace_file"]
 
@@ -15,30 +18,29 @@ def replace_file(path: Path, content: bytes) -> None:
     Parameters
     ----------
     path : Path
-        Where to; missing folders are made. Readable for everybody who may enter the folder, as a
-        web server runs as another user than a worker.
+        Where to; missing folders are made. Who may read it follows from the process's umask.
     content : bytes
         All of it.
 
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     replace_file(Path(folder, "a", "b.txt"), b"all of it")
     ...     Path(folder, "a", "b.txt").read_bytes()
     b'all of it'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    new = path.with_name(f"{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with new.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        new.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:

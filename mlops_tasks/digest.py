@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -13,14 +15,56 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    Hashes = npt.NDArray[np.uint64]
+    Hashes: TypeAlias = npt.NDArray[np.uint64]
+    Rows: TypeAlias = pa.Table | pa.RecordBatch
+    Fields: TypeAlias = tuple[tuple[str, str], ...]
 
-__all__ = ["ContentDigest", "digest_table", "row_hashes"]
+__all__ = [
+    "HALF",
+    "SPREAD",
+    "ContentDigest",
+    "ContentSums",
+    "cell_parts",
+    "column_constants",
+    "digest_table",
+    "mix",
+    "row_hashes",
+]
 
+# Part of every digest: content digested by another definition never looks equal by chance.
+_SCHEME = "content digest 2"
+LANES = 2
+SPREAD = 0x9E3779B97F4A7C15
+HALF = 32
+_MASK = 2**64 - 1
 _NAN = 0x7FF8000000000000
-_LANES = (0, 0xA5A5A5A55A5A5A5A)
-# Small enough for the hashes of a column to stay in the processor's cache.
-_CHUNK_ROWS = 65_536
+# Small enough for the few arrays of a chunk to stay in the processor's cache.
+_CHUNK_ROWS = 32_768
+_CHUNK_BYTES = 2**23
+# So many words of each text are added place by place, which is quick while most texts have them.
+_NEAR_WORDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ContentSums:
+    """The sums a digest is made of, which tell later what has changed.
+
+    Attributes
+    ----------
+    lanes : tuple of str
+        Sum over all rows of each lane's row hash, 16 hexadecimal digits each.
+    columns : dict of str to tuple of str
+        Of each column its kind, and the sum over its cells in the first lane.
+    """
+
+    lanes: tuple[str, ...]
+    columns: dict[str, tuple[str, str]]
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> ContentSums:
+        """Rebuild the sums from ``dataclasses.asdict`` after a trip through JSON."""
+        columns = {name: (kind, total) for name, (kind, total) in raw["columns"].items()}
+        return cls(tuple(raw["lanes"]), columns)
 
 
 class ContentDigest:
@@ -28,17 +72,22 @@ class ContentDigest:
 
     Notes
     -----
-    A cell becomes 64 bits: its own bit pattern, or for text a sum over a hash of each byte and its
-    place. Column name and type seed a splitmix64 of it, the sum over a row's cells is the row's
-    hash, and each lane is the sum over all rows of another splitmix64 of that, modulo 2**64. Sums
-    commute, so neither the order of rows or columns nor batch borders matter, while an added, lost
-    or changed row moves them. SHA-256 over names, types, row count and lanes is the digest.
-    It guards against accident, not against an author who may choose rows freely. Nothing in it
-    depends on a library's hash function. O(bytes), one batch in memory.
+    All arithmetic is modulo 2**64, in two lanes that differ in their constants only. A number
+    becomes its bit pattern ``x`` and then ``y = z ^ (z >> 32)`` with ``z = x * SPREAD``, which can
+    be undone; a text becomes two sums over its mixed 8-byte words, one for each lane. A cell's
+    part is ``y`` times an odd number drawn from SHA-like hashes of column name, type and lane; a
+    null has a number of its own in each lane. The sum of a row's parts, mixed by splitmix64, is
+    the row's hash, and a lane is the sum over all rows. Sums commute, so neither the order of rows
+    or columns nor batch borders matter. One changed cell of a number always changes both lanes of
+    its row; anything else goes unnoticed with a chance of about 2**-128. SHA-256 over scheme,
+    names, types, row count and lanes is the digest. It guards against accident, not against an
+    author who may choose rows freely. Nothing in it depends on a library's hash function.
+    O(bytes), one batch in memory.
 
     References
     ----------
     Steele, Lea, Flood (2014), "Fast Splittable Pseudorandom Number Generators", OOPSLA.
+    Lemire, Kaser (2014), "Strongly Universal String Hashing is Fast", The Computer Journal 57(11).
 
     Examples
     --------
@@ -53,10 +102,11 @@ class ContentDigest:
 
     def __init__(self) -> None:
         self.n_rows = 0
-        self._sums = [0] * len(_LANES)
-        self._fields: tuple[tuple[str, str], ...] | None = None
+        self._lanes = [0] * LANES
+        self._columns: dict[str, int] = {}
+        self._fields: Fields | None = None
 
-    def update(self, rows: pa.Table | pa.RecordBatch) -> None:
+    def update(self, rows: Rows) -> None:
         """Add rows; all batches must have the same columns and types, in any column order.
 
         Parameters
@@ -70,23 +120,53 @@ class ContentDigest:
         TypeError
             If a column is of another type, or a batch has other columns than the first.
         """
-        import numpy as np
-
-        fields = _fields(rows.schema)
-        if self._fields is None:
-            self._fields = fields
-        elif self._fields != fields:
-            raise TypeError(f"batch has columns {fields}, the digest began with {self._fields}")
-        for hashes in _row_hashes(rows, fields):
-            for lane, salt in enumerate(_LANES):
-                total = int(_mix(hashes ^ np.uint64(salt)).sum(dtype=np.uint64))
-                self._sums[lane] = (self._sums[lane] + total) % 2**64
+        fields = self._agree(_fields(rows.schema))
+        for chunk in _chunks(rows):
+            hashes = [_scratch(f"lane {lane}", chunk.num_rows) for lane in range(LANES)]
+            for values in hashes:
+                values.fill(0)
+            for name, kind in fields:
+                for lane, part in enumerate(cell_parts(chunk.column(name), name, kind)):
+                    hashes[lane] += part
+                    if lane == 0:
+                        self._columns[name] = (self._columns[name] + _sum(part)) & _MASK
+            for lane, values in enumerate(hashes):
+                self._lanes[lane] = (self._lanes[lane] + _sum(mix(values))) & _MASK
         self.n_rows += rows.num_rows
+
+    def merge(self, other: ContentDigest) -> None:
+        """Add the rows that another digest has seen, which may have run in another thread.
+
+        Raises
+        ------
+        TypeError
+            If it has seen other columns.
+        """
+        if other._fields is None:
+            return
+        self._agree(other._fields)
+        self.n_rows += other.n_rows
+        self._lanes = [(a + b) & _MASK for a, b in zip(self._lanes, other._lanes, strict=True)]
+        for name, total in other._columns.items():
+            self._columns[name] = (self._columns[name] + total) & _MASK
 
     def hexdigest(self) -> str:
         """Return the digest of all rows so far, 64 hexadecimal characters."""
-        text = repr((self._fields, self.n_rows, self._sums))
+        text = repr((_SCHEME, self._fields, self.n_rows, self._lanes))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def sums(self) -> ContentSums:
+        """Return what the digest is made of."""
+        columns = {name: (kind, f"{self._columns[name]:016x}") for name, kind in self._fields or ()}
+        return ContentSums(tuple(f"{total:016x}" for total in self._lanes), columns)
+
+    def _agree(self, fields: Fields) -> Fields:
+        if self._fields is None:
+            self._fields = fields
+            self._columns = dict.fromkeys((name for name, _ in fields), 0)
+        elif self._fields != fields:
+            raise TypeError(f"batch has columns {fields}, the digest began with {self._fields}")
+        return fields
 
 
 def digest_table(rows: pa.Table | Iterable[pa.RecordBatch]) -> str:
@@ -118,65 +198,100 @@ def digest_table(rows: pa.Table | Iterable[pa.RecordBatch]) -> str:
     return digest.hexdigest()
 
 
-def row_hashes(rows: pa.Table) -> Hashes:
+def row_hashes(rows: Rows) -> Hashes:
     """Return one 64-bit hash per row, in the rows' order; equal rows have equal hashes.
 
     Parameters
     ----------
-    rows : Table
+    rows : Table or RecordBatch
         See `ContentDigest.update` for types and nulls.
 
     Returns
     -------
     array of uint64 of shape (n_rows,)
-        Unequal rows have equal hashes with a chance of 2**-64.
+        Unequal rows have equal hashes with a chance of about 2**-64.
     """
     import numpy as np
 
-    parts = list(_row_hashes(rows, _fields(rows.schema)))
-    return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
-
-
-def _fields(schema: pa.Schema) -> tuple[tuple[str, str], ...]:
-    return tuple((name, _kind(schema.field(name).type)) for name in sorted(schema.names))
-
-
-def _row_hashes(
-    rows: pa.Table | pa.RecordBatch, fields: tuple[tuple[str, str], ...]
-) -> Iterator[Hashes]:
-    import numpy as np
-
-    for start in range(0, rows.num_rows, _CHUNK_ROWS):
-        chunk = rows.slice(start, _CHUNK_ROWS)
-        hashes = np.zeros(chunk.num_rows, dtype=np.uint64)
+    fields, hashes = _fields(rows.schema), [_zeros(0)]
+    for chunk in _chunks(rows):
+        total = _zeros(chunk.num_rows)
         for name, kind in fields:
-            column = chunk.column(name)
-            cells = _mix(_cells(column, kind) ^ _seed(name, kind))
-            if column.null_count:  # no value stands for a null: it has a hash of its own
-                cells[_is_null(column)] = _seed(name, "null")
-            hashes += cells
-        yield hashes
+            total += next(cell_parts(chunk.column(name), name, kind))
+        hashes.append(mix(total))
+    return np.concatenate(hashes)
+
+
+def cell_parts(column: pa.ChunkedArray | pa.Array, name: str, kind: str) -> Iterator[Hashes]:
+    """Yield what each cell of a column adds to its row's hash, lane by lane.
+
+    Parameters
+    ----------
+    column : ChunkedArray or Array
+        Its cells.
+    name, kind : str
+        Name and kind of the column, as in `ContentSums`.
+
+    Yields
+    ------
+    array of uint64 of shape (n_rows,)
+        Valid until the next one is asked for: one piece of memory serves all lanes.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    null = _is_null(whole) if whole.null_count else None
+    part = _scratch("part", len(whole))
+    patterns = _texts(whole) if kind == "string" else [_numbers(whole, kind, part)] * LANES
+    for lane, pattern in enumerate(patterns):
+        factor, instead = column_constants(name, kind, lane)
+        np.multiply(pattern, factor, out=part)
+        if null is not None:  # what lies below a null is anything
+            np.copyto(part, instead, where=null)
+        yield part
 
 
 @lru_cache(maxsize=4096)
-def _seed(name: str, kind: str) -> np.uint64:
+def column_constants(name: str, kind: str, lane: int) -> tuple[np.uint64, np.uint64]:
+    """Return the odd factor of a column's cells in one lane, and what its nulls count as."""
     import numpy as np
 
-    raw = hashlib.blake2b(f"{name}\0{kind}".encode(), digest_size=8).digest()
-    return np.uint64(int.from_bytes(raw, "little"))
+    raw = hashlib.blake2b(f"{name}\0{kind}\0{lane}".encode(), digest_size=16).digest()
+    factor, null = int.from_bytes(raw[:8], "little") | 1, int.from_bytes(raw[8:], "little")
+    return np.uint64(factor), np.uint64(null)
 
 
-def _mix(value: Hashes) -> Hashes:
-    """Apply splitmix64 in place: one bit changed changes half of all bits."""
+def mix(values: Hashes) -> Hashes:
+    """Apply splitmix64 in place: one bit changed changes half of all bits.
+
+    Parameters
+    ----------
+    values : array of uint64
+        Changed, and returned.
+    """
     import numpy as np
 
-    value += np.uint64(0x9E3779B97F4A7C15)
-    value ^= value >> np.uint64(30)
-    value *= np.uint64(0xBF58476D1CE4E5B9)
-    value ^= value >> np.uint64(27)
-    value *= np.uint64(0x94D049BB133111EB)
-    value ^= value >> np.uint64(31)
-    return value
+    shifted = _scratch("shifted", len(values))
+    values += np.uint64(SPREAD)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        np.right_shift(values, np.uint64(shift), out=shifted)
+        values ^= shifted
+        if factor != 1:
+            values *= np.uint64(factor)
+    return values
+
+
+def _chunks(rows: Rows) -> Iterator[Rows]:
+    """Cut rows into pieces small in rows and in bytes: texts may be long."""
+    n_rows = max(rows.num_rows, 1)
+    step = min(_CHUNK_ROWS, max(n_rows * _CHUNK_BYTES // max(rows.nbytes, 1), 1))
+    for start in range(0, rows.num_rows, step):
+        yield rows.slice(start, step)
+
+
+def _fields(schema: pa.Schema) -> Fields:
+    return tuple((name, _kind(schema.field(name).type)) for name in sorted(schema.names))
 
 
 def _kind(kind: pa.DataType) -> str:
@@ -184,7 +299,7 @@ def _kind(kind: pa.DataType) -> str:
     import pyarrow.types as pt
 
     for name, belongs in (
-        ("string", lambda t: pt.is_string(t) or pt.is_large_string(t) or pt.is_string_view(t)),
+        ("string", _is_text),
         ("int", pt.is_integer),
         ("float", pt.is_floating),
         ("bool", pt.is_boolean),
@@ -195,69 +310,159 @@ def _kind(kind: pa.DataType) -> str:
     raise TypeError(f"no digest for columns of type {kind}: cast to text, a number or a time first")
 
 
-def _cells(column: pa.ChunkedArray | pa.Array, kind: str) -> Hashes:
-    """Turn one column into one 64-bit pattern per cell, anything where it is null."""
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow.types as pt
+
+    kind = kind.value_type if pt.is_dictionary(kind) else kind
+    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
+
+
+def _numbers(column: pa.Array, kind: str, scratch: Hashes) -> Hashes:
+    """Turn each number into its pattern, spread over all bits; anything where it is null."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if kind == "string":
-        return _text_cells(whole)
     if kind == "float":
-        values = pc.fill_null(pc.cast(whole, pa.float64()), 0.0).to_numpy(zero_copy_only=False)
-        bits = (values + 0.0).view(np.uint64)  # adding zero turns -0.0 into 0.0, and copies
-        bits[np.isnan(values)] = _NAN
+        bits = _scratch("bits", len(column))
+        values = bits.view(np.float64)
+        np.add(_values(pc.cast(column, pa.float64()), np.dtype(np.float64)), 0.0, out=values)
+        nan = np.isnan(values)
+        if nan.any():
+            bits[nan] = _NAN
     else:
-        target = pa.timestamp("us") if kind == "time" else whole.type
-        numbers = pc.cast(pc.cast(whole, target), pa.int64())
-        bits = pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False).astype(np.uint64)
-    cells: Hashes = bits
-    return cells
+        whole = pc.cast(column, pa.timestamp("us")) if kind == "time" else column
+        bits = _values(pc.cast(whole, pa.int64()), np.dtype(np.uint64))
+    spread = _scratch("spread", len(column))
+    np.multiply(bits, np.uint64(SPREAD), out=spread)
+    np.right_shift(spread, np.uint64(HALF), out=scratch)
+    spread ^= scratch
+    return spread
 
 
-def _is_null(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.bool_]:
+def _values(column: pa.Array, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return the 8-byte values of an array as they lie in memory, nulls not looked at."""
+    import numpy as np
+
+    return np.frombuffer(column.buffers()[1], kind, len(column), 8 * column.offset)
+
+
+def _is_null(column: pa.Array) -> npt.NDArray[np.bool_]:
     import pyarrow.compute as pc
 
     mask: npt.NDArray[np.bool_] = pc.is_null(column).to_numpy(zero_copy_only=False)
     return mask
 
 
-def _text_cells(column: Any) -> Hashes:
-    import numpy as np
-    import pyarrow.compute as pc
-
-    encoded = pc.dictionary_encode(column)
-    known = np.append(_text_hashes(encoded.dictionary), np.uint64(0))
-    indices = pc.fill_null(encoded.indices, len(known) - 1).to_numpy(zero_copy_only=False)
-    cells: Hashes = known[indices]
-    return cells
-
-
-def _text_hashes(texts: pa.Array) -> Hashes:
-    """Hash every text: the sum over a hash of each byte and its place, mixed with the length."""
+def _texts(texts: pa.Array) -> list[Hashes]:
+    """Turn each text into a pattern per lane: sums over its mixed words, and its length."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_dictionary(texts.type):
+        codes = pc.fill_null(texts.indices, 0).to_numpy(zero_copy_only=False)
+        known = _texts(texts.dictionary) if len(texts.dictionary) else [_zeros(1)] * LANES
+        return [pattern.take(codes) for pattern in known]
     packed = pc.cast(texts, pa.large_binary())
-    offsets = np.frombuffer(packed.buffers()[1], np.int64)[packed.offset :][: len(packed) + 1]
+    offsets = np.frombuffer(packed.buffers()[1], np.int64, len(packed) + 1, 8 * packed.offset)
     lengths = np.diff(offsets)
-    hashes = np.zeros(len(packed), np.uint64)
-    if len(packed) and lengths.any():
-        data = np.frombuffer(packed.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
-        starts = offsets[:-1] - offsets[0]
-        place = np.arange(len(data)) - np.repeat(starts, lengths)
-        parts = _byte_table()[(place & 255) << 8 | data]
-        if place.max() > 255:
-            parts = _mix(parts ^ (place >> 8).astype(np.uint64))
-        full = lengths > 0  # an empty text has no byte to sum from
-        hashes[full] = np.add.reduceat(parts, starts[full])
-    return _mix(hashes ^ lengths.astype(np.uint64))
+    data = np.zeros(offsets[-1] - offsets[0] + 8, np.uint8)  # the last word may reach beyond
+    if len(data) > 8:
+        data[:-8] = np.frombuffer(packed.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    sums = _word_sums(data, offsets[:-1] - offsets[0], lengths)
+    spread = lengths.astype(np.uint64)
+    for lane, total in enumerate(sums):
+        total += spread * column_constants("", "length", lane)[0]
+    return sums
 
 
-@lru_cache(maxsize=1)
-def _byte_table() -> Hashes:
+def _word_sums(
+    data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+) -> list[Hashes]:
+    """Sum over each text's words of 8 bytes: the mixed words, and their squares."""
     import numpy as np
 
-    return _mix(np.arange(65_536, dtype=np.uint64))
+    words = np.ndarray(len(data) - 7, "<u8", data, 0, (1,))  # one begins at every byte
+    sums = [_zeros(len(starts)) for _ in range(LANES)]
+    some: Any = slice(None)
+    longest = int(lengths.max(initial=0))
+    for place in range(min((longest + 7) // 8, _NEAR_WORDS)):
+        left = lengths[some] - 8 * place
+        if left.min() <= 0:
+            some = np.flatnonzero(lengths > 8 * place)
+            left = lengths[some] - 8 * place
+        parts = _words_at(words, starts, some, place)
+        if left.min() < 8:
+            parts = parts & _kept(left)
+        parts = mix(parts ^ np.uint64(place * SPREAD % 2**64))
+        for total in sums:
+            total[some] += parts
+            parts *= parts
+    if longest > 8 * _NEAR_WORDS:
+        _add_far_words(words, starts, lengths, sums)
+    return sums
+
+
+def _add_far_words(
+    words: Hashes, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], sums: list[Hashes]
+) -> None:
+    """Add the words further on of long texts, those of all texts at once."""
+    import numpy as np
+
+    some = np.flatnonzero(lengths > 8 * _NEAR_WORDS)
+    counts = ((lengths[some] + 7) >> 3) - _NEAR_WORDS
+    ends = np.cumsum(counts)
+    place = np.arange(ends[-1]) - np.repeat(ends - counts, counts) + _NEAR_WORDS
+    left = np.repeat(lengths[some], counts) - 8 * place
+    parts = words[np.repeat(starts[some], counts) + 8 * place] & _kept(left)
+    parts = mix(parts ^ (place.astype(np.uint64) * np.uint64(SPREAD)))
+    for total in sums:
+        total[some] += np.add.reduceat(parts, ends - counts)
+        parts *= parts
+
+
+def _words_at(words: Hashes, starts: npt.NDArray[np.int64], some: Any, place: int) -> Hashes:
+    """Return the word at one place of some texts; without looking each up if all are as long."""
+    first, last = int(starts[0]) + 8 * place, int(starts[-1]) + 8 * place
+    step = (last - first) // max(len(starts) - 1, 1)
+    if isinstance(some, slice) and step and (starts[1:] - starts[:-1] == step).all():
+        return words[first : last + 1 : step]
+    found: Hashes = words[starts[some] + 8 * place]
+    return found
+
+
+def _kept(left: npt.NDArray[np.int64]) -> Hashes:
+    """Return the mask of the bytes of a word that belong to the text."""
+    import numpy as np
+
+    masks = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)
+    kept: Hashes = masks[np.minimum(left, 8)]
+    return kept
+
+
+_MEMORY = threading.local()
+
+
+def _scratch(use: str, n: int) -> Hashes:
+    """Return an array to write to; each thread has one for each use: new memory is slow."""
+    import numpy as np
+
+    if n > _CHUNK_ROWS:
+        return np.empty(n, np.uint64)
+    kept: dict[str, Hashes] = _MEMORY.__dict__
+    if use not in kept:
+        kept[use] = np.empty(_CHUNK_ROWS, np.uint64)
+    return kept[use][:n]
+
+
+def _zeros(n: int) -> Hashes:
+    import numpy as np
+
+    return np.zeros(n, np.uint64)
+
+
+def _sum(values: Hashes) -> int:
+    import numpy as np
+
+    return int(values.sum(dtype=np.uint64))

@@ -7,11 +7,14 @@
     │   ├── SourceUnavailableError
     │   └── CommitConflictError
     ├── SpecError                     a spec that cannot work; found while parsing
-    ├── SourceQueryError              the source refuses the query: table or column missing
+    ├── SourceAccessError             the source refuses the login, or a driver is missing
+    ├── SourceQueryError              the source cannot answer: table missing, file damaged
+    ├── SourceNotFoundError           no file or table where the day's rows are due
     ├── SchemaMismatchError           data and contract disagree
     ├── EmptyPartitionError           no rows where rows are due
     ├── ValidationFailedError         a critical expectation failed: nothing was published
-    ├── UnknownExpectationError       a suite names an expectation that does not exist
+    ├── SuiteError                    a suite cannot be used as it is written
+    │   └── UnknownExpectationError   it names an expectation that does not exist
     ├── PartitionNotFoundError        a table or partition that was never published
     ├── DamagedTableError             a table is not what was committed to it
     ├── StaleAttemptError             a newer attempt has already committed: this one is fenced off
@@ -37,10 +40,13 @@ __all__ = [
     "NoLabelsError",
     "PartitionNotFoundError",
     "SchemaMismatchError",
+    "SourceAccessError",
+    "SourceNotFoundError",
     "SourceQueryError",
     "SourceUnavailableError",
     "SpecError",
     "StaleAttemptError",
+    "SuiteError",
     "TransientError",
     "UnknownExpectationError",
     "UnsafeModelError",
@@ -57,7 +63,7 @@ class TransientError(MlopsError):
 
 
 class SourceUnavailableError(TransientError):
-    """The source database does not answer."""
+    """The source does not answer, or stopped to."""
 
 
 class CommitConflictError(TransientError):
@@ -68,8 +74,16 @@ class SpecError(MlopsError):
     """A spec is wrong; the message names the field and the fix."""
 
 
+class SourceAccessError(MlopsError):
+    """The source cannot be used as the connection is set up: login, rights, driver."""
+
+
 class SourceQueryError(MlopsError):
-    """The source answered and refused the query."""
+    """The source answered, and what was asked for cannot be read."""
+
+
+class SourceNotFoundError(MlopsError):
+    """The files or the table that should hold the day are not there."""
 
 
 class SchemaMismatchError(MlopsError):
@@ -81,10 +95,22 @@ class EmptyPartitionError(MlopsError):
 
 
 class ValidationFailedError(MlopsError):
-    """A critical expectation failed; nothing was published."""
+    """A critical expectation failed; nothing was published.
+
+    Attributes
+    ----------
+    report : str
+        The report of the failed validation, a path relative to the root of the lake.
+    """
+
+    report: str = ""
 
 
-class UnknownExpectationError(MlopsError):
+class SuiteError(MlopsError):
+    """A suite cannot be used as it is written; the message names the expectation and the fix."""
+
+
+class UnknownExpectationError(SuiteError):
     """A suite names an expectation type that Great Expectations does not have."""
 
 

@@ -242,6 +242,9 @@ def _connect() -> Iterator[duckdb.DuckDBPyConnection]:
             "temp_directory": spill,
         }
         with duckdb.connect(config=config) as connection:
+            # It cannot know how many rows Arrow holds, takes it for one, and would join row by row.
+            for kind in ("asof_loop", "nested_loop"):
+                connection.execute(f"SET {kind}_join_threshold = 0")
             yield connection
 
 

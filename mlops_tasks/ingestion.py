@@ -1,35 +1,36 @@
-"""Ingest: one day of a source database becomes one raw partition of the lake."""
+"""Ingest: one day of a source becomes one raw partition of the lake."""
 
 from __future__ import annotations
 
+import logging
 import time
-from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from contextlib import nullcontext
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from mlops_tasks.contract import arrow_schema
-from mlops_tasks.exceptions import (
-    EmptyPartitionError,
-    SchemaMismatchError,
-    SourceQueryError,
-    SourceUnavailableError,
-)
+from mlops_tasks.exceptions import EmptyPartitionError
+from mlops_tasks.faults import fault_point
+from mlops_tasks.lake import check_partition
+from mlops_tasks.sources import open_source, plan_columns, reading_ahead, refuse_nulls
 from mlops_tasks.types import IngestResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     import pyarrow as pa
-    from sqlalchemy import Connection, CursorResult, Engine
-    from sqlalchemy.exc import DBAPIError
 
     from mlops_tasks.lake import Lake
+    from mlops_tasks.sources import ColumnPlan, SourceConnection, SourceStream
     from mlops_tasks.spec import DatasetSpec
 
 __all__ = ["ingest", "raw_table"]
 
-_BATCH_ROWS = 20_000
-# Parts of messages about what other sessions do at the moment; databases share no code for it.
-_PASSING = ("is locked", "deadlock", "lock timeout")
+_PROGRESS_S = 5.0
+
+log = logging.getLogger(__name__)
 
 
 def raw_table(spec: DatasetSpec) -> str:
@@ -41,12 +42,12 @@ def ingest(
     spec: DatasetSpec,
     partition: str,
     *,
-    source: Engine,
+    source: SourceConnection,
     lake: Lake,
     token: int,
     known_at: str | None = None,
 ) -> IngestResult:
-    """Run the dataset's query for one day and overwrite the day's raw partition.
+    """Stream one day of the dataset's source into its raw partition, which is overwritten.
 
     Parameters
     ----------
@@ -54,8 +55,8 @@ def ingest(
         The dataset.
     partition : str
         The day, ``YYYY-MM-DD``.
-    source : Engine
-        The source database.
+    source : Database, FileStore or DeltaStore
+        Where the source is; of the kind that the spec's source needs.
     lake : Lake
         Where to.
     token : int
@@ -71,116 +72,89 @@ def ingest(
     Raises
     ------
     SourceUnavailableError
-        If no connection can be made, it is lost, or tables are locked; worth a retry.
-    SourceQueryError
-        If the database refuses the query: a table or column is missing.
+        If the source does not answer, stops to in the middle, or is locked; worth a retry.
+    SourceAccessError, SourceQueryError, SourceNotFoundError
+        If a retry cannot mend it: login refused, table missing, file damaged or not there.
     SchemaMismatchError
-        If columns or types are not the contract's.
+        If columns or types are not the contract's, or a column that is never null has become null
+        in more than `max_quarantined_share` of the rows.
     EmptyPartitionError
         If the day has no rows at all. Zero rows would pass every check, so they are refused.
+
+    Notes
+    -----
+    The rows pass through in batches: memory does not grow with the partition. Whatever goes wrong
+    goes wrong before the one commit at the end, so a published partition stays as it is.
     """
     started = time.monotonic()
-    with _connected(spec, source) as connection:
-        rows = _extract(spec, partition, connection)
-    query_s = time.monotonic() - started
-    if rows.num_rows == 0:
+    table = _table_schema(lake, raw_table(spec))
+    with open_source(spec, check_partition(partition), source, _known(spec, table)) as stream:
+        plan = plan_columns(spec, stream.schema, table, parts=stream.parts)
+        for note in plan.notes:
+            log.warning("%s %s: %s", spec.name, partition, note)
+        with _ahead(stream) as batches:
+            rows = _reader(plan, _not_empty(spec, partition, _converted(plan, batches)))
+            raw = lake.overwrite_partition(
+                raw_table(spec), partition, rows, token=token, known_at=known_at
+            )
+        described = stream.described
+    elapsed = time.monotonic() - started
+    return IngestResult(raw=raw, query_s=round(elapsed, 3), described=described, notes=plan.notes)
+
+
+def _table_schema(lake: Lake, table: str) -> pa.Schema | None:
+    return lake.schema(table) if lake.exists(table) else None
+
+
+def _known(spec: DatasetSpec, table: pa.Schema | None) -> pa.Schema:
+    """Join the contract's columns, with what may be null, and the table's others."""
+    import pyarrow as pa
+
+    contract = [field.with_nullable(spec.nullable(field.name)) for field in arrow_schema(spec)]
+    others = [field for field in table or () if field.name not in spec.columns]
+    return pa.schema(contract + others)
+
+
+def _ahead(stream: SourceStream) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
+    """Read while the rows before are written, where the source allows another thread."""
+    if stream.cancel is None:
+        return nullcontext(stream.batches)
+    return reading_ahead(stream.batches, stream.cancel)
+
+
+def _converted(plan: ColumnPlan, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Convert batch by batch, and say now and then how far it is."""
+    nulls: Counter[str] = Counter()
+    n_rows, started = 0, time.monotonic()
+    said = started
+    for batch in batches:
+        fault_point("ingest:mid_read")
+        if batch.num_rows:
+            rows = plan.convert(batch)
+            nulls.update({name: rows.column(name).null_count for name in plan.spec.columns})
+            yield rows
+        n_rows += batch.num_rows
+        now = time.monotonic()
+        if now - said >= _PROGRESS_S:
+            said = now
+            log.info("%s: %d rows, %d rows/s", plan.spec.name, n_rows, n_rows / (now - started))
+    refuse_nulls(plan.spec, nulls, n_rows)
+
+
+def _not_empty(
+    spec: DatasetSpec, partition: str, batches: Iterator[pa.RecordBatch]
+) -> Iterable[pa.RecordBatch]:
+    first = next(batches, None)
+    if first is None:
         raise EmptyPartitionError(
-            f"dataset {spec.name!r}: the source {spec.conn_id!r} has no rows for {partition}; "
-            "nothing was published. If the day is late, run this task again once it is there; "
-            "if it will never come, mark the task as success"
+            f"dataset {spec.name!r}: the source {spec.source.conn_id!r} has no rows for "
+            f"{partition}; nothing was published. If the day is late, run this task again once it "
+            "is there; if it will never come, mark the task as success"
         )
-    raw = lake.overwrite_partition(raw_table(spec), partition, rows, token=token, known_at=known_at)
-    return IngestResult(raw=raw, query_s=round(query_s, 3))
+    return chain([first], batches)
 
 
-def _connected(spec: DatasetSpec, source: Engine) -> Connection:
-    from sqlalchemy.exc import DBAPIError
-
-    try:
-        return source.connect()
-    except DBAPIError as error:
-        raise _unavailable(spec, error) from None  # the driver's chain may hold the password
-
-
-def _unavailable(spec: DatasetSpec, error: DBAPIError) -> SourceUnavailableError:
-    return SourceUnavailableError(
-        f"dataset {spec.name!r}: connection {spec.conn_id!r} does not answer: {error.orig}; "
-        "check the connection in Airflow and that the database is up"
-    )
-
-
-def _extract(spec: DatasetSpec, partition: str, connection: Connection) -> pa.Table:
-    import pyarrow as pa
-    import sqlalchemy as sa
-    from sqlalchemy.exc import DBAPIError
-
-    query = sa.text(spec.query).bindparams(partition=partition)
-    try:
-        result = connection.execution_options(stream_results=True).execute(query)
-        _check_columns(spec, tuple(result.keys()))
-        batches = list(_batches(spec, result))
-    except DBAPIError as error:
-        passing = any(part in str(error.orig) for part in _PASSING)
-        if passing or error.connection_invalidated:
-            raise _unavailable(spec, error) from None
-        raise SourceQueryError(
-            f"dataset {spec.name!r}: the source {spec.conn_id!r} refuses the query for "
-            f"{partition}: {error.orig}; restore the table or column, or mend the query in the spec"
-        ) from None
-    return pa.Table.from_batches(batches, arrow_schema(spec))
-
-
-def _check_columns(spec: DatasetSpec, found: tuple[str, ...]) -> None:
-    missing = [name for name in spec.columns if name not in found]
-    if missing:
-        raise SchemaMismatchError(
-            f"dataset {spec.name!r}: the query gives no column {missing}; the contract needs "
-            f"{sorted(spec.columns)}, the source gave {sorted(found)}"
-        )
-
-
-def _batches(spec: DatasetSpec, result: CursorResult[Any]) -> Iterator[pa.RecordBatch]:
+def _reader(plan: ColumnPlan, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
     import pyarrow as pa
 
-    schema = arrow_schema(spec)
-    wanted = [list(result.keys()).index(name) for name in schema.names]
-    for chunk in result.partitions(_BATCH_ROWS):
-        columns = list(zip(*chunk, strict=True))
-        arrays = [
-            _column(spec, field, columns[index])
-            for field, index in zip(schema, wanted, strict=True)
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _column(spec: DatasetSpec, field: pa.Field, values: tuple[Any, ...]) -> pa.Array:
-    """Convert without guessing: an integer column with 1.5 or "77" in it is an error."""
-    import pyarrow as pa
-
-    try:
-        return _converted(field, values)
-    except (pa.ArrowException, OverflowError) as error:
-        raise SchemaMismatchError(
-            f"dataset {spec.name!r}, column {field.name!r}: the contract says "
-            f"{spec.columns[field.name]!r}, the source gave something else ({error}); nothing was "
-            "published. Change the contract in the spec or mend the source"
-        ) from error
-
-
-def _converted(field: pa.Field, values: tuple[Any, ...]) -> pa.Array:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    kinds = {type(value) for value in values}
-    if pa.types.is_timestamp(field.type):
-        if str in kinds:
-            return pc.cast(pa.array(values, pa.string()), field.type)
-        # Arrow would take numbers for microseconds since 1970, and any local time for UTC.
-        if kinds & {int, float} or any(getattr(value, "tzinfo", UTC) is None for value in values):
-            raise pa.ArrowTypeError("an instant has date, time and zone; give them in the query")
-    if pa.types.is_integer(field.type) and kinds - {int, bool, type(None)}:
-        # Arrow would cut 1.5 to 1; whole numbers stored as floats are fine.
-        return pc.cast(pa.array(values, pa.float64()), field.type)
-    if pa.types.is_boolean(field.type):  # databases without booleans give 0 and 1
-        values = tuple(bool(v) if v in (0, 1) else v for v in values)
-    return pa.array(values, field.type)
+    return pa.RecordBatchReader.from_batches(plan.schema, batches)

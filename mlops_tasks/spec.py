@@ -5,22 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, model_validator
 
 from mlops_tasks.exceptions import SpecError
+from mlops_tasks.history_spec import HistorySpec
+from mlops_tasks.source_spec import Source
+from mlops_tasks.spec_model import Column
+from mlops_tasks.spec_model import SpecModel as _Spec
 
 __all__ = [
     "COLUMN_TYPES",
     "PARTITION_FORMAT",
+    "RESERVED_COLUMNS",
     "DatasetSpec",
     "DriftSpec",
     "GateSpec",
@@ -33,17 +32,15 @@ __all__ = [
 ]
 
 PARTITION_FORMAT = "%Y-%m-%d"
-COLUMN_TYPES = ("string", "int64", "float64", "bool", "timestamp")
+COLUMN_TYPES = ("string", "int64", "float64", "bool", "timestamp", "date")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-# As SQLAlchemy finds the bound parameters of a text.
-_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 # Added to a dataset's columns in the lake, and to a model's key in its own tables.
-_DATASET_RESERVED = {"partition_key", "reasons"}
+RESERVED_COLUMNS = {"partition_key", "reasons"}
+_CONVERTED = {"decimal": {"float64", "int64", "string"}, "date": {"timestamp"}}
 _MODEL_RESERVED = {"model_version", "score", "y"}
 # Tables are made of names and a suffix like `__quarantine`, so these are shorter and lack `__`.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
-Column = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Cron = Annotated[str, StringConstraints(pattern=r"^(@[a-z]+|\S+( \S+){4})$")]
 ColumnType = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(COLUMN_TYPES)})\??$")]
 Days = Annotated[int, Field(ge=0, le=3650)]
@@ -80,27 +77,6 @@ def check_name(name: str) -> str:
     return name
 
 
-class _Spec(BaseModel):
-    """Frozen, and strict about unknown fields: a typo must not pass silently."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def __init__(self, **fields: Any) -> None:
-        try:
-            super().__init__(**fields)
-        except ValidationError as error:
-            raise SpecError(_explain(type(self).__name__, fields, error)) from None
-
-
-def _explain(kind: str, fields: dict[str, Any], error: ValidationError) -> str:
-    name = fields.get("name", "?")
-    lines = [
-        f"  {'.'.join(str(part) for part in item['loc']) or 'spec'}: {item['msg']}"
-        for item in error.errors(include_url=False)
-    ]
-    return f"{kind} {name!r} cannot be used:\n" + "\n".join(lines)
-
-
 class DatasetSpec(_Spec):
     """One dataset: where its rows come from and what they must look like.
 
@@ -108,15 +84,27 @@ class DatasetSpec(_Spec):
     ----------
     name : str
         Table name in the lake; also the asset's name.
-    conn_id : str
-        Airflow connection of the source database.
-    query : str
-        SELECT with the bound parameter ``:partition``, the day as ``YYYY-MM-DD`` text.
+    source : SqlSource, FileSource or DeltaSource
+        Where the rows of a day come from.
     columns : dict of str to str
-        The contract: name to type, one of ``string int64 float64 bool timestamp``; a trailing
+        The contract: name to type, one of ``string int64 float64 bool timestamp date``; a trailing
         ``?`` allows nulls. Timestamps are instants in UTC.
     key : tuple of str
         Columns that together identify a row.
+    timezone : str or None
+        Name of the zone that days begin in and that times without a zone are in, as
+        ``Europe/Berlin``. Without it days begin at midnight UTC and such times are refused.
+    duplicates : str
+        Rows with the same key: ``quarantine`` all of them, ``fail`` the partition, or
+        ``keep_last``, the one with the largest `order_by`.
+    order_by : str or None
+        Column that says which of two rows is the later one.
+    extra_columns : str
+        Columns beyond the contract: ``keep`` them, nullable, or ``ignore`` them.
+    convert : dict of str to str
+        Columns that the source has in another type, which is to be converted: from ``decimal`` to
+        float64 (the nearest), int64 or string (exactly), from ``date`` to timestamp (midnight in
+        `timezone`).
     expectations : Path
         Great Expectations suite, JSON.
     start, end : date
@@ -129,15 +117,23 @@ class DatasetSpec(_Spec):
         When the nightly run starts, UTC.
     max_quarantined_share : float
         Above this share of bad rows the whole partition is refused.
+    validate_chunk_rows : int
+        A larger partition is validated in chunks of so many rows, streamed from the lake.
+    history : HistorySpec
+        Checks against the partitions before this one.
     """
 
     name: Name
     description: str
     owner: str = "mlops"
-    conn_id: str
-    query: str
+    source: Source
     columns: dict[Column, ColumnType] = Field(min_length=1)
     key: tuple[str, ...] = Field(min_length=1)
+    timezone: str | None = None
+    duplicates: Literal["fail", "keep_last", "quarantine"] = "quarantine"
+    order_by: str | None = None
+    extra_columns: Literal["keep", "ignore"] = "keep"
+    convert: dict[Column, Literal["date", "decimal"]] = Field(default_factory=dict)
     expectations: Path
     start: dt.date
     end: dt.date | None = None
@@ -145,19 +141,16 @@ class DatasetSpec(_Spec):
     delay_days: Days = 0
     refresh_after_days: Days | None = None
     max_quarantined_share: float = Field(default=0.05, ge=0, le=1)
+    validate_chunk_rows: int = Field(default=1_000_000, ge=8)
+    history: HistorySpec = HistorySpec()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         unknown = [column for column in self.key if column not in self.columns]
         if unknown:
             raise ValueError(f"key names {unknown}, which the contract `columns` does not have")
-        if reserved := sorted(_DATASET_RESERVED & set(self.columns)):
+        if reserved := sorted(RESERVED_COLUMNS & set(self.columns)):
             raise ValueError(f"columns {reserved} are added by the lake; rename them in the query")
-        if (found := sorted(set(_PARAMETER.findall(self.query)))) != ["partition"]:
-            raise ValueError(
-                "query must select one day: use the bound parameter :partition and no other, found "
-                f"{[f':{name}' for name in found]} (write \\: for a colon that binds nothing)"
-            )
         if self.end is not None and self.end < self.start:
             raise ValueError(f"end {self.end} lies before start {self.start}")
         if self.refresh_after_days is not None and self.refresh_after_days <= self.delay_days:
@@ -166,9 +159,44 @@ class DatasetSpec(_Spec):
             raise ValueError(f"expectations: no such file {self.expectations.name}")
         return self
 
+    @model_validator(mode="after")
+    def _check_rows(self) -> Self:
+        if self.timezone is not None:
+            _check_timezone(self.timezone)
+        if (self.duplicates == "keep_last") != (self.order_by is not None):
+            raise ValueError("order_by belongs to duplicates='keep_last', which needs it")
+        if self.order_by is not None and self.order_by not in self.columns:
+            raise ValueError(f"order_by {self.order_by!r} is no column of the contract `columns`")
+        for column, given in self.convert.items():
+            wanted = self.columns.get(column, "").rstrip("?")
+            if wanted not in _CONVERTED[given]:
+                raise ValueError(f"convert: {given} cannot become {wanted or 'nothing'} ({column})")
+            if given == "date" and self.timezone is None:
+                raise ValueError(f"convert: {column} is midnight of where? declare `timezone`")
+        return self
+
+    @model_validator(mode="after")
+    def _check_history(self) -> Self:
+        fresh, growth = self.history.freshness, self.history.categories
+        if fresh and self.columns.get(fresh.column, "").rstrip("?") != "timestamp":
+            raise ValueError(f"history.freshness: {fresh.column!r} is no timestamp of the contract")
+        unknown = [name for name in (growth.columns if growth else ()) if name not in self.columns]
+        if unknown:
+            raise ValueError(f"history.categories names {unknown}, which `columns` does not have")
+        return self
+
     def nullable(self, column: str) -> bool:
         """Tell whether the contract lets `column` be null."""
         return self.columns[column].endswith("?")
+
+
+def _check_timezone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):
+        raise ValueError(
+            f"timezone {name!r} is unknown; write it like 'Europe/Berlin' or 'UTC'"
+        ) from None
 
 
 class InputSpec(_Spec):

@@ -11,16 +11,20 @@ from mlops_tasks.lake import check_partition
 from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
     import pyarrow.dataset as ds
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.types import Pin
 
 __all__ = [
     "feature_rows",
     "labelled_rows",
     "pin_training_data",
+    "pinned_inputs",
     "published_inputs",
     "shift_day",
     "split_days",
@@ -177,14 +181,8 @@ def labelled_rows(
     import pyarrow.compute as pc
 
     first, last = window
-    inputs = {
-        item.dataset.name: lake.read_pin(
-            pin.inputs[item.dataset.name], first=shift_day(first, -item.lookback_days), last=last
-        )
-        for item in spec.inputs
-    }
+    rows = build_features(spec, pinned_inputs(spec, pin.inputs, window, lake=lake))
     labels = lake.read_pin(pin.labels, first=first, last=last)
-    rows = build_features(spec, inputs)
     joined = join_targets(spec, rows, build_targets(spec, labels))
     kinds = pc.count_distinct(joined.column("y")).as_py()
     if kinds < 2:
@@ -194,6 +192,36 @@ def labelled_rows(
             "are needed. Are the labels of these days ingested?"
         )
     return joined
+
+
+def pinned_inputs(
+    spec: ModelSpec, pins: Mapping[str, Pin], window: tuple[str, str], *, lake: Lake
+) -> dict[str, ds.Dataset]:
+    """Return what ``features.sql`` may read for the pinned rows of one window, to be streamed.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    pins : mapping of str to Pin
+        By dataset; each reaches back before the window as far as its input looks back.
+    window : tuple of str
+        First and last day, both inclusive.
+    lake : Lake
+        The data.
+
+    Returns
+    -------
+    dict of str to Dataset
+        By dataset.
+    """
+    first, last = window
+    return {
+        item.dataset.name: lake.scan_pin(
+            pins[item.dataset.name], first=shift_day(first, -item.lookback_days), last=last
+        )
+        for item in spec.inputs
+    }
 
 
 def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:

@@ -46,6 +46,7 @@ def prepare_home(home: Path) -> None:
 
 def _take_in(dataset: DatasetSpec, source: SourceDatabase, lake: Lake, ledger: Ledger) -> None:
     from mlops_tasks.ingestion import ingest
+    from mlops_tasks.sources import Database
     from mlops_tasks.validation import validate
 
     for number in range((TRAIN_NIGHT - FIRST_DAY).days + 1 - dataset.delay_days):
@@ -54,7 +55,7 @@ def _take_in(dataset: DatasetSpec, source: SourceDatabase, lake: Lake, ledger: L
         taken = ingest(
             dataset,
             day.isoformat(),
-            source=source.engine,
+            source=Database(source.engine.url),
             lake=lake,
             token=token,
             known_at=(day + timedelta(days=dataset.delay_days)).isoformat(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from mlops_tasks.source_spec import SqlSource
 from mlops_tasks.spec import (
     DatasetSpec,
     DriftSpec,
@@ -23,13 +24,15 @@ FLIGHTS = DatasetSpec(
     name="flights",
     description="Scheduled flights from New York: what is known before departure.",
     owner="airline-data",
-    conn_id="flights_source",
-    query="""
-        SELECT flight_id, flight_date, schedule.carrier, origin, dest, distance, seats,
-               scheduled_departure, scheduled_hour, scheduled_minute
-        FROM schedule LEFT JOIN planes ON planes.tailnum = schedule.tailnum
-        WHERE flight_date = :partition
-    """,
+    source=SqlSource(
+        conn_id="flights_source",
+        query="""
+            SELECT flight_id, flight_date, schedule.carrier, origin, dest, distance, seats,
+                   scheduled_departure, scheduled_hour, scheduled_minute
+            FROM schedule LEFT JOIN planes ON planes.tailnum = schedule.tailnum
+            WHERE flight_date = :partition
+        """,
+    ),
     columns={
         "flight_id": "string",
         "flight_date": "string",
@@ -52,8 +55,14 @@ WEATHER = DatasetSpec(
     name="weather",
     description="Hourly weather at the three New York airports.",
     owner="airline-data",
-    conn_id="flights_source",
-    query="SELECT * FROM weather WHERE observation_date = :partition",
+    source=SqlSource(
+        conn_id="flights_source",
+        query="""
+            SELECT origin, observed_at, temp, dewp, humid, wind_dir, wind_speed, wind_gust, precip,
+                   pressure, visib
+            FROM weather WHERE observation_date = :partition
+        """,
+    ),
     columns={
         "origin": "string",
         "observed_at": "timestamp",
@@ -77,11 +86,13 @@ ARRIVALS = DatasetSpec(
     name="arrivals",
     description="How flights arrived: recorded after landing, for cancelled flights never.",
     owner="airline-data",
-    conn_id="flights_source",
-    query="""
-        SELECT flight_id, dep_time, dep_delay, arr_time, arr_delay, air_time, recorded_at
-        FROM arrivals WHERE flight_date = :partition
-    """,
+    source=SqlSource(
+        conn_id="flights_source",
+        query="""
+            SELECT flight_id, dep_time, dep_delay, arr_time, arr_delay, air_time, recorded_at
+            FROM arrivals WHERE flight_date = :partition
+        """,
+    ),
     columns={
         "flight_id": "string",
         "dep_time": "int64",

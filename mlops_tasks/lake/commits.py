@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.atomic_files import replace_file
+from mlops_tasks.digest import ContentSums
 from mlops_tasks.exceptions import DamagedTableError
-from mlops_tasks.lake.files import DataFile, sync
+from mlops_tasks.faults import fault_point
+from mlops_tasks.lake.files import DataFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deltalake import DeltaTable
-
-__all__ = ["COMMIT_METADATA", "Commit", "CommitLog", "newest_by_partition"]
+__all__ = ["COMMIT_METADATA", "Commit", "CommitLog", "Records", "newest_by_partition"]
 
 COMMIT_METADATA = "mlops"
 _ROLLED_UP = "until.json"
@@ -42,6 +42,8 @@ class Commit:
         Rows of the partition.
     digest : str
         Content digest of the partition.
+    sums : ContentSums
+        What the digest is made of, to name a difference.
     files : tuple of DataFile
         Its files.
     """
@@ -52,17 +54,35 @@ class Commit:
     known_at: str
     n_rows: int
     digest: str
+    sums: ContentSums
     files: tuple[DataFile, ...]
 
     def to_json(self) -> str:
         """Return the commit as one line of JSON."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, raw: dict[str, Any], **changes: Any) -> Commit:
         """Rebuild a commit from its JSON."""
         files = tuple(DataFile(**file) for file in raw["files"])
-        return cls(**{**raw, "files": files, **changes})
+        sums = ContentSums.from_json(raw["sums"])
+        return cls(**{**raw, "files": files, "sums": sums, **changes})
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What is recorded of one table.
+
+    Attributes
+    ----------
+    commits : dict of int to Commit
+        By version, oldest first.
+    until : int
+        Up to this version nothing is missing: what has no record is no commit of this project.
+    """
+
+    commits: dict[int, Commit]
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,58 +97,81 @@ class CommitLog:
 
     folder: Path
 
-    def read(self) -> list[Commit]:
-        """Return all recorded commits, oldest first."""
-        if not self.folder.is_dir():
-            return []
-        names = sorted(path.name for path in self.folder.glob("*.json"))
+    def read(self) -> Records:
+        """Return all that is recorded.
+
+        Raises
+        ------
+        DamagedTableError
+            If a record cannot be read.
+        """
         commits: dict[int, Commit] = {}
-        for name in names:
-            path = self.folder / name
+        until = -1
+        for path in [*self.singles(), self.folder / _ROLLED_UP]:  # in this order: see `roll_up`
             try:
-                stamp = path.stat()
-                found = _parse(str(path), stamp.st_mtime_ns, stamp.st_size)
-            except FileNotFoundError:  # rolled up meanwhile: the roll-up is read again
-                return self.read()
-            except (ValueError, TypeError, KeyError) as error:
+                found = _parsed(path)
+            except FileNotFoundError:
+                if path.name == _ROLLED_UP:
+                    continue
+                return self.read()  # rolled up meanwhile: the roll-up is read again
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise DamagedTableError(
                     f"commit record {path} cannot be read ({error}); restore it from a backup, or "
-                    "remove it: it is made again from the table's own log"
+                    "remove it: it is made again from the table's own log as far back as that goes"
                 ) from error
-            commits.update({commit.version: commit for commit in found})
-        return [commits[version] for version in sorted(commits)]
+            commits.update(found.commits)
+            until = max(until, found.until)
+        return Records({version: commits[version] for version in sorted(commits)}, until)
+
+    def singles(self) -> list[Path]:
+        """Return the files that hold one record each, oldest first."""
+        return sorted(self.folder.glob("[0-9]*.json"))
 
     def write(self, commits: Iterable[Commit]) -> None:
         """Record commits, each in one atomic write; recording again changes nothing."""
         for commit in commits:
-            _replace(self.folder / f"{commit.version:020d}.json", f"[{commit.to_json()}]")
+            text = f'{{"until":-1,"commits":[{commit.to_json()}]}}'
+            replace_file(self.folder / f"{commit.version:020d}.json", text.encode())
 
-    def roll_up(self) -> int:
-        """Gather all records into one file; return how many single files went into it."""
-        commits = self.read()
-        single = [path for path in self.folder.glob("*.json") if path.name != _ROLLED_UP]
-        if len(single) < 2:
-            return 0
-        lines = ",\n".join(commit.to_json() for commit in commits)
-        _replace(self.folder / _ROLLED_UP, f"[{lines}]")
-        recorded = {commit.version for commit in commits}
-        gone = [path for path in single if int(path.stem) in recorded]
+    def roll_up(self, records: Records) -> int:
+        """Gather records into one file; return how many single files went into it.
+
+        The file is complete before the first single one goes, and is read after them: a reader
+        finds every record in at least one of the two.
+        """
+        lines = ",\n".join(commit.to_json() for commit in records.commits.values())
+        rolled_up = f'{{"until":{records.until},"commits":[\n{lines}]}}'
+        replace_file(self.folder / _ROLLED_UP, rolled_up.encode())
+        fault_point("optimize:mid_roll_up")
+        gone = [path for path in self.singles() if int(path.stem) in records.commits]
         for path in gone:
             path.unlink(missing_ok=True)
         return len(gone)
 
-    def adopt(self, delta: DeltaTable, known: list[Commit]) -> list[Commit]:
-        """Record commits that a killed writer made but could not record, from the table's log."""
-        newest = known[-1].version if known else -1
-        if delta.version() <= newest:
-            return known
-        adopted = []
-        for entry in delta.history(delta.version() - newest):
-            if COMMIT_METADATA in entry and entry["version"] > newest:
-                raw = json.loads(entry[COMMIT_METADATA])
-                adopted.append(Commit.from_json(raw, version=entry["version"]))
-        self.write(adopted)
-        return known + sorted(adopted, key=lambda commit: commit.version)
+    def adopt(self, log: Path, version: int, known: Records) -> Records:
+        """Record commits that a killed writer made but could not record, from the table's log.
+
+        Parameters
+        ----------
+        log : Path
+            The table's own log.
+        version : int
+            Newest version of the table.
+        known : Records
+            What is recorded, read before the table was.
+
+        Returns
+        -------
+        Records
+            Complete up to the version.
+        """
+        missing = [v for v in range(known.until + 1, version + 1) if v not in known.commits]
+        adopted = [commit for v in missing if (commit := _committed(log, v)) is not None]
+        fault_point("adopt:before_write")
+        with suppress(OSError):  # a full or read-only disk: the next reader does it
+            self.write(adopted)
+        everything = known.commits | {commit.version: commit for commit in adopted}
+        return Records({v: everything[v] for v in sorted(everything)}, max(version, known.until))
 
 
 def newest_by_partition(commits: Iterable[Commit]) -> dict[str, Commit]:
@@ -142,22 +185,32 @@ def newest_by_partition(commits: Iterable[Commit]) -> dict[str, Commit]:
     return {commit.partition: commit for commit in commits}
 
 
-@lru_cache(maxsize=65_536)
-def _parse(path: str, _mtime_ns: int, _size: int) -> tuple[Commit, ...]:
-    """Parse one record; records never change, so a process reads each only once."""
-    return tuple(Commit.from_json(raw) for raw in json.loads(Path(path).read_text()))
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+def _committed(log: Path, version: int) -> Commit | None:
+    """Read what one version of the table committed; None if it is no commit of this project."""
+    path = log / f"{version:020d}.json"
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync(path.parent)
+        lines = path.read_text().splitlines()
+        infos = [info for line in lines if (info := json.loads(line).get("commitInfo"))]
+        ours = [json.loads(info[COMMIT_METADATA]) for info in infos if COMMIT_METADATA in info]
+        return Commit.from_json(ours[0], version=version) if ours else None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DamagedTableError(
+            f"{path} has no record and cannot be read ({error}); restore it from a backup"
+        ) from error
+
+
+def _parsed(path: Path) -> Records:
+    """Parse one file of records; as they hardly ever change, a process reads each only once."""
+    stamp = path.stat()
+    parse = _parse_rolled_up if path.name == _ROLLED_UP else _parse
+    return parse(str(path), stamp.st_ino, stamp.st_mtime_ns, stamp.st_size)
+
+
+def _parse_file(path: str, *_stamp: int) -> Records:
+    raw = json.loads(Path(path).read_text())
+    commits = [Commit.from_json(commit) for commit in raw["commits"]]
+    return Records({commit.version: commit for commit in commits}, raw["until"])
+
+
+_parse = lru_cache(maxsize=8192)(_parse_file)
+_parse_rolled_up = lru_cache(maxsize=16)(_parse_file)  # few: each holds a table's whole past

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import newest_by_partition
+from mlops_tasks.lake.names import today
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from mlops_tasks.lake.commits import Commit
     from mlops_tasks.lake.table import Lake
     from mlops_tasks.types import Pin
 
 __all__ = ["Optimized", "Vacuumed", "optimize", "vacuum"]
 
+_DAY_S = 86_400.0
+_LOG_FILE = re.compile(r"(\d{20})\.(json|checkpoint\..*parquet|checkpoint\.parquet)")
+
 
 @dataclass(frozen=True, slots=True)
 class Optimized:
-    """What `optimize` did to one table."""
+    """What `optimize` did to one table.
+
+    Attributes
+    ----------
+    table : str
+        The table.
+    rolled_up : int
+        Commit records that were gathered into one file.
+    checkpoint_version : int
+        Version at which the table's log now begins to be read.
+    removed : int
+        Files of the log from before that, which nobody needs any more.
+    """
 
     table: str
     rolled_up: int
     checkpoint_version: int
+    removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +61,11 @@ class Vacuumed:
     kept: dict[str, int]
 
 
-def optimize(lake: Lake, table: str) -> Optimized:
+def optimize(lake: Lake, table: str, *, grace_s: float = 7 * _DAY_S) -> Optimized:
     """Gather the table's commit records and checkpoint its log, so that reading stays quick.
 
-    Data files need no gathering: a partition is always written whole.
+    Data files need no gathering: a partition is always written whole. The lake does this by itself
+    after every 50 commits.
 
     Parameters
     ----------
@@ -53,19 +73,32 @@ def optimize(lake: Lake, table: str) -> Optimized:
         The lake.
     table : str
         The table.
+    grace_s : float, default 604800
+        Leave log files younger than this alone, in seconds: a writer may have begun before them.
 
     Returns
     -------
     Optimized
         What was done.
+
+    Notes
+    -----
+    Neither a row nor a version is lost: pins and nights are read by the commit records, which are
+    all kept. Only other readers of the Delta table cannot go back beyond the checkpoint.
     """
-    delta = lake._open(table)
-    lake.all_commits(table)  # adopts what a killed writer left unrecorded
+    records = lake.records(table)  # adopts what a killed writer left unrecorded
     fault_point("optimize:before_roll_up")
-    rolled_up = lake.commit_log(table).roll_up()
+    rolled_up = lake.commit_log(table).roll_up(records) if len(records.commits) > 1 else 0
     fault_point("optimize:after_roll_up")
+    delta = lake.open(table)
     delta.create_checkpoint()
-    return Optimized(table, rolled_up, delta.version())
+    fault_point("optimize:after_checkpoint")
+    needed = min(records.until + 1, delta.version())
+    old = [path for path in _log_before(lake, table, needed) if not _young(path, grace_s)]
+    for path in old:
+        path.unlink(missing_ok=True)
+        fault_point("optimize:mid_remove")
+    return Optimized(table, rolled_up, delta.version(), len(old))
 
 
 def vacuum(
@@ -74,10 +107,10 @@ def vacuum(
     *,
     pins: Iterable[Pin] = (),
     keep_days: int = 30,
-    grace_s: float = 86_400.0,
+    grace_s: float = _DAY_S,
     dry_run: bool = False,
 ) -> Vacuumed:
-    """Remove data files that no version worth keeping needs.
+    """Remove data files that no version worth keeping needs, and what killed writers left.
 
     Parameters
     ----------
@@ -88,7 +121,7 @@ def vacuum(
     pins : iterable of Pin
         Of all tables; files that one of them refers to are never removed.
     keep_days : int, default 30
-        Also keep what was known in the last so many days.
+        Also keep what was known on any of so many nights before the table's newest.
     grace_s : float, default 86400
         Leave files younger than this alone, in seconds: a writer may be about to commit them.
     dry_run : bool, default False
@@ -99,32 +132,77 @@ def vacuum(
     Vacuumed
         Removed files, and how many were kept for which reason.
     """
-    commits = lake.all_commits(table)
-    pinned = {version for pin in pins if pin.table == table for version in pin.versions}
-    recent = (datetime.now(UTC) - timedelta(days=keep_days)).date().isoformat()
-    current = {commit.version for commit in newest_by_partition(commits).values()}
-    reasons: dict[str, str] = {}
-    for why, wanted in (
-        (f"known in the last {keep_days} days", lambda c: c.known_at >= recent),
-        ("pinned", lambda c: c.version in pinned),
-        ("current", lambda c: c.version in current),
-    ):
-        reasons |= {file.path: why for c in commits if wanted(c) for file in c.files}
-    folder, kept, gone = lake.folder(table), dict.fromkeys(reasons.values(), 0), []
-    for path in sorted(folder.rglob("*.parquet*")):
-        name = path.relative_to(folder).as_posix()
-        if name.startswith("_delta_log"):
-            continue
+    reasons = _reasons(lake.all_commits(table), table, pins, keep_days)
+    kept, gone = dict.fromkeys(reasons.values(), 0), []
+    for name, path in _candidates(lake, table):
         why = reasons.get(name) or ("too young to judge" if _young(path, grace_s) else "")
         if why:
             kept[why] = kept.get(why, 0) + 1
         else:
-            gone.append(path)
-    size = sum(path.stat().st_size for path in gone)
-    for path in [] if dry_run else gone:
+            gone.append((name, path))
+    size = sum(path.stat().st_size for _, path in gone)
+    fault_point("vacuum:before_remove")
+    for _, path in [] if dry_run else gone:
         path.unlink(missing_ok=True)
-    names = tuple(path.relative_to(folder).as_posix() for path in gone)
+        fault_point("vacuum:mid_remove")
+    names = tuple(name for name, _ in gone)
     return Vacuumed(table, names, size, {why: n for why, n in kept.items() if n})
+
+
+def _reasons(
+    commits: Sequence[Commit], table: str, pins: Iterable[Pin], keep_days: int
+) -> dict[str, str]:
+    """Say for each file worth keeping why it is."""
+    pinned = {version for pin in pins if pin.table == table for version in pin.versions}
+    current = {commit.version for commit in newest_by_partition(commits).values()}
+    nights = _nights(commits)
+    # Nights of a replayed past are as good as today's: the newest one is what counts.
+    newest = min(max((c.known_at for c in commits), default=""), today())
+    recent = newest and (date.fromisoformat(newest) - timedelta(days=keep_days)).isoformat()
+    reasons: dict[str, str] = {}
+    for commit in commits:
+        if commit.version in current:
+            why = "current"
+        elif commit.version in pinned:
+            why = "pinned"
+        elif commit.known_at >= recent or nights[commit.version] > max(commit.known_at, recent):
+            why = f"known in the last {keep_days} days"
+        else:
+            continue
+        reasons |= {file.path: why for file in commit.files}
+    return reasons
+
+
+def _nights(commits: Sequence[Commit]) -> dict[int, str]:
+    """Return of each commit the first night on which a newer one of its partition was known."""
+    until: dict[int, str] = {}
+    later: dict[str, str] = {}
+    for commit in reversed(commits):
+        until[commit.version] = later.get(commit.partition, "9999-12-31")
+        later[commit.partition] = min(commit.known_at, until[commit.version])
+    return until
+
+
+def _candidates(lake: Lake, table: str) -> Iterator[tuple[str, Path]]:
+    """List what may be swept: all files but the table's log and records, and their leftovers."""
+    folder, records = lake.folder(table), lake.commit_log(table).folder
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        in_log = name.startswith("_delta_log/")
+        if path.is_file() and (not in_log or "#" in path.name or path.suffix == ".tmp"):
+            yield name, path
+    for path in sorted(records.glob("*.tmp")):
+        yield path.relative_to(lake.root).as_posix(), path
+
+
+def _log_before(lake: Lake, table: str, version: int) -> list[Path]:
+    """List the files of the log that a checkpoint at this version or later makes superfluous."""
+    log = lake.folder(table) / "_delta_log"
+    return [
+        path
+        for path in sorted(log.iterdir())
+        if (found := _LOG_FILE.fullmatch(path.name)) and int(found[1]) < version
+    ]
 
 
 def _young(path: Path, grace_s: float) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 
 from mlops_tasks.exceptions import SpecError
 
-__all__ = ["PARTITION_COLUMN", "check_partition"]
+__all__ = ["PARTITION_COLUMN", "check_partition", "today"]
 
 PARTITION_COLUMN = "partition_key"
 
@@ -34,3 +34,8 @@ def check_partition(partition: str) -> str:
             "for example 2013-02-01"
         )
     return partition
+
+
+def today() -> str:
+    """Return the day it is in UTC, as a partition key."""
+    return datetime.now(UTC).date().isoformat()

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import random
-import time
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import (
-    CommitConflictError,
-    DamagedTableError,
-    PartitionNotFoundError,
-    StaleAttemptError,
-)
+from mlops_tasks.exceptions import DamagedTableError, PartitionNotFoundError
 from mlops_tasks.faults import fault_point
-from mlops_tasks.lake.commits import COMMIT_METADATA, Commit, CommitLog, newest_by_partition
-from mlops_tasks.lake.files import sync, write_rows
-from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
+from mlops_tasks.lake.commits import Commit, CommitLog, newest_by_partition
+from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition, today
 from mlops_tasks.lake.pins import make_pin, verify_commits
-from mlops_tasks.lake.schemas import added_columns, with_partition
+from mlops_tasks.lake.publish import overwrite_partition
+from mlops_tasks.lake.schemas import with_partition
 from mlops_tasks.spec import check_name
-from mlops_tasks.types import PartitionVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,17 +22,10 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
     from deltalake import DeltaTable
 
-    from mlops_tasks.lake.files import WrittenRows
-    from mlops_tasks.types import Pin
+    from mlops_tasks.lake.commits import Records
+    from mlops_tasks.types import PartitionVersion, Pin
 
 __all__ = ["Lake"]
-
-_COMMIT_TRIES = 20
-# Only `vacuum` of this project removes files: it knows which versions are pinned.
-_TABLE_PROPERTIES = {
-    "delta.deletedFileRetentionDuration": "interval 36500 days",
-    "delta.logRetentionDuration": "interval 36500 days",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,34 +78,9 @@ class Lake:
         CommitConflictError
             If other writers won every race; a retry of the task will do.
         """
-        check_partition(partition)
-        folder = self.folder(table)
-        self._create(folder, rows.schema)
-        delta = self._open(table)
-        _refuse_stale(delta, table, partition, token)
-        added_columns(table, delta, rows.schema)  # refuse before anything is written
-        fault_point("publish:before_write")
-        stem = f"{PARTITION_COLUMN}={partition}/part-{token:012d}-{random.randrange(16**8):08x}"  # noqa: S311
-        batches = rows.to_batches() if hasattr(rows, "to_batches") else rows
-        written = write_rows(folder, stem, batches, rows.schema)
-        day = known_at or datetime.now(UTC).date().isoformat()
-        draft = Commit(
-            version=-1,  # known once it is committed
-            partition=partition,
-            token=token,
-            known_at=check_partition(day),
-            n_rows=written.n_rows,
-            digest=written.digest,
-            files=written.files,
+        return overwrite_partition(
+            self, table, partition, rows, token=token, known_at=known_at or today()
         )
-        try:
-            commit = self._commit(table, draft, rows.schema)
-        except BaseException:
-            _remove(folder, written)
-            raise
-        fault_point("publish:after_commit")
-        self.commit_log(table).write([commit])
-        return PartitionVersion(table, partition, commit.version, commit.n_rows, commit.digest)
 
     def read(
         self,
@@ -209,16 +168,23 @@ class Lake:
         names = list(columns or self.schema(table).names)
         try:
             return self.scan(table, commits).to_table(columns=names)
+        except FileNotFoundError as error:
+            raise DamagedTableError(
+                f"table {table!r}: a data file cannot be read, it is gone ({error}); `mlops lake "
+                "vacuum` removes old versions that nothing pins, restore any other from a backup"
+            ) from error
         except (OSError, pa.ArrowException) as error:
             raise DamagedTableError(
                 f"table {table!r}: a data file cannot be read as it was written ({error}); restore "
                 "the file, or ingest the partition again"
             ) from error
 
-    def scan(self, table: str, commits: Iterable[Commit]) -> ds.Dataset:
+    def scan(
+        self, table: str, commits: Iterable[Commit], *, columns: Sequence[str] | None = None
+    ) -> ds.Dataset:
         """Return a dataset over the rows of given commits, to be streamed batch by batch.
 
-        It also has the partition column, for those who ask for it.
+        It also has the partition column, for those who ask for it, unless columns are named.
         """
         import pyarrow as pa
         import pyarrow.dataset as ds
@@ -227,9 +193,11 @@ class Lake:
         paths = [file.path for commit in commits for file in commit.files if file.n_rows]
         checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
         days = pa.schema([pa.field(PARTITION_COLUMN, pa.string())])
+        full = self.schema(table)
+        named = pa.schema([full.field(name) for name in columns or ()])
         return ds.dataset(
             [str(folder / path) for path in paths],
-            schema=with_partition(self.schema(table)),
+            schema=named if columns else with_partition(full),
             partitioning=ds.partitioning(days, flavor="hive"),
             partition_base_dir=str(folder),
             format=ds.ParquetFileFormat(default_fragment_scan_options=checked),
@@ -256,7 +224,9 @@ class Lake:
         Pin
             Reading it back with `read_pin` gives these rows for as long as they are pinned.
         """
+        fault_point("pin:before_records")
         commits = self.commits(table, first=first, last=last, version=version, known_at=known_at)
+        fault_point("pin:after_records")
         return make_pin(table, first, last, tuple(self.schema(table).names), commits)
 
     def read_pin(self, pin: Pin, *, first: str | None = None, last: str | None = None) -> pa.Table:
@@ -267,9 +237,23 @@ class Lake:
         DamagedTableError
             If a commit that the pin names is gone, was changed, or cannot be read.
         """
+        return self.load(pin.table, self._wanted(pin, first, last), columns=pin.columns)
+
+    def scan_pin(
+        self, pin: Pin, *, first: str | None = None, last: str | None = None
+    ) -> ds.Dataset:
+        """Return the rows of `read_pin` as a dataset, to be streamed batch by batch.
+
+        Raises
+        ------
+        DamagedTableError
+            As for `read_pin`; what cannot be read is noticed, by another error, while streaming.
+        """
+        return self.scan(pin.table, self._wanted(pin, first, last), columns=pin.columns)
+
+    def _wanted(self, pin: Pin, first: str | None, last: str | None) -> list[Commit]:
         commits = self.pinned_commits(pin)
-        wanted = [c for c in commits if (first or pin.first) <= c.partition <= (last or pin.last)]
-        return self.load(pin.table, wanted, columns=pin.columns)
+        return [c for c in commits if (first or pin.first) <= c.partition <= (last or pin.last)]
 
     def pinned_commits(self, pin: Pin) -> list[Commit]:
         """Return the commits that a pin names, proven to be the very ones.
@@ -279,7 +263,7 @@ class Lake:
         DamagedTableError
             If one is gone or not the same any more.
         """
-        by_version = {commit.version: commit for commit in self._recorded(pin.table)}
+        by_version = self.commit_log(pin.table).read().commits
         gone = [version for version in pin.versions if version not in by_version]
         if gone:
             raise DamagedTableError(
@@ -327,13 +311,13 @@ class Lake:
 
     def version(self, table: str) -> int:
         """Return the newest version number of the table."""
-        return self._open(table).version()
+        return self.open(table).version()
 
     def schema(self, table: str) -> pa.Schema:
         """Return the columns of the table without the partition column."""
         import pyarrow as pa
 
-        full = pa.schema(self._open(table).schema().to_arrow())
+        full = pa.schema(self.open(table).schema().to_arrow())
         return full.remove(full.get_field_index(PARTITION_COLUMN))
 
     def folder(self, table: str) -> Path:
@@ -352,16 +336,25 @@ class Lake:
         PartitionNotFoundError, DamagedTableError
             As for `commits`.
         """
-        recorded = self._recorded(table)  # first: the table may only be newer than its records
-        delta = self._open(table)
-        commits = self.commit_log(table).adopt(delta, recorded)
-        _compare(table, delta, commits)
-        return commits
+        return list(self.records(table).commits.values())
 
-    def _recorded(self, table: str) -> list[Commit]:
-        return self.commit_log(table).read()
+    def records(self, table: str) -> Records:
+        """Return the commit records, complete and compared as for `all_commits`."""
+        records = self.commit_log(table)
+        recorded = records.read()  # first: the table may only be newer than its records
+        delta = self.open(table)
+        found = records.adopt(self.folder(table) / "_delta_log", delta.version(), recorded)
+        _compare(table, delta, list(found.commits.values()))
+        return found
 
-    def _open(self, table: str) -> DeltaTable:
+    def open(self, table: str) -> DeltaTable:
+        """Return the newest version of the Delta table, for what needs its log.
+
+        Raises
+        ------
+        PartitionNotFoundError, DamagedTableError
+            If there is no table, or its log cannot be read.
+        """
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -376,80 +369,6 @@ class Lake:
                 f"table {table!r}: its log cannot be read ({error}); restore "
                 f"{self.folder(table) / '_delta_log'} from a backup"
             ) from error
-
-    def _create(self, folder: Path, schema: pa.Schema) -> None:
-        from deltalake import DeltaTable
-
-        if DeltaTable.is_deltatable(str(folder)):
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        DeltaTable.create(
-            str(folder),
-            with_partition(schema),
-            mode="ignore",
-            partition_by=[PARTITION_COLUMN],
-            configuration=dict(_TABLE_PROPERTIES),
-        )
-
-    def _commit(self, table: str, draft: Commit, schema: pa.Schema) -> Commit:
-        """Commit written files; a lost race is tried again on a fresh look at the table."""
-        from deltalake.exceptions import CommitFailedError
-
-        for attempt in range(_COMMIT_TRIES):
-            delta = self._open(table)
-            _refuse_stale(delta, table, draft.partition, draft.token)
-            try:
-                new = added_columns(table, delta, schema)
-                if new:
-                    delta.alter.add_columns(new)
-                    delta = self._open(table)
-                fault_point("publish:before_commit")
-                _commit_files(delta, table, draft)
-            except CommitFailedError:
-                time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))  # noqa: S311 (jitter)
-                continue
-            version = delta.version() + 1  # without retries of its own it can be no other
-            log = self.folder(table) / "_delta_log"
-            sync(log / f"{version:020d}.json")
-            sync(log)
-            return replace(draft, version=version)
-        raise CommitConflictError(
-            f"table {table!r}: {_COMMIT_TRIES} commits of partition {draft.partition} lost against "
-            "other writers; nothing was changed, run the task again"
-        )
-
-
-def _commit_files(delta: DeltaTable, table: str, draft: Commit) -> None:
-    from deltalake import CommitProperties, Transaction
-    from deltalake.transaction import AddAction
-
-    now = time.time_ns() // 1_000_000
-    values = {PARTITION_COLUMN: draft.partition}
-    actions: list[Any] = [
-        AddAction(file.path, file.size, values, now, True, f'{{"numRecords": {file.n_rows}}}')
-        for file in draft.files
-    ]
-    delta.create_write_transaction(
-        actions,
-        "overwrite",
-        delta.schema(),
-        PARTITION_COLUMN,
-        [(PARTITION_COLUMN, "=", draft.partition)],
-        commit_properties=CommitProperties(
-            custom_metadata={COMMIT_METADATA: draft.to_json()},
-            app_transactions=[Transaction(f"{table}:{draft.partition}", draft.token)],
-            max_commit_retries=0,
-        ),
-    )
-
-
-def _refuse_stale(delta: DeltaTable, table: str, partition: str, token: int) -> None:
-    committed = delta.transaction_version(f"{table}:{partition}")
-    if committed is not None and committed >= token:
-        raise StaleAttemptError(
-            f"table {table!r}, partition {partition}: attempt {committed} has committed already, "
-            f"this is attempt {token}; its result stands, nothing to do"
-        )
 
 
 def _compare(table: str, delta: DeltaTable, commits: list[Commit]) -> None:
@@ -468,8 +387,3 @@ def _compare(table: str, delta: DeltaTable, commits: list[Commit]) -> None:
         "commit file was damaged, or something else wrote to the table; restore the table's "
         "_delta_log, or ingest the partitions named in these paths again"
     )
-
-
-def _remove(folder: Path, written: WrittenRows) -> None:
-    for file in written.files:
-        (folder / file.path).unlink(missing_ok=True)

@@ -112,7 +112,9 @@ class _Window:
         features, scores = references
         name = f"{self.first} to {self.last}"
         limits = self.spec.drift
-        half = DriftPolicy(limits.level / 2, limits.min_effect, limits.min_rows)
+        # Importance ranks, it silences nothing: a model may hardly use a feature on the days of its
+        # evaluation and go astray on values that it has never seen.
+        half = DriftPolicy(limits.level / 2, limits.min_effect, limits.min_rows, min_importance=0.0)
         inputs = detect_drift(
             features,
             _only(self.days, features.whole.columns),
@@ -194,8 +196,6 @@ def _check(spec: ModelSpec, column: ColumnDrift) -> Check:
     worst = max(told, key=lambda one: one.severity)
     effect = "without bound" if worst.effect is None else f"{worst.effect:.3f}"
     text = f"{column.name}: {worst.text}; effect {effect}, alarm above {worst.threshold:.3f}"
-    if column.is_ignored:
-        text += "; the model hardly uses it"
     return Check(column.name, worst.effect, worst.threshold or 0.0, column.alarm, text)
 
 

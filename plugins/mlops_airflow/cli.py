@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mlops_airflow.commands import drift, lake
+from mlops_airflow.commands import contract, drift, lake, quarantine
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.ending import end_stack
 from mlops_airflow.stack.environment import component_environment, tool
@@ -34,6 +34,8 @@ __all__ = ["app", "progress"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run the embedded MLOps stack.")
 app.add_typer(lake.app, name="lake")
+app.add_typer(contract.app, name="contract")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(drift.app, name="drift")
 console = Console(highlight=False)
 _POLL_S = 0.5

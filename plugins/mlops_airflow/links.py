@@ -1,4 +1,4 @@
-"""Buttons on a task that lead to what it made in MLflow."""
+"""Buttons on a task that lead to what it made: in MLflow, or a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
-__all__ = ["MlflowModelVersionLink", "MlflowRunLink"]
+__all__ = ["MlflowModelVersionLink", "MlflowRunLink", "ReportLink"]
 
 
 class MlflowRunLink(BaseOperatorLink):
@@ -31,3 +31,13 @@ class MlflowModelVersionLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address the operator left; the worker stores it when the task ends."""
         return getattr(operator, "mlflow_version_url", "")
+
+
+class ReportLink(BaseOperatorLink):
+    """Open the report of this task: of a validation, also one that refused the day, or of drift."""
+
+    name = "Report"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address the operator left; the worker stores it when the task ends."""
+        return getattr(operator, "report_url", "")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
 
 from mlops_airflow.listeners import masking, preload
+from mlops_airflow.ui import fastapi_apps
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -15,7 +16,8 @@ __all__ = ["MlopsPlugin"]
 
 
 class MlopsPlugin(AirflowPlugin):
-    """Register the listeners; loaded by entry point, so it must import nothing heavy."""
+    """Register listeners and pages; loaded by entry point, so it must import nothing heavy."""
 
     name = "mlops"
     listeners: list[ModuleType | object] = [masking, preload]  # noqa: RUF012 - Airflow's own type
+    fastapi_apps: list[Any] = fastapi_apps()

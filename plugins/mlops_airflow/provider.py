@@ -30,5 +30,6 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             "mlops_airflow.links.MlflowRunLink",
             "mlops_airflow.links.MlflowModelVersionLink",
+            "mlops_airflow.links.ReportLink",
         ],
     }

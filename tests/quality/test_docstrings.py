@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import inspect
 import re
+from enum import Enum
 
 import pytest
 from numpydoc.validate import validate
@@ -52,7 +53,7 @@ def fields_carry_the_names(target: object) -> bool:
     """Records name their fields in the class body, with types; errors take a message."""
     return inspect.isclass(target) and (
         dataclasses.is_dataclass(target)
-        or issubclass(target, Exception)
+        or issubclass(target, Exception | Enum)
         or hasattr(target, "model_fields")
     )
 

@@ -15,6 +15,7 @@ from mlops_airflow.operators.training import TrainModelOperator
 from mlops_tasks.ingestion import ingest
 from mlops_tasks.lake import Lake
 from mlops_tasks.ledger import Champion, Ledger, LedgerEntry
+from mlops_tasks.source_spec import SqlSource
 from mlops_tasks.spec import DatasetSpec, InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.tracking import Tracking
 from mlops_tasks.training import train
@@ -26,8 +27,9 @@ def a_dataset() -> DatasetSpec:
     return DatasetSpec(
         name="orders",
         description="Orders of a day.",
-        conn_id="shop",
-        query="SELECT * FROM orders WHERE day = :partition",
+        source=SqlSource(
+            conn_id="shop", query="SELECT * FROM orders WHERE at >= :start AND at < :end"
+        ),
         columns={"order_id": "int64"},
         key=("order_id",),
         expectations=Path("orders.json"),
@@ -61,6 +63,8 @@ def refused(model: ModelSpec, lake: Lake, tracking: Tracking) -> None:
     pin_training_data(model, "2026-02-01", lake)  # type: ignore[call-arg]
     train(model, {"as_of": "2026-02-01"}, lake=lake, tracking=tracking)  # type: ignore[arg-type]
     ingest(model.rows, "2026-02-01", lake=lake, token=1)  # type: ignore[call-arg]
+    ingest(model.rows, "2026-02-01", source="shop", lake=lake, token=1)  # type: ignore[arg-type]
+    SqlSource(conn_id="shop")  # type: ignore[call-arg]
     model.name = "other"  # type: ignore[misc]
     LabelSpec(dataset=model.rows)  # type: ignore[call-arg]
     InputSpec(dataset=model.rows, lookback=1)  # type: ignore[call-arg]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
+import time
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from mlops_tasks.faults import FAULT_VARIABLE
-from mlops_tasks.lake import Lake, optimize
-from mlops_tasks.ledger import Ledger
+from mlops_tasks.lake import Lake, optimize, vacuum
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,19 +29,41 @@ def content(generation: int, n_rows: int = N_ROWS) -> pa.Table:
 def overwrite(root: Path, generation: int, fault: str = "", day: str = DAY) -> None:
     """Overwrite one partition, with a fault somewhere on the way."""
     os.environ[FAULT_VARIABLE] = fault
-    token = Ledger(f"sqlite:///{root}/ledger.db").next_token()
-    Lake(root).overwrite_partition(TABLE, day, content(generation), token=token)
+    # The machine's own clock counts up in all its processes alike, whatever the time is.
+    Lake(root).overwrite_partition(TABLE, day, content(generation), token=time.monotonic_ns())
 
 
-def overwrite_for_ever(root: Path, seed: int) -> None:
-    """Overwrite three partitions in turn until killed."""
+def overwrite_for_ever(root: Path, seed: int, diary: Path) -> None:
+    """Overwrite three partitions in turn until killed; the diary tells what was begun."""
     generation = seed
     while True:
-        overwrite(root, generation, day=f"2013-02-{1 + generation % 3:02d}")
+        day = f"2013-02-{1 + generation % 3:02d}"
+        with diary.open("a") as file:
+            file.write(f"{day} {generation}\n")
+        overwrite(root, generation, day=day)
         generation += 1
+
+
+def overwrite_on_a_small_disk(root: Path, generation: int, limit: int) -> None:
+    """Overwrite one partition where no file may be longer than so many bytes."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    overwrite(root, generation)
 
 
 def optimize_with(root: Path, fault: str) -> None:
     """Gather the commit records, with a fault on the way."""
     os.environ[FAULT_VARIABLE] = fault
-    optimize(Lake(root), TABLE)
+    optimize(Lake(root), TABLE, grace_s=0)
+
+
+def vacuum_with(root: Path, fault: str) -> None:
+    """Remove old versions, with a fault on the way."""
+    os.environ[FAULT_VARIABLE] = fault
+    vacuum(Lake(root), TABLE, keep_days=-1, grace_s=0)
+
+
+def pin_with(root: Path, fault: str) -> None:
+    """Make a pin, with a fault on the way."""
+    os.environ[FAULT_VARIABLE] = fault
+    Lake(root).pin(TABLE, first=DAY, last=DAY)

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_tasks.contract import arrow_schema
+from mlops_tasks.source_spec import SqlSource
 from mlops_tasks.spec import (
     DatasetSpec,
     DriftSpec,
@@ -95,13 +96,20 @@ def write_suite(folder: Path, name: str, expectations: Sequence[dict[str, Any]])
     return path
 
 
+def of_day(table: str, day_column: str, columns: str = "*") -> SqlSource:
+    """Return the source that reads one day of a table."""
+    query = f"SELECT {columns} FROM {table} WHERE {day_column} = :partition"
+    return SqlSource(conn_id="shop_source", query=query)
+
+
 def orders_dataset(folder: Path, **changes: Any) -> DatasetSpec:
     """Return the dataset of orders, with the given fields changed."""
     fields: dict[str, Any] = {
         "name": "orders",
         "description": "Orders as they come in.",
-        "conn_id": "shop_source",
-        "query": "SELECT * FROM orders WHERE order_date = :partition",
+        "source": of_day(
+            "orders", "order_date", "order_id, ordered_at, zone, shop, items, distance, express"
+        ),
         "columns": {
             "order_id": "string",
             "ordered_at": "timestamp",
@@ -123,8 +131,7 @@ def traffic_dataset(folder: Path, **changes: Any) -> DatasetSpec:
     fields: dict[str, Any] = {
         "name": "traffic",
         "description": "Hourly traffic readings.",
-        "conn_id": "shop_source",
-        "query": "SELECT * FROM traffic WHERE reading_date = :partition",
+        "source": of_day("traffic", "reading_date", "zone, observed_at, speed"),
         "columns": {"zone": "string", "observed_at": "timestamp", "speed": "float64?"},
         "key": ("zone", "observed_at"),
         "expectations": write_suite(folder, "traffic", SUITES["traffic"]),
@@ -138,8 +145,7 @@ def deliveries_dataset(folder: Path, **changes: Any) -> DatasetSpec:
     fields: dict[str, Any] = {
         "name": "deliveries",
         "description": "How late orders were delivered.",
-        "conn_id": "shop_source",
-        "query": "SELECT * FROM deliveries WHERE order_date = :partition",
+        "source": of_day("deliveries", "order_date", "order_id, minutes_late, delivered_at"),
         "columns": {
             "order_id": "string",
             "minutes_late": "float64?",

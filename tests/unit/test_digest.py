@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -8,7 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mlops_tasks.digest import ContentDigest, digest_table
+from mlops_tasks.digest import ContentDigest, ContentSums, digest_table, row_hashes
 
 TYPES = {
     "text": pa.string(),
@@ -179,3 +184,144 @@ def test_a_batch_with_other_columns_is_refused() -> None:
     with pytest.raises(TypeError, match="began with"):
         running.update(pa.table({"b": [1]}))
     assert running.n_rows == 1
+
+
+# --- the definition, once more in plain Python: no library's number or hash enters it
+
+M = 2**64
+SPREAD = 0x9E3779B97F4A7C15
+
+
+def mixed(x: int) -> int:
+    x = (x + SPREAD) % M
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % M
+    x = (x ^ x >> 27) * 0x94D049BB133111EB % M
+    return x ^ x >> 31
+
+
+def constants(name: str, kind: str, lane: int) -> tuple[int, int]:
+    raw = hashlib.blake2b(f"{name}\0{kind}\0{lane}".encode(), digest_size=16).digest()
+    return int.from_bytes(raw[:8], "little") | 1, int.from_bytes(raw[8:], "little")
+
+
+def pattern(value: Any, kind: str, lane: int) -> int:
+    if kind == "string":
+        raw, total = value.encode(), 0
+        for place in range((len(raw) + 7) // 8):
+            word = int.from_bytes(raw[8 * place : 8 * place + 8], "little")
+            total += mixed(word ^ place * SPREAD % M) ** (lane + 1)
+        return total + len(raw) * constants("", "length", lane)[0]
+    if kind == "float":
+        (bits,) = struct.unpack("<Q", struct.pack("<d", value + 0.0))
+        bits = 0x7FF8000000000000 if value != value else bits
+    elif kind == "time":
+        bits = (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    else:
+        bits = int(value)
+    spread = bits * SPREAD % M
+    return spread ^ spread >> 32
+
+
+def defined(rows: list[dict[str, Any]], kinds: dict[str, str]) -> str:
+    lanes = [0, 0]
+    for row in rows:
+        for lane in (0, 1):
+            total = 0
+            for name, kind in kinds.items():
+                factor, null = constants(name, kind, lane)
+                value = row[name]
+                total += null if value is None else pattern(value, kind, lane) * factor
+            lanes[lane] = (lanes[lane] + mixed(total % M)) % M
+    text = repr(("content digest 2", tuple(sorted(kinds.items())), len(rows), lanes))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+KINDS = {"text": "string", "whole": "int", "real": "float", "flag": "bool", "moment": "time"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(ROWS)
+def test_the_digest_is_what_its_definition_says(rows: list[dict[str, Any]]) -> None:
+    assert digest_table(table(rows)) == defined(rows, KINDS)
+
+
+@fast
+@given(st.lists(st.none() | st.text(max_size=40), min_size=1, max_size=40))
+def test_texts_of_any_length_are_digested_by_definition(texts: list[str | None]) -> None:
+    rows = [{"text": text} for text in texts]
+    wanted = defined(rows, {"text": "string"})
+    plain = pa.table({"text": pa.array(texts, pa.string())})
+    assert digest_table(plain) == wanted
+    assert digest_table(pa.table({"text": plain.column(0).dictionary_encode()})) == wanted
+    assert digest_table(pa.table({"text": plain.column(0).cast(pa.string_view())})) == wanted
+
+
+def test_texts_of_one_length_and_long_ones_are_digested_by_definition() -> None:
+    for texts in (
+        [f"order-{i:06d}" for i in range(50)],
+        ["x" * 5000, "", "y", "z" * 69],
+        ["a" * 16],
+    ):
+        rows = [{"text": text} for text in texts]
+        assert digest_table(pa.Table.from_pylist(rows)) == defined(rows, {"text": "string"})
+
+
+def test_the_definition_never_changes_by_itself() -> None:
+    rows = [{"id": 1, "name": "first"}, {"id": None, "name": "a text of three words"}]
+    found = digest_table(pa.Table.from_pylist(rows))
+    assert found == defined(rows, {"id": "int", "name": "string"})
+    assert found == "f15454db29cbe4ae5ee18657322619cf7250638b3eaace07675827e514a9781b"
+
+
+def test_large_tables_are_cut_and_long_texts_cut_smaller() -> None:
+    many = pa.table({"n": list(range(70_000)), "text": ["some text"] * 70_000})
+    assert digest_table(many) == digest_table(many.to_batches(max_chunksize=999))
+    long = pa.table({"text": ["x" * 100_000] * 100})
+    assert digest_table(long) == digest_table(long.to_batches(max_chunksize=7))
+
+
+def test_a_repetitive_column_of_nulls_needs_no_text() -> None:
+    nothing = pa.array([None, None], pa.string())
+    encoded = pa.DictionaryArray.from_arrays(
+        pa.array([None, None], pa.int32()), pa.array([], pa.string())
+    )
+    assert digest_table(pa.table({"x": encoded})) == digest_table(pa.table({"x": nothing}))
+
+
+def test_digests_of_several_threads_are_merged() -> None:
+    whole = pa.table({"n": list(range(200_000)), "t": [f"row {i}" for i in range(200_000)]})
+    parts = [whole.slice(start, 25_000) for start in range(0, 200_000, 25_000)]
+
+    def digested(part: pa.Table) -> ContentDigest:
+        digest = ContentDigest()
+        digest.update(part)
+        return digest
+
+    merged = ContentDigest()
+    merged.merge(ContentDigest())
+    with ThreadPoolExecutor(4) as pool:
+        for digest in pool.map(digested, parts):
+            merged.merge(digest)
+    assert merged.hexdigest() == digest_table(whole)
+    assert merged.sums() == digested(whole).sums()
+    with pytest.raises(TypeError, match="began with"):
+        merged.merge(digested(pa.table({"n": [1]})))
+
+
+def test_sums_survive_json() -> None:
+    digest = ContentDigest()
+    assert digest.sums() == ContentSums(("0" * 16,) * 2, {})
+    digest.update(pa.table({"n": [1, 2], "t": ["a", None]}))
+    sums = digest.sums()
+    assert ContentSums.from_json(json.loads(json.dumps(asdict(sums)))) == sums
+    assert {name: kind for name, (kind, _) in sums.columns.items()} == {"n": "int", "t": "string"}
+
+
+def test_row_hashes_are_equal_where_rows_are() -> None:
+    rows = pa.table({"n": [1, 2, 1, None], "t": ["a", "b", "a", None]})
+    one, two, three, four = row_hashes(rows)
+    assert one == three
+    assert len({int(one), int(two), int(four)}) == 3
+    assert list(row_hashes(rows.slice(1))) == [two, three, four]
+    assert list(row_hashes(rows.to_batches()[0])) == [one, two, three, four]
+    assert len(row_hashes(rows.slice(0, 0))) == 0

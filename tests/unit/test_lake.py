@@ -173,6 +173,23 @@ def test_writers_of_different_partitions_lose_nothing(lake: Lake) -> None:
     assert Counter(whole.column("writer").to_pylist()) == wanted
 
 
+def test_a_table_that_somebody_else_makes_meanwhile_is_used(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deltalake import DeltaTable
+    from deltalake.exceptions import CommitFailedError
+
+    create = DeltaTable.create
+
+    def overtaken(*arguments: object, **options: object) -> None:
+        create(*arguments, **options)
+        raise CommitFailedError("protocol changed since last commit")
+
+    monkeypatch.setattr(DeltaTable, "create", overtaken)
+    lake.overwrite_partition("t", D1, rows(1), token=1)
+    assert numbers(lake, D1) == [1]
+
+
 def test_losing_every_race_is_a_transient_error(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +200,7 @@ def test_losing_every_race_is_a_transient_error(
 
     lake.overwrite_partition("t", D1, rows(1), token=1)
     monkeypatch.setattr("deltalake.DeltaTable.create_write_transaction", lose)
-    monkeypatch.setattr("mlops_tasks.lake.table.time.sleep", lambda _: None)
+    monkeypatch.setattr("mlops_tasks.lake.publish.time.sleep", lambda _: None)
     with pytest.raises(CommitConflictError, match="nothing was changed, run the task again"):
         lake.overwrite_partition("t", D1, rows(2), token=2)
     assert numbers(lake, D1) == [1]

@@ -61,14 +61,14 @@ def test_records_that_are_rolled_up_while_they_are_read_are_read_again(
         calls.append(path)
         if len(calls) == 2:
             monkeypatch.setattr(commits, "_parse", parse)
-            assert written.commit_log("t").roll_up() == 3
+            assert written.commit_log("t").roll_up(written.records("t")) == 3
             raise FileNotFoundError(path)
         return parse(path, *stamp)
 
     before = written.all_commits("t")
     monkeypatch.setattr(commits, "_parse", vanish)
     assert written.all_commits("t") == before
-    assert len(records(written)) == 1
+    assert [path.name for path in records(written)] == ["until.json"]
 
 
 def test_a_record_that_cannot_be_written_leaves_no_half_of_it(
@@ -80,13 +80,25 @@ def test_a_record_that_cannot_be_written_leaves_no_half_of_it(
         raise OSError(errno.ENOSPC, "no space left on device")
 
     log = written.commit_log("t")
-    commits = log.read()
-    monkeypatch.setattr("mlops_tasks.lake.commits.os.fsync", full)
+    known = log.read()
+    monkeypatch.setattr("mlops_tasks.atomic_files.os.fsync", full)
     with pytest.raises(OSError, match="no space left"):
-        log.write(commits[:1])
+        log.write(list(known.commits.values())[:1])
     monkeypatch.undo()
     assert sorted(log.folder.iterdir()) == before
-    assert log.read() == commits
+    assert log.read() == known
+
+
+def test_a_commit_that_neither_record_nor_log_tells_of_is_damage(written: Lake) -> None:
+    written.open("t").create_checkpoint()  # so that Delta itself does not look before it
+    records(written)[1].unlink()
+    log = written.folder("t") / "_delta_log" / f"{2:020d}.json"
+    whole = log.read_text()
+    log.write_text(whole[:200])
+    with pytest.raises(DamagedTableError, match=r"has no record and cannot be read .*backup"):
+        written.all_commits("t")
+    log.write_text(whole)
+    assert [commit.token for commit in written.all_commits("t")] == [1, 2, 3]
 
 
 def test_a_commit_of_somebody_else_is_no_record_of_ours(written: Lake) -> None:

@@ -154,18 +154,20 @@ def test_too_few_rows_are_no_evidence(scored: World) -> None:
     assert "too few rows to tell, at least 10000 are needed" in result.checks[0].text
 
 
-def test_what_the_model_ignores_never_alarms(
+def test_what_the_model_makes_little_of_ranks_low(
     scored: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    importances(monkeypatch, dict.fromkeys(scored.spec.features, 1.0) | {"items": 0.0})
     for number in range(LAST - 2, LAST + 1):
         change(scored, "orders", number, "items", [50] * ROWS_PER_DAY)
     rescore_all(scored)
-    items = checks(drift(scored))["items"]
-    assert items.value is not None
-    assert items.value > items.threshold
-    assert not items.alarm
-    assert items.text.endswith("the model hardly uses it")
+    places = []
+    for weight in (1.0, 1e-6):
+        equal = dict.fromkeys(scored.spec.features, 1.0)
+        importances(monkeypatch, equal | {"items": weight})
+        result = drift(scored)
+        assert checks(result)["items"].alarm
+        places.append([check.name for check in result.checks].index("items"))
+    assert places == [0, len(scored.spec.features)]
 
 
 def test_a_feature_that_the_champion_never_had_is_no_evidence(scored: World) -> None:

@@ -55,18 +55,24 @@ def test_a_good_project_is_taken(spec: ModelSpec) -> None:
         ({"columns": {'order"id': "string"}}, ("columns.order", "should match")),
         ({"key": ()}, ("key:",)),
         ({"key": ("nobody",)}, ("key names ['nobody']", "contract `columns`")),
-        ({"query": "SELECT 1"}, ("query must select one day", ":partition")),
-        (
-            {"query": "SELECT 1 FROM t WHERE d = :partition AND shop = :shop"},
-            ("query", ":shop", ":partition"),
-        ),
-        ({"query": "SELECT 1 WHERE d = :partition_key"}, ("query", ":partition")),
         ({"end": date(2024, 2, 28)}, ("end 2024-02-28 lies before start 2024-03-01",)),
         ({"delay_days": -1}, ("delay_days:", "greater than or equal to 0")),
         ({"delay_days": 2, "refresh_after_days": 2}, ("refresh_after_days", "larger than delay")),
         ({"max_quarantined_share": 1.5}, ("max_quarantined_share:",)),
         ({"typo": 1}, ("typo:", "Extra inputs are not permitted")),
-        ({"conn_id": None}, ("conn_id:",)),
+        ({"source": None}, ("source:",)),
+        ({"conn_id": "shop"}, ("conn_id:", "Extra inputs")),
+        ({"timezone": "Mars/Olympus"}, ("timezone 'Mars/Olympus' is unknown", "Europe/Berlin")),
+        ({"timezone": "../../etc/passwd"}, ("timezone", "is unknown")),
+        ({"duplicates": "keep"}, ("duplicates:", "keep_last")),
+        ({"duplicates": "keep_last"}, ("order_by belongs to duplicates='keep_last'",)),
+        ({"order_by": "items"}, ("order_by belongs to duplicates='keep_last'",)),
+        ({"duplicates": "keep_last", "order_by": "age"}, ("order_by 'age' is no column",)),
+        ({"extra_columns": "drop"}, ("extra_columns:", "ignore")),
+        ({"convert": {"price": "decimal"}}, ("convert: decimal cannot become nothing (price)",)),
+        ({"convert": {"express": "decimal"}}, ("convert: decimal cannot become bool (express)",)),
+        ({"convert": {"ordered_at": "text"}}, ("convert.ordered_at:",)),
+        ({"convert": {"ordered_at": "date"}}, ("convert: ordered_at is midnight of where?",)),
     ],
 )
 def test_a_wrong_dataset_is_refused_by_field(
@@ -87,7 +93,7 @@ def test_the_name_is_said_when_there_is_one(tmp_path: Path) -> None:
 def test_a_missing_field_is_named() -> None:
     with pytest.raises(SpecError) as error:
         DatasetSpec(name="orders")
-    refused(error, "conn_id: Field required", "query: Field required")
+    refused(error, "source: Field required", "columns: Field required")
 
 
 def test_a_missing_suite_is_named_without_its_folder(tmp_path: Path) -> None:

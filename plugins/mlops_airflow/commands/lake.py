@@ -43,10 +43,12 @@ def optimize(tables: Tables = None) -> None:
     """Gather commit records and checkpoint the logs, so that reading stays quick."""
     from mlops_tasks.lake import optimize as optimize_table
 
-    lake, sheet = _lake(), Table("table", "records gathered", "checkpoint at version")
+    lake = _lake()
+    sheet = Table("table", "records gathered", "checkpoint at version", "log files removed")
     for name in track(tables or lake.tables(), "optimizing", transient=True):
         done = optimize_table(lake, name)
-        sheet.add_row(done.table, str(done.rolled_up), str(done.checkpoint_version))
+        counts = (done.rolled_up, done.checkpoint_version, done.removed)
+        sheet.add_row(done.table, *map(str, counts))
     Console().print(sheet)
 
 

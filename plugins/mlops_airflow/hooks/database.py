@@ -1,4 +1,4 @@
-"""Databases, by Airflow connection: the source of a dataset, and the ledger."""
+"""Databases, by Airflow connection: sources, and the ledger."""
 
 from __future__ import annotations
 
@@ -13,19 +13,30 @@ from mlops_tasks.ledger import Ledger
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
-__all__ = ["LedgerHook", "SourceHook"]
+__all__ = ["DatabaseHook", "LedgerHook"]
 
 # SQLAlchemy 2.1 takes a bare "postgresql" for psycopg 3; the driver is spelled out.
-_DRIVERS = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2"}
+_DRIVERS = {
+    "mariadb": "mysql+pymysql",
+    "mysql": "mysql+pymysql",
+    "postgres": "postgresql+psycopg2",
+    "postgresql": "postgresql+psycopg2",
+}
+# Never all of a connection's extra: it may hold what no driver should get.
+_EXTRAS = {
+    "mysql+pymysql": ("ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_cert", "ssl_verify_identity"),
+    "postgresql+psycopg2": ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout"),
+}
 
 
-class SourceHook(BaseHook):
-    """Give a SQLAlchemy engine of a source database.
+class DatabaseHook(BaseHook):
+    """Give the address of a database, or a SQLAlchemy engine of it.
 
     Parameters
     ----------
     conn_id : str
-        Connection; its type is the SQLAlchemy dialect. For ``sqlite`` the host is the file.
+        Connection; its type is the SQLAlchemy dialect. For ``sqlite`` the host is the file. Of the
+        extra only the names of TLS files and modes are read.
     """
 
     def __init__(self, conn_id: str) -> None:
@@ -53,17 +64,20 @@ class SourceHook(BaseHook):
                 )
             query = {"mode": "ro", "uri": "true"}
             return URL.create("sqlite", database=f"file:{quote(connection.host)}", query=query)
+        driver = _DRIVERS.get(connection.conn_type, connection.conn_type)
+        extra = connection.extra_dejson
         return URL.create(
-            _DRIVERS.get(connection.conn_type, connection.conn_type),
+            driver,
             username=connection.login,
             password=connection.password,
             host=connection.host,
             port=connection.port,
             database=connection.schema,
+            query={key: str(extra[key]) for key in _EXTRAS.get(driver, ()) if key in extra},
         )
 
 
-class LedgerHook(SourceHook):
+class LedgerHook(DatabaseHook):
     """Give the ledger that a connection points at.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, conf
 from airflow.sdk.exceptions import AirflowFailException
 
 from mlops_airflow.hooks.database import LedgerHook
@@ -14,6 +14,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.registration import champion_of
+from mlops_tasks.reports import report_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,6 +121,12 @@ class StepOperator(BaseOperator):
     def tracking(self, context: Context) -> Tracking:
         """Return the MLflow client; runs it opens lead back to this task."""
         return MlflowHook(self.mlflow_conn_id).get_conn(airflow_tags(context))
+
+    def link_report(self, report: str) -> None:
+        """Leave the address of a report for `ReportLink`; only the default lake is served."""
+        if report and self.lake_conn_id == LakeHook.default_conn_name:
+            base = conf.get("api", "base_url", fallback="http://localhost:8080/").rstrip("/")
+            self.report_url = f"{base}/mlops/{report_address(report)}"
 
     def report(self, title: str, facts: Mapping[str, Any]) -> None:
         """Log the summary block of the task."""

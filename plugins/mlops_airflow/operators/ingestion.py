@@ -1,11 +1,11 @@
-"""Ingest one day of a source database into the lake."""
+"""Ingest one day of a source into the lake."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mlops_airflow.hooks.database import SourceHook
+from mlops_airflow.hooks.source import SourceHook
 from mlops_airflow.operators.base import StepOperator, known_at, partition_of
 from mlops_tasks.ingestion import ingest
 
@@ -13,43 +13,47 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.types import IngestResult
 
 __all__ = ["IngestPartitionOperator"]
 
 
 class IngestPartitionOperator(StepOperator):
-    """Run a dataset's query for the run's day and overwrite its raw partition.
+    """Read the run's day from a dataset's source and overwrite its raw partition.
 
     Parameters
     ----------
     dataset : DatasetSpec
-        The dataset, which also names the connection of its source.
-    nights : int
-        Nights between a day and its scheduled ingestion.
+        The dataset, whose source names its connection.
+    nights : int, default 0
+        Nights between a day and its scheduled run: what that takes in counts as known then.
     """
 
     def __init__(self, *, dataset: DatasetSpec, nights: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dataset = dataset
-        self.nights = nights
+        self.dataset, self.nights = dataset, nights
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ingest and return the reference to the raw partition."""
-        day, source = partition_of(context), SourceHook(self.dataset.conn_id).get_conn()
+        day, source = partition_of(context), self.dataset.source
+        connection = SourceHook(source.conn_id).get_source(source)
         result = ingest(
             self.dataset,
             day,
-            source=source,
+            source=connection,
             lake=self.lake,
             token=self.ledger.next_token(),
             known_at=known_at(context, nights=self.nights),
         )
-        facts = {
-            "source": self.dataset.conn_id,
-            "rows": result.raw.n_rows,
+        self.report(f"ingested {self.dataset.name} {day}", self._facts(result))
+        return asdict(result.raw)
+
+    def _facts(self, result: IngestResult) -> dict[str, Any]:
+        rate = result.raw.n_rows / max(result.query_s, 0.001)
+        return {
+            "source": f"{self.dataset.source.conn_id}: {result.described}",
+            "rows": f"{result.raw.n_rows} in {result.query_s} s, {rate:.0f} rows/s",
+            "columns": list(result.notes) or "those of the contract",
             "table": f"{result.raw.table} version {result.raw.version}",
             "digest": result.raw.digest[:12],
-            "query": f"{result.query_s} s",
         }
-        self.report(f"ingested {self.dataset.name} {day}", facts)
-        return asdict(result.raw)

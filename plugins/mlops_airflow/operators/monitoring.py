@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import measure_drift, measure_performance
@@ -38,12 +39,14 @@ class _MonitorOperator(StepOperator):
             evidence=evidence,
             dag_run=dag_run_name(context),
         )
+        self.link_report(result.report)
         marks = [f"{'ALARM' if c.alarm else 'ok':<5}  {c.text}" for c in result.checks]
         facts = {
             "window": f"{result.first} to {result.last}, {result.n_rows} rows",
             "model": f"version {result.model_version}",
             "labels": None if result.coverage is None else f"{result.coverage:.1%} of the last day",
             "checks": marks,
+            "report": getattr(self, "report_url", result.report),
             "next": f"{self.model.name}.decide weighs this with all other evidence",
         }
         self.report(f"{self.kind} of {self.model.name} {result.last}", facts)
@@ -62,6 +65,7 @@ class MeasureDriftOperator(_MonitorOperator):
     """
 
     kind = "drift"
+    operator_extra_links = (ReportLink(),)
     template_fields = ("scored",)
 
     def __init__(self, *, model: ModelSpec, scored: Any, **kwargs: Any) -> None:

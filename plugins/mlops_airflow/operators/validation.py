@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
+from mlops_tasks.exceptions import ValidationFailedError
 from mlops_tasks.types import PartitionVersion
-from mlops_tasks.validation import quarantine_table, validate
+from mlops_tasks.validation import quarantine_table, validate, validation_evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk import Context
 
     from mlops_tasks.spec import DatasetSpec
-    from mlops_tasks.types import ValidationResult
+    from mlops_tasks.types import CheckOutcome, ValidationResult
 
 __all__ = ["ValidatePartitionOperator"]
 
@@ -37,6 +43,7 @@ class ValidatePartitionOperator(StepOperator):
     """
 
     template_fields = ("raw",)
+    operator_extra_links = (ReportLink(),)
 
     def __init__(self, *, dataset: DatasetSpec, raw: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -45,54 +52,75 @@ class ValidatePartitionOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate, record the evidence, and return the reference to the published partition."""
-        raw, ledger, run = PartitionVersion(**self.raw), self.ledger, dag_run_name(context)
-        published = self._published_digest(raw.partition, run)
-        result = validate(
-            self.dataset, raw, lake=self.lake, token=ledger.next_token(), published_digest=published
-        )
-        evidence = self._evidence(result)
-        ledger.record(
-            model=self.dataset.name,
-            kind="validation",
-            key=raw.partition,
-            evidence=evidence,
-            dag_run=run,
-        )
+        raw, run = PartitionVersion(**self.raw), dag_run_name(context)
+        earlier = self._published_before(raw.partition, run)
+        with self._refusal_recorded(raw, run):
+            result = validate(
+                self.dataset, raw, lake=self.lake, token=self.ledger.next_token(), **earlier
+            )
+        evidence = self._record(result, run)
         self._report(result)
         if not result.changed:
             raise AirflowSkipException(f"{raw.partition} is unchanged; no event is emitted")
         return evidence
 
-    def _published_digest(self, partition: str, run: str) -> str | None:
+    def _published_before(self, partition: str, run: str) -> dict[str, Any]:
         """Return what another run has published; a retry of this run must emit its event again."""
         for entry in self.ledger.entries(model=self.dataset.name, kind="validation"):
             if entry.key == partition and entry.dag_run != run:
-                return str(entry.evidence["digest"])
-        return None
+                digest, version = entry.evidence["digest"], entry.evidence.get("version")
+                return {"published_digest": str(digest), "published_version": version}
+        return {}
 
-    def _evidence(self, result: ValidationResult) -> dict[str, Any]:
-        return {
-            "table": result.published.table,
-            "version": result.published.version,
-            "digest": result.published.digest,
-            "n_rows_in": result.n_rows_in,
-            "n_validated": result.published.n_rows,
-            "n_quarantined": result.n_quarantined,
-            "n_expectations": result.n_evaluated,
-            "quarantined_by_reason": result.quarantined_by_reason,
-            "warnings": list(result.warnings),
-        }
+    @contextmanager
+    def _refusal_recorded(self, raw: PartitionVersion, run: str) -> Iterator[None]:
+        """Link the report of a refused partition, and write the refusal down, before it fails."""
+        try:
+            yield
+        except ValidationFailedError as error:
+            self.link_report(error.report)
+            self.ledger.record(
+                model=self.dataset.name,
+                kind="refusal",
+                key=raw.partition,
+                evidence={"raw": asdict(raw), "reason": str(error), "report": error.report},
+                dag_run=run,
+            )
+            raise
+
+    def _record(self, result: ValidationResult, run: str) -> dict[str, Any]:
+        self.link_report(result.report)
+        evidence = validation_evidence(result)
+        self.ledger.record(
+            model=self.dataset.name,
+            kind="validation",
+            key=result.published.partition,
+            evidence=evidence,
+            dag_run=run,
+        )
+        return evidence
 
     def _report(self, result: ValidationResult) -> None:
         published = result.published
         kept_back = f"{result.n_quarantined} in {quarantine_table(self.dataset)!r}"
+        chunks = f" in {result.n_chunks} chunks" if result.n_chunks > 1 else ""
         facts = {
             "rows": f"{result.n_rows_in} in, {published.n_rows} published",
             "quarantined": kept_back if result.n_quarantined else "none",
             "reasons": [f"{n} × {why}" for why, n in result.quarantined_by_reason.items()],
             "warnings": list(result.warnings),
-            "expectations": result.n_evaluated,
+            "notes": list(result.notes),
+            "history": [_line(check) for check in result.checks if check.source == "history"],
+            "expectations": f"{result.n_evaluated}{chunks}",
             "table": f"{published.table} version {published.version}",
-            "changed": "yes" if result.changed else "no, the same content was published before",
+            "changed": result.changes.text if result.changes else "first of its day",
+            "event": "yes" if result.changed else "no, the same content was published before",
+            "report": getattr(self, "report_url", result.report),
         }
         self.report(f"validated {self.dataset.name} {published.partition}", facts)
+
+
+def _line(check: CheckOutcome) -> str:
+    verdict = {True: "ok", False: check.severity, None: "open"}[check.passed]
+    limits = f" ({check.limits})" if check.limits else ""
+    return f"{check.name.removeprefix('history:')}: {verdict}, {check.observed}{limits}"

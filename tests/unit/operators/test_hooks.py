@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from airflow.sdk.exceptions import AirflowException
 
-from mlops_airflow.hooks.database import LedgerHook, SourceHook
+from mlops_airflow.hooks.database import DatabaseHook, LedgerHook
 from mlops_airflow.hooks.lake import LakeHook
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.provider import get_provider_info
@@ -42,7 +42,7 @@ def test_a_sqlite_source_is_read_wherever_it_lies(
     (tmp_path / place).mkdir()
     make_table(tmp_path / place / "source.db")
     connect("shop", conn_type="sqlite", host=str(tmp_path / place / "source.db"))
-    with SourceHook("shop").get_conn().connect() as connection:
+    with DatabaseHook("shop").get_conn().connect() as connection:
         assert connection.scalar(sa.text("SELECT n FROM t")) == 7
 
 
@@ -50,20 +50,20 @@ def test_a_sqlite_source_is_never_written_or_made(tmp_path: Path, connect: Conne
     make_table(tmp_path / "source.db")
     connect("shop", conn_type="sqlite", host=str(tmp_path / "source.db"))
     with (
-        SourceHook("shop").get_conn().connect() as connection,
+        DatabaseHook("shop").get_conn().connect() as connection,
         pytest.raises(sa.exc.OperationalError, match="readonly"),
     ):
         connection.execute(sa.text("INSERT INTO t VALUES (1)"))
     connect("shop", conn_type="sqlite", host=str(tmp_path / "gone.db"))
     with pytest.raises(sa.exc.OperationalError, match="unable to open"):
-        SourceHook("shop").get_conn().connect()
+        DatabaseHook("shop").get_conn().connect()
     assert not (tmp_path / "gone.db").exists()
 
 
 def test_a_sqlite_source_without_a_file_is_an_error_with_the_fix(connect: Connect) -> None:
     connect("shop", conn_type="sqlite")
     with pytest.raises(AirflowException, match="'shop' has no host; set it to the path of the"):
-        SourceHook("shop").get_url()
+        DatabaseHook("shop").get_url()
 
 
 @pytest.mark.parametrize("kind", ["postgres", "postgresql"])
@@ -77,7 +77,7 @@ def test_a_server_is_reached_with_its_driver_spelled_out(connect: Connect, kind:
         password="p@ss/w:rd#1",
         schema="sales",
     )
-    url = SourceHook("shop").get_url()
+    url = DatabaseHook("shop").get_url()
     assert url.drivername == "postgresql+psycopg2"
     assert (url.host, url.port, url.database, url.username) == (
         "db.example",
@@ -92,7 +92,7 @@ def test_a_server_is_reached_with_its_driver_spelled_out(connect: Connect, kind:
 
 def test_any_other_dialect_is_taken_by_its_own_name(connect: Connect) -> None:
     connect("shop", conn_type="mysql+pymysql", host="db")
-    assert SourceHook("shop").get_url().drivername == "mysql+pymysql"
+    assert DatabaseHook("shop").get_url().drivername == "mysql+pymysql"
 
 
 # --- the ledger

@@ -158,18 +158,23 @@ def test_a_retry_of_the_run_that_published_emits_again(
     assert ingest(orders, run="scheduled__1")["digest"] == first["digest"]
 
 
-def test_a_refused_day_leaves_ledger_and_table_alone(empty_stack: Any, orders: DatasetSpec) -> None:
+def test_a_refused_day_leaves_the_table_alone_and_is_written_down(
+    empty_stack: Any, orders: DatasetSpec
+) -> None:
     lake, ledger, _, source = empty_stack
     source.add(0)
     ingest(orders)
-    before = (ledger.entries(history=True), lake.version("orders"))
+    before = lake.version("orders")
     source.run("UPDATE orders SET distance = -5")
     with pytest.raises(ValidationFailedError, match="80 of 80 rows are bad"):
         ingest(orders, run="again")
     source.run("DELETE FROM orders")
     with pytest.raises(EmptyPartitionError):
         ingest(orders, run="again")
-    assert (ledger.entries(history=True), lake.version("orders")) == before
+    assert lake.version("orders") == before
+    (published, refused) = ledger.entries(history=True)
+    assert (published.kind, refused.kind) == ("validation", "refusal")
+    assert "80 of 80 rows are bad" in refused.evidence["reason"]
 
 
 # --- train, evaluate, register, promote
@@ -280,11 +285,13 @@ def test_a_day_is_scored_and_compared(stack: Stack, log: Log) -> None:
     assert (scored["model_version"], scored["predictions"]["n_rows"]) == ("1", ROWS_PER_DAY)
     assert "/versions/1" in score.mlflow_version_url
     assert "champion    version 1, files" in log.take()
-    drift = run(MeasureDriftOperator(task_id="drift", model=world.spec, scored=scored), day(17))
+    drift_task = MeasureDriftOperator(task_id="drift", model=world.spec, scored=scored)
+    drift = run(drift_task, day(17))
     (entry,) = world.ledger.entries(kind="drift")
     assert (entry.key, entry.evidence) == (day(17), drift)
     text = log.take()
-    assert "ok     PSI" in text
+    assert "ok     speed: " in text
+    assert "/mlops/reports/late_orders__predictions/" in drift_task.report_url
     assert "late_orders.decide weighs this" in text
     monitor = MeasurePerformanceOperator(task_id="monitor", model=world.spec)
     measured = run(monitor, day(17))

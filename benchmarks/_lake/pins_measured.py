@@ -1,0 +1,96 @@
+"""One reading of the lake, by this project or plainly; see `fresh.in_fresh_process`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+# Loaded before the clock starts, as in the tasks' fork server.
+import deltalake
+import duckdb
+import pyarrow.compute
+import pyarrow.dataset
+import pyarrow.parquet
+
+from benchmarks._lake.fresh import clocked
+from benchmarks._lake.pins_data import FEATURES_SQL, FIRST, LAST, fill, project
+from mlops_tasks.features import feature_batches
+from mlops_tasks.lake import Lake
+from mlops_tasks.types import Pin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+PRELOADED = (deltalake, duckdb, pyarrow.compute, pyarrow.dataset, pyarrow.parquet)
+_BATCH_ROWS = 100_000
+
+
+def count(batches: Iterable[Any]) -> int:
+    """Go through all batches, keeping none."""
+    return sum(batch.num_rows for batch in batches)
+
+
+def files(lake: Lake, table: str) -> list[str]:
+    """List the files of a table, for who reads them plainly."""
+    commits = lake.commits(table, first=FIRST, last=LAST)
+    return [str(lake.folder(table) / file.path) for commit in commits for file in commit.files]
+
+
+def run_fill(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
+    fill(lake, lake.root.parent, arguments["n_rows"])
+    pins = {name: lake.pin(name, first=FIRST, last=LAST) for name in ("orders", "traffic")}
+    size = sum(Path(name).stat().st_size for name in files(lake, "orders"))
+    return {"pins": {name: asdict(pin) for name, pin in pins.items()}, "bytes": size}
+
+
+def run_arrow_scan(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
+    names = files(lake, "orders")
+    return {"n_rows": count(pyarrow.dataset.dataset(names).to_batches())}
+
+
+def run_duckdb_scan(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
+    rows = duckdb.connect().read_parquet(files(lake, "orders"))
+    return {"n_rows": count(rows.to_arrow_reader(_BATCH_ROWS))}
+
+
+def run_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"n_rows": lake.pin("orders", first=FIRST, last=LAST).n_rows}
+
+
+def run_read_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"n_rows": count(lake.scan_pin(Pin.from_json(arguments["pins"]["orders"])).to_batches())}
+
+
+def run_verify_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
+    pin = Pin.from_json(arguments["pins"]["orders"])
+    lake.verify_pin(pin)
+    return {"n_rows": pin.n_rows}
+
+
+def run_features(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
+    pins = {name: Pin.from_json(raw) for name, raw in arguments["pins"].items()}
+    spec = project(lake.root.parent)
+    inputs = {name: lake.scan_pin(pin) for name, pin in pins.items()}
+    return {"n_rows": count(feature_batches(spec, inputs))}
+
+
+def run_duckdb_features(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
+    connection = duckdb.connect()
+    for name in ("orders", "traffic"):
+        connection.register(name, connection.read_parquet(files(lake, name)))
+    return {"n_rows": count(connection.sql(FEATURES_SQL).to_arrow_reader(_BATCH_ROWS))}
+
+
+def main() -> None:
+    """Do as the standard input says."""
+    arguments = json.load(sys.stdin)
+    run: Callable[..., dict[str, Any]] = globals()[f"run_{arguments['what']}"]
+    with clocked() as facts:
+        facts.update(run(Lake(Path(arguments["root"])), arguments))
+
+
+if __name__ == "__main__":
+    main()

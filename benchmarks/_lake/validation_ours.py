@@ -1,0 +1,48 @@
+"""One validation by this project; see `fresh.in_fresh_process`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+# Loaded before the clock starts, as in the tasks' fork server.
+import deltalake
+import great_expectations.expectations as gxe
+import jinja2
+import pyarrow.compute
+import pyarrow.dataset
+import pyarrow.parquet
+
+from benchmarks._lake.fresh import clocked
+from benchmarks._lake.validation_orders import DAY, RAW, dataset
+from mlops_tasks.lake import Lake
+from mlops_tasks.types import PartitionVersion
+from mlops_tasks.validation import load_suite, validate
+from mlops_tasks.validation.examination import examine
+from mlops_tasks.validation.judge import Judge
+from mlops_tasks.validation.rows import PartitionRows
+
+PRELOADED = (deltalake, gxe, jinja2, pyarrow.compute, pyarrow.dataset, pyarrow.parquet)
+
+
+def main() -> None:
+    """Validate as the standard input says: the whole step, or its judging alone."""
+    arguments = json.load(sys.stdin)
+    folder = Path(arguments["folder"])
+    spec, lake = dataset(folder, arguments["chunk_rows"]), Lake(folder / "lake")
+    (commit,) = lake.commits(RAW, first=DAY, last=DAY)
+    raw = PartitionVersion(RAW, DAY, commit.version, commit.n_rows, commit.digest)
+    Judge()  # what Great Expectations makes once per process, the peer has made too
+    with clocked() as facts:
+        if arguments["whole_step"]:
+            result = validate(spec, raw, lake=lake, token=2)
+            facts |= {"n_bad": result.n_quarantined, "n_good": result.published.n_rows}
+        else:
+            suite = load_suite(spec.expectations, spec.columns)
+            rows = PartitionRows(lake, RAW, commit, spec.validate_chunk_rows)
+            facts["n_bad"] = examine(spec, suite, rows).marks.n_marked
+
+
+if __name__ == "__main__":
+    main()

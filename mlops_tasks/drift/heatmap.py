@@ -1,0 +1,102 @@
+"""The heatmap of column by day as a PNG, for places that show no page."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.drift.page import heat_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from mlops_tasks.drift.page import Cell
+    from mlops_tasks.drift.report import DriftReport
+
+__all__ = ["draw_heatmap"]
+
+_COLOURS = ("#f1f3f5", "#e2e6ea", "#f6e3b8", "#f4b183", "#df6f4a", "#a82a2a")
+_UNKNOWN = "#ffffff"
+_MAX_COLUMNS = 40
+_MAX_NUMBERS = 1000
+
+
+def draw_heatmap(reports: Sequence[DriftReport], *, title: str = "Drift") -> bytes:
+    """Draw which columns moved on which days.
+
+    Parameters
+    ----------
+    reports : sequence of DriftReport
+        In the order of time, at least one.
+    title : str, default "Drift"
+        Above the picture.
+
+    Returns
+    -------
+    bytes
+        A PNG; the 40 columns that moved most, if there are more.
+
+    Raises
+    ------
+    PartitionNotFoundError
+        If there is no report.
+
+    Notes
+    -----
+    Needs matplotlib, which MLflow brings along; draws without a display and changes no settings.
+    """
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+
+    names, rows = heat_table(reports)
+    names, rows = names[:_MAX_COLUMNS], rows[:_MAX_COLUMNS]
+    size = (2.6 + 0.36 * len(reports), 1.6 + 0.27 * len(names))
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    axes = figure.subplots()
+    shades = [[max(cell.shade, -1) for cell in row] for row in rows]
+    axes.pcolormesh(
+        shades,
+        cmap=ListedColormap([_UNKNOWN, *_COLOURS]),
+        vmin=-1.5,
+        vmax=5.5,
+        edgecolors="white",
+        linewidth=1,
+    )
+    axes.invert_yaxis()
+    axes.set_yticks([i + 0.5 for i in range(len(names))], names, fontsize=8)
+    days = [report.window for report in reports]
+    axes.set_xticks([i + 0.5 for i in range(len(days))], days, rotation=90, fontsize=8)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(
+        f"{title}: effect as a multiple of its threshold, ≥ 1 is drift", fontsize=9, loc="left"
+    )
+    if len(rows) * len(days) <= _MAX_NUMBERS:
+        _write_numbers(axes, rows)
+    target = io.BytesIO()
+    figure.savefig(target, format="png", metadata={"Software": None})
+    return target.getvalue()
+
+
+def _write_numbers(axes: Axes, rows: list[list[Cell]]) -> None:
+    for y, row in enumerate(rows):
+        for x, cell in enumerate(row):
+            axes.text(x + 0.5, y + 0.5, _mark(cell), **_look(cell))
+
+
+def _mark(cell: Cell) -> str:
+    if cell.severity is None:
+        return "?" if cell.shade == -1 else "–"
+    return f"{cell.severity:.1f}" if cell.severity < 10 else "≥10"
+
+
+def _look(cell: Cell) -> dict[str, Any]:
+    return {
+        "ha": "center",
+        "va": "center",
+        "fontsize": 6.5,
+        "color": "white" if cell.shade >= 5 else "#1d2126",
+        "fontweight": "bold" if cell.is_alarm else "normal",
+    }

@@ -1,0 +1,427 @@
+"""Measures of drift between two profiles of one column, as the field defines them.
+
+They are reported, not decided upon: none of them says by itself whether chance explains it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlops_tasks.drift.cells import cell_counts, same_kind
+from mlops_tasks.drift.columns import is_categories, present_rows
+
+if TYPE_CHECKING:
+    from mlops_tasks.drift.cells import Edges
+    from mlops_tasks.drift.columns import Categories, Floats, Numbers
+
+    AnyColumn = Numbers | Categories
+
+__all__ = [
+    "jensen_shannon_distance",
+    "kolmogorov_smirnov_statistic",
+    "measure_column",
+    "missing_share_change",
+    "new_category_share",
+    "population_stability_index",
+    "total_variation_distance",
+    "vanished_category_share",
+    "wasserstein_distance",
+]
+
+_LEVELS = 512
+
+
+def population_stability_index(
+    reference: AnyColumn, current: AnyColumn, *, bins: Edges = 10
+) -> float:
+    """Measure how far the shares of cells moved, in nats.
+
+    Parameters
+    ----------
+    reference, current : Numbers or Categories
+        Profiles of one column. Missing values are left out; see `missing_share_change`.
+    bins : int or array-like of float, default 10
+        Bins of equal reference share, or inner edges; categories are their own cells.
+
+    Returns
+    -------
+    float
+        From 0 (same shares in every cell) upwards, in nats; NaN if a side has no values.
+
+    Raises
+    ------
+    SchemaMismatchError
+        If one holds categories and the other numbers.
+
+    Notes
+    -----
+    ``sum((q - p) * ln(q / p))`` over cell shares p and q; half a row is added to every cell that
+    either side uses, so that empty cells stay finite. It is biased upwards by about
+    ``(n_cells - 1) * (1/n + 1/m)``. O(n_cells).
+
+    References
+    ----------
+    Yurdakul (2018), Statistical Properties of Population Stability Index, Western Michigan
+    University.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mlops_tasks.profiles import Profile
+    >>> def column(*values):
+    ...     batch = pa.record_batch({"x": pa.array(values)})
+    ...     return Profile.of([batch], batch.schema).columns["x"]
+    >>> round(population_stability_index(column(*"aab"), column(*"bba")), 3)
+    0.255
+    >>> population_stability_index(column(*"aab"), column(*"aab"))
+    0.0
+    """
+    p, q = _smoothed_shares(reference, current, bins)
+    return float(np.sum((q - p) * np.log(q / p))) if len(p) else math.nan
+
+
+def jensen_shannon_distance(reference: AnyColumn, current: AnyColumn, *, bins: Edges = 10) -> float:
+    """Measure how far the shares of cells moved, from 0 to 1.
+
+    Parameters
+    ----------
+    reference, current : Numbers or Categories
+        Profiles of one column. Missing values are left out.
+    bins : int or array-like of float, default 10
+        Bins of equal reference share, or inner edges; categories are their own cells.
+
+    Returns
+    -------
+    float
+        From 0 (same shares) to 1 (no cell in common), unitless; NaN if a side has no values.
+
+    Raises
+    ------
+    SchemaMismatchError
+        If one holds categories and the other numbers.
+
+    Notes
+    -----
+    The square root of ``(KL(p, (p+q)/2) + KL(q, (p+q)/2)) / 2`` to base 2. O(n_cells).
+
+    References
+    ----------
+    Lin (1991), Divergence measures based on the Shannon entropy, IEEE Transactions on Information
+    Theory 37; Endres, Schindelin (2003), A new metric for probability distributions, ibid. 49.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mlops_tasks.profiles import Profile
+    >>> def column(*values):
+    ...     batch = pa.record_batch({"x": pa.array(values)})
+    ...     return Profile.of([batch], batch.schema).columns["x"]
+    >>> jensen_shannon_distance(column(*"aab"), column(*"ccc"))
+    1.0
+    >>> round(jensen_shannon_distance(column(*"aab"), column(*"bba")), 3)
+    0.286
+    """
+    p, q = _shares(reference, current, bins)
+    if not len(p):
+        return math.nan
+    middle = (p + q) / 2
+    terms = [
+        np.sum(s * np.log2(np.where(s > 0, s, 1) / np.where(s > 0, middle, 1))) for s in (p, q)
+    ]
+    return float(math.sqrt(min(max(float(sum(terms)) / 2, 0.0), 1.0)))
+
+
+def total_variation_distance(
+    reference: AnyColumn, current: AnyColumn, *, bins: Edges = 10
+) -> float:
+    """Measure the share of rows that would have to change their cell.
+
+    Parameters
+    ----------
+    reference, current : Numbers or Categories
+        Profiles of one column. Missing values are left out.
+    bins : int or array-like of float, default 10
+        Bins of equal reference share, or inner edges; categories are their own cells.
+
+    Returns
+    -------
+    float
+        From 0 to 1, a share of rows; NaN if a side has no values.
+
+    Raises
+    ------
+    SchemaMismatchError
+        If one holds categories and the other numbers.
+
+    Notes
+    -----
+    ``sum(abs(q - p)) / 2``. O(n_cells).
+
+    References
+    ----------
+    Levin, Peres, Wilmer (2009), Markov Chains and Mixing Times, chapter 4.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mlops_tasks.profiles import Profile
+    >>> def column(*values):
+    ...     batch = pa.record_batch({"x": pa.array(values)})
+    ...     return Profile.of([batch], batch.schema).columns["x"]
+    >>> total_variation_distance(column(*"aaab"), column(*"abbb"))
+    0.5
+    """
+    p, q = _shares(reference, current, bins)
+    return float(np.abs(q - p).sum() / 2) if len(p) else math.nan
+
+
+def kolmogorov_smirnov_statistic(reference: Numbers, current: Numbers) -> float:
+    """Measure the largest gap between two distribution functions.
+
+    Parameters
+    ----------
+    reference, current : Numbers
+        Profiles of one column. Only finite values count.
+
+    Returns
+    -------
+    float
+        From 0 to 1, a share of rows; NaN if a side has no values.
+
+    Notes
+    -----
+    ``max(abs(F - G))`` over the quantiles of both. Exact for up to 512 values a side that the
+    profiles hold unrounded; else at most ``1/512`` plus both profiles' `rank_error` below or above
+    the value of the rows. O(1024).
+
+    References
+    ----------
+    Smirnov (1948), Table for estimating the goodness of fit of empirical distributions, Annals of
+    Mathematical Statistics 19.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mlops_tasks.profiles import Profile
+    >>> def column(*values):
+    ...     batch = pa.record_batch({"x": pa.array(values)})
+    ...     return Profile.of([batch], batch.schema).columns["x"]
+    >>> kolmogorov_smirnov_statistic(column(1, 2, 3, 4), column(2, 3, 4, 5))
+    0.25
+    """
+    points, f, g = _steps(reference, current)
+    return float(np.abs(f - g).max()) if len(points) else math.nan
+
+
+def wasserstein_distance(reference: Numbers, current: Numbers) -> float:
+    """Measure how far values moved on average, in standard deviations of the reference.
+
+    Parameters
+    ----------
+    reference, current : Numbers
+        Profiles of one column. Only finite values count.
+
+    Returns
+    -------
+    float
+        From 0 upwards, in standard deviations; infinite if the reference is constant and the
+        current values are not all the same as it; NaN if a side has no values, or if values are too
+        far apart to be squared.
+
+    Notes
+    -----
+    ``integral(abs(F - G)) / sd(reference)``, the earth mover's distance of two distributions on a
+    line; the standard deviation is that of the population. As exact as the sketches are, see
+    `kolmogorov_smirnov_statistic`. O(1024).
+
+    References
+    ----------
+    Vallender (1974), Calculation of the Wasserstein distance between probability distributions on
+    the line, Theory of Probability and its Applications 18.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mlops_tasks.profiles import Profile
+    >>> def column(*values):
+    ...     batch = pa.record_batch({"x": pa.array(values)})
+    ...     return Profile.of([batch], batch.schema).columns["x"]
+    >>> round(wasserstein_distance(column(0, 2), column(3, 5)), 9)
+    3.0
+    """
+    points, f, g = _steps(reference, current)
+    if not len(points):
+        return math.nan
+    with np.errstate(all="ignore"):
+        moved = float(np.sum(np.abs(f - g)[:-1] * np.diff(points)))
+    spread = math.sqrt(max(reference.variance, 0.0))
+    if moved == 0.0 or not math.isfinite(spread):
+        return 0.0 if moved == 0.0 else math.nan
+    return moved / spread if spread > 0 else math.inf
+
+
+def new_category_share(reference: Categories, current: Categories) -> float:
+    """Return the share of current rows whose category the reference never had.
+
+    Parameters
+    ----------
+    reference, current : Categories
+        Profiles of one column. Missing values are left out.
+
+    Returns
+    -------
+    float
+        From 0 to 1, a share of rows with a value; NaN if the current side has none, or if the
+        reference did not count all its categories: then nobody knows what it never had.
+
+    Notes
+    -----
+    Current categories that were not counted one by one are not called new. O(n_categories).
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mlops_tasks.profiles import Profile
+    >>> def column(*values):
+    ...     batch = pa.record_batch({"x": pa.array(values)})
+    ...     return Profile.of([batch], batch.schema).columns["x"]
+    >>> new_category_share(column(*"aab"), column(*"abcd"))
+    0.5
+    """
+    n = present_rows(current)
+    if not n or not reference.is_exact:
+        return math.nan
+    return sum(c for name, c in current.counts.items() if name not in reference.counts) / n
+
+
+def vanished_category_share(reference: Categories, current: Categories) -> float:
+    """Return the share of reference rows whose category is gone.
+
+    Parameters
+    ----------
+    reference, current : Categories
+        Profiles of one column. Missing values are left out.
+
+    Returns
+    -------
+    float
+        From 0 to 1, a share of rows with a value; NaN if the reference has none, or if the current
+        side did not count all its categories.
+
+    Notes
+    -----
+    Rare categories vanish on small days without any drift. O(n_categories).
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mlops_tasks.profiles import Profile
+    >>> def column(*values):
+    ...     batch = pa.record_batch({"x": pa.array(values)})
+    ...     return Profile.of([batch], batch.schema).columns["x"]
+    >>> vanished_category_share(column(*"aabc"), column(*"ab"))
+    0.25
+    """
+    return new_category_share(current, reference)
+
+
+def missing_share_change(reference: AnyColumn, current: AnyColumn) -> float:
+    """Return by how much the share of missing values grew.
+
+    Parameters
+    ----------
+    reference, current : Numbers or Categories
+        Profiles of one column. Nulls, NaN and infinities are all missing.
+
+    Returns
+    -------
+    float
+        From -1 to 1, a difference of shares of all rows; NaN if a side has no rows.
+
+    Notes
+    -----
+    ``q - p``. O(1).
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mlops_tasks.profiles import Profile
+    >>> def column(*values):
+    ...     batch = pa.record_batch({"x": pa.array(values)})
+    ...     return Profile.of([batch], batch.schema).columns["x"]
+    >>> missing_share_change(column(1.0, 2.0), column(1.0, None))
+    0.5
+    """
+    if not reference.n or not current.n:
+        return math.nan
+    return present_rows(reference) / reference.n - present_rows(current) / current.n
+
+
+def measure_column(reference: AnyColumn, current: AnyColumn) -> dict[str, float | None]:
+    """Take every measure that the kind of a column has.
+
+    Parameters
+    ----------
+    reference, current : Numbers or Categories
+        Profiles of one column.
+
+    Returns
+    -------
+    dict of str to float or None
+        By the name of the measure; None where it is not a finite number.
+
+    Raises
+    ------
+    SchemaMismatchError
+        If one holds categories and the other numbers.
+    """
+    same_kind(reference, current)
+    found = {
+        "population_stability_index": population_stability_index(reference, current),
+        "jensen_shannon_distance": jensen_shannon_distance(reference, current),
+        "missing_share_change": missing_share_change(reference, current),
+    }
+    if is_categories(reference) and is_categories(current):
+        found |= {
+            "total_variation_distance": total_variation_distance(reference, current),
+            "new_category_share": new_category_share(reference, current),
+            "vanished_category_share": vanished_category_share(reference, current),
+        }
+    else:
+        found |= {
+            "kolmogorov_smirnov_statistic": kolmogorov_smirnov_statistic(reference, current),  # type: ignore[arg-type]
+            "wasserstein_distance": wasserstein_distance(reference, current),  # type: ignore[arg-type]
+        }
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}
+
+
+def _shares(reference: AnyColumn, current: AnyColumn, bins: Edges) -> tuple[Floats, Floats]:
+    same_kind(reference, current)
+    if not present_rows(reference) or not present_rows(current):
+        return np.empty(0), np.empty(0)
+    p, q = cell_counts(reference, current, bins)
+    return p / p.sum(), q / q.sum()
+
+
+def _smoothed_shares(
+    reference: AnyColumn, current: AnyColumn, bins: Edges
+) -> tuple[Floats, Floats]:
+    p, q = _shares(reference, current, bins)
+    used = (p + q) > 0
+    p, q = p[used] * present_rows(reference) + 0.5, q[used] * present_rows(current) + 0.5
+    return p / p.sum(), q / q.sum()
+
+
+def _steps(reference: Numbers, current: Numbers) -> tuple[Floats, Floats, Floats]:
+    """Return points where a distribution function may step, and both functions there."""
+    if not reference.n_finite or not current.n_finite:
+        return np.empty(0), np.empty(0), np.empty(0)
+    levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
+    ends = [[side.minimum, side.maximum] for side in (reference, current)]
+    points = np.unique(
+        np.concatenate([reference.quantiles(levels), current.quantiles(levels), *ends])
+    )
+    return points, reference.cdf(points), current.cdf(points)

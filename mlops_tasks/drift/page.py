@@ -1,0 +1,153 @@
+"""The report as one HTML page that loads nothing from anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops_tasks.drift.decision import Answer
+from mlops_tasks.exceptions import PartitionNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlops_tasks.drift.decision import ColumnDrift, Picture
+    from mlops_tasks.drift.report import DriftReport
+
+__all__ = ["Cell", "heat_table", "render_page"]
+
+# Severities from which a cell is a shade darker; from 1 on it is an alarm.
+_SHADES = (0.5, 0.75, 1.0, 1.5, 3.0)
+_WIDTH, _HEIGHT, _BAR = 640.0, 150.0, 26.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One column on one day.
+
+    Attributes
+    ----------
+    shade : int
+        From 0 to 5; from 3 on it is drift. -1 if nobody can tell, -2 if the day has no such column.
+    severity : float or None
+        Largest effect as a multiple of its threshold.
+    is_alarm : bool
+        Whether it alarms.
+    text : str
+        What a reader hears or sees on it.
+    """
+
+    shade: int
+    severity: float | None
+    is_alarm: bool
+    text: str
+
+
+def render_page(reports: Sequence[DriftReport], *, title: str = "Drift") -> str:
+    """Write the page of one or several windows.
+
+    Parameters
+    ----------
+    reports : sequence of DriftReport
+        In the order of time, at least one; the last is told in full, all are in the heatmap.
+    title : str, default "Drift"
+        Title of the page.
+
+    Returns
+    -------
+    str
+        HTML with its styles and pictures inside; no script, no address of another resource.
+
+    Raises
+    ------
+    PartitionNotFoundError
+        If there is no report.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    names, rows = heat_table(reports)
+    pages = Environment(
+        loader=PackageLoader("mlops_tasks.drift", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return pages.get_template("page.html.j2").render(
+        title=title,
+        report=reports[-1],
+        days=[report.window for report in reports],
+        heat=list(zip(names, rows, strict=True)),
+        steps=_steps,
+        bars=_bars,
+        width=_WIDTH,
+        height=_HEIGHT,
+        bar=_BAR,
+    )
+
+
+def heat_table(reports: Sequence[DriftReport]) -> tuple[list[str], list[list[Cell]]]:
+    """Lay out the heatmap of column by day.
+
+    Parameters
+    ----------
+    reports : sequence of DriftReport
+        In the order of time, at least one.
+
+    Returns
+    -------
+    tuple of list
+        Names of the columns, those that moved most (by the largest rank of any day) first; and for
+        each one cell per report.
+
+    Raises
+    ------
+    PartitionNotFoundError
+        If there is no report.
+    """
+    if not reports:
+        raise PartitionNotFoundError(
+            "there is no drift report to show: no window was ever compared; run the monitor first"
+        )
+    by_day = [{column.name: column for column in report.columns} for report in reports]
+    largest: dict[str, float] = {}
+    for columns in by_day:
+        for name, column in columns.items():
+            largest[name] = max(largest.get(name, 0.0), column.rank)
+    names = sorted(largest, key=lambda name: (-largest[name], name))
+    windows = [report.window for report in reports]
+    return names, [
+        [_cell(name, window, day.get(name)) for window, day in zip(windows, by_day, strict=True)]
+        for name in names
+    ]
+
+
+def _cell(name: str, window: str, column: ColumnDrift | None) -> Cell:
+    if column is None:
+        return Cell(-2, None, False, f"{name}, {window}: no such column")
+    if column.answer is Answer.TOO_FEW:
+        return Cell(-1, None, False, f"{name}, {window}: {Answer.TOO_FEW}")
+    shade = sum(column.severity >= step for step in _SHADES)
+    told = "; ".join(one.text for one in column.evidence if one.alarm) or str(column.answer)
+    ignored = " (the model hardly uses it)" if column.is_ignored else ""
+    return Cell(shade, column.severity, column.alarm, f"{name}, {window}: {told}{ignored}")
+
+
+def _steps(shares: Sequence[float], top: float, *, closed: bool) -> str:
+    """Return the SVG path of a histogram's outline; closed down to the ground, or a line."""
+    width = _WIDTH / len(shares)
+    points = [
+        f"{x:.1f},{_HEIGHT * (1 - share / top):.1f}"
+        for i, share in enumerate(shares)
+        for x in (i * width, (i + 1) * width)
+    ]
+    if closed:
+        points = [f"0,{_HEIGHT:.1f}", *points, f"{_WIDTH:.1f},{_HEIGHT:.1f}"]
+    return f"M{' L'.join(points)}{' Z' if closed else ''}"
+
+
+def _bars(picture: Picture) -> list[tuple[str, float, float]]:
+    """Return label and both shares of each bar of categories; 0 where a side has no rows."""
+    zero = (0.0,) * len(picture.labels)
+    old, new = picture.reference or zero, picture.current or zero
+    return list(zip(picture.labels, old, new, strict=True))

@@ -1,0 +1,160 @@
+"""The report on one window: plain data, and lines for a log."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.drift.decision import (
+    Answer,
+    ColumnDrift,
+    DriftPolicy,
+    Evidence,
+    Picture,
+    SchemaChange,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DriftReport"]
+
+_N_LINES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """All that is known of the drift of one window.
+
+    Attributes
+    ----------
+    window, reference : str
+        What people call the window and its reference.
+    n_rows, n_reference, n_reference_days : int
+        Rows of both; days of the reference whose own movement was looked at, 0 for none.
+    n_comparisons : int
+        Comparisons that could have alarmed; each has this part of the policy's level.
+    policy : DriftPolicy
+        When to alarm.
+    schema : SchemaChange
+        Columns that came, went or changed their kind.
+    columns : tuple of ColumnDrift
+        By severity times importance, strongest first.
+    """
+
+    window: str
+    reference: str
+    n_rows: int
+    n_reference: int
+    n_reference_days: int
+    n_comparisons: int
+    policy: DriftPolicy
+    schema: SchemaChange
+    columns: tuple[ColumnDrift, ...]
+
+    @property
+    def alarms(self) -> tuple[ColumnDrift, ...]:
+        """The columns that alarm."""
+        return tuple(column for column in self.columns if column.alarm)
+
+    @property
+    def answer(self) -> Answer:
+        """Drift if a column alarms or the schema broke; else too few rows if no column can tell."""
+        if self.alarms or self.schema.alarm:
+            return Answer.DRIFT
+        if all(column.answer is Answer.TOO_FEW for column in self.columns):
+            return Answer.TOO_FEW
+        return Answer.STABLE
+
+    @property
+    def headline(self) -> str:
+        """The answer in one sentence."""
+        which = f"{self.window} against {self.reference}"
+        if self.answer is Answer.TOO_FEW:
+            return f"{which}: {Answer.TOO_FEW} ({self.n_rows} rows)"
+        if self.answer is Answer.STABLE:
+            return f"{which}: no drift in {len(self.columns)} columns"
+        names = [column.name for column in self.alarms]
+        parts = [f"drift in {len(names)} of {len(self.columns)} columns ({', '.join(names)})"]
+        broken = [f"schema changed: {self.schema.text}"]
+        return f"{which}: {'; '.join(parts * bool(names) + broken * self.schema.alarm)}"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The report as text, one line each: the headline, the evidence, and what it rests on."""
+        lines = [self.headline]
+        told = [one for one in self.columns if one.answer is Answer.DRIFT]
+        for column in told[:_N_LINES]:
+            lines += [f"  {column.name}: {_sentence(one)}" for one in column.evidence if one.alarm]
+            if column.is_ignored:
+                lines[-1] += " – no alarm: the model hardly uses it"
+        if len(told) > _N_LINES:
+            lines.append(f"  and {len(told) - _N_LINES} more")
+        few = [one.name for one in self.columns if one.answer is Answer.TOO_FEW]
+        if few and self.answer is not Answer.TOO_FEW:
+            lines.append(f"  {Answer.TOO_FEW}: {', '.join(few)}")
+        lines.append(f"  {self.basis}")
+        return tuple(lines)
+
+    @property
+    def basis(self) -> str:
+        """What the answer rests on."""
+        days = f"{self.n_reference_days} days" if self.n_reference_days else "no days of its own"
+        return (
+            f"{self.n_rows} rows against {self.n_reference} ({days}); any false alarm of "
+            f"{self.n_comparisons} comparisons at most {100 * self.policy.level:g} % of the time, "
+            f"effects under {self.policy.min_effect:g} never alarm"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON types; NaN and infinities are None."""
+        return {**_plain(asdict(self)), "answer": str(self.answer), "headline": self.headline}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> DriftReport:
+        """Rebuild a report from `as_json` after a trip through JSON."""
+        known = {field.name: raw[field.name] for field in fields(cls)}
+        schema = {name: tuple(values) for name, values in raw["schema"].items()}
+        return cls(
+            **{
+                **known,
+                "policy": DriftPolicy(**raw["policy"]),
+                "schema": SchemaChange(**schema),
+                "columns": tuple(_column(one) for one in raw["columns"]),
+            }
+        )
+
+
+def _sentence(evidence: Evidence) -> str:
+    effect = "unbounded" if evidence.effect is None else f"{evidence.effect:.2f}"
+    return (
+        f"{evidence.text} [{evidence.aspect} effect {effect}, alarm above {evidence.threshold:.2f}]"
+    )
+
+
+def _column(raw: Mapping[str, Any]) -> ColumnDrift:
+    picture: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in raw["picture"].items()
+    }
+    return ColumnDrift(
+        **{
+            **raw,
+            "answer": Answer(raw["answer"]),
+            "evidence": tuple(Evidence(**one) for one in raw["evidence"]),
+            "picture": Picture(**picture),
+        }
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(one) for one in value]
+    if isinstance(value, Answer):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,141 @@
+"""Where a dataset's rows come from: a database, files, or another Delta table."""
+
+from __future__ import annotations
+
+import re
+import string
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from mlops_tasks.spec_model import SpecModel
+
+__all__ = ["PLACEHOLDER", "DeltaSource", "FileSource", "Source", "SqlSource"]
+
+# As SQLAlchemy finds the bound parameters of a text; PostgreSQL's `:start::date` is one, too.
+PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)\b(?!:(?!:))")
+
+_ONE_DAY = ({"partition"}, {"start", "end"}, {"local_start", "local_end"})
+_ALL_PARAMETERS = set().union(*_ONE_DAY)
+_ALL_FIELDS = {"partition", "year", "month", "day"}
+
+ConnId = Annotated[str, StringConstraints(min_length=1)]
+
+
+class SqlSource(SpecModel):
+    r"""A query on a database.
+
+    The day is handed over by the query's parameters. ``:start`` and ``:end`` are
+    the instants at which the day begins and the next one does, in the dataset's `timezone` (UTC
+    without one): ``at >= :start AND at < :end``. PostgreSQL is asked for the type that each
+    parameter has at its place, and given a day, a local time or an instant accordingly. Elsewhere
+    ``:local_start`` and ``:local_end`` are the same bounds as local times, for columns that hold
+    those. ``:partition`` is the day as ``YYYY-MM-DD``. On SQLite, which has no times, instants are
+    text like ``2024-03-01T05:00:00Z``.
+
+    Attributes
+    ----------
+    conn_id : str
+        Airflow connection of the database.
+    query : str
+        SELECT that binds ``:start`` and ``:end``, ``:local_start`` and ``:local_end``, or
+        ``:partition``, and no other parameter. Write ``\:`` for a colon that binds nothing.
+    """
+
+    kind: Literal["sql"] = "sql"
+    conn_id: ConnId
+    query: str
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        found = set(PLACEHOLDER.findall(self.query))
+        if not any(need <= found for need in _ONE_DAY) or not found <= _ALL_PARAMETERS:
+            raise ValueError(
+                "query must select one day: bind :start and :end (or :local_start and :local_end), "
+                f"or :partition, and nothing else; found {[f':{name}' for name in sorted(found)]} "
+                "(write \\: for a colon that binds nothing)"
+            )
+        return self
+
+
+class FileSource(SpecModel):
+    """Files that together hold one day.
+
+    Attributes
+    ----------
+    conn_id : str
+        Airflow connection whose extra ``path`` is the root: a folder, or an address like
+        ``s3://bucket/folder``.
+    path : str
+        Below the root, with ``{partition}`` or ``{year}``, ``{month}`` and ``{day}`` in it:
+        ``orders/{year}/{month}/{day}/*.parquet``. ``*`` and ``?`` stay within a folder, ``**`` does
+        not. A folder means every file in it. Names that begin with ``_`` or ``.`` are left out.
+    format : str
+        ``parquet``, ``csv`` (UTF-8, first line names the columns) or ``jsonl`` (one object a line);
+        the last two may be compressed (``.gz``, ``.bz2``, ``.zst``).
+    delimiter : str
+        Between the values of a CSV file.
+    """
+
+    kind: Literal["file"] = "file"
+    conn_id: ConnId
+    path: str
+    format: Literal["parquet", "csv", "jsonl"] = "parquet"
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        fields = _fields_of(_relative(self.path))
+        if unknown := sorted(fields - _ALL_FIELDS):
+            raise ValueError(f"path: unknown {unknown}; there are {sorted(_ALL_FIELDS)}")
+        if "partition" not in fields and not {"year", "month", "day"} <= fields:
+            raise ValueError(
+                "path must name one day: use {partition}, or {year}, {month} and {day}"
+            )
+        return self
+
+
+class DeltaSource(SpecModel):
+    """A Delta table that someone else writes.
+
+    Attributes
+    ----------
+    conn_id : str
+        Airflow connection whose extra ``path`` is the root of the table's folder.
+    path : str
+        The table below that root; ``.`` is the root itself.
+    time_column : str
+        Column that says which day a row belongs to: an instant, a local time in the dataset's
+        `timezone`, a date, or the day as ``YYYY-MM-DD`` text.
+    """
+
+    kind: Literal["delta"] = "delta"
+    conn_id: ConnId
+    path: str
+    time_column: Annotated[str, StringConstraints(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _relative(self.path)
+        return self
+
+
+Source = Annotated[SqlSource | FileSource | DeltaSource, Field(discriminator="kind")]
+
+
+def _relative(path: str) -> str:
+    if not path or path.startswith("/") or "://" in path or ".." in path.split("/"):
+        raise ValueError(
+            f"path {path!r} must lie below the root that the connection names: relative, without .."
+        )
+    return path
+
+
+def _fields_of(path: str) -> set[str]:
+    try:
+        parts = list(string.Formatter().parse(path))
+    except ValueError as error:
+        raise ValueError(f"path {path!r}: {error}; write {{{{ and }}}} for braces") from None
+    if any(spec or conversion for _, _, spec, conversion in parts):
+        raise ValueError(f"path {path!r}: fields take no format, write {{day}} alone")
+    return {name for _, name, _, _ in parts if name is not None}

@@ -1,0 +1,22 @@
+"""Sources: one day of a database, of files or of a Delta table, as a stream of Arrow batches."""
+
+from mlops_tasks.sources.ahead import reading_ahead
+from mlops_tasks.sources.columns import ColumnPlan, plan_columns, refuse_nulls
+from mlops_tasks.sources.connections import Database, DeltaStore, FileStore, SourceConnection
+from mlops_tasks.sources.day import Day
+from mlops_tasks.sources.reading import open_source
+from mlops_tasks.sources.stream import SourceStream
+
+__all__ = [
+    "ColumnPlan",
+    "Database",
+    "Day",
+    "DeltaStore",
+    "FileStore",
+    "SourceConnection",
+    "SourceStream",
+    "open_source",
+    "plan_columns",
+    "reading_ahead",
+    "refuse_nulls",
+]

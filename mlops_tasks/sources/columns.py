@@ -1,0 +1,242 @@
+"""Which columns an extraction keeps: those of the contract for certain, others if they fit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops_tasks.contract import arrow_schema
+from mlops_tasks.exceptions import SchemaMismatchError
+from mlops_tasks.sources.conversion import Rules, convert, lake_type, type_name
+from mlops_tasks.spec import RESERVED_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from mlops_tasks.spec import DatasetSpec
+
+__all__ = ["ColumnPlan", "plan_columns", "refuse_nulls"]
+
+# PostgreSQL sends it as a whole number of cents, or of whatever the server's locale has.
+_MONEY = "what one unit is depends on the server; cast it to numeric in the query"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """How batches become rows of the raw table.
+
+    Attributes
+    ----------
+    spec : DatasetSpec
+        The dataset.
+    schema : Schema
+        Of every converted batch: the contract, then the columns beyond it.
+    notes : tuple of str
+        What a person should know about columns beyond the contract.
+    """
+
+    spec: DatasetSpec
+    schema: pa.Schema
+    notes: tuple[str, ...] = ()
+
+    def convert(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Convert one batch.
+
+        Raises
+        ------
+        SchemaMismatchError
+            If a value is not what the contract says, naming the column.
+        """
+        import pyarrow as pa
+
+        arrays = [self._column(batch, field) for field in self.schema]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _column(self, batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
+        import pyarrow as pa
+
+        index = batch.schema.get_field_index(field.name)
+        if index < 0 and field.name not in self.spec.columns:
+            return pa.nulls(batch.num_rows, field.type)
+        try:
+            return convert(batch.column(index), field.type, _rules(self.spec, field.name))
+        except (TypeError, pa.ArrowException, OverflowError) as error:
+            found = type_name(batch.schema.field(index))
+            raise _mismatch(self.spec, [_differs(self.spec, field, found, error)]) from error
+
+
+def plan_columns(
+    spec: DatasetSpec,
+    found: pa.Schema,
+    table: pa.Schema | None = None,
+    *,
+    parts: Sequence[tuple[str, pa.Schema]] = (),
+) -> ColumnPlan:
+    """Compare a source's columns with the contract, before any row is read.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+        The dataset.
+    found : Schema
+        The source's columns; type null where it cannot tell.
+    table : Schema, optional
+        The raw table's columns, if there is one.
+    parts : sequence of (str, Schema)
+        Name and columns of each file: all of them must keep the contract.
+
+    Returns
+    -------
+    ColumnPlan
+        What is kept, in which type.
+
+    Raises
+    ------
+    SchemaMismatchError
+        If a column of the contract is missing or of another type, old and new named.
+    """
+    import pyarrow as pa
+
+    for where, schema in parts or [("", found)]:
+        _check_names(spec, schema.names, where)
+    plan = [(field, found.field(field.name)) for field in arrow_schema(spec)]
+    notes: list[str] = []
+    if spec.extra_columns == "keep":
+        plan += _beyond(spec, found, table, notes)
+    elif ignored := sorted(set(found.names) - set(spec.columns)):
+        notes.append(f"columns {ignored} are ignored, as the spec says")
+    wanted_types = {wanted.name: wanted for wanted, _ in plan}
+    problems = [
+        text + (f" ({where})" if where else "")
+        for where, schema in parts or [("", found)]
+        for got in schema
+        if got.name in wanted_types and (text := _problem(spec, wanted_types[got.name], got))
+    ]
+    if problems:
+        raise _mismatch(spec, problems)
+    absent = {name: kind for name, kind in _kept_types(table).items() if name not in wanted_types}
+    if absent:
+        notes.append(f"columns of earlier partitions, null in this one: {', '.join(absent)}")
+    fields = [(wanted.name, wanted.type) for wanted, _ in plan]
+    return ColumnPlan(spec, pa.schema([*fields, *absent.items()]), tuple(notes))
+
+
+def refuse_nulls(spec: DatasetSpec, nulls: Mapping[str, int], n_rows: int) -> None:
+    """Refuse columns that have become nullable.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+        The dataset. Up to its `max_quarantined_share` nulls are bad rows, which `validate` keeps
+        back; above it, it is the column that has changed.
+    nulls : mapping of str to int
+        Nulls by column.
+    n_rows : int
+        Rows of the day.
+
+    Raises
+    ------
+    SchemaMismatchError
+        If a column that is never null, as the contract has it, is null in too many rows.
+    """
+    problems = [
+        f"  column {name!r}: the contract says {spec.columns[name]!r}, never null; the source has "
+        f"nulls in {n_nulls} of {n_rows} rows. Write '{spec.columns[name]}?' if that is meant"
+        for name, n_nulls in nulls.items()
+        if n_nulls > spec.max_quarantined_share * n_rows and not spec.nullable(name)
+    ]
+    if problems:
+        raise _mismatch(spec, problems)
+
+
+def _mismatch(spec: DatasetSpec, problems: list[str]) -> SchemaMismatchError:
+    """Return the error that lists every column that differs."""
+    return SchemaMismatchError(
+        f"dataset {spec.name!r}: the source does not keep the contract; nothing was published. "
+        "Change the contract in the spec or mend the source:\n" + "\n".join(problems)
+    )
+
+
+def _check_names(spec: DatasetSpec, found: list[str], where: str) -> None:
+    place = f"file {where!r}" if where else "the source"
+    if missing := [name for name in spec.columns if name not in found]:
+        raise SchemaMismatchError(
+            f"dataset {spec.name!r}: {place} gives no column {missing}; the contract needs "
+            f"{sorted(spec.columns)}, there are {sorted(found)}. Nothing was published"
+        )
+    if twice := sorted({name for name in found if found.count(name) > 1}):
+        raise SchemaMismatchError(
+            f"dataset {spec.name!r}: {place} gives {twice} more than once; name each column "
+            "once. Nothing was published"
+        )
+
+
+def _beyond(
+    spec: DatasetSpec, found: pa.Schema, table: pa.Schema | None, notes: list[str]
+) -> list[tuple[pa.Field, pa.Field]]:
+    """Find the columns beyond the contract that are kept."""
+    import pyarrow as pa
+
+    known, new = _kept_types(table), []
+    kept = []
+    for field in found:
+        if field.name in spec.columns:
+            continue
+        unfit = _unfit(field)
+        kind = known.get(field.name) or lake_type(field.type, _rules(spec, field.name))
+        if unfit or kind is None:
+            why = unfit or ("no value, no type" if pa.types.is_null(field.type) else "its type")
+            notes.append(f"column {field.name!r} ({type_name(field)}) is not kept: {why}")
+            continue
+        if field.name not in known:
+            new.append(f"{field.name} ({kind})")
+        kept.append((pa.field(field.name, kind), field))
+    if new:
+        notes.append(f"new columns, kept though no contract names them: {', '.join(new)}")
+    return kept
+
+
+def _unfit(field: pa.Field) -> str:
+    if field.name in RESERVED_COLUMNS:
+        return "the lake has a column of that name"
+    if not _NAME.fullmatch(field.name):
+        return "its name is not made of a-z, 0-9 and _"
+    return _MONEY if type_name(field) == "money" else ""
+
+
+def _problem(spec: DatasetSpec, wanted: pa.Field, got: pa.Field) -> str:
+    """Tell whether a column's type alone breaks the contract."""
+    import pyarrow as pa
+
+    if type_name(got) == "money":
+        return _differs(spec, wanted, "money", _MONEY)
+    try:
+        empty = pa.schema([got]).empty_table().column(0).combine_chunks()
+        convert(empty, wanted.type, _rules(spec, wanted.name))
+    except TypeError as error:
+        return _differs(spec, wanted, type_name(got), error)
+    return ""
+
+
+def _differs(spec: DatasetSpec, wanted: pa.Field, found: str, why: object) -> str:
+    if kind := spec.columns.get(wanted.name):
+        return (
+            f"  column {wanted.name!r}: the contract says {kind!r}, the source has {found}: {why}"
+        )
+    return (
+        f"  column {wanted.name!r}, beyond the contract: the table has {wanted.type}, the source "
+        f"has {found}: {why}; or set extra_columns='ignore'"
+    )
+
+
+def _rules(spec: DatasetSpec, name: str) -> Rules:
+    return Rules(spec.convert.get(name), spec.timezone)
+
+
+def _kept_types(table: pa.Schema | None) -> dict[str, pa.DataType]:
+    """Return a table's types without their storage variants: a large string is a string."""
+    return {field.name: lake_type(field.type, Rules()) or field.type for field in table or ()}

@@ -1,0 +1,144 @@
+"""What goes wrong at a source, in this project's own errors: named, and without secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, quote_plus
+
+from mlops_tasks.exceptions import (
+    MlopsError,
+    SchemaMismatchError,
+    SourceAccessError,
+    SourceNotFoundError,
+    SourceQueryError,
+    SourceUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+__all__ = ["Failures", "attempt", "guarded"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Makes the errors of one extraction.
+
+    Attributes
+    ----------
+    dataset, conn_id, partition : str
+        What was extracted, from where, for which day.
+    contract : mapping of str to str
+        The contract's columns and types.
+    secrets : tuple of str
+        Taken out of every text, also in their URL-quoted forms.
+    """
+
+    dataset: str
+    conn_id: str
+    partition: str
+    contract: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def unavailable(self, reason: object) -> SourceUnavailableError:
+        """Return the error for a source that does not answer, or stopped to: worth a retry."""
+        return SourceUnavailableError(
+            f"dataset {self.dataset!r}: connection {self.conn_id!r} does not answer: "
+            f"{self._clean(reason)}; nothing was published. Check the connection in Airflow and "
+            "that the source is up"
+        )
+
+    def access(self, reason: object) -> SourceAccessError:
+        """Return the error for a login, right or driver that is missing."""
+        return SourceAccessError(
+            f"dataset {self.dataset!r}: connection {self.conn_id!r} cannot be used: "
+            f"{self._clean(reason)}; nothing was published. Correct the connection in Airflow, or "
+            "the rights of its user at the source"
+        )
+
+    def query(self, reason: object) -> SourceQueryError:
+        """Return the error for a query, file or table that cannot be read."""
+        return SourceQueryError(
+            f"dataset {self.dataset!r}: the source {self.conn_id!r} cannot give {self.partition}: "
+            f"{self._clean(reason)}; nothing was published. Restore the table, column or file, or "
+            "mend the source in the spec"
+        )
+
+    def not_found(self, reason: object) -> SourceNotFoundError:
+        """Return the error for files or a table that are not there."""
+        return SourceNotFoundError(
+            f"dataset {self.dataset!r}: the source {self.conn_id!r} has nothing for "
+            f"{self.partition}: {self._clean(reason)}; nothing was published. If the day is late, "
+            "run this task again once it is there; if it will never come, mark the task as success"
+        )
+
+    def value(self, column: str, wanted: object, reason: object) -> SchemaMismatchError:
+        """Return the error for a value that is not what its column is declared to hold."""
+        kind = self.contract.get(column, str(wanted))
+        return SchemaMismatchError(
+            f"dataset {self.dataset!r}: the source does not keep the contract; nothing was "
+            "published. Change the contract in the spec or mend the source:\n"
+            f"  column {column!r}: the contract says {kind!r}, a value is none: "
+            f"{self._clean(reason)}"
+        )
+
+    def content(self, path: str, reason: object) -> SourceQueryError:
+        """Return the error for a file that is not what its name says, damaged or not whole."""
+        return SourceQueryError(
+            f"dataset {self.dataset!r}, {self.partition}: file {path!r} cannot be read: "
+            f"{self._clean(reason)}; nothing was published. Have the file delivered again, or mend "
+            "the source in the spec"
+        )
+
+    def _clean(self, reason: object) -> str:
+        text = str(reason).strip()
+        for secret in self.secrets:
+            for form in {secret, quote(secret, safe=""), quote_plus(secret), quote(secret)}:
+                text = text.replace(form, "***")
+        return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
+
+
+def attempt(call: Callable[[], T], explain: Callable[[Exception], MlopsError | None]) -> T:
+    """Call, and raise what `explain` makes of an exception instead of it.
+
+    The driver's exception is not even chained: its text, or that of its causes, may hold a
+    password. What `explain` has no word for is raised as it is.
+
+    Parameters
+    ----------
+    call : callable
+        What may fail.
+    explain : callable
+        Makes an error of this project, or None.
+
+    Returns
+    -------
+    object
+        What `call` returns.
+    """
+    try:
+        return call()
+    except Exception as error:
+        failure = explain(error)
+        if failure is None:
+            raise
+    raise failure
+
+
+def guarded(items: Iterable[T], explain: Callable[[Exception], MlopsError | None]) -> Iterator[T]:
+    """Iterate as `attempt` calls.
+
+    Parameters
+    ----------
+    items : iterable
+        What may fail at any item.
+    explain : callable
+        Makes an error of this project, or None.
+    """
+    iterator = iter(items)
+    done = object()
+    while (item := attempt(lambda: next(iterator, done), explain)) is not done:
+        yield item  # type: ignore[misc]

@@ -1,0 +1,82 @@
+"""One way to open any source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tasks.source_spec import DeltaSource, FileSource, SqlSource
+from mlops_tasks.sources.connections import Database, DeltaStore, FileStore
+from mlops_tasks.sources.day import Day
+from mlops_tasks.sources.delta import read_delta
+from mlops_tasks.sources.failures import Failures
+from mlops_tasks.sources.files import read_files
+from mlops_tasks.sources.mysql import read_mysql
+from mlops_tasks.sources.postgres import has_driver, read_postgres
+from mlops_tasks.sources.rows import read_rows
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import pyarrow as pa
+
+    from mlops_tasks.sources.connections import SourceConnection
+    from mlops_tasks.sources.stream import SourceStream
+    from mlops_tasks.spec import DatasetSpec
+
+__all__ = ["open_source"]
+
+
+def open_source(
+    spec: DatasetSpec, partition: str, connection: SourceConnection, known: pa.Schema
+) -> AbstractContextManager[SourceStream]:
+    """Open one day of a dataset's source.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+        The dataset.
+    partition : str
+        The day, ``YYYY-MM-DD``.
+    connection : Database, FileStore or DeltaStore
+        Where the source is; of the kind that the spec's source needs.
+    known : Schema
+        Columns whose type is known beforehand: the contract's, then the table's others.
+
+    Returns
+    -------
+    context manager of SourceStream
+        Closed on leaving, also in the middle of the stream.
+
+    Raises
+    ------
+    SourceUnavailableError
+        If the source does not answer, or stops to while it is read: worth a retry.
+    SourceAccessError
+        If it refuses the login, or a driver is missing.
+    SourceNotFoundError
+        If the day's files or the table are not there.
+    SourceQueryError
+        If it refuses the query, or a file is damaged.
+    """
+    source, day = spec.source, Day(partition, spec.timezone or "UTC")
+    failures = Failures(
+        spec.name, source.conn_id, partition, spec.columns, secrets=connection.secrets
+    )
+    if isinstance(source, FileSource) and isinstance(connection, FileStore):
+        return read_files(source, day, connection, failures, known)
+    if isinstance(source, DeltaSource) and isinstance(connection, DeltaStore):
+        return read_delta(source, day, connection, failures)
+    if isinstance(source, SqlSource) and isinstance(connection, Database):
+        return _read_sql(source.query, day, connection, failures, known)
+    raise TypeError(f"source {type(source).__name__} cannot be read by {type(connection).__name__}")
+
+
+def _read_sql(
+    query: str, day: Day, database: Database, failures: Failures, known: pa.Schema
+) -> AbstractContextManager[SourceStream]:
+    backend = database.url.get_backend_name()
+    if backend == "postgresql" and has_driver():
+        return read_postgres(query, day, database, failures)
+    if backend in ("mysql", "mariadb"):
+        return read_mysql(query, day, database, failures, known)
+    return read_rows(query, day, database, failures, known)

@@ -1,0 +1,218 @@
+"""The rows of one committed partition, chunk by chunk, always in the same order."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlops_tasks.exceptions import DamagedTableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from mlops_tasks.lake import Commit, Lake
+
+__all__ = ["PartitionRows", "stream", "to_frame"]
+
+# Beyond it neighbouring integers are the same float.
+_EXACT_FLOAT = 2**53
+_BATCH_ROWS = 131_072
+
+
+@dataclass(slots=True)
+class PartitionRows:
+    """One partition at one version: held in memory if it fits one chunk, streamed otherwise.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where it is.
+    table : str
+        Its table.
+    commit : Commit
+        The commit that wrote it.
+    chunk_rows : int
+        Rows of a chunk; rounded down to a multiple of 8, so that chunks begin at whole bytes of
+        the marks kept per row.
+    """
+
+    lake: Lake
+    table: str
+    commit: Commit
+    chunk_rows: int
+    schema: pa.Schema = field(init=False)
+    _whole: pa.Table | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.chunk_rows = max(self.chunk_rows // 8 * 8, 8)
+        self.schema = self.lake.schema(self.table)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the partition, as committed."""
+        return self.commit.n_rows
+
+    @property
+    def n_chunks(self) -> int:
+        """Number of chunks; 1 for a small partition."""
+        return max(-(-self.n_rows // self.chunk_rows), 1)
+
+    def chunks(self, columns: Iterable[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
+        """Yield the position of the first row and the rows of every chunk, in order.
+
+        Parameters
+        ----------
+        columns : iterable of str, optional
+            Only these; the smaller the selection, the less is read.
+
+        Raises
+        ------
+        DamagedTableError
+            If a file cannot be read as it was written.
+        """
+        names = self._names(columns)
+        if self.n_chunks == 1:
+            if self._whole is None:
+                self._whole = self.lake.load(self.table, [self.commit]).combine_chunks()
+            yield 0, self._whole.select(names)
+        else:
+            yield from self._streamed(names)
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Return some columns of all rows at once, for what cannot be judged in chunks."""
+        import pyarrow as pa
+
+        tables = [chunk for _, chunk in self.chunks(names)]
+        return pa.concat_tables(tables) if len(tables) > 1 else tables[0]
+
+    def take(self, positions: Sequence[int], columns: Iterable[str] | None = None) -> pa.Table:
+        """Return the rows at ascending positions; only the rows that are asked for are kept."""
+        import numpy as np
+        import pyarrow as pa
+
+        wanted, parts, done = np.asarray(positions, np.int64), [], -1
+        pieces = self._pieces(columns)
+        while done < len(wanted):  # the rest need not be read
+            start, piece = next(pieces)
+            first, done = np.searchsorted(wanted, [start, start + piece.num_rows])
+            parts.append(piece.take(pa.array(wanted[first:done] - start)))
+        return pa.concat_tables(parts)
+
+    def _pieces(self, columns: Iterable[str] | None) -> Iterator[tuple[int, pa.Table]]:
+        """Return what `chunks` does, in pieces as they come from the files."""
+        if self.n_chunks == 1:
+            return self.chunks(columns)
+        return self._batches(self._names(columns))
+
+    def _batches(self, names: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+        import pyarrow as pa
+
+        start = 0
+        with _readable(self.table):
+            for batch in stream(self.lake, self.table, [self.commit], names):
+                yield start, pa.Table.from_batches([batch])
+                start += batch.num_rows
+
+    def _names(self, columns: Iterable[str] | None) -> list[str]:
+        return self.schema.names if columns is None else sorted(set(columns))
+
+    def _streamed(self, names: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+        import pyarrow as pa
+
+        start, held = 0, self.schema.empty_table().select(names)
+        for _, piece in self._batches(names):
+            held = pa.concat_tables([held, piece])
+            while held.num_rows >= self.chunk_rows:
+                yield start, held.slice(0, self.chunk_rows)
+                start, held = start + self.chunk_rows, held.slice(self.chunk_rows)
+        if held.num_rows:
+            yield start, held
+
+
+def stream(
+    lake: Lake, table: str, commits: Iterable[Commit], columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of commits in order, never more than a row group ahead of their use.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where they are.
+    table : str
+        The table.
+    commits : iterable of Commit
+        Of the table.
+    columns : sequence of str
+        Only these.
+    """
+    import pyarrow.dataset as ds
+
+    # Arrow's threads and buffers would read the file to its end while the first batch is judged.
+    options = ds.ParquetFragmentScanOptions(pre_buffer=False, page_checksum_verification=True)
+    yield from lake.scan(table, commits).to_batches(
+        columns=list(columns),
+        batch_size=_BATCH_ROWS,
+        batch_readahead=0,
+        fragment_readahead=0,
+        fragment_scan_options=options,
+        use_threads=False,
+    )
+
+
+def to_frame(rows: pa.Table, positions: Sequence[int] | None = None) -> pd.DataFrame:
+    """Return columns as pandas judges them, the same whatever else is in the chunk.
+
+    Parameters
+    ----------
+    rows : Table
+        Some columns.
+    positions : sequence of int, optional
+        Index of the frame; 0, 1, 2, … by default.
+
+    Returns
+    -------
+    DataFrame
+        Nulls and NaN are missing. Integers beside nulls become floats only where those are exact,
+        and days become midnights in UTC.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame({name: _series(rows.column(name)) for name in rows.column_names})
+    if not rows.column_names:  # a count of rows needs no column
+        return pd.DataFrame(index=pd.RangeIndex(rows.num_rows))
+    if positions is not None:
+        frame.index = pd.Index(positions)
+    return frame
+
+
+def _series(column: pa.ChunkedArray) -> pd.Series:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_integer(column.type) and column.null_count:
+        ends = pc.min_max(column).as_py()
+        if max(abs(ends["min"] or 0), abs(ends["max"] or 0)) > _EXACT_FLOAT:
+            exact: pd.Series = column.to_pandas(types_mapper=lambda _: pd.Int64Dtype())
+            return exact
+    if pa.types.is_date(column.type):  # else objects, which compare with nothing in a suite
+        column = pc.cast(column, pa.timestamp("us", tz="UTC"))
+    series: pd.Series = column.to_pandas()
+    return series
+
+
+@contextmanager
+def _readable(table: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedTableError(
+            f"table {table!r}: a data file cannot be read as it was written ({error}); restore "
+            "the file, or ingest the partition again"
+        ) from error

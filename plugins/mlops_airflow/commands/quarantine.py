@@ -1,0 +1,94 @@
+"""``mlops quarantine``: let rows back in that were kept back, after a fix."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from mlops_airflow.commands.lake import connect
+
+if TYPE_CHECKING:
+    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.validation import Readmission
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Rows that were kept back.", no_args_is_help=True)
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the model projects; Airflow's Dag folder by default."),
+]
+
+
+@app.callback()
+def quarantine() -> None:
+    """Rows that were kept back."""
+    connect()
+
+
+@app.command()
+def readmit(
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    partition: Annotated[str, typer.Option(help="The day, YYYY-MM-DD.")],
+    dags: Folder = None,
+) -> None:
+    """Validate a day again with what its suite and contract say now, and publish what passes."""
+    from mlops_airflow.hooks.database import LedgerHook
+    from mlops_airflow.hooks.lake import LakeHook
+    from mlops_airflow.projects import find_dataset
+    from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.ingestion import raw_table
+    from mlops_tasks.validation import readmit as validate_again
+    from mlops_tasks.validation import validation_evidence
+
+    ledger = LedgerHook().get_ledger()
+    try:
+        spec = find_dataset(dataset, dags)
+        done = validate_again(
+            spec,
+            partition,
+            raw_table=raw_table(spec),
+            lake=LakeHook().get_conn(),
+            token=ledger.next_token(),
+            known_at=datetime.now(UTC).date().isoformat(),
+        )
+    except MlopsError as error:
+        _fail(str(error))
+    evidence = {"n_before": done.n_before, "n_readmitted": done.n_readmitted}
+    ledger.record(
+        # Not a "validation": the next run of the Dag then sees news, and tells everyone downstream.
+        model=spec.name,
+        kind="readmission",
+        key=partition,
+        evidence={**validation_evidence(done.result), **evidence},
+        dag_run="mlops quarantine readmit",
+    )
+    _show(spec, done)
+
+
+def _show(spec: DatasetSpec, done: Readmission) -> None:
+    say = Console(soft_wrap=True).print
+    published = done.result.published
+    back = f"{done.n_readmitted} of {done.n_before} rows readmitted"
+    say(f"{spec.name} {published.partition}: {back}")
+    say(f"Published {published.n_rows} rows as {published.table} version {published.version}")
+    if done.result.n_quarantined:
+        say(f"Still kept back: {done.result.n_quarantined} rows")
+        for reason, n_rows in sorted(done.still.items()):
+            say(f"  {n_rows} × {reason}", markup=False)
+    say(f"Report: {done.result.report}", markup=False)
+    say(
+        f"Models do not know yet: trigger {spec.name}.ingest with the partition key "
+        f"{published.partition} to start what depends on it.",
+        markup=False,
+    )
+
+
+def _fail(text: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"mlops: {text}", markup=False)
+    raise typer.Exit(1)

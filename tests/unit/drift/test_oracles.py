@@ -1,0 +1,92 @@
+"""Values of Evidently 0.7 and NannyML 0.13, written by ``benchmarks._drift_quality.oracles``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks._drift_quality.oracles import ORACLES, samples
+from mlops_tasks.drift import measures
+from tests.unit.drift.samples import column, texts
+
+FROZEN = json.loads(ORACLES.read_text(encoding="utf-8"))
+SAMPLES = samples()
+NUMBERS = [name for name in SAMPLES if name != "letters"]
+
+
+def profiles(name: str) -> tuple[Any, Any]:
+    if name == "letters":
+        return tuple(texts(str(value) for value in side) for side in SAMPLES[name])  # type: ignore[return-value]
+    return tuple(column(side) for side in SAMPLES[name])  # type: ignore[return-value]
+
+
+def inner(edges: list[float]) -> list[float]:
+    """NumPy's bins hold their lower edge, ours their upper: one step down is the same cut."""
+    return np.nextafter(edges[1:-1], -np.inf).tolist()
+
+
+def test_every_sample_has_its_oracle() -> None:
+    assert {peer: sorted(found) for peer, found in FROZEN.items()} == {
+        "evidently": sorted(SAMPLES),
+        "nannyml": sorted(SAMPLES),
+    }
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_evidently_on_numbers(name: str) -> None:
+    old, new = profiles(name)
+    frozen = FROZEN["evidently"][name]
+    values, edges = frozen["values"], inner(frozen["edges"])
+    # A sketch of 512 points, over 12 or so bins, some of them nearly empty.
+    assert measures.wasserstein_distance(old, new) == pytest.approx(values["wasserstein"], abs=0.01)
+    natural = measures.jensen_shannon_distance(old, new, bins=edges) * np.sqrt(np.log(2))
+    assert natural == pytest.approx(values["jensenshannon"], abs=0.01)
+    # They put a share of 0.0001 into an empty bin, we half a row into each.
+    index = measures.population_stability_index(old, new, bins=edges)
+    assert index == pytest.approx(values["psi"], abs=0.02)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_nannyml_on_numbers(name: str) -> None:
+    old, new = profiles(name)
+    frozen = FROZEN["nannyml"][name]
+    values, edges = frozen["values"], frozen["edges"]
+    tolerance = 1 / 512 + old.rank_error + new.rank_error
+    assert measures.kolmogorov_smirnov_statistic(old, new) == pytest.approx(
+        values["kolmogorov_smirnov"], abs=tolerance
+    )
+    # Theirs is in the column's unit, ours in standard deviations.
+    moved = measures.wasserstein_distance(old, new) * np.sqrt(old.variance)
+    assert moved == pytest.approx(values["wasserstein"], abs=0.015)
+    cuts = np.nextafter(edges, -np.inf).tolist()  # what lies outside has bins of its own
+    assert measures.jensen_shannon_distance(old, new, bins=cuts) == pytest.approx(
+        values["jensen_shannon"], abs=0.02
+    )
+
+
+def test_both_on_categories() -> None:
+    old, new = profiles("letters")
+    distance = measures.jensen_shannon_distance(old, new)
+    assert distance == pytest.approx(FROZEN["nannyml"]["letters"]["values"]["jensen_shannon"])
+    natural = distance * np.sqrt(np.log(2))
+    assert natural == pytest.approx(FROZEN["evidently"]["letters"]["values"]["jensenshannon"])
+
+
+def test_evidentlys_index_but_for_what_it_puts_into_empty_cells() -> None:
+    """They put a share of 0.0001 into an empty cell, we half a row into each: compared without."""
+    old, new = SAMPLES["letters"]
+    value = FROZEN["evidently"]["letters"]["values"]["psi"]
+    categories = np.unique(new)
+    p, q = (np.array([np.mean(side == c) for c in categories]) for side in (old, new))
+    theirs = np.where(p == 0, 0.0001, p)
+    assert float(np.sum((theirs - q) * np.log(theirs / q))) == pytest.approx(value)
+    filled = p > 0
+    common = float(np.sum((p - q)[filled] * np.log(p[filled] / q[filled])))
+    shared = [texts(str(v) for v in side if v in categories[filled]) for side in (old, new)]
+    q = q[filled] / q[filled].sum()
+    exact = float(np.sum((p[filled] - q) * np.log(p[filled] / q)))
+    assert measures.population_stability_index(*shared) == pytest.approx(exact, rel=0.02)
+    assert common < value

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from mlops_tasks.drift.baseline import Baseline
+from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift.heatmap import draw_heatmap
+from mlops_tasks.drift.page import heat_table, render_page
+from mlops_tasks.drift.report import DriftReport
+from mlops_tasks.exceptions import PartitionNotFoundError
+from tests.unit.drift.samples import day, month, profile
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[DriftReport]:
+    random = np.random.default_rng(1)
+    january = month(random)
+    weights = {"x": 2.0, "z": 1.0, "kind": 0.0}
+    days = [day(random), day(random, 40), day(random, shift=2.0, spare=0.2)]
+    found = [
+        detect_drift(january, one, window=f"2013-02-0{i}", importance=weights)
+        for i, one in enumerate(days, start=1)
+    ]
+    evil = "<script>alert(1)</script>"
+    hostile = replace(found[2].columns[0], name=evil)
+    return [*found[:2], replace(found[2], columns=(hostile, *found[2].columns))]
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in {"meta", "path", "rect", "br"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_loads_nothing(reports: list[DriftReport]) -> None:
+    page = render_page(reports, title="Drift of flights")
+    tags = Tags()
+    tags.feed(page)
+    assert not tags.open
+    names = {tag for tag, _ in tags.seen}
+    assert not names & {"script", "link", "img", "iframe", "object"}
+    addresses = [v for _, a in tags.seen for k, v in a.items() if k in {"src", "href", "action"}]
+    assert addresses
+    assert all(address and address.startswith("#column-") for address in addresses)
+    assert not re.search(r"https?:|@import|url\(", page)
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_names_from_the_data_are_only_text(reports: list[DriftReport]) -> None:
+    page = render_page(reports)
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_page_tells_answer_evidence_and_days(reports: list[DriftReport]) -> None:
+    page = render_page(reports)
+    assert '<span class="answer drift">drift</span>' in page
+    assert "cannot alarm: the model hardly uses it" in page
+    assert page.count('<th scope="col">') == 3
+    assert page.count("<svg") == len(reports[2].columns)
+    for wanted in ("2013-02-02", "in new categories: C", "alarm above", "wasserstein distance"):
+        assert wanted in page
+    assert 'tabindex="0"' in page
+
+
+def test_pages_of_one_quiet_and_one_small_day(reports: list[DriftReport]) -> None:
+    quiet = render_page(reports[:1])
+    assert "Nothing that chance and the reference" in quiet
+    assert "Day by day" not in quiet
+    small = render_page(reports[:2])
+    assert '<span class="answer few">too few rows to tell</span>' in small
+
+
+def test_a_page_of_what_cannot_be_drawn() -> None:
+    old, new = (profile(x=np.full(500, v), y=np.full(500, np.nan)) for v in (1.0, 2.0))
+    page = render_page([detect_drift(Baseline(old), replace(new, n_rows=500), window="today")])
+    assert "No values to draw." in page
+    assert "unbounded" in page
+
+
+def test_cells_carry_their_meaning_in_words(reports: list[DriftReport]) -> None:
+    names, rows = heat_table(reports)
+    cells = dict(zip(names, rows, strict=True))
+    first, second, third = cells["x"]
+    assert (first.shade < 3, second.shade, third.shade >= 3) == (True, -1, True)
+    assert third.is_alarm
+    assert "2013-02-03: percentiles" in third.text
+    assert "too few rows" in second.text
+    assert cells["<script>alert(1)</script>"][0].shade == -2
+    kind = cells["kind"][2]
+    assert (kind.is_alarm, "hardly uses it" in kind.text) == (False, True)
+    assert names[0] in {"x", "<script>alert(1)</script>"}
+
+
+def test_the_heatmap_is_a_picture(reports: list[DriftReport]) -> None:
+    drawn = draw_heatmap(reports)
+    assert drawn.startswith(b"\x89PNG")
+    width, height = (int.from_bytes(drawn[i : i + 4], "big") for i in (16, 20))
+    assert width > 200
+    assert height > 150
+    many = tuple(replace(reports[0].columns[0], name=f"column {i}") for i in range(60))
+    crowd = draw_heatmap([replace(reports[0], columns=many)] * 26)
+    assert int.from_bytes(crowd[16:20], "big") > width
+
+
+def test_nothing_to_show_is_an_error() -> None:
+    with pytest.raises(PartitionNotFoundError, match="no drift report to show"):
+        render_page([])

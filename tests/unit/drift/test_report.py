@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlops_tasks.drift.baseline import Baseline
+from mlops_tasks.drift.decision import Answer, Evidence, Picture
+from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift.report import DriftReport, _plain
+from mlops_tasks.drift.wording import draw, say, short_number
+from tests.unit.drift.samples import column, day, month, profile, texts
+
+
+@pytest.fixture(scope="module")
+def january() -> Baseline:
+    return month(np.random.default_rng(1))
+
+
+def moved(january: Baseline) -> DriftReport:
+    return detect_drift(
+        january, day(np.random.default_rng(2), shift=0.7, spare=0.1), window="today"
+    )
+
+
+def test_a_report_survives_json(january: Baseline) -> None:
+    report = moved(january)
+    raw = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    assert DriftReport.from_json(raw) == report
+    assert raw["answer"] == "drift"
+    assert raw["columns"][0]["answer"] == "drift"
+    assert _plain(float("nan")) is None
+
+
+def test_the_lines_say_what_moved_and_what_it_rests_on(january: Baseline) -> None:
+    lines = moved(january).lines
+    assert lines[0] == "today against January: drift in 2 of 4 columns (x, kind)"
+    assert any("new categories: C" in line and "alarm above" in line for line in lines)
+    assert any(line.startswith("  x: mean ") for line in lines)
+    assert lines[-1].startswith("  500 rows against 15000 (30 days); any false alarm of 10")
+
+
+def test_the_lines_of_quiet_and_of_small_days(january: Baseline) -> None:
+    quiet = detect_drift(january, day(np.random.default_rng(4)), window="today")
+    assert quiet.lines[0] == "today against January: no drift in 4 columns"
+    few = detect_drift(january, day(np.random.default_rng(4), 50), window="today")
+    assert few.lines[0] == "today against January: too few rows to tell (50 rows)"
+    assert len(few.lines) == 2
+    alone = detect_drift(Baseline(january.whole), day(np.random.default_rng(4)), window="today")
+    assert "no days of its own" in alone.lines[-1]
+
+
+def test_a_broken_schema_is_told(january: Baseline) -> None:
+    random = np.random.default_rng(5)
+    report = detect_drift(january, profile(x=random.normal(size=500)), window="today")
+    assert report.headline == "today against January: schema changed: gone: at, kind, z"
+    both = detect_drift(january, profile(x=random.normal(1, 1, 500)), window="today")
+    assert both.headline.endswith("drift in 1 of 1 columns (x); schema changed: gone: at, kind, z")
+
+
+def test_ignored_small_and_many_columns_are_told(january: Baseline) -> None:
+    report = detect_drift(
+        january,
+        day(np.random.default_rng(6), shift=0.7),
+        window="today",
+        importance={"x": 0.0, "z": 1.0, "kind": 1.0},
+    )
+    assert any("no alarm: the model hardly uses it" in line for line in report.lines)
+    first = moved(january).columns[0]
+    few = replace(first, name="few", answer=Answer.TOO_FEW)
+    many = replace(report, columns=(*(replace(first, name=f"c{i}") for i in range(12)), few))
+    assert "  and 2 more" in many.lines
+    assert "  too few rows to tell: few" in many.lines
+
+
+def test_an_unbounded_effect_is_told() -> None:
+    old, new = (profile(x=np.full(500, value)) for value in (1.0, 2.0))
+    lines = detect_drift(Baseline(old), new, window="today").lines
+    assert any("mean 1 → 2 [level effect unbounded" in line for line in lines)
+
+
+def test_words_for_each_aspect() -> None:
+    old, new = column([0.0, 1.0, 2.0, 3.0]), column([2.0, 3.0, 4.0, 5.0])
+    assert say("level", old, new) == "mean 1.5 → 3.5 (+1.79 standard deviations)"
+    assert say("shape", old, new) == "percentiles 10th 0 → 2, 50th 1 → 3, 90th 3 → 5"
+    assert say("missing", old, column([1.0, None])) == "missing 0 % → 50 %"
+    letters = texts("aab")
+    assert say("shares", letters, texts("abb")) == "shares a 66.7 % → 33.3 %, b 33.3 % → 66.7 %"
+    assert say("unseen", letters, letters) == "0 % of the rows in new categories"
+    many = texts([*"vwxyz", "n" * 60])
+    told = say("unseen", letters, many)
+    assert told.startswith("100 % of the rows in new categories: nnnn")
+    assert told.endswith("…, v, w and 3 more")
+    assert say("missing", texts([None, *"a" * 999]), letters) == "missing 0.1 % → 0 %"
+
+
+def test_pictures_of_numbers() -> None:
+    random = np.random.default_rng(7)
+    old, new = column(random.normal(size=900)), column(random.normal(1, 1, 900))
+    picture = draw(old, new)
+    assert picture.is_ordered
+    assert len(picture.labels) == len(picture.reference) == len(picture.current) == 25
+    assert sum(picture.reference) == pytest.approx(1, abs=1e-3)
+    nothing = column(pa.array([None], pa.float64()))
+    assert draw(nothing, nothing) == Picture((), (), (), is_ordered=True)
+    assert draw(old, nothing).current == ()
+    assert draw(nothing, new).reference == ()
+    assert len(draw(column([1.0, 1.0]), column([1.0])).labels) == 2
+    times = column(pa.array([0, 86_400_000_000], pa.timestamp("us")))
+    assert draw(times, times).labels[-1].startswith("above 1970-01-0")
+
+
+def test_pictures_of_categories() -> None:
+    picture = draw(texts("aab"), texts("abc"))
+    assert picture.labels == ("a", "b", "c")
+    assert picture.reference == pytest.approx((2 / 3, 1 / 3, 0), abs=1e-4)
+    crowd = draw(texts("abcdefghijklmnop"), texts("a"))
+    assert (len(crowd.labels), crowd.labels[-1]) == (13, "4 more")
+    assert crowd.reference[-1] == pytest.approx(4 / 16)
+    uncounted = draw(texts("ab"), texts(f"{i:05d}" for i in range(5000)))
+    assert (uncounted.labels, uncounted.current) == (("a", "b", "(other)"), (0.0, 0.0, 1.0))
+
+
+def test_an_unknown_kind_of_change_does_not_alarm() -> None:
+    assert Evidence("level", 0.1, 0.2, False, "").severity == pytest.approx(0.5)
+    assert short_number(-2_500_000.0) == "-2.5e+06"
