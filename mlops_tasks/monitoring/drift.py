@@ -78,7 +78,7 @@ def measure_drift(
             f"model {spec.name!r}: {partition} has no profile of its predictions; run "
             f"{spec.name}.score for it"
         )
-    window = _Window(spec, champion, first, partition, list(days.values()))
+    window = _Window(spec, champion, min(days), partition, list(days.values()))
     report = window.compare(_references(window, lake, tracking), _importance(champion, tracking))
     return MonitorResult(
         first=first,
@@ -110,7 +110,7 @@ class _Window:
     ) -> DriftReport:
         """Compare inputs, and predictions, and make one report of both."""
         features, scores = references
-        name = f"{self.first} to {self.last}"
+        name = self.last if self.first == self.last else f"{self.first} to {self.last}"
         limits = self.spec.drift
         # Importance ranks, it silences nothing: a model may hardly use a feature on the days of its
         # evaluation and go astray on values that it has never seen.

@@ -23,7 +23,7 @@ def heatmap(
     first: Annotated[
         str, typer.Option(help="First day; the very first by default.")
     ] = "0001-01-01",
-    last: Annotated[str, typer.Option(help="Last day; today by default.")] = "",
+    last: Annotated[str, typer.Option(help="Last day; all by default.")] = "9999-12-31",
 ) -> None:
     """Draw every feature and the score by day: how far each was from its reference."""
     from mlops_airflow.hooks.lake import LakeHook

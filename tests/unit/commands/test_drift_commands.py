@@ -1,0 +1,62 @@
+"""``mlops drift heatmap`` as a person types it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner
+
+from mlops_airflow.commands import drift as commands
+from mlops_tasks.drift.baseline import Baseline
+from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.profiles import Profile
+from mlops_tasks.reports import write_report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops_tasks.lake import Lake
+
+DAYS = ("2024-03-01", "2024-03-02", "2024-03-03")
+
+
+@pytest.fixture(autouse=True)
+def measured(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the reports of three days in the lake."""
+    place = json.dumps({"conn_type": "file", "extra": {"path": str(lake.root)}})
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE_DEFAULT", place)
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "no stack"))
+    rows = pa.table({"x": np.random.default_rng(1).normal(size=500)})
+    profile = Profile.of(rows.to_batches(), rows.schema)
+    for version, day in enumerate(DAYS):
+        report = detect_drift(Baseline.of([profile]), profile, window=day)
+        write_report(lake, "m__predictions", day, str(version), "", report.as_json())
+
+
+def call(*words: str) -> tuple[int, str]:
+    # A group of one command would otherwise be called without its name.
+    done = CliRunner().invoke(commands.app, ["heatmap", *words])
+    return done.exit_code, " ".join(done.output.split())
+
+
+def test_all_days_are_drawn_unless_some_are_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "drift.png"
+    assert call("m", str(file))[0] == 0
+    assert file.read_bytes().startswith(b"\x89PNG")
+    assert "2 days in" in call("m", str(file), "--first", DAYS[1])[1]
+    assert "1 days in" in call("m", str(file), "--last", DAYS[0])[1]
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [("other", "there is no drift report to show"), ("../x", "name '../x' is not allowed")],
+)
+def test_a_model_without_reports_is_an_error(tmp_path: Path, model: str, message: str) -> None:
+    file = tmp_path / "drift.png"
+    code, said = call(model, str(file))
+    assert (code, file.exists()) == (1, False)
+    assert message in said
