@@ -23,7 +23,10 @@ demo: $(STAMP) ## run the whole loop on real flights, then keep the UI up (EXIT=
 	@$(BIN)/python -m demo $(if $(filter-out 0,$(EXIT)),--exit)
 
 test: check ## static checks, then every test
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest -n logical --maxprocesses=8 --dist=loadfile --ignore=tests/system \
+	  --cov --cov-report=
+	@# Alone: these boot whole stacks and servers, and measure time and memory.
+	@$(BIN)/python -m pytest tests/system --cov --cov-append --cov-report=term
 
 check: $(STAMP) ## static checks only: lint, format, types, layers
 	@$(BIN)/ruff check .
