@@ -12,36 +12,29 @@ Each peer runs in a virtual environment of its own, made from its pinned require
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from benchmarks._drift_quality.measuring import PLANS, QUICK_PLANS, measure
 from benchmarks._drift_quality.real_days import judge_real_days
 from benchmarks._drift_quality.report import quality_report
+from benchmarks._shared.console import console, say
 from benchmarks._shared.results import RESULTS
-
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-STARTED = time.monotonic()
-ENVIRONMENTS = Path(tempfile.gettempdir()) / "mlops-benchmark-peers"
 
 
 def main(
     *,
     quick: Annotated[bool, typer.Option(help="A few draws; RESULTS.md stays.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write JSON.")] = None,
-    environments: Annotated[Path, typer.Option(help="Where the peers live.")] = ENVIRONMENTS,
 ) -> None:
     """Measure the quality of drift detection; exits 0 also where a figure falls short."""
     plans = QUICK_PLANS if quick else PLANS
     folder = Path(tempfile.mkdtemp(prefix="mlops-benchmark-"))
     try:
-        measured = measure(folder, environments, plans, say)
+        measured = measure(folder, plans, say)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     say("Real days")
@@ -51,12 +44,6 @@ def main(
         report.write_section(RESULTS)
     if json_file is not None:
         report.write_json(json_file)
-
-
-def say(text: str) -> None:
-    """Print a line with the time it came."""
-    elapsed = int(time.monotonic() - STARTED)
-    console.print(f"{elapsed // 60:3d}:{elapsed % 60:02d}  {text}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

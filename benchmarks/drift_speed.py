@@ -1,29 +1,24 @@
 """How fast drift is: profile and drift of two samples, side by side with peers, in one run.
 
 Each contender runs in a fresh process, in turn, in an environment of its own that is made from
-`_drift/requirements` the first time. The floor is the bare loop of KLL sketches and counts over the
-same Parquet files. Ours does the whole job in its pass: counts by kind, moments, quantiles,
+`_shared/requirements` the first time. The floor is the bare loop of KLL sketches and counts over
+the same Parquet files. Ours does the whole job in its pass: counts by kind, moments, quantiles,
 frequent values, distinct counts, text lengths, correlations of all pairs, then drift.
 """
 
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from benchmarks._drift.measure import N_DAYS, PEERS, Plan, measure
 from benchmarks._drift.report import speed_report
+from benchmarks._shared.console import console, say
 from benchmarks._shared.results import RESULTS
-
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-STARTED = time.monotonic()
 
 
 def main(
@@ -50,12 +45,6 @@ def main(
         report.write_section(RESULTS)
     if json_file is not None:
         report.write_json(json_file)
-
-
-def say(text: str) -> None:
-    """Print a line with the time it came."""
-    elapsed = int(time.monotonic() - STARTED)
-    console.print(f"{elapsed // 60:3d}:{elapsed % 60:02d}  {text}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from enum import StrEnum
 from importlib import import_module
@@ -19,17 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from benchmarks._lake.plan import Plan
+from benchmarks._shared.console import console, say
 from benchmarks._shared.machine import load_average, machine
 from benchmarks._shared.results import RESULTS, Report
 
 if TYPE_CHECKING:
     from benchmarks._shared.figures import Figure
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-STARTED = time.monotonic()
 PACKAGES = ("deltalake", "pandas", "pyarrow")
 
 
@@ -89,12 +86,6 @@ def measured(part: Part, plan: Plan) -> Report:
     figures: list[Figure] = import_module(f"benchmarks._lake.{part}").figures(plan)
     load = {"before": before, "after": load_average()}
     return Report(f"lake_{part}", machine(PACKAGES), load, figures, notes=plan.notes)
-
-
-def say(text: str) -> None:
-    """Print a line with the time it came."""
-    elapsed = int(time.monotonic() - STARTED)
-    console.print(f"{elapsed // 60:3d}:{elapsed % 60:02d}  {text}", markup=False, soft_wrap=True)
 
 
 def _terminated(signum: int, frame: object) -> NoReturn:

@@ -25,21 +25,17 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from benchmarks._orchestration.clone import time_to_first_champion
 from benchmarks._orchestration.measure import Bench, Plan
 from benchmarks._orchestration.report import champion_report, orchestration_report
+from benchmarks._shared.console import console, say
 from benchmarks._shared.machine import load_average
 from benchmarks._shared.results import RESULTS, Report
-
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-STARTED = time.monotonic()
 
 
 def main(
@@ -78,12 +74,6 @@ def main(
     if json_file is not None:
         Report.joined(reports).write_json(json_file)
     shutil.rmtree(folder)
-
-
-def say(text: str) -> None:
-    """Print a line with the time it came."""
-    elapsed = int(time.monotonic() - STARTED)
-    console.print(f"{elapsed // 60:3d}:{elapsed % 60:02d}  {text}", markup=False, soft_wrap=True)
 
 
 def _first_champion(plan: Plan) -> Report:

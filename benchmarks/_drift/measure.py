@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks._drift.data import daily_table, write_samples
-from benchmarks._drift.environments import environment_of
 from benchmarks._shared.figures import Samples
 from benchmarks._shared.machine import ROOT, load_average
+from benchmarks._shared.peers import environment_of
 from mlops_tasks.profiles import Profile
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks._drift_quality.draws import Plan, Scores
-from benchmarks._drift_quality.environments import make_environment, start_module
 from benchmarks._drift_quality.population import month_of_flights
+from benchmarks._drift_quality.programs import start_module
 from benchmarks._shared.machine import load_average
+from benchmarks._shared.peers import environment_of
 
 if TYPE_CHECKING:
     import subprocess
@@ -56,17 +57,13 @@ class Measured:
     said: dict[str, list[str]] = field(default_factory=dict)
 
 
-def measure(
-    folder: Path, environments: Path, plans: Sequence[Plan], say: Callable[[str], None]
-) -> Measured:
+def measure(folder: Path, plans: Sequence[Plan], say: Callable[[str], None]) -> Measured:
     """Let all methods judge the same draws; Evidently on one core, the others on another.
 
     Parameters
     ----------
     folder : Path
         For the month and the scores.
-    environments : Path
-        For the peers' virtual environments.
     plans : sequence of Plan
         What to draw.
     say : callable
@@ -85,8 +82,8 @@ def measure(
     say("Environments of the peers")
     pythons = {
         OURS: Path(sys.executable),
-        EVIDENTLY: make_environment(environments, "evidently"),
-        NANNYML: make_environment(environments, "nannyml"),
+        EVIDENTLY: environment_of("evidently"),
+        NANNYML: environment_of("nannyml"),
     }
     measured = Measured()
     measured.load["before"] = load_average()

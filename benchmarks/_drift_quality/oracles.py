@@ -2,7 +2,7 @@
 
 ::
 
-    python -m benchmarks._drift_quality.oracles [--environments FOLDER]
+    python -m benchmarks._drift_quality.oracles
 
 runs the peers in their own environments and writes ``tests/unit/drift/oracles.json``. Samples
 come from `samples`, which the tests call too, so that both see the same rows.
@@ -97,13 +97,13 @@ def nannyml_values() -> dict[str, Any]:
     return found
 
 
-def _write(environments: Path) -> None:
-    from benchmarks._drift_quality.environments import make_environment, start_module
+def _write() -> None:
+    from benchmarks._drift_quality.programs import start_module
+    from benchmarks._shared.peers import environment_of
 
     found: dict[str, Any] = {}
     for peer in ("evidently", "nannyml"):
-        python = make_environment(environments, peer)
-        output, _ = start_module(python, "oracles", ["--peer", peer]).communicate()
+        output, _ = start_module(environment_of(peer), "oracles", ["--peer", peer]).communicate()
         found[peer] = json.loads(output.splitlines()[-1])
     ORACLES.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
@@ -113,6 +113,4 @@ if __name__ == "__main__":
         ask = {"evidently": evidently_values, "nannyml": nannyml_values}[sys.argv[2]]
         print(json.dumps(ask()))
     else:
-        from benchmarks.drift_quality import ENVIRONMENTS
-
-        _write(Path(sys.argv[2]) if sys.argv[1:2] == ["--environments"] else ENVIRONMENTS)
+        _write()

@@ -4,6 +4,7 @@ from mlops_tasks.lake.commits import Commit
 from mlops_tasks.lake.files import DataFile
 from mlops_tasks.lake.maintenance import Optimized, Vacuumed, optimize, vacuum
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
+from mlops_tasks.lake.streaming import stream_rows
 from mlops_tasks.lake.table import Lake
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "Vacuumed",
     "check_partition",
     "optimize",
+    "stream_rows",
     "vacuum",
 ]

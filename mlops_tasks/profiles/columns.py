@@ -21,8 +21,52 @@ if TYPE_CHECKING:
 __all__ = ["CategoryProfile", "ColumnProfile", "NumericProfile", "TimeProfile"]
 
 
+class _Ordered:
+    """What numbers and times have in common: moments, and a summary of their order."""
+
+    __slots__ = ()
+
+    moments: Moments
+    sketch: Quantiles
+
+    @property
+    def n_finite(self) -> int:
+        """Rows with a finite number, or with a time."""
+        return self.moments.n
+
+    @property
+    def mean(self) -> float:
+        """Mean of these values; NaN of none."""
+        return self.moments.mean if self.moments.n else float("nan")
+
+    @property
+    def variance(self) -> float:
+        """Mean squared distance of these values from their mean; NaN of none."""
+        return self.moments.second / self.moments.n if self.moments.n else float("nan")
+
+    @property
+    def rank_error(self) -> float:
+        """Largest error of `cdf`, in share of these values."""
+        return self.sketch.rank_error
+
+    def cdf(self, x: npt.ArrayLike) -> Floats:
+        """Return the share of these values that are at most x.
+
+        Parameters
+        ----------
+        x : array-like of float
+            In the column's own unit; times are microseconds since 1970 in UTC.
+
+        Returns
+        -------
+        array of float64
+            In [0, 1], off by `rank_error` at most; NaN for NaN, and when there are no values.
+        """
+        return self.sketch.cdf(x)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class NumericProfile:
+class NumericProfile(_Ordered):
     """Numbers: integers, floats and decimals, all as doubles.
 
     Attributes
@@ -54,31 +98,11 @@ class NumericProfile:
     kind: ClassVar[Literal["numeric"]] = "numeric"
 
     @property
-    def n_finite(self) -> int:
-        """Rows with a finite number."""
-        return self.moments.n
-
-    @property
-    def mean(self) -> float:
-        """Mean of the finite values; NaN of none."""
-        return self.moments.mean if self.moments.n else float("nan")
-
-    @property
-    def variance(self) -> float:
-        """Mean squared distance of the finite values from their mean; NaN of none."""
-        return self.moments.second / self.moments.n if self.moments.n else float("nan")
-
-    @property
     def skew(self) -> float:
         """Third standardised moment of the finite values; NaN when they do not vary."""
         if not self.variance > 0:
             return float("nan")
         return float(self.moments.third / self.moments.n / self.variance**1.5)
-
-    @property
-    def rank_error(self) -> float:
-        """Largest error of `cdf`, in share of the finite values."""
-        return self.sketch.rank_error
 
     def quantiles(self, q: npt.ArrayLike) -> Floats:
         """Return the values below or at which the shares q of the finite values lie.
@@ -95,24 +119,9 @@ class NumericProfile:
         """
         return _between(self.sketch.quantiles(q), q, self.minimum, self.maximum)
 
-    def cdf(self, x: npt.ArrayLike) -> Floats:
-        """Return the share of finite values that are at most x.
-
-        Parameters
-        ----------
-        x : array-like of float
-            In the column's own unit.
-
-        Returns
-        -------
-        array of float64
-            In [0, 1], off by `rank_error` at most; NaN for NaN, and when there are no values.
-        """
-        return self.sketch.cdf(x)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TimeProfile:
+class TimeProfile(_Ordered):
     """Timestamps and dates, as microseconds since 1970 in UTC; without a zone, UTC is taken.
 
     Attributes
@@ -136,26 +145,6 @@ class TimeProfile:
 
     kind: ClassVar[Literal["time"]] = "time"
 
-    @property
-    def n_finite(self) -> int:
-        """Rows with a time."""
-        return self.moments.n
-
-    @property
-    def mean(self) -> float:
-        """Mean moment in microseconds; NaN of none."""
-        return self.moments.mean if self.moments.n else float("nan")
-
-    @property
-    def variance(self) -> float:
-        """Mean squared distance from the mean, in microseconds squared; NaN of none."""
-        return self.moments.second / self.moments.n if self.moments.n else float("nan")
-
-    @property
-    def rank_error(self) -> float:
-        """Largest error of `cdf`, in share of the times."""
-        return self.sketch.rank_error
-
     def quantiles(self, q: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Return the moments at or before which the shares q of the times lie.
 
@@ -177,21 +166,6 @@ class TimeProfile:
         return np.where(
             np.asarray(q) == 0, self.minimum, np.where(np.asarray(q) == 1, self.maximum, found)
         )
-
-    def cdf(self, x: npt.ArrayLike) -> Floats:
-        """Return the share of times that are at most x.
-
-        Parameters
-        ----------
-        x : array-like of int
-            Microseconds since 1970 in UTC.
-
-        Returns
-        -------
-        array of float64
-            In [0, 1], off by `rank_error` at most; NaN when there are no times.
-        """
-        return self.sketch.cdf(x)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

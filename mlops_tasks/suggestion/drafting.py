@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EmptyPartitionError
+from mlops_tasks.lake import stream_rows
 from mlops_tasks.suggestion.columns import ColumnFacts, contract_type
-from mlops_tasks.suggestion.keys import find_key, row_groups
+from mlops_tasks.suggestion.keys import find_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,7 +137,7 @@ def _look(lake: Lake, table: str, commits: Sequence[Commit]) -> tuple[list[Colum
             facts.append(ColumnFacts(field.name, kind))
     names = [f.name for f in facts]
     for commit in commits:
-        for rows in row_groups(lake, table, commit, names):
+        for rows in stream_rows(lake, table, [commit], names):
             for fact in facts:
                 fact.add(rows.column(fact.name))
         for fact in facts:

@@ -6,19 +6,17 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.digest import row_hashes
+from mlops_tasks.lake import stream_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    import pyarrow as pa
+    from collections.abc import Iterable, Sequence
 
     from mlops_tasks.lake import Commit, Lake
     from mlops_tasks.suggestion.columns import ColumnFacts
 
-__all__ = ["find_key", "row_groups"]
+__all__ = ["find_key"]
 
 _MAX_PARTS = 10
-_BATCH_ROWS = 131_072
 
 
 def find_key(
@@ -54,39 +52,8 @@ def find_key(
     return ()
 
 
-def row_groups(
-    lake: Lake, table: str, commit: Commit, columns: Sequence[str]
-) -> Iterator[pa.Table]:
-    """Yield the rows of a partition, a row group at a time and none ahead.
-
-    Parameters
-    ----------
-    lake : Lake
-        Where it is.
-    table : str
-        Its table.
-    commit : Commit
-        Its commit.
-    columns : sequence of str
-        Only these.
-    """
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-
-    options = ds.ParquetFragmentScanOptions(pre_buffer=False, page_checksum_verification=True)
-    for batch in lake.scan(table, [commit]).to_batches(
-        columns=list(columns),
-        batch_size=_BATCH_ROWS,
-        batch_readahead=0,
-        fragment_readahead=0,
-        fragment_scan_options=options,
-        use_threads=False,
-    ):
-        yield pa.Table.from_batches([batch])
-
-
 def _tells_apart(lake: Lake, table: str, commit: Commit, columns: tuple[str, ...]) -> bool:
     import numpy as np
 
-    parts = [row_hashes(rows) for rows in row_groups(lake, table, commit, columns)]
+    parts = [row_hashes(rows) for rows in stream_rows(lake, table, [commit], columns)]
     return not parts or len(np.unique(np.concatenate(parts))) == commit.n_rows

@@ -7,8 +7,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from mlops_tasks.digest import row_hashes
+from mlops_tasks.lake import stream_rows
 from mlops_tasks.types import CheckOutcome
-from mlops_tasks.validation.rows import stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,10 +185,8 @@ def _key_overlap(
 
 def _key_hashes(spec: DatasetSpec, lake: Lake, commit: Commit) -> npt.NDArray[np.uint64]:
     import numpy as np
-    import pyarrow as pa
 
-    batches = stream(lake, spec.name, [commit], spec.key)
-    parts = [row_hashes(pa.Table.from_batches([batch])) for batch in batches]
+    parts = [row_hashes(rows) for rows in stream_rows(lake, spec.name, [commit], spec.key)]
     return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
 
 
@@ -205,8 +203,8 @@ def _category_growth(
         if not before:
             outcomes.append(_unknown(f"categories:{name}", asked.severity, f"{len(own)} values"))
             continue
-        batches = stream(lake, spec.name, before, [name])
-        known = pa.chunked_array([pc.unique(batch.column(0)) for batch in batches], own.type)
+        parts = [pc.unique(r.column(0)) for r in stream_rows(lake, spec.name, before, [name])]
+        known = pa.chunked_array(parts, own.type)
         new = sorted(map(str, own.filter(pc.invert(pc.is_in(own, pc.unique(known)))).to_pylist()))
         shown = ", ".join(new[:5]) + (", …" if len(new) > 5 else "")
         outcomes.append(

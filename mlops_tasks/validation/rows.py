@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import DamagedTableError
+from mlops_tasks.lake import stream_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Commit, Lake
 
-__all__ = ["PartitionRows", "stream", "to_frame"]
+__all__ = ["PartitionRows", "to_frame"]
 
 # Beyond it neighbouring integers are the same float.
 _EXACT_FLOAT = 2**53
-_BATCH_ROWS = 131_072
 
 
 @dataclass(slots=True)
@@ -109,13 +109,11 @@ class PartitionRows:
         return self._batches(self._names(columns))
 
     def _batches(self, names: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
-        import pyarrow as pa
-
         start = 0
         with _readable(self.table):
-            for batch in stream(self.lake, self.table, [self.commit], names):
-                yield start, pa.Table.from_batches([batch])
-                start += batch.num_rows
+            for rows in stream_rows(self.lake, self.table, [self.commit], names):
+                yield start, rows
+                start += rows.num_rows
 
     def _names(self, columns: Iterable[str] | None) -> list[str]:
         return self.schema.names if columns is None else sorted(set(columns))
@@ -131,36 +129,6 @@ class PartitionRows:
                 start, held = start + self.chunk_rows, held.slice(self.chunk_rows)
         if held.num_rows:
             yield start, held
-
-
-def stream(
-    lake: Lake, table: str, commits: Iterable[Commit], columns: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of commits in order, never more than a row group ahead of their use.
-
-    Parameters
-    ----------
-    lake : Lake
-        Where they are.
-    table : str
-        The table.
-    commits : iterable of Commit
-        Of the table.
-    columns : sequence of str
-        Only these.
-    """
-    import pyarrow.dataset as ds
-
-    # Arrow's threads and buffers would read the file to its end while the first batch is judged.
-    options = ds.ParquetFragmentScanOptions(pre_buffer=False, page_checksum_verification=True)
-    yield from lake.scan(table, commits).to_batches(
-        columns=list(columns),
-        batch_size=_BATCH_ROWS,
-        batch_readahead=0,
-        fragment_readahead=0,
-        fragment_scan_options=options,
-        use_threads=False,
-    )
 
 
 def to_frame(rows: pa.Table, positions: Sequence[int] | None = None) -> pd.DataFrame:

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.lake import Lake
 from mlops_tasks.validation import examination
-from mlops_tasks.validation import rows as rows_module
 from mlops_tasks.validation.examination import examine
 from mlops_tasks.validation.kinds import HOW_IN_WORDS
 from mlops_tasks.validation.rows import PartitionRows, to_frame
@@ -271,7 +270,7 @@ def test_a_chunk_is_never_larger_than_asked_for(lake: Lake) -> None:
 def test_rows_are_taken_from_any_chunk(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, chunk_rows: int
 ) -> None:
-    monkeypatch.setattr(rows_module, "_BATCH_ROWS", 32)
+    monkeypatch.setattr("mlops_tasks.lake.streaming._BATCH_ROWS", 32)
     rows = random_rows(1, 100, 0.0)
     cut = stored(lake, rows, chunk_rows=chunk_rows)
     wanted = [0, 7, 8, 50, 99]
