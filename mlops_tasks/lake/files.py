@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.digest import ContentDigest
 from mlops_tasks.faults import fault_point
+from mlops_tasks.profiles.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,13 +20,15 @@ if TYPE_CHECKING:
 
     from mlops_tasks.digest import ContentSums
 
-__all__ = ["DataFile", "WrittenRows", "sync", "write_rows"]
+__all__ = ["DataFile", "WrittenRows", "link_files", "sync", "write_rows"]
 
 _ROW_GROUP_ROWS = 131_072
 _FILE_BYTES = 512 * 2**20
 # Categories fit. A larger dictionary of values that hardly repeat costs half of all time to write,
 # and a third more bytes than the values themselves, compressed.
 _DICTIONARY_BYTES = 2**15
+# What a file system says that has no hard links, or no room for one more.
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,51 @@ def write_rows(
     return WrittenRows(tuple(files), digest.n_rows, digest.hexdigest(), digest.sums())
 
 
+def link_files(
+    source: Path, files: Iterable[DataFile], folder: Path, stem: str
+) -> tuple[DataFile, ...]:
+    """Let another table share files: data files never change, so one content serves both.
+
+    Parameters
+    ----------
+    source : Path
+        Folder of the table that has them.
+    files : iterable of DataFile
+        Files of that table, on disk for certain.
+    folder, stem
+        As for `write_rows`.
+
+    Returns
+    -------
+    tuple of DataFile
+        The same files under their new names, on disk for certain. Where a file system has no hard
+        links they are copies. Whatever goes wrong, none is left behind.
+    """
+    linked: list[DataFile] = []
+    (folder / stem).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        for number, file in enumerate(files):
+            linked.append(replace(file, path=f"{stem}-{number}.parquet"))
+            _link(source / file.path, folder / linked[-1].path)
+            fault_point("publish:mid_write")
+        sync((folder / stem).parent)
+    except BaseException:
+        for file in linked:
+            (folder / file.path).unlink(missing_ok=True)
+        raise
+    return tuple(linked)
+
+
+def _link(old: Path, new: Path) -> None:
+    try:
+        new.hardlink_to(old)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copyfile(old, new)
+        sync(new)
+
+
 def sync(path: Path) -> None:
     """Make sure that a file or the entries of a folder survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
@@ -134,16 +184,20 @@ def _write(folder: Path, path: str, groups: Iterator[pa.Table], schema: pa.Schem
     import pyarrow.parquet as pq
 
     target, n_rows = folder / path, 0
-    with pq.ParquetWriter(
-        target,
-        schema,
-        compression="zstd",
-        compression_level=1,
-        write_page_checksum=True,
-        dictionary_pagesize_limit=_DICTIONARY_BYTES,
-    ) as writer:
-        for group in groups:
-            writer.write_table(group, row_group_size=_ROW_GROUP_ROWS)
+    with (
+        pq.ParquetWriter(
+            target,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            write_page_checksum=True,
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        ) as writer,
+        Workers() as behind,
+    ):
+        for group in groups:  # the next one is fetched and digested while this one is written
+            behind.wait()
+            behind.submit(writer.write_table, group, _ROW_GROUP_ROWS)
             n_rows += group.num_rows
     sync(target)
     sync(target.parent)

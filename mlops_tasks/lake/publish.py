@@ -7,29 +7,29 @@ import random
 import re
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import CommitConflictError, MlopsError, StaleAttemptError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import COMMIT_METADATA, Commit
-from mlops_tasks.lake.files import sync, write_rows
+from mlops_tasks.lake.files import WrittenRows, link_files, sync, write_rows
 from mlops_tasks.lake.maintenance import optimize
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
 from mlops_tasks.lake.schemas import added_columns, with_partition
 from mlops_tasks.types import PartitionVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import pyarrow as pa
     from deltalake import DeltaTable
 
-    from mlops_tasks.lake.files import DataFile, WrittenRows
+    from mlops_tasks.lake.files import DataFile
     from mlops_tasks.lake.table import Lake
 
-__all__ = ["overwrite_partition"]
+__all__ = ["overwrite_partition", "share_partition"]
 
 log = logging.getLogger(__name__)
 
@@ -69,29 +69,79 @@ def overwrite_partition(
     PartitionVersion
         What was written, and the table version that holds it.
     """
-    check_partition(partition), check_partition(known_at)
-    _create(lake.folder(table), rows.schema)
-    delta = lake.open(table)
-    _refuse_stale(delta, table, partition, token)
-    added_columns(table, delta, rows.schema)  # refuse before anything is written
+    batches = rows.to_batches() if hasattr(rows, "to_batches") else rows
+
+    def write(folder: Path, stem: str) -> WrittenRows:
+        return write_rows(folder, stem, batches, rows.schema)
+
+    return _publish(lake, _Target(table, partition, token, known_at), rows.schema, write)
+
+
+def share_partition(
+    lake: Lake, source: str, commit: Commit, table: str, *, token: int, known_at: str
+) -> PartitionVersion:
+    """Publish what another table holds, as `Lake.share_partition` promises.
+
+    Parameters
+    ----------
+    lake : Lake
+        The lake.
+    source, commit, table, token
+        As for `Lake.share_partition`.
+    known_at : str
+        Day as of which this content is known.
+
+    Returns
+    -------
+    PartitionVersion
+        What was shared, and the table version that holds it.
+    """
+
+    def write(folder: Path, stem: str) -> WrittenRows:
+        files = link_files(lake.folder(source), commit.files, folder, stem)
+        return WrittenRows(files, commit.n_rows, commit.digest, commit.sums)
+
+    target = _Target(table, commit.partition, token, known_at)
+    return _publish(lake, target, lake.schema(source), write)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where content goes, by which attempt, and as of when it is known."""
+
+    table: str
+    partition: str
+    token: int
+    known_at: str
+
+
+def _publish(
+    lake: Lake, to: _Target, schema: pa.Schema, write: Callable[[Path, str], WrittenRows]
+) -> PartitionVersion:
+    """Put files in place, commit them, record the commit."""
+    check_partition(to.partition), check_partition(to.known_at)
+    _create(lake.folder(to.table), schema)
+    delta = lake.open(to.table)
+    _refuse_stale(delta, to.table, to.partition, to.token)
+    added_columns(to.table, delta, schema)  # refuse before anything is written
     fault_point("publish:before_write")
-    written = _write(lake, table, partition, rows, token)
+    written = _write(lake, to, write)
     draft = Commit(
         version=-1,  # known once it is committed
-        partition=partition,
-        token=token,
-        known_at=known_at,
+        partition=to.partition,
+        token=to.token,
+        known_at=to.known_at,
         n_rows=written.n_rows,
         digest=written.digest,
         sums=written.sums,
         files=written.files,
     )
-    commit = _commit_or_remove(lake, table, draft, rows.schema)
+    commit = _commit_or_remove(lake, to.table, draft, schema)
     fault_point("publish:after_commit")
-    lake.commit_log(table).write([commit])
+    lake.commit_log(to.table).write([commit])
     fault_point("publish:after_record")
-    _tidy(lake, table, partition, token, keep=written.files)
-    return PartitionVersion(table, partition, commit.version, commit.n_rows, commit.digest)
+    _tidy(lake, to.table, to.partition, to.token, keep=written.files)
+    return PartitionVersion(to.table, to.partition, commit.version, commit.n_rows, commit.digest)
 
 
 def _commit_or_remove(lake: Lake, table: str, draft: Commit, schema: pa.Schema) -> Commit:
@@ -129,15 +179,12 @@ def _create(folder: Path, schema: pa.Schema) -> None:
         )
 
 
-def _write(
-    lake: Lake, table: str, partition: str, rows: pa.Table | pa.RecordBatchReader, token: int
-) -> WrittenRows:
-    stem = f"{PARTITION_COLUMN}={partition}/part-{token:012d}-{random.randrange(16**8):08x}"  # noqa: S311
-    batches = rows.to_batches() if hasattr(rows, "to_batches") else rows
+def _write(lake: Lake, to: _Target, write: Callable[[Path, str], WrittenRows]) -> WrittenRows:
+    name = f"part-{to.token:012d}-{random.randrange(16**8):08x}"  # noqa: S311
     try:
-        return write_rows(lake.folder(table), stem, batches, rows.schema)
+        return write(lake.folder(to.table), f"{PARTITION_COLUMN}={to.partition}/{name}")
     except FileNotFoundError:  # a newer attempt has committed and swept what older ones left
-        _refuse_stale(lake.open(table), table, partition, token)
+        _refuse_stale(lake.open(to.table), to.table, to.partition, to.token)
         raise
 
 

@@ -10,7 +10,7 @@ from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import Commit, CommitLog, newest_by_partition
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition, today
 from mlops_tasks.lake.pins import make_pin, verify_commits
-from mlops_tasks.lake.publish import overwrite_partition
+from mlops_tasks.lake.publish import overwrite_partition, share_partition
 from mlops_tasks.lake.schemas import with_partition
 from mlops_tasks.spec import check_name
 
@@ -80,6 +80,37 @@ class Lake:
         """
         return overwrite_partition(
             self, table, partition, rows, token=token, known_at=known_at or today()
+        )
+
+    def share_partition(
+        self, source: str, commit: Commit, table: str, *, token: int, known_at: str | None = None
+    ) -> PartitionVersion:
+        """Replace one partition by what another table holds; reads and writes no row.
+
+        Parameters
+        ----------
+        source : str
+            The table that has the rows, all of its columns included.
+        commit : Commit
+            What it holds, and at which version.
+        table : str
+            Where to.
+        token, known_at
+            As for `overwrite_partition`.
+
+        Returns
+        -------
+        PartitionVersion
+            What was shared, and the table version that holds it. Either table may go its own way
+            afterwards, and be vacuumed.
+
+        Raises
+        ------
+        SchemaMismatchError, StaleAttemptError, CommitConflictError
+            As for `overwrite_partition`.
+        """
+        return share_partition(
+            self, source, commit, table, token=token, known_at=known_at or today()
         )
 
     def read(

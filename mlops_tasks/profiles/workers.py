@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
+    from typing import Self
 
 __all__ = ["THREADS_VARIABLE", "Workers", "n_threads"]
 
@@ -61,8 +62,16 @@ class Workers:
         for one in running:
             one.result()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Wait until all work has ended, and end the threads."""
-        self.wait()
-        if self._pool is not None:
-            self._pool.shutdown()
+        try:
+            self.wait()
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown()

@@ -93,8 +93,8 @@ class RowMarks:
         return sorted(found)
 
     def bad(self, start: int, n: int) -> Mask:
-        """Return for `n` rows from `start`, a multiple of 8, whether each has any reason."""
-        return _unpacked(self._any(_bytes(start, n)), n)
+        """Return for `n` rows from `start` whether each has any reason."""
+        return _unpacked(self._any(_bytes(start, n)), start, n)
 
     def reasons(self, start: int, n: int) -> list[str]:
         """Return the reasons of each bad row among `n` rows from `start`, joined by ``; ``."""
@@ -103,7 +103,7 @@ class RowMarks:
         where = np.flatnonzero(self.bad(start, n))
         texts: list[list[str]] = [[] for _ in where]
         for reason, bits in self._bits.items():
-            marked = _unpacked(bits[_bytes(start, n)], n)[where]
+            marked = _unpacked(bits[_bytes(start, n)], start, n)[where]
             for row in np.flatnonzero(marked):
                 texts[row].append(reason)
         return ["; ".join(text) for text in texts]
@@ -122,10 +122,11 @@ def _bytes(start: int, n: int) -> slice:
     return slice(start // 8, -(-(start + n) // 8))
 
 
-def _unpacked(bits: Bits, n: int) -> Mask:
+def _unpacked(bits: Bits, start: int, n: int) -> Mask:
     import numpy as np
 
-    return np.unpackbits(bits, count=n).astype(np.bool_)
+    before = start % 8  # rows of the first byte that are not asked for
+    return np.unpackbits(bits, count=before + n)[before:].astype(np.bool_)
 
 
 def _eight(byte: np.uint8) -> Bits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import DamagedTableError
@@ -77,14 +78,24 @@ def publish(
     known = [name for name in rows.schema.names if name in spec.columns]
     profile = ProfileBuilder(rows.schema, columns=known)
     good = _good(rows, marks, profile)
-    published = lake.overwrite_partition(spec.name, partition, good, token=token, known_at=known_at)
-    ProfileStore(lake).write(published, profile.finish())
-    if published.n_rows + n_bad != rows.n_rows:
+    if n_bad or not _is_whole(rows):
+        published = lake.overwrite_partition(
+            spec.name, partition, good, token=token, known_at=known_at
+        )
+    else:
+        deque(good, maxlen=0)  # to be profiled
+        published = lake.share_partition(
+            rows.table, rows.commit, spec.name, token=token, known_at=known_at
+        )
+    seen = profile.finish()
+    if seen.n_rows + n_bad != rows.n_rows:
         raise DamagedTableError(
             f"dataset {spec.name!r}, partition {partition}: {rows.n_rows} rows were read, "
-            f"{published.n_rows} published and {n_bad} kept back; the raw table changed meanwhile. "
+            f"{seen.n_rows} published and {n_bad} kept back; the raw table changed meanwhile. "
             "Run the task again"
         )
+    fault_point("profile:before_write")
+    ProfileStore(lake).write(published, seen)
     return published
 
 
@@ -95,15 +106,20 @@ def _n_kept_back(spec: DatasetSpec, partition: str, lake: Lake) -> int:
     return sum(c.n_rows for c in lake.commits(table, first=partition, last=partition))
 
 
+def _is_whole(rows: PartitionRows) -> bool:
+    """Tell whether the files have all columns of today: older ones lack what was added since."""
+    return rows.commit.sums.columns.keys() == set(rows.schema.names)
+
+
 def _good(rows: PartitionRows, marks: RowMarks, profile: ProfileBuilder) -> pa.RecordBatchReader:
     """Stream the good rows, and see in passing what they look like."""
     import numpy as np
     import pyarrow as pa
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for start, chunk in rows.chunks():
-            bad = marks.bad(start, chunk.num_rows)
-            kept = chunk.filter(pa.array(np.logical_not(bad))) if bad.any() else chunk
+        for start, piece in rows.pieces():
+            bad = marks.bad(start, piece.num_rows)
+            kept = piece.filter(pa.array(np.logical_not(bad))) if bad.any() else piece
             for batch in kept.select(rows.schema.names).to_batches():
                 profile.update(batch)
                 yield batch
@@ -117,11 +133,11 @@ def _bad(rows: PartitionRows, marks: RowMarks) -> pa.RecordBatchReader:
     schema = rows.schema.append(pa.field(_REASONS, pa.string()))
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for start, chunk in rows.chunks():
-            bad = marks.bad(start, chunk.num_rows)
+        for start, piece in rows.pieces():
+            bad = marks.bad(start, piece.num_rows)
             if bad.any():
-                kept = chunk.select(rows.schema.names).filter(pa.array(bad))
-                texts = pa.array(marks.reasons(start, chunk.num_rows), pa.string())
+                kept = piece.select(rows.schema.names).filter(pa.array(bad))
+                texts = pa.array(marks.reasons(start, piece.num_rows), pa.string())
                 yield from kept.append_column(_REASONS, texts).cast(schema).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())

@@ -88,7 +88,7 @@ def bad_row_samples(rows: PartitionRows, marks: RowMarks) -> list[dict[str, str]
     found = rows.take(positions).select(rows.schema.names).to_pylist()
     return [
         {
-            "reasons": marks.reasons(position // 8 * 8, position % 8 + 1)[-1],
+            "reasons": marks.reasons(position, 1)[0],
             **{name: _short(value) for name, value in row.items()},
         }
         for position, row in zip(positions, found, strict=True)

@@ -10,7 +10,7 @@ from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.lake import stream_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import pandas as pd
     import pyarrow as pa
@@ -36,8 +36,7 @@ class PartitionRows:
     commit : Commit
         The commit that wrote it.
     chunk_rows : int
-        Rows of a chunk; rounded down to a multiple of 8, so that chunks begin at whole bytes of
-        the marks kept per row.
+        Rows of a chunk, at least 1.
     """
 
     lake: Lake
@@ -48,7 +47,6 @@ class PartitionRows:
     _whole: pa.Table | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.chunk_rows = max(self.chunk_rows // 8 * 8, 8)
         self.schema = self.lake.schema(self.table)
 
     @property
@@ -61,12 +59,12 @@ class PartitionRows:
         """Number of chunks; 1 for a small partition."""
         return max(-(-self.n_rows // self.chunk_rows), 1)
 
-    def chunks(self, columns: Iterable[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
+    def chunks(self, columns: Collection[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
         """Yield the position of the first row and the rows of every chunk, in order.
 
         Parameters
         ----------
-        columns : iterable of str, optional
+        columns : collection of str, optional
             Only these; the smaller the selection, the less is read.
 
         Raises
@@ -77,10 +75,26 @@ class PartitionRows:
         names = self._names(columns)
         if self.n_chunks == 1:
             if self._whole is None:
-                self._whole = self.lake.load(self.table, [self.commit]).combine_chunks()
+                self._whole = self.lake.load(self.table, [self.commit])
             yield 0, self._whole.select(names)
         else:
-            yield from self._streamed(names)
+            yield from self._streamed(columns)
+
+    def pieces(self, columns: Collection[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
+        """Yield what `chunks` does, cut as the files are: never more than a row group at once."""
+        import pyarrow as pa
+
+        names, start = self._names(columns), 0
+        pieces: Iterator[pa.Table]
+        if self.n_chunks == 1:
+            ((_, whole),) = self.chunks(columns)
+            pieces = map(pa.Table.from_batches, ([batch] for batch in whole.to_batches()))
+        else:
+            pieces = stream_rows(self.lake, self.table, [self.commit], names)
+        with _readable(self.table):
+            for rows in pieces:
+                yield start, rows
+                start += rows.num_rows
 
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Return some columns of all rows at once, for what cannot be judged in chunks."""
@@ -89,40 +103,27 @@ class PartitionRows:
         tables = [chunk for _, chunk in self.chunks(names)]
         return pa.concat_tables(tables) if len(tables) > 1 else tables[0]
 
-    def take(self, positions: Sequence[int], columns: Iterable[str] | None = None) -> pa.Table:
+    def take(self, positions: Sequence[int], columns: Collection[str] | None = None) -> pa.Table:
         """Return the rows at ascending positions; only the rows that are asked for are kept."""
         import numpy as np
         import pyarrow as pa
 
         wanted, parts, done = np.asarray(positions, np.int64), [], -1
-        pieces = self._pieces(columns)
+        pieces = self.pieces(columns)
         while done < len(wanted):  # the rest need not be read
             start, piece = next(pieces)
             first, done = np.searchsorted(wanted, [start, start + piece.num_rows])
             parts.append(piece.take(pa.array(wanted[first:done] - start)))
         return pa.concat_tables(parts)
 
-    def _pieces(self, columns: Iterable[str] | None) -> Iterator[tuple[int, pa.Table]]:
-        """Return what `chunks` does, in pieces as they come from the files."""
-        if self.n_chunks == 1:
-            return self.chunks(columns)
-        return self._batches(self._names(columns))
-
-    def _batches(self, names: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
-        start = 0
-        with _readable(self.table):
-            for rows in stream_rows(self.lake, self.table, [self.commit], names):
-                yield start, rows
-                start += rows.num_rows
-
-    def _names(self, columns: Iterable[str] | None) -> list[str]:
+    def _names(self, columns: Collection[str] | None) -> list[str]:
         return self.schema.names if columns is None else sorted(set(columns))
 
-    def _streamed(self, names: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+    def _streamed(self, columns: Collection[str] | None) -> Iterator[tuple[int, pa.Table]]:
         import pyarrow as pa
 
-        start, held = 0, self.schema.empty_table().select(names)
-        for _, piece in self._batches(names):
+        start, held = 0, self.schema.empty_table().select(self._names(columns))
+        for _, piece in self.pieces(columns):
             held = pa.concat_tables([held, piece])
             while held.num_rows >= self.chunk_rows:
                 yield start, held.slice(0, self.chunk_rows)

@@ -207,7 +207,7 @@ def verdicts(found: Examination) -> list[tuple[Any, ...]]:
     seed=st.integers(0, 2**32),
     n=st.integers(17, 40),
     nulls=st.sampled_from([0.0, 0.1, 0.6]),
-    chunk_rows=st.sampled_from([16, 24]),
+    chunk_rows=st.sampled_from([13, 24]),  # marks lie eight to a byte
 )
 @example(seed=1, n=33, nulls=1.0, chunk_rows=16)
 def test_chunks_change_neither_verdicts_nor_rows(
@@ -258,10 +258,9 @@ def test_the_verdicts_are_those_of_great_expectations(
 def test_a_chunk_is_never_larger_than_asked_for(lake: Lake) -> None:
     rows = stored(lake, random_rows(1, 100, 0.1))
     cut = again(rows, 30)
-    assert cut.chunk_rows == 24, "whole bytes of marks"
     sizes = [(start, chunk.num_rows) for start, chunk in cut.chunks(["shop"])]
-    assert sizes == [(0, 24), (24, 24), (48, 24), (72, 24), (96, 4)]
-    assert cut.n_chunks == 5
+    assert sizes == [(0, 30), (30, 30), (60, 30), (90, 10)]
+    assert cut.n_chunks == 4
     shops = [shop for _, chunk in cut.chunks() for shop in chunk.column("shop").to_pylist()]
     assert shops == rows.columns(["shop"]).column("shop").to_pylist()
 

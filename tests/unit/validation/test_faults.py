@@ -35,6 +35,7 @@ PLACES = (
     "publish:before_commit",
     "publish:after_commit",
     "quarantine:after",
+    "profile:before_write",
     "validate:after_publish",
     "report:before_write",
 )
