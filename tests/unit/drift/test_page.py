@@ -60,6 +60,7 @@ def test_the_page_is_whole_and_loads_nothing(reports: list[DriftReport]) -> None
     assert addresses
     assert all(address and address.startswith("#column-") for address in addresses)
     assert not re.search(r"https?:|@import|url\(", page)
+    assert " style=" not in page  # the policy it is served under allows the style sheet only
     assert "prefers-color-scheme: dark" in page
 
 
