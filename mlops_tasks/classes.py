@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from mlops_tasks.profiles import Profile
+from mlops_tasks.profiles import Correlations, Profile
 from mlops_tasks.profiles.columns import CategoryProfile
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlops_tasks.profiles.columns import NumericProfile
+    from mlops_tasks.profiles.columns import ColumnProfile, NumericProfile
 
-__all__ = ["LABEL", "cut_scores", "positive_share", "profile_labels"]
+__all__ = ["LABEL", "PREDICTED", "cut_scores", "positive_share", "profile_labels", "with_classes"]
 
-LABEL = "label"
+LABEL, PREDICTED = "label", "predicted_class"
+_SCORE = "score"
 _CLASSES = (_NEGATIVE, _POSITIVE) = ("negative", "positive")
 
 
@@ -81,6 +82,26 @@ def cut_scores(scores: NumericProfile, threshold: float) -> CategoryProfile:
         error=math.ceil(scores.rank_error * n),
         is_exact=True,
     )
+
+
+def with_classes(predictions: Profile, threshold: float) -> Profile:
+    """Return the scores of a profile, and the classes that they are.
+
+    Parameters
+    ----------
+    predictions : Profile
+        With the column ``score``.
+    threshold : float
+        As for `cut_scores`.
+
+    Returns
+    -------
+    Profile
+        Of ``score`` and ``predicted_class`` alone.
+    """
+    scores = cast("NumericProfile", predictions.columns[_SCORE])
+    columns: dict[str, ColumnProfile] = {_SCORE: scores, PREDICTED: cut_scores(scores, threshold)}
+    return Profile.of_columns(predictions.n_rows, columns, Correlations.nothing(()))
 
 
 def positive_share(classes: CategoryProfile) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.classes import LABEL, positive_share, profile_labels
 from mlops_tasks.drift.baseline import Baseline
@@ -17,7 +17,6 @@ from mlops_tasks.types import Check, MonitorResult
 from mlops_tasks.windows import shift_day
 
 if TYPE_CHECKING:
-    from mlops_tasks.drift.columns import TableProfile
     from mlops_tasks.lake import Lake
     from mlops_tasks.monitoring.outcomes import Outcomes
     from mlops_tasks.profiles import Profile
@@ -157,7 +156,7 @@ def _compare(outcomes: Outcomes, reference: Baseline, current: Profile, n_days: 
 
 
 def _shares(reference: Baseline, current: Profile) -> str:
-    sides: tuple[TableProfile, ...] = (reference.whole, current)
+    sides: tuple[Any, ...] = (reference.whole, current)
     old, new = (positive_share(side.columns[LABEL]) for side in sides)
     return f"{LABEL} share {_percent(old)} → {_percent(new)}"
 
