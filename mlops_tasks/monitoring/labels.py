@@ -108,8 +108,7 @@ def tell_apart(*, moved: bool, performance: MonitorResult) -> str:
     checks = {check.name: check for check in performance.checks}
     ranking, gap = checks["roc_auc"], checks["calibration_gap"]
     if not moved:
-        failing = ranking.alarm or gap.alarm
-        return "the labels are as in training, so the model or its inputs fail" if failing else ""
+        return _at_rest(ranking, gap)
     if ranking.alarm:
         return "and the model ranks worse: more than a prior shift"
     if ranking.value is None:
@@ -117,6 +116,13 @@ def tell_apart(*, moved: bool, performance: MonitorResult) -> str:
     if gap.alarm:
         return "prior shift: the model still ranks, but its scores are off; training again helps"
     return "the world moved and the model followed: it ranks and its scores are right"
+
+
+def _at_rest(ranking: Check, gap: Check) -> str:
+    usual = "labels moved no further than days do"
+    if ranking.alarm:
+        return f"{usual}, so the model or its inputs fail"
+    return f"{usual}, but the scores are off" if gap.alarm else ""
 
 
 def _mature_days(outcomes: Outcomes) -> list[str]:
