@@ -12,7 +12,12 @@ from sklearn.metrics import roc_auc_score
 
 from mlops_tasks.drift.decision import Answer
 from mlops_tasks.exceptions import NeverScoredError, PartitionNotFoundError
-from mlops_tasks.monitoring import auc_standard_error, measure_drift, measure_performance
+from mlops_tasks.monitoring import (
+    auc_standard_error,
+    measure_drift,
+    measure_performance,
+    read_outcomes,
+)
 from mlops_tasks.monitoring import drift as measuring
 from mlops_tasks.profile_store import ProfileStore
 from mlops_tasks.scoring import score
@@ -77,9 +82,8 @@ def drift(world: World, spec: ModelSpec | None = None, number: int = LAST) -> Mo
 
 
 def performance(world: World, spec: ModelSpec | None = None, number: int = LAST) -> MonitorResult:
-    return measure_performance(
-        spec or world.spec, day(number), lake=world.lake, tracking=world.tracking
-    )
+    outcomes = read_outcomes(spec or world.spec, day(number), lake=world.lake)
+    return measure_performance(outcomes, tracking=world.tracking)
 
 
 def checks(result: MonitorResult) -> dict[str, Check]:
@@ -93,7 +97,7 @@ def change(world: World, table: str, number: int, column: str, values: list[Any]
         table,
         day(number),
         rows.set_column(index, column, pa.array(values, rows.schema.field(column).type)),
-        token=2**40,
+        token=world.ledger.next_token() + 2**40,
     )
 
 
