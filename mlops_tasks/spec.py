@@ -265,6 +265,11 @@ class DriftSpec(_Spec):
         days explain are added to it.
     min_rows : int
         Below this the answer is "too few rows to tell".
+    max_domain_auc : float, optional
+        Alarm when a classifier tells the rows of the window from those of the training with a
+        larger ROC AUC; days of one season reach 0.6 or so, 0.8 is much. It sees what moves between
+        columns. Not asked by default: it reads rows and takes seconds, and `level` does not cover
+        it.
     """
 
     window_days: int = Field(default=7, ge=1)
@@ -272,7 +277,8 @@ class DriftSpec(_Spec):
     reference_days: int = Field(default=28, ge=5, le=366)
     level: float = Field(default=0.01, gt=0, le=0.5)
     min_effect: float = Field(default=0.1, ge=0, le=2)
-    min_rows: int = Field(default=500, ge=30)
+    min_rows: int = Field(default=500, ge=50)
+    max_domain_auc: float | None = Field(default=None, gt=0.5, lt=1)
 
     @property
     def level_of_part(self) -> float:

@@ -12,6 +12,7 @@ from mlops_tasks.drift.page import render_page
 from mlops_tasks.drift.references import ReferenceChoice, ReferenceKind, pick_days
 from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.exceptions import NeverScoredError
+from mlops_tasks.monitoring.multivariate import compare_with_training
 from mlops_tasks.profile_store import ProfileStore, unpack_days
 from mlops_tasks.profiles import Correlations, Profile
 from mlops_tasks.reports import newest_facts, write_report
@@ -80,12 +81,20 @@ def measure_drift(
         )
     window = _Window(spec, champion, min(days), partition, list(days.values()))
     report = window.compare(_references(window, lake, tracking), _importance(champion, tracking))
+    multivariate = []
+    if (limit := spec.drift.max_domain_auc) is not None:
+        days_compared = (window.first, partition)
+        multivariate.append(
+            compare_with_training(
+                spec, days_compared, champion, limit=limit, lake=lake, tracking=tracking
+            )
+        )
     return MonitorResult(
         first=first,
         last=partition,
         n_rows=report.n_rows,
         model_version=champion.version,
-        checks=tuple(_check(spec, column) for column in report.columns),
+        checks=(*_checks(spec, report), *multivariate),
         report=_publish(window, report, lake, tracking),
     )
 
@@ -185,6 +194,14 @@ def _versions(day: Profile) -> Iterable[str]:
 def _importance(champion: RegisteredVersion, tracking: Tracking) -> dict[str, float]:
     found: dict[str, float] = tracking.read_json(champion.run_id, IMPORTANCE)
     return found
+
+
+def _checks(spec: ModelSpec, report: DriftReport) -> list[Check]:
+    """Tell what each column, and their list, have come to."""
+    checks = [_check(spec, column) for column in report.columns]
+    if report.schema.alarm:
+        checks.append(Check("schema", None, 0.0, True, f"schema: {report.schema.text}"))
+    return checks
 
 
 def _check(spec: ModelSpec, column: ColumnDrift) -> Check:

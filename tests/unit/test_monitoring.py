@@ -20,8 +20,10 @@ from mlops_tasks.monitoring import (
 )
 from mlops_tasks.monitoring import drift as measuring
 from mlops_tasks.profile_store import ProfileStore
+from mlops_tasks.profiles import Correlations, Profile
 from mlops_tasks.scoring import score
 from mlops_tasks.spec import DriftSpec, PerformanceSpec
+from mlops_tasks.types import PartitionVersion
 from tests.unit.conftest import copy_world
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 
@@ -185,6 +187,58 @@ def test_a_feature_that_the_champion_never_had_is_no_evidence(scored: World) -> 
     found = checks(drift(scored, more))
     assert "twice" not in found
     assert found["speed"].value is not None
+
+
+def test_a_column_that_is_gone_or_holds_something_else_alarms(scored: World) -> None:
+    """Neither can be compared: without a word of it, such a day would look stable."""
+    store, table = ProfileStore(scored.lake), scored.spec.predictions_table
+    assert "schema" not in checks(drift(scored))
+    for number in range(LAST - 2, LAST + 1):
+        (profile,) = store.read(table, first=day(number), last=day(number)).values()
+        columns = dict(profile.columns)
+        columns["distance"] = columns.pop("shop")  # a category now
+        (commit,) = scored.lake.commits(table, first=day(number), last=day(number))
+        version = PartitionVersion(table, day(number), commit.version, commit.n_rows, "")
+        store.write(version, Profile.of_columns(80, columns, Correlations.nothing(())))
+    found = checks(drift(scored))["schema"]
+    assert found.alarm
+    assert found.text == "schema: gone: shop; changed: distance: numeric -> category"
+
+
+def told_apart(world: World, limit: float | None, min_rows: int = 100) -> Check | None:
+    limits = DriftSpec(window_days=3, min_rows=min_rows, max_domain_auc=limit)
+    spec = world.spec.model_copy(update={"drift": limits})
+    return checks(drift(world, spec)).get("domain_classifier")
+
+
+def test_a_classifier_is_asked_only_where_the_spec_says_so(
+    scored: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told_apart(scored, None) is None
+    still = told_apart(scored, 0.7)
+    assert still is not None
+    assert not still.alarm
+    assert still.value == pytest.approx(0.5, abs=0.1)
+    monkeypatch.setattr("mlops_tasks.monitoring.multivariate._MAX_ROWS", 150)
+    for number in range(LAST - 3, LAST + 1):
+        slow = rows_of(number, slower=45)["traffic"]
+        scored.lake.overwrite_partition("traffic", day(number), slow, token=2**40)
+    moved = told_apart(scored, 0.7)
+    assert moved is not None
+    assert moved.alarm
+    assert moved.text.startswith(
+        "domain_classifier: tells 150 rows of the window from 150 of the training with a ROC AUC of"
+    )
+    assert "alarm above 0.700; mostly by speed" in moved.text
+
+
+def test_a_classifier_with_too_few_rows_says_so(scored: World) -> None:
+    found = told_apart(scored, 0.7, min_rows=10_000)
+    assert found is not None
+    assert (found.value, found.alarm) == (None, False)
+    assert found.text == (
+        f"domain_classifier: {3 * ROWS_PER_DAY} rows, too few to tell; at least 10000 are needed"
+    )
 
 
 @pytest.mark.parametrize("reference", ["trailing", "season"])
