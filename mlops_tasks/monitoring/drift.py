@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlops_tasks.drift.baseline import Baseline
+from mlops_tasks.drift.baseline import MAX_DAYS, Baseline
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.drift.page import render_page
-from mlops_tasks.drift.references import ReferenceChoice, ReferenceKind, pick_days
+from mlops_tasks.drift.references import ReferenceChoice, ReferenceKind, reference_span
 from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.profile_store import ProfileStore, unpack_days
-from mlops_tasks.profiles import Correlations, Profile
+from mlops_tasks.profiles import Profile
 from mlops_tasks.reports import newest_facts, write_report
 from mlops_tasks.tracking import FEATURE_PROFILES, IMPORTANCE, SCORE_PROFILES
 from mlops_tasks.types import Check, MonitorResult
@@ -112,12 +112,10 @@ class _Window:
         features, scores = references
         name = self.last if self.first == self.last else f"{self.first} to {self.last}"
         limits = self.spec.drift
-        # Importance ranks, it silences nothing: a model may hardly use a feature on the days of its
-        # evaluation and go astray on values that it has never seen.
-        half = DriftPolicy(limits.level / 2, limits.min_effect, limits.min_rows, min_importance=0.0)
+        half = DriftPolicy(limits.level / 2, limits.min_effect, limits.min_rows)
         inputs = detect_drift(
             features,
-            _only(self.days, features.whole.columns),
+            Profile.merged(self.days, correlated=False).only(features.whole.columns),
             window=name,
             n_days=len(self.days),
             policy=half,
@@ -126,7 +124,11 @@ class _Window:
         if not self.scored:
             return inputs
         predictions = detect_drift(
-            scores, _only(self.scored, [_SCORE]), window=name, n_days=len(self.scored), policy=half
+            scores,
+            Profile.merged(self.scored, correlated=False).only([_SCORE]),
+            window=name,
+            n_days=len(self.scored),
+            policy=half,
         )
         columns = sorted(
             (*inputs.columns, *predictions.columns), key=lambda one: (-one.rank, one.name)
@@ -154,27 +156,14 @@ def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseli
 
 
 def _scored_days(window: _Window, choice: ReferenceChoice, lake: Lake) -> tuple[Baseline, Baseline]:
-    spec = window.spec
-    year_before = shift_day(window.first, -2 * 366)
-    found = ProfileStore(lake).read(spec.predictions_table, first=year_before, last=window.last)
-    chosen = pick_days(choice, found, first=window.first, last=window.last)
-    label = f"{len(chosen)} scored days" + (f", {chosen[0]} to {chosen[-1]}" if chosen else "")
-    days = [found[day] for day in chosen]
-    return (
-        Baseline.of([_only([day], _features(day)) for day in days], label),
-        Baseline.of([_only([day], [_SCORE]) for day in days], label),
-    )
-
-
-def _only(days: Sequence[Profile], columns: Iterable[str]) -> Profile:
-    """Merge days and keep some columns."""
-    whole = Profile.merged(days)
-    kept = {name: whole.columns[name] for name in columns if name in whole.columns}
-    return Profile.of_columns(whole.n_rows, kept, Correlations.nothing(()))
-
-
-def _features(day: Profile) -> list[str]:
-    return [name for name in day.columns if name not in {_SCORE, _VERSION}]
+    first, last = reference_span(choice, first=window.first, last=window.last)
+    table = window.spec.predictions_table
+    found = ProfileStore(lake).read_window(table, first=first, last=last, n_days=MAX_DAYS)
+    days = found.covered
+    label = f"{len(days)} scored days" + (f", {days[0]} to {days[-1]}" if days else "")
+    both = Baseline.of(found.parts, label, days=found.days)
+    features = [name for name in both.whole.columns if name not in {_SCORE, _VERSION}]
+    return both.only(features), both.only([_SCORE])
 
 
 def _versions(day: Profile) -> Iterable[str]:

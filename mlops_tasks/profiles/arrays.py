@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,10 @@ from mlops_tasks.profiles.bridge import texts
 from mlops_tasks.profiles.columns import CategoryProfile, NumericProfile, TimeProfile
 from mlops_tasks.profiles.distinct import N_REGISTERS
 from mlops_tasks.profiles.moments import Moments
-from mlops_tasks.profiles.quantiles import Quantiles
+from mlops_tasks.profiles.quantiles import Quantiles, middles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -31,7 +32,9 @@ __all__ = [
     "CategoryArrays",
     "NumberArrays",
     "columns_of",
+    "matching",
     "offsets",
+    "stacked",
 ]
 
 #: Columns of `NumberArrays.counts`, in order.
@@ -98,6 +101,18 @@ class NumberArrays:
             np.array([len(points) for points in sketches], np.int64),
             np.concatenate(sketches or [np.zeros(0)]),
         )
+
+    def thinned(self, limit: int) -> NumberArrays:
+        """Return the same with at most `limit` points a column; the slack grows accordingly."""
+        import numpy as np
+
+        if self.sizes.max(initial=0) <= limit:
+            return self
+        index = _thinning(tuple(self.sizes.tolist()), limit)
+        moments, n_finite = self.moments.copy(), self.counts[:, COUNTS.index("n_finite")]
+        moments[:, MOMENTS.index("slack")] += np.where(self.sizes > limit, n_finite / 2 / limit, 0)
+        sizes = np.minimum(self.sizes, limit)
+        return replace(self, moments=moments, sizes=sizes, points=self.points[index])
 
     def columns(self) -> dict[str, ColumnProfile]:
         """Return the columns one by one."""
@@ -201,9 +216,60 @@ def columns_of(
     return MappingProxyType({name: found[name] for name in order})
 
 
+@lru_cache(maxsize=256)
+def matching(own: tuple[str, ...], names: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """Return where the names that both have are in each, in the order of `names`."""
+    at = {name: i for i, name in enumerate(own)}
+    both = [i for i, name in enumerate(names) if name in at]
+    return [at[names[i]] for i in both], both
+
+
+def stacked(
+    parts: Sequence[NumberArrays | CategoryArrays], names: tuple[str, ...], field: str
+) -> npt.NDArray[Any]:
+    """Put one table of each part on top of each other.
+
+    Parameters
+    ----------
+    parts : sequence of NumberArrays or CategoryArrays
+        At least one.
+    names : tuple of str
+        Columns wanted.
+    field : str
+        The table, such as ``"counts"``.
+
+    Returns
+    -------
+    array of shape (n_parts, n_names, ...)
+        Zeros where a part lacks a column.
+    """
+    import numpy as np
+
+    tables = [getattr(part, field) for part in parts]
+    found = np.zeros((len(parts), len(names), *tables[0].shape[1:]), tables[0].dtype)
+    for d, (part, table) in enumerate(zip(parts, tables, strict=True)):
+        source, target = matching(part.names, names)
+        found[d, target] = table[source]
+    return found
+
+
 def offsets(sizes: Integers) -> list[int]:
     """Return where each part begins, and where the last ends."""
     return [0, *sizes.cumsum().tolist()]
+
+
+@lru_cache(maxsize=64)
+def _thinning(sizes: tuple[int, ...], limit: int) -> npt.NDArray[np.int64]:
+    """Return which points of columns side by side stay."""
+    import numpy as np
+
+    starts = np.cumsum(sizes) - sizes
+    return np.concatenate(
+        [
+            start + (middles(size, limit) if size > limit else np.arange(size))
+            for start, size in zip(starts, sizes, strict=True)
+        ]
+    )
 
 
 def _number_column(

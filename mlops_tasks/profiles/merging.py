@@ -12,12 +12,14 @@ from mlops_tasks.profiles.arrays import (
     CategoryArrays,
     NumberArrays,
     offsets,
+    stacked,
 )
 from mlops_tasks.profiles.bridge import texts
 from mlops_tasks.profiles.distinct import N_REGISTERS
 from mlops_tasks.profiles.frequency import Frequencies
 from mlops_tasks.profiles.moments import merged_moments
 from mlops_tasks.profiles.quantiles import Quantiles
+from mlops_tasks.profiles.workers import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_kinds", "merged_categories", "merged_numbers"]
 
+#: So many points of a column are looked at; of more, each part is thinned first.
+_POOL = 32_768
 _N_FINITE = COUNTS.index("n_finite")
 _SLACK, _MINIMUM, _MAXIMUM = (MOMENTS.index(name) for name in ("slack", "minimum", "maximum"))
 
@@ -59,13 +63,15 @@ def check_kinds(parts: Sequence[tuple[NumberArrays, CategoryArrays]]) -> None:
                 )
 
 
-def merged_numbers(parts: Sequence[NumberArrays]) -> NumberArrays:
+def merged_numbers(parts: Sequence[NumberArrays], limit: int) -> NumberArrays:
     """Merge the numeric and time columns of profiles; a column that one lacks has no rows there.
 
     Parameters
     ----------
     parts : sequence of NumberArrays
         At least one; kinds agree.
+    limit : int
+        Largest number of points of a column.
 
     Returns
     -------
@@ -75,22 +81,16 @@ def merged_numbers(parts: Sequence[NumberArrays]) -> NumberArrays:
     import numpy as np
 
     names = _union([part.names for part in parts])
-    counts = np.zeros((len(parts), len(names), len(COUNTS)), np.int64)
-    moments = np.zeros((len(parts), len(names), len(MOMENTS)))
-    bounds = np.zeros((len(parts), len(names), 2), np.int64)
-    is_time = np.zeros(len(names), bool)
-    for d, part in enumerate(parts):
-        at = _places(part.names, names)
-        counts[d, at], moments[d, at], bounds[d, at] = part.counts, part.moments, part.bounds
-        is_time[at] = part.is_time
-    sketches = _merged_sketches(parts, names)
+    parts = [part.thinned(max(1, _POOL // len(parts))) for part in parts]
+    counts = stacked(parts, names, "counts")
+    sketches = _merged_sketches(parts, names, limit)
     n_finite = counts[:, :, _N_FINITE]
     return NumberArrays(
         names,
-        is_time,
+        np.any(stacked(parts, names, "is_time"), axis=0),
         counts.sum(axis=0),
-        _moments(n_finite, moments, sketches),
-        _bounds(n_finite, bounds),
+        _moments(n_finite, stacked(parts, names, "moments"), sketches),
+        _bounds(n_finite, stacked(parts, names, "bounds")),
         np.array([len(sketch.points) for sketch in sketches], np.int64),
         np.concatenate([sketch.points for sketch in sketches] or [np.zeros(0)]),
     )
@@ -114,13 +114,10 @@ def merged_categories(parts: Sequence[CategoryArrays]) -> CategoryArrays:
 
     names = _union([part.names for part in parts])
     frequencies = _merged_frequencies(parts, names)
-    table = np.zeros((len(parts), len(names), len(TEXTS)), np.int64)
-    for d, part in enumerate(parts):
-        table[d, _places(part.names, names)] = part.counts
     registers = [one.registers for one in frequencies if one.registers is not None]
     return CategoryArrays(
         names,
-        _text_counts(table, frequencies),
+        _text_counts(stacked(parts, names, "counts"), frequencies),
         np.array([len(one.values) for one in frequencies], np.int64),
         pa.concat_arrays([one.values for one in frequencies] or [texts([])]),
         np.concatenate([one.counts for one in frequencies] or [np.zeros(0, np.int64)]),
@@ -132,14 +129,9 @@ def _union(names: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for own in names for name in own))
 
 
-def _places(own: tuple[str, ...], names: tuple[str, ...]) -> slice | list[int]:
-    if own == names:
-        return slice(None)
-    index = {name: i for i, name in enumerate(names)}
-    return [index[name] for name in own]
-
-
-def _merged_sketches(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> list[Quantiles]:
+def _merged_sketches(
+    parts: Sequence[NumberArrays], names: tuple[str, ...], limit: int
+) -> list[Quantiles]:
     gathered: list[list[Quantiles]] = [[] for _ in names]
     index = {name: i for i, name in enumerate(names)}
     for part in parts:
@@ -148,7 +140,7 @@ def _merged_sketches(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> l
         for i, name in enumerate(part.names):
             points = part.points[starts[i] : starts[i + 1]]
             gathered[index[name]].append(Quantiles(sizes[i], points, slacks[i]))
-    return [Quantiles.merged(one) for one in gathered]
+    return side_by_side(lambda one: Quantiles.merged(one, limit), gathered)
 
 
 def _moments(n_finite: Integers, moments: Floats, sketches: list[Quantiles]) -> Floats:
@@ -188,7 +180,7 @@ def _merged_frequencies(
             gathered[index[name]].append(
                 Frequencies(part.values[own], part.rows[own], errors[i], registers.get(i))
             )
-    return [Frequencies.merged(one) for one in gathered]
+    return side_by_side(Frequencies.merged, gathered)
 
 
 def _text_counts(table: Integers, frequencies: list[Frequencies]) -> Integers:
