@@ -9,6 +9,8 @@ import struct
 import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
+from os.path import isfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tasks.atomic_files import replace_file
@@ -20,7 +22,6 @@ from mlops_tasks.profiles.storage import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from pathlib import Path
     from typing import IO
 
     from mlops_tasks.lake import Lake
@@ -157,7 +158,7 @@ class ProfileStore:
             commit.partition: self._path(table, commit.partition, commit.version)
             for commit in self.lake.commits(table, first=first, last=last)
         }
-        return {day: path for day, path in paths.items() if path.is_file()}
+        return {day: path for day, path in paths.items() if isfile(path)}
 
     def _rolled_up(
         self, table: str, period: str, paths: Mapping[str, Path], wanted: Collection[str]
@@ -175,7 +176,7 @@ class ProfileStore:
         return made.pop(_WHOLE), made
 
     def _path(self, table: str, day: str, version: int) -> Path:
-        return self.lake.root / _FOLDER / table / day / f"{version}.profile"
+        return Path(f"{self.lake.root}/{_FOLDER}/{table}/{day}/{version}.profile")
 
 
 def pack_days(days: Mapping[str, Profile]) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.periods import evenly
+from mlops_tasks.profiles.workers import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,9 +91,8 @@ class Baseline:
         from mlops_tasks.drift.movement import movement_of
         from mlops_tasks.drift.scales import scales_of
 
-        found = []
-        for scale in scales_of(self.whole):
+        def moved(scale: Scale) -> tuple[Scale, dict[Aspect, Movement]]:
             days = scale.read(self.days or (self.whole,))  # of a single day: no movement
-            moved = {a: movement_of(gauge, days[a]) for a, gauge in scale.gauges.items()}
-            found.append((scale, moved))
-        return tuple(found)
+            return scale, {a: movement_of(gauge, days[a]) for a, gauge in scale.gauges.items()}
+
+        return tuple(side_by_side(moved, scales_of(self.whole)))

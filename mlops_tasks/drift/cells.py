@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,7 +90,7 @@ def category_cells(reference: Categories, current: Categories) -> tuple[list[str
         reference and current.
     """
     names = sorted(reference.counts.keys() | current.counts.keys())
-    sides = [[side.counts.get(name, 0) for name in names] for side in (reference, current)]
+    sides = [[*map(dict(s.counts).get, names, repeat(0))] for s in (reference, current)]
     if reference.n_other or current.n_other:
         names.append(OTHER)
         sides[0].append(reference.n_other)

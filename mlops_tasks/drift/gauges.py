@@ -228,14 +228,15 @@ def _sparse_table() -> tuple[Floats, Floats]:
     rows, x = np.exp(at)[:, None], np.arange(400.0)
     chance = np.exp(x * np.log(rows) - rows - gammaln(x + 1))
     squared = 4 * (np.sqrt(x + _ROUND) - np.sqrt(rows + _ROUND)) ** 2
-    first, second, third = ((chance * squared**power).sum(axis=1) for power in (1, 2, 3))
+    once = chance * squared
+    twice = once * squared
+    first, second, third = (one.sum(axis=1) for one in (once, twice, twice * squared))
     cumulants = second - first**2, third - 3 * first * second + 2 * first**3
     return at, np.stack([first, cumulants[0] / 2, cumulants[1] / 8])
 
 
 def _angle(share: Floats, n: Floats) -> Floats:
-    rounded = (share * n + _ROUND) / (n + 2 * _ROUND)
-    return np.asarray(2 * np.arcsin(np.sqrt(np.clip(rounded, 0.0, 1.0))))
+    return np.asarray(2 * np.arcsin(np.sqrt((share * n + _ROUND) / (n + 2 * _ROUND))))
 
 
 def _sampling(reference: Readings, current: Readings) -> Floats:

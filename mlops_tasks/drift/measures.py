@@ -289,7 +289,7 @@ def new_category_share(reference: Categories, current: Categories) -> float:
     n = present_rows(current)
     if not n or not reference.is_exact:
         return math.nan
-    return sum(c for name, c in current.counts.items() if name not in reference.counts) / n
+    return sum(current.counts[name] for name in current.counts.keys() - reference.counts.keys()) / n
 
 
 def vanished_category_share(reference: Categories, current: Categories) -> float:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlops_tasks.drift.cells import category_cells
-from mlops_tasks.profiles.arrays import COUNTS, MOMENTS, matching
+from mlops_tasks.profiles.arrays import COUNTS, MOMENTS
+from mlops_tasks.profiles.stacking import matching
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_tasks.drift.gauges import LevelGauge, Readings, SplitGauge
-from mlops_tasks.profiles.arrays import COUNTS, MOMENTS, TEXTS, matching, offsets, stacked
-from mlops_tasks.profiles.bridge import view
+from mlops_tasks.profiles.arrays import COUNTS, MOMENTS, TEXTS
+from mlops_tasks.profiles.bridge import valid, view
+from mlops_tasks.profiles.stacking import matching, places, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ __all__ = ["Scale", "scales_of"]
 # Cuts of a column of numbers: at 31 quantiles, below its minimum and at its maximum.
 _N_CUTS = 32
 _MAX_CATEGORIES = 64
+_BLOCK = 32
 # `rank_error` is the largest error of a share; errors up to it are about equally likely.
 _SD_PER_RANK_ERROR = 1 / math.sqrt(3)
 
@@ -75,7 +77,20 @@ def scales_of(whole: Profile) -> tuple[Scale, ...]:
         their missing values are looked at; the same holds for a column without any value in the
         reference.
     """
-    return _Presence(whole), _Numbers(whole), _Categories(whole)
+    numbers, texts = whole.numbers, whole.categories
+    of_numbers = (numbers.counts[:, _FINITE] > 0) & ~numbers.is_time
+    of_texts = texts.counts[:, _N_TEXTS] > texts.counts[:, _NULLS]
+    return (
+        _Presence(whole),
+        *(_Numbers(whole, names) for names in _blocks(numbers.names, of_numbers)),
+        *(_Categories(whole, names) for names in _blocks(texts.names, of_texts)),
+    )
+
+
+def _blocks(names: tuple[str, ...], wanted: npt.NDArray[np.bool_]) -> list[tuple[str, ...]]:
+    """Cut the wanted columns into parts of a size that stays in a processor's cache."""
+    own = [name for name, want in zip(names, wanted.tolist(), strict=True) if want]
+    return [tuple(own[i : i + _BLOCK]) for i in range(0, len(own), _BLOCK)]
 
 
 class _Presence:
@@ -104,12 +119,9 @@ class _Presence:
 
 
 class _Numbers:
-    """Shape and level of the columns of numbers that have any."""
+    """Shape and level of columns of numbers that have any."""
 
-    def __init__(self, whole: Profile) -> None:
-        own = whole.numbers
-        have = (own.counts[:, _FINITE] > 0) & ~own.is_time
-        names = tuple(own.names[i] for i in np.flatnonzero(have))
+    def __init__(self, whole: Profile, names: tuple[str, ...]) -> None:
         self.names: dict[Aspect, tuple[str, ...]] = {"shape": names, "level": names}
         self._cuts = _cuts(whole, names)
         self.reference = self.read([whole])
@@ -133,12 +145,12 @@ class _Numbers:
 class _Categories:
     """Shares of the categories that the reference has most of, and of those it never had."""
 
-    def __init__(self, whole: Profile) -> None:
+    def __init__(self, whole: Profile, names: tuple[str, ...]) -> None:
         own = whole.categories
-        have = np.flatnonzero(own.counts[:, _N_TEXTS] > own.counts[:, _NULLS])
+        have = np.array(matching(own.names, names)[0], np.intp)
+        spans = list(zip(*(one[0].tolist() for one in places([own], names)), strict=True))
         exact = own.counts[have, _EXACT] > 0
-        names, starts = tuple(own.names[i] for i in have), offsets(own.sizes)
-        self._known = [own.values[starts[i] : starts[i + 1]] for i in have]
+        self._known = [own.values.slice(begin, size) for begin, size in spans]
         self._exact = np.flatnonzero(exact)
         unseen = tuple(names[i] for i in self._exact)
         self.names: dict[Aspect, tuple[str, ...]] = {"shares": names, "unseen": unseen}
@@ -149,8 +161,8 @@ class _Categories:
         exists = np.arange(shares.values.shape[2]) < self._n_cuts[:, None]
         weights = np.where(exists, shares.values[0] / 2 + 0.5 / self._n_cuts[:, None], 0.0)
         # Good (1953): as many rows are new as there are rows of categories that were seen once.
-        once = [np.sum(own.rows[starts[i] : starts[i + 1]] == 1) for i in have[exact]]
-        new = ((np.array(once) + 0.5) / (shares.n[0, self._exact] + 1))[:, None]
+        once = np.array([np.sum(own.rows[begin : begin + size] == 1) for begin, size in spans])
+        new = ((once + 0.5) / (shares.n[0] + 1))[self._exact, None]
         self.gauges: dict[Aspect, Gauge] = {
             "shares": SplitGauge(weights, shares.values[0]),
             "unseen": SplitGauge(np.ones_like(new), new),
@@ -180,16 +192,22 @@ class _Categories:
         """Count rows per profile and cut, and those of categories that the reference never had."""
         import pyarrow.compute as pc
 
-        begins, sizes = _places(parts, self.names["shares"])
+        begins, sizes = places(parts, self.names["shares"])
         for i, (begin, size) in enumerate(zip(begins.T.tolist(), sizes.T.tolist(), strict=True)):
             own = list(zip(parts, begin, size, strict=True))
             values = pa.concat_arrays([part.values.slice(a, n) for part, a, n in own])
             rows = np.concatenate([part.rows[a : a + n] for part, a, n in own])
-            place = view(pc.index_in(values, value_set=self._known[i]).fill_null(-1), np.int32)
+            place = _indices(pc.index_in(values, value_set=self._known[i]))
             last, profile = self._n_cuts[i] - 1, np.repeat(np.arange(len(parts)), size)
             cells = np.where(place < 0, last, np.minimum(place, last)) + profile * (last + 1)
             table = np.bincount(cells, rows, len(parts) * (last + 1)).reshape(len(parts), -1)
             yield table, np.bincount(profile, rows * (place < 0), len(parts))
+
+
+def _indices(found: pa.Array) -> npt.NDArray[np.int32]:
+    """Return indices as an array, -1 for null; to fill nulls itself, Arrow would import pandas."""
+    indices = view(found, np.int32)
+    return np.where(valid(found), indices, -1) if found.null_count else indices
 
 
 def _cuts(whole: Profile, names: tuple[str, ...]) -> Floats:
@@ -214,20 +232,9 @@ def _weights(cuts: Floats) -> Floats:
 
 
 def _shares_below(parts: Sequence[NumberArrays], names: tuple[str, ...], cuts: Floats) -> Floats:
-    found, (begins, sizes) = np.zeros((len(parts), *cuts.shape)), _places(parts, names)
+    found, (begins, sizes) = np.zeros((len(parts), *cuts.shape)), places(parts, names)
     for d, part in enumerate(parts):
         where = zip(cuts, begins[d].tolist(), sizes[d].tolist(), found[d], strict=True)
         for at, begin, size, below in where:
             below[:] = part.points[begin : begin + size].searchsorted(at, side="right")
     return found / np.maximum(sizes, 1)[:, :, None]
-
-
-def _places(
-    parts: Sequence[NumberArrays | CategoryArrays], names: tuple[str, ...]
-) -> tuple[Integers, Integers]:
-    """Return where the points or values of each column begin in each part, and how many it has."""
-    begins = np.zeros((len(parts), len(names)), np.int64)
-    for row, part in zip(begins, parts, strict=True):
-        source, target = matching(part.names, names)
-        row[target] = (np.cumsum(part.sizes) - part.sizes)[source]
-    return begins, stacked(parts, names, "sizes")

@@ -13,7 +13,9 @@ from mlops_tasks.drift.columns import present_rows
 from mlops_tasks.drift.decision import Picture
 
 if TYPE_CHECKING:
-    from mlops_tasks.drift.columns import Categories, Numbers
+    from collections.abc import Iterable
+
+    from mlops_tasks.drift.columns import Categories, Floats, Numbers
     from mlops_tasks.drift.gauges import Aspect
     from mlops_tasks.drift.pairs import CategoryPair, NumberPairs, Pairs
 
@@ -75,11 +77,10 @@ def draw_categories(pair: CategoryPair) -> Picture:
     order += [len(order)] * rest
     drawn, others = order[:_N_BARS], order[_N_BARS:]
     names = [_short(labels[i]) for i in drawn]
-    sides = [side[drawn].tolist() for side in (p, q)]
+    sides = [side[drawn] for side in (p, q)]
     if others:
         names.append(f"{len(others)} more")
-        for bars, side in zip(sides, (p, q), strict=True):
-            bars.append(float(side[others].sum()))
+        sides = [np.append(side[drawn], side[others].sum()) for side in (p, q)]
     have = present_rows(pair.reference) > 0, present_rows(pair.current) > 0
     return _picture(names, sides, have, is_ordered=False)
 
@@ -116,7 +117,7 @@ def draw_numbers(pairs: NumberPairs) -> dict[str, Picture]:
         say = _instant if pairs.is_time[i] else short_number
         names = [say(edge) for edge in edges[i, own].tolist()]
         labels = [f"up to {name}" for name in names[:1]] + [f"above {name}" for name in names]
-        found[name] = _picture(labels, shares[i][:, exists[i]].tolist(), have, is_ordered=True)
+        found[name] = _picture(labels, shares[i][:, exists[i]], have, is_ordered=True)
     return found
 
 
@@ -164,7 +165,8 @@ def _say_shares(pair: CategoryPair) -> str:
 
 
 def _say_unseen(reference: Categories, current: Categories) -> str:
-    new = {name: rows for name, rows in current.counts.items() if name not in reference.counts}
+    unseen = current.counts.keys() - reference.counts.keys()
+    new = {name: current.counts[name] for name in unseen}
     share = sum(new.values()) / max(present_rows(current), 1)
     most = sorted(new, key=lambda name: (-new[name], name))
     names = ", ".join(_short(name) for name in most[:_N_WORDS])
@@ -181,11 +183,10 @@ def _odd_kinds(current: Any) -> str:
 
 
 def _picture(
-    labels: list[str], sides: list[list[float]], have: tuple[bool, bool], *, is_ordered: bool
+    labels: list[str], sides: Iterable[Floats], have: tuple[bool, bool], *, is_ordered: bool
 ) -> Picture:
     old, new = (
-        tuple([round(x, 5) for x in side]) if has else ()
-        for side, has in zip(sides, have, strict=True)
+        tuple(side.round(5).tolist()) if has else () for side, has in zip(sides, have, strict=True)
     )
     return Picture(tuple(labels), old, new, is_ordered)
 

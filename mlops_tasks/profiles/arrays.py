@@ -14,7 +14,7 @@ from mlops_tasks.profiles.moments import Moments
 from mlops_tasks.profiles.quantiles import Quantiles, middles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -32,9 +32,7 @@ __all__ = [
     "CategoryArrays",
     "NumberArrays",
     "columns_of",
-    "matching",
     "offsets",
-    "stacked",
 ]
 
 #: Columns of `NumberArrays.counts`, in order.
@@ -214,43 +212,6 @@ def columns_of(
     """
     found = numbers.columns() | categories.columns()
     return MappingProxyType({name: found[name] for name in order})
-
-
-@lru_cache(maxsize=256)
-def matching(own: tuple[str, ...], names: tuple[str, ...]) -> tuple[list[int], list[int]]:
-    """Return where the names that both have are in each, in the order of `names`."""
-    at = {name: i for i, name in enumerate(own)}
-    both = [i for i, name in enumerate(names) if name in at]
-    return [at[names[i]] for i in both], both
-
-
-def stacked(
-    parts: Sequence[NumberArrays | CategoryArrays], names: tuple[str, ...], field: str
-) -> npt.NDArray[Any]:
-    """Put one table of each part on top of each other.
-
-    Parameters
-    ----------
-    parts : sequence of NumberArrays or CategoryArrays
-        At least one.
-    names : tuple of str
-        Columns wanted.
-    field : str
-        The table, such as ``"counts"``.
-
-    Returns
-    -------
-    array of shape (n_parts, n_names, ...)
-        Zeros where a part lacks a column.
-    """
-    import numpy as np
-
-    tables = [getattr(part, field) for part in parts]
-    found = np.zeros((len(parts), len(names), *tables[0].shape[1:]), tables[0].dtype)
-    for d, (part, table) in enumerate(zip(parts, tables, strict=True)):
-        source, target = matching(part.names, names)
-        found[d, target] = table[source]
-    return found
 
 
 def offsets(sizes: Integers) -> list[int]:

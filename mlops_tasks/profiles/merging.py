@@ -11,18 +11,17 @@ from mlops_tasks.profiles.arrays import (
     TEXTS,
     CategoryArrays,
     NumberArrays,
-    offsets,
-    stacked,
 )
 from mlops_tasks.profiles.bridge import texts
 from mlops_tasks.profiles.distinct import N_REGISTERS
 from mlops_tasks.profiles.frequency import Frequencies
 from mlops_tasks.profiles.moments import merged_moments
-from mlops_tasks.profiles.quantiles import Quantiles
+from mlops_tasks.profiles.quantiles import Quantiles, merged_points
+from mlops_tasks.profiles.stacking import places, stacked
 from mlops_tasks.profiles.workers import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Integers = npt.NDArray[np.int64]
 
-__all__ = ["check_kinds", "merged_categories", "merged_numbers"]
+__all__ = ["check_kinds", "merged_categories", "merged_numbers", "union"]
 
 #: So many points of a column are looked at; of more, each part is thinned first.
 _POOL = 32_768
@@ -52,7 +51,8 @@ def check_kinds(parts: Sequence[tuple[NumberArrays, CategoryArrays]]) -> None:
         If a name stands for numbers in one and for something else in another.
     """
     kinds: dict[str, str] = {}
-    for numbers, categories in parts:
+    seen = {(n.names, n.is_time.tobytes(), c.names): (n, c) for n, c in parts}
+    for numbers, categories in seen.values():
         own = dict(zip(numbers.names, numbers.is_time.tolist(), strict=True))
         named = {name: "time" if time else "numeric" for name, time in own.items()}
         for name, kind in (named | dict.fromkeys(categories.names, "category")).items():
@@ -80,7 +80,7 @@ def merged_numbers(parts: Sequence[NumberArrays], limit: int) -> NumberArrays:
     """
     import numpy as np
 
-    names = _union([part.names for part in parts])
+    names = union([part.names for part in parts])
     parts = [part.thinned(max(1, _POOL // len(parts))) for part in parts]
     counts = stacked(parts, names, "counts")
     sketches = _merged_sketches(parts, names, limit)
@@ -112,7 +112,7 @@ def merged_categories(parts: Sequence[CategoryArrays]) -> CategoryArrays:
     import numpy as np
     import pyarrow as pa
 
-    names = _union([part.names for part in parts])
+    names = union([part.names for part in parts])
     frequencies = _merged_frequencies(parts, names)
     registers = [one.registers for one in frequencies if one.registers is not None]
     return CategoryArrays(
@@ -125,22 +125,26 @@ def merged_categories(parts: Sequence[CategoryArrays]) -> CategoryArrays:
     )
 
 
-def _union(names: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for own in names for name in own))
+def union(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return all names once, in the order in which they come."""
+    return tuple(dict.fromkeys(name for own in dict.fromkeys(names) for name in own))
 
 
 def _merged_sketches(
     parts: Sequence[NumberArrays], names: tuple[str, ...], limit: int
 ) -> list[Quantiles]:
-    gathered: list[list[Quantiles]] = [[] for _ in names]
-    index = {name: i for i, name in enumerate(names)}
-    for part in parts:
-        starts, sizes = offsets(part.sizes), part.counts[:, _N_FINITE].tolist()
-        slacks = part.moments[:, _SLACK].tolist()
-        for i, name in enumerate(part.names):
-            points = part.points[starts[i] : starts[i + 1]]
-            gathered[index[name]].append(Quantiles(sizes[i], points, slacks[i]))
-    return side_by_side(lambda one: Quantiles.merged(one, limit), gathered)
+    import numpy as np
+
+    begins, sizes = places(parts, names)
+    n = stacked(parts, names, "counts")[:, :, _N_FINITE]
+    slacks = stacked(parts, names, "moments")[:, :, _SLACK]
+
+    def merge(i: int) -> Quantiles:
+        spans = zip(parts, begins[:, i].tolist(), sizes[:, i].tolist(), strict=True)
+        points = np.concatenate([part.points[a : a + size] for part, a, size in spans])
+        return merged_points(points, sizes[:, i], n[:, i], slacks[:, i], limit)
+
+    return side_by_side(merge, range(len(names)))
 
 
 def _moments(n_finite: Integers, moments: Floats, sketches: list[Quantiles]) -> Floats:
@@ -170,17 +174,19 @@ def _bounds(n_finite: Integers, bounds: Integers) -> Integers:
 def _merged_frequencies(
     parts: Sequence[CategoryArrays], names: tuple[str, ...]
 ) -> list[Frequencies]:
-    gathered: list[list[Frequencies]] = [[] for _ in names]
-    index = {name: i for i, name in enumerate(names)}
-    for part in parts:
-        starts, registers = offsets(part.sizes), part.registers_by_column()
-        errors = part.counts[:, TEXTS.index("error")].tolist()
-        for i, name in enumerate(part.names):
-            own = slice(starts[i], starts[i + 1])
-            gathered[index[name]].append(
-                Frequencies(part.values[own], part.rows[own], errors[i], registers.get(i))
-            )
-    return side_by_side(Frequencies.merged, gathered)
+    begins, sizes = places(parts, names)
+    errors = stacked(parts, names, "counts")[:, :, TEXTS.index("error")]
+    registers = [
+        {part.names[i]: own for i, own in part.registers_by_column().items()} for part in parts
+    ]
+
+    def merge(i: int) -> Frequencies:
+        spans = zip(parts, begins[:, i].tolist(), sizes[:, i].tolist(), strict=True)
+        own = [(part.values.slice(a, size), part.rows[a : a + size]) for part, a, size in spans]
+        rest = zip(errors[:, i].tolist(), (known.get(names[i]) for known in registers), strict=True)
+        return Frequencies.merged([Frequencies(*o, *r) for o, r in zip(own, rest, strict=True)])
+
+    return side_by_side(merge, range(len(names)))
 
 
 def _text_counts(table: Integers, frequencies: list[Frequencies]) -> Integers:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.profiles.arrays import CategoryArrays, NumberArrays, columns_of
 from mlops_tasks.profiles.correlations import Correlations
-from mlops_tasks.profiles.merging import check_kinds, merged_categories, merged_numbers
+from mlops_tasks.profiles.merging import check_kinds, merged_categories, merged_numbers, union
 from mlops_tasks.profiles.quantiles import MERGED_POINTS
 from mlops_tasks.profiles.storage import pack, text_arrays, texts_of, unpack
 
@@ -164,7 +164,7 @@ class Profile:
         check_kinds([(part.numbers, part.categories) for part in parts])
         return cls(
             sum(part.n_rows for part in parts),
-            tuple(dict.fromkeys(name for part in parts for name in part.order)),
+            union(part.order for part in parts),
             merged_numbers([part.numbers for part in parts], n_points),
             merged_categories([part.categories for part in parts]),
             Correlations.merged(pairs),

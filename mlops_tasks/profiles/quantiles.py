@@ -13,8 +13,16 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
+    Integers = npt.NDArray[np.int64]
 
-__all__ = ["MERGED_POINTS", "STORED_POINTS", "QuantileStream", "Quantiles", "middles"]
+__all__ = [
+    "MERGED_POINTS",
+    "STORED_POINTS",
+    "QuantileStream",
+    "Quantiles",
+    "merged_points",
+    "middles",
+]
 
 #: Points of a partition: a rank error of 1/1024, and 15 columns of them stay below 64 KB.
 STORED_POINTS = 512
@@ -99,25 +107,10 @@ class Quantiles:
         """
         import numpy as np
 
-        parts = [part for part in parts if part.n]
-        if len(parts) == 1:
-            return parts[0].thinned(limit)
-        n = sum(part.n for part in parts)
         points = np.concatenate([part.points for part in parts] or [np.zeros(0)])
-        slack = sum(part.slack for part in parts)
-        if n == len(points):  # every value is there
-            points.sort()
-            whole = cls.of_sorted(points, limit)
-            return cls(n, whole.points, whole.slack + slack)
-        sizes = [len(part.points) for part in parts]
-        weights = np.repeat([part.n / size for part, size in zip(parts, sizes, strict=True)], sizes)
-        order = np.argsort(points, kind="stable")  # parts are in order: merged, not sorted
-        limit = min(limit, n)
-        ranks = np.cumsum(weights[order])
-        # A little less, so that rounding in the sums cannot move a point when parts change places.
-        wanted = (np.arange(limit) + 0.5) * (ranks[-1] / limit) * (1 - 1e-12)
-        chosen = order[np.searchsorted(ranks, wanted, side="right")]
-        return cls(n, points[chosen], slack + n / (2 * limit))
+        sizes = np.array([len(part.points) for part in parts], np.int64)
+        n = np.array([part.n for part in parts], np.int64)
+        return merged_points(points, sizes, n, np.array([part.slack for part in parts]), limit)
 
     @property
     def rank_error(self) -> float:
@@ -178,6 +171,37 @@ class Quantiles:
         index = np.ceil(share * size * (1 - 1e-15)).astype(np.int64) - 1
         found: Floats = self.points[np.clip(index, 0, size - 1)]
         return found
+
+
+def merged_points(
+    points: Floats, sizes: Integers, n: Integers, slacks: Floats, limit: int
+) -> Quantiles:
+    """Summarise a union, as `Quantiles.merged`.
+
+    Parameters
+    ----------
+    points : array of float64
+        Those of all parts, part after part.
+    sizes, n, slacks : array of shape (n_parts,)
+        Points, values and slack of each part.
+    limit : int
+        Largest number of points.
+    """
+    import numpy as np
+
+    total, slack = int(n.sum()), float(slacks.sum())
+    if np.count_nonzero(sizes) == 1:
+        return Quantiles(total, points, slack).thinned(limit)
+    order = np.argsort(points, kind="stable")  # parts are in order: merged, not sorted
+    if total == len(points):  # every value is there
+        whole = Quantiles.of_sorted(points[order], limit)
+        return Quantiles(total, whole.points, whole.slack + slack)
+    limit = min(limit, total)
+    ranks = np.cumsum(np.repeat(n / np.maximum(sizes, 1), sizes)[order])
+    # A little less, so that rounding in the sums cannot move a point when parts change places.
+    wanted = (np.arange(limit) + 0.5) * (ranks[-1] / limit) * (1 - 1e-12)
+    chosen = order[np.searchsorted(ranks, wanted, side="right")]
+    return Quantiles(total, points[chosen], slack + total / (2 * limit))
 
 
 class QuantileStream:
