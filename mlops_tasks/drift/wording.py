@@ -72,9 +72,9 @@ def draw_categories(pair: CategoryPair) -> Picture:
         The 12 largest categories, and the rest.
     """
     labels, (p, q) = pair.labels, pair.shares
-    largest, rest = np.maximum(p, q).tolist(), labels[-1:] == [OTHER]
-    order = sorted(range(len(labels) - rest), key=largest.__getitem__, reverse=True)
-    order += [len(order)] * rest
+    rest = labels[-1:] == [OTHER]
+    largest = np.maximum(p, q)[: len(labels) - rest]
+    order = np.argsort(-largest, kind="stable").tolist() + [len(largest)] * rest
     drawn, others = order[:_N_BARS], order[_N_BARS:]
     names = [_short(labels[i]) for i in drawn]
     sides = [side[drawn] for side in (p, q)]
@@ -139,10 +139,8 @@ def short_number(value: float) -> str:
     >>> [short_number(x) for x in (0.0, 1234.567, 0.012345, 1.5e12)]
     ['0', '1235', '0.01235', '1.5e+12']
     """
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
-        text = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-        return text
-    return f"{value:.4g}"
+    text = f"{value:.4g}"
+    return f"{value:.0f}" if "e" in text and 1e3 <= abs(value) < 1e6 else text
 
 
 def _say_level(reference: Numbers, current: Numbers) -> str:

@@ -152,6 +152,16 @@ def test_many_days_are_thinned_and_odd_ones_left_out() -> None:
     assert days_looked_at(changed) == {0}
 
 
+def test_a_reference_of_some_columns_judges_them_alike(january: Baseline) -> None:
+    today = day(np.random.default_rng(15), shift=0.3)
+    found = detect_drift(january.only(["kind", "x"]), today, window="x")
+    assert {column.name for column in found.columns} == {"kind", "x"}
+    whole = {column.name: column for column in detect_drift(january, today, window="x").columns}
+    for column in found.columns:
+        effects = [one.effect for one in column.evidence]
+        assert effects == [one.effect for one in whole[column.name].evidence]
+
+
 def test_constants_that_change_have_no_bound() -> None:
     old, new = (profile(x=np.full(500, value)) for value in (1.0, 2.0))
     report = detect_drift(Baseline(old), new, window="today")
