@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BATCH_ROWS = 65_536
-TABLE, WINDOW = "daily", ("2013-01-01", "2013-12-31")
+TABLE, FIRST_DAY = "daily", "2013-01-01"
 Seconds = dict[str, float]
 
 
@@ -100,22 +100,27 @@ def ours_window(seconds: Seconds, lake: str, how: str) -> int:
     found = [clocked(seconds, "import_s", partial(importlib.import_module, n)) for n in names]
     for name in (*lazy, "mlops_tasks.drift.movement", "mlops_tasks.drift.scales"):
         clocked(seconds, "import_s", partial(importlib.import_module, name))
-    store = found[0].ProfileStore(found[1].Lake(Path(lake)))
+    tables = found[1].Lake(Path(lake))
+    store = found[0].ProfileStore(tables)
     baseline, detection = found[2], importlib.import_module("mlops_tasks.drift.detection")
-    first, last = WINDOW
+
+    def open_lake() -> tuple[str, Any]:
+        newest = tables.partitions(TABLE)[-1]
+        return newest, store.read(TABLE, first=newest, last=newest)[newest]
+
+    # As monitoring does: first what is judged, which opens the lake.
+    last, current = clocked(seconds, "open_s", open_lake)
 
     def read() -> Any:
         if how == "days":
-            return list(store.read(TABLE, first=first, last=last).values()), None
-        window = store.read_window(TABLE, first=first, last=last, n_days=baseline.MAX_DAYS)
+            return list(store.read(TABLE, first=FIRST_DAY, last=last).values()), None
+        window = store.read_window(TABLE, first=FIRST_DAY, last=last, n_days=baseline.MAX_DAYS)
         return window.parts, window.days
 
-    # As monitoring does: first the window that is judged, which opens the lake.
-    newest = clocked(seconds, "open_s", lambda: store.read(TABLE, first=last, last=last))
     parts, days = clocked(seconds, "read_s", read)
     whole = clocked(seconds, "merge_s", lambda: baseline.Baseline.of(parts, days=days))
     report = clocked(
-        seconds, "run_s", lambda: detection.detect_drift(whole, newest[last], window="current")
+        seconds, "run_s", lambda: detection.detect_drift(whole, current, window="current")
     )
     return len(report.columns)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks._drift.contenders import TABLE, WINDOW
+from benchmarks._drift.contenders import FIRST_DAY, TABLE
 from benchmarks._drift.data import daily_table, write_samples
 from benchmarks._shared.figures import Samples
 from benchmarks._shared.machine import ROOT, load_average
@@ -184,7 +184,7 @@ def _windows(plan: Plan, measured: Measured, say: Callable[[str], None]) -> None
     store = ProfileStore(lake)
     for day in range(plan.days):
         rows = daily_table(day, _DAY_ROWS, N_COLUMNS_WINDOW)
-        key = shift_day(WINDOW[0], day)
+        key = shift_day(FIRST_DAY, day)
         published = lake.overwrite_partition(TABLE, key, rows, token=1)
         store.write(published, Profile.of(rows.to_batches(), rows.schema))
     # The first reader makes the roll-ups.
