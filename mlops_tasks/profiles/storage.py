@@ -178,7 +178,7 @@ def _joined(name: str, planes: Array, kind: np.dtype[Any]) -> Array:
 
     rows = planes.reshape(kind.itemsize, -1)
     if rows.shape[1] < _FEW:
-        table = np.ascontiguousarray(rows.T)
+        table = np.array(rows.T, order="C")  # never a view: it would keep the whole block
     else:
         table = np.empty(rows.shape[::-1], np.uint8)
         for place, plane in enumerate(rows):
