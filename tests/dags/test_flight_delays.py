@@ -269,7 +269,7 @@ def test_drift_is_measured_and_kept_as_evidence(
     assert [entry.key for entry in entries] == list(SCORED)
     for entry in entries:
         names = {check["name"] for check in entry.evidence["checks"]}
-        assert names == {*MODEL.features, "score"}
+        assert names == {*MODEL.features, "score", "predicted_class"}
         alarms = {check["name"] for check in entry.evidence["checks"] if check["alarm"]}
         assert {"temp", "dewp", "pressure"} <= alarms
         assert not alarms & {"carrier", "origin", "dest", "distance", "day_of_week"}

@@ -109,7 +109,7 @@ def change(world: World, table: str, number: int, column: str, values: list[Any]
 def test_data_like_that_of_training_raises_no_alarm(scored: World) -> None:
     result = drift(scored)
     assert result.alarms == ()
-    assert set(checks(result)) == {*scored.spec.features, "score"}
+    assert set(checks(result)) == {*scored.spec.features, "score", "predicted_class"}
     assert (result.first, result.last) == (day(LAST - 2), day(LAST))
     assert (result.n_rows, result.model_version) == (3 * ROWS_PER_DAY, "1")
 
@@ -120,7 +120,7 @@ def test_data_that_moved_raises_an_alarm_with_its_number(scored: World) -> None:
         scored.lake.overwrite_partition("traffic", day(number), slow, token=2**40)
     rescore_all(scored)
     result = drift(scored)
-    assert {check.name for check in result.alarms} == {"speed", "score"}
+    assert {check.name for check in result.alarms} - {"predicted_class"} == {"speed", "score"}
     speed = checks(result)["speed"]
     assert speed.value is not None
     assert speed.value > speed.threshold > scored.spec.drift.min_effect
@@ -149,7 +149,7 @@ def test_scores_of_another_version_are_not_compared(scored: World) -> None:
         rescore(scored, number, version="0")
     assert f"score: {Answer.TOO_FEW}" in checks(drift(scored))["score"].text
     rescore(scored, LAST, version="0")
-    assert "score" not in checks(drift(scored))
+    assert not {"score", "predicted_class"} & set(checks(drift(scored)))
 
 
 def test_too_few_rows_are_no_evidence(scored: World) -> None:
@@ -173,7 +173,7 @@ def test_what_the_model_makes_little_of_ranks_low(
         result = drift(scored)
         assert checks(result)["items"].alarm
         places.append([check.name for check in result.checks].index("items"))
-    assert places == [0, len(scored.spec.features)]
+    assert places == [0, len(scored.spec.features) + 1]
 
 
 def test_a_feature_that_the_champion_never_had_is_no_evidence(scored: World) -> None:
@@ -283,6 +283,16 @@ def test_a_monitor_result_is_plain_json(scored: World) -> None:
     for result in (drift(scored), performance(scored)):
         evidence = json.loads(json.dumps(asdict(result), allow_nan=False))
         assert evidence["checks"][0]["name"] == result.checks[0].name
+
+
+def test_the_share_of_predicted_positives_follows_the_threshold(scored: World) -> None:
+    """It is told from profiles, so another threshold needs no new scores."""
+    told = []
+    for threshold in (0.2, 0.5):
+        spec = scored.spec.model_copy(update={"threshold": threshold})
+        told.append(checks(drift(scored, spec))["predicted_class"].text)
+    assert all("predicted_class: shares " in text for text in told)
+    assert told[0] != told[1]
 
 
 # --- performance
