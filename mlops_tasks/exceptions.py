@@ -122,6 +122,10 @@ class DamagedTableError(MlopsError):
     """A table, a file or a pin is not what was committed."""
 
 
+class UnknownPinsError(MlopsError):
+    """It cannot be told which rows a registered model version was trained on."""
+
+
 class StaleAttemptError(MlopsError):
     """A newer attempt has committed already; this one must not overwrite it."""
 

@@ -13,7 +13,9 @@ from importlib.metadata import version as installed
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.exceptions import UnknownPinsError
 from mlops_tasks.modelfiles import check_types, files_digest, load_model
+from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -219,6 +221,50 @@ class Tracking:
     def by_version(self, model: str, version: str) -> RegisteredVersion:
         """Return one version of a registered model."""
         return _registered(self.client.get_model_version(model, version))
+
+    def registered_pins(self) -> dict[str, TrainingPin]:
+        """Return what every version of every registered model was trained on.
+
+        Returns
+        -------
+        dict of str to TrainingPin
+            By ``"version 3 of flight_delays"``. Versions that something else registered are not
+            in it: they have no pin.
+
+        Raises
+        ------
+        UnknownPinsError
+            If the server cannot be reached, or has lost the pin of a version.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return {
+                f"version {found.version} of {found.name}": self._training_pin(found)
+                for found in self._versions()
+                if DIGEST_TAG in found.tags
+            }
+        except (MlflowException, OSError) as error:
+            raise UnknownPinsError(
+                f"MLflow at {self.uri} cannot be asked what its model versions were trained on: "
+                f"{error}"
+            ) from error
+
+    def _versions(self) -> Iterator[ModelVersion]:
+        token: str | None = None
+        while token != "":
+            page = self.client.search_model_versions(page_token=token)
+            yield from page
+            token = page.token or ""
+
+    def _training_pin(self, found: ModelVersion) -> TrainingPin:
+        try:
+            return TrainingPin.from_json(self.read_json(found.run_id or "", PIN_FILE))
+        except (ValueError, TypeError, KeyError) as error:
+            raise UnknownPinsError(
+                f"version {found.version} of {found.name}: {PIN_FILE} of its run {found.run_id} "
+                f"cannot be read ({error!r})"
+            ) from error
 
     def load(self, model_uri: str, digest: str) -> Any:
         """Download a model, prove its digest and load it under our allow-list."""
