@@ -150,7 +150,11 @@ class Tracking:
         return info.model_uri, digest
 
     def log_pins(self, pins: Mapping[str, Pin], context: str) -> None:
-        """Attach pinned tables, by name, to the open run as datasets under our full digests."""
+        """Attach pinned tables, by name, to the open run: as datasets, and their digests as params.
+
+        The store keeps 36 characters of a dataset's digest. The whole one is a tag of the dataset
+        and a parameter of the run, ``digest.<name>``, to be searched for.
+        """
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
@@ -159,14 +163,20 @@ class Tracking:
             MetaDataset(  # type: ignore[abstract]
                 CodeDatasetSource({"table": pin.table, "version": str(pin.version)}),
                 name=f"{name}@v{pin.version}",
-                # The store keeps 36 characters of a digest; the whole one is in the run's pin.json.
                 digest=pin.digest[:36],
             )
             for name, pin in pins.items()
         ]
-        mlflow.log_inputs(
-            list(datasets), contexts=[context] * len(pins), tags_list=[None] * len(pins)
-        )
+        tags: list[dict[str, str] | None] = [
+            {
+                "mlops.digest": pin.digest,
+                "mlops.n_rows": str(pin.n_rows),
+                "mlops.days": f"{pin.first} to {pin.last}",
+            }
+            for pin in pins.values()
+        ]
+        mlflow.log_inputs(list(datasets), contexts=[context] * len(pins), tags_list=tags)
+        mlflow.log_params({f"digest.{name}": pin.digest for name, pin in pins.items()})
 
     def log_batch(
         self,

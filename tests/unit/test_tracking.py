@@ -212,10 +212,20 @@ def test_a_pin_is_the_dataset_of_a_run(tracking: Tracking) -> None:
     pin = Pin("orders", "2024-03-01", "2024-03-09", (5, 7), ("a",), 5, "0123456789" * 6 + "abcd")
     with tracking.run("late_orders", "x") as run_id:
         tracking.log_pins({"orders": pin}, context="training")
-    (found,) = tracking.client.get_run(run_id).inputs.dataset_inputs
+    run = tracking.client.get_run(run_id)
+    (found,) = run.inputs.dataset_inputs
     assert found.dataset.name == "orders@v7"
     assert pin.digest.startswith(found.dataset.digest)
-    assert found.tags[0].value == "training"
+    assert {tag.key: tag.value for tag in found.tags} == {
+        "mlflow.data.context": "training",
+        "mlops.digest": pin.digest,
+        "mlops.n_rows": "5",
+        "mlops.days": "2024-03-01 to 2024-03-09",
+    }
+    assert run.data.params == {"digest.orders": pin.digest}
+    query = f"params.`digest.orders` = '{pin.digest}'"
+    (same,) = tracking.client.search_runs([run.info.experiment_id], query)
+    assert same.info.run_id == run_id
 
 
 def test_a_version_is_found_with_all_that_is_needed_to_load_it(world: World) -> None:

@@ -47,6 +47,8 @@ class ScorePartitionOperator(StepOperator):
         result = score(self.model, day, champion, lake=self.lake, tracking=tracking, token=token)
         self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(champion)
         self._report(day, champion, result)
+        version = {"model_version": champion.version}
+        self.announce(context, asdict(result.predictions) | version)
         return asdict(result)
 
     def _report(self, day: str, champion: RegisteredVersion, result: ScoreResult) -> None:

@@ -62,6 +62,7 @@ class ValidatePartitionOperator(StepOperator):
         self._report(result)
         if not result.changed:
             raise AirflowSkipException(f"{raw.partition} is unchanged; no event is emitted")
+        self.announce(context, asdict(result.published))
         return evidence
 
     def _published_before(self, partition: str, run: str) -> dict[str, Any]:
