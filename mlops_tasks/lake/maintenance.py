@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from mlops_tasks.atomic_files import sync
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import newest_by_partition
 from mlops_tasks.lake.names import today
@@ -108,6 +109,7 @@ def optimize(lake: Lake, table: str, *, grace_s: float = 7 * _DAY_S) -> Optimize
     fault_point("optimize:after_roll_up")
     delta = lake.open(table)
     delta.create_checkpoint()
+    _sync_checkpoint(lake.folder(table) / "_delta_log", delta.version())
     fault_point("optimize:after_checkpoint")
     needed = min(records.until + 1, delta.version())
     old = [path for path in _log_before(lake, table, needed) if not _young(path, grace_s)]
@@ -223,6 +225,12 @@ def _candidates(lake: Lake, table: str) -> Iterator[tuple[str, Path]]:
             yield name, path
     for path in sorted(records.glob("*.tmp")):
         yield path.relative_to(lake.root).as_posix(), path
+
+
+def _sync_checkpoint(log: Path, version: int) -> None:
+    """Make sure that a checkpoint stays before what it replaces goes."""
+    for path in [*log.glob(f"{version:020d}.checkpoint*.parquet"), log / "_last_checkpoint", log]:
+        sync(path)
 
 
 def _log_before(lake: Lake, table: str, version: int) -> list[Path]:

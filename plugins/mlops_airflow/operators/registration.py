@@ -102,8 +102,11 @@ class PromoteModelOperator(StepOperator):
             "because": verdict.reason,
             "page": self.mlflow_version_url,
         }
-        done = "promoted" if promoted else "did not promote"
-        self.report(f"{done} {version.name} version {version.version}", facts)
+        self.report(
+            f"{'promoted' if promoted else 'did not promote'} {version.name} "
+            f"version {version.version}",
+            facts,
+        )
         if not promoted:
             raise AirflowSkipException(f"not promoted because {verdict.reason}")
         self.announce(context, self._promotion(version))

@@ -53,10 +53,13 @@ class ValidatePartitionOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate, record the evidence, and return the reference to the published partition."""
         raw, run = PartitionVersion(**self.raw), dag_run_name(context)
-        earlier = self._published_before(raw.partition, run)
         with self._refusal_recorded(raw, run):
             result = validate(
-                self.dataset, raw, lake=self.lake, token=self.ledger.next_token(), **earlier
+                self.dataset,
+                raw,
+                lake=self.lake,
+                token=self.ledger.next_token(),
+                **self._published_before(raw.partition, run),
             )
         evidence = self._record(result, run)
         self._report(result)
