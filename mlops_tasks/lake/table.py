@@ -13,10 +13,11 @@ from mlops_tasks.lake.pins import make_pin, verify_commits
 from mlops_tasks.lake.publish import overwrite_partition, share_partition
 from mlops_tasks.lake.reading import open_files, unreadable_told
 from mlops_tasks.lake.schemas import with_partition
+from mlops_tasks.lake.streaming import stream_ahead
 from mlops_tasks.spec import check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -259,7 +260,7 @@ class Lake:
     def scan_pin(
         self, pin: Pin, *, first: str | None = None, last: str | None = None
     ) -> ds.Dataset:
-        """Return the rows of `read_pin` as a dataset, to be streamed batch by batch.
+        """Return the rows of `read_pin` as a dataset, for DuckDB and for who filters.
 
         Raises
         ------
@@ -268,6 +269,24 @@ class Lake:
             while streaming.
         """
         return self.scan(pin.table, self._wanted(pin, first, last), columns=pin.columns)
+
+    def stream_pin(
+        self, pin: Pin, *, first: str | None = None, last: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of `read_pin` batch by batch, reading a few row groups ahead.
+
+        Yields
+        ------
+        RecordBatch
+            In the order of the days. Memory depends on the size of a row group, not of the pin.
+
+        Raises
+        ------
+        DamagedTableError
+            As for `read_pin`.
+        """
+        with unreadable_told(pin.table):
+            yield from stream_ahead(self.scan_pin(pin, first=first, last=last))
 
     def _wanted(self, pin: Pin, first: str | None, last: str | None) -> list[Commit]:
         commits = self.pinned_commits(pin)

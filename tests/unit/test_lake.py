@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -324,6 +326,7 @@ READS = {
     "scan": lambda lake, pin: lake.scan("t", lake.pinned_commits(pin)),
     "read_pin": lambda lake, pin: lake.read_pin(pin),
     "scan_pin": lambda lake, pin: lake.scan_pin(pin),
+    "stream_pin": lambda lake, pin: list(lake.stream_pin(pin)),
     "stream_rows": lambda lake, pin: list(stream_rows(lake, "t", lake.pinned_commits(pin), ["n"])),
 }
 
@@ -374,6 +377,43 @@ def padded(path: Path, size: int) -> None:
     whole = path.read_bytes()
     footer = int.from_bytes(whole[-8:-4], "little") + 8
     path.write_bytes(whole[:-footer] + bytes(size - len(whole)) + whole[-footer:])
+
+
+def test_streaming_a_pin_gives_its_rows_in_the_order_of_the_days(lake: Lake, pinned: Pin) -> None:
+    streamed = pa.Table.from_batches(lake.stream_pin(pinned))
+    assert streamed.equals(lake.read_pin(pinned).combine_chunks())
+    assert streamed.column("n").to_pylist() == [*range(100), *range(40)]
+    assert sum(batch.num_rows for batch in lake.stream_pin(pinned, first=D2)) == 40
+
+
+def test_a_damaged_page_is_told_while_a_pin_is_streamed(lake: Lake, pinned: Pin) -> None:
+    (file,) = (lake.root / "t" / f"partition_key={D1}").glob("*.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:60] + bytes([whole[60] ^ 4]) + whole[61:])
+    with pytest.raises(DamagedTableError, match="'t': a data file cannot be read as it was"):
+        list(lake.stream_pin(pinned))
+
+
+def test_streaming_a_pin_holds_little_of_it(lake: Lake) -> None:
+    numbers = pa.table({"x": pa.array(range(1_000_000), pa.int64())})
+    for day in range(1, 7):
+        lake.overwrite_partition("t", f"2024-03-0{day}", numbers, token=1)
+    pin = lake.pin("t", first=D1, last="2024-03-06")
+    before = pa.total_allocated_bytes()
+    batches = lake.stream_pin(pin)
+    first = next(batches)
+    time.sleep(0.3)  # so that whoever reads ahead can
+    held = pa.total_allocated_bytes() - before
+    assert held < 1.2 * numbers.nbytes, "of six days, less than the rest of the first"
+    assert first.num_rows + sum(batch.num_rows for batch in batches) == 6_000_000
+
+
+def test_a_stream_that_nobody_reads_to_its_end_ends(lake: Lake, pinned: Pin) -> None:
+    threads = threading.active_count()
+    batches = lake.stream_pin(pinned)
+    next(batches)
+    batches.close()
+    assert threading.active_count() <= threads
 
 
 def test_looking_at_footers_reads_each_of_them_once(lake: Lake, pinned: Pin) -> None:
