@@ -12,10 +12,10 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONHOME
 export MLOPS_HOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix up down bench docs clean
+.PHONY: help setup demo test test-long check fix up down bench docs clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## create .venv with every pinned package (the others do this by themselves)
 
@@ -27,6 +27,10 @@ test: check ## static checks, then every test
 	  --cov --cov-report=
 	@# Alone: these boot whole stacks and servers, and measure time and memory.
 	@$(BIN)/python -m pytest tests/system --cov --cov-append --cov-report=term
+
+test-long: $(STAMP) ## the tests whose long forms take minutes: 200 kills, 10 million values
+	@MLOPS_KILLS=200 MLOPS_SKETCH_VALUES=10000000 $(BIN)/python -m pytest -s --durations=5 \
+	  tests/unit/test_lake_faults.py tests/unit/profiles/test_quantiles.py
 
 check: $(STAMP) ## static checks only: lint, format, types, layers
 	@$(BIN)/ruff check .

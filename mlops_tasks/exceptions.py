@@ -17,6 +17,7 @@
     │   └── UnknownExpectationError   it names an expectation that does not exist
     ├── PartitionNotFoundError        a table or partition that was never published
     ├── DamagedTableError             a table is not what was committed to it
+    ├── UnknownPinsError              it cannot be told what a registered version was trained on
     ├── StaleAttemptError             a newer attempt has already committed: this one is fenced off
     ├── LeakageError                  something known only later would enter the features
     ├── FeatureError                  the features cannot be used for training or scoring
@@ -49,6 +50,7 @@ __all__ = [
     "SuiteError",
     "TransientError",
     "UnknownExpectationError",
+    "UnknownPinsError",
     "UnsafeModelError",
     "ValidationFailedError",
 ]
@@ -120,6 +122,10 @@ class PartitionNotFoundError(MlopsError):
 
 class DamagedTableError(MlopsError):
     """A table, a file or a pin is not what was committed."""
+
+
+class UnknownPinsError(MlopsError):
+    """It cannot be told which rows a registered model version was trained on."""
 
 
 class StaleAttemptError(MlopsError):

@@ -238,7 +238,7 @@ def _connect() -> Iterator[duckdb.DuckDBPyConnection]:
         config: dict[str, str | bool | int | float | list[str]] = {
             "enable_external_access": False,
             "python_enable_replacements": False,
-            "memory_limit": os.environ.get("MLOPS_DUCKDB_MEMORY", "1GB"),
+            "memory_limit": _memory_limit(),
             "temp_directory": spill,
         }
         with duckdb.connect(config=config) as connection:
@@ -270,8 +270,17 @@ def _result(
                 f"read {sorted(inputs)}"
             ) from error
         raise FeatureError(f"{_place(spec)}: {error}") from error
+    except duckdb.OutOfMemoryException as error:
+        raise FeatureError(
+            f"{_place(spec)} needs more than {_memory_limit()} of memory though it spills to disk: "
+            "every core sorts a part of its own; set MLOPS_DUCKDB_MEMORY to 100MB per core or more"
+        ) from error
     except duckdb.Error as error:
         raise FeatureError(f"{_place(spec)} does not run: {error}") from error
+
+
+def _memory_limit() -> str:
+    return os.environ.get("MLOPS_DUCKDB_MEMORY", "1GB")
 
 
 def _count(rows: Rows) -> int:

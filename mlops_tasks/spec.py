@@ -200,10 +200,22 @@ def _check_timezone(name: str) -> None:
 
 
 class InputSpec(_Spec):
-    """A dataset that features read, with how many days before the scored day it is needed."""
+    """A dataset that features read.
+
+    Attributes
+    ----------
+    dataset : DatasetSpec
+        The dataset.
+    lookback_days : int
+        So many days before the scored day are needed, too.
+    timeless : str
+        Why a join with it cannot see the future, such as ``"airports do not move"``. Without a
+        reason the query must give the moment of each joined fact, see `ModelSpec.observed_at`.
+    """
 
     dataset: DatasetSpec
     lookback_days: Days = 0
+    timeless: str = ""
 
 
 class LabelSpec(_Spec):
@@ -360,6 +372,7 @@ class ModelSpec(_Spec):
         Column of the query with the moment at which the prediction is asked for.
     observed_at : tuple of str
         Columns with the moments at which joined facts became known; each must lie before `as_of`.
+        One at least for each input after the first that is not `InputSpec.timeless`.
     categorical, numeric : tuple of str
         The features. Nothing else the query returns reaches the estimator.
     estimator : str
@@ -420,6 +433,18 @@ class ModelSpec(_Spec):
             raise ValueError(
                 f"{leaks} belong to the label dataset {self.label.dataset.name!r} and are known "
                 "only afterwards; remove them from the features"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_moments(self) -> Self:
+        joined = [i.dataset.name for i in self.inputs[1:] if not i.timeless.strip()]
+        if len(set(self.observed_at)) < len(joined):
+            raise ValueError(
+                f"{joined} are joined, but observed_at names {len(set(self.observed_at))} moments: "
+                "for each of them select in features.sql when the joined fact became known, and "
+                "name that column in observed_at, so that no row sees the future; or say in "
+                "InputSpec(timeless='...') why its rows are known at any time"
             )
         return self
 

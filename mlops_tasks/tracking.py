@@ -13,7 +13,9 @@ from importlib.metadata import version as installed
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.exceptions import UnknownPinsError
 from mlops_tasks.modelfiles import check_types, files_digest, load_model
+from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -150,7 +152,11 @@ class Tracking:
         return info.model_uri, digest
 
     def log_pins(self, pins: Mapping[str, Pin], context: str) -> None:
-        """Attach pinned tables, by name, to the open run as datasets under our full digests."""
+        """Attach pinned tables, by name, to the open run: as datasets, and their digests as params.
+
+        The store keeps 36 characters of a dataset's digest. The whole one is a tag of the dataset
+        and a parameter of the run, ``digest.<name>``, to be searched for.
+        """
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
@@ -159,14 +165,20 @@ class Tracking:
             MetaDataset(  # type: ignore[abstract]
                 CodeDatasetSource({"table": pin.table, "version": str(pin.version)}),
                 name=f"{name}@v{pin.version}",
-                # The store keeps 36 characters of a digest; the whole one is in the run's pin.json.
                 digest=pin.digest[:36],
             )
             for name, pin in pins.items()
         ]
-        mlflow.log_inputs(
-            list(datasets), contexts=[context] * len(pins), tags_list=[None] * len(pins)
-        )
+        tags: list[dict[str, str] | None] = [
+            {
+                "mlops.digest": pin.digest,
+                "mlops.n_rows": str(pin.n_rows),
+                "mlops.days": f"{pin.first} to {pin.last}",
+            }
+            for pin in pins.values()
+        ]
+        mlflow.log_inputs(list(datasets), contexts=[context] * len(pins), tags_list=tags)
+        mlflow.log_params({f"digest.{name}": pin.digest for name, pin in pins.items()})
 
     def log_batch(
         self,
@@ -225,6 +237,50 @@ class Tracking:
     def by_version(self, model: str, version: str) -> RegisteredVersion:
         """Return one version of a registered model."""
         return _registered(self.client.get_model_version(model, version))
+
+    def registered_pins(self) -> dict[str, TrainingPin]:
+        """Return what every version of every registered model was trained on.
+
+        Returns
+        -------
+        dict of str to TrainingPin
+            By ``"version 3 of flight_delays"``. Versions that something else registered are not
+            in it: they have no pin.
+
+        Raises
+        ------
+        UnknownPinsError
+            If the server cannot be reached, or has lost the pin of a version.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return {
+                f"version {found.version} of {found.name}": self._training_pin(found)
+                for found in self._versions()
+                if DIGEST_TAG in found.tags
+            }
+        except (MlflowException, OSError) as error:
+            raise UnknownPinsError(
+                f"MLflow at {self.uri} cannot be asked what its model versions were trained on: "
+                f"{error}"
+            ) from error
+
+    def _versions(self) -> Iterator[ModelVersion]:
+        token: str | None = None
+        while token != "":
+            page = self.client.search_model_versions(page_token=token)
+            yield from page
+            token = page.token or ""
+
+    def _training_pin(self, found: ModelVersion) -> TrainingPin:
+        try:
+            return TrainingPin.from_json(self.read_json(found.run_id or "", PIN_FILE))
+        except (ValueError, TypeError, KeyError) as error:
+            raise UnknownPinsError(
+                f"version {found.version} of {found.name}: {PIN_FILE} of its run {found.run_id} "
+                f"cannot be read ({error!r})"
+            ) from error
 
     def load(self, model_uri: str, digest: str) -> Any:
         """Download a model, prove its digest and load it under our allow-list."""

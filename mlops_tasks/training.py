@@ -57,7 +57,7 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
     UnsafeModelError
         If the estimator holds types outside the allow-list.
     """
-    for table in (*pin.inputs.values(), pin.labels):
+    for table in pin.pins:
         lake.verify_pin(table)
     rows = labelled_rows(spec, pin, pin.train, lake=lake)
     frame, target = feature_frame(spec, rows), rows.column("y").to_numpy()

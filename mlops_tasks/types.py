@@ -264,6 +264,11 @@ class TrainingPin:
             labels=Pin.from_json(raw["labels"]),
         )
 
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """The pins of all its tables, labels last."""
+        return (*self.inputs.values(), self.labels)
+
     def as_json(self) -> dict[str, Any]:
         """Return the record as plain JSON types."""
         return asdict(self)

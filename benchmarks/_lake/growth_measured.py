@@ -71,7 +71,7 @@ def run_look(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
         lake.pin(LOOKED_AT, first=day(0), last=day(night), known_at=day(night))
         for night in range(0, len(lake.partitions(LOOKED_AT)), 10)
     ]
-    swept = vacuum(lake, LOOKED_AT, pins=pins, dry_run=True, grace_s=0)
+    swept = vacuum(lake, LOOKED_AT, pins={"one in every ten nights": pins}, dry_run=True, grace_s=0)
     copy = Lake(lake.root.with_name("copy"))  # the commit shall not count as a night
     shutil.copytree(lake.root, copy.root)
     committing = time.monotonic()

@@ -61,7 +61,7 @@ def run_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_read_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
-    return {"n_rows": count(lake.scan_pin(Pin.from_json(arguments["pins"]["orders"])).to_batches())}
+    return {"n_rows": count(lake.stream_pin(Pin.from_json(arguments["pins"]["orders"])))}
 
 
 def run_verify_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mlops_tasks.atomic_files import sync
 from mlops_tasks.digest import ContentDigest
 from mlops_tasks.faults import fault_point
 from mlops_tasks.profiles.workers import Workers
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.digest import ContentSums
 
-__all__ = ["DataFile", "WrittenRows", "link_files", "sync", "write_rows"]
+__all__ = ["DataFile", "WrittenRows", "link_files", "write_rows"]
 
 _ROW_GROUP_ROWS = 131_072
 _FILE_BYTES = 512 * 2**20
@@ -131,15 +131,6 @@ def _link(old: Path, new: Path) -> None:
             raise
         shutil.copyfile(old, new)
         sync(new)
-
-
-def sync(path: Path) -> None:
-    """Make sure that a file or the entries of a folder survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _row_groups(

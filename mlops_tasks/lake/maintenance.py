@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from mlops_tasks.atomic_files import sync
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import newest_by_partition
 from mlops_tasks.lake.names import today
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mlops_tasks.lake.commits import Commit
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Optimized", "Vacuumed", "optimize", "vacuum"]
 
 _DAY_S = 86_400.0
+_PINNED = "pinned"
 _LOG_FILE = re.compile(r"(\d{20})\.(json|checkpoint\..*parquet|checkpoint\.parquet)")
 
 
@@ -52,13 +56,26 @@ class Optimized:
 class Vacuumed:
     """What `vacuum` removed from one table, what it kept, and why.
 
-    ``kept`` maps a reason to the number of files kept for it.
+    Attributes
+    ----------
+    table : str
+        The table.
+    removed : tuple of str
+        Paths, relative to the table's folder.
+    removed_bytes : int
+        Their size.
+    kept : dict of str to int
+        For each reason, how many files were kept for it.
+    held_by : dict of str to int
+        For each holder of pins, how many of the files kept as "pinned" it needs. Several may need
+        one file.
     """
 
     table: str
     removed: tuple[str, ...]
     removed_bytes: int
     kept: dict[str, int]
+    held_by: dict[str, int]
 
 
 def optimize(lake: Lake, table: str, *, grace_s: float = 7 * _DAY_S) -> Optimized:
@@ -92,6 +109,7 @@ def optimize(lake: Lake, table: str, *, grace_s: float = 7 * _DAY_S) -> Optimize
     fault_point("optimize:after_roll_up")
     delta = lake.open(table)
     delta.create_checkpoint()
+    _sync_checkpoint(lake.folder(table) / "_delta_log", delta.version())
     fault_point("optimize:after_checkpoint")
     needed = min(records.until + 1, delta.version())
     old = [path for path in _log_before(lake, table, needed) if not _young(path, grace_s)]
@@ -105,7 +123,7 @@ def vacuum(
     lake: Lake,
     table: str,
     *,
-    pins: Iterable[Pin] = (),
+    pins: Mapping[str, Iterable[Pin]] = MappingProxyType({}),
     keep_days: int = 30,
     grace_s: float = _DAY_S,
     dry_run: bool = False,
@@ -118,8 +136,9 @@ def vacuum(
         The lake.
     table : str
         The table.
-    pins : iterable of Pin
-        Of all tables; files that one of them refers to are never removed.
+    pins : mapping of str to iterable of Pin, optional
+        Pins of all tables, under the name of what holds them, such as ``"version 3 of
+        flight_delays"``. Files that one of them refers to are never removed.
     keep_days : int, default 30
         Also keep what was known on any of so many nights before the table's newest.
     grace_s : float, default 86400
@@ -132,28 +151,41 @@ def vacuum(
     Vacuumed
         Removed files, and how many were kept for which reason.
     """
-    reasons = _reasons(lake.all_commits(table), table, pins, keep_days)
-    kept, gone = dict.fromkeys(reasons.values(), 0), []
+    commits = lake.all_commits(table)
+    holders = _holders(commits, table, pins)
+    reasons = _reasons(commits, holders.keys(), keep_days)
+    kept, held_by, gone = Counter[str](), Counter[str](), []
     for name, path in _candidates(lake, table):
         why = reasons.get(name) or ("too young to judge" if _young(path, grace_s) else "")
-        if why:
-            kept[why] = kept.get(why, 0) + 1
-        else:
+        kept[why] += 1
+        if why == _PINNED:
+            held_by.update(holders[name])
+        elif not why:
             gone.append((name, path))
     size = sum(path.stat().st_size for _, path in gone)
     fault_point("vacuum:before_remove")
     for _, path in [] if dry_run else gone:
         path.unlink(missing_ok=True)
         fault_point("vacuum:mid_remove")
+    del kept[""]
     names = tuple(name for name, _ in gone)
-    return Vacuumed(table, names, size, {why: n for why, n in kept.items() if n})
+    return Vacuumed(table, names, size, dict(kept), dict(held_by))
 
 
-def _reasons(
-    commits: Sequence[Commit], table: str, pins: Iterable[Pin], keep_days: int
-) -> dict[str, str]:
+def _holders(
+    commits: Sequence[Commit], table: str, pins: Mapping[str, Iterable[Pin]]
+) -> dict[str, list[str]]:
+    """Say for each pinned file who holds the pins."""
+    holders: dict[int, list[str]] = {}
+    for holder, held in pins.items():
+        for version in {v for pin in held if pin.table == table for v in pin.versions}:
+            holders.setdefault(version, []).append(holder)
+    pinned = [commit for commit in commits if commit.version in holders]
+    return {file.path: holders[commit.version] for commit in pinned for file in commit.files}
+
+
+def _reasons(commits: Sequence[Commit], pinned: Collection[str], keep_days: int) -> dict[str, str]:
     """Say for each file worth keeping why it is."""
-    pinned = {version for pin in pins if pin.table == table for version in pin.versions}
     current = {commit.version for commit in newest_by_partition(commits).values()}
     nights = _nights(commits)
     # Nights of a replayed past are as good as today's: the newest one is what counts.
@@ -163,8 +195,8 @@ def _reasons(
     for commit in commits:
         if commit.version in current:
             why = "current"
-        elif commit.version in pinned:
-            why = "pinned"
+        elif any(file.path in pinned for file in commit.files):
+            why = _PINNED
         elif commit.known_at >= recent or nights[commit.version] > max(commit.known_at, recent):
             why = f"known in the last {keep_days} days"
         else:
@@ -193,6 +225,12 @@ def _candidates(lake: Lake, table: str) -> Iterator[tuple[str, Path]]:
             yield name, path
     for path in sorted(records.glob("*.tmp")):
         yield path.relative_to(lake.root).as_posix(), path
+
+
+def _sync_checkpoint(log: Path, version: int) -> None:
+    """Make sure that a checkpoint stays before what it replaces goes."""
+    for path in [*log.glob(f"{version:020d}.checkpoint*.parquet"), log / "_last_checkpoint", log]:
+        sync(path)
 
 
 def _log_before(lake: Lake, table: str, version: int) -> list[Path]:

@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.atomic_files import make_folder, sync
 from mlops_tasks.exceptions import CommitConflictError, MlopsError, StaleAttemptError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import COMMIT_METADATA, Commit
-from mlops_tasks.lake.files import WrittenRows, link_files, sync, write_rows
+from mlops_tasks.lake.files import WrittenRows, link_files, write_rows
 from mlops_tasks.lake.maintenance import optimize
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
 from mlops_tasks.lake.schemas import added_columns, with_partition
@@ -136,7 +137,7 @@ def _publish(
         sums=written.sums,
         files=written.files,
     )
-    commit = _commit_or_remove(lake, to.table, draft, schema)
+    commit = _commit_or_remove(lake, delta, to.table, draft, schema)
     fault_point("publish:after_commit")
     lake.commit_log(to.table).write([commit])
     fault_point("publish:after_record")
@@ -144,13 +145,15 @@ def _publish(
     return PartitionVersion(to.table, to.partition, commit.version, commit.n_rows, commit.digest)
 
 
-def _commit_or_remove(lake: Lake, table: str, draft: Commit, schema: pa.Schema) -> Commit:
+def _commit_or_remove(
+    lake: Lake, delta: DeltaTable, table: str, draft: Commit, schema: pa.Schema
+) -> Commit:
     """Commit written files, on disk for certain; remove them if that failed for certain."""
     folder = lake.folder(table)
     try:
+        _sync_first(lake, delta, table, draft.partition)
         commit = _commit(lake, table, draft, schema)
-        sync(folder / "_delta_log" / f"{commit.version:020d}.json")
-        sync(folder / "_delta_log")
+        _sync_log(folder, commit.version, commit.version)
     except (StaleAttemptError, CommitConflictError):
         _remove(folder, draft.files)
         raise
@@ -162,13 +165,33 @@ def _commit_or_remove(lake: Lake, table: str, draft: Commit, schema: pa.Schema) 
     return commit
 
 
+def _sync_first(lake: Lake, delta: DeltaTable, table: str, partition: str) -> None:
+    """Before the first commit of a table or partition: make sure that what leads to it stays.
+
+    Whoever made the folders, or the table, may have been killed before it could.
+    """
+    folder = lake.folder(table)
+    if delta.version() == 0:
+        _sync_log(folder, 0, 0)
+        sync(lake.root)
+    if delta.transaction_version(f"{table}:{partition}") is None:
+        sync(folder)
+
+
+def _sync_log(folder: Path, first: int, last: int) -> None:
+    """Sync commit files, both inclusive, then the folder they are in."""
+    for version in range(first, last + 1):
+        sync(folder / "_delta_log" / f"{version:020d}.json")
+    sync(folder / "_delta_log")
+
+
 def _create(folder: Path, schema: pa.Schema) -> None:
     from deltalake import DeltaTable
     from deltalake.exceptions import CommitFailedError
 
     if DeltaTable.is_deltatable(str(folder)):
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with suppress(CommitFailedError):  # somebody else has made it meanwhile
         DeltaTable.create(
             str(folder),
@@ -198,8 +221,10 @@ def _commit(lake: Lake, table: str, draft: Commit, schema: pa.Schema) -> Commit:
         try:
             new = added_columns(table, delta, schema)
             if new:
+                before = delta.version()
                 delta.alter.add_columns(new)
                 delta = lake.open(table)
+                _sync_log(lake.folder(table), before + 1, delta.version())
             fault_point("publish:before_commit")
             _commit_files(delta, table, draft)
         except CommitFailedError:

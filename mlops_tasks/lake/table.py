@@ -11,11 +11,13 @@ from mlops_tasks.lake.commits import Commit, CommitLog, newest_by_partition
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition, today
 from mlops_tasks.lake.pins import make_pin, verify_commits
 from mlops_tasks.lake.publish import overwrite_partition, share_partition
+from mlops_tasks.lake.reading import open_files, unreadable_told
 from mlops_tasks.lake.schemas import with_partition
+from mlops_tasks.lake.streaming import stream_ahead
 from mlops_tasks.spec import check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -142,7 +144,8 @@ class Lake:
         PartitionNotFoundError
             If the table does not exist.
         DamagedTableError
-            If the table is not what was committed, or a page of a file fails its checksum.
+            If the table or one of its files is not what was committed, or a page of a file fails
+            its checksum.
         """
         commits = self.commits(table, first=first, last=last, version=version, known_at=known_at)
         return self.load(table, commits, columns=columns)
@@ -194,21 +197,10 @@ class Lake:
         self, table: str, commits: Iterable[Commit], *, columns: Sequence[str] | None = None
     ) -> pa.Table:
         """Read the rows of given commits into memory; parameters and errors as for `read`."""
-        import pyarrow as pa
-
         names = list(columns or self.schema(table).names)
-        try:
-            return self.scan(table, commits).to_table(columns=names)
-        except FileNotFoundError as error:
-            raise DamagedTableError(
-                f"table {table!r}: a data file cannot be read, it is gone ({error}); `mlops lake "
-                "vacuum` removes old versions that nothing pins, restore any other from a backup"
-            ) from error
-        except (OSError, pa.ArrowException) as error:
-            raise DamagedTableError(
-                f"table {table!r}: a data file cannot be read as it was written ({error}); restore "
-                "the file, or ingest the partition again"
-            ) from error
+        dataset = self.scan(table, commits)
+        with unreadable_told(table):
+            return dataset.to_table(columns=names)
 
     def scan(
         self, table: str, commits: Iterable[Commit], *, columns: Sequence[str] | None = None
@@ -216,23 +208,18 @@ class Lake:
         """Return a dataset over the rows of given commits, to be streamed batch by batch.
 
         It also has the partition column, for those who ask for it, unless columns are named.
+
+        Raises
+        ------
+        DamagedTableError
+            If a file is gone, or has not the size and the number of rows that were committed.
         """
         import pyarrow as pa
-        import pyarrow.dataset as ds
 
-        folder = self.folder(table)
-        paths = [file.path for commit in commits for file in commit.files if file.n_rows]
-        checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-        days = pa.schema([pa.field(PARTITION_COLUMN, pa.string())])
         full = self.schema(table)
-        named = pa.schema([full.field(name) for name in columns or ()])
-        return ds.dataset(
-            [str(folder / path) for path in paths],
-            schema=named if columns else with_partition(full),
-            partitioning=ds.partitioning(days, flavor="hive"),
-            partition_base_dir=str(folder),
-            format=ds.ParquetFileFormat(default_fragment_scan_options=checked),
-        )
+        named = pa.schema([full.field(name) for name in columns]) if columns else None
+        files = [file for commit in commits for file in commit.files if file.n_rows]
+        return open_files(table, self.folder(table), files, named or with_partition(full))
 
     def pin(
         self,
@@ -273,14 +260,33 @@ class Lake:
     def scan_pin(
         self, pin: Pin, *, first: str | None = None, last: str | None = None
     ) -> ds.Dataset:
-        """Return the rows of `read_pin` as a dataset, to be streamed batch by batch.
+        """Return the rows of `read_pin` as a dataset, for DuckDB and for who filters.
 
         Raises
         ------
         DamagedTableError
-            As for `read_pin`; what cannot be read is noticed, by another error, while streaming.
+            As for `read_pin`; only a page that fails its checksum is noticed, by another error,
+            while streaming.
         """
         return self.scan(pin.table, self._wanted(pin, first, last), columns=pin.columns)
+
+    def stream_pin(
+        self, pin: Pin, *, first: str | None = None, last: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of `read_pin` batch by batch, reading a few row groups ahead.
+
+        Yields
+        ------
+        RecordBatch
+            In the order of the days. Memory depends on the size of a row group, not of the pin.
+
+        Raises
+        ------
+        DamagedTableError
+            As for `read_pin`.
+        """
+        with unreadable_told(pin.table):
+            yield from stream_ahead(self.scan_pin(pin, first=first, last=last))
 
     def _wanted(self, pin: Pin, first: str | None, last: str | None) -> list[Commit]:
         commits = self.pinned_commits(pin)

@@ -135,7 +135,10 @@ def test_a_published_day_is_heard_by_its_consumers(
     airflow: Airflow, first_day: dict[str, Finished]
 ) -> None:
     for dataset in ("flights", "weather", "arrivals"):
-        assert airflow.events(dataset, FIRST)
+        *_, event = airflow.events(dataset, FIRST)
+        (commit,) = airflow.lake.commits(dataset, first=FIRST, last=FIRST, known_at=FIRST)
+        for name in ("version", "n_rows", "digest"):
+            assert event[name] == getattr(commit, name), dataset
     assert airflow.queued("flight_delays.score", FIRST) == ["flights", "weather"]
     assert "arrivals" in airflow.queued("flight_delays.monitor", FIRST)
 
@@ -199,7 +202,11 @@ def test_the_first_champion_is_trained_judged_and_promoted(
     assert champion.version == "1"
     assert champion.tags["airflow.dag_id"] == "flight_delays.train"
     assert champion.tags["airflow.partition_key"] == day(12)
-    assert airflow.events("flight_delays.model", day(12))
+    (event,) = airflow.events("flight_delays.model", day(12))
+    assert event["version"] == "1"
+    assert [pin["digest"] for pin in event["pins"]] == [
+        found["digest"] for found in (*pin["inputs"].values(), pin["labels"])
+    ]
     kinds = {entry.kind: entry for entry in airflow.ledger.entries(model="flight_delays")}
     assert kinds["verdict"].evidence["verdict"] == "promote"
     assert kinds["promotion"].evidence["version"] == "1"
@@ -258,7 +265,8 @@ def test_every_flight_of_a_day_is_scored_by_the_champion(
         found = airflow.lake.read(MODEL.predictions_table, first=key, last=key)
         assert found.num_rows == flights == run.outputs["score"]["predictions"]["n_rows"]
         assert set(found.column("model_version").to_pylist()) == {"1"}
-        assert airflow.events("flight_delays.predictions", key)
+        (event,) = airflow.events("flight_delays.predictions", key)
+        assert event == run.outputs["score"]["predictions"] | {"model_version": "1"}
         assert airflow.queued("flight_delays.monitor", key) == ["flight_delays.predictions"]
 
 

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from flight_delays.spec import MODEL
 from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import FeatureError, LeakageError
-from mlops_tasks.features import build_features, build_targets, feature_frame, join_targets
+from mlops_tasks.features import (
+    build_features,
+    build_targets,
+    feature_batches,
+    feature_frame,
+    join_targets,
+)
 from tests.unit.orders import FEATURES_SQL, SHOPS, project, rows_of
 
 if TYPE_CHECKING:
@@ -66,6 +74,62 @@ def test_a_closing_semicolon_and_comments_are_harmless(tmp_path: Path, spec: Mod
 
 def test_no_rows_have_no_features(spec: ModelSpec) -> None:
     assert build_features(spec, inputs(0)).num_rows == 0
+
+
+# --- more rows than memory
+
+
+def many(times: int) -> dict[str, pa.Table]:
+    """Return the orders of a day so many times, each with a key of its own."""
+    rows, traffic = inputs(n=2_000).values()
+    ids = pa.array([f"{order:09} of a day of many orders" for order in range(times * 2_000)])
+    wide = pa.concat_tables([rows] * times).set_column(0, "order_id", ids)
+    shuffled = np.random.default_rng(3).permutation(len(wide))
+    return {"orders": wide.take(shuffled), "traffic": traffic}
+
+
+def on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let DuckDB need the same memory on every machine: it needs some for each core."""
+    import duckdb
+
+    connect = duckdb.connect
+
+    def connect_one(*, config: dict[str, Any]) -> Any:
+        return connect(config=config | {"threads": 1})
+
+    monkeypatch.setattr(duckdb, "connect", connect_one)
+
+
+def test_above_the_memory_limit_the_query_spills_and_gives_the_same_rows(
+    spec: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, disk = many(100), tmp_path / "disk"
+    disk.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    on_one_core(monkeypatch)
+
+    def spilled_and_rows(limit: str) -> tuple[int, pa.Table]:
+        monkeypatch.setenv("MLOPS_DUCKDB_MEMORY", limit)
+        batches = feature_batches(spec, rows)
+        found = [next(batches), next(batches)]  # sorted by now, and so all of it was held
+        spilled = sum(path.stat().st_size for path in disk.rglob("*") if path.is_file())
+        return spilled, pa.Table.from_batches([*found, *batches])
+
+    none, roomy = spilled_and_rows("1GB")
+    spilled, tight = spilled_and_rows("32MB")
+    assert none == 0
+    assert spilled > 2**20
+    assert tight.num_rows == 200_000
+    assert tight.equals(roomy)
+    assert not any(disk.iterdir()), "nothing is left on the disk"
+
+
+def test_too_little_memory_to_spill_is_told_with_the_setting(
+    spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_DUCKDB_MEMORY", "4MB")
+    with pytest.raises(FeatureError, match=r"features\.sql .* 4MB .*; set MLOPS_DUCKDB_MEMORY"):
+        build_features(spec, many(20))
 
 
 # --- leaks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,10 @@ def test_vacuum_keeps_the_versions_of_the_last_nights_and_of_pins(written: Lake)
     pin = lake.pin("t", first=day(0), last=day(0), known_at=day(1))
     last_week = day(NIGHTS - 1 - 5)
     before = lake.read("t", first=day(0), last=day(NIGHTS), known_at=last_week).sort_by("n")
-    swept = vacuum(lake, "t", pins=[pin], keep_days=5, grace_s=0)
+    current = lake.pin("t", first=day(1), last=day(1))
+    elsewhere = replace(pin, table="u", versions=tuple(range(99)))
+    pins = {"version 1 of m": [pin, current], "a night": [pin], "version 2 of m": [elsewhere]}
+    swept = vacuum(lake, "t", pins=pins, keep_days=5, grace_s=0)
     # Refreshed on the nights since then: its old version was known 5 nights ago.
     first_superseded = NIGHTS - 1 - 5 - REFRESHED + 1
     assert swept.kept == {
@@ -102,6 +106,7 @@ def test_vacuum_keeps_the_versions_of_the_last_nights_and_of_pins(written: Lake)
         "pinned": 1,
         "known in the last 5 days": NIGHTS - REFRESHED - first_superseded,
     }
+    assert swept.held_by == {"version 1 of m": 1, "a night": 1}
     assert len(swept.removed) == first_superseded - 1
     after = lake.read("t", first=day(0), last=day(NIGHTS), known_at=last_week).sort_by("n")
     assert after == before

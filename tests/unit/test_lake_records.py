@@ -150,7 +150,7 @@ def test_checkpoints_are_no_data_to_throw_away(written: Lake) -> None:
     log = written.folder("t") / "_delta_log"
     checkpoints = list(log.glob("*.checkpoint.parquet"))
     assert checkpoints
-    thrown = vacuum(written, "t", pins=[pin], keep_days=-1, grace_s=0)
+    thrown = vacuum(written, "t", pins={"a model": [pin]}, keep_days=-1, grace_s=0)
     assert not [name for name in thrown.removed if name.startswith("_delta_log")]
     assert list(log.glob("*.checkpoint.parquet")) == checkpoints
     assert numbers(written) == [9]

@@ -197,6 +197,29 @@ def test_no_dataset_is_named_twice(tmp_path: Path) -> None:
     refused(error, "'traffic'", "inputs")
 
 
+def test_a_join_without_its_moment_is_refused_unless_the_input_is_timeless(
+    tmp_path: Path,
+) -> None:
+    orders, traffic = orders_dataset(tmp_path), traffic_dataset(tmp_path)
+    shops = traffic_dataset(tmp_path, name="shops")
+    fixed = InputSpec(dataset=shops, timeless="shops do not move")
+    joined = (InputSpec(dataset=orders), InputSpec(dataset=traffic))
+    for inputs, moments, missing in (
+        (joined, (), "['traffic'] are joined, but observed_at names 0 moments"),
+        ((*joined, fixed), (), "['traffic'] are joined"),
+        (
+            (*joined, InputSpec(dataset=shops, timeless=" ")),
+            ("traffic_observed_at", "traffic_observed_at"),
+            "['traffic', 'shops'] are joined, but observed_at names 1 moments",
+        ),
+    ):
+        with pytest.raises(SpecError) as error:
+            project(tmp_path, inputs=inputs, observed_at=moments)
+        refused(error, "ModelSpec", missing, "select in features.sql when", "timeless='...'")
+    assert project(tmp_path, inputs=joined[:1], observed_at=()).observed_at == ()
+    assert project(tmp_path, inputs=(*joined, fixed)).inputs[2].timeless == "shops do not move"
+
+
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [

@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from mlops_tasks.exceptions import UnsafeModelError
-from mlops_tasks.tracking import ATTEMPT_TAG, Tracking
+from mlops_tasks.exceptions import UnknownPinsError, UnsafeModelError
+from mlops_tasks.tracking import ATTEMPT_TAG, DIGEST_TAG, PIN_FILE, Tracking
 from mlops_tasks.types import Pin
 from tests.unit import orders
 from tests.unit.workers import hold_run
@@ -212,10 +212,20 @@ def test_a_pin_is_the_dataset_of_a_run(tracking: Tracking) -> None:
     pin = Pin("orders", "2024-03-01", "2024-03-09", (5, 7), ("a",), 5, "0123456789" * 6 + "abcd")
     with tracking.run("late_orders", "x") as run_id:
         tracking.log_pins({"orders": pin}, context="training")
-    (found,) = tracking.client.get_run(run_id).inputs.dataset_inputs
+    run = tracking.client.get_run(run_id)
+    (found,) = run.inputs.dataset_inputs
     assert found.dataset.name == "orders@v7"
     assert pin.digest.startswith(found.dataset.digest)
-    assert found.tags[0].value == "training"
+    assert {tag.key: tag.value for tag in found.tags} == {
+        "mlflow.data.context": "training",
+        "mlops.digest": pin.digest,
+        "mlops.n_rows": "5",
+        "mlops.days": "2024-03-01 to 2024-03-09",
+    }
+    assert run.data.params == {"digest.orders": pin.digest}
+    query = f"params.`digest.orders` = '{pin.digest}'"
+    (same,) = tracking.client.search_runs([run.info.experiment_id], query)
+    assert same.info.run_id == run_id
 
 
 def test_a_version_is_found_with_all_that_is_needed_to_load_it(world: World) -> None:
@@ -234,3 +244,45 @@ def test_a_version_made_by_hand_has_no_digest_and_is_never_loaded(own_world: Wor
     assert found.digest == ""
     with pytest.raises(UnsafeModelError):
         own_world.tracking.load(found.model_uri, found.digest)
+
+
+# --- pins of the registry
+
+
+def test_every_registered_version_says_what_it_was_trained_on(
+    own_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all pages; a version of somebody else pins nothing."""
+    from mlflow import MlflowClient
+
+    search = MlflowClient.search_model_versions
+    monkeypatch.setattr(
+        MlflowClient,
+        "search_model_versions",
+        lambda self, **asked: search(self, max_results=1, **asked),
+    )
+    tracking, trained = own_world.tracking, own_world.trained
+    client = tracking.client
+    client.create_model_version("late_orders", trained.model_uri)
+    tags = {DIGEST_TAG: trained.digest}
+    client.create_model_version("late_orders", trained.model_uri, trained.run_id, tags=tags)
+    found = tracking.registered_pins()
+    assert sorted(found) == ["version 1 of late_orders", "version 3 of late_orders"]
+    assert set(map(repr, found.values())) == {repr(own_world.pin)}
+    assert [pin.table for pin in own_world.pin.pins] == ["orders", "traffic", "deliveries"]
+
+
+@pytest.mark.parametrize("what", ["no such run", "a run without a pin", "a pin cut short"])
+def test_a_version_whose_pin_is_lost_is_no_version_without_a_pin(
+    own_world: World, what: str
+) -> None:
+    tracking, trained, run_id = own_world.tracking, own_world.trained, "0" * 32
+    if what != "no such run":
+        with tracking.run("late_orders", "x") as run_id:
+            pass
+    if what == "a pin cut short":
+        tracking.log_json(run_id, PIN_FILE, {"as_of": "2024-03-09"})
+    client, tags = tracking.client, {DIGEST_TAG: trained.digest}
+    client.create_model_version("late_orders", trained.model_uri, run_id, tags=tags)
+    with pytest.raises(UnknownPinsError, match="cannot be"):
+        tracking.registered_pins()

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
+# So many holders of pins are named per table.
+_NAMED = 4
+_WAY_OUT = (
+    "Nothing was removed: a version may pin what would go. Start MLflow (`mlops up`) or mend what "
+    "is named above; --ledger-only goes on with the pins in the ledger, which has those of every "
+    "training that this ledger has seen."
+)
+
 app = typer.Typer(help="Look after the tables of the lake.", no_args_is_help=True)
 app.callback()(connect)
 
@@ -42,19 +50,24 @@ def vacuum(
     tables: Tables = None,
     keep_days: Annotated[int, typer.Option(help="Keep what was known so many days ago.")] = 30,
     dry_run: Annotated[bool, typer.Option(help="Only say what would be removed.")] = False,
+    ledger_only: Annotated[bool, typer.Option(help="Go on without the pins in MLflow.")] = False,
 ) -> None:
     """Remove data files that no pin, no current partition and no recent day needs."""
     from mlops_tasks.lake import vacuum as vacuum_table
 
-    lake, pins = _lake(), _pins()
+    lake, ledger, registry = _lake(), _ledger_pins(), {} if ledger_only else _registry_pins()
+    pins = registry | ledger
     removed = "would be removed" if dry_run else "removed"
-    sheet = Table("table", removed, "bytes", "kept, and why")
+    sheet, held = Table("table", removed, "bytes", "kept, and why"), list[str]()
     for name in track(tables or lake.tables(), "vacuuming", transient=True):
         done = vacuum_table(lake, name, pins=pins, keep_days=keep_days, dry_run=dry_run)
         kept = ", ".join(f"{n} {why}" for why, n in sorted(done.kept.items()))
         sheet.add_row(done.table, str(len(done.removed)), f"{done.removed_bytes:,}", kept)
+        held += _held(name, done.held_by)
     Console().print(sheet)
-    Console().print(f"{len(pins)} pins of the ledger were respected.")
+    Console().print(*held, sep="", end="", soft_wrap=True)
+    counts = f"{len(registry)} registered versions and {len(ledger)} trainings in the ledger"
+    Console().print(f"The pins of {counts} were respected.")
 
 
 @app.command()
@@ -63,7 +76,8 @@ def verify() -> None:
     from mlops_tasks.exceptions import MlopsError
 
     lake, failed = _lake(), 0
-    for pin in track(_pins(), "verifying pins", transient=True):
+    pins = [pin for held in _ledger_pins().values() for pin in held]
+    for pin in track(pins, "verifying pins", transient=True):
         try:
             lake.verify_pin(pin)
         except MlopsError as error:
@@ -80,10 +94,38 @@ def _lake() -> Lake:
     return LakeHook().get_conn()
 
 
-def _pins() -> list[Pin]:
+def _ledger_pins() -> dict[str, list[Pin]]:
     from mlops_airflow.hooks.database import LedgerHook
     from mlops_tasks.types import TrainingPin
 
-    entries = LedgerHook().get_ledger().entries(kind="pin", history=True)
-    trainings = [TrainingPin.from_json(entry.evidence) for entry in entries]
-    return [pin for training in trainings for pin in (*training.inputs.values(), training.labels)]
+    pins: dict[str, list[Pin]] = {}
+    for entry in LedgerHook().get_ledger().entries(kind="pin", history=True):
+        training = TrainingPin.from_json(entry.evidence)
+        pins.setdefault(f"training of {entry.model} as of {entry.key}", []).extend(training.pins)
+    return pins
+
+
+def _registry_pins() -> dict[str, list[Pin]]:
+    """Return the pins of registered versions, by version; none where no MLflow is configured."""
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from mlops_airflow.hooks.mlflow import MlflowHook
+    from mlops_tasks.exceptions import UnknownPinsError
+
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds, not four minutes
+    try:
+        found = MlflowHook().get_conn().registered_pins()
+    except AirflowNotFoundException as error:
+        Console(stderr=True).print(f"No registered version is asked for its pins: {error}.")
+        return {}
+    except UnknownPinsError as error:
+        Console(stderr=True).print(f"{error}\n{_WAY_OUT}", soft_wrap=True)
+        raise typer.Exit(1) from error
+    return {version: list(training.pins) for version, training in found.items()}
+
+
+def _held(table: str, held_by: dict[str, int]) -> list[str]:
+    """Say who holds the pinned files of a table, registered versions first."""
+    named = [f"{holder} ({n})" for holder, n in list(held_by.items())[:_NAMED]]
+    more = [f"{len(held_by) - _NAMED} more"] if len(held_by) > _NAMED else []
+    return [f"{table}: pinned by {', '.join(named + more)}\n"] if named else []

@@ -122,6 +122,11 @@ class StepOperator(BaseOperator):
         """Return the MLflow client; runs it opens lead back to this task."""
         return MlflowHook(self.mlflow_conn_id).get_conn(airflow_tags(context))
 
+    def announce(self, context: Context, extra: Mapping[str, Any]) -> None:
+        """Let the task's events say exactly what was published; `extra` is small plain JSON."""
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra = dict(extra)
+
     def link_report(self, report: str) -> None:
         """Leave the address of a report for `ReportLink`; only the default lake is served."""
         if report and self.lake_conn_id == LakeHook.default_conn_name:

@@ -12,7 +12,7 @@ from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
 from mlops_tasks.registration import promote, register
 from mlops_tasks.tracking import RegisteredVersion
-from mlops_tasks.types import TrainResult, Verdict
+from mlops_tasks.types import TrainingPin, TrainResult, Verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -102,8 +102,25 @@ class PromoteModelOperator(StepOperator):
             "because": verdict.reason,
             "page": self.mlflow_version_url,
         }
-        done = "promoted" if promoted else "did not promote"
-        self.report(f"{done} {version.name} version {version.version}", facts)
+        self.report(
+            f"{'promoted' if promoted else 'did not promote'} {version.name} "
+            f"version {version.version}",
+            facts,
+        )
         if not promoted:
             raise AirflowSkipException(f"not promoted because {verdict.reason}")
+        self.announce(context, self._promotion(version))
         return {"name": version.name, "version": version.version}
+
+    def _promotion(self, version: RegisteredVersion) -> dict[str, Any]:
+        """Return the version and what it was trained on, for those who hear of it."""
+        pins = TrainingPin.from_json(self.pin).pins
+        told = ("table", "first", "last", "version", "n_rows", "digest")
+        return {
+            "name": version.name,
+            "version": version.version,
+            "run_id": version.run_id,
+            "digest": version.digest,
+            "as_of": self.pin["as_of"],
+            "pins": [{name: getattr(pin, name) for name in told} for pin in pins],
+        }

@@ -43,10 +43,17 @@ class ScorePartitionOperator(StepOperator):
         champion = self.champion(self.model, tracking)
         if champion is None:
             raise AirflowSkipException(f"no champion yet; trigger {self.model.name}.train first")
-        token = self.ledger.next_token()
-        result = score(self.model, day, champion, lake=self.lake, tracking=tracking, token=token)
+        result = score(
+            self.model,
+            day,
+            champion,
+            lake=self.lake,
+            tracking=tracking,
+            token=self.ledger.next_token(),
+        )
         self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(champion)
         self._report(day, champion, result)
+        self.announce(context, asdict(result.predictions) | {"model_version": champion.version})
         return asdict(result)
 
     def _report(self, day: str, champion: RegisteredVersion, result: ScoreResult) -> None:

@@ -49,7 +49,7 @@ class PinTrainingDataOperator(StepOperator):
             evidence=pin.as_json(),
             dag_run=dag_run_name(context),
         )
-        tables = [*pin.inputs.values(), pin.labels]
+        tables = pin.pins
         facts = {
             "train": " to ".join(pin.train),
             "evaluate": " to ".join(pin.evaluation),

@@ -53,15 +53,19 @@ class ValidatePartitionOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate, record the evidence, and return the reference to the published partition."""
         raw, run = PartitionVersion(**self.raw), dag_run_name(context)
-        earlier = self._published_before(raw.partition, run)
         with self._refusal_recorded(raw, run):
             result = validate(
-                self.dataset, raw, lake=self.lake, token=self.ledger.next_token(), **earlier
+                self.dataset,
+                raw,
+                lake=self.lake,
+                token=self.ledger.next_token(),
+                **self._published_before(raw.partition, run),
             )
         evidence = self._record(result, run)
         self._report(result)
         if not result.changed:
             raise AirflowSkipException(f"{raw.partition} is unchanged; no event is emitted")
+        self.announce(context, asdict(result.published))
         return evidence
 
     def _published_before(self, partition: str, run: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from mlops_airflow.commands import lake as commands
 from mlops_tasks.ledger import Ledger
 from mlops_tasks.types import TrainingPin
+from tests.unit.conftest import World, copy_world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,7 @@ def pinned(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_LAKE_DEFAULT", place)
     database = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER_DEFAULT", json.dumps(database))
+    monkeypatch.delenv("AIRFLOW_CONN_MLFLOW_DEFAULT", raising=False)
     monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "no stack"))
     for token in (1, 2, 3):
         rows = pa.table({"n": [token]})
@@ -62,7 +64,8 @@ def test_vacuum_keeps_what_the_ledger_pins_and_says_so(
         code, said = call("vacuum", "orders", "--keep-days", "0", *words)
         assert code == 0
         assert "1 current, 1 pinned" in " ".join(said.split())
-        assert "1 pins of the ledger were respected." in said
+        assert "orders: pinned by training of m as of 2024-03-02 (1)" in " ".join(said.split())
+        assert "0 registered versions and 1 trainings in the ledger were respected." in said
         assert len(list(folder.iterdir())) == left
 
 
@@ -74,3 +77,81 @@ def test_verify_proves_every_pin_or_names_the_damage(lake: Lake) -> None:
     code, said = call("verify")
     assert code == 1
     assert "was changed: 'n' was 1, is 7" in " ".join(said.split())
+
+
+# --- what registered versions pin
+
+
+@pytest.fixture
+def registered(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A registered version, a ledger that has never heard of it, and every day published anew."""
+    own_world = copy_world(world, tmp_path / "world")
+    place = json.dumps({"conn_type": "file", "extra": {"path": str(own_world.lake.root)}})
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE_DEFAULT", place)
+    ledger = {"conn_type": "sqlite", "host": str(tmp_path / "empty.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER_DEFAULT", json.dumps(ledger))
+    registry = {"conn_type": "sqlite", "host": str(tmp_path / "world" / "mlflow.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(registry))
+    for commit in own_world.lake.all_commits("traffic"):
+        rows = own_world.lake.load("traffic", [commit]).slice(1)
+        own_world.lake.overwrite_partition(
+            "traffic", commit.partition, rows, token=10**9, known_at="2024-06-01"
+        )
+    monkeypatch.setattr("mlops_tasks.lake.maintenance._young", lambda *_: False)
+    return own_world
+
+
+def vacuumed(*words: str) -> tuple[int, str]:
+    code, said = call("vacuum", "traffic", "--keep-days", "0", *words)
+    return code, " ".join(said.split())
+
+
+def test_vacuum_keeps_what_a_registered_version_pins_and_names_it(registered: World) -> None:
+    pin = registered.pin.inputs["traffic"]
+    before = registered.lake.read_pin(pin)
+    code, said = vacuumed()
+    assert code == 0
+    assert f"{len(pin.versions)} pinned" in said
+    assert f"traffic: pinned by version 1 of late_orders ({len(pin.versions)})" in said
+    assert "The pins of 1 registered versions and 0 trainings in the ledger" in said
+    registered.lake.verify_pin(pin)
+    assert registered.lake.read_pin(pin).equals(before)
+
+
+def test_vacuum_without_the_registry_is_refused_with_the_way_out(
+    registered: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = {"conn_type": "mlflow", "schema": "http", "host": "127.0.0.1", "port": 9}
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(away))
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    files = sorted(registered.lake.root.rglob("*.parquet"))
+    code, said = vacuumed()
+    assert code == 1
+    assert "MLflow at http://127.0.0.1:9 cannot be asked" in said
+    assert "--ledger-only goes on" in said
+    assert sorted(registered.lake.root.rglob("*.parquet")) == files
+    code, said = vacuumed("--ledger-only")
+    assert code == 0
+    assert "The pins of 0 registered versions" in said
+    assert len(list(registered.lake.root.rglob("*.parquet"))) < len(files)
+
+
+def test_vacuum_without_any_registry_says_that_none_was_asked(
+    registered: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_MLFLOW_DEFAULT")
+    code, said = vacuumed("--dry-run")
+    assert code == 0
+    assert "No registered version is asked for its pins: The conn_id `mlflow_default`" in said
+
+
+def test_a_hundred_holders_are_not_all_named(registered: World, tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/empty.db")
+    for night in range(1, 7):
+        evidence = registered.pin.as_json()
+        ledger.record(model="m", kind="pin", key=f"2024-03-0{night}", evidence=evidence)
+    _, said = vacuumed("--dry-run")
+    n = len(registered.pin.inputs["traffic"].versions)
+    assert f"pinned by version 1 of late_orders ({n}), training of m as of 2024-03-01 ({n})" in said
+    assert f"as of 2024-03-03 ({n}), 3 more" in said
+    assert "The pins of 1 registered versions and 6 trainings in the ledger" in said

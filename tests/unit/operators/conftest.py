@@ -47,23 +47,16 @@ class TaskInstance:
         self.log_url = f"http://localhost:8080/dags/{dag_id}/runs/{run_id}/tasks/{task_id}"
 
 
-class OutletEvents(dict[Any, Any]):
-    """The events of a task's outlets, made at first use."""
-
-    def __missing__(self, asset: Any) -> Any:
-        from types import SimpleNamespace
-
-        return self.setdefault(asset, SimpleNamespace(extra={}))
-
-
 def context(operator: Any, *, key: str | None, run: str = "manual__1", **params: Any) -> Any:
     """Return what Airflow would hand to `execute` in a run with this partition key."""
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+
     ti = TaskInstance("late_orders.dag", run, operator.task_id)
     return {
         "ti": ti,
         "partition_key": key,
         "params": {"as_of": None, "train_days": 10, "evaluation_days": 4} | params,
-        "outlet_events": OutletEvents(),
+        "outlet_events": OutletEventAccessors(),
         "dag_run": SimpleNamespace(run_type="manual"),
     }
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from mlops_airflow.assets import retrain_request_asset
+from mlops_airflow.assets import (
+    dataset_asset,
+    model_asset,
+    predictions_asset,
+    retrain_request_asset,
+)
 from mlops_airflow.links import MlflowModelVersionLink, MlflowRunLink
 from mlops_airflow.operators.base import dag_run_name, partition_of
 from mlops_airflow.operators.decision import DecideRetrainingOperator, RequestRetrainingOperator
@@ -86,6 +91,16 @@ def ingest(dataset: DatasetSpec, key: str = DAY, **options: Any) -> Any:
     )
 
 
+def announced(operator: Any, key: str = DAY, **options: Any) -> dict[str, Any]:
+    """Execute the operator and return what its event tells, as Airflow's database would keep it."""
+    run_context = context(operator, key=key, **options)
+    operator.execute(run_context)
+    (asset,) = operator.outlets
+    extra = run_context["outlet_events"][asset].extra
+    assert json.loads(json.dumps(extra, allow_nan=False)) == extra
+    return dict(extra)
+
+
 # --- what all share
 
 
@@ -147,6 +162,28 @@ def test_the_same_content_from_another_run_emits_nothing(
     assert "no, the same content was published before" in log.take()
     source.run("UPDATE orders SET items = 8 WHERE rowid = 1")
     assert ingest(orders, run="refresh__2")["n_validated"] == ROWS_PER_DAY
+
+
+def test_the_event_of_a_day_names_exactly_what_was_published(
+    empty_stack: Any, orders: DatasetSpec
+) -> None:
+    lake, _, _, source = empty_stack
+    source.add(0)
+    raw = run(IngestPartitionOperator(task_id="ingest", dataset=orders))
+    outlets = [dataset_asset(orders)]
+    validate = ValidatePartitionOperator(
+        task_id="validate", dataset=orders, raw=raw, outlets=outlets
+    )
+    extra = announced(validate)
+    (commit,) = lake.commits("orders", first=DAY, last=DAY)
+    assert extra == {
+        "table": "orders",
+        "partition": DAY,
+        "version": commit.version,
+        "n_rows": commit.n_rows,
+        "digest": commit.digest,
+    }
+    assert len(extra["digest"]) == 64
 
 
 def test_a_retry_of_the_run_that_published_emits_again(
@@ -262,6 +299,30 @@ def test_a_first_champion_is_promoted(stack: Stack, log: Log, tmp_path: Path) ->
     assert "before    none" in text
 
 
+def test_the_event_of_a_promotion_names_version_and_pins(stack: Stack, tmp_path: Path) -> None:
+    world, _ = stack
+    registered = world.tracking.by_version("late_orders", "1")
+    promote = PromoteModelOperator(
+        task_id="promote",
+        model=world.spec,
+        pin=world.pin.as_json(),
+        registered=asdict(registered),
+        verdict=asdict(world.verdict),
+        outlets=[model_asset(world.spec)],
+    )
+    extra = announced(promote)
+    told = ("table", "version", "n_rows", "digest", "first", "last")
+    pins = [{name: getattr(pin, name) for name in told} for pin in world.pin.pins]
+    assert extra.pop("pins") == pins
+    assert extra == {
+        "name": "late_orders",
+        "version": "1",
+        "run_id": world.trained.run_id,
+        "digest": world.trained.digest,
+        "as_of": world.as_of,
+    }
+
+
 def test_the_form_wins_over_the_partition_key(stack: Stack) -> None:
     world, _ = stack
     pin = PinTrainingDataOperator(task_id="pin", model=world.spec)
@@ -307,6 +368,24 @@ def test_a_day_is_scored_and_compared(stack: Stack, log: Log) -> None:
     assert "100.0% of the last day" in text
     assert "ok     label share " in text
     assert "/mlops/reports/late_orders__labels/" in monitor.report_url
+
+
+def test_the_event_of_a_scored_day_names_predictions_and_version(stack: Stack) -> None:
+    world, _ = stack
+    score = ScorePartitionOperator(
+        task_id="score", model=world.spec, outlets=[predictions_asset(world.spec)]
+    )
+    extra = announced(score, day(15))
+    table = world.spec.predictions_table
+    (commit,) = world.lake.commits(table, first=day(15), last=day(15))
+    assert extra == {
+        "table": table,
+        "partition": day(15),
+        "version": commit.version,
+        "n_rows": ROWS_PER_DAY,
+        "digest": commit.digest,
+        "model_version": "1",
+    }
 
 
 def test_before_the_first_champion_nothing_is_scored(empty_stack: Any, spec: ModelSpec) -> None:
@@ -360,7 +439,7 @@ def test_a_no_is_written_down_and_asks_for_nothing(stack: Stack, log: Log) -> No
     run_context = context(request, key=NIGHT)
     with pytest.raises(AirflowSkipException, match="not retrained because performance alarmed on"):
         request.execute(run_context)
-    assert run_context["outlet_events"] == {}
+    assert len(run_context["outlet_events"]) == 0
 
 
 def test_alarms_of_the_champion_ask_for_a_training(stack: Stack) -> None:
