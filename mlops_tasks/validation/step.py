@@ -58,7 +58,8 @@ def validate(
         version that changes are counted from (the newest one by default, and where vacuum has
         removed it).
     known_at : str, optional
-        Day as of which the rows are known; by default the day at which the raw rows were.
+        Day as of which the rows are known; by default the day at which the raw rows were, where
+        that changes nothing that was published since, else today: see `as_of_night`.
 
     Returns
     -------
@@ -91,9 +92,7 @@ def validate(
     history = history_outcomes(spec, raw.partition, found.facts, n_good, before=trail, lake=lake)
     run = _Run(spec, raw, rows, suite, found, trail, (*found.outcomes, *history), lake)
     run.refuse_if_blocked()
-    published = publish(
-        spec, rows, found.marks, lake=lake, token=token, known_at=known_at or rows.commit.known_at
-    )
+    published = publish(spec, rows, found.marks, lake=lake, token=token, known_at=known_at)
     fault_point("validate:after_publish")
     result = run.result(published, before, published_digest)
     return replace(result, report=run.write(result))

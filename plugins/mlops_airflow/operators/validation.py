@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.links import ReportLink
-from mlops_airflow.operators.base import StepOperator, dag_run_name
+from mlops_airflow.operators.base import StepOperator, dag_run_name, given_known_at
 from mlops_tasks.exceptions import ValidationFailedError
 from mlops_tasks.types import PartitionVersion
 from mlops_tasks.validation import quarantine_table, validate, validation_evidence
@@ -53,11 +53,10 @@ class ValidatePartitionOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate, record the evidence, and return the reference to the published partition."""
         raw, run = PartitionVersion(**self.raw), dag_run_name(context)
-        earlier = self._published_before(raw.partition, run)
+        options = self._published_before(raw.partition, run)
+        options |= {"token": self.ledger.next_token(), "known_at": given_known_at(context)}
         with self._refusal_recorded(raw, run):
-            result = validate(
-                self.dataset, raw, lake=self.lake, token=self.ledger.next_token(), **earlier
-            )
+            result = validate(self.dataset, raw, lake=self.lake, **options)
         evidence = self._record(result, run)
         self._report(result)
         if not result.changed:
