@@ -13,7 +13,13 @@ from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake import as_of_night, check_partition
-from mlops_tasks.sources import open_source, plan_columns, reading_ahead, refuse_nulls
+from mlops_tasks.sources import (
+    open_source,
+    plan_columns,
+    reading_ahead,
+    refuse_loosened,
+    refuse_nulls,
+)
 from mlops_tasks.types import IngestResult
 
 if TYPE_CHECKING:
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["ingest", "raw_table"]
 
 _PROGRESS_S = 5.0
+# Beside the tables: what each source declared never null.
+_DECLARED = "_declared"
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +88,9 @@ def ingest(
     SourceAccessError, SourceQueryError, SourceNotFoundError
         If a retry cannot mend it: login refused, table missing, file damaged or not there.
     SchemaMismatchError
-        If columns or types are not the contract's, or a column that is never null has become null
-        in more than `max_quarantined_share` of the rows.
+        If columns or types are not the contract's, if the source declared a column never null and
+        does so no longer, or if such a column is null in more than `max_quarantined_share` of the
+        rows.
     EmptyPartitionError
         If the day has no rows at all. Zero rows would pass every check, so they are refused.
 
@@ -95,6 +104,7 @@ def ingest(
     by_night = as_of_night(lake, raw_table(spec), partition, night) if night else None
     with open_source(spec, check_partition(partition), source, _known(spec, table)) as stream:
         plan = plan_columns(spec, stream.schema, table, parts=stream.parts)
+        refuse_loosened(spec, partition, stream.never_null, lake.root / _DECLARED)
         for note in plan.notes:
             log.warning("%s %s: %s", spec.name, partition, note)
         with _ahead(stream) as batches:
