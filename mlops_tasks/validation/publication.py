@@ -70,17 +70,7 @@ def publish(
         If rows came out that did not go in, or the other way round.
     """
     partition, n_bad, night = rows.commit.partition, marks.n_marked, rows.commit.known_at
-    fault_point("quarantine:before")
-    # Also where rows of an earlier run were kept back that the source has mended since.
-    if n_bad or _n_kept_back(spec, partition, lake):
-        lake.overwrite_partition(
-            quarantine_table(spec),
-            partition,
-            _bad(rows, marks),
-            token=token,
-            known_at=known_at or night,
-        )
-    fault_point("quarantine:after")
+    _keep_back(spec, rows, marks, lake=lake, token=token, known_at=known_at or night)
     known = [name for name in rows.schema.names if name in spec.columns]
     profile = ProfileBuilder(rows.schema, columns=known)
     good = _good(rows, marks, profile)
@@ -104,6 +94,24 @@ def publish(
     fault_point("profile:before_write")
     ProfileStore(lake).write(published, seen)
     return published
+
+
+def _keep_back(
+    spec: DatasetSpec,
+    rows: PartitionRows,
+    marks: RowMarks,
+    *,
+    lake: Lake,
+    token: int,
+    known_at: str,
+) -> None:
+    table, partition = quarantine_table(spec), rows.commit.partition
+    fault_point("quarantine:before")
+    # Also where rows of an earlier run were kept back that the source has mended since.
+    if marks.n_marked or _n_kept_back(spec, partition, lake):
+        bad = _bad(rows, marks)
+        lake.overwrite_partition(table, partition, bad, token=token, known_at=known_at)
+    fault_point("quarantine:after")
 
 
 def _n_kept_back(spec: DatasetSpec, partition: str, lake: Lake) -> int:
