@@ -53,10 +53,10 @@ class ValidatePartitionOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate, record the evidence, and return the reference to the published partition."""
         raw, run = PartitionVersion(**self.raw), dag_run_name(context)
-        options = self._published_before(raw.partition, run)
-        options |= {"token": self.ledger.next_token(), "known_at": given_known_at(context)}
+        options = self._published_before(raw.partition, run) | {"known_at": given_known_at(context)}
         with self._refusal_recorded(raw, run):
-            result = validate(self.dataset, raw, lake=self.lake, **options)
+            token = self.ledger.next_token()
+            result = validate(self.dataset, raw, lake=self.lake, token=token, **options)
         evidence = self._record(result, run)
         self._report(result)
         if not result.changed:
