@@ -80,8 +80,8 @@ def validate(
 
     Notes
     -----
-    Memory holds one chunk of `validate_chunk_rows`, 8 bytes a row for the keys, and one bit a row
-    for every reason that applies.
+    Rows are judged in chunks that ``MLOPS_VALIDATION_MEMORY`` has room for. Beside one of them,
+    memory holds 8 bytes a row for the keys, and one bit a row for every reason that applies.
     """
     suite = load_suite(spec.expectations, spec.columns)
     rows = _rows(spec, raw, lake)
@@ -154,7 +154,7 @@ class _Run:
             spec=self.spec,
             raw=self.raw,
             suite=self.suite,
-            n_chunks=self.rows.n_chunks,
+            chunks=self.rows.how,
             outcomes=self.outcomes,
             n_bad=self.found.marks.n_marked,
             reasons=self.found.marks.counts(),
@@ -208,7 +208,7 @@ def _rows(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> PartitionRows
             f"replaced by a later extract, version {newest.version} has it; the run that took it "
             f"publishes it. Run {spec.name}.ingest for {day} if it has not"
         )
-    return PartitionRows(lake, raw.table, commits[0], spec.validate_chunk_rows)
+    return PartitionRows.within_memory(lake, raw.table, commits[0])
 
 
 def _published(spec: DatasetSpec, partition: str, lake: Lake, version: int | None) -> Commit | None:

@@ -172,7 +172,9 @@ def test_new_categories_are_named(night: Nights, tmp_path: Path, orders: Orders)
     assert zone.passed
 
 
-def test_rows_that_are_kept_back_are_no_news(night: Nights, tmp_path: Path, orders: Orders) -> None:
+def test_rows_that_are_kept_back_are_no_news(
+    night: Nights, tmp_path: Path, orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bad row is told once: with its own reason."""
     times = orders(1).column("ordered_at").to_pylist()
     spec = with_history(
@@ -181,7 +183,8 @@ def test_rows_that_are_kept_back_are_no_news(night: Nights, tmp_path: Path, orde
         freshness=FreshnessSpec(column="ordered_at", max_age_h=6),
         key_overlap=KeyOverlapSpec(max_share=0.0),
         min_partitions=1,
-    ).model_copy(update={"validate_chunk_rows": 16})
+    )
+    monkeypatch.setenv("MLOPS_VALIDATION_MEMORY", "1B")
     night(spec, 0)
     ids = orders().column("order_id").to_pylist()
     late = times[0].replace(hour=23)
@@ -275,8 +278,11 @@ def test_a_version_that_is_gone_is_no_reason_to_fail(
         assert changes.added == changes.removed == 0
 
 
-def test_changes_are_the_same_in_chunks(night: Nights, tmp_path: Path, orders: Orders) -> None:
-    spec = orders_dataset(tmp_path, validate_chunk_rows=16)
+def test_changes_are_the_same_in_chunks(
+    night: Nights, tmp_path: Path, orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_VALIDATION_MEMORY", "1B")
+    spec = orders_dataset(tmp_path)
     night(spec, 0)
     news = orders(items=dict.fromkeys(range(40), 7)).slice(0, 70)
     changes = night(spec, 0, news).changes
