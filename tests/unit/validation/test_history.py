@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -119,6 +120,35 @@ def test_stale_times_are_flagged(night: Nights, tmp_path: Path, orders: Orders) 
     assert stale.passed is False
     assert stale.threshold == 6
     assert f"newest {day(1)}" in stale.observed
+
+
+@pytest.mark.parametrize(
+    ("timezone", "age_h"), [(None, 2.5), ("America/Los_Angeles", 10.5), ("Asia/Tokyo", -6.5)]
+)
+def test_the_day_ends_at_midnight_of_its_own_zone(
+    night: Nights, tmp_path: Path, orders: Orders, timezone: str | None, age_h: float
+) -> None:
+    """Los Angeles was 8 hours behind UTC on 1 March 2024, Tokyo 9 ahead."""
+    fresh = FreshnessSpec(column="ordered_at", max_age_h=6)
+    spec = with_history(tmp_path, freshness=fresh).model_copy(update={"timezone": timezone})
+    newest = datetime(2024, 3, 1, 21, 30, tzinfo=UTC)
+    rows = orders(ordered_at=dict.fromkeys(range(80), newest))
+    (check,) = history(night(spec, 0, rows))
+    assert (check.value, check.passed) == (age_h, age_h <= 6)
+    assert check.observed.startswith("newest 2024-03-01 21:30 UTC, ")
+    assert check.limits.endswith(f"at the end of the day in {timezone or 'UTC'}")
+
+
+def test_a_day_of_the_change_of_clocks_has_23_hours(
+    night: Nights, tmp_path: Path, orders: Orders
+) -> None:
+    fresh = FreshnessSpec(column="ordered_at", max_age_h=6)
+    spec = with_history(tmp_path, freshness=fresh)
+    spec = spec.model_copy(update={"timezone": "America/New_York"})
+    begins = datetime(2024, 3, 10, 5, tzinfo=UTC)
+    rows = orders(ordered_at=dict.fromkeys(range(80), begins))
+    (check,) = history(night(spec, 9, rows))
+    assert check.value == 23
 
 
 def test_times_that_are_all_missing_are_not_fresh(night: Nights, tmp_path: Path) -> None:
