@@ -15,7 +15,7 @@ from mlops_tasks.lake import Lake
 from mlops_tasks.source_spec import SqlSource
 from mlops_tasks.sources import Database
 from tests.system import servers
-from tests.system.extraction import DAY, dataset
+from tests.system.extraction import DAY, dataset, peak_memory_mb, wide_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,3 +190,14 @@ def test_a_view_declares_nothing(tmp_path: Path, shop: Shop, lake: Lake) -> None
     take(orders(tmp_path, "at", "seen"), shop, lake)
     told = (lake.root / "_declared" / "orders.json").exists()
     assert told == (shop.schema != "public")
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_what_mariadb_sends(tmp_path: Path, mariadb: Shop) -> None:
+    """200,000 rows more, of 20 values each: held as Python's objects they would take 240 MB."""
+    peaks = {}
+    for n_rows in (30_000, 230_000):
+        query, columns = wide_query("mysql", n_rows)
+        folder, url = tmp_path / str(n_rows), mariadb.database.url
+        peaks[n_rows] = peak_memory_mb(folder, url, query, columns, n_rows)
+    assert peaks[230_000] - peaks[30_000] < 80, peaks
