@@ -42,12 +42,14 @@ class RowCountSpec(SpecModel):
 class FreshnessSpec(SpecModel):
     """The newest value of a time column against the end of the partition's day.
 
+    The day ends at midnight of the dataset's `timezone`, UTC without one.
+
     Attributes
     ----------
     column : str
         A timestamp column of the contract.
     max_age_h : float
-        Fails when the newest value is older than this many hours at the end of the day, UTC.
+        Fails when the newest value is older than this many hours at the end of the day.
     severity : str
         ``critical``, ``warning`` or ``info``.
     """

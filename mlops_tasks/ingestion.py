@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING
 from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.faults import fault_point
-from mlops_tasks.lake import check_partition
-from mlops_tasks.sources import open_source, plan_columns, reading_ahead, refuse_nulls
+from mlops_tasks.lake import as_of_night, check_partition
+from mlops_tasks.sources import (
+    open_source,
+    plan_columns,
+    reading_ahead,
+    refuse_loosened,
+    refuse_nulls,
+)
 from mlops_tasks.types import IngestResult
 
 if TYPE_CHECKING:
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["ingest", "raw_table"]
 
 _PROGRESS_S = 5.0
+# Beside the tables: what each source declared never null.
+_DECLARED = "_declared"
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +54,7 @@ def ingest(
     lake: Lake,
     token: int,
     known_at: str | None = None,
+    night: str | None = None,
 ) -> IngestResult:
     """Stream one day of the dataset's source into its raw partition, which is overwritten.
 
@@ -63,6 +72,9 @@ def ingest(
         Number of this attempt, from `Ledger.next_token`.
     known_at : str, optional
         Day as of which the rows are known; today (UTC) by default.
+    night : str, optional
+        Night whose scheduled run this is, however late. Without `known_at` the rows are known by
+        then where that changes nothing that was known since, else today: see `as_of_night`.
 
     Returns
     -------
@@ -76,8 +88,9 @@ def ingest(
     SourceAccessError, SourceQueryError, SourceNotFoundError
         If a retry cannot mend it: login refused, table missing, file damaged or not there.
     SchemaMismatchError
-        If columns or types are not the contract's, or a column that is never null has become null
-        in more than `max_quarantined_share` of the rows.
+        If columns or types are not the contract's, if the source declared a column never null and
+        does so no longer, or if such a column is null in more than `max_quarantined_share` of the
+        rows.
     EmptyPartitionError
         If the day has no rows at all. Zero rows would pass every check, so they are refused.
 
@@ -88,14 +101,16 @@ def ingest(
     """
     started = time.monotonic()
     table = _table_schema(lake, raw_table(spec))
+    by_night = as_of_night(lake, raw_table(spec), partition, night) if night else None
     with open_source(spec, check_partition(partition), source, _known(spec, table)) as stream:
         plan = plan_columns(spec, stream.schema, table, parts=stream.parts)
+        refuse_loosened(spec, partition, stream.never_null, lake.root / _DECLARED)
         for note in plan.notes:
             log.warning("%s %s: %s", spec.name, partition, note)
         with _ahead(stream) as batches:
             rows = _reader(plan, _not_empty(spec, partition, _converted(plan, batches)))
             raw = lake.overwrite_partition(
-                raw_table(spec), partition, rows, token=token, known_at=known_at
+                raw_table(spec), partition, rows, token=token, known_at=known_at or by_night
             )
         described = stream.described
     elapsed = time.monotonic() - started

@@ -19,11 +19,13 @@ _ONE_DAY = ({"partition"}, {"start", "end"}, {"local_start", "local_end"})
 _ALL_PARAMETERS = set().union(*_ONE_DAY)
 _ALL_FIELDS = {"partition", "year", "month", "day"}
 
+# Quoted in any case; what needs more than this can be written as a query.
+_SQL_NAME = "[A-Za-z_][A-Za-z0-9_]{0,127}"
 ConnId = Annotated[str, StringConstraints(min_length=1)]
 
 
 class SqlSource(SpecModel):
-    r"""A query on a database.
+    r"""A query on a database, or a table of it.
 
     The day is handed over by the query's parameters. ``:start`` and ``:end`` are
     the instants at which the day begins and the next one does, in the dataset's `timezone` (UTC
@@ -37,25 +39,44 @@ class SqlSource(SpecModel):
     ----------
     conn_id : str
         Airflow connection of the database.
-    query : str
+    query : str or None
         SELECT that binds ``:start`` and ``:end``, ``:local_start`` and ``:local_end``, or
         ``:partition``, and no other parameter. Write ``\:`` for a colon that binds nothing.
+    table : str or None
+        In place of a query: the table, or view, whose columns are all taken. Its schema stands
+        before it with a dot: ``sales.orders``. Names of letters, digits and ``_``; they are quoted.
+    time_column : str or None
+        With `table`: the column that says which day a row belongs to. The database is asked
+        whether it holds instants, local times in the dataset's `timezone`, or days.
     """
 
     kind: Literal["sql"] = "sql"
     conn_id: ConnId
-    query: str
+    query: str | None = None
+    table: (
+        Annotated[str, StringConstraints(pattern=rf"^{_SQL_NAME}(\.{_SQL_NAME}){{0,2}}$")] | None
+    ) = None
+    time_column: Annotated[str, StringConstraints(pattern=rf"^{_SQL_NAME}$")] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        found = set(PLACEHOLDER.findall(self.query))
+        if (self.query is None) == (self.table is None):
+            raise ValueError("give either `query`, or `table` with `time_column`")
+        if (self.table is None) != (self.time_column is None):
+            raise ValueError("`time_column` belongs to `table`, which needs it")
+        if self.query is not None:
+            self._check_query(self.query)
+        return self
+
+    @staticmethod
+    def _check_query(query: str) -> None:
+        found = set(PLACEHOLDER.findall(query))
         if not any(need <= found for need in _ONE_DAY) or not found <= _ALL_PARAMETERS:
             raise ValueError(
                 "query must select one day: bind :start and :end (or :local_start and :local_end), "
                 f"or :partition, and nothing else; found {[f':{name}' for name in sorted(found)]} "
                 "(write \\: for a colon that binds nothing)"
             )
-        return self
 
 
 class FileSource(SpecModel):

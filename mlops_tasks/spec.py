@@ -117,8 +117,6 @@ class DatasetSpec(_Spec):
         When the nightly run starts, UTC.
     max_quarantined_share : float
         Above this share of bad rows the whole partition is refused.
-    validate_chunk_rows : int
-        A larger partition is validated in chunks of so many rows, streamed from the lake.
     history : HistorySpec
         Checks against the partitions before this one.
     """
@@ -141,7 +139,6 @@ class DatasetSpec(_Spec):
     delay_days: Days = 0
     refresh_after_days: Days | None = None
     max_quarantined_share: float = Field(default=0.05, ge=0, le=1)
-    validate_chunk_rows: int = Field(default=1_000_000, ge=8)
     history: HistorySpec = HistorySpec()
 
     @model_validator(mode="after")

@@ -111,15 +111,13 @@ def _rows(n_rows: int, bad_share: float) -> pa.Table:
     return pa.table(columns)
 
 
-def dataset(folder: Path, chunk_rows: int) -> DatasetSpec:
+def dataset(folder: Path) -> DatasetSpec:
     """Return the dataset, whose suite lies in a folder.
 
     Parameters
     ----------
     folder : Path
         Where `prepare` has put it.
-    chunk_rows : int
-        Rows of a chunk.
     """
     query = "SELECT * FROM orders WHERE on = :partition"
     return DatasetSpec(
@@ -129,7 +127,6 @@ def dataset(folder: Path, chunk_rows: int) -> DatasetSpec:
         columns=COLUMNS,
         key=("order_id",),
         expectations=folder / "orders.json",
-        validate_chunk_rows=chunk_rows,
         start=date.fromisoformat(DAY),
     )
 

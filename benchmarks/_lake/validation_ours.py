@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from mlops_tasks.types import PartitionVersion
 from mlops_tasks.validation import load_suite, validate
 from mlops_tasks.validation.examination import examine
 from mlops_tasks.validation.judge import Judge
+from mlops_tasks.validation.memory import MEMORY_VARIABLE
 from mlops_tasks.validation.rows import PartitionRows
 
 PRELOADED = (deltalake, gxe, jinja2, pyarrow.compute, pyarrow.dataset, pyarrow.parquet)
@@ -30,7 +32,8 @@ def main() -> None:
     """Validate as the standard input says: the whole step, or its judging alone."""
     arguments = json.load(sys.stdin)
     folder = Path(arguments["folder"])
-    spec, lake = dataset(folder, arguments["chunk_rows"]), Lake(folder / "lake")
+    os.environ[MEMORY_VARIABLE] = arguments["memory"]
+    spec, lake = dataset(folder), Lake(folder / "lake")
     day = arguments["day"]
     (commit,) = lake.commits(RAW, first=day, last=day)
     raw = PartitionVersion(RAW, day, commit.version, commit.n_rows, commit.digest)
@@ -39,9 +42,10 @@ def main() -> None:
         if arguments["whole_step"]:
             result = validate(spec, raw, lake=lake, token=2)
             facts |= {"n_bad": result.n_quarantined, "n_good": result.published.n_rows}
+            facts["n_chunks"] = result.n_chunks
         else:
             suite = load_suite(spec.expectations, spec.columns)
-            rows = PartitionRows(lake, RAW, commit, spec.validate_chunk_rows)
+            rows = PartitionRows.within_memory(lake, RAW, commit)
             facts["n_bad"] = examine(spec, suite, rows).marks.n_marked
 
 

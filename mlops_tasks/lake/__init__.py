@@ -4,6 +4,7 @@ from mlops_tasks.lake.commits import Commit
 from mlops_tasks.lake.files import DataFile
 from mlops_tasks.lake.maintenance import Optimized, Vacuumed, optimize, vacuum
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
+from mlops_tasks.lake.nights import as_of_night
 from mlops_tasks.lake.streaming import stream_rows
 from mlops_tasks.lake.table import Lake
 
@@ -14,6 +15,7 @@ __all__ = [
     "Lake",
     "Optimized",
     "Vacuumed",
+    "as_of_night",
     "check_partition",
     "optimize",
     "stream_rows",

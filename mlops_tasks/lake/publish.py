@@ -52,7 +52,7 @@ def overwrite_partition(
     rows: pa.Table | pa.RecordBatchReader,
     *,
     token: int,
-    known_at: str,
+    known_at: str | Callable[[str], str],
 ) -> PartitionVersion:
     """Replace one partition, as `Lake.overwrite_partition` promises.
 
@@ -62,8 +62,8 @@ def overwrite_partition(
         The lake.
     table, partition, rows, token
         As for `Lake.overwrite_partition`.
-    known_at : str
-        Day as of which this content is known.
+    known_at : str or callable
+        Day as of which this content is known, or what tells it from the content's digest.
 
     Returns
     -------
@@ -79,7 +79,13 @@ def overwrite_partition(
 
 
 def share_partition(
-    lake: Lake, source: str, commit: Commit, table: str, *, token: int, known_at: str
+    lake: Lake,
+    source: str,
+    commit: Commit,
+    table: str,
+    *,
+    token: int,
+    known_at: str | Callable[[str], str],
 ) -> PartitionVersion:
     """Publish what another table holds, as `Lake.share_partition` promises.
 
@@ -89,8 +95,8 @@ def share_partition(
         The lake.
     source, commit, table, token
         As for `Lake.share_partition`.
-    known_at : str
-        Day as of which this content is known.
+    known_at : str or callable
+        Day as of which this content is known, or what tells it from the content's digest.
 
     Returns
     -------
@@ -113,14 +119,16 @@ class _Target:
     table: str
     partition: str
     token: int
-    known_at: str
+    known_at: str | Callable[[str], str]
 
 
 def _publish(
     lake: Lake, to: _Target, schema: pa.Schema, write: Callable[[Path, str], WrittenRows]
 ) -> PartitionVersion:
     """Put files in place, commit them, record the commit."""
-    check_partition(to.partition), check_partition(to.known_at)
+    check_partition(to.partition)
+    if isinstance(to.known_at, str):
+        check_partition(to.known_at)
     _create(lake.folder(to.table), schema)
     delta = lake.open(to.table)
     _refuse_stale(delta, to.table, to.partition, to.token)
@@ -131,7 +139,7 @@ def _publish(
         version=-1,  # known once it is committed
         partition=to.partition,
         token=to.token,
-        known_at=to.known_at,
+        known_at=to.known_at if isinstance(to.known_at, str) else to.known_at(written.digest),
         n_rows=written.n_rows,
         digest=written.digest,
         sums=written.sums,

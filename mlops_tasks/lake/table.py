@@ -17,7 +17,7 @@ from mlops_tasks.lake.streaming import stream_ahead
 from mlops_tasks.spec import check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -49,7 +49,7 @@ class Lake:
         rows: pa.Table | pa.RecordBatchReader,
         *,
         token: int,
-        known_at: str | None = None,
+        known_at: str | Callable[[str], str] | None = None,
     ) -> PartitionVersion:
         """Replace one partition in one atomic commit, unless a newer attempt was faster.
 
@@ -62,8 +62,9 @@ class Lake:
         token : int
             Number of this attempt from `Ledger.next_token`, larger than any earlier one. It is
             committed with the data: a late attempt finds a larger one and gives up.
-        known_at : str, optional
-            Day as of which this content is known; today (UTC) by default.
+        known_at : str or callable, optional
+            Day as of which this content is known, or what tells it from the content's digest,
+            like `as_of_night`; today (UTC) by default.
 
         Returns
         -------
@@ -85,7 +86,13 @@ class Lake:
         )
 
     def share_partition(
-        self, source: str, commit: Commit, table: str, *, token: int, known_at: str | None = None
+        self,
+        source: str,
+        commit: Commit,
+        table: str,
+        *,
+        token: int,
+        known_at: str | Callable[[str], str] | None = None,
     ) -> PartitionVersion:
         """Replace one partition by what another table holds; reads and writes no row.
 

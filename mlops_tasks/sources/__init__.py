@@ -4,6 +4,7 @@ from mlops_tasks.sources.ahead import reading_ahead
 from mlops_tasks.sources.columns import ColumnPlan, plan_columns, refuse_nulls
 from mlops_tasks.sources.connections import Database, DeltaStore, FileStore, SourceConnection
 from mlops_tasks.sources.day import Day
+from mlops_tasks.sources.declared import refuse_loosened
 from mlops_tasks.sources.reading import open_source
 from mlops_tasks.sources.stream import SourceStream
 
@@ -18,5 +19,6 @@ __all__ = [
     "open_source",
     "plan_columns",
     "reading_ahead",
+    "refuse_loosened",
     "refuse_nulls",
 ]

@@ -61,7 +61,8 @@ def read_delta(
     wanted = _of_day(rows.schema.field(source.time_column), day, failures)
     batches = guarded(_batches(rows, wanted), explain)
     described = f"Delta table version {table.version()}"
-    yield SourceStream(rows.schema, batches, described, cancel=lambda: None)
+    never_null = frozenset(field.name for field in rows.schema if not field.nullable)
+    yield SourceStream(rows.schema, batches, described, cancel=lambda: None, never_null=never_null)
 
 
 def _open(address: str, store: DeltaStore) -> Any:

@@ -71,7 +71,14 @@ def read_files(
     parts = tuple((file.path, file.schema) for file in files)
     batches = guarded(_batches(files), explain)
     # A read that is under way ends by itself: by its time-out at the latest.
-    yield SourceStream(_together(files), batches, described, parts, cancel=lambda: None)
+    yield SourceStream(
+        _together(files),
+        batches,
+        described,
+        parts,
+        cancel=lambda: None,
+        never_null=_never_null(files) if source.format == "parquet" else None,
+    )
 
 
 def day_path(template: str, day: Day) -> str:
@@ -169,6 +176,12 @@ def _together(files: list[Opened]) -> pa.Schema:
     for field in (field for file in files for field in file.schema):
         first.setdefault(field.name, field)
     return pa.schema(list(first.values()))
+
+
+def _never_null(files: list[Opened]) -> frozenset[str]:
+    """Return the columns that every file requires."""
+    required = [{field.name for field in file.schema if not field.nullable} for file in files]
+    return frozenset(set.intersection(*required))
 
 
 def _batches(files: list[Opened]) -> Iterator[pa.RecordBatch]:

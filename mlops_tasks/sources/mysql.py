@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlops_tasks.sources.connections import Database
     from mlops_tasks.sources.day import Day
     from mlops_tasks.sources.failures import Failures
+    from mlops_tasks.sources.tables import DayOfTable
 
 __all__ = ["read_mysql"]
 
@@ -41,13 +42,17 @@ _PASSING = {1040, 1053, 1077, 1152, 1184, 1203, 1205, 1213, 1226, 1317, 1927, 30
 
 @contextmanager
 def read_mysql(
-    query: str, day: Day, database: Database, failures: Failures, known: pa.Schema
+    query: str | DayOfTable,
+    day: Day,
+    database: Database,
+    failures: Failures,
+    known: pa.Schema,
 ) -> Iterator[SourceStream]:
     """Open a query's result as a stream of Arrow batches.
 
     Parameters
     ----------
-    query : str
+    query : str or DayOfTable
         With placeholders.
     day : Day
         Bound to them; instants are bound as times in UTC, which TIMESTAMP columns compare with.
@@ -76,10 +81,17 @@ def read_mysql(
 
     connection = attempt(lambda: pymysql.connect(**_arguments(database.url)), explain)
     with _quietly(connection) as cursor:
-        attempt(lambda: _execute(cursor, query, day), explain)
+        text = attempt(lambda: _begin(cursor, query, failures), explain)
+        attempt(lambda: _execute(cursor, text, day), explain)
+        declared = None if isinstance(query, str) else _never_null(cursor)
         batches = guarded(_read(cursor, known, failures), explain)
         first = next(batches)
-        yield SourceStream(first.schema, chain([first], batches), "MySQL by server-side cursor")
+        yield SourceStream(
+            first.schema,
+            chain([first], batches),
+            "MySQL by server-side cursor",
+            never_null=declared,
+        )
 
 
 def _driver(failures: Failures) -> Any:
@@ -112,9 +124,36 @@ def _arguments(url: URL) -> dict[str, Any]:
     }
 
 
-def _execute(cursor: Any, query: str, day: Day) -> None:
+def _begin(cursor: Any, query: str | DayOfTable, failures: Failures) -> str:
+    """Begin the transaction; return the query, for a table by what its time column holds."""
+    from pymysql.constants import FIELD_TYPE as KIND
+
     for statement in _SET_UP:
         cursor.execute(statement)
+    if isinstance(query, str):
+        return query
+    column = _quote(query.time_column)
+    cursor.execute(f"SELECT {column} FROM {query.quoted(_quote)} LIMIT 0")  # noqa: S608 (quoted)
+    ((_, code, *_),) = cursor.description
+    cursor.fetchall()
+    if code not in {KIND.TIMESTAMP, KIND.DATETIME, KIND.DATE}:
+        raise failures.query(query.holds_no_time(_type(code, 0)))
+    return query.query(_quote, "instant" if code == KIND.TIMESTAMP else "local")
+
+
+def _never_null(cursor: Any) -> frozenset[str]:
+    return frozenset(name for name, *_, null_ok in cursor.description if not null_ok)
+
+
+def _quote(name: str) -> str:
+    from sqlalchemy.dialects import mysql
+
+    preparer: Any = mysql.dialect().identifier_preparer
+    quoted: str = preparer.quote_identifier(name)
+    return quoted
+
+
+def _execute(cursor: Any, query: str, day: Day) -> None:
     names = set(PLACEHOLDER.findall(query))
     text = PLACEHOLDER.sub(r"%(\1)s", query.replace("%", "%%")).replace("\\:", ":")
     cursor.execute(text, {name: _bound(day, name) for name in names})

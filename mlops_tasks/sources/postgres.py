@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from mlops_tasks.source_spec import PLACEHOLDER
 from mlops_tasks.sources.failures import attempt, guarded
 from mlops_tasks.sources.stream import SourceStream
+from mlops_tasks.sources.tables import DayOfTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,12 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
+# Whether columns may be null, of a table; a view declares nothing.
+_DECLARED = """
+SELECT a.attname::text, a.attnotnull FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+"""
+_TIMES = {"timestamptz", "timestamp", "date"}
 _BOUND = re.compile(r"[0-9T:.+-]+")
 # Classes of SQLSTATE that pass: lost connection, aborted transaction, resources, operator, system.
 _PASSING = ("08", "40", "53", "55", "57", "58")
@@ -64,13 +71,13 @@ def has_driver() -> bool:
 
 @contextmanager
 def read_postgres(
-    query: str, day: Day, database: Database, failures: Failures
+    query: str | DayOfTable, day: Day, database: Database, failures: Failures
 ) -> Iterator[SourceStream]:
     """Open a query's result as a stream of Arrow batches.
 
     Parameters
     ----------
-    query : str
+    query : str or DayOfTable
         With placeholders.
     day : Day
         Bound to them.
@@ -101,29 +108,51 @@ def read_postgres(
         def explain(error: Exception) -> MlopsError | None:
             return _explain(error, failures)
 
-        reader = attempt(lambda: _execute(cursor, query.rstrip("; \n\t"), day), explain)
+        declared = attempt(lambda: _begin(cursor, query, day), explain)
+        reader = attempt(lambda: _execute(cursor, query, day, failures), explain)
         yield SourceStream(
             reader.schema,
             guarded(reader, explain),
             "PostgreSQL by ADBC",
             cancel=lambda: _cancel(cursor),
+            never_null=declared,
         )
 
 
-def _execute(cursor: Any, query: str, day: Day) -> pa.RecordBatchReader:
+def _begin(cursor: Any, query: str | DayOfTable, day: Day) -> frozenset[str] | None:
+    """Begin the transaction; return the columns that a table keeps from being null."""
     cursor.execute("SET TRANSACTION READ ONLY")
     cursor.execute("SELECT set_config('TimeZone', $1, true)", (day.timezone,))
     cursor.fetchall()
+    if isinstance(query, str):
+        return None
+    cursor.execute(_DECLARED, (query.quoted(_quote),))
+    found = cursor.fetchall()
+    return frozenset(name for name, not_null in found if not_null) if found else None
+
+
+def _execute(
+    cursor: Any, wanted: str | DayOfTable, day: Day, failures: Failures
+) -> pa.RecordBatchReader:
+    query = wanted.rstrip("; \n\t") if isinstance(wanted, str) else wanted.query(_quote)
     numbered, names = _numbered(query)
     # A line of its own, so that a comment at the query's end does not swallow what follows.
-    wanted = cursor.adbc_prepare(f"{numbered}\n") if names else []
-    literals = [
-        _literal(day, name, _kind(field)) for name, field in zip(names, wanted, strict=True)
-    ]
+    kinds = [_kind(field) for field in (cursor.adbc_prepare(f"{numbered}\n") if names else [])]
+    if isinstance(wanted, DayOfTable) and not _TIMES.issuperset(kinds):
+        raise failures.query(wanted.holds_no_time(kinds[0]))
+    literals = [_literal(day, name, kind) for name, kind in zip(names, kinds, strict=True)]
     cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(_BATCH_BYTES)})
     cursor.execute(f"{_filled(query, literals)}\n")
     # The plain reader loses the SQLSTATE of an error in the middle; ADBC's own does not.
     return getattr(getattr(cursor, "_results", None), "reader", None) or cursor.fetch_record_batch()
+
+
+def _quote(name: str) -> str:
+    from sqlalchemy.dialects import postgresql
+
+    preparer: Any = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+    quoted: str = preparer.quote_identifier(name)
+    return quoted
 
 
 def _numbered(query: str) -> tuple[str, list[str]]:

@@ -13,6 +13,7 @@ from mlops_tasks.sources.files import read_files
 from mlops_tasks.sources.mysql import read_mysql
 from mlops_tasks.sources.postgres import has_driver, read_postgres
 from mlops_tasks.sources.rows import read_rows
+from mlops_tasks.sources.tables import DayOfTable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -67,12 +68,16 @@ def open_source(
     if isinstance(source, DeltaSource) and isinstance(connection, DeltaStore):
         return read_delta(source, day, connection, failures)
     if isinstance(source, SqlSource) and isinstance(connection, Database):
-        return _read_sql(source.query, day, connection, failures, known)
+        return _read_sql(_wanted(source), day, connection, failures, known)
     raise TypeError(f"source {type(source).__name__} cannot be read by {type(connection).__name__}")
 
 
+def _wanted(source: SqlSource) -> str | DayOfTable:
+    return source.query or DayOfTable(str(source.table), str(source.time_column))
+
+
 def _read_sql(
-    query: str, day: Day, database: Database, failures: Failures, known: pa.Schema
+    query: str | DayOfTable, day: Day, database: Database, failures: Failures, known: pa.Schema
 ) -> AbstractContextManager[SourceStream]:
     backend = database.url.get_backend_name()
     if backend == "postgresql" and has_driver():

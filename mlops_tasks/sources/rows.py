@@ -13,6 +13,7 @@ from mlops_tasks.sources.conversion import parse_text
 from mlops_tasks.sources.failures import attempt, guarded
 from mlops_tasks.sources.postgres import LOGIN, by_sqlstate, refuse_infinity
 from mlops_tasks.sources.stream import SourceStream
+from mlops_tasks.sources.tables import never_null, time_column_holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_tasks.sources.connections import Database
     from mlops_tasks.sources.day import Day
     from mlops_tasks.sources.failures import Failures
+    from mlops_tasks.sources.tables import DayOfTable
 
 __all__ = ["read_rows"]
 
@@ -38,13 +40,17 @@ _PASSING = ("is locked", "deadlock", "lock timeout")
 
 @contextmanager
 def read_rows(
-    query: str, day: Day, database: Database, failures: Failures, known: pa.Schema
+    query: str | DayOfTable,
+    day: Day,
+    database: Database,
+    failures: Failures,
+    known: pa.Schema,
 ) -> Iterator[SourceStream]:
     """Open a query's result as a stream of batches.
 
     Parameters
     ----------
-    query : str
+    query : str or DayOfTable
         With placeholders.
     day : Day
         Bound to them.
@@ -72,21 +78,36 @@ def read_rows(
     engine = attempt(lambda: sa.create_engine(database.url, poolclass=sa.NullPool), login)
     connection = attempt(engine.connect, login)
     with connection:
-        result = attempt(lambda: _execute(connection, query, day), explain)
+        text, declared = attempt(lambda: _begin(connection, query, day, failures), explain)
+        result = attempt(lambda: _execute(connection, text, day), explain)
         batches = guarded(_read(result, known, failures), explain)
         first = next(batches)
         described = f"{engine.dialect.name} by SQLAlchemy"
-        yield SourceStream(first.schema, chain([first], batches), described)
+        stream = chain([first], batches)
+        yield SourceStream(first.schema, stream, described, never_null=declared)
+
+
+def _begin(
+    connection: Connection, query: str | DayOfTable, day: Day, failures: Failures
+) -> tuple[str, frozenset[str] | None]:
+    """Begin the transaction; return the query, and what a table keeps from being null."""
+    import sqlalchemy as sa
+
+    if connection.dialect.driver == "psycopg2":
+        refuse_infinity(connection.connection.dbapi_connection)
+    for statement in _SET_UP.get(connection.dialect.name, ()):
+        connection.execute(sa.text(statement), {"zone": day.timezone})
+    if isinstance(query, str):
+        return query, None
+    holds = time_column_holds(query, connection, failures)
+    text = query.query(connection.dialect.identifier_preparer.quote, holds)
+    return text, never_null(query, sa.inspect(connection))
 
 
 def _execute(connection: Connection, query: str, day: Day) -> CursorResult[Any]:
     import sqlalchemy as sa
 
     dialect = connection.dialect.name
-    if connection.dialect.driver == "psycopg2":
-        refuse_infinity(connection.connection.dbapi_connection)
-    for statement in _SET_UP.get(dialect, ()):
-        connection.execute(sa.text(statement), {"zone": day.timezone})
     values = {name: _bound(day, name, dialect) for name in PLACEHOLDER.findall(query)}
     options = {"stream_results": True, "max_row_buffer": _BATCH_ROWS}
     # SQLAlchemy finds no parameter that a cast (`::date`) follows at once.

@@ -30,6 +30,8 @@ class SourceStream:
     cancel : callable or None
         Ends a read that is under way in another thread. None where only the thread that opened
         the source may read it.
+    never_null : frozenset of str or None
+        Columns that the source itself keeps from being null. None where it does not tell.
     """
 
     schema: pa.Schema
@@ -37,3 +39,4 @@ class SourceStream:
     described: str
     parts: tuple[tuple[str, pa.Schema], ...] = ()
     cancel: Callable[[], None] | None = None
+    never_null: frozenset[str] | None = None

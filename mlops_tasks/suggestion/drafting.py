@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.lake import stream_rows
+from mlops_tasks.sources import Day
 from mlops_tasks.suggestion.columns import ColumnFacts, contract_type
 from mlops_tasks.suggestion.keys import find_key
 
@@ -70,6 +71,7 @@ def suggest(
     name: str | None = None,
     first: str | None = None,
     last: str | None = None,
+    timezone: str = "UTC",
 ) -> Suggestion:
     """Look at the rows of a table and draft what they should look like.
 
@@ -83,6 +85,8 @@ def suggest(
         Name of the suite; the dataset's by default.
     first, last : str, optional
         Days to look at, both inclusive; all by default.
+    timezone : str, default "UTC"
+        Zone whose midnights end the days: the dataset's `timezone`.
 
     Returns
     -------
@@ -120,7 +124,7 @@ def suggest(
             "name": name or table.removesuffix("__raw"),
             "expectations": [*_of_rows(commits), *(e for f in facts for e in _of_column(f, key))],
         },
-        history=_history(facts, commits, key),
+        history=_history(facts, commits, key, timezone),
         notes=(*strange, *_notes(facts, commits, key)),
     )
 
@@ -185,14 +189,14 @@ def _of_column(fact: ColumnFacts, key: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def _history(
-    facts: Sequence[ColumnFacts], commits: Sequence[Commit], key: tuple[str, ...]
+    facts: Sequence[ColumnFacts], commits: Sequence[Commit], key: tuple[str, ...], timezone: str
 ) -> dict[str, Any]:
     """Draft the checks across partitions that the days looked at would have passed."""
     history: dict[str, Any] = {"window": 14, "min_partitions": 5}
     fresh = {
         f.name: age
         for f in facts
-        if f.kind == "timestamp" and not f.nullable and (age := _oldest(f)) is not None
+        if f.kind == "timestamp" and not f.nullable and (age := _oldest(f, timezone)) is not None
     }
     if fresh:
         column = min(fresh, key=lambda name: (fresh[name], name))
@@ -206,13 +210,12 @@ def _history(
     return history
 
 
-def _oldest(fact: ColumnFacts) -> float | None:
+def _oldest(fact: ColumnFacts, timezone: str) -> float | None:
     """Return the largest age in hours of a day's newest time; None if it lies days away."""
     ages = []
     for partition, newest in fact.latest.items():
-        end = datetime.combine(date.fromisoformat(partition), datetime.min.time(), UTC)
         moment = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
-        ages.append((end + timedelta(days=1) - moment) / timedelta(hours=1))
+        ages.append((Day(partition, timezone).end - moment) / timedelta(hours=1))
     return max(max(ages), 0.0) if ages and max(ages) < 24 else None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
 from mlops_tasks.digest import row_hashes
 from mlops_tasks.lake import stream_rows
+from mlops_tasks.sources import Day
 from mlops_tasks.types import CheckOutcome
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def history_outcomes(
         counts = [commit.n_rows for commit in before] if enough else []
         outcomes.append(_row_count(asked.row_count, n_good, counts))
     if asked.freshness:
-        outcomes.append(_freshness(asked.freshness, partition, facts))
+        outcomes.append(_freshness(asked.freshness, Day(partition, spec.timezone or "UTC"), facts))
     if asked.key_overlap:
         recent = before[-asked.key_overlap.partitions :]
         outcomes.append(_key_overlap(asked.key_overlap, spec, facts, recent, lake))
@@ -124,11 +125,11 @@ def _row_count(asked: RowCountSpec, n_rows: int, counts: Sequence[int]) -> Check
     )
 
 
-def _freshness(asked: FreshnessSpec, partition: str, facts: Facts) -> CheckOutcome:
-    """Measure the age of the newest time at the end of the day."""
+def _freshness(asked: FreshnessSpec, day: Day, facts: Facts) -> CheckOutcome:
+    """Measure the age of the newest time at the end of the day, in the dataset's own zone."""
     name = f"history:freshness:{asked.column}"
     newest = max(filter(None, facts.newest.column().to_pylist()), default=None)
-    limits = f"at most {asked.max_age_h:g} h old at the end of the day"
+    limits = f"at most {asked.max_age_h:g} h old at the end of the day in {day.timezone}"
     if newest is None:
         return CheckOutcome(
             name,
@@ -139,8 +140,7 @@ def _freshness(asked: FreshnessSpec, partition: str, facts: Facts) -> CheckOutco
             error="every time is missing",
             threshold=asked.max_age_h,
         )
-    end = datetime.combine(date.fromisoformat(partition), datetime.min.time(), UTC)
-    age_h = (end + timedelta(days=1) - newest.astimezone(UTC)) / _HOUR
+    age_h = (day.end - newest.astimezone(UTC)) / _HOUR
     return CheckOutcome(
         name,
         "history",

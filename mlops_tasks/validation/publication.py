@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
+from mlops_tasks.lake import as_of_night
 from mlops_tasks.profile_store import ProfileStore
 from mlops_tasks.profiles import ProfileBuilder
 
@@ -38,7 +39,7 @@ def publish(
     *,
     lake: Lake,
     token: int,
-    known_at: str,
+    known_at: str | None,
 ) -> PartitionVersion:
     """Put the marked rows into the quarantine, then publish the others.
 
@@ -54,8 +55,9 @@ def publish(
         Where to.
     token : int
         Number of this attempt.
-    known_at : str
-        Day as of which the rows are known.
+    known_at : str or None
+        Day as of which the rows are known. None: the day at which the raw rows were, where that
+        changes nothing that was published since, else today.
 
     Returns
     -------
@@ -67,25 +69,20 @@ def publish(
     DamagedTableError
         If rows came out that did not go in, or the other way round.
     """
-    partition, n_bad = rows.commit.partition, marks.n_marked
-    fault_point("quarantine:before")
-    # Also where rows of an earlier run were kept back that the source has mended since.
-    if n_bad or _n_kept_back(spec, partition, lake):
-        lake.overwrite_partition(
-            quarantine_table(spec), partition, _bad(rows, marks), token=token, known_at=known_at
-        )
-    fault_point("quarantine:after")
+    partition, n_bad, night = rows.commit.partition, marks.n_marked, rows.commit.known_at
+    _keep_back(spec, rows, marks, lake=lake, token=token, known_at=known_at or night)
     known = [name for name in rows.schema.names if name in spec.columns]
     profile = ProfileBuilder(rows.schema, columns=known)
     good = _good(rows, marks, profile)
+    by_night = as_of_night(lake, spec.name, partition, night)
     if n_bad or not _is_whole(rows):
         published = lake.overwrite_partition(
-            spec.name, partition, good, token=token, known_at=known_at
+            spec.name, partition, good, token=token, known_at=known_at or by_night
         )
     else:
         deque(good, maxlen=0)  # to be profiled
         published = lake.share_partition(
-            rows.table, rows.commit, spec.name, token=token, known_at=known_at
+            rows.table, rows.commit, spec.name, token=token, known_at=known_at or by_night
         )
     seen = profile.finish()
     if seen.n_rows + n_bad != rows.n_rows:
@@ -97,6 +94,24 @@ def publish(
     fault_point("profile:before_write")
     ProfileStore(lake).write(published, seen)
     return published
+
+
+def _keep_back(
+    spec: DatasetSpec,
+    rows: PartitionRows,
+    marks: RowMarks,
+    *,
+    lake: Lake,
+    token: int,
+    known_at: str,
+) -> None:
+    table, partition = quarantine_table(spec), rows.commit.partition
+    fault_point("quarantine:before")
+    # Also where rows of an earlier run were kept back that the source has mended since.
+    if marks.n_marked or _n_kept_back(spec, partition, lake):
+        bad = _bad(rows, marks)
+        lake.overwrite_partition(table, partition, bad, token=token, known_at=known_at)
+    fault_point("quarantine:after")
 
 
 def _n_kept_back(spec: DatasetSpec, partition: str, lake: Lake) -> int:

@@ -93,13 +93,13 @@ def readmit(
         )
     raw = PartitionVersion(raw_table, partition, newest.version, newest.n_rows, newest.digest)
     columns = [name for name in spec.columns if name in lake.schema(quarantine_table(spec)).names]
-    before = _hashes(spec, lake, quarantine_table(spec), kept, columns)
+    before = _hashes(lake, quarantine_table(spec), kept, columns)
     result = validate(spec, raw, lake=lake, token=token, known_at=known_at)
     (now,) = lake.commits(spec.name, first=partition, last=partition)
     return Readmission(
         result=result,
         n_before=kept.n_rows,
-        n_readmitted=_n_among(before, _hashes(spec, lake, spec.name, now, columns)),
+        n_readmitted=_n_among(before, _hashes(lake, spec.name, now, columns)),
         still=dict(result.quarantined_by_reason),
     )
 
@@ -111,13 +111,11 @@ def _newest(lake: Lake, table: str, partition: str) -> Commit | None:
     return commits[0] if commits else None
 
 
-def _hashes(
-    spec: DatasetSpec, lake: Lake, table: str, commit: Commit, columns: list[str]
-) -> Hashes:
+def _hashes(lake: Lake, table: str, commit: Commit, columns: list[str]) -> Hashes:
     """Hash the rows of a commit by their content, without the reasons for keeping them back."""
     import numpy as np
 
-    rows = PartitionRows(lake, table, commit, spec.validate_chunk_rows)
+    rows = PartitionRows.within_memory(lake, table, commit)
     return np.concatenate([row_hashes(chunk) for _, chunk in rows.chunks(columns)])
 
 

@@ -38,8 +38,10 @@ class ReportFacts:
     ----------
     spec, raw, suite : DatasetSpec, PartitionVersion, Suite
         What was validated, and against what.
-    n_chunks, n_bad : int
-        Chunks it was made in, and rows refused.
+    chunks : str
+        In how many chunks it was made, and why.
+    n_bad : int
+        Rows refused.
     outcomes : tuple of CheckOutcome
         Every check.
     reasons : dict of str to int
@@ -57,7 +59,7 @@ class ReportFacts:
     spec: DatasetSpec
     raw: PartitionVersion
     suite: Suite
-    n_chunks: int
+    chunks: str
     outcomes: tuple[CheckOutcome, ...]
     n_bad: int
     reasons: dict[str, int]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.lake import stream_rows
+from mlops_tasks.validation.memory import MEMORY_VARIABLE, memory_limit, rows_within
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PartitionRows", "to_frame"]
 
+# The first rows tell how large one is.
+_SAMPLE_ROWS = 1024
 # Beyond it neighbouring integers are the same float.
 _EXACT_FLOAT = 2**53
 
@@ -48,6 +51,37 @@ class PartitionRows:
 
     def __post_init__(self) -> None:
         self.schema = self.lake.schema(self.table)
+
+    @classmethod
+    def within_memory(cls, lake: Lake, table: str, commit: Commit) -> PartitionRows:
+        """Return the rows in chunks that ``MLOPS_VALIDATION_MEMORY`` has room for.
+
+        Parameters
+        ----------
+        lake : Lake
+            Where they are.
+        table : str
+            Their table.
+        commit : Commit
+            The commit that wrote them. How large a row is, is read off the first ones, and is at
+            least its share of the recorded bytes of the files.
+
+        Raises
+        ------
+        DamagedTableError
+            If a file cannot be read as it was written.
+        """
+        return cls(lake, table, commit, rows_within(_row_bytes(lake, table, commit)))
+
+    @property
+    def how(self) -> str:
+        """In how many chunks, and why, as a person reads it."""
+        if self.n_chunks == 1:
+            return "all rows at once"
+        limit, _ = memory_limit()
+        return (
+            f"{self.n_chunks:,} chunks of {self.chunk_rows:,} rows, for {MEMORY_VARIABLE}={limit}"
+        )
 
     @property
     def n_rows(self) -> int:
@@ -172,6 +206,21 @@ def _series(column: pa.ChunkedArray) -> pd.Series:
         column = pc.cast(column, pa.timestamp("us", tz="UTC"))
     series: pd.Series = column.to_pandas()
     return series
+
+
+def _row_bytes(lake: Lake, table: str, commit: Commit) -> float:
+    """Estimate the size of a row in memory."""
+    import pyarrow.parquet as pq
+
+    if not commit.n_rows:
+        return 0.0
+    recorded = sum(file.size for file in commit.files) / commit.n_rows
+    path = next(file.path for file in commit.files if file.n_rows)
+    options = {"pre_buffer": False, "buffer_size": 2**20, "page_checksum_verification": True}
+    with _readable(table), pq.ParquetFile(lake.folder(table) / path, **options) as file:
+        first = next(file.iter_batches(_SAMPLE_ROWS, use_threads=False))
+        sampled: float = first.nbytes / first.num_rows
+        return max(sampled, recorded)
 
 
 @contextmanager

@@ -58,7 +58,8 @@ def validate(
         version that changes are counted from (the newest one by default, and where vacuum has
         removed it).
     known_at : str, optional
-        Day as of which the rows are known; by default the day at which the raw rows were.
+        Day as of which the rows are known; by default the day at which the raw rows were, where
+        that changes nothing that was published since, else today: see `as_of_night`.
 
     Returns
     -------
@@ -79,8 +80,8 @@ def validate(
 
     Notes
     -----
-    Memory holds one chunk of `validate_chunk_rows`, 8 bytes a row for the keys, and one bit a row
-    for every reason that applies.
+    Rows are judged in chunks that ``MLOPS_VALIDATION_MEMORY`` has room for. Beside one of them,
+    memory holds 8 bytes a row for the keys, and one bit a row for every reason that applies.
     """
     suite = load_suite(spec.expectations, spec.columns)
     rows = _rows(spec, raw, lake)
@@ -91,9 +92,7 @@ def validate(
     history = history_outcomes(spec, raw.partition, found.facts, n_good, before=trail, lake=lake)
     run = _Run(spec, raw, rows, suite, found, trail, (*found.outcomes, *history), lake)
     run.refuse_if_blocked()
-    published = publish(
-        spec, rows, found.marks, lake=lake, token=token, known_at=known_at or rows.commit.known_at
-    )
+    published = publish(spec, rows, found.marks, lake=lake, token=token, known_at=known_at)
     fault_point("validate:after_publish")
     result = run.result(published, before, published_digest)
     return replace(result, report=run.write(result))
@@ -155,7 +154,7 @@ class _Run:
             spec=self.spec,
             raw=self.raw,
             suite=self.suite,
-            n_chunks=self.rows.n_chunks,
+            chunks=self.rows.how,
             outcomes=self.outcomes,
             n_bad=self.found.marks.n_marked,
             reasons=self.found.marks.counts(),
@@ -209,7 +208,7 @@ def _rows(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> PartitionRows
             f"replaced by a later extract, version {newest.version} has it; the run that took it "
             f"publishes it. Run {spec.name}.ingest for {day} if it has not"
         )
-    return PartitionRows(lake, raw.table, commits[0], spec.validate_chunk_rows)
+    return PartitionRows.within_memory(lake, raw.table, commits[0])
 
 
 def _published(spec: DatasetSpec, partition: str, lake: Lake, version: int | None) -> Commit | None:

@@ -363,11 +363,10 @@ def test_keys_that_come_twice_may_refuse_the_partition(lake: Lake, tmp_path: Pat
 
 
 def test_rows_that_a_later_one_replaces_are_kept_aside_and_are_not_bad(
-    lake: Lake, tmp_path: Path
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = orders_dataset(
-        tmp_path, duplicates="keep_last", order_by="ordered_at", validate_chunk_rows=16
-    )
+    monkeypatch.setenv("MLOPS_VALIDATION_MEMORY", "1B")
+    spec = orders_dataset(tmp_path, duplicates="keep_last", order_by="ordered_at")
     twice = pa.concat_tables([orders(), orders()])
     later = [moment + timedelta(minutes=1) for moment in orders().column("ordered_at").to_pylist()]
     index = twice.schema.get_field_index("ordered_at")

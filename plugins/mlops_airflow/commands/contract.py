@@ -38,18 +38,23 @@ def suggest(
     data: Data,
     first: Annotated[str | None, typer.Option(help="First day to look at, YYYY-MM-DD.")] = None,
     last: Annotated[str | None, typer.Option(help="Last day to look at, YYYY-MM-DD.")] = None,
+    timezone: Annotated[str, typer.Option(help="Zone whose midnights end the days.")] = "UTC",
     write: Target = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
 ) -> None:
     """Draft a first contract and suite from data in the lake, to be reviewed and committed."""
+    from zoneinfo import ZoneInfoNotFoundError
+
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.suggestion import suggest as draft
 
     try:
         lake, table = _find(data)
-        made = draft(lake, table, first=first, last=last)
+        made = draft(lake, table, first=first, last=last, timezone=timezone)
     except MlopsError as error:
         _fail(str(error))
+    except ZoneInfoNotFoundError:
+        _fail(f"timezone {timezone!r} is unknown; write it like 'Europe/Berlin' or 'UTC'")
     if write is not None:
         _write(write, made)
     if as_json:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlops_tasks.spec import ModelSpec
     from mlops_tasks.tracking import RegisteredVersion, Tracking
 
-__all__ = ["StepOperator", "dag_run_name", "known_at", "partition_of"]
+__all__ = ["StepOperator", "dag_run_name", "given_known_at", "night_of", "partition_of"]
 
 
 def partition_of(context: Context) -> str:
@@ -46,24 +46,27 @@ def partition_of(context: Context) -> str:
     return key
 
 
-def known_at(context: Context, *, nights: int) -> str | None:
-    """Return the night as of which the rows that a run takes in are known.
+def given_known_at(context: Context) -> str | None:
+    """Return the run's parameter ``known_at``, which wins over every other night, if it is set."""
+    given = context["params"].get("known_at")
+    return str(given) if given else None
+
+
+def night_of(context: Context, *, nights: int) -> str | None:
+    """Return the night that a scheduled run belongs to, however late it really runs.
 
     Parameters
     ----------
     context : Context
-        Of the running task. The parameter ``known_at`` wins; a scheduled run takes its day in
-        `nights` nights after it, however late it really runs.
+        Of the running task.
     nights : int
         Nights between a day and its scheduled run.
 
     Returns
     -------
     str or None
-        A day; None for a run that somebody started, which knows what is known today.
+        A day; None for a run that somebody started.
     """
-    if given := context["params"].get("known_at"):
-        return str(given)
     run: Any = context["dag_run"]
     if str(run.run_type).rsplit(".", 1)[-1].lower() != "scheduled":
         return None

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.source import SourceHook
-from mlops_airflow.operators.base import StepOperator, known_at, partition_of
+from mlops_airflow.operators.base import StepOperator, given_known_at, night_of, partition_of
 from mlops_tasks.ingestion import ingest
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class IngestPartitionOperator(StepOperator):
     dataset : DatasetSpec
         The dataset, whose source names its connection.
     nights : int, default 0
-        Nights between a day and its scheduled run: what that takes in counts as known then.
+        Nights between a day and its scheduled run. What that takes in counts as known then; what
+        it finds changed when it is cleared later is known from that day on.
     """
 
     def __init__(self, *, dataset: DatasetSpec, nights: int = 0, **kwargs: Any) -> None:
@@ -43,7 +44,8 @@ class IngestPartitionOperator(StepOperator):
             source=connection,
             lake=self.lake,
             token=self.ledger.next_token(),
-            known_at=known_at(context, nights=self.nights),
+            known_at=given_known_at(context),
+            night=night_of(context, nights=self.nights),
         )
         self.report(f"ingested {self.dataset.name} {day}", self._facts(result))
         return asdict(result.raw)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.links import ReportLink
-from mlops_airflow.operators.base import StepOperator, dag_run_name
+from mlops_airflow.operators.base import StepOperator, dag_run_name, given_known_at
 from mlops_tasks.exceptions import ValidationFailedError
 from mlops_tasks.types import PartitionVersion
 from mlops_tasks.validation import quarantine_table, validate, validation_evidence
@@ -53,20 +53,19 @@ class ValidatePartitionOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate, record the evidence, and return the reference to the published partition."""
         raw, run = PartitionVersion(**self.raw), dag_run_name(context)
+        options = self._options(context, raw.partition, run)
         with self._refusal_recorded(raw, run):
-            result = validate(
-                self.dataset,
-                raw,
-                lake=self.lake,
-                token=self.ledger.next_token(),
-                **self._published_before(raw.partition, run),
-            )
+            result = validate(self.dataset, raw, lake=self.lake, **options)
         evidence = self._record(result, run)
         self._report(result)
         if not result.changed:
             raise AirflowSkipException(f"{raw.partition} is unchanged; no event is emitted")
         self.announce(context, asdict(result.published))
         return evidence
+
+    def _options(self, context: Context, partition: str, run: str) -> dict[str, Any]:
+        token, known_at = self.ledger.next_token(), given_known_at(context)
+        return {"token": token, "known_at": known_at} | self._published_before(partition, run)
 
     def _published_before(self, partition: str, run: str) -> dict[str, Any]:
         """Return what another run has published; a retry of this run must emit its event again."""

@@ -86,6 +86,18 @@ def test_it_speaks_json(lake: Lake) -> None:
     assert (code, made["table"], made["key"]) == (0, "orders", ["order_id"])
 
 
+def test_days_end_where_the_dataset_has_its_midnights(lake: Lake) -> None:
+    put(lake, "orders")
+    ages = {}
+    for zone in ("UTC", "America/Los_Angeles"):
+        _, said = call(contract.app, "suggest", "orders", "--json", "--timezone", zone)
+        ages[zone] = json.loads(said)["history"]["freshness"]["max_age_h"]
+    assert ages["UTC"] + 16 - ages["America/Los_Angeles"] in (0, 1), "twice 8 hours more"
+    code, said = call(contract.app, "suggest", "orders", "--timezone", "Atlantis")
+    assert code == 1
+    assert "timezone 'Atlantis' is unknown" in said
+
+
 def test_the_command_has_them_both_and_knows_the_connections_of_the_stack(
     monkeypatch: pytest.MonkeyPatch, lake: Lake
 ) -> None:

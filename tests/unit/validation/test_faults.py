@@ -16,11 +16,14 @@ import pytest
 from mlops_tasks.faults import FAULT_VARIABLE, InjectedFaultError
 from mlops_tasks.ingestion import raw_table
 from mlops_tasks.lake import Lake
+from mlops_tasks.profile_store import ProfileStore
 from mlops_tasks.validation import quarantine_table, validate
 from tests.unit.orders import day, orders_dataset, rows_of
 from tests.unit.validation.conftest import Nights, changed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pyarrow as pa
 
     from mlops_tasks.spec import DatasetSpec
@@ -52,7 +55,7 @@ for folder, fault, raw in json.loads(sys.argv[1]):
     child = os.fork()
     if not child:
         os.environ["MLOPS_FAULT"] = fault
-        spec = orders_dataset(Path(folder), max_quarantined_share=0.2, validate_chunk_rows=16)
+        spec = orders_dataset(Path(folder), max_quarantined_share=0.2)
         validate(spec, PartitionVersion(**raw), lake=Lake(Path(folder) / "lake"), token=50)
         os._exit(0)
     print("ENDED", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -79,6 +82,21 @@ def state(lake: Lake, spec: DatasetSpec) -> list[list[tuple[object, ...]]]:
 
 def _rows(lake: Lake, table: str) -> list[dict[str, object]]:
     return lake.read(table, first=DAY, last=DAY).to_pylist() if lake.exists(table) else []
+
+
+def profiled(lake: Lake, published: PartitionVersion) -> int:
+    """Return the rows that the profile of the published version is of; its files are no others."""
+    folder = lake.root / "_profiles" / published.table / published.partition
+    assert [int(path.stem) for path in folder.iterdir()] == [published.version]
+    return ProfileStore(lake).read(published.table, first=DAY, last=DAY)[DAY].n_rows
+
+
+@pytest.fixture(scope="module", autouse=True)
+def chunked() -> Iterator[None]:
+    """Have every validation stream its rows, those in other processes, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLOPS_VALIDATION_MEMORY", "1B")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +129,7 @@ def _prepared(folder: Path) -> Killed:
 
 
 def _dataset(folder: Path) -> DatasetSpec:
-    return orders_dataset(folder, max_quarantined_share=0.2, validate_chunk_rows=16)
+    return orders_dataset(folder, max_quarantined_share=0.2)
 
 
 def _news() -> pa.Table:
@@ -124,6 +142,7 @@ def test_killed_and_run_again(place: str, killed: dict[str, Killed]) -> None:
     published, _ = state(run.lake, run.spec)
     assert published in (run.before[0], _expected()[0]), "the old or the new one, no mixture"
     result = validate(run.spec, run.raw, lake=run.lake, token=51)
+    assert profiled(run.lake, result.published) == 78
     assert (run.lake.root / result.report).is_file()
     assert state(run.lake, run.spec) == _expected()
     assert len(state(run.lake, run.spec)[0]) + len(state(run.lake, run.spec)[1]) == 80
@@ -165,5 +184,6 @@ def test_a_fault_is_an_error_and_the_next_run_mends_it(
     monkeypatch.delenv(FAULT_VARIABLE)
     result = validate(run.spec, run.raw, lake=run.lake, token=51)
     assert (result.published.n_rows, result.n_quarantined) == (78, 2)
+    assert profiled(run.lake, result.published) == 78
     assert state(run.lake, run.spec) == _expected()
     assert raw_table(run.spec) in run.lake.tables()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -121,6 +122,35 @@ def test_stale_times_are_flagged(night: Nights, tmp_path: Path, orders: Orders) 
     assert f"newest {day(1)}" in stale.observed
 
 
+@pytest.mark.parametrize(
+    ("timezone", "age_h"), [(None, 2.5), ("America/Los_Angeles", 10.5), ("Asia/Tokyo", -6.5)]
+)
+def test_the_day_ends_at_midnight_of_its_own_zone(
+    night: Nights, tmp_path: Path, orders: Orders, timezone: str | None, age_h: float
+) -> None:
+    """Los Angeles was 8 hours behind UTC on 1 March 2024, Tokyo 9 ahead."""
+    fresh = FreshnessSpec(column="ordered_at", max_age_h=6)
+    spec = with_history(tmp_path, freshness=fresh).model_copy(update={"timezone": timezone})
+    newest = datetime(2024, 3, 1, 21, 30, tzinfo=UTC)
+    rows = orders(ordered_at=dict.fromkeys(range(80), newest))
+    (check,) = history(night(spec, 0, rows))
+    assert (check.value, check.passed) == (age_h, age_h <= 6)
+    assert check.observed.startswith("newest 2024-03-01 21:30 UTC, ")
+    assert check.limits.endswith(f"at the end of the day in {timezone or 'UTC'}")
+
+
+def test_a_day_of_the_change_of_clocks_has_23_hours(
+    night: Nights, tmp_path: Path, orders: Orders
+) -> None:
+    fresh = FreshnessSpec(column="ordered_at", max_age_h=6)
+    spec = with_history(tmp_path, freshness=fresh)
+    spec = spec.model_copy(update={"timezone": "America/New_York"})
+    begins = datetime(2024, 3, 10, 5, tzinfo=UTC)
+    rows = orders(ordered_at=dict.fromkeys(range(80), begins))
+    (check,) = history(night(spec, 9, rows))
+    assert check.value == 23
+
+
 def test_times_that_are_all_missing_are_not_fresh(night: Nights, tmp_path: Path) -> None:
     columns = {**orders_dataset(tmp_path).columns, "ordered_at": "timestamp?"}
     fresh = HistorySpec(freshness=FreshnessSpec(column="ordered_at"), row_count=None)
@@ -172,7 +202,9 @@ def test_new_categories_are_named(night: Nights, tmp_path: Path, orders: Orders)
     assert zone.passed
 
 
-def test_rows_that_are_kept_back_are_no_news(night: Nights, tmp_path: Path, orders: Orders) -> None:
+def test_rows_that_are_kept_back_are_no_news(
+    night: Nights, tmp_path: Path, orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bad row is told once: with its own reason."""
     times = orders(1).column("ordered_at").to_pylist()
     spec = with_history(
@@ -181,7 +213,8 @@ def test_rows_that_are_kept_back_are_no_news(night: Nights, tmp_path: Path, orde
         freshness=FreshnessSpec(column="ordered_at", max_age_h=6),
         key_overlap=KeyOverlapSpec(max_share=0.0),
         min_partitions=1,
-    ).model_copy(update={"validate_chunk_rows": 16})
+    )
+    monkeypatch.setenv("MLOPS_VALIDATION_MEMORY", "1B")
     night(spec, 0)
     ids = orders().column("order_id").to_pylist()
     late = times[0].replace(hour=23)
@@ -275,8 +308,11 @@ def test_a_version_that_is_gone_is_no_reason_to_fail(
         assert changes.added == changes.removed == 0
 
 
-def test_changes_are_the_same_in_chunks(night: Nights, tmp_path: Path, orders: Orders) -> None:
-    spec = orders_dataset(tmp_path, validate_chunk_rows=16)
+def test_changes_are_the_same_in_chunks(
+    night: Nights, tmp_path: Path, orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_VALIDATION_MEMORY", "1B")
+    spec = orders_dataset(tmp_path)
     night(spec, 0)
     news = orders(items=dict.fromkeys(range(40), 7)).slice(0, 70)
     changes = night(spec, 0, news).changes

@@ -50,16 +50,13 @@ def expectation(folder: Path, kind: str, **kwargs: Any) -> Expectation:
 
 
 def test_what_raises_inside_is_a_failure_with_its_reason(
-    night: Nights, tmp_path: Path, orders: Orders
+    night: Nights, tmp_path: Path, orders: Orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind = "expect_column_values_to_match_json_schema"
     item = {"type": kind, "kwargs": {"column": "shop", "json_schema": {"type": "string"}}}
-    for chunk_rows in (1000, 16):
-        spec = orders_dataset(
-            tmp_path,
-            expectations=write_suite(tmp_path, "own", [item]),
-            validate_chunk_rows=chunk_rows,
-        )
+    for memory in ("1GB", "1B"):
+        monkeypatch.setenv("MLOPS_VALIDATION_MEMORY", memory)
+        spec = orders_dataset(tmp_path, expectations=write_suite(tmp_path, "own", [item]))
         with pytest.raises(ValidationFailedError, match=f"{kind}:shop .*Expecting value"):
             night(spec, 0, orders())
 
@@ -102,8 +99,9 @@ def test_a_check_of_ones_own_may_read_the_whole_table(
     path = tmp_path / "own.json"
     item = {"type": "expect_enough_orders", "severity": "warning"}
     path.write_text(json.dumps({"meta": {"imports": ["own_counts"]}, "expectations": [item]}))
-    for chunk_rows in (1000, 16):
-        spec = orders_dataset(tmp_path, expectations=path, validate_chunk_rows=chunk_rows)
+    for memory in ("1GB", "1B"):
+        monkeypatch.setenv("MLOPS_VALIDATION_MEMORY", memory)
+        spec = orders_dataset(tmp_path, expectations=path)
         assert night(spec, 0, orders()).warnings == ("expect_enough_orders: observed 80",)
 
 

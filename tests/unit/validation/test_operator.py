@@ -47,10 +47,11 @@ def spec(tmp_path: Path) -> DatasetSpec:
 
 
 def run(
-    spec: DatasetSpec, raw: Any, run_id: str, **options: Any
+    spec: DatasetSpec, raw: Any, run_id: str, *, known_at: str | None = None, **options: Any
 ) -> tuple[ValidatePartitionOperator, dict[str, Any]]:
     task = ValidatePartitionOperator(task_id="validate", dataset=spec, raw=asdict(raw), **options)
-    context: Any = {"ti": SimpleNamespace(dag_id="orders.ingest", run_id=run_id)}
+    ti = SimpleNamespace(dag_id="orders.ingest", run_id=run_id)
+    context: Any = {"ti": ti, "params": {"known_at": known_at}}
     return task, task.execute(context)
 
 
@@ -79,7 +80,10 @@ def test_a_refused_partition_leaves_its_report_and_a_refusal(
 ) -> None:
     raw = night.raw(spec, 0, orders().slice(0, 1))
     task = ValidatePartitionOperator(task_id="validate", dataset=spec, raw=asdict(raw))
-    context: Any = {"ti": SimpleNamespace(dag_id="orders.ingest", run_id="first")}
+    context: Any = {
+        "ti": SimpleNamespace(dag_id="orders.ingest", run_id="first"),
+        "params": {},
+    }
     with pytest.raises(ValidationFailedError, match="not published"):
         task.execute(context)
     (entry,) = ledger.entries(kind="refusal")

@@ -1,0 +1,69 @@
+"""The night that content counts as known from, where the run of a night may be late."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from mlops_tasks.lake.names import check_partition, today
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlops_tasks.lake.commits import Commit
+    from mlops_tasks.lake.table import Lake
+
+__all__ = ["as_of_night"]
+
+
+def as_of_night(lake: Lake, table: str, partition: str, night: str) -> Callable[[str], str]:
+    """Return what dates the content that the run of a night brings, whenever it really runs.
+
+    Parameters
+    ----------
+    lake : Lake
+        The lake.
+    table, partition : str
+        Where the content goes.
+    night : str
+        The night, ``YYYY-MM-DD``; its own runs take place until the end of the next day, UTC.
+
+    Returns
+    -------
+    callable
+        For `Lake.overwrite_partition` and `Lake.share_partition`: from the digest of the content
+        to the day as of which it is known.
+
+    Notes
+    -----
+    A run in its time may bring anything. A later one brings the night only what changes nothing
+    for anybody who reads as of any day since: the first content there is, or once more what has
+    stood there from that night until now. Anything else is known today, so that a training that
+    is repeated as of an earlier night never sees a correction.
+    """
+    check_partition(night)
+    in_time_until = (date.fromisoformat(night) + timedelta(days=1)).isoformat()
+
+    def known_at(digest: str) -> str:
+        now = today()
+        if now <= in_time_until or _changes_nothing(lake, table, partition, night, digest):
+            return night
+        return now
+
+    return known_at
+
+
+def _changes_nothing(lake: Lake, table: str, partition: str, night: str, digest: str) -> bool:
+    commits = _recorded(lake, table, partition)
+    by_then = [place for place, commit in enumerate(commits) if commit.known_at <= night]
+    if not by_then:
+        return not commits
+    return all(commit.digest == digest for commit in commits[by_then[-1] :])
+
+
+def _recorded(lake: Lake, table: str, partition: str) -> list[Commit]:
+    """Return a partition's commits, oldest first, also of a table that is about to be mended."""
+    log = lake.commit_log(table)
+    recorded, version = log.read(), lake.version(table)
+    everything = log.adopt(lake.folder(table) / "_delta_log", version, recorded).commits
+    return [commit for commit in everything.values() if commit.partition == partition]
