@@ -34,7 +34,7 @@ class Yardstick:
     gauge : Gauge
         What is looked at.
     reference : Readings
-        What the whole reference reads.
+        What a new day of the reference would read on average.
     n_present : int
         Rows of the reference that have a value.
     movement : Movement
@@ -105,22 +105,9 @@ class Baseline:
     def _column(self, name: str, column: Any) -> tuple[Yardstick, ...]:
         from mlops_tasks.drift.gauges import gauges_of
 
-        return tuple(
-            Yardstick(gauge, gauge.read(column), present_rows(column), self._movement(gauge, name))
-            for gauge in gauges_of(column)
-        )
-
-    def _movement(self, gauge: Gauge, name: str) -> Movement:
-        from mlops_tasks.drift.gauges import Readings
-        from mlops_tasks.drift.movement import MIN_DAYS, Movement, movement_of
-
-        kind = self.whole.columns[name].kind
         having = [day.columns[name] for day in self._few_days if name in day.columns]
-        same = [gauge.read(column) for column in having if column.kind == kind]
-        readings = [one for one in same if one.n >= _MIN_ROWS_PER_DAY]
-        if len(readings) < MIN_DAYS:
-            return Movement()
-        return movement_of(gauge, Readings.stacked(readings))
+        days = [one for one in having if one.kind == column.kind]
+        return tuple(_yardstick(gauge, column, days) for gauge in gauges_of(column))
 
     @cached_property
     def _few_days(self) -> tuple[TableProfile, ...]:
@@ -128,3 +115,13 @@ class Baseline:
         if n <= MAX_DAYS:
             return self.days
         return tuple(self.days[i * n // MAX_DAYS] for i in range(MAX_DAYS))
+
+
+def _yardstick(gauge: Gauge, column: Any, days: Sequence[Any]) -> Yardstick:
+    from mlops_tasks.drift.gauges import Readings
+    from mlops_tasks.drift.movement import MIN_DAYS, Movement, movement_of
+
+    readings = [one for one in map(gauge.read_own, days) if one.n >= _MIN_ROWS_PER_DAY]
+    own = Readings.stacked(readings) if len(readings) >= MIN_DAYS else None
+    movement = Movement() if own is None else movement_of(gauge, own)
+    return Yardstick(gauge, gauge.read_whole(column, own), present_rows(column), movement)

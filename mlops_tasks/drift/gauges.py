@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from mlops_tasks.drift.columns import is_categories, present_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
     import numpy.typing as npt
 
@@ -27,6 +27,8 @@ _N_CUTS = 32
 _MAX_CATEGORIES = 64
 # Anscombe (1948): with 3/8 of a row the angle of a share has a stable variance down to one row.
 _ROUND = 0.375
+# Aspects whose last cut is between the categories that have a name and all others.
+_NAMED = ("shares", "unseen")
 # The means of two merges of the same constants may differ by this, as a share.
 _ROUNDING = 1e-12
 # `rank_error` is the largest error of a share; errors up to it are about equally likely.
@@ -78,6 +80,12 @@ class Gauge(Protocol):
     def read(self, column: Any) -> Readings:
         """Read a profile."""
 
+    def read_own(self, day: Any) -> Readings:
+        """Read a day of the reference as if the reference had been made without it."""
+
+    def read_whole(self, column: Any, days: Readings | None) -> Readings:
+        """Read the reference as its own days, or a new one, would; None where days are too few."""
+
     def pooled(self, parts: Readings) -> Readings:
         """Return what the union of all profiles would read."""
 
@@ -109,6 +117,14 @@ class LevelGauge:
         return Readings(
             np.array([column.mean]), np.asarray(float(column.n_finite)), np.asarray(column.variance)
         )
+
+    def read_own(self, day: Any) -> Readings:
+        """Read a day of the reference; a mean depends on nothing that the reference has chosen."""
+        return self.read(day)
+
+    def read_whole(self, column: Any, days: Readings | None) -> Readings:
+        """Read the reference."""
+        return self.read(column)
 
     def pooled(self, parts: Readings) -> Readings:
         """Return what the union of all profiles would read."""
@@ -147,9 +163,13 @@ class SplitGauge:
         Share of the reference on the first side of each cut.
     points : array of shape (n_cuts,), optional
         Values of the cuts of numbers.
-    names : collection of str
-        Categories of the cuts; the last cut is between all of these and all others. All known ones
-        for ``unseen``.
+    names : mapping of str to int
+        Categories of the cuts with their rows in the reference; the last cut is between all of
+        these and all others. All known ones for ``unseen``.
+    least : int
+        A category of the reference is in `names` if it has so many rows.
+    n : int
+        Rows of the reference with a value.
 
     Notes
     -----
@@ -162,7 +182,9 @@ class SplitGauge:
     weights: Floats
     shares: Floats
     points: Floats | None = None
-    names: Collection[str] = ()
+    names: Mapping[str, int] = field(default_factory=dict)
+    least: int = 1
+    n: int = 1
 
     def read(self, column: Any) -> Readings:
         """Read a profile."""
@@ -175,6 +197,33 @@ class SplitGauge:
         else:
             n, values = present_rows(column), column.cdf(self.points)
         return Readings(values, np.asarray(float(n)), np.asarray(self._sketch_variance(column)))
+
+    def read_own(self, day: Any) -> Readings:
+        """Read a day of the reference as if the reference had been made without it.
+
+        Notes
+        -----
+        A category has a name because of the very rows that are read here: a day of the reference
+        has no unseen ones, and more rows of those that just made it among the frequent ones than
+        the next day will have. So a row has a name here only if the other days give it one. Days of
+        one row each would make this the estimate of Good (1953).
+        """
+        read = self.read(day)
+        if self.aspect not in _NAMED:
+            return read
+        n = max(present_rows(day), 1)
+        least = self.least * (1 - n / self.n)
+        named = sum(
+            rows for name, rows in day.counts.items() if self.names.get(name, 0) - rows >= least
+        )
+        return _with_last(read, 1 - named / n)
+
+    def read_whole(self, column: Any, days: Readings | None) -> Readings:
+        """Read the reference; what has no name is what its days have, each without itself."""
+        read = self.read(column)
+        if self.aspect in _NAMED and days is not None:
+            return _with_last(read, self.pooled(days).values[-1])
+        return _with_last(read, self.shares[-1]) if self.aspect == "unseen" else read
 
     def pooled(self, parts: Readings) -> Readings:
         """Return what the union of all profiles would read."""
@@ -245,6 +294,10 @@ class SplitGauge:
         if self.aspect != "shape":
             return 0.0
         return float((column.rank_error * _SD_PER_RANK_ERROR) ** 2)  # type: ignore[union-attr]
+
+
+def _with_last(read: Readings, share: float) -> Readings:
+    return replace(read, values=np.append(read.values[:-1], share))
 
 
 def sparse_moments(rows: Floats) -> Floats:
@@ -321,19 +374,29 @@ def _number_gauge(reference: Numbers) -> SplitGauge:
 
 
 def _category_gauge(reference: Categories) -> SplitGauge:
-    by_rows = sorted(reference.counts, key=lambda name: (-reference.counts[name], name))
-    names = tuple(by_rows[:_MAX_CATEGORIES])
-    counted = np.array([reference.counts[name] for name in names], dtype=float)
+    least = _rows_for_a_name(reference)
+    names = {name: rows for name, rows in reference.counts.items() if rows >= least}
+    counted = np.array([*names.values()], dtype=float)
     n = present_rows(reference)
     shares = np.append(counted, n - counted.sum()) / n
-    return SplitGauge("shares", shares / 2 + 0.5 / len(shares), shares, names=names)
+    weights = shares / 2 + 0.5 / len(shares)
+    return SplitGauge("shares", weights, shares, names=names, least=least, n=n)
+
+
+def _rows_for_a_name(reference: Categories) -> int:
+    """Return more rows than the next category has: of those that tie none has a cut."""
+    ranked = sorted(reference.counts.values(), reverse=True)
+    if len(ranked) > _MAX_CATEGORIES:
+        return ranked[_MAX_CATEGORIES] + 1
+    return 1 if reference.is_exact else min(ranked, default=1)
 
 
 def _unseen_gauge(reference: Categories) -> SplitGauge:
     # Good (1953): as many rows are new as there are rows of categories that were seen once.
     once = sum(rows == 1 for rows in reference.counts.values())
     share = np.array([(once + 0.5) / (present_rows(reference) + 1)])
-    return SplitGauge("unseen", np.ones(1), share, names=reference.counts.keys())
+    n = present_rows(reference)
+    return SplitGauge("unseen", np.ones(1), share, names=reference.counts, n=n)
 
 
 def _angle(share: Floats, n: Floats) -> Floats:
