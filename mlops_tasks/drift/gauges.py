@@ -12,7 +12,7 @@ import numpy as np
 from mlops_tasks.drift.columns import is_categories, present_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import numpy.typing as npt
 
@@ -27,8 +27,8 @@ _N_CUTS = 32
 _MAX_CATEGORIES = 64
 # Anscombe (1948): with 3/8 of a row the angle of a share has a stable variance down to one row.
 _ROUND = 0.375
-# Aspects whose last cut is between the categories that have a name and all others.
-_NAMED = ("shares", "unseen")
+# Aspects whose last cut is between the categories that have one of their own and all others.
+_CHOSEN = ("shares", "unseen")
 # The means of two merges of the same constants may differ by this, as a share.
 _ROUNDING = 1e-12
 # `rank_error` is the largest error of a share; errors up to it are about equally likely.
@@ -163,13 +163,13 @@ class SplitGauge:
         Share of the reference on the first side of each cut.
     points : array of shape (n_cuts,), optional
         Values of the cuts of numbers.
-    names : mapping of str to int
-        Categories of the cuts with their rows in the reference; the last cut is between all of
-        these and all others. All known ones for ``unseen``.
-    least : int
-        A category of the reference is in `names` if it has so many rows.
-    n : int
-        Rows of the reference with a value.
+    names : collection of str
+        Categories of the cuts; the last cut is between all of these and all others. All known ones
+        for ``unseen``.
+    known : mapping of str to int
+        Rows of each category that the reference counted.
+    most, least : int
+        At most so many categories have a cut, and none with fewer rows than this.
 
     Notes
     -----
@@ -182,9 +182,10 @@ class SplitGauge:
     weights: Floats
     shares: Floats
     points: Floats | None = None
-    names: Mapping[str, int] = field(default_factory=dict)
+    names: Collection[str] = ()
+    known: Mapping[str, int] = field(default_factory=dict)
+    most: int = 0
     least: int = 1
-    n: int = 1
 
     def read(self, column: Any) -> Readings:
         """Read a profile."""
@@ -203,25 +204,23 @@ class SplitGauge:
 
         Notes
         -----
-        A category has a name because of the very rows that are read here: a day of the reference
+        A category has a cut because of the very rows that are read here: a day of the reference
         has no unseen ones, and more rows of those that just made it among the frequent ones than
-        the next day will have. So a row has a name here only if the other days give it one. Days of
+        the next day will have. So a row has a cut here only if the other days give it one. Days of
         one row each would make this the estimate of Good (1953).
         """
         read = self.read(day)
-        if self.aspect not in _NAMED:
+        if self.aspect not in _CHOSEN:
             return read
-        n = max(present_rows(day), 1)
-        least = self.least * (1 - n / self.n)
-        named = sum(
-            rows for name, rows in day.counts.items() if self.names.get(name, 0) - rows >= least
-        )
-        return _with_last(read, 1 - named / n)
+        others = {name: rows - day.counts.get(name, 0) for name, rows in self.known.items()}
+        enough = _rows_for_a_cut(others.values(), self.most, self.least)
+        named = sum(rows for name, rows in day.counts.items() if others.get(name, 0) >= enough)
+        return _with_last(read, 1 - named / max(present_rows(day), 1))
 
     def read_whole(self, column: Any, days: Readings | None) -> Readings:
-        """Read the reference; what has no name is what its days have, each without itself."""
+        """Read the reference; what has no cut is what its days have, each without itself."""
         read = self.read(column)
-        if self.aspect in _NAMED and days is not None:
+        if self.aspect in _CHOSEN and days is not None:
             return _with_last(read, self.pooled(days).values[-1])
         return _with_last(read, self.shares[-1]) if self.aspect == "unseen" else read
 
@@ -374,29 +373,31 @@ def _number_gauge(reference: Numbers) -> SplitGauge:
 
 
 def _category_gauge(reference: Categories) -> SplitGauge:
-    least = _rows_for_a_name(reference)
-    names = {name: rows for name, rows in reference.counts.items() if rows >= least}
-    counted = np.array([*names.values()], dtype=float)
+    known = reference.counts
+    # Of the categories that were not counted, some may have as many rows as the last that was.
+    least = 1 if reference.is_exact else min(known.values(), default=1)
+    enough = _rows_for_a_cut(known.values(), _MAX_CATEGORIES, least)
+    names = tuple(name for name, rows in known.items() if rows >= enough)
+    counted = np.array([known[name] for name in names], dtype=float)
     n = present_rows(reference)
     shares = np.append(counted, n - counted.sum()) / n
     weights = shares / 2 + 0.5 / len(shares)
-    return SplitGauge("shares", weights, shares, names=names, least=least, n=n)
+    return SplitGauge("shares", weights, shares, None, names, known, _MAX_CATEGORIES, least)
 
 
-def _rows_for_a_name(reference: Categories) -> int:
+def _rows_for_a_cut(counts: Collection[int], most: int, least: int) -> int:
     """Return more rows than the next category has: of those that tie none has a cut."""
-    ranked = sorted(reference.counts.values(), reverse=True)
-    if len(ranked) > _MAX_CATEGORIES:
-        return ranked[_MAX_CATEGORIES] + 1
-    return 1 if reference.is_exact else min(ranked, default=1)
+    if len(counts) <= most:
+        return least
+    return max(sorted(counts, reverse=True)[most] + 1, least)
 
 
 def _unseen_gauge(reference: Categories) -> SplitGauge:
     # Good (1953): as many rows are new as there are rows of categories that were seen once.
     once = sum(rows == 1 for rows in reference.counts.values())
     share = np.array([(once + 0.5) / (present_rows(reference) + 1)])
-    n = present_rows(reference)
-    return SplitGauge("unseen", np.ones(1), share, names=reference.counts, n=n)
+    known = reference.counts
+    return SplitGauge("unseen", np.ones(1), share, None, known.keys(), known, len(known))
 
 
 def _angle(share: Floats, n: Floats) -> Floats:
