@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.classes import PREDICTED
 from mlops_tasks.types import RetrainDecision
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ def _drift(policy: RetrainSpec, entries: list[LedgerEntry]) -> dict[str, Any]:
     newest = [entry for entry in entries if entry.kind == "drift"][-policy.of_last :]
     alarms = {}
     for entry in newest:
-        drifted = [check["text"] for check in entry.evidence["checks"] if check["alarm"]]
+        # The classes are cut from the scores, which count already.
+        counted = [one for one in entry.evidence["checks"] if one["name"] != PREDICTED]
+        drifted = [check["text"] for check in counted if check["alarm"]]
         alarms[entry.key] = drifted if len(drifted) >= policy.min_drifted else []
     return _windows(policy, "drift", alarms)
 

@@ -2,30 +2,69 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import logging
+import struct
 import zipfile
+from contextlib import suppress
+from dataclasses import dataclass
+from os.path import isfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tasks.atomic_files import replace_file
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.profiles import Profile
+from mlops_tasks.profiles.periods import cover, evenly
+from mlops_tasks.profiles.quantiles import STORED_POINTS
+from mlops_tasks.profiles.storage import FORMAT_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Collection, Mapping
+    from typing import IO
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.types import PartitionVersion
 
-__all__ = ["ProfileStore", "pack_days", "unpack_days"]
+__all__ = ["ProfileStore", "ProfiledWindow", "pack_days", "roll_up", "unpack_days"]
 
 _FOLDER = "_profiles"
 # The same days give the same bytes: an archive otherwise tells when it was made.
 _TIMELESS = (1980, 1, 1, 0, 0, 0)
+_WHOLE = "whole"
+# Points of a column of one day inside a roll-up: a rank error of 1/128.
+_THIN_POINTS = 64
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProfiledWindow:
+    """Some days, as profiles.
+
+    Attributes
+    ----------
+    covered : tuple of str
+        All days of the window that have a profile.
+    parts : tuple of Profile
+        Of months, weeks and days, without correlations where they are of more than a day. Together
+        they are the window.
+    days : tuple of Profile
+        Some of its days, one by one, in order. Those from a roll-up have fewer points.
+    """
+
+    covered: tuple[str, ...]
+    parts: tuple[Profile, ...]
+    days: tuple[Profile, ...]
 
 
 class ProfileStore:
     """Profiles of published partitions, one file each: ``_profiles/<table>/<day>/<version>``.
+
+    Beside them lie roll-ups, ``_profiles/<table>/<month or week>/<key>``: a merge of its days, and
+    each of them with fewer points. The first reader of a window that they are part of makes them.
+    The key names the versions that were merged, so one of other content is never found; to remove
+    one, or all, costs the next reader some time and nothing else.
 
     Parameters
     ----------
@@ -72,17 +111,72 @@ class ProfileStore:
         DamagedTableError
             If a file is no profile.
         """
+        return _read(self._profiled(table, first, last))
+
+    def read_window(self, table: str, *, first: str, last: str, n_days: int) -> ProfiledWindow:
+        """Return the profiles of a window, from roll-ups of whole months and weeks where it can.
+
+        Parameters
+        ----------
+        table : str
+            The table.
+        first, last : str
+            Days, both inclusive.
+        n_days : int
+            So many days are wanted one by one; of more, these are taken evenly.
+
+        Returns
+        -------
+        ProfiledWindow
+            As published now. Days that were not published, or never profiled, are left out.
+
+        Raises
+        ------
+        DamagedTableError
+            If the file of a day is no profile; a roll-up that is none is made again.
+        """
+        paths = self._profiled(table, first, last)
+        wanted = set(evenly(list(paths), n_days))
+        parts: list[Profile] = []
+        days: list[Profile] = []
+        for period in cover(first, last):
+            own = {day: path for day, path in paths.items() if period.first <= day <= period.last}
+            if len(own) > 1:
+                whole, single = self._rolled_up(table, period.name, own, wanted & own.keys())
+                parts.append(whole)
+            else:
+                single = _read(own)
+                parts.extend(single.values())
+            days.extend(profile for day, profile in single.items() if day in wanted)
+        return ProfiledWindow(tuple(paths), tuple(parts), tuple(days))
+
+    def _profiled(self, table: str, first: str, last: str) -> dict[str, Path]:
+        """Return where the profile of each day lies that has one, in order."""
         if not self.lake.exists(table):
             return {}
         paths = {
             commit.partition: self._path(table, commit.partition, commit.version)
             for commit in self.lake.commits(table, first=first, last=last)
         }
-        stored = {day: path.read_bytes() for day, path in sorted(paths.items()) if path.is_file()}
-        return dict(zip(stored, Profile.all_from_bytes(stored.values()), strict=True))
+        return {day: path for day, path in paths.items() if isfile(path)}
+
+    def _rolled_up(
+        self, table: str, period: str, paths: Mapping[str, Path], wanted: Collection[str]
+    ) -> tuple[Profile, dict[str, Profile]]:
+        """Return the merge of some days, and those wanted of them; keep a new merge."""
+        path = self.lake.root / _FOLDER / table / period / f"{_key(paths)}.rollup"
+        try:
+            with path.open("rb") as file:
+                made = _members(file, [_WHOLE, *sorted(wanted)])
+        except (FileNotFoundError, DamagedTableError) as error:
+            if path.exists():
+                _log.warning("%s is made again: %s", path, error)
+            made = roll_up(_read(paths))
+            _keep(path, pack_days(made))
+        return made.pop(_WHOLE), made
 
     def _path(self, table: str, day: str, version: int) -> Path:
-        return self.lake.root / _FOLDER / table / day / f"{version}.profile"
+        return Path(f"{self.lake.root}/{_FOLDER}/{table}/{day}/{version}.profile")
 
 
 def pack_days(days: Mapping[str, Profile]) -> bytes:
@@ -123,9 +217,55 @@ def unpack_days(packed: bytes) -> dict[str, Profile]:
     DamagedTableError
         If it is no such file.
     """
+    return _members(io.BytesIO(packed))
+
+
+def _members(file: IO[bytes], names: Collection[str] | None = None) -> dict[str, Profile]:
+    """Read an archive of `pack_days`, or some of its members."""
     try:
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            stored = {name: archive.read(name) for name in archive.namelist()}
-    except zipfile.BadZipFile as error:
-        raise DamagedTableError(f"the profiles of a run cannot be read: {error}") from error
+        with zipfile.ZipFile(file) as archive:
+            stored = {name: archive.read(name) for name in names or archive.namelist()}
+    # What the library raises, depending on which bytes are not as they were.
+    except (zipfile.BadZipFile, struct.error, LookupError, ValueError, RuntimeError) as error:
+        raise DamagedTableError(f"the profiles of some days cannot be read: {error}") from error
     return dict(zip(stored, Profile.all_from_bytes(stored.values()), strict=True))
+
+
+def _read(paths: Mapping[str, Path]) -> dict[str, Profile]:
+    profiles = Profile.all_from_bytes(path.read_bytes() for path in paths.values())
+    return dict(zip(paths, profiles, strict=True))
+
+
+def _keep(path: Path, packed: bytes) -> None:
+    """Write a roll-up, and remove those of other content."""
+    with suppress(OSError):  # a full or read-only disk: the next reader does it
+        replace_file(path, packed)
+        for other in path.parent.glob(f"*{path.suffix}"):
+            if other != path:
+                other.unlink(missing_ok=True)
+
+
+def _key(paths: Mapping[str, Path]) -> str:
+    """Name the days and versions that are merged, and how."""
+    versions = [f"{day} {path.stem}" for day, path in paths.items()]
+    told = "\n".join([f"{FORMAT_VERSION} {STORED_POINTS} {_THIN_POINTS}", *versions])
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def roll_up(days: Mapping[str, Profile]) -> dict[str, Profile]:
+    """Merge days, and thin each of them.
+
+    Parameters
+    ----------
+    days : mapping of str to Profile
+        By day, at least two.
+
+    Returns
+    -------
+    dict of str to Profile
+        The merge as ``whole``, with at most 512 points a column; and by day those of the days, with
+        at most 64: a rank error of 1/128 more. Nothing else of them is less than it was, but there
+        are no correlations.
+    """
+    whole = Profile.merged(days.values(), n_points=STORED_POINTS, correlated=False)
+    return {_WHOLE: whole} | {day: profile.thinned(_THIN_POINTS) for day, profile in days.items()}

@@ -31,6 +31,7 @@ __all__ = [
     "DIGEST_TAG",
     "FEATURE_PROFILES",
     "IMPORTANCE",
+    "LABEL_PROFILES",
     "PIN_FILE",
     "SCORE_PROFILES",
     "RegisteredVersion",
@@ -38,10 +39,11 @@ __all__ = [
 ]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-# Artifacts of a training run that later steps read: its data, what every day of it looked like,
-# the scores of its evaluation, and how much the model makes of each feature.
+# Artifacts of a training run that later steps read: its data, what features and labels of every day
+# of it looked like, the scores of its evaluation, and how much the model makes of each feature.
 PIN_FILE, IMPORTANCE = "pin.json", "importance.json"
 FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
+LABEL_PROFILES = "label_profiles.zip"
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
 
@@ -215,6 +217,10 @@ class Tracking:
                 run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=self.uri
             )
             return Path(path).read_bytes()
+
+    def has_artifact(self, run_id: str, name: str) -> bool:
+        """Tell whether a run has an artifact of that name, outside of any folder."""
+        return any(found.path == name for found in self.client.list_artifacts(run_id))
 
     def by_version(self, model: str, version: str) -> RegisteredVersion:
         """Return one version of a registered model."""

@@ -6,16 +6,18 @@ import importlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.classes import profile_labels
 from mlops_tasks.exceptions import FeatureError, SpecError
 from mlops_tasks.features import feature_frame
 from mlops_tasks.profile_store import pack_days
 from mlops_tasks.profiles import Profile
-from mlops_tasks.tracking import FEATURE_PROFILES, PIN_FILE
+from mlops_tasks.tracking import FEATURE_PROFILES, LABEL_PROFILES, PIN_FILE
 from mlops_tasks.types import TrainResult
 from mlops_tasks.windows import labelled_rows, split_days
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import ModelSpec
@@ -68,11 +70,7 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         model_uri, digest = tracking.log_model(model, frame.head(200))
         share = round(float(target.mean()), 4)
         _log(spec, pin, run_id, tracking, {"n_rows": len(frame), "y_share": share, "fit_s": fit_s})
-        days = {
-            day: Profile.of(part.to_batches(), part.schema, columns=spec.features)
-            for day, part in split_days(spec, rows).items()
-        }
-        tracking.log_bytes(run_id, FEATURE_PROFILES, pack_days(days))
+        _log_profiles(spec, rows, run_id, tracking)
     return TrainResult(
         run_id=run_id,
         model_id=model_uri.removeprefix("models:/"),
@@ -103,6 +101,18 @@ def _refuse_empty(spec: ModelSpec, pin: TrainingPin, frame: pd.DataFrame) -> Non
             f"model {spec.name!r}: {empty} have no value in any of the {len(frame)} rows of "
             f"{pin.train[0]} to {pin.train[1]}; the source lost them, or drop them from the spec"
         )
+
+
+def _log_profiles(spec: ModelSpec, rows: pa.Table, run_id: str, tracking: Tracking) -> None:
+    """Keep what each day of the training looked like, to be compared with what comes later."""
+    days = split_days(spec, rows)
+    features = {
+        day: Profile.of(part.to_batches(), part.schema, columns=spec.features)
+        for day, part in days.items()
+    }
+    labels = {day: profile_labels(part.column("y")) for day, part in days.items()}
+    tracking.log_bytes(run_id, FEATURE_PROFILES, pack_days(features))
+    tracking.log_bytes(run_id, LABEL_PROFILES, pack_days(labels))
 
 
 def _log(

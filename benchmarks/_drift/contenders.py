@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BATCH_ROWS = 65_536
+TABLE, FIRST_DAY = "daily", "2013-01-01"
 Seconds = dict[str, float]
 
 
@@ -88,29 +90,39 @@ def ours_streaming(seconds: Seconds, path: str, repeats: str) -> int:
     return int(clocked(seconds, "run_s", run))
 
 
-def ours_window(seconds: Seconds, folder: str, days: str) -> int:
-    """Merge the stored profiles of a window and judge its last day.
+def ours_window(seconds: Seconds, lake: str, how: str) -> int:
+    """Read a window of a lake's stored profiles, merge them, and judge its last day.
 
-    ``days`` is "days" when the profiles are single days, whose own movement drift looks at too.
+    ``how`` is "days" when single days are read, "roll-ups" when the store may use its own.
     """
-    profiles = clocked(seconds, "import_s", lambda: importlib.import_module("mlops_tasks.profiles"))
-    clocked(seconds, "import_s", lambda: importlib.import_module("scipy.stats"))
-    baseline = importlib.import_module("mlops_tasks.drift.baseline")
-    detection = importlib.import_module("mlops_tasks.drift.detection")
-    files = sorted(Path(folder).glob("*.profile"))
+    names = ("mlops_tasks.profile_store", "mlops_tasks.lake", "mlops_tasks.drift.baseline")
+    lazy = ("mlops_tasks.drift.detection", "deltalake", "pyarrow.compute", "scipy.special")
+    found = [clocked(seconds, "import_s", partial(importlib.import_module, n)) for n in names]
+    for name in (*lazy, "mlops_tasks.drift.movement", "mlops_tasks.drift.scales"):
+        clocked(seconds, "import_s", partial(importlib.import_module, name))
+    tables = found[1].Lake(Path(lake))
+    store = found[0].ProfileStore(tables)
+    baseline, detection = found[2], importlib.import_module("mlops_tasks.drift.detection")
+
+    def open_lake() -> tuple[str, Any]:
+        newest = tables.partitions(TABLE)[-1]
+        return newest, store.read(TABLE, first=newest, last=newest)[newest]
+
+    # As monitoring does: first what is judged, which opens the lake.
+    last, current = clocked(seconds, "open_s", open_lake)
 
     def read() -> Any:
-        return profiles.Profile.all_from_bytes(file.read_bytes() for file in files)
+        if how == "days":
+            return list(store.read(TABLE, first=FIRST_DAY, last=last).values()), None
+        window = store.read_window(TABLE, first=FIRST_DAY, last=last, n_days=baseline.MAX_DAYS)
+        return window.parts, window.days
 
-    found = clocked(seconds, "read_s", read)
-    whole = clocked(seconds, "merge_s", lambda: profiles.Profile.merged(found))
-
-    def judge() -> int:
-        own = tuple(found) if days == "days" else ()
-        report = detection.detect_drift(baseline.Baseline(whole, own), found[-1], window="current")
-        return len(report.columns)
-
-    return int(clocked(seconds, "run_s", judge))
+    parts, days = clocked(seconds, "read_s", read)
+    whole = clocked(seconds, "merge_s", lambda: baseline.Baseline.of(parts, days=days))
+    report = clocked(
+        seconds, "run_s", lambda: detection.detect_drift(whole, current, window="current")
+    )
+    return len(report.columns)
 
 
 def floor(seconds: Seconds, reference: str, current: str) -> int:

@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks._drift.contenders import FIRST_DAY, TABLE
 from benchmarks._drift.data import daily_table, write_samples
 from benchmarks._shared.figures import Samples
 from benchmarks._shared.machine import ROOT, load_average
 from benchmarks._shared.peers import environment_of
+from mlops_tasks.lake import Lake
+from mlops_tasks.profile_store import ProfileStore
 from mlops_tasks.profiles import Profile
+from mlops_tasks.windows import shift_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +29,7 @@ __all__ = ["KLL_SIZES", "N_COLUMNS_WINDOW", "N_DAYS", "PEERS", "Measured", "Plan
 PEERS = ("floor", "evidently", "whylogs", "nannyml")
 #: Sizes of KLL sketches to compare with: the library's default, and one as accurate as ours.
 KLL_SIZES = ("200", "1000", "2400")
-N_DAYS, N_COLUMNS_WINDOW, _DAY_ROWS, _ROLL_UP_DAYS = 365, 200, 1000, 30
+N_DAYS, N_COLUMNS_WINDOW, _DAY_ROWS = 365, 200, 1000
 _SCRIPT = Path(__file__).with_name("contenders.py")
 _TIMEOUT_S = 3600.0
 
@@ -175,17 +179,17 @@ def _profile_kb(path: Path) -> float:
 
 
 def _windows(plan: Plan, measured: Measured, say: Callable[[str], None]) -> None:
-    say(f"{plan.days} days of {N_COLUMNS_WINDOW} columns: making their profiles")
-    daily, rolled = plan.folder / "daily", plan.folder / "rolled"
-    daily.mkdir()
-    rolled.mkdir()
-    for first in range(0, plan.days, _ROLL_UP_DAYS):
-        month = []
-        for day in range(first, min(first + _ROLL_UP_DAYS, plan.days)):
-            rows = daily_table(day, _DAY_ROWS, N_COLUMNS_WINDOW)
-            month.append(Profile.of(rows.to_batches(), rows.schema))
-            (daily / f"{day:04d}.profile").write_bytes(month[-1].to_bytes())
-        (rolled / f"{first:04d}.profile").write_bytes(Profile.merged(month).to_bytes())
+    say(f"{plan.days} days of {N_COLUMNS_WINDOW} columns: publishing them with their profiles")
+    lake = Lake(plan.folder / "lake")
+    store = ProfileStore(lake)
+    for day in range(plan.days):
+        rows = daily_table(day, _DAY_ROWS, N_COLUMNS_WINDOW)
+        key = shift_day(FIRST_DAY, day)
+        published = lake.overwrite_partition(TABLE, key, rows, token=1)
+        store.write(published, Profile.of(rows.to_batches(), rows.schema))
+    # The first reader makes the roll-ups.
+    arguments = ("ours_window", "made", str(lake.root), "roll-ups")
+    _take(measured, {}, *arguments, say=say)
     for _ in range(plan.rounds):
-        for what, folder in {"days": daily, "roll-ups": rolled}.items():
-            _take(measured, {}, "ours_window", what, str(folder), what, say=say)
+        for how in ("days", "roll-ups"):
+            _take(measured, {}, "ours_window", how, str(lake.root), how, say=say)

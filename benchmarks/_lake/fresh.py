@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks._shared.machine import ROOT
+from mlops_airflow.stack.processor import numeric_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,8 @@ class Outcome:
 def in_fresh_process(module: str, **arguments: Any) -> Outcome:
     """Run a module as a program that measures itself by `clocked`.
 
+    NumPy and Arrow are told what the stack tells them, whoever is measured.
+
     Parameters
     ----------
     module : str
@@ -66,7 +69,7 @@ def in_fresh_process(module: str, **arguments: Any) -> Outcome:
     done = subprocess.run(
         [sys.executable, "-m", module],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
+        env=os.environ | numeric_environment() | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
         input=json.dumps(arguments),
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from benchmarks._lake.fresh import in_fresh_process
-from benchmarks._lake.validation_orders import COLUMNS, prepare, suite_items
+from benchmarks._lake.validation_orders import CLEAN_DAY, COLUMNS, DAY, prepare, suite_items
 from benchmarks._shared.figures import Samples, figure
 
 if TYPE_CHECKING:
@@ -20,12 +20,13 @@ __all__ = ["figures"]
 N_ROWS = 1_000_000
 MAX_RATIO = 1.2
 PEER = "GX alone, rows in memory"
-#: Program, rows of a chunk (1 chunk, or 4), and whether it publishes.
+#: Program, day, number of chunks, and whether it publishes.
 _RUNS = {
-    "step": ("validation_ours", 1, True),
-    "judging": ("validation_ours", 1, False),
-    "chunks": ("validation_ours", 4, True),
-    "gx": ("validation_gx", 1, False),
+    "step": ("validation_ours", DAY, 1, True),
+    "clean": ("validation_ours", CLEAN_DAY, 1, True),
+    "judging": ("validation_ours", DAY, 1, False),
+    "chunks": ("validation_ours", DAY, 4, True),
+    "gx": ("validation_gx", DAY, 1, False),
 }
 
 
@@ -53,7 +54,8 @@ def figures(plan: Plan) -> list[Figure]:
         f"{n_rows} rows of {len(COLUMNS)} columns, {len(suite_items())} expectations, one row in a "
         "thousand breaks one. The step reads the rows from the lake, judges contract, keys and "
         "suite, keeps bad rows back, publishes the others with a digest of every cell, waits until "
-        "all is on disk, and writes its report; judging alone stops before it publishes. Great "
+        "all is on disk, and writes its report; judging alone stops before it publishes. A day "
+        "without a bad row is published by links to the files it has been read from. Great "
         "Expectations finds the rows in memory, judges them in its default result format, which "
         "names no rows, and keeps nothing."
     )
@@ -64,6 +66,7 @@ def _times(runs: dict[str, list[Outcome]]) -> list[Figure]:
     gx = _seconds(runs["gx"])
     texts = {
         "step": "the whole step",
+        "clean": "the whole step, no bad row",
         "judging": "reading and judging alone",
         "chunks": "the whole step, in 4 chunks",
     }
@@ -96,13 +99,14 @@ def _seconds(outcomes: list[Outcome]) -> Samples:
 
 def _measured(plan: Plan, name: str, n_rows: int) -> Outcome:
     """Measure once, on a lake of its own that shares the raw files."""
-    program, n_chunks, whole_step = _RUNS[name]
+    program, day, n_chunks, whole_step = _RUNS[name]
     folder = plan.folder / "run"
     shutil.copytree(plan.folder / "lake", folder / "lake", copy_function=os.link)
     shutil.copy(plan.folder / "orders.json", folder)
     outcome = in_fresh_process(
         f"benchmarks._lake.{program}",
         folder=str(folder),
+        day=day,
         chunk_rows=-(-n_rows // n_chunks),
         whole_step=whole_step,
     )

@@ -16,9 +16,11 @@ from mlops_tasks.spec import DatasetSpec
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["COLUMNS", "DAY", "RAW", "dataset", "prepare", "suite_items"]
+__all__ = ["CLEAN_DAY", "COLUMNS", "DAY", "RAW", "dataset", "prepare", "suite_items"]
 
 DAY, RAW = "2024-03-01", "orders__raw"
+#: The same rows, but none of them bad.
+CLEAN_DAY = "2024-03-02"
 _SHOPS = ["bakery", "butcher", "florist", "grocer", "pharmacy", "tailor"]
 _ZONES = ["north", "south", "east", "west"]
 _BAD_SHARE = 0.001
@@ -76,9 +78,9 @@ def suite_items() -> list[dict[str, Any]]:
     ]
 
 
-def _rows(n_rows: int) -> pa.Table:
+def _rows(n_rows: int, bad_share: float) -> pa.Table:
     random = np.random.default_rng(0)
-    bad = random.random(n_rows) < _BAD_SHARE
+    bad = random.random(n_rows) < bad_share
 
     def picked(values: list[str]) -> pa.Array:
         dictionary = pa.array(values)
@@ -144,4 +146,6 @@ def prepare(folder: Path, n_rows: int) -> None:
     """
     suite = {"name": "orders", "expectations": suite_items()}
     (folder / "orders.json").write_text(json.dumps(suite))
-    Lake(folder / "lake").overwrite_partition(RAW, DAY, _rows(n_rows), token=1)
+    lake = Lake(folder / "lake")
+    for day, bad_share in {DAY: _BAD_SHARE, CLEAN_DAY: 0.0}.items():
+        lake.overwrite_partition(RAW, day, _rows(n_rows, bad_share), token=1)

@@ -15,7 +15,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 
 from benchmarks._lake.fresh import clocked
-from benchmarks._lake.validation_orders import DAY, RAW, dataset
+from benchmarks._lake.validation_orders import RAW, dataset
 from mlops_tasks.lake import Lake
 from mlops_tasks.types import PartitionVersion
 from mlops_tasks.validation import load_suite, validate
@@ -31,8 +31,9 @@ def main() -> None:
     arguments = json.load(sys.stdin)
     folder = Path(arguments["folder"])
     spec, lake = dataset(folder, arguments["chunk_rows"]), Lake(folder / "lake")
-    (commit,) = lake.commits(RAW, first=DAY, last=DAY)
-    raw = PartitionVersion(RAW, DAY, commit.version, commit.n_rows, commit.digest)
+    day = arguments["day"]
+    (commit,) = lake.commits(RAW, first=day, last=day)
+    raw = PartitionVersion(RAW, day, commit.version, commit.n_rows, commit.digest)
     Judge()  # what Great Expectations makes once per process, the peer has made too
     with clocked() as facts:
         if arguments["whole_step"]:

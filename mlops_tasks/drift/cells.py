@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     Edges = int | npt.ArrayLike
 
-__all__ = ["OTHER", "cell_counts", "cut_edges", "same_kind"]
+__all__ = ["OTHER", "category_cells", "cell_counts", "cut_edges", "same_kind"]
 
 OTHER = "(other)"
 """Name of the cell of all categories that were not counted one by one."""
@@ -68,13 +69,33 @@ def cell_counts(
     """
     same_kind(reference, current)
     if is_categories(reference) and is_categories(current):
-        names = sorted(set(reference.counts) | set(current.counts))
-        both = [[side.counts.get(name, 0) for name in names] for side in (reference, current)]
-        if reference.n_other or current.n_other:
-            both = [both[0] + [reference.n_other], both[1] + [current.n_other]]
-        return np.array(both[0], dtype=float), np.array(both[1], dtype=float)
+        _, old, new = category_cells(reference, current)
+        return old, new
     edges = cut_edges(reference, bins) if isinstance(bins, int) else np.unique(bins)  # type: ignore[arg-type]
     return _in_bins(reference, edges), _in_bins(current, edges)  # type: ignore[arg-type]
+
+
+def category_cells(reference: Categories, current: Categories) -> tuple[list[str], Floats, Floats]:
+    """Count the rows of both samples by category.
+
+    Parameters
+    ----------
+    reference, current : Categories
+        Two profiles of one column.
+
+    Returns
+    -------
+    tuple
+        Names in order, the last being `OTHER` if a side has uncounted ones, and rows of each,
+        reference and current.
+    """
+    names = sorted(reference.counts.keys() | current.counts.keys())
+    sides = [[*map(dict(s.counts).get, names, repeat(0))] for s in (reference, current)]
+    if reference.n_other or current.n_other:
+        names.append(OTHER)
+        sides[0].append(reference.n_other)
+        sides[1].append(current.n_other)
+    return names, np.array(sides[0], dtype=float), np.array(sides[1], dtype=float)
 
 
 def cut_edges(reference: Numbers, n_bins: int) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["Categories", "Column", "Numbers", "TableProfile", "is_categories", "present_rows"]
+__all__ = ["Categories", "Column", "Numbers", "is_categories", "present_rows"]
 
 
 class Column(Protocol):
@@ -79,18 +79,6 @@ class Categories(Column, Protocol):
     @property
     def n_other(self) -> int:
         """Rows of all other categories."""
-
-
-class TableProfile(Protocol):
-    """The profile of a table, a partition or any union of partitions."""
-
-    @property
-    def n_rows(self) -> int:
-        """Rows."""
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """Profile of each column."""
 
 
 def is_categories(column: Column) -> TypeGuard[Categories]:

@@ -33,9 +33,6 @@ class DriftPolicy:
     min_rows : int
         Rows with a value that both sides need, at least 30; with fewer the answer is "too few rows
         to tell".
-    min_importance : float
-        Columns whose importance is below this multiple of the mean importance are reported and
-        never alarm, from 0 to 1.
 
     Raises
     ------
@@ -46,14 +43,12 @@ class DriftPolicy:
     level: float = 0.01
     min_effect: float = 0.1
     min_rows: int = 100
-    min_importance: float = 0.1
 
     def __post_init__(self) -> None:
         allowed = {
             "level, a chance, must be in (0, 0.5]": 0 < self.level <= 0.5,
             "min_effect, an effect size, must be at least 0": self.min_effect >= 0,
             "min_rows must be at least 30": self.min_rows >= 30,
-            "min_importance must be from 0 to 1": 0 <= self.min_importance <= 1,
         }
         wrong = [rule for rule, kept in allowed.items() if not kept]
         if wrong:
@@ -124,8 +119,6 @@ class ColumnDrift:
         Drift, stable, or too few rows to tell.
     importance : float or None
         Multiple of the mean importance, when importances were given and this column has one.
-    is_ignored : bool
-        Whether it is too unimportant to alarm.
     evidence : tuple of Evidence
         One per aspect.
     measures : dict of str to float or None
@@ -138,15 +131,14 @@ class ColumnDrift:
     kind: str
     answer: Answer
     importance: float | None
-    is_ignored: bool
     evidence: tuple[Evidence, ...]
     measures: dict[str, float | None]
     picture: Picture
 
     @property
     def alarm(self) -> bool:
-        """Whether the column drifted and the model looks at it."""
-        return self.answer is Answer.DRIFT and not self.is_ignored
+        """Whether the column drifted."""
+        return self.answer is Answer.DRIFT
 
     @property
     def severity(self) -> float:

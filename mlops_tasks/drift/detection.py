@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from mlops_tasks.drift.columns import present_rows
+import numpy as np
+
 from mlops_tasks.drift.decision import Answer, ColumnDrift, DriftPolicy, Evidence, SchemaChange
+from mlops_tasks.drift.measures import measure_categories, measure_numbers
+from mlops_tasks.drift.movement import noise_quantile
+from mlops_tasks.drift.pairs import Pairs
 from mlops_tasks.drift.report import DriftReport
+from mlops_tasks.drift.wording import draw_categories, draw_numbers, say
 from mlops_tasks.exceptions import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from mlops_tasks.drift.baseline import Baseline, Yardstick
-    from mlops_tasks.drift.columns import TableProfile
+    from mlops_tasks.drift.baseline import Baseline
+    from mlops_tasks.drift.decision import Picture
+    from mlops_tasks.drift.gauges import Aspect, Gauge, Readings
+    from mlops_tasks.drift.movement import Movement
+    from mlops_tasks.profiles import Profile
 
 __all__ = ["compare_schemas", "detect_drift"]
 
 
 def detect_drift(
     baseline: Baseline,
-    current: TableProfile,
+    current: Profile,
     *,
     window: str,
     n_days: int = 1,
@@ -44,9 +53,10 @@ def detect_drift(
     policy : DriftPolicy, optional
         When to alarm; the default keeps any false alarm of a table below 1 %.
     importance : mapping of str to float, optional
-        What the model makes of each feature, at least 0, in any unit. Columns that it names weigh
-        by it, and alarm only above `DriftPolicy.min_importance`; others weigh fully (scores and
-        labels are no features, and matter). None, or all zero: all weigh the same.
+        What the model makes of each feature, at least 0, in any unit. Columns that it names rank
+        by it; others rank fully (scores and labels are no features, and matter). None, or all zero:
+        all rank the same. It silences nothing: a model may hardly use a feature on the days of its
+        evaluation, and go astray on values that it has never seen.
 
     Returns
     -------
@@ -61,7 +71,7 @@ def detect_drift(
     Notes
     -----
     The package's own page, `mlops_tasks.drift`, tells how it is decided. Each aspect of each
-    column that can alarm gets an equal part of `DriftPolicy.level`. Days are taken as independent
+    column gets an equal part of `DriftPolicy.level`. Days are taken as independent
     of each other: several of one window count as several.
 
     Examples
@@ -82,12 +92,21 @@ def detect_drift(
     policy = policy or DriftPolicy()
     weights = _relative(importance or {})
     shared = _shared(baseline.whole, current)
-    ignored = {name for name in shared if weights.get(name, 1.0) < policy.min_importance}
-    n_comparisons = sum(len(baseline.yardsticks[name]) for name in shared if name not in ignored)
+    names = [name for scale, _ in baseline.scales for own in scale.names.values() for name in own]
+    n_comparisons = sum(name in shared for name in names)
     judge = _Judge(policy, n_days, policy.level / max(n_comparisons, 1))
+    pairs = Pairs(baseline.whole, current, shared)
+    looks = _looks(pairs)
     columns = [
-        _column(judge, baseline, current, name, weights.get(name), name in ignored)
-        for name in shared
+        ColumnDrift(
+            name,
+            current.columns[name].kind,
+            _answer(evidence),
+            weights.get(name),
+            evidence,
+            *looks[name],
+        )
+        for name, evidence in judge.evidence(baseline, current, pairs, shared).items()
     ]
     return DriftReport(
         window=window,
@@ -102,7 +121,7 @@ def detect_drift(
     )
 
 
-def compare_schemas(reference: TableProfile, current: TableProfile) -> SchemaChange:
+def compare_schemas(reference: Profile, current: Profile) -> SchemaChange:
     """Find the columns that came, went, or changed their kind.
 
     Parameters
@@ -149,45 +168,53 @@ class _Judge:
     n_days: int
     level: float
 
-    def aspect(self, yardstick: Yardstick, reference: Any, current: Any) -> Evidence:
-        from mlops_tasks.drift.wording import say
+    def evidence(
+        self, baseline: Baseline, current: Profile, pairs: Pairs, names: Sequence[str]
+    ) -> dict[str, tuple[Evidence, ...]]:
+        """Judge every aspect of some columns that both sides have."""
+        found: dict[str, tuple[Evidence, ...]] = dict.fromkeys(names, ())
+        for scale, movements in baseline.scales:
+            now = scale.read([current])
+            for aspect, gauge in scale.gauges.items():
+                told = self._measure(gauge, scale.reference[aspect], now[aspect], movements[aspect])
+                for name, rows, squared, noise in zip(scale.names[aspect], *told, strict=True):
+                    if name in found:
+                        text = partial(say, aspect, pairs, name)
+                        found[name] += (self._aspect(aspect, rows, squared, noise, text),)
+        return found
 
-        aspect = yardstick.gauge.aspect
-        n = current.n if aspect == "missing" else present_rows(current)
-        n_reference = reference.n if aspect == "missing" else yardstick.n_present
-        if min(n, n_reference) < self.policy.min_rows:
-            text = f"{aspect}: {min(n, n_reference)} rows, fewer than {self.policy.min_rows}"
-            return Evidence(aspect, None, None, False, f"{text}: too few rows to tell")
-        squared, noise = self._measure(yardstick, current)
-        alarm = squared > self.policy.min_effect**2 + noise
-        threshold = math.sqrt(self.policy.min_effect**2 + noise)
-        effect = math.sqrt(squared)
+    def _measure(
+        self, gauge: Gauge, reference: Readings, now: Readings, movement: Movement
+    ) -> tuple[list[float], list[float], list[float]]:
+        """Return the rows of the smaller side, the squared effect, and its bound without drift."""
+        squared = gauge.squared_effect(reference, now)
+        sampling = gauge.noise(reference, now)
+        expected = movement.expected(sampling, self.n_days)
+        is_noisy = (expected > 0) & np.isfinite(expected)
+        share = 1 - np.divide(sampling, expected, out=np.ones_like(expected), where=is_noisy)
+        quantile = noise_quantile(gauge.curvature(now.n), self.level, share, movement.n_days)
+        times = np.where(is_noisy, np.maximum(quantile, movement.largest), 1.0)
+        rows = np.minimum(now.n, reference.n)
+        return rows[0].tolist(), squared[0].tolist(), (expected * times)[0].tolist()
+
+    def _aspect(
+        self, aspect: Aspect, rows: float, squared: float, noise: float, text: Callable[[], str]
+    ) -> Evidence:
+        if rows < self.policy.min_rows:
+            why = f"{rows:.0f} rows, fewer than {self.policy.min_rows}: too few rows to tell"
+            return Evidence(aspect, None, None, False, f"{aspect}: {why}")
+        effect, bound = math.sqrt(squared), self.policy.min_effect**2 + noise
+        threshold = math.sqrt(bound)
         return Evidence(
             aspect,
             round(effect, 6) if effect < _UNBOUNDED else None,
             round(threshold, 6) if math.isfinite(threshold) else None,
-            alarm,
-            say(aspect, reference, current),
+            squared > bound,
+            text(),
         )
 
-    def _measure(self, yardstick: Yardstick, current: Any) -> tuple[float, float]:
-        """Return the squared effect, and what it stays under without drift."""
-        from mlops_tasks.drift.movement import noise_quantile
 
-        gauge, movement = yardstick.gauge, yardstick.movement
-        now = gauge.read(current)
-        squared = float(gauge.squared_effect(yardstick.reference, now))
-        sampling = float(gauge.noise(yardstick.reference, now))
-        expected = movement.expected(sampling, self.n_days)
-        if not expected > 0 or not math.isfinite(expected):
-            return squared, expected
-        quantile = noise_quantile(
-            gauge.curvature(float(now.n)), self.level, 1 - sampling / expected, movement.n_days
-        )
-        return squared, expected * max(quantile, movement.largest)
-
-
-def _shared(reference: TableProfile, current: TableProfile) -> list[str]:
+def _shared(reference: Profile, current: Profile) -> list[str]:
     """List the columns that both sides have, of the same kind."""
     new = current.columns
     return [
@@ -197,29 +224,19 @@ def _shared(reference: TableProfile, current: TableProfile) -> list[str]:
     ]
 
 
-def _column(
-    judge: _Judge,
-    baseline: Baseline,
-    current: TableProfile,
-    name: str,
-    importance: float | None,
-    is_ignored: bool,
-) -> ColumnDrift:
-    from mlops_tasks.drift.measures import measure_column
-    from mlops_tasks.drift.wording import draw
+def _looks(pairs: Pairs) -> dict[str, tuple[dict[str, float | None], Picture]]:
+    """Return the measures and the picture of every column, for the reader."""
+    measures, pictures = measure_numbers(pairs.numbers), draw_numbers(pairs.numbers)
+    found = {name: (measures[name], pictures[name]) for name in pairs.numbers.names}
+    for name, pair in pairs.categories.items():
+        found[name] = measure_categories(pair), draw_categories(pair)
+    return found
 
-    old, new = baseline.whole.columns[name], current.columns[name]
-    evidence = tuple(judge.aspect(stick, old, new) for stick in baseline.yardsticks[name])
+
+def _answer(evidence: tuple[Evidence, ...]) -> Answer:
     if any(one.alarm for one in evidence):
-        answer = Answer.DRIFT
-    elif any(one.threshold is None for one in evidence):
-        answer = Answer.TOO_FEW
-    else:
-        answer = Answer.STABLE
-    measures = measure_column(old, new)
-    return ColumnDrift(
-        name, old.kind, answer, importance, is_ignored, evidence, measures, draw(old, new)
-    )
+        return Answer.DRIFT
+    return Answer.TOO_FEW if any(one.threshold is None for one in evidence) else Answer.STABLE
 
 
 def _relative(importance: Mapping[str, float]) -> dict[str, float]:

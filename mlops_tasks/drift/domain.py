@@ -74,10 +74,11 @@ def domain_classifier_auc(
     Notes
     -----
     A random forest of 100 trees, each row scored by the trees that had not seen it; O(max_rows ·
-    log(max_rows)). It reads rows, not profiles, and takes a second or so, so nothing calls it by
-    itself. Categories are numbers by their frequency; of more than 200 the rare ones are one. Rows
-    of one day resemble each other: an area of 0.55 is no alarm, one of 0.8 is. The error without
-    drift is that of the Mann–Whitney statistic, ``sqrt((n + m + 1) / (12 n m))``.
+    log(max_rows)). It reads rows, not profiles, and takes a second or so: it is asked where
+    `DriftSpec.max_domain_auc` is set. Categories are numbers by their frequency; of more than 200
+    the rare ones are one. Rows of one day resemble each other: an area of 0.55 is no alarm, one of
+    0.8 is. The error without drift is that of the Mann–Whitney statistic,
+    ``sqrt((n + m + 1) / (12 n m))``.
 
     References
     ----------

@@ -1,51 +1,44 @@
-"""How far a column moved, as an effect size, and how far sampling alone would move it."""
+"""How far columns moved, as an effect size, and how far sampling alone would move them.
+
+All arrays may have leading axes: of columns, and before it of profiles. The shapes below are those
+of one column and one profile.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from mlops_tasks.drift.columns import is_categories, present_rows
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     import numpy.typing as npt
 
-    from mlops_tasks.drift.columns import Categories, Floats, Numbers
+    from mlops_tasks.drift.columns import Floats
 
-__all__ = ["Gauge", "LevelGauge", "Readings", "SplitGauge", "gauges_of", "sparse_moments"]
+__all__ = ["Aspect", "Gauge", "LevelGauge", "Readings", "SplitGauge", "sparse_moments"]
 
 Aspect = Literal["shape", "level", "shares", "unseen", "missing"]
 
-# Cuts of a column of numbers: at 31 quantiles, below its minimum and at its maximum.
-_N_CUTS = 32
-_MAX_CATEGORIES = 64
 # Anscombe (1948): with 3/8 of a row the angle of a share has a stable variance down to one row.
 _ROUND = 0.375
-# Aspects whose last cut is between the categories that have one of their own and all others.
-_CHOSEN = ("shares", "unseen")
 # The means of two merges of the same constants may differ by this, as a share.
 _ROUNDING = 1e-12
-# `rank_error` is the largest error of a share; errors up to it are about equally likely.
-_SD_PER_RANK_ERROR = 1 / math.sqrt(3)
 
 
 @dataclass(frozen=True)
 class Readings:
-    """What one gauge reads from one profile, or from many at once.
+    """What one gauge reads.
 
     Attributes
     ----------
-    values : array of shape (n_values,) or (n_profiles, n_values)
+    values : array of shape (..., n_values)
         Shares below each cut, or the mean.
-    n : array of shape () or (n_profiles,)
-        Rows behind them.
-    spread : array of shape () or (n_profiles,)
+    n : array of shape (...)
+        Rows behind them; where there are none, the values mean nothing and are finite.
+    spread : array of shape (...)
         Of the mean: variance of the values. Of shares: variance that the sketch adds to a share.
     """
 
@@ -53,41 +46,19 @@ class Readings:
     n: Floats
     spread: Floats
 
-    @classmethod
-    def stacked(cls, readings: list[Readings]) -> Readings:
-        """Put the readings of several profiles on top of each other."""
-        return cls(
-            np.stack([one.values for one in readings]),
-            np.array([one.n for one in readings], dtype=float),
-            np.array([one.spread for one in readings], dtype=float),
-        )
-
 
 class Gauge(Protocol):
-    """One aspect of one column, with its zero set on the reference."""
+    """One aspect of columns, with its zero set on the reference."""
 
-    @property
-    def aspect(self) -> Aspect:
-        """What it looks at."""
-
-    def curvature(self, n: float) -> tuple[float, float]:
+    def curvature(self, n: Floats) -> tuple[Floats, Floats]:
         """Return how unevenly the noise of n rows is spread over independent directions.
 
         The noise is about a weighted sum of squared normals; with weights ``w`` that sum to one
         these are ``sum(w**2)`` and ``sum(w**3)``: 1 and 1 for one direction, less for more.
         """
 
-    def read(self, column: Any) -> Readings:
-        """Read a profile."""
-
-    def read_own(self, day: Any) -> Readings:
-        """Read a day of the reference as if the reference had been made without it."""
-
-    def read_whole(self, column: Any, days: Readings | None) -> Readings:
-        """Read the reference as its own days, or a new one, would; None where days are too few."""
-
     def pooled(self, parts: Readings) -> Readings:
-        """Return what the union of all profiles would read."""
+        """Return what the union of all profiles, the first axis, would read."""
 
     def squared_effect(self, reference: Readings, current: Readings) -> Floats:
         """Return the square of the effect size, unitless."""
@@ -119,33 +90,17 @@ class LevelGauge:
     0.5
     """
 
-    aspect: Aspect = "level"
-
-    def curvature(self, n: float) -> tuple[float, float]:
+    def curvature(self, n: Floats) -> tuple[Floats, Floats]:
         """Return 1 and 1: a mean has one direction."""
-        return 1.0, 1.0
-
-    def read(self, column: Any) -> Readings:
-        """Read a profile of numbers."""
-        return Readings(
-            np.array([column.mean]), np.asarray(float(column.n_finite)), np.asarray(column.variance)
-        )
-
-    def read_own(self, day: Any) -> Readings:
-        """Read a day of the reference; a mean depends on nothing that the reference has chosen."""
-        return self.read(day)
-
-    def read_whole(self, column: Any, days: Readings | None) -> Readings:
-        """Read the reference."""
-        return self.read(column)
+        return np.ones_like(n), np.ones_like(n)
 
     def pooled(self, parts: Readings) -> Readings:
         """Return what the union of all profiles would read."""
-        total = parts.n.sum()
-        mean = np.einsum("b,bk->k", parts.n / total, parts.values)
+        total, part = _parts(parts.n)
+        mean = np.sum(part[..., None] * parts.values, axis=0)
         with np.errstate(over="ignore"):
-            within = parts.spread + ((parts.values - mean) ** 2)[:, 0]
-        return Readings(mean, total, (parts.n * within).sum() / total)
+            within = parts.spread + ((parts.values - mean) ** 2)[..., 0]
+            return Readings(mean, total, np.sum(part * within, axis=0, where=part > 0))
 
     def squared_effect(self, reference: Readings, current: Readings) -> Floats:
         """Return the squared shift, in variances."""
@@ -159,7 +114,7 @@ class LevelGauge:
 
     def noise(self, reference: Readings, current: Readings) -> Floats:
         """Return the variance of the shift, in variances."""
-        return 1 / current.n + 1 / reference.n
+        return _sampling(reference, current)
 
 
 @dataclass(frozen=True)
@@ -168,21 +123,13 @@ class SplitGauge:
 
     Attributes
     ----------
-    aspect : {"shape", "shares", "unseen", "missing"}
-        Cuts at values, by category, at "the reference has this category", or at "has a value".
-    weights : array of shape (n_cuts,)
-        What each cut counts; they sum to 1.
-    shares : array of shape (n_cuts,)
+    weights : array of shape (..., n_cuts)
+        What each cut counts; they sum to 1. Cuts of weight 0 are not there.
+    shares : array of shape (..., n_cuts)
         Share of the reference on the first side of each cut.
-    points : array of shape (n_cuts,), optional
-        Values of the cuts of numbers.
-    names : collection of str
-        Categories of the cuts; the last cut is between all of these and all others. All known ones
-        for ``unseen``.
-    known : mapping of str to int
-        Rows of each category that the reference counted.
-    most, least : int
-        At most so many categories have a cut, and none with fewer rows than this.
+    is_ordered : bool
+        Whether the first sides contain each other, as "at most this value" does; otherwise they
+        share no row, as categories.
 
     Notes
     -----
@@ -201,7 +148,7 @@ class SplitGauge:
 
     Examples
     --------
-    >>> gauge = SplitGauge("missing", np.ones(1), np.array([0.5]))
+    >>> gauge = SplitGauge(np.ones(1), np.array([0.5]))
     >>> old, new = (
     ...     Readings(np.array([share]), np.array(1e6), np.array(0.0)) for share in (0.5, 0.6)
     ... )
@@ -209,90 +156,56 @@ class SplitGauge:
     0.201
     """
 
-    aspect: Aspect
     weights: Floats
     shares: Floats
-    points: Floats | None = None
-    names: Collection[str] = ()
-    known: Mapping[str, int] = field(default_factory=dict)
-    most: int = 0
-    least: int = 1
-
-    def read(self, column: Any) -> Readings:
-        """Read a profile."""
-        if self.aspect == "missing":
-            n, values = column.n, np.array([1 - present_rows(column) / max(column.n, 1)])
-        elif self.aspect == "unseen":
-            n, values = present_rows(column), np.array([self._unseen_share(column)])
-        elif is_categories(column):
-            n, values = present_rows(column), self._category_shares(column)
-        else:
-            n, values = present_rows(column), column.cdf(self.points)
-        return Readings(values, np.asarray(float(n)), np.asarray(self._sketch_variance(column)))
-
-    def read_own(self, day: Any) -> Readings:
-        """Read a day of the reference as if the reference had been made without it.
-
-        Notes
-        -----
-        A category has a cut because of the very rows that are read here: a day of the reference
-        has no unseen ones, and more rows of those that just made it among the frequent ones than
-        the next day will have. So a row has a cut here only if the other days give it one. Days of
-        one row each would make this the estimate of Good (1953).
-        """
-        read = self.read(day)
-        if self.aspect not in _CHOSEN:
-            return read
-        others = {name: rows - day.counts.get(name, 0) for name, rows in self.known.items()}
-        enough = _rows_for_a_cut(others.values(), self.most, self.least)
-        named = sum(rows for name, rows in day.counts.items() if others.get(name, 0) >= enough)
-        return _with_last(read, 1 - named / max(present_rows(day), 1))
-
-    def read_whole(self, column: Any, days: Readings | None) -> Readings:
-        """Read the reference; what has no cut is what its days have, each without itself."""
-        read = self.read(column)
-        if self.aspect in _CHOSEN and days is not None:
-            return _with_last(read, self.pooled(days).values[-1])
-        return _with_last(read, self.shares[-1]) if self.aspect == "unseen" else read
+    is_ordered: bool = False
 
     def pooled(self, parts: Readings) -> Readings:
         """Return what the union of all profiles would read."""
-        total = parts.n.sum()
-        part = parts.n / total
+        total, part = _parts(parts.n)
         return Readings(
-            np.einsum("b,bk->k", part, parts.values), total, np.sum(part**2 * parts.spread)
+            np.sum(part[..., None] * parts.values, axis=0),
+            total,
+            np.sum(part**2 * parts.spread, axis=0),
         )
 
     def squared_effect(self, reference: Readings, current: Readings) -> Floats:
         """Return the weighted mean square of Cohen's h."""
         n = np.asarray(current.n)[..., None]
         h = _angle(current.values, n) - _angle(reference.values, n)
-        return np.asarray(h**2 @ self.weights)
+        return self._mean(h**2)
 
     def noise(self, reference: Readings, current: Readings) -> Floats:
         """Return the mean of the weighted mean square of h without any drift."""
-        mean = sparse_moments(self._rows(current.n))[0] * self._varies()
-        sampling = (1 / current.n + 1 / reference.n) * (mean @ self.weights)
+        varies = self._varies()
+        (mean,) = sparse_moments(self._rows(current.n), 1)
+        sampling = _sampling(reference, current) * self._mean(mean * varies)
         variance = self.shares * (1 - self.shares)
-        steep = np.divide(1, variance, out=np.zeros_like(variance), where=self._varies())
-        return np.asarray(sampling + (current.spread + reference.spread) * (steep @ self.weights))
+        steep = np.divide(1, variance, out=np.zeros_like(variance), where=varies)
+        return np.asarray(sampling + (current.spread + reference.spread) * self._mean(steep))
 
-    def curvature(self, n: float) -> tuple[float, float]:
+    def curvature(self, n: Floats) -> tuple[Floats, Floats]:
         """Return how unevenly the noise of n rows is spread over independent directions."""
-        mean, second, third = sparse_moments(self._rows(np.asarray(n)))
-        scale = np.sqrt(self.weights * mean * self._varies())
-        covariance = scale[:, None] * self._correlation() * scale
-        total = np.trace(covariance)
-        if total <= 0:
-            return 1.0, 1.0
-        square = covariance @ covariance
-        # Few rows on a side of a cut: its own moments are those of Poisson, not of the normal law.
+        mean, second, third = sparse_moments(self._rows(n), 3)
         own = self.weights * self._varies()
-        extra = np.sum(own**2 * (second - mean**2)), np.sum(own**3 * (third - mean**3))
-        return (
-            float((np.trace(square) + extra[0]) / total**2),
-            float((np.sum(square * covariance) + extra[1]) / total**3),
+        scale = np.sqrt(own * mean)
+        covariance = scale[..., :, None] * self._correlation() * scale[..., None, :]
+        square = covariance @ covariance
+        total = np.sum(own * mean, axis=-1)
+        # Few rows on a side of a cut: its own moments are those of Poisson, not of the normal law.
+        traces = (
+            np.sum(covariance**2, axis=(-2, -1)) + np.sum(own**2 * (second - mean**2), axis=-1),
+            np.sum(square * covariance, axis=(-2, -1))
+            + np.sum(own**3 * (third - mean**3), axis=-1),
         )
+        one, some = np.ones_like(total), total > 0
+        return (
+            np.divide(traces[0], total**2, out=one.copy(), where=some),
+            np.divide(traces[1], total**3, out=one, where=some),
+        )
+
+    def _mean(self, values: Floats) -> Floats:
+        return np.asarray(np.einsum("...k,...k->...", values, self.weights))
 
     def _varies(self) -> npt.NDArray[np.bool_]:
         return (self.shares > 0) & (self.shares < 1)
@@ -303,44 +216,25 @@ class SplitGauge:
 
     def _correlation(self) -> Floats:
         """Correlate the cuts over samples: shares below two values, or of two categories."""
-        p = self.shares
-        sd = np.sqrt(np.maximum(p * (1 - p), 1e-12))
-        if self.points is not None:
-            joint = np.minimum(p[:, None], p) - p[:, None] * p
-        else:
-            joint = np.diag(p) - p[:, None] * p
-        return np.asarray(joint / (sd[:, None] * sd))
-
-    def _category_shares(self, column: Categories) -> Floats:
-        counted = np.array([column.counts.get(name, 0) for name in self.names], dtype=float)
-        n = max(present_rows(column), 1)
-        return np.append(counted, n - counted.sum()) / n
-
-    def _unseen_share(self, column: Categories) -> float:
-        unseen = sum(rows for name, rows in column.counts.items() if name not in self.names)
-        return unseen / max(present_rows(column), 1)
-
-    def _sketch_variance(self, column: Numbers | Categories) -> float:
-        if self.aspect != "shape":
-            return 0.0
-        return float((column.rank_error * _SD_PER_RANK_ERROR) ** 2)  # type: ignore[union-attr]
+        p, q = self.shares[..., :, None], self.shares[..., None, :]
+        sd = np.sqrt(np.maximum(self.shares * (1 - self.shares), 1e-12))
+        both = np.minimum(p, q) if self.is_ordered else p * np.eye(p.shape[-2])
+        return np.asarray((both - p * q) / (sd[..., :, None] * sd[..., None, :]))
 
 
-def _with_last(read: Readings, share: float) -> Readings:
-    return replace(read, values=np.append(read.values[:-1], share))
-
-
-def sparse_moments(rows: Floats) -> Floats:
+def sparse_moments(rows: Floats, n_moments: int) -> tuple[Floats, ...]:
     """Return the moments of a squared h times n, when few rows are to be expected.
 
     Parameters
     ----------
     rows : array
         Rows to expect on the smaller side of a cut, at least 0.
+    n_moments : int
+        So many of them.
 
     Returns
     -------
-    array of shape (3, ...)
+    tuple of array
         Its mean, half its variance and an eighth of its third cumulant: 1, 1 and 1 for many rows,
         as those of a squared normal.
 
@@ -350,7 +244,11 @@ def sparse_moments(rows: Floats) -> Floats:
     """
     at, table = _sparse_table()
     where = np.log(np.clip(rows, math.exp(at[0]), math.exp(at[-1])))
-    return np.stack([np.interp(where, at, column) for column in table])
+    # As numpy.interp does, which cannot know that the table's steps are equal.
+    place = (where - at[0]) / (at[1] - at[0])
+    before = np.minimum(place.astype(np.intp), len(at) - 2)
+    part = place - before
+    return tuple(one[before] * (1 - part) + one[before + 1] * part for one in table[:n_moments])
 
 
 @functools.cache
@@ -361,76 +259,23 @@ def _sparse_table() -> tuple[Floats, Floats]:
     rows, x = np.exp(at)[:, None], np.arange(400.0)
     chance = np.exp(x * np.log(rows) - rows - gammaln(x + 1))
     squared = 4 * (np.sqrt(x + _ROUND) - np.sqrt(rows + _ROUND)) ** 2
-    first, second, third = ((chance * squared**power).sum(axis=1) for power in (1, 2, 3))
+    once = chance * squared
+    twice = once * squared
+    first, second, third = (one.sum(axis=1) for one in (once, twice, twice * squared))
     cumulants = second - first**2, third - 3 * first * second + 2 * first**3
     return at, np.stack([first, cumulants[0] / 2, cumulants[1] / 8])
 
 
-def gauges_of(reference: Numbers | Categories) -> list[Gauge]:
-    """Set up every gauge that the kind of a column has.
-
-    Parameters
-    ----------
-    reference : Numbers or Categories
-        Profile of the whole reference.
-
-    Returns
-    -------
-    list of Gauge
-        Missing values for every column; shape and level of numbers, shares of categories and, if
-        the reference counted them all, unseen categories. Instants move on by themselves, so only
-        their missing values are looked at; the same holds for a column without any value in the
-        reference.
-    """
-    # Half a row, after Jeffreys: that none was seen is no proof that there is none.
-    missing = (reference.n - present_rows(reference) + 0.5) / (reference.n + 1)
-    gauges: list[Gauge] = [SplitGauge("missing", np.ones(1), np.array([missing]))]
-    if present_rows(reference) and is_categories(reference):
-        gauges.append(_category_gauge(reference))
-        if reference.is_exact:
-            gauges.append(_unseen_gauge(reference))
-    elif present_rows(reference) and reference.kind == "numeric":
-        gauges += [_number_gauge(reference), LevelGauge()]  # type: ignore[arg-type]
-    return gauges
-
-
-def _number_gauge(reference: Numbers) -> SplitGauge:
-    levels = np.arange(1, _N_CUTS) / _N_CUTS
-    with np.errstate(over="ignore"):  # below the smallest double lies infinity, as it should
-        below = np.nextafter(reference.minimum, -np.inf)
-    cuts = np.concatenate([[below], reference.quantiles(levels), [reference.maximum]])
-    points, counts = np.unique(cuts, return_counts=True)
-    return SplitGauge("shape", counts / counts.sum(), reference.cdf(points), points)
-
-
-def _category_gauge(reference: Categories) -> SplitGauge:
-    known = reference.counts
-    # Of the categories that were not counted, some may have as many rows as the last that was.
-    least = 1 if reference.is_exact else min(known.values(), default=1)
-    enough = _rows_for_a_cut(known.values(), _MAX_CATEGORIES, least)
-    names = tuple(name for name, rows in known.items() if rows >= enough)
-    counted = np.array([known[name] for name in names], dtype=float)
-    n = present_rows(reference)
-    shares = np.append(counted, n - counted.sum()) / n
-    weights = shares / 2 + 0.5 / len(shares)
-    return SplitGauge("shares", weights, shares, None, names, known, _MAX_CATEGORIES, least)
-
-
-def _rows_for_a_cut(counts: Collection[int], most: int, least: int) -> int:
-    """Return more rows than the next category has: of those that tie none has a cut."""
-    if len(counts) <= most:
-        return least
-    return max(sorted(counts, reverse=True)[most] + 1, least)
-
-
-def _unseen_gauge(reference: Categories) -> SplitGauge:
-    # Good (1953): as many rows are new as there are rows of categories that were seen once.
-    once = sum(rows == 1 for rows in reference.counts.values())
-    share = np.array([(once + 0.5) / (present_rows(reference) + 1)])
-    known = reference.counts
-    return SplitGauge("unseen", np.ones(1), share, None, known.keys(), known, len(known))
-
-
 def _angle(share: Floats, n: Floats) -> Floats:
-    rounded = (share * n + _ROUND) / (n + 2 * _ROUND)
-    return np.asarray(2 * np.arcsin(np.sqrt(np.clip(rounded, 0.0, 1.0))))
+    return np.asarray(2 * np.arcsin(np.sqrt((share * n + _ROUND) / (n + 2 * _ROUND))))
+
+
+def _sampling(reference: Readings, current: Readings) -> Floats:
+    """Return the variance that drawing the rows of both sides gives to a standard unit."""
+    return np.asarray(1 / np.maximum(current.n, 1) + 1 / np.maximum(reference.n, 1))
+
+
+def _parts(n: Floats) -> tuple[Floats, Floats]:
+    """Return all rows, and the share of them that each profile has."""
+    total = np.asarray(n.sum(axis=0))
+    return total, np.divide(n, total, out=np.zeros_like(n), where=total > 0)

@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlops_tasks.drift.cells import cell_counts, same_kind
-from mlops_tasks.drift.columns import is_categories, present_rows
+from mlops_tasks.drift.columns import present_rows
 
 if TYPE_CHECKING:
     from mlops_tasks.drift.cells import Edges
     from mlops_tasks.drift.columns import Categories, Floats, Numbers
+    from mlops_tasks.drift.pairs import CategoryPair, NumberPairs
 
     AnyColumn = Numbers | Categories
+    Measures = dict[str, float | None]
 
 __all__ = [
     "jensen_shannon_distance",
     "kolmogorov_smirnov_statistic",
-    "measure_column",
+    "measure_categories",
+    "measure_numbers",
     "missing_share_change",
     "new_category_share",
     "population_stability_index",
@@ -79,8 +82,9 @@ def population_stability_index(
     >>> population_stability_index(column(*"aab"), column(*"aab"))
     0.0
     """
-    p, q = _smoothed_shares(reference, current, bins)
-    return float(np.sum((q - p) * np.log(q / p))) if len(p) else math.nan
+    if not _have_values(reference, current):
+        return math.nan
+    return float(_stability(*cell_counts(reference, current, bins)))
 
 
 def jensen_shannon_distance(reference: AnyColumn, current: AnyColumn, *, bins: Edges = 10) -> float:
@@ -124,14 +128,9 @@ def jensen_shannon_distance(reference: AnyColumn, current: AnyColumn, *, bins: E
     >>> round(jensen_shannon_distance(column(*"aab"), column(*"bba")), 3)
     0.286
     """
-    p, q = _shares(reference, current, bins)
-    if not len(p):
+    if not _have_values(reference, current):
         return math.nan
-    middle = (p + q) / 2
-    terms = [
-        np.sum(s * np.log2(np.where(s > 0, s, 1) / np.where(s > 0, middle, 1))) for s in (p, q)
-    ]
-    return float(math.sqrt(min(max(float(sum(terms)) / 2, 0.0), 1.0)))
+    return float(_divergence(*cell_counts(reference, current, bins)))
 
 
 def total_variation_distance(
@@ -174,8 +173,9 @@ def total_variation_distance(
     >>> total_variation_distance(column(*"aaab"), column(*"abbb"))
     0.5
     """
-    p, q = _shares(reference, current, bins)
-    return float(np.abs(q - p).sum() / 2) if len(p) else math.nan
+    if not _have_values(reference, current):
+        return math.nan
+    return float(_variation(*cell_counts(reference, current, bins)))
 
 
 def kolmogorov_smirnov_statistic(reference: Numbers, current: Numbers) -> float:
@@ -212,8 +212,9 @@ def kolmogorov_smirnov_statistic(reference: Numbers, current: Numbers) -> float:
     >>> kolmogorov_smirnov_statistic(column(1, 2, 3, 4), column(2, 3, 4, 5))
     0.25
     """
-    points, f, g = _steps(reference, current)
-    return float(np.abs(f - g).max()) if len(points) else math.nan
+    if not _have_values(reference, current):
+        return math.nan
+    return float(_largest_gap(*_steps(reference, current)))
 
 
 def wasserstein_distance(reference: Numbers, current: Numbers) -> float:
@@ -252,15 +253,9 @@ def wasserstein_distance(reference: Numbers, current: Numbers) -> float:
     >>> round(wasserstein_distance(column(0, 2), column(3, 5)), 9)
     3.0
     """
-    points, f, g = _steps(reference, current)
-    if not len(points):
+    if not _have_values(reference, current):
         return math.nan
-    with np.errstate(all="ignore"):
-        moved = float(np.sum(np.abs(f - g)[:-1] * np.diff(points)))
-    spread = math.sqrt(max(reference.variance, 0.0))
-    if moved == 0.0 or not math.isfinite(spread):
-        return 0.0 if moved == 0.0 else math.nan
-    return moved / spread if spread > 0 else math.inf
+    return float(_moved(*_steps(reference, current), np.asarray(reference.variance)))
 
 
 def new_category_share(reference: Categories, current: Categories) -> float:
@@ -302,7 +297,7 @@ def new_category_share(reference: Categories, current: Categories) -> float:
     n = present_rows(current)
     if not n or not reference.is_exact:
         return math.nan
-    return sum(c for name, c in current.counts.items() if name not in reference.counts) / n
+    return sum(current.counts[name] for name in current.counts.keys() - reference.counts.keys()) / n
 
 
 def vanished_category_share(reference: Categories, current: Categories) -> float:
@@ -377,65 +372,112 @@ def missing_share_change(reference: AnyColumn, current: AnyColumn) -> float:
     return present_rows(reference) / reference.n - present_rows(current) / current.n
 
 
-def measure_column(reference: AnyColumn, current: AnyColumn) -> dict[str, float | None]:
-    """Take every measure that the kind of a column has.
+def measure_categories(pair: CategoryPair) -> Measures:
+    """Take every measure that a column of categories has.
 
     Parameters
     ----------
-    reference, current : Numbers or Categories
-        Profiles of one column.
+    pair : CategoryPair
+        Both sides.
 
     Returns
     -------
     dict of str to float or None
         By the name of the measure; None where it is not a finite number.
-
-    Raises
-    ------
-    SchemaMismatchError
-        If one holds categories and the other numbers.
     """
-    same_kind(reference, current)
-    found = {
-        "population_stability_index": population_stability_index(reference, current),
-        "jensen_shannon_distance": jensen_shannon_distance(reference, current),
-        "missing_share_change": missing_share_change(reference, current),
-    }
-    if is_categories(reference) and is_categories(current):
-        found |= {
-            "total_variation_distance": total_variation_distance(reference, current),
-            "new_category_share": new_category_share(reference, current),
-            "vanished_category_share": vanished_category_share(reference, current),
+    reference, current = pair.reference, pair.current
+    have = _have_values(reference, current)
+    return _told(
+        population_stability_index=float(_stability(*pair.cells)) if have else math.nan,
+        jensen_shannon_distance=float(_divergence(*pair.cells)) if have else math.nan,
+        missing_share_change=missing_share_change(reference, current),
+        total_variation_distance=float(_variation(*pair.cells)) if have else math.nan,
+        new_category_share=new_category_share(reference, current),
+        vanished_category_share=vanished_category_share(reference, current),
+    )
+
+
+def measure_numbers(pairs: NumberPairs) -> dict[str, Measures]:
+    """Take every measure that columns of numbers have, of all at once.
+
+    Parameters
+    ----------
+    pairs : NumberPairs
+        Both sides.
+
+    Returns
+    -------
+    dict of str to (dict of str to float or None)
+        By column, and by the name of the measure; None where it is not a finite number.
+    """
+    old, new = pairs.reference, pairs.current
+    have = (old.n_finite > 0) & (new.n_finite > 0)
+    with np.errstate(all="ignore"):  # where there is nothing to measure
+        cells = pairs.cells(old.quantiles(np.arange(1, 10) / 10))
+        steps = pairs.steps(_LEVELS)
+        found = {
+            "population_stability_index": np.where(have, _stability(*cells), np.nan),
+            "jensen_shannon_distance": np.where(have, _divergence(*cells), np.nan),
+            "missing_share_change": old.n_finite / old.n - new.n_finite / new.n,
+            "kolmogorov_smirnov_statistic": np.where(have, _largest_gap(*steps), np.nan),
+            "wasserstein_distance": np.where(have, _moved(*steps, old.variance), np.nan),
         }
-    else:
-        found |= {
-            "kolmogorov_smirnov_statistic": kolmogorov_smirnov_statistic(reference, current),  # type: ignore[arg-type]
-            "wasserstein_distance": wasserstein_distance(reference, current),  # type: ignore[arg-type]
-        }
+    rows = zip(*(values.tolist() for values in found.values()), strict=True)
+    told = (_told(**dict(zip(found, row, strict=True))) for row in rows)
+    return dict(zip(pairs.names, told, strict=True))
+
+
+def _told(**found: float) -> Measures:
     return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
 
-def _shares(reference: AnyColumn, current: AnyColumn, bins: Edges) -> tuple[Floats, Floats]:
+def _have_values(reference: AnyColumn, current: AnyColumn) -> bool:
     same_kind(reference, current)
-    if not present_rows(reference) or not present_rows(current):
-        return np.empty(0), np.empty(0)
-    p, q = cell_counts(reference, current, bins)
-    return p / p.sum(), q / q.sum()
+    return present_rows(reference) > 0 and present_rows(current) > 0
 
 
-def _smoothed_shares(
-    reference: AnyColumn, current: AnyColumn, bins: Edges
-) -> tuple[Floats, Floats]:
-    p, q = _shares(reference, current, bins)
+# Formulas; the last axis is that of cells or steps, those before it are columns.
+
+
+def _stability(p: Floats, q: Floats) -> Floats:
     used = (p + q) > 0
-    p, q = p[used] * present_rows(reference) + 0.5, q[used] * present_rows(current) + 0.5
-    return p / p.sum(), q / q.sum()
+    p, q = _normed(np.where(used, p + 0.5, 0.0)), _normed(np.where(used, q + 0.5, 0.0))
+    ratio = np.divide(q, p, out=np.ones_like(p), where=used)
+    return np.asarray(np.sum((q - p) * np.log(ratio), axis=-1))
+
+
+def _divergence(p: Floats, q: Floats) -> Floats:
+    p, q = _normed(p), _normed(q)
+    middle = (p + q) / 2
+    terms = [
+        np.sum(s * np.log2(np.where(s > 0, s, 1) / np.where(s > 0, middle, 1)), axis=-1)
+        for s in (p, q)
+    ]
+    return np.asarray(np.sqrt(np.clip((terms[0] + terms[1]) / 2, 0.0, 1.0)))
+
+
+def _variation(p: Floats, q: Floats) -> Floats:
+    return np.asarray(np.abs(_normed(q) - _normed(p)).sum(axis=-1) / 2)
+
+
+def _largest_gap(_points: Floats, f: Floats, g: Floats) -> Floats:
+    return np.asarray(np.abs(f - g).max(axis=-1))
+
+
+def _moved(points: Floats, f: Floats, g: Floats, variance: Floats) -> Floats:
+    with np.errstate(all="ignore"):
+        moved = np.sum(np.abs(f - g)[..., :-1] * np.diff(points), axis=-1)
+        spread = np.sqrt(np.maximum(variance, 0.0))
+        ratio = np.where(np.isfinite(spread), moved / spread, np.nan)
+    return np.where(moved == 0, 0.0, ratio)
+
+
+def _normed(cells: Floats) -> Floats:
+    return np.asarray(cells / cells.sum(axis=-1, keepdims=True))
 
 
 def _steps(reference: Numbers, current: Numbers) -> tuple[Floats, Floats, Floats]:
     """Return points where a distribution function may step, and both functions there."""
-    if not reference.n_finite or not current.n_finite:
-        return np.empty(0), np.empty(0), np.empty(0)
     levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
     ends = [[side.minimum, side.maximum] for side in (reference, current)]
     points = np.unique(

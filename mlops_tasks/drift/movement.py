@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from mlops_tasks.drift.columns import Floats
     from mlops_tasks.drift.gauges import Gauge, Readings
 
-__all__ = ["MIN_DAYS", "Movement", "movement_of", "noise_quantile"]
+__all__ = ["MIN_DAYS", "Movement", "movement_of", "noise_quantile", "told_days"]
 
 MIN_DAYS = 5
 """Fewer days cannot tell how days differ; then rows count as independent."""
+
+_MIN_ROWS = 30
 
 
 @dataclass(frozen=True)
@@ -23,21 +27,21 @@ class Movement:
 
     Attributes
     ----------
-    excess : float
+    excess : array
         Mean squared effect of being another day, unitless; 0 where days are nothing but samples.
-    n_days : int
-        Days it was seen on.
-    largest : float
+    n_days : array of int
+        Days it was seen on; 0 where they were too few.
+    largest : array
         Squared effect of the most unusual day, as a multiple of what was to be expected of it.
     """
 
-    excess: float = 0.0
-    n_days: int = 0
-    largest: float = 0.0
+    excess: Floats
+    n_days: npt.NDArray[np.int64]
+    largest: Floats
 
-    def expected(self, noise: float, n_days: float) -> float:
+    def expected(self, noise: Floats, n_days: float) -> Floats:
         """Return the mean squared effect without drift, of a window of some days."""
-        return noise + self.excess * (1 / n_days + 1 / max(self.n_days, 1))
+        return noise + self.excess * (1 / n_days + 1 / np.maximum(self.n_days, 1))
 
 
 def movement_of(gauge: Gauge, days: Readings) -> Movement:
@@ -48,7 +52,8 @@ def movement_of(gauge: Gauge, days: Readings) -> Movement:
     gauge : Gauge
         What to look at.
     days : Readings
-        Of each day, with at least one row each.
+        Of each day, along the first axis. Those with fewer than 30 rows are nothing but noise, and
+        are left out.
 
     Returns
     -------
@@ -60,38 +65,60 @@ def movement_of(gauge: Gauge, days: Readings) -> Movement:
     This is the design effect of sample surveys (Kish), seen from the data: flights of one day share
     one weather, so 900 of them tell less than 900 independent ones.
     """
-    n_days = len(days.n)
-    if n_days < MIN_DAYS:
-        return Movement()
-    whole = gauge.pooled(days)
-    rest = _without_each(whole, days)
-    seen, noise = gauge.squared_effect(rest, days), gauge.noise(rest, days)
-    against_rest = 1 + 1 / (n_days - 1)
-    excess = max(0.0, float(np.mean(seen - noise))) / against_rest
-    expected = noise + excess * against_rest
-    ratio = np.divide(seen, expected, out=np.zeros_like(seen), where=expected > 0)
-    return Movement(excess, n_days, float(ratio.max()))
+    is_day = told_days(days.n)
+    days = replace(days, n=np.where(is_day, days.n, 0.0))
+    n_days = is_day.sum(axis=0)
+    against_rest = 1 + 1 / np.maximum(n_days - 1, 1)
+    with np.errstate(all="ignore"):  # of what is no day
+        rest = _without_each(gauge.pooled(days), days)
+        seen, noise = gauge.squared_effect(rest, days), gauge.noise(rest, days)
+        beyond = np.sum(seen - noise, axis=0, where=is_day) / np.maximum(n_days, 1)
+        excess = np.maximum(beyond, 0.0) / against_rest
+        expected = noise + excess * against_rest
+    is_told = is_day & (expected > 0)
+    ratio = np.divide(seen, expected, out=np.zeros_like(seen), where=is_told)
+    return Movement(excess, n_days, ratio.max(axis=0, initial=0.0))
+
+
+def told_days(n: Floats) -> npt.NDArray[np.bool_]:
+    """Tell which days have rows enough, where enough days have.
+
+    Parameters
+    ----------
+    n : array
+        Rows of each day, along the first axis.
+
+    Returns
+    -------
+    array of bool
+        Of the same shape.
+    """
+    is_day = n >= _MIN_ROWS
+    return np.asarray(is_day & (is_day.sum(axis=0) >= MIN_DAYS))
 
 
 def noise_quantile(
-    curvature: tuple[float, float], level: float, movement_share: float, n_days: int
-) -> float:
+    curvature: tuple[Floats, Floats],
+    level: float,
+    movement_share: Floats,
+    n_days: npt.NDArray[np.int64],
+) -> Floats:
     """Return the multiple of its mean that a squared effect exceeds by chance.
 
     Parameters
     ----------
-    curvature : tuple of float
+    curvature : tuple of array
         `Gauge.curvature` of the sampling noise.
     level : float
         The chance, in (0, 1).
-    movement_share : float
+    movement_share : array
         Share of the mean that is movement from day to day, from 0 to 1.
-    n_days : int
+    n_days : array
         Days that the movement was seen on.
 
     Returns
     -------
-    float
+    array
         At least about 1, unitless.
 
     Notes
@@ -109,24 +136,25 @@ def noise_quantile(
 
     Examples
     --------
-    >>> round(noise_quantile((1.0, 1.0), 0.05, 0.0, 0), 2)
-    3.84
-    >>> round(noise_quantile((1.0, 1.0), 0.05, 1.0, 11), 2)
-    4.96
+    >>> straight = np.ones(2), np.ones(2)
+    >>> noise_quantile(straight, 0.05, np.array([0.0, 1.0]), np.array([0, 11])).round(2).tolist()
+    [3.84, 4.96]
     """
     from scipy.special import chdtri, fdtri
 
     second, third = _with_movement(curvature, movement_share)
     freedom = second**3 / third**2
-    if movement_share > 0:
-        others = (n_days - 1) / math.sqrt(movement_share)
-        point = freedom * float(fdtri(freedom, others, 1 - level))
-    else:
-        point = float(chdtri(freedom, level))
-    return 1 + (point - freedom) * math.sqrt(second / freedom)
+    moves = movement_share > 0
+    others = (n_days - 1) / np.sqrt(np.where(moves, movement_share, 1.0))
+    point = np.where(
+        moves,
+        freedom * fdtri(freedom, np.where(moves, others, 1.0), 1 - level),
+        chdtri(freedom, level),
+    )
+    return np.asarray(1 + (point - freedom) * np.sqrt(second / freedom))
 
 
-def _with_movement(curvature: tuple[float, float], share: float) -> tuple[float, float]:
+def _with_movement(curvature: tuple[Floats, Floats], share: Floats) -> tuple[Floats, Floats]:
     """Add one direction of weight `share` to the widest direction of the sampling noise."""
     second, third = curvature
     widest, rest = third ** (1 / 3), 1 - share
@@ -138,9 +166,7 @@ def _with_movement(curvature: tuple[float, float], share: float) -> tuple[float,
 
 def _without_each(whole: Readings, days: Readings) -> Readings:
     """Return what all days but one would read, for each."""
-    from mlops_tasks.drift.gauges import Readings
-
     left = whole.n - days.n
-    with np.errstate(all="ignore"):
-        values = whole.values + (whole.values - days.values) * (days.n / left)[:, None]
-    return Readings(values, left, np.broadcast_to(whole.spread, left.shape))
+    step = np.divide(days.n, left, out=np.zeros_like(left), where=left > 0)
+    values = whole.values + (whole.values - days.values) * step[..., None]
+    return replace(whole, values=values, n=left, spread=np.broadcast_to(whole.spread, left.shape))

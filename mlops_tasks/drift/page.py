@@ -129,8 +129,7 @@ def _cell(name: str, window: str, column: ColumnDrift | None) -> Cell:
         return Cell(-1, None, False, f"{name}, {window}: {Answer.TOO_FEW}")
     shade = sum(column.severity >= step for step in _SHADES)
     told = "; ".join(one.text for one in column.evidence if one.alarm) or str(column.answer)
-    ignored = " (the model hardly uses it)" if column.is_ignored else ""
-    return Cell(shade, column.severity, column.alarm, f"{name}, {window}: {told}{ignored}")
+    return Cell(shade, column.severity, column.alarm, f"{name}, {window}: {told}")
 
 
 def _steps(shares: Sequence[float], top: float, *, closed: bool) -> str:

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import SpecError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["ReferenceChoice", "ReferenceKind", "pick_days"]
+__all__ = ["ReferenceChoice", "ReferenceKind", "reference_span"]
 
 # 52 weeks: the same season, and the same days of the week.
 _YEAR = timedelta(weeks=52)
@@ -64,65 +60,40 @@ class ReferenceChoice:
             )
 
 
-def pick_days(
-    choice: ReferenceChoice,
-    available: Iterable[str],
-    *,
-    first: str,
-    last: str,
-    training: tuple[str, str] | None = None,
-) -> tuple[str, ...]:
-    """Pick the days of a reference among those that have a profile.
+def reference_span(choice: ReferenceChoice, *, first: str, last: str) -> tuple[str, str]:
+    """Return the first and the last day of a reference of scored days.
 
     Parameters
     ----------
     choice : ReferenceChoice
-        What to compare with.
-    available : iterable of str
-        Days that have a profile, as ``YYYY-MM-DD``, in any order.
+        What to compare with; not ``TRAINING``, whose days the champion's run keeps itself.
     first, last : str
         First and last day of the window, both inclusive.
-    training : tuple of str, optional
-        First and last day of the champion's training; needed for ``TRAINING``.
 
     Returns
     -------
     tuple of str
-        In order; empty when none of them has a profile. Never a day of the window itself, unless
-        the champion was trained on it.
+        Both inclusive; never a day of the window itself.
 
     Raises
     ------
     SpecError
-        If the window ends before it begins, or `training` is needed and missing.
+        If the window ends before it begins.
 
     Examples
     --------
-    >>> days = [f"2013-01-{day:02d}" for day in range(1, 32)]
     >>> trailing = ReferenceChoice(ReferenceKind.TRAILING, n_days=3)
-    >>> pick_days(trailing, days, first="2013-01-10", last="2013-01-11")
-    ('2013-01-07', '2013-01-08', '2013-01-09')
+    >>> reference_span(trailing, first="2013-01-10", last="2013-01-11")
+    ('2013-01-07', '2013-01-09')
     """
     begin, end = date.fromisoformat(first), date.fromisoformat(last)
     if end < begin:
         raise SpecError(f"the window {first} to {last} ends before it begins")
-    low, high = _span(choice, begin, end, training)
-    return tuple(sorted(day for day in set(available) if low <= date.fromisoformat(day) <= high))
-
-
-def _span(
-    choice: ReferenceChoice, begin: date, end: date, training: tuple[str, str] | None
-) -> tuple[date, date]:
-    if choice.kind is ReferenceKind.TRAINING:
-        if training is None:
-            raise SpecError(
-                "a training reference needs the first and last day of the champion's training; "
-                "choose a trailing reference until there is a champion"
-            )
-        return date.fromisoformat(training[0]), date.fromisoformat(training[1])
     if choice.kind is ReferenceKind.TRAILING:
         high = begin - timedelta(days=1 + choice.gap_days)
-        return high - timedelta(days=choice.n_days - 1), high
-    middle = begin + (end - begin) / 2 - _YEAR
-    low = middle - timedelta(days=(choice.n_days - 1) // 2)
-    return low, min(low + timedelta(days=choice.n_days - 1), begin - timedelta(days=1))
+        low = high - timedelta(days=choice.n_days - 1)
+    else:
+        middle = begin + (end - begin) / 2 - _YEAR
+        low = middle - timedelta(days=(choice.n_days - 1) // 2)
+        high = min(low + timedelta(days=choice.n_days - 1), begin - timedelta(days=1))
+    return low.isoformat(), high.isoformat()

@@ -87,8 +87,6 @@ class DriftReport:
         told = [one for one in self.columns if one.answer is Answer.DRIFT]
         for column in told[:_N_LINES]:
             lines += [f"  {column.name}: {_sentence(one)}" for one in column.evidence if one.alarm]
-            if column.is_ignored:
-                lines[-1] += " – no alarm: the model hardly uses it"
         if len(told) > _N_LINES:
             lines.append(f"  and {len(told) - _N_LINES} more")
         few = [one.name for one in self.columns if one.answer is Answer.TOO_FEW]

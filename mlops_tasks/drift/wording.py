@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlops_tasks.drift.cells import OTHER, cell_counts
-from mlops_tasks.drift.columns import is_categories, present_rows
+from mlops_tasks.drift.cells import OTHER
+from mlops_tasks.drift.columns import present_rows
 from mlops_tasks.drift.decision import Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mlops_tasks.drift.columns import Categories, Floats, Numbers
     from mlops_tasks.drift.gauges import Aspect
+    from mlops_tasks.drift.pairs import CategoryPair, NumberPairs, Pairs
 
-__all__ = ["draw", "say", "short_number"]
+__all__ = ["draw_categories", "draw_numbers", "say", "short_number"]
 
 _N_BINS = 24
 _N_BARS = 12
@@ -26,52 +29,96 @@ _LONGEST_NAME = 40
 _DRAWN = np.array([0.005, 0.995])
 
 
-def say(aspect: Aspect, reference: Any, current: Any) -> str:
+def say(aspect: Aspect, pairs: Pairs, name: str) -> str:
     """Tell what changed in one aspect of a column.
 
     Parameters
     ----------
     aspect : {"shape", "level", "shares", "unseen", "missing"}
         What to tell.
-    reference, current : Numbers or Categories
+    pairs : Pairs
         Profiles with at least one row each; with a value each, unless `aspect` is ``missing``.
+    name : str
+        The column.
 
     Returns
     -------
     str
         Reference first, then current.
     """
-    if aspect == "missing":
-        old, new = (1 - present_rows(side) / side.n for side in (reference, current))
-        return f"missing {_percent(old)} → {_percent(new)}{_odd_kinds(current)}"
-    if aspect == "level":
-        return _say_level(reference, current)
     if aspect == "shape":
-        ends = [side.quantiles(np.array([0.1, 0.5, 0.9])) for side in (reference, current)]
-        old, new = ([short_number(float(value)) for value in side] for side in ends)
-        pairs = zip(("10th", "50th", "90th"), old, new, strict=True)
-        return "percentiles " + ", ".join(f"{name} {a} → {b}" for name, a, b in pairs)
-    if aspect == "unseen":
-        return _say_unseen(reference, current)
-    return _say_shares(reference, current)
+        old, new = ([short_number(x) for x in side] for side in pairs.numbers.percentiles[name])
+        told = zip(("10th", "50th", "90th"), old, new, strict=True)
+        return "percentiles " + ", ".join(f"{which} {a} → {b}" for which, a, b in told)
+    if aspect == "shares":
+        return _say_shares(pairs.categories[name])
+    sides: tuple[Any, Any] = pairs.reference[name], pairs.current[name]
+    if aspect == "level":
+        return _say_level(*sides)
+    return _say_unseen(*sides) if aspect == "unseen" else _say_missing(*sides)
 
 
-def draw(reference: Numbers | Categories, current: Numbers | Categories) -> Picture:
-    """Prepare the bars of both distributions.
+def draw_categories(pair: CategoryPair) -> Picture:
+    """Prepare the bars of both sides of a column of categories.
 
     Parameters
     ----------
-    reference, current : Numbers or Categories
-        Profiles of one column, of the same kind.
+    pair : CategoryPair
+        Both sides.
 
     Returns
     -------
     Picture
-        24 bins of equal width, or the 12 largest categories and the rest.
+        The 12 largest categories, and the rest.
     """
-    if is_categories(reference) and is_categories(current):
-        return _draw_categories(reference, current)
-    return _draw_numbers(reference, current)  # type: ignore[arg-type]
+    labels, (p, q) = pair.labels, pair.shares
+    rest = labels[-1:] == [OTHER]
+    largest = np.maximum(p, q)[: len(labels) - rest]
+    order = np.argsort(-largest, kind="stable").tolist() + [len(largest)] * rest
+    drawn, others = order[:_N_BARS], order[_N_BARS:]
+    names = [_short(labels[i]) for i in drawn]
+    sides = [side[drawn] for side in (p, q)]
+    if others:
+        names.append(f"{len(others)} more")
+        sides = [np.append(side[drawn], side[others].sum()) for side in (p, q)]
+    have = present_rows(pair.reference) > 0, present_rows(pair.current) > 0
+    return _picture(names, sides, have, is_ordered=False)
+
+
+def draw_numbers(pairs: NumberPairs) -> dict[str, Picture]:
+    """Prepare the bars of both sides of columns of numbers, of all at once.
+
+    Parameters
+    ----------
+    pairs : NumberPairs
+        Both sides.
+
+    Returns
+    -------
+    dict of str to Picture
+        By column: 24 bins of equal width between the values that all but 0.5 % of either side are
+        above, and below; fewer where edges coincide.
+    """
+    old, new = pairs.reference, pairs.current
+    ends = np.concatenate([old.quantiles(_DRAWN), new.quantiles(_DRAWN)], axis=1)
+    low, high = np.fmin.reduce(ends, axis=1)[:, None], np.fmax.reduce(ends, axis=1)[:, None]
+    # Weighed rather than stepped: ends may be too far apart to be subtracted.
+    part = np.arange(_N_BINS) / _N_BINS
+    edges = low * (1 - part) + high * part
+    p, q = pairs.cells(edges)
+    rows = np.maximum([old.n_finite, new.n_finite], 1)[:, :, None]
+    shares = np.stack([p, q], axis=1) / np.moveaxis(rows, 0, 1)
+    exists = np.ones(p.shape, bool)
+    exists[:, 1:-1] = edges[:, 1:] != edges[:, :-1]
+    found = {}
+    for i, name in enumerate(pairs.names):
+        have = bool(old.n_finite[i]), bool(new.n_finite[i])
+        own = exists[i, 1:] if any(have) else np.zeros(_N_BINS, bool)
+        say = _instant if pairs.is_time[i] else short_number
+        names = [say(edge) for edge in edges[i, own].tolist()]
+        labels = [f"up to {name}" for name in names[:1]] + [f"above {name}" for name in names]
+        found[name] = _picture(labels, shares[i][:, exists[i]], have, is_ordered=True)
+    return found
 
 
 def short_number(value: float) -> str:
@@ -92,10 +139,8 @@ def short_number(value: float) -> str:
     >>> [short_number(x) for x in (0.0, 1234.567, 0.012345, 1.5e12)]
     ['0', '1235', '0.01235', '1.5e+12']
     """
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
-        text = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-        return text
-    return f"{value:.4g}"
+    text = f"{value:.4g}"
+    return f"{value:.0f}" if "e" in text and 1e3 <= abs(value) < 1e6 else text
 
 
 def _say_level(reference: Numbers, current: Numbers) -> str:
@@ -105,15 +150,21 @@ def _say_level(reference: Numbers, current: Numbers) -> str:
     return f"mean {short_number(old)} → {short_number(new)}{moved}"
 
 
-def _say_shares(reference: Categories, current: Categories) -> str:
-    labels, p, q = _labelled_shares(reference, current)
-    most = sorted(range(len(labels)), key=lambda i: -abs(q[i] - p[i]))[:_N_WORDS]
-    parts = [f"{_short(labels[i])} {_percent(p[i])} → {_percent(q[i])}" for i in most]
-    return "shares " + ", ".join(parts)
+def _say_missing(reference: Any, current: Any) -> str:
+    old, new = (1 - present_rows(side) / side.n for side in (reference, current))
+    return f"missing {_percent(old)} → {_percent(new)}{_odd_kinds(current)}"
+
+
+def _say_shares(pair: CategoryPair) -> str:
+    p, q = pair.shares
+    most = np.argsort(-np.abs(q - p), kind="stable")[:_N_WORDS].tolist()
+    told = [f"{_short(pair.labels[i])} {_percent(p[i])} → {_percent(q[i])}" for i in most]
+    return "shares " + ", ".join(told)
 
 
 def _say_unseen(reference: Categories, current: Categories) -> str:
-    new = {name: rows for name, rows in current.counts.items() if name not in reference.counts}
+    unseen = current.counts.keys() - reference.counts.keys()
+    new = {name: current.counts[name] for name in unseen}
     share = sum(new.values()) / max(present_rows(current), 1)
     most = sorted(new, key=lambda name: (-new[name], name))
     names = ", ".join(_short(name) for name in most[:_N_WORDS])
@@ -129,64 +180,13 @@ def _odd_kinds(current: Any) -> str:
     return f" (among them {', '.join(odd)})" if odd else ""
 
 
-def _labelled_shares(
-    reference: Categories, current: Categories
-) -> tuple[list[str], Floats, Floats]:
-    p, q = cell_counts(reference, current)
-    labels = sorted(set(reference.counts) | set(current.counts))
-    if len(labels) < len(p):
-        labels.append(OTHER)
-    return labels, p / max(p.sum(), 1), q / max(q.sum(), 1)
-
-
-def _draw_categories(reference: Categories, current: Categories) -> Picture:
-    labels, p, q = _labelled_shares(reference, current)
-    order = sorted(range(len(labels)), key=lambda i: (labels[i] == OTHER, -max(p[i], q[i])))
-    drawn, rest = order[:_N_BARS], order[_N_BARS:]
-    names = [_short(labels[i]) for i in drawn]
-    old, new = [float(p[i]) for i in drawn], [float(q[i]) for i in drawn]
-    if rest:
-        names.append(f"{len(rest)} more")
-        old.append(float(p[rest].sum()))
-        new.append(float(q[rest].sum()))
-    return _picture(names, old, new, reference, current, is_ordered=False)
-
-
-def _draw_numbers(reference: Numbers, current: Numbers) -> Picture:
-    sides = [side for side in (reference, current) if side.n_finite]
-    if not sides:
-        return Picture((), (), (), is_ordered=True)
-    ends = np.concatenate([side.quantiles(_DRAWN) for side in sides]).astype(float)
-    low, high = float(ends.min()), float(ends.max())
-    # Weighed rather than stepped: ends may be too far apart to be subtracted.
-    part = np.arange(_N_BINS) / _N_BINS
-    edges = np.unique(low * (1 - part) + high * part)
-    p, q = cell_counts(reference, current, edges) if len(sides) == 2 else _one(sides[0], edges)
-    names = [_instant(x) if reference.kind == "time" else short_number(x) for x in edges]
-    labels = [f"up to {names[0]}", *(f"above {name}" for name in names)]
-    old, new = (list(map(float, side / max(side.sum(), 1))) for side in (p, q))
-    return _picture(labels, old, new, reference, current, is_ordered=True)
-
-
-def _one(side: Numbers, edges: Floats) -> tuple[Floats, Floats]:
-    return cell_counts(side, side, edges)
-
-
 def _picture(
-    labels: list[str],
-    old: list[float],
-    new: list[float],
-    reference: Any,
-    current: Any,
-    *,
-    is_ordered: bool,
+    labels: list[str], sides: Iterable[Floats], have: tuple[bool, bool], *, is_ordered: bool
 ) -> Picture:
-    return Picture(
-        tuple(labels),
-        tuple(round(x, 5) for x in old) if present_rows(reference) else (),
-        tuple(round(x, 5) for x in new) if present_rows(current) else (),
-        is_ordered,
+    old, new = (
+        tuple(side.round(5).tolist()) if has else () for side, has in zip(sides, have, strict=True)
     )
+    return Picture(tuple(labels), old, new, is_ordered)
 
 
 def _instant(microseconds: float) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlops_tasks.drift.baseline import Baseline
+from mlops_tasks.classes import with_classes
+from mlops_tasks.drift.baseline import MAX_DAYS, Baseline
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.drift.page import render_page
-from mlops_tasks.drift.references import ReferenceChoice, ReferenceKind, pick_days
+from mlops_tasks.drift.references import ReferenceChoice, ReferenceKind, reference_span
 from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.exceptions import NeverScoredError
+from mlops_tasks.monitoring.multivariate import compare_with_training
 from mlops_tasks.profile_store import ProfileStore, unpack_days
-from mlops_tasks.profiles import Correlations, Profile
+from mlops_tasks.profiles import Profile
 from mlops_tasks.reports import newest_facts, write_report
 from mlops_tasks.tracking import FEATURE_PROFILES, IMPORTANCE, SCORE_PROFILES
 from mlops_tasks.types import Check, MonitorResult
@@ -59,8 +61,9 @@ def measure_drift(
     Returns
     -------
     MonitorResult
-        One check per feature and one named ``score``, strongest first, and the address of the
-        report. Only predictions of this very version are compared.
+        One check per feature, one named ``score`` and one named ``predicted_class``, which is told
+        from the scores and `ModelSpec.threshold`; strongest first, and the address of the report.
+        Only predictions of this very version are compared.
 
     Raises
     ------
@@ -69,7 +72,8 @@ def measure_drift(
 
     Notes
     -----
-    Decided by `detect_drift`; inputs and predictions share the chance of a false alarm equally.
+    Decided by `detect_drift`; inputs and predictions each have `DriftSpec.level_of_part`, their
+    third of the chance of a false alarm. The other third is that of the labels.
     """
     first = shift_day(partition, 1 - spec.drift.window_days)
     days = ProfileStore(lake).read(spec.predictions_table, first=first, last=partition)
@@ -80,12 +84,20 @@ def measure_drift(
         )
     window = _Window(spec, champion, min(days), partition, list(days.values()))
     report = window.compare(_references(window, lake, tracking), _importance(champion, tracking))
+    multivariate = []
+    if (limit := spec.drift.max_domain_auc) is not None:
+        days_compared = (window.first, partition)
+        multivariate.append(
+            compare_with_training(
+                spec, days_compared, champion, limit=limit, lake=lake, tracking=tracking
+            )
+        )
     return MonitorResult(
         first=first,
         last=partition,
         n_rows=report.n_rows,
         model_version=champion.version,
-        checks=tuple(_check(spec, column) for column in report.columns),
+        checks=(*_checks(spec, report), *multivariate),
         report=_publish(window, report, lake, tracking),
     )
 
@@ -112,21 +124,23 @@ class _Window:
         features, scores = references
         name = self.last if self.first == self.last else f"{self.first} to {self.last}"
         limits = self.spec.drift
-        # Importance ranks, it silences nothing: a model may hardly use a feature on the days of its
-        # evaluation and go astray on values that it has never seen.
-        half = DriftPolicy(limits.level / 2, limits.min_effect, limits.min_rows, min_importance=0.0)
+        third = DriftPolicy(limits.level_of_part, limits.min_effect, limits.min_rows)
         inputs = detect_drift(
             features,
-            _only(self.days, features.whole.columns),
+            Profile.merged(self.days, correlated=False).only(features.whole.columns),
             window=name,
             n_days=len(self.days),
-            policy=half,
+            policy=third,
             importance=importance,
         )
         if not self.scored:
             return inputs
         predictions = detect_drift(
-            scores, _only(self.scored, [_SCORE]), window=name, n_days=len(self.scored), policy=half
+            scores,
+            with_classes(Profile.merged(self.scored, correlated=False), self.spec.threshold),
+            window=name,
+            n_days=len(self.scored),
+            policy=third,
         )
         columns = sorted(
             (*inputs.columns, *predictions.columns), key=lambda one: (-one.rank, one.name)
@@ -135,7 +149,7 @@ class _Window:
             inputs,
             columns=tuple(columns),
             n_comparisons=inputs.n_comparisons + predictions.n_comparisons,
-            policy=replace(half, level=limits.level),
+            policy=replace(third, level=limits.level),
         )
 
 
@@ -149,32 +163,24 @@ def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseli
     judged = unpack_days(tracking.read_bytes(champion.run_id, SCORE_PROFILES))
     return (
         Baseline.of(list(trained.values()), f"the training data of version {champion.version}"),
-        Baseline.of(list(judged.values()), f"the evaluation of version {champion.version}"),
+        Baseline.of(
+            [with_classes(day, spec.threshold) for day in judged.values()],
+            f"the evaluation of version {champion.version}",
+        ),
     )
 
 
 def _scored_days(window: _Window, choice: ReferenceChoice, lake: Lake) -> tuple[Baseline, Baseline]:
-    spec = window.spec
-    year_before = shift_day(window.first, -2 * 366)
-    found = ProfileStore(lake).read(spec.predictions_table, first=year_before, last=window.last)
-    chosen = pick_days(choice, found, first=window.first, last=window.last)
-    label = f"{len(chosen)} scored days" + (f", {chosen[0]} to {chosen[-1]}" if chosen else "")
-    days = [found[day] for day in chosen]
-    return (
-        Baseline.of([_only([day], _features(day)) for day in days], label),
-        Baseline.of([_only([day], [_SCORE]) for day in days], label),
-    )
-
-
-def _only(days: Sequence[Profile], columns: Iterable[str]) -> Profile:
-    """Merge days and keep some columns."""
-    whole = Profile.merged(days)
-    kept = {name: whole.columns[name] for name in columns if name in whole.columns}
-    return Profile.of_columns(whole.n_rows, kept, Correlations.nothing(()))
-
-
-def _features(day: Profile) -> list[str]:
-    return [name for name in day.columns if name not in {_SCORE, _VERSION}]
+    first, last = reference_span(choice, first=window.first, last=window.last)
+    table = window.spec.predictions_table
+    found = ProfileStore(lake).read_window(table, first=first, last=last, n_days=MAX_DAYS)
+    days = found.covered
+    label = f"{len(days)} scored days" + (f", {days[0]} to {days[-1]}" if days else "")
+    both = Baseline.of(found.parts, label, days=found.days)
+    features = [name for name in both.whole.columns if name not in {_SCORE, _VERSION}]
+    threshold = window.spec.threshold
+    parts, single = ([with_classes(one, threshold) for one in s] for s in (found.parts, found.days))
+    return both.only(features), Baseline.of(parts, label, days=single)
 
 
 def _versions(day: Profile) -> Iterable[str]:
@@ -185,6 +191,14 @@ def _versions(day: Profile) -> Iterable[str]:
 def _importance(champion: RegisteredVersion, tracking: Tracking) -> dict[str, float]:
     found: dict[str, float] = tracking.read_json(champion.run_id, IMPORTANCE)
     return found
+
+
+def _checks(spec: ModelSpec, report: DriftReport) -> list[Check]:
+    """Tell what each column, and their list, have come to."""
+    checks = [_check(spec, column) for column in report.columns]
+    if report.schema.alarm:
+        checks.append(Check("schema", None, 0.0, True, f"schema: {report.schema.text}"))
+    return checks
 
 
 def _check(spec: ModelSpec, column: ColumnDrift) -> Check:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import NeverScoredError
-from mlops_tasks.features import build_targets, join_targets
 from mlops_tasks.types import Check, MonitorResult
-from mlops_tasks.windows import shift_day
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlops_tasks.lake import Lake
-    from mlops_tasks.spec import ModelSpec, PerformanceSpec
+    from mlops_tasks.monitoring.outcomes import Outcomes
+    from mlops_tasks.spec import PerformanceSpec
     from mlops_tasks.tracking import Tracking
 
 __all__ = ["auc_standard_error", "measure_performance"]
@@ -23,48 +20,31 @@ _ONE_SIDED_95 = 1.645
 _TWO_SIDED_99 = 2.576
 
 
-def measure_performance(
-    spec: ModelSpec, partition: str, *, lake: Lake, tracking: Tracking
-) -> MonitorResult:
+def measure_performance(outcomes: Outcomes, *, tracking: Tracking) -> MonitorResult:
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
     Parameters
     ----------
-    spec : ModelSpec
-        The model, with its performance thresholds.
-    partition : str
-        Last day of the window, predicted and labelled.
-    lake, tracking : Lake, Tracking
-        Where data and model are.
+    outcomes : Outcomes
+        From `read_outcomes`.
+    tracking : Tracking
+        Where the model is.
 
     Returns
     -------
     MonitorResult
         Checks ``roc_auc`` (against the version's ROC AUC at its gate) and ``calibration_gap``, and
-        `coverage`, the share of the day's predictions whose label is known. Only rows scored by
-        the version that scored `partition` count.
-
-    Raises
-    ------
-    NeverScoredError
-        If the day has no predictions.
+        `coverage`, the share of the last day's predictions whose label is known.
     """
-    first = shift_day(partition, 1 - spec.performance.window_days)
-    version = _scored_by(spec, lake, partition)
-    scored = _predictions(spec, lake, first, partition, version)
-    labels = lake.read(spec.label.dataset.name, first=first, last=partition)
-    joined = join_targets(spec, scored, build_targets(spec, labels))
-    day = _predictions(spec, lake, partition, partition, version)
-    of_day = lake.read(spec.label.dataset.name, first=partition, last=partition)
-    known = day.join(build_targets(spec, of_day), keys=list(spec.key), join_type="inner")
-    gate_auc = float(tracking.by_version(spec.name, version).tags["mlops.roc_auc"])
+    spec, rows = outcomes.spec, outcomes.rows()
+    gate_auc = float(tracking.by_version(spec.name, outcomes.version).tags["mlops.roc_auc"])
     return MonitorResult(
-        first=first,
-        last=partition,
-        n_rows=joined.num_rows,
-        model_version=version,
-        checks=_performance_checks(spec.performance, joined, gate_auc),
-        coverage=round(known.num_rows / day.num_rows, 4),
+        first=outcomes.first,
+        last=outcomes.last,
+        n_rows=rows.num_rows,
+        model_version=outcomes.version,
+        checks=_performance_checks(spec.performance, rows, gate_auc),
+        coverage=outcomes.coverage[outcomes.last],
     )
 
 
@@ -134,21 +114,3 @@ def _gap_check(limits: PerformanceSpec, target: Any, scores: Any) -> Check:
         f"alarm above a gap of {ceiling:.4f}"
     )
     return Check("calibration_gap", round(gap, 4), round(ceiling, 4), gap > ceiling, text)
-
-
-def _predictions(spec: ModelSpec, lake: Lake, first: str, last: str, version: str) -> pa.Table:
-    import pyarrow.compute as pc
-
-    rows = lake.read(spec.predictions_table, first=first, last=last)
-    return rows.filter(pc.equal(rows.column("model_version"), version))
-
-
-def _scored_by(spec: ModelSpec, lake: Lake, partition: str) -> str:
-    if not lake.exists(spec.predictions_table) or not (
-        rows := lake.read(spec.predictions_table, first=partition, last=partition)
-    ):
-        raise NeverScoredError(
-            f"model {spec.name!r}: {partition} was never scored, there is nothing to measure; run "
-            f"{spec.name}.score for it if it should have been"
-        )
-    return str(rows.column("model_version")[0].as_py())

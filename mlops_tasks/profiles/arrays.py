@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from mlops_tasks.profiles.bridge import texts
 from mlops_tasks.profiles.columns import CategoryProfile, NumericProfile, TimeProfile
 from mlops_tasks.profiles.distinct import N_REGISTERS
 from mlops_tasks.profiles.moments import Moments
-from mlops_tasks.profiles.quantiles import Quantiles
+from mlops_tasks.profiles.quantiles import Quantiles, middles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,6 +99,18 @@ class NumberArrays:
             np.array([len(points) for points in sketches], np.int64),
             np.concatenate(sketches or [np.zeros(0)]),
         )
+
+    def thinned(self, limit: int) -> NumberArrays:
+        """Return the same with at most `limit` points a column; the slack grows accordingly."""
+        import numpy as np
+
+        if self.sizes.max(initial=0) <= limit:
+            return self
+        index = _thinning(tuple(self.sizes.tolist()), limit)
+        moments, n_finite = self.moments.copy(), self.counts[:, COUNTS.index("n_finite")]
+        moments[:, MOMENTS.index("slack")] += np.where(self.sizes > limit, n_finite / 2 / limit, 0)
+        sizes = np.minimum(self.sizes, limit)
+        return replace(self, moments=moments, sizes=sizes, points=self.points[index])
 
     def columns(self) -> dict[str, ColumnProfile]:
         """Return the columns one by one."""
@@ -204,6 +217,20 @@ def columns_of(
 def offsets(sizes: Integers) -> list[int]:
     """Return where each part begins, and where the last ends."""
     return [0, *sizes.cumsum().tolist()]
+
+
+@lru_cache(maxsize=64)
+def _thinning(sizes: tuple[int, ...], limit: int) -> npt.NDArray[np.int64]:
+    """Return which points of columns side by side stay."""
+    import numpy as np
+
+    starts = np.cumsum(sizes) - sizes
+    return np.concatenate(
+        [
+            start + (middles(size, limit) if size > limit else np.arange(size))
+            for start, size in zip(starts, sizes, strict=True)
+        ]
+    )
 
 
 def _number_column(

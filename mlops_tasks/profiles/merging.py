@@ -11,16 +11,17 @@ from mlops_tasks.profiles.arrays import (
     TEXTS,
     CategoryArrays,
     NumberArrays,
-    offsets,
 )
 from mlops_tasks.profiles.bridge import texts
 from mlops_tasks.profiles.distinct import N_REGISTERS
 from mlops_tasks.profiles.frequency import Frequencies
 from mlops_tasks.profiles.moments import merged_moments
-from mlops_tasks.profiles.quantiles import Quantiles
+from mlops_tasks.profiles.quantiles import Quantiles, merged_points
+from mlops_tasks.profiles.stacking import places, stacked
+from mlops_tasks.profiles.workers import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Integers = npt.NDArray[np.int64]
 
-__all__ = ["check_kinds", "merged_categories", "merged_numbers"]
+__all__ = ["check_kinds", "merged_categories", "merged_numbers", "union"]
 
+#: So many points of a column are looked at; of more, each part is thinned first.
+_POOL = 32_768
 _N_FINITE = COUNTS.index("n_finite")
 _SLACK, _MINIMUM, _MAXIMUM = (MOMENTS.index(name) for name in ("slack", "minimum", "maximum"))
 
@@ -48,7 +51,8 @@ def check_kinds(parts: Sequence[tuple[NumberArrays, CategoryArrays]]) -> None:
         If a name stands for numbers in one and for something else in another.
     """
     kinds: dict[str, str] = {}
-    for numbers, categories in parts:
+    seen = {(n.names, n.is_time.tobytes(), c.names): (n, c) for n, c in parts}
+    for numbers, categories in seen.values():
         own = dict(zip(numbers.names, numbers.is_time.tolist(), strict=True))
         named = {name: "time" if time else "numeric" for name, time in own.items()}
         for name, kind in (named | dict.fromkeys(categories.names, "category")).items():
@@ -59,13 +63,15 @@ def check_kinds(parts: Sequence[tuple[NumberArrays, CategoryArrays]]) -> None:
                 )
 
 
-def merged_numbers(parts: Sequence[NumberArrays]) -> NumberArrays:
+def merged_numbers(parts: Sequence[NumberArrays], limit: int) -> NumberArrays:
     """Merge the numeric and time columns of profiles; a column that one lacks has no rows there.
 
     Parameters
     ----------
     parts : sequence of NumberArrays
         At least one; kinds agree.
+    limit : int
+        Largest number of points of a column.
 
     Returns
     -------
@@ -74,23 +80,17 @@ def merged_numbers(parts: Sequence[NumberArrays]) -> NumberArrays:
     """
     import numpy as np
 
-    names = _union([part.names for part in parts])
-    counts = np.zeros((len(parts), len(names), len(COUNTS)), np.int64)
-    moments = np.zeros((len(parts), len(names), len(MOMENTS)))
-    bounds = np.zeros((len(parts), len(names), 2), np.int64)
-    is_time = np.zeros(len(names), bool)
-    for d, part in enumerate(parts):
-        at = _places(part.names, names)
-        counts[d, at], moments[d, at], bounds[d, at] = part.counts, part.moments, part.bounds
-        is_time[at] = part.is_time
-    sketches = _merged_sketches(parts, names)
+    names = union([part.names for part in parts])
+    parts = [part.thinned(max(1, _POOL // len(parts))) for part in parts]
+    counts = stacked(parts, names, "counts")
+    sketches = _merged_sketches(parts, names, limit)
     n_finite = counts[:, :, _N_FINITE]
     return NumberArrays(
         names,
-        is_time,
+        np.any(stacked(parts, names, "is_time"), axis=0),
         counts.sum(axis=0),
-        _moments(n_finite, moments, sketches),
-        _bounds(n_finite, bounds),
+        _moments(n_finite, stacked(parts, names, "moments"), sketches),
+        _bounds(n_finite, stacked(parts, names, "bounds")),
         np.array([len(sketch.points) for sketch in sketches], np.int64),
         np.concatenate([sketch.points for sketch in sketches] or [np.zeros(0)]),
     )
@@ -112,15 +112,12 @@ def merged_categories(parts: Sequence[CategoryArrays]) -> CategoryArrays:
     import numpy as np
     import pyarrow as pa
 
-    names = _union([part.names for part in parts])
+    names = union([part.names for part in parts])
     frequencies = _merged_frequencies(parts, names)
-    table = np.zeros((len(parts), len(names), len(TEXTS)), np.int64)
-    for d, part in enumerate(parts):
-        table[d, _places(part.names, names)] = part.counts
     registers = [one.registers for one in frequencies if one.registers is not None]
     return CategoryArrays(
         names,
-        _text_counts(table, frequencies),
+        _text_counts(stacked(parts, names, "counts"), frequencies),
         np.array([len(one.values) for one in frequencies], np.int64),
         pa.concat_arrays([one.values for one in frequencies] or [texts([])]),
         np.concatenate([one.counts for one in frequencies] or [np.zeros(0, np.int64)]),
@@ -128,27 +125,26 @@ def merged_categories(parts: Sequence[CategoryArrays]) -> CategoryArrays:
     )
 
 
-def _union(names: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for own in names for name in own))
+def union(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return all names once, in the order in which they come."""
+    return tuple(dict.fromkeys(name for own in dict.fromkeys(names) for name in own))
 
 
-def _places(own: tuple[str, ...], names: tuple[str, ...]) -> slice | list[int]:
-    if own == names:
-        return slice(None)
-    index = {name: i for i, name in enumerate(names)}
-    return [index[name] for name in own]
+def _merged_sketches(
+    parts: Sequence[NumberArrays], names: tuple[str, ...], limit: int
+) -> list[Quantiles]:
+    import numpy as np
 
+    begins, sizes = places(parts, names)
+    n = stacked(parts, names, "counts")[:, :, _N_FINITE]
+    slacks = stacked(parts, names, "moments")[:, :, _SLACK]
 
-def _merged_sketches(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> list[Quantiles]:
-    gathered: list[list[Quantiles]] = [[] for _ in names]
-    index = {name: i for i, name in enumerate(names)}
-    for part in parts:
-        starts, sizes = offsets(part.sizes), part.counts[:, _N_FINITE].tolist()
-        slacks = part.moments[:, _SLACK].tolist()
-        for i, name in enumerate(part.names):
-            points = part.points[starts[i] : starts[i + 1]]
-            gathered[index[name]].append(Quantiles(sizes[i], points, slacks[i]))
-    return [Quantiles.merged(one) for one in gathered]
+    def merge(i: int) -> Quantiles:
+        spans = zip(parts, begins[:, i].tolist(), sizes[:, i].tolist(), strict=True)
+        points = np.concatenate([part.points[a : a + size] for part, a, size in spans])
+        return merged_points(points, sizes[:, i], n[:, i], slacks[:, i], limit)
+
+    return side_by_side(merge, range(len(names)))
 
 
 def _moments(n_finite: Integers, moments: Floats, sketches: list[Quantiles]) -> Floats:
@@ -178,17 +174,19 @@ def _bounds(n_finite: Integers, bounds: Integers) -> Integers:
 def _merged_frequencies(
     parts: Sequence[CategoryArrays], names: tuple[str, ...]
 ) -> list[Frequencies]:
-    gathered: list[list[Frequencies]] = [[] for _ in names]
-    index = {name: i for i, name in enumerate(names)}
-    for part in parts:
-        starts, registers = offsets(part.sizes), part.registers_by_column()
-        errors = part.counts[:, TEXTS.index("error")].tolist()
-        for i, name in enumerate(part.names):
-            own = slice(starts[i], starts[i + 1])
-            gathered[index[name]].append(
-                Frequencies(part.values[own], part.rows[own], errors[i], registers.get(i))
-            )
-    return [Frequencies.merged(one) for one in gathered]
+    begins, sizes = places(parts, names)
+    errors = stacked(parts, names, "counts")[:, :, TEXTS.index("error")]
+    registers = [
+        {part.names[i]: own for i, own in part.registers_by_column().items()} for part in parts
+    ]
+
+    def merge(i: int) -> Frequencies:
+        spans = zip(parts, begins[:, i].tolist(), sizes[:, i].tolist(), strict=True)
+        own = [(part.values.slice(a, size), part.rows[a : a + size]) for part, a, size in spans]
+        rest = zip(errors[:, i].tolist(), (known.get(names[i]) for known in registers), strict=True)
+        return Frequencies.merged([Frequencies(*o, *r) for o, r in zip(own, rest, strict=True)])
+
+    return side_by_side(merge, range(len(names)))
 
 
 def _text_counts(table: Integers, frequencies: list[Frequencies]) -> Integers:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlops_tasks.profiles.arrays import CategoryArrays, NumberArrays, columns_of
 from mlops_tasks.profiles.correlations import Correlations
-from mlops_tasks.profiles.merging import check_kinds, merged_categories, merged_numbers
+from mlops_tasks.profiles.merging import check_kinds, merged_categories, merged_numbers, union
+from mlops_tasks.profiles.quantiles import MERGED_POINTS
 from mlops_tasks.profiles.storage import pack, text_arrays, texts_of, unpack
 
 if TYPE_CHECKING:
@@ -122,19 +123,30 @@ class Profile:
         return cls(n_rows, tuple(columns), numbers, categories, correlations)
 
     @classmethod
-    def merged(cls, profiles: Iterable[Profile]) -> Profile:
+    def merged(
+        cls,
+        profiles: Iterable[Profile],
+        *,
+        n_points: int = MERGED_POINTS,
+        correlated: bool = True,
+    ) -> Profile:
         """Merge profiles of rows of the same table; reads no data.
 
         Parameters
         ----------
         profiles : iterable of Profile
             At least one, in any order. A column that one lacks counts no rows there.
+        n_points : int, default 2048
+            Points of a column of numbers, at most.
+        correlated : bool, default True
+            Whether to merge correlations too; without, the result has none.
 
         Returns
         -------
         Profile
             Of the union of rows. Merging all at once is faster and closer than one by one: each
-            merge adds 1/4096 to the rank errors once there are more than 2048 rows.
+            merge adds half a point to the rank errors, 1/4096 by default, once there are more rows
+            than points.
 
         Raises
         ------
@@ -147,15 +159,38 @@ class Profile:
         if not parts:
             raise ValueError("no profiles to merge: the window has no partition with a profile")
         if len(parts) == 1:
-            return parts[0]
+            return parts[0]  # whatever its points
+        pairs = [part.correlations for part in parts] if correlated else []
         check_kinds([(part.numbers, part.categories) for part in parts])
         return cls(
             sum(part.n_rows for part in parts),
-            tuple(dict.fromkeys(name for part in parts for name in part.order)),
-            merged_numbers([part.numbers for part in parts]),
+            union(part.order for part in parts),
+            merged_numbers([part.numbers for part in parts], n_points),
             merged_categories([part.categories for part in parts]),
-            Correlations.merged([part.correlations for part in parts]),
+            Correlations.merged(pairs),
         )
+
+    def thinned(self, n_points: int) -> Profile:
+        """Return the same with fewer points, and without correlations.
+
+        Parameters
+        ----------
+        n_points : int
+            Points of a column of numbers, at most; half a point is added to the rank errors.
+        """
+        numbers = self.numbers.thinned(n_points)
+        return replace(self, numbers=numbers, correlations=Correlations.nothing(()))
+
+    def only(self, names: Iterable[str]) -> Profile:
+        """Return the same with some of its columns, and without correlations.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Columns wanted; what is none of this profile's is left out.
+        """
+        kept = {name: self.columns[name] for name in names if name in self.columns}
+        return Profile.of_columns(self.n_rows, kept, Correlations.nothing(()))
 
     def merge(self, *others: Profile) -> Profile:
         """Merge with others, see `merged`.

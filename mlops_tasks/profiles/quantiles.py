@@ -13,21 +13,25 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
+    Integers = npt.NDArray[np.int64]
 
-__all__ = ["MERGED_POINTS", "STORED_POINTS", "QuantileStream", "Quantiles"]
+__all__ = [
+    "MERGED_POINTS",
+    "STORED_POINTS",
+    "QuantileStream",
+    "Quantiles",
+    "merged_points",
+    "middles",
+]
 
 #: Points of a partition: a rank error of 1/1024, and 15 columns of them stay below 64 KB.
 STORED_POINTS = 512
-#: Points of a merge, in memory and in a roll-up: 1/4096 more.
+#: Points of a merge: 1/4096 more.
 MERGED_POINTS = 2048
 #: Points while a partition streams by.
 _STREAM_POINTS = 4096
-#: So many points of partitions are sorted at once; of more, each partition is thinned first.
-_POOL = 32_768
 #: So many summaries of one level become one of the next.
 _FAN_IN = 16
-#: All that a stream can have at four levels: up to 4,000 million rows.
-_STREAM_POOL = 4 * _FAN_IN * _STREAM_POINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,10 @@ class Quantiles:
         n = len(values)
         if n <= limit:
             return cls(n, values)
-        return cls(n, values[_middles(n, limit)], n / (2 * limit))
+        return cls(n, values[middles(n, limit)], n / (2 * limit))
 
     @classmethod
-    def merged(
-        cls, parts: Sequence[Quantiles], limit: int = MERGED_POINTS, pool: int = _POOL
-    ) -> Quantiles:
+    def merged(cls, parts: Sequence[Quantiles], limit: int = MERGED_POINTS) -> Quantiles:
         """Summarise the union of what the parts summarise.
 
         Parameters
@@ -97,8 +99,6 @@ class Quantiles:
             In any order.
         limit : int, optional
             Largest number of points.
-        pool : int, optional
-            Points of the parts that are looked at; of more, each part gives its share.
 
         Returns
         -------
@@ -107,29 +107,10 @@ class Quantiles:
         """
         import numpy as np
 
-        parts = [part for part in parts if part.n]
-        if len(parts) == 1:
-            return parts[0].thinned(limit)
-        n = sum(part.n for part in parts)
-        size = sum(len(part.points) for part in parts)
-        if size > pool:
-            parts = [part.thinned(max(1, len(part.points) * pool // size)) for part in parts]
         points = np.concatenate([part.points for part in parts] or [np.zeros(0)])
-        slack = sum(part.slack for part in parts)
-        if n == len(points):  # every value is there
-            points.sort()
-            whole = cls.of_sorted(points, limit)
-            return cls(n, whole.points, whole.slack + slack)
-        weights = np.repeat(
-            [part.n / len(part.points) for part in parts], [len(part.points) for part in parts]
-        )
-        order = np.argsort(points)
-        limit = min(limit, n)
-        ranks = np.cumsum(weights[order])
-        # A little less, so that rounding in the sums cannot move a point when parts change places.
-        wanted = (np.arange(limit) + 0.5) * (ranks[-1] / limit) * (1 - 1e-12)
-        chosen = order[np.searchsorted(ranks, wanted, side="right")]
-        return cls(n, points[chosen], slack + n / (2 * limit))
+        sizes = np.array([len(part.points) for part in parts], np.int64)
+        n = np.array([part.n for part in parts], np.int64)
+        return merged_points(points, sizes, n, np.array([part.slack for part in parts]), limit)
 
     @property
     def rank_error(self) -> float:
@@ -142,7 +123,7 @@ class Quantiles:
         if size <= limit:
             return self
         slack = self.slack + self.n / (2 * limit)
-        return Quantiles(self.n, self.points[_middles(size, limit)], slack)
+        return Quantiles(self.n, self.points[middles(size, limit)], slack)
 
     def cdf(self, x: npt.ArrayLike) -> Floats:
         """Return the share of values that are at most x; NaN for NaN, and of nothing.
@@ -192,6 +173,37 @@ class Quantiles:
         return found
 
 
+def merged_points(
+    points: Floats, sizes: Integers, n: Integers, slacks: Floats, limit: int
+) -> Quantiles:
+    """Summarise a union, as `Quantiles.merged`.
+
+    Parameters
+    ----------
+    points : array of float64
+        Those of all parts, part after part.
+    sizes, n, slacks : array of shape (n_parts,)
+        Points, values and slack of each part.
+    limit : int
+        Largest number of points.
+    """
+    import numpy as np
+
+    total, slack = int(n.sum()), float(slacks.sum())
+    if np.count_nonzero(sizes) == 1:
+        return Quantiles(total, points, slack).thinned(limit)
+    order = np.argsort(points, kind="stable")  # parts are in order: merged, not sorted
+    if total == len(points):  # every value is there
+        whole = Quantiles.of_sorted(points[order], limit)
+        return Quantiles(total, whole.points, whole.slack + slack)
+    limit = min(limit, total)
+    ranks = np.cumsum(np.repeat(n / np.maximum(sizes, 1), sizes)[order])
+    # A little less, so that rounding in the sums cannot move a point when parts change places.
+    wanted = (np.arange(limit) + 0.5) * (ranks[-1] / limit) * (1 - 1e-12)
+    chosen = order[np.searchsorted(ranks, wanted, side="right")]
+    return Quantiles(total, points[chosen], slack + total / (2 * limit))
+
+
 class QuantileStream:
     """Summarise sorted chunks as they come; memory grows with the logarithm of their number."""
 
@@ -205,7 +217,7 @@ class QuantileStream:
     def finish(self) -> Quantiles:
         """Return the summary of all chunks, small enough to be stored."""
         parts = [one for level in self._levels for one in level]
-        return Quantiles.merged(parts, STORED_POINTS, _STREAM_POOL)
+        return Quantiles.merged(parts, STORED_POINTS)
 
     def _put(self, level: int, summary: Quantiles) -> None:
         if level == len(self._levels):
@@ -214,11 +226,12 @@ class QuantileStream:
         same.append(summary)
         if len(same) == _FAN_IN:
             self._levels[level] = []
-            self._put(level + 1, Quantiles.merged(same, _STREAM_POINTS, _STREAM_POOL))
+            self._put(level + 1, Quantiles.merged(same, _STREAM_POINTS))
 
 
 @lru_cache(maxsize=256)
-def _middles(n: int, limit: int) -> npt.NDArray[np.int64]:
+def middles(n: int, limit: int) -> npt.NDArray[np.int64]:
+    """Return the places of `limit` points that each stand for equally many of n sorted values."""
     import numpy as np
 
     place = np.arange(limit)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import DamagedTableError
@@ -29,6 +31,8 @@ _CHECKED = struct.calcsize("<8sHI")
 _MAX_BYTES = 1 << 30
 #: Sorted doubles: their differences have fewer bits than they.
 _SORTED = "points"
+#: So few numbers are put together in one step.
+_FEW = 1024
 
 
 def pack(facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> bytes:
@@ -69,7 +73,7 @@ def unpack(raw: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
     Returns
     -------
     tuple of dict
-        The facts and the arrays.
+        The facts, not to be changed, and the arrays.
 
     Raises
     ------
@@ -83,15 +87,23 @@ def unpack(raw: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
         pa.Codec("zstd").decompress(raw[_HEAD.size :], _checked_size(raw)), np.uint8
     )
     (length,) = struct.unpack_from("<I", block.data)
-    head = json.loads(block[4 : 4 + length].tobytes())
-    arrays, start = {}, 4 + length
-    for name, dtype, shape in head["arrays"]:
-        kind = np.dtype(dtype)
-        size = kind.itemsize * int(np.prod(shape))
-        flat = _joined(name, block[start : start + size], kind)
-        arrays[name] = flat.reshape(shape)
+    facts, layout = _layout(block[4 : 4 + length].tobytes())
+    start = 4 + length
+    arrays = {}
+    for name, kind, shape, size in layout:
+        arrays[name] = _joined(name, block[start : start + size], kind).reshape(shape)
         start += size
-    return head["facts"], arrays
+    return facts, arrays
+
+
+@lru_cache(maxsize=64)
+def _layout(head: bytes) -> tuple[dict[str, Any], list[tuple[str, np.dtype[Any], list[int], int]]]:
+    """Return the facts, and name, type, shape and bytes of each array; days often share them."""
+    import numpy as np
+
+    told = json.loads(head)
+    kinds = [(name, np.dtype(kind), shape) for name, kind, shape in told["arrays"]]
+    return told["facts"], [(*one, one[1].itemsize * math.prod(one[2])) for one in kinds]
 
 
 def text_arrays(values: pa.Array) -> tuple[Array, Array]:
@@ -164,9 +176,13 @@ def _planes(name: str, array: Array) -> bytes:
 def _joined(name: str, planes: Array, kind: np.dtype[Any]) -> Array:
     import numpy as np
 
-    table = np.empty((len(planes) // kind.itemsize, kind.itemsize), np.uint8)
-    for place, plane in enumerate(planes.reshape(kind.itemsize, -1)):
-        table[:, place] = plane  # twice as fast as a transposed copy
+    rows = planes.reshape(kind.itemsize, -1)
+    if rows.shape[1] < _FEW:
+        table = np.array(rows.T, order="C")  # never a view: it would keep the whole block
+    else:
+        table = np.empty(rows.shape[::-1], np.uint8)
+        for place, plane in enumerate(rows):
+            table[:, place] = plane  # of many, twice as fast as a transposed copy
     flat = table.reshape(-1)
     if name == _SORTED:
         return np.cumsum(flat.view(np.int64)).view(kind)

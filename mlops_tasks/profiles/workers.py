@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
     from typing import Self
 
-__all__ = ["THREADS_VARIABLE", "Workers", "n_threads"]
+__all__ = ["THREADS_VARIABLE", "Workers", "n_threads", "side_by_side"]
+
+Part = TypeVar("Part")
+Found = TypeVar("Found")
 
 #: Limits the threads; never more than the processors this process may use.
 THREADS_VARIABLE = "MLOPS_THREADS"
@@ -31,6 +34,35 @@ def n_threads() -> int:
     if not wanted.isdecimal() or not int(wanted):
         raise ValueError(f"{THREADS_VARIABLE}={wanted!r}: set a whole number from 1, or unset it")
     return min(int(wanted), allowed)
+
+
+def side_by_side(work: Callable[[Part], Found], parts: Sequence[Part]) -> list[Found]:
+    """Do the same with every part, on `n_threads` threads.
+
+    Parameters
+    ----------
+    work : callable
+        Called with each part.
+    parts : sequence
+        Of about the same size each.
+
+    Returns
+    -------
+    list
+        What the work returned, in the order of the parts.
+
+    Examples
+    --------
+    >>> side_by_side(len, ["a", "bcd"])
+    [1, 3]
+    """
+    threads = min(n_threads(), len(parts))
+    if threads < 2:
+        return [work(part) for part in parts]
+    shares = [parts[i::threads] for i in range(threads)]
+    with ThreadPoolExecutor(threads, "profile") as pool:
+        done = list(pool.map(lambda share: [work(part) for part in share], shares))
+    return [done[i % threads][i // threads] for i in range(len(parts))]
 
 
 class Workers:

@@ -269,7 +269,7 @@ def test_drift_is_measured_and_kept_as_evidence(
     assert [entry.key for entry in entries] == list(SCORED)
     for entry in entries:
         names = {check["name"] for check in entry.evidence["checks"]}
-        assert names == {*MODEL.features, "score"}
+        assert names == {*MODEL.features, "score", "predicted_class"}
         alarms = {check["name"] for check in entry.evidence["checks"] if check["alarm"]}
         assert {"temp", "dewp", "pressure"} <= alarms
         assert not alarms & {"carrier", "origin", "dest", "distance", "day_of_week"}
@@ -284,8 +284,11 @@ def test_performance_is_measured_once_labels_are_there(
         assert (found["model_version"], found["last"]) == ("1", key)
         assert 0.8 < found["coverage"] <= 1
         assert 0.5 < found["checks"][0]["value"] < 0.9
-    entries = airflow.ledger.entries(model="flight_delays", kind="performance")
-    assert [entry.key for entry in entries] == list(SCORED)
+    for kind in ("performance", "labels"):
+        entries = airflow.ledger.entries(model="flight_delays", kind=kind)
+        assert [entry.key for entry in entries] == list(SCORED)
+    (check,) = entries[-1].evidence["checks"]
+    assert check["text"].startswith("label share ")
 
 
 def test_a_day_that_was_never_scored_is_not_measured(

@@ -73,9 +73,7 @@ def test_defaults_of_the_variables() -> None:
 def test_kinds_of_ledger_entries() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", section("The ledger"), re.MULTILINE))
     recorded = set(re.findall(r'\.record\([^()]*\bkind="(\w+)"', CODE))
-    monitored = re.findall(
-        r'Operator\(_MonitorOperator\):.*?^    kind = "(\w+)"', CODE, re.MULTILINE | re.DOTALL
-    )
+    monitored = re.findall(r'\._record\(context, "(\w+)"', CODE)
     assert recorded, "nothing records"
     assert named == recorded | set(monitored)
 
@@ -83,7 +81,8 @@ def test_kinds_of_ledger_entries() -> None:
 def test_tables_of_the_lake() -> None:
     named = set(re.findall(r"^\| `<\w+>(\w*)` \|", section("Tables"), re.MULTILINE))
     suffixes = set(re.findall(r'\}(__[a-z]+)"', CODE))
-    assert named == suffixes | {""}
+    pages = set(re.findall(r"`_reports/<model>(__\w+)/", section("Tables")))
+    assert named | pages == suffixes | {""}
 
 
 def test_connections() -> None:

@@ -1,9 +1,11 @@
-"""Real stacks for the system tests, each in a folder and on ports of its own."""
+"""Real stacks and databases for the system tests, each in a folder and on ports of its own."""
 
 from __future__ import annotations
 
 import socket
 import time
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +16,14 @@ from mlops_airflow.stack.ending import end_stack
 from mlops_airflow.stack.processes import ProcessId, is_alive, session_processes
 from mlops_airflow.stack.record import read_record
 from mlops_airflow.stack.settings import StackSettings
+from tests.system.shops import Kind, Shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import httpx
+
+    from tests.system.servers import Server
 
 HERE = Path(__file__).parent
 
@@ -71,6 +76,24 @@ def new_settings(
     yield make
     for settings in made:
         end_stack(settings)
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Callable[[Kind], Server]]:
+    """Start a filled database of each kind when it is first asked for."""
+    with ExitStack() as stack:
+
+        @cache
+        def start(kind: Kind) -> Server:
+            return stack.enter_context(kind.filled())
+
+        yield start
+
+
+@pytest.fixture
+def shop(kind: Kind, serving: Callable[[Kind], Server], tmp_path: Path) -> Shop:
+    """Return the database of the kind that the test or its module names."""
+    return Shop(kind, serving(kind), tmp_path)
 
 
 def stack_processes(settings: StackSettings) -> list[ProcessId]:

@@ -130,6 +130,16 @@ def test_a_person_sees_the_dags_and_reads_a_log(session: Session, tmp_path: Path
         page.goto(f"{session.api.run_url(run)}/tasks/evaluate")
         page.wait_for_selector("text=evaluated flight_delays as of", timeout=30_000)
         page.screenshot(path=tmp_path / "log.png")
+        night = NIGHT.isoformat()
+        for dag_id, task, heading in (
+            ("flights.ingest", "validate", f"flights · {night}"),
+            ("flight_delays.score", "drift", f"Drift of flight_delays: {night}"),
+        ):
+            page.goto(f"{session.api.run_url(run_of(session, dag_id, night))}/tasks/{task}")
+            with page.context.expect_page() as opened:
+                page.click("a:has-text('Report')", timeout=30_000)
+            opened.value.wait_for_selector(f"h1:has-text('{heading}')", timeout=30_000)
+            opened.value.screenshot(path=tmp_path / f"{task}.png")
         browser.close()
     assert (tmp_path / "log.png").stat().st_size > 10_000
 

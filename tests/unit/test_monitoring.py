@@ -12,11 +12,18 @@ from sklearn.metrics import roc_auc_score
 
 from mlops_tasks.drift.decision import Answer
 from mlops_tasks.exceptions import NeverScoredError, PartitionNotFoundError
-from mlops_tasks.monitoring import auc_standard_error, measure_drift, measure_performance
+from mlops_tasks.monitoring import (
+    auc_standard_error,
+    measure_drift,
+    measure_performance,
+    read_outcomes,
+)
 from mlops_tasks.monitoring import drift as measuring
 from mlops_tasks.profile_store import ProfileStore
+from mlops_tasks.profiles import Correlations, Profile
 from mlops_tasks.scoring import score
 from mlops_tasks.spec import DriftSpec, PerformanceSpec
+from mlops_tasks.types import PartitionVersion
 from tests.unit.conftest import copy_world
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 
@@ -77,9 +84,8 @@ def drift(world: World, spec: ModelSpec | None = None, number: int = LAST) -> Mo
 
 
 def performance(world: World, spec: ModelSpec | None = None, number: int = LAST) -> MonitorResult:
-    return measure_performance(
-        spec or world.spec, day(number), lake=world.lake, tracking=world.tracking
-    )
+    outcomes = read_outcomes(spec or world.spec, day(number), lake=world.lake)
+    return measure_performance(outcomes, tracking=world.tracking)
 
 
 def checks(result: MonitorResult) -> dict[str, Check]:
@@ -93,7 +99,7 @@ def change(world: World, table: str, number: int, column: str, values: list[Any]
         table,
         day(number),
         rows.set_column(index, column, pa.array(values, rows.schema.field(column).type)),
-        token=2**40,
+        token=world.ledger.next_token() + 2**40,
     )
 
 
@@ -103,7 +109,7 @@ def change(world: World, table: str, number: int, column: str, values: list[Any]
 def test_data_like_that_of_training_raises_no_alarm(scored: World) -> None:
     result = drift(scored)
     assert result.alarms == ()
-    assert set(checks(result)) == {*scored.spec.features, "score"}
+    assert set(checks(result)) == {*scored.spec.features, "score", "predicted_class"}
     assert (result.first, result.last) == (day(LAST - 2), day(LAST))
     assert (result.n_rows, result.model_version) == (3 * ROWS_PER_DAY, "1")
 
@@ -114,7 +120,7 @@ def test_data_that_moved_raises_an_alarm_with_its_number(scored: World) -> None:
         scored.lake.overwrite_partition("traffic", day(number), slow, token=2**40)
     rescore_all(scored)
     result = drift(scored)
-    assert {check.name for check in result.alarms} == {"speed", "score"}
+    assert {check.name for check in result.alarms} - {"predicted_class"} == {"speed", "score"}
     speed = checks(result)["speed"]
     assert speed.value is not None
     assert speed.value > speed.threshold > scored.spec.drift.min_effect
@@ -143,7 +149,7 @@ def test_scores_of_another_version_are_not_compared(scored: World) -> None:
         rescore(scored, number, version="0")
     assert f"score: {Answer.TOO_FEW}" in checks(drift(scored))["score"].text
     rescore(scored, LAST, version="0")
-    assert "score" not in checks(drift(scored))
+    assert not {"score", "predicted_class"} & set(checks(drift(scored)))
 
 
 def test_too_few_rows_are_no_evidence(scored: World) -> None:
@@ -167,7 +173,7 @@ def test_what_the_model_makes_little_of_ranks_low(
         result = drift(scored)
         assert checks(result)["items"].alarm
         places.append([check.name for check in result.checks].index("items"))
-    assert places == [0, len(scored.spec.features)]
+    assert places == [0, len(scored.spec.features) + 1]
 
 
 def test_a_feature_that_the_champion_never_had_is_no_evidence(scored: World) -> None:
@@ -181,6 +187,58 @@ def test_a_feature_that_the_champion_never_had_is_no_evidence(scored: World) -> 
     found = checks(drift(scored, more))
     assert "twice" not in found
     assert found["speed"].value is not None
+
+
+def test_a_column_that_is_gone_or_holds_something_else_alarms(scored: World) -> None:
+    """Neither can be compared: without a word of it, such a day would look stable."""
+    store, table = ProfileStore(scored.lake), scored.spec.predictions_table
+    assert "schema" not in checks(drift(scored))
+    for number in range(LAST - 2, LAST + 1):
+        (profile,) = store.read(table, first=day(number), last=day(number)).values()
+        columns = dict(profile.columns)
+        columns["distance"] = columns.pop("shop")  # a category now
+        (commit,) = scored.lake.commits(table, first=day(number), last=day(number))
+        version = PartitionVersion(table, day(number), commit.version, commit.n_rows, "")
+        store.write(version, Profile.of_columns(80, columns, Correlations.nothing(())))
+    found = checks(drift(scored))["schema"]
+    assert found.alarm
+    assert found.text == "schema: gone: shop; changed: distance: numeric -> category"
+
+
+def told_apart(world: World, limit: float | None, min_rows: int = 100) -> Check | None:
+    limits = DriftSpec(window_days=3, min_rows=min_rows, max_domain_auc=limit)
+    spec = world.spec.model_copy(update={"drift": limits})
+    return checks(drift(world, spec)).get("domain_classifier")
+
+
+def test_a_classifier_is_asked_only_where_the_spec_says_so(
+    scored: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told_apart(scored, None) is None
+    still = told_apart(scored, 0.7)
+    assert still is not None
+    assert not still.alarm
+    assert still.value == pytest.approx(0.5, abs=0.1)
+    monkeypatch.setattr("mlops_tasks.monitoring.multivariate._MAX_ROWS", 150)
+    for number in range(LAST - 3, LAST + 1):
+        slow = rows_of(number, slower=45)["traffic"]
+        scored.lake.overwrite_partition("traffic", day(number), slow, token=2**40)
+    moved = told_apart(scored, 0.7)
+    assert moved is not None
+    assert moved.alarm
+    assert moved.text.startswith(
+        "domain_classifier: tells 150 rows of the window from 150 of the training with a ROC AUC of"
+    )
+    assert "alarm above 0.700; mostly by speed" in moved.text
+
+
+def test_a_classifier_with_too_few_rows_says_so(scored: World) -> None:
+    found = told_apart(scored, 0.7, min_rows=10_000)
+    assert found is not None
+    assert (found.value, found.alarm) == (None, False)
+    assert found.text == (
+        f"domain_classifier: {3 * ROWS_PER_DAY} rows, too few to tell; at least 10000 are needed"
+    )
 
 
 @pytest.mark.parametrize("reference", ["trailing", "season"])
@@ -225,6 +283,16 @@ def test_a_monitor_result_is_plain_json(scored: World) -> None:
     for result in (drift(scored), performance(scored)):
         evidence = json.loads(json.dumps(asdict(result), allow_nan=False))
         assert evidence["checks"][0]["name"] == result.checks[0].name
+
+
+def test_the_share_of_predicted_positives_follows_the_threshold(scored: World) -> None:
+    """It is told from profiles, so another threshold needs no new scores."""
+    told = []
+    for threshold in (0.2, 0.5):
+        spec = scored.spec.model_copy(update={"threshold": threshold})
+        told.append(checks(drift(scored, spec))["predicted_class"].text)
+    assert all("predicted_class: shares " in text for text in told)
+    assert told[0] != told[1]
 
 
 # --- performance

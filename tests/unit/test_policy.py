@@ -72,6 +72,20 @@ def test_without_any_evidence_the_answer_is_no(spec: ModelSpec) -> None:
     assert decision.evidence["last_training"] is None
 
 
+def test_labels_that_moved_explain_and_are_no_cause(spec: ModelSpec) -> None:
+    """What they cost shows in the performance, which is a cause."""
+    moved = [{"name": "label", "alarm": True, "text": "label share 21 % → 34 %"}]
+    labels = [entry("labels", n, model_version="3", checks=moved) for n in (9, 10, 11)]
+    assert decide(spec, day(NIGHT), "3", [trained(5), *labels]).cause == "none"
+
+
+@pytest.mark.parametrize(("second", "retrain"), [("predicted_class", False), ("speed", True)])
+def test_scores_and_their_classes_count_once(spec: ModelSpec, second: str, retrain: bool) -> None:
+    checks = [{"name": name, "alarm": True, "text": f"{name} moved"} for name in ("score", second)]
+    moved = [entry("drift", n, model_version="3", checks=checks) for n in (10, 11)]
+    assert decide(spec, day(NIGHT), "3", [trained(5), *moved]).retrain is retrain
+
+
 @pytest.mark.parametrize(("age", "retrain"), [(9, False), (10, True), (11, True)])
 def test_age_is_a_cause_of_its_own(spec: ModelSpec, age: int, retrain: bool) -> None:
     decision = decide(spec, day(NIGHT), "3", [trained(NIGHT - age)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from mlops_airflow.commands.lake import connect
+from mlops_airflow.commands.connections import connect
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake

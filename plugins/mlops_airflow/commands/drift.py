@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mlops_airflow.commands.lake import connect
+from mlops_airflow.commands.connections import connect
 
 __all__ = ["app"]
 

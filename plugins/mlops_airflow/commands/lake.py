@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +9,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from mlops_airflow.stack.credentials import load_credentials
-from mlops_airflow.stack.environment import component_environment
-from mlops_airflow.stack.settings import StackSettings
+from mlops_airflow.commands.connections import connect
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
@@ -21,19 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Look after the tables of the lake.", no_args_is_help=True)
-
-
-@app.callback()
-def connect() -> None:
-    """Use the connections of the environment, else those of the embedded stack."""
-    settings = StackSettings.from_env()
-    if not settings.secrets_file.exists():
-        return  # no embedded stack: the connections come from elsewhere
-    env = component_environment(settings, load_credentials(settings.secrets_file))
-    for name, value in env.items():
-        if name.startswith("AIRFLOW"):
-            os.environ.setdefault(name, value)
-
+app.callback()(connect)
 
 Tables = Annotated[list[str] | None, typer.Argument(help="Tables; all of them by default.")]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -10,13 +10,20 @@ from airflow.sdk.exceptions import AirflowSkipException
 from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
 from mlops_tasks.exceptions import NeverScoredError
-from mlops_tasks.monitoring import measure_drift, measure_performance
+from mlops_tasks.monitoring import (
+    measure_drift,
+    measure_labels,
+    measure_performance,
+    read_outcomes,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow.sdk import Context
 
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.types import MonitorResult
+    from mlops_tasks.types import Check, MonitorResult
 
 __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
 
@@ -24,23 +31,28 @@ __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
 class _MonitorOperator(StepOperator):
     """Record a monitor's checks in the ledger, as evidence for the nightly decision."""
 
-    kind = ""
+    operator_extra_links = (ReportLink(),)
 
     def __init__(self, *, model: ModelSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.model = model
 
-    def _record(self, context: Context, result: MonitorResult) -> dict[str, Any]:
+    def _record(self, context: Context, kind: str, result: MonitorResult) -> dict[str, Any]:
         evidence = asdict(result)
         self.ledger.record(
             model=self.model.name,
-            kind=self.kind,
+            kind=kind,
             key=result.last,
             evidence=evidence,
             dag_run=dag_run_name(context),
         )
+        return evidence
+
+    def _tell(self, what: str, result: MonitorResult, *, more: Iterable[Check] = ()) -> None:
+        """Log the summary, with further checks on the same window."""
         self.link_report(result.report)
-        marks = [f"{'ALARM' if c.alarm else 'ok':<5}  {c.text}" for c in result.checks]
+        checks = (*result.checks, *more)
+        marks = [f"{'ALARM' if c.alarm else 'ok':<5}  {c.text}" for c in checks]
         facts = {
             "window": f"{result.first} to {result.last}, {result.n_rows} rows",
             "model": f"version {result.model_version}",
@@ -49,8 +61,7 @@ class _MonitorOperator(StepOperator):
             "report": getattr(self, "report_url", result.report),
             "next": f"{self.model.name}.decide weighs this with all other evidence",
         }
-        self.report(f"{self.kind} of {self.model.name} {result.last}", facts)
-        return evidence
+        self.report(f"{what} of {self.model.name} {result.last}", facts)
 
 
 class MeasureDriftOperator(_MonitorOperator):
@@ -64,8 +75,6 @@ class MeasureDriftOperator(_MonitorOperator):
         Output of `ScorePartitionOperator`; it names the version to compare with.
     """
 
-    kind = "drift"
-    operator_extra_links = (ReportLink(),)
     template_fields = ("scored",)
 
     def __init__(self, *, model: ModelSpec, scored: Any, **kwargs: Any) -> None:
@@ -77,13 +86,15 @@ class MeasureDriftOperator(_MonitorOperator):
         day, tracking = partition_of(context), self.tracking(context)
         version = tracking.by_version(self.model.name, self.scored["model_version"])
         result = measure_drift(self.model, day, version, lake=self.lake, tracking=tracking)
-        return self._record(context, result)
+        self._tell("drift", result)
+        return self._record(context, "drift", result)
 
 
 class MeasurePerformanceOperator(_MonitorOperator):
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
-    Skipped for a day that was never scored.
+    The labels themselves are compared with those of the training, which tells a world that moved
+    from a model that fails. Skipped for a day that was never scored.
 
     Parameters
     ----------
@@ -91,13 +102,15 @@ class MeasurePerformanceOperator(_MonitorOperator):
         The model.
     """
 
-    kind = "performance"
-
     def execute(self, context: Context) -> dict[str, Any]:
-        """Measure performance and record it."""
-        day, tracking = partition_of(context), self.tracking(context)
+        """Measure performance and labels, and record both."""
+        day, tracking, lake = partition_of(context), self.tracking(context), self.lake
         try:
-            result = measure_performance(self.model, day, lake=self.lake, tracking=tracking)
+            outcomes = read_outcomes(self.model, day, lake=lake)
         except NeverScoredError as error:  # late labels also come for days before the champion
             raise AirflowSkipException(str(error)) from error
-        return self._record(context, result)
+        result = measure_performance(outcomes, tracking=tracking)
+        labels = measure_labels(outcomes, result, lake=lake, tracking=tracking)
+        self._record(context, "labels", labels)
+        self._tell("performance", replace(result, report=labels.report), more=labels.checks)
+        return self._record(context, "performance", result)

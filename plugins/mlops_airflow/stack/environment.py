@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_airflow.stack.processor import numeric_environment
 from mlops_airflow.stack.settings import LOOPBACK, StackSettings
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def component_environment(
     env |= _airflow(settings) | _secrets(settings, credentials) | _mlflow(settings, credentials)
     env |= _quiet()
     if settings.profile == "fast":
-        env |= _fast(settings) | {k: outer.get(k, v) for k, v in _threads().items()}
+        numeric = _threads() | numeric_environment()
+        env |= _fast(settings) | {name: outer.get(name, value) for name, value in numeric.items()}
     return env | _connections(settings, outer) | dict(settings.extra_env)
 
 

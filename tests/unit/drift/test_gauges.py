@@ -4,82 +4,115 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift.gauges import (
-    LevelGauge,
-    Readings,
-    SplitGauge,
-    gauges_of,
-    sparse_moments,
-)
-from mlops_tasks.drift.movement import Movement, movement_of, noise_quantile
-from tests.unit.drift.samples import column, profile, texts
+from mlops_tasks.drift.gauges import LevelGauge, Readings, SplitGauge, sparse_moments
+from mlops_tasks.drift.movement import movement_of, noise_quantile
+from mlops_tasks.drift.scales import scales_of
+from tests.unit.drift.samples import profile
 
 
-def aspects(of: object) -> list[str]:
-    return [gauge.aspect for gauge in gauges_of(of)]  # type: ignore[arg-type]
+class Dial:
+    """The gauge of one aspect of a column x, with its zero set on some values."""
+
+    def __init__(self, aspect: str, values: object) -> None:
+        (self.scale,) = [one for one in scales_of(profile(x=values)) if aspect in one.gauges]
+        self.aspect, self.gauge = aspect, self.scale.gauges[aspect]  # type: ignore[index]
+
+    def read(self, *values: object) -> Readings:
+        """Read one column, or several as so many profiles."""
+        return self.scale.read([profile(x=one) for one in values])[self.aspect]  # type: ignore[index]
+
+    def squared(self, old: object, new: object) -> float:
+        return float(self.gauge.squared_effect(self.read(old), self.read(new))[0, 0])
+
+
+def texts(values: object) -> pa.Array:
+    return pa.array(list(values), pa.string())  # type: ignore[call-overload]
+
+
+def aspects(values: object) -> list[str]:
+    scales = scales_of(profile(x=values))
+    return [aspect for scale in scales for aspect, names in scale.names.items() if names]
 
 
 def test_each_kind_of_column_has_its_aspects() -> None:
-    assert aspects(column([1.0, 2.0])) == ["missing", "shape", "level"]
+    assert aspects([1.0, 2.0]) == ["missing", "shape", "level"]
     assert aspects(texts("aab")) == ["missing", "shares", "unseen"]
-    assert aspects(column(pa.array([0, 1], pa.timestamp("us")))) == ["missing"]
-    assert aspects(column(pa.array([None], pa.float64()))) == ["missing"]
+    assert aspects(pa.array([0, 1], pa.timestamp("us"))) == ["missing"]
+    assert aspects(pa.array([None], pa.float64())) == ["missing"]
     assert aspects(texts(f"{i}" for i in range(5000))) == ["missing", "shares"]
 
 
 def test_a_gauge_reads_zero_from_its_own_reference() -> None:
     random = np.random.default_rng(0)
-    for values in (random.normal(size=700), random.integers(0, 2, 500), np.full(40, 3.0)):
-        reference = column(values)
-        for gauge in gauges_of(reference):
-            own = gauge.read(reference)
-            assert gauge.squared_effect(own, own) == 0.0
     letters = texts("aaabbc")
-    for gauge in gauges_of(letters):
-        assert gauge.squared_effect(gauge.read(letters), gauge.read(letters)) == 0.0
+    for values in (random.normal(size=700), random.integers(0, 2, 500), np.full(40, 3.0), letters):
+        for aspect in aspects(values):
+            assert Dial(aspect, values).squared(values, values) == 0.0
 
 
 def test_shares_of_two_categories_give_cohens_h() -> None:
     n = 40_000
     old, new = (texts(["a"] * int(n * s) + ["b"] * int(n * (1 - s))) for s in (0.5, 0.6))
-    gauge = gauges_of(old)[1]
-    effect = float(np.sqrt(gauge.squared_effect(gauge.read(old), gauge.read(new))))
     h = 2 * np.arcsin(np.sqrt(0.6)) - 2 * np.arcsin(np.sqrt(0.5))
     # A third cut, all other categories, has not moved and weighs a sixth.
-    assert effect == pytest.approx(h * np.sqrt(5 / 6), rel=1e-3)
+    assert Dial("shares", old).squared(old, new) == pytest.approx(h**2 * 5 / 6, rel=2e-3)
 
 
 def test_the_level_is_cohens_d_with_the_larger_deviation() -> None:
-    gauge = LevelGauge()
-    old, new = (gauge.read(column(side)) for side in ([-1.0, 1.0], [1.0, 5.0]))
-    assert gauge.squared_effect(old, new) == pytest.approx(3.0**2 / 4)
-    constant = [gauge.read(column([x, x])) for x in (1.0, 2.0)]
-    assert gauge.squared_effect(constant[0], constant[1]) > 1e20
-    assert gauge.squared_effect(constant[0], constant[0]) == 0.0
+    dial = Dial("level", [-1.0, 1.0])
+    assert dial.squared([-1.0, 1.0], [1.0, 5.0]) == pytest.approx(3.0**2 / 4)
+    assert dial.squared([1.0, 1.0], [2.0, 2.0]) > 1e20
+    assert dial.squared([1.0, 1.0], [1.0, 1.0]) == 0.0
 
 
 def test_values_outside_the_reference_are_seen() -> None:
-    flags = column(np.repeat([0.0, 1.0], 500))
-    gauge = gauges_of(flags)[1]
-    inside = gauge.read(column(np.repeat([0.0, 1.0], [450, 550])))
-    below = gauge.read(column(np.repeat([-9.0, 0.0, 1.0], [450, 50, 500])))
-    above = gauge.read(column(np.repeat([0.0, 1.0, 9.0], [500, 50, 450])))
-    own = gauge.read(flags)
-    small = gauge.squared_effect(own, inside)
-    assert gauge.squared_effect(own, below) > 2 * small
-    assert gauge.squared_effect(own, above) > 2 * small
+    flags = np.repeat([0.0, 1.0], 500)
+    dial = Dial("shape", flags)
+    small = dial.squared(flags, np.repeat([0.0, 1.0], [450, 550]))
+    assert dial.squared(flags, np.repeat([-9.0, 0.0, 1.0], [450, 50, 500])) > 2 * small
+    assert dial.squared(flags, np.repeat([0.0, 1.0, 9.0], [500, 50, 450])) > 2 * small
 
 
 def test_a_union_reads_what_its_parts_read_together() -> None:
     random = np.random.default_rng(1)
     sides = [random.normal(size=n) for n in (300, 500, 40)]
-    parts, whole = [column(side) for side in sides], column(np.concatenate(sides))
-    for gauge in gauges_of(whole):
-        pooled = gauge.pooled(Readings.stacked([gauge.read(part) for part in parts]))
-        own = gauge.read(whole)
-        assert pooled.n == own.n
-        assert pooled.values == pytest.approx(own.values, abs=2e-3)
-        assert pooled.spread == pytest.approx(own.spread, rel=1e-9, abs=1e-6)
+    whole = np.concatenate(sides)
+    for aspect in aspects(whole):
+        dial = Dial(aspect, whole)
+        pooled, own = dial.gauge.pooled(dial.read(*sides)), dial.read(whole)
+        assert pooled.n == own.n[0]
+        assert pooled.values == pytest.approx(own.values[0], abs=2e-3)
+        assert pooled.spread == pytest.approx(own.spread[0], rel=1e-9, abs=1e-6)
+
+
+def test_columns_and_profiles_side_by_side_read_as_one_by_one() -> None:
+    random = np.random.default_rng(8)
+    tables = [
+        {
+            "x": random.normal(size=n),
+            "flag": random.integers(0, 2, n).astype(float),
+            "letter": texts(random.choice(list("abcdefg")[: 3 + n % 5], n)),
+            "word": texts(f"{i}" for i in random.integers(0, 90, n)),
+        }
+        for n in (400, 201, 77)
+    ]
+    lacking = [{"word": tables[1]["word"], "x": tables[1]["x"]}, {"flag": tables[2]["flag"]}]
+    scales = scales_of(profile(**tables[0]))
+    together = [scale.read([profile(**one) for one in (*tables, *lacking)]) for scale in scales]
+    for scale, read in zip(scales, together, strict=True):
+        for aspect, names in scale.names.items():
+            for i, name in enumerate(names):
+                dial, found = Dial(aspect, tables[0][name]), read[aspect]
+                for d, table in enumerate((*tables, *lacking)):
+                    if name not in table:
+                        assert found.n[d, i] == 0
+                        continue
+                    alone = dial.read(table[name])
+                    n_cuts = alone.values.shape[2]
+                    assert found.n[d, i] == alone.n[0, 0]
+                    assert found.spread[d, i] == alone.spread[0, 0]
+                    assert found.values[d, i, :n_cuts] == pytest.approx(alone.values[0, 0])
+                    assert not found.values[d, i, n_cuts:].any()
 
 
 def test_moments_of_few_rows_are_those_of_poisson() -> None:
@@ -87,20 +120,20 @@ def test_moments_of_few_rows_are_those_of_poisson() -> None:
     for rows in (0.05, 1.0, 6.0, 150.0):
         drawn = random.poisson(rows, 400_000)
         squared = 4 * (np.sqrt(drawn + 0.375) - np.sqrt(rows + 0.375)) ** 2
-        mean, half_variance, _ = sparse_moments(np.array(rows))
+        mean, half_variance = sparse_moments(np.array(rows), 2)
         assert mean == pytest.approx(squared.mean(), rel=0.03, abs=0.002)
         assert half_variance == pytest.approx(squared.var() / 2, rel=0.06, abs=0.002)
-    assert sparse_moments(np.array([1e6])) == pytest.approx(1, abs=0.02)
+    assert np.array(sparse_moments(np.array([1e6]), 3)) == pytest.approx(1, abs=0.02)
 
 
 def test_quantiles_of_a_weighted_sum_are_close() -> None:
     weights = 1 / (np.arange(1, 400) * np.arange(2, 401))  # Anderson and Darling's limit
-    curvature = float(np.sum(weights**2)), float(np.sum(weights**3))
+    curvature = np.sum(weights**2), np.sum(weights**3)
     # Their table: 2.492 at 5 %, 3.857 at 1 %; 5.967 at 0.1 % (Marsaglia and Marsaglia 2004).
     for level, exact in ((0.05, 2.492), (0.01, 3.857), (0.001, 5.967)):
-        assert noise_quantile(curvature, level, 0.0, 0) == pytest.approx(exact, rel=0.02)
-    alone, moving = (noise_quantile(curvature, 0.001, share, 30) for share in (0.0, 0.5))
-    assert moving > alone
+        alone, moving = noise_quantile(curvature, level, np.array([0.0, 0.5]), np.array([0, 30]))
+        assert alone == pytest.approx(exact, rel=0.02)
+        assert moving > alone
 
 
 @pytest.mark.parametrize(
@@ -119,15 +152,14 @@ def test_sampling_exceeds_its_quantile_as_often_as_it_says(cells: list[float], n
         for k in (m, n)
     ]
     cuts = len(shares) - 1
-    gauge = SplitGauge(
-        "shape", np.ones(cuts) / cuts, np.cumsum(shares)[:-1], np.arange(float(cuts))
-    )
+    gauge = SplitGauge(np.ones(cuts) / cuts, np.cumsum(shares)[:-1], is_ordered=True)
+    curvature, still, none = gauge.curvature(np.array(n)), np.array(0.0), np.array(0)
     effect, noise = gauge.squared_effect(*sides), gauge.noise(*sides)
     assert effect.mean() == pytest.approx(noise.mean(), rel=0.05)
     for level in (0.01, 0.001):
-        over = np.mean(effect > noise * noise_quantile(gauge.curvature(n), level, 0.0, 0))
+        over = np.mean(effect > noise * noise_quantile(curvature, level, still, none))
         assert over < 1.6 * level + 3 * np.sqrt(level / draws)
-    over = np.mean(effect > noise * noise_quantile(gauge.curvature(n), 0.01, 0.0, 0))
+    over = np.mean(effect > noise * noise_quantile(curvature, 0.01, still, none))
     assert over > 0.003, "so wide a quantile has no power"
 
 
@@ -145,7 +177,8 @@ def test_the_movement_of_days_is_found_and_only_then() -> None:
     assert moving.excess == pytest.approx(0.25, rel=0.5)
     assert moving.largest > 3
     assert moving.expected(0.002, 1.0) == pytest.approx(0.002 + moving.excess * (1 + 1 / 60))
-    assert movement_of(gauge, readings(0.5, 4)) == Movement()
+    few = movement_of(gauge, readings(0.5, 4))
+    assert (few.excess, few.n_days, few.largest) == (0.0, 0, 0.0)
 
 
 def test_days_with_an_effect_of_their_own_keep_the_level() -> None:
@@ -162,30 +195,42 @@ def test_days_with_an_effect_of_their_own_keep_the_level() -> None:
         movement, whole = movement_of(gauge, days), gauge.pooled(days)
         sampling = gauge.noise(whole, new)
         expected = movement.expected(sampling, 1.0)
-        quantile = noise_quantile((1.0, 1.0), 0.001, float(1 - sampling[0] / expected[0]), 30)
+        quantile = noise_quantile(
+            gauge.curvature(new.n), 0.001, 1 - sampling / expected, np.array(30)
+        )
         over += int(np.sum(gauge.squared_effect(whole, new) > expected * quantile))
         draws += 50
     assert over / draws < 0.003
 
 
 def test_constants_that_change_from_day_to_day_move_by_themselves() -> None:
-    days = [LevelGauge().read(column([float(i)] * 50)) for i in range(6)]
-    movement = movement_of(LevelGauge(), Readings.stacked(days))
-    assert 0.5 < movement.excess < 2
+    days = Dial("level", [0.0]).read(*([float(i)] * 50 for i in range(6)))
+    assert 0.5 < movement_of(LevelGauge(), days).excess[0] < 2
 
 
 def test_numbers_too_large_to_square_tell_nothing() -> None:
-    days = [LevelGauge().read(column([i * 1e200, -1e200])) for i in range(6)]
-    movement = movement_of(LevelGauge(), Readings.stacked(days))
-    assert (movement.excess, movement.largest) == (0.0, 0.0)
+    days = Dial("level", [0.0]).read(*([i * 1e200, -1e200] * 20 for i in range(6)))
+    movement = movement_of(LevelGauge(), days)
+    assert (movement.n_days, movement.excess, movement.largest) == (6, 0.0, 0.0)
+
+
+def test_days_of_few_rows_are_left_out_column_by_column() -> None:
+    n = np.full((7, 2), 500.0)
+    n[:2, 0], n[:3, 1] = 29, 0
+    means = np.random.default_rng(9).normal(size=(7, 2, 1))
+    movement = movement_of(LevelGauge(), Readings(means, n, np.ones((7, 2))))
+    alone = movement_of(LevelGauge(), Readings(means[2:, :1], n[2:, :1], np.ones((5, 1))))
+    assert movement.n_days.tolist() == [5, 0]
+    assert movement.excess.tolist() == [pytest.approx(alone.excess[0]), 0.0]
+    assert movement.largest.tolist() == [pytest.approx(alone.largest[0]), 0.0]
 
 
 def test_cuts_that_never_vary_have_one_direction() -> None:
-    gauge = SplitGauge("shape", np.ones(1), np.ones(1), np.zeros(1))
-    assert gauge.curvature(500.0) == (1.0, 1.0)
+    gauge = SplitGauge(np.ones(1), np.ones(1))
+    assert gauge.curvature(np.array(500.0)) == (1.0, 1.0)
 
 
 def test_gauges_of_a_profile_without_rows() -> None:
-    empty = profile(x=pa.array([], pa.float64())).columns["x"]
-    (missing,) = gauges_of(empty)
-    assert missing.read(empty).n == 0
+    assert aspects(pa.array([], pa.float64())) == ["missing"]
+    assert Dial("missing", pa.array([], pa.float64())).read(pa.array([], pa.float64())).n == 0
+    assert aspects(texts([])) == ["missing"]

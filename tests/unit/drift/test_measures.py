@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,11 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 from mlops_tasks.drift import measures
 from mlops_tasks.drift.cells import cell_counts
+from mlops_tasks.drift.pairs import CategoryPair, NumberPairs
 from mlops_tasks.exceptions import SchemaMismatchError
-from tests.unit.drift.samples import column, texts
+from tests.unit.drift.samples import column, profile, texts
 
+Numbers = list[float]
 NUMBERS = st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=200)
 
 
@@ -31,6 +34,40 @@ def test_small_samples_agree_with_scipy_exactly(old: list[float], new: list[floa
         assert found == pytest.approx(moved / spread, rel=1e-9, abs=1e-12)
     else:
         assert found == (math.inf if moved else 0.0)
+
+
+def of_numbers(old: object, new: object) -> dict[str, float | None]:
+    sides = (profile(x=pa.array(side, pa.float64())) for side in (old, new))
+    return measures.measure_numbers(NumberPairs(*sides, ["x"]))["x"]
+
+
+def of_texts(old: Iterable[str | None], new: Iterable[str | None]) -> dict[str, float | None]:
+    return measures.measure_categories(CategoryPair(texts(old), texts(new)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=4))
+def test_all_columns_at_once_measure_as_one_by_one(columns: list[tuple[Numbers, Numbers]]) -> None:
+    sides = [{f"x{i}": pa.array(pair[side]) for i, pair in enumerate(columns)} for side in range(2)]
+    rows = max(len(values) for side in sides for values in side.values())
+    old, new = (
+        profile(**{k: pa.concat_arrays([v, pa.nulls(rows - len(v), v.type)]) for k, v in s.items()})
+        for s in sides
+    )
+    found = measures.measure_numbers(NumberPairs(old, new, list(old.columns)))
+    for name, told in found.items():
+        p, q = old.columns[name], new.columns[name]
+        for measure, value in told.items():
+            alone = getattr(measures, measure)(p, q)
+            assert value == (pytest.approx(alone, abs=1e-9) if math.isfinite(alone) else None)
+
+
+def test_times_measure_as_their_microseconds() -> None:
+    random = np.random.default_rng(4)
+    old, new = (random.integers(0, 10**15, n) for n in (900, 400))
+    times = (profile(x=pa.array(side, pa.timestamp("us"))) for side in (old, new))
+    found = measures.measure_numbers(NumberPairs(*times, ["x"]))["x"]
+    assert found == of_numbers(old.astype(float), new.astype(float))
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.05, 0.5])
@@ -113,7 +150,9 @@ def test_nothing_to_compare_is_nan_and_none() -> None:
     none = column(pa.array([], pa.float64()))
     assert math.isnan(measures.missing_share_change(none, full))
     assert math.isnan(measures.new_category_share(texts("ab"), texts([None])))
-    assert set(measures.measure_column(empty, full).values()) == {None, -1.0}
+    assert set(of_numbers([None, None], [1.0, 2.0]).values()) == {None, -1.0}
+    assert of_texts([None, "a"], [None])["population_stability_index"] is None
+    assert of_texts([None, "a"], [None])["missing_share_change"] == 0.5
 
 
 def test_an_unknown_past_has_no_new_categories() -> None:
@@ -131,16 +170,16 @@ def test_bins_that_no_row_is_in() -> None:
 
 
 def test_each_kind_has_its_measures_as_plain_numbers() -> None:
-    numbers = measures.measure_column(column([1.0, 1.0]), column([2.0, 2.0]))
+    numbers = of_numbers([1.0, 1.0], [2.0, 2.0])
     assert numbers["wasserstein_distance"] is None  # infinite: no spread to scale by
     assert numbers["kolmogorov_smirnov_statistic"] == 1.0
-    categories = measures.measure_column(texts("aab"), texts("ccc"))
+    categories = of_texts("aab", "ccc")
     assert categories["jensen_shannon_distance"] == 1.0
     assert categories["new_category_share"] == 1.0
 
 
 def test_categories_are_not_compared_with_numbers() -> None:
     with pytest.raises(SchemaMismatchError, match="reference profile is category"):
-        measures.measure_column(texts("ab"), column([1.0]))
+        measures.population_stability_index(texts("ab"), column([1.0]))
     with pytest.raises(SchemaMismatchError):
         cell_counts(column([1.0]), texts("ab"))

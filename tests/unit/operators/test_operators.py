@@ -298,7 +298,15 @@ def test_a_day_is_scored_and_compared(stack: Stack, log: Log) -> None:
     (entry,) = world.ledger.entries(kind="performance")
     assert entry.evidence == measured
     assert measured["coverage"] == 1.0
-    assert "100.0% of the last day" in log.take()
+    (entry,) = world.ledger.entries(kind="labels")
+    assert (entry.key, [check["name"] for check in entry.evidence["checks"]]) == (
+        day(17),
+        ["label"],
+    )
+    text = log.take()
+    assert "100.0% of the last day" in text
+    assert "ok     label share " in text
+    assert "/mlops/reports/late_orders__labels/" in monitor.report_url
 
 
 def test_before_the_first_champion_nothing_is_scored(empty_stack: Any, spec: ModelSpec) -> None:
@@ -312,6 +320,7 @@ def test_a_day_that_was_never_scored_is_not_measured(stack: Stack) -> None:
     with pytest.raises(AirflowSkipException, match="was never scored"):
         run(MeasurePerformanceOperator(task_id="monitor", model=world.spec), day(3))
     assert world.ledger.entries(kind="performance") == []
+    assert world.ledger.entries(kind="labels") == []
 
 
 # --- decide

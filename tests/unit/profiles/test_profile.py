@@ -176,3 +176,10 @@ def test_profiles_are_read_only() -> None:
     counts: Any = found.columns["x"]
     with pytest.raises(TypeError):
         counts.counts["a"] = 2
+
+
+def test_some_columns_are_those_columns() -> None:
+    whole = profile(pa.table({"x": [1.0, 2.0], "y": [3.0, 4.0], "kind": ["a", "b"]}))
+    some = whole.only(["kind", "x", "nowhere"])
+    assert list(some.columns) == ["kind", "x"]
+    assert (some.n_rows, some.columns["x"].mean, some.correlations.names) == (2, 1.5, ())

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlops_airflow.stack.settings import StackSettings
 
 SPEED = {
+    "ARROW_DEFAULT_MEMORY_POOL",
     "AIRFLOW__CORE__PARALLELISM",
     "AIRFLOW__CORE__MP_FORKSERVER_PRELOAD",
     "AIRFLOW__SCHEDULER__MP_START_METHOD",
@@ -142,12 +143,12 @@ def test_extra_variables_win(settings: StackSettings, credentials: Credentials) 
     assert extra.items() <= env.items()
 
 
-def test_a_chosen_number_of_threads_is_kept(
+def test_chosen_threads_and_memory_are_kept(
     settings: StackSettings, credentials: Credentials
 ) -> None:
-    env = component_environment(settings, credentials, {"OMP_NUM_THREADS": "13"})
+    chosen = {"OMP_NUM_THREADS": "13", "ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}
 
-    assert env["OMP_NUM_THREADS"] == "13"
+    assert chosen.items() <= component_environment(settings, credentials, chosen).items()
 
 
 def test_commands_come_from_this_environment(

@@ -1,0 +1,104 @@
+"""All features at once: what moves between them shows in no single one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tasks.drift.domain import domain_classifier_auc
+from mlops_tasks.features import feature_batches
+from mlops_tasks.tracking import PIN_FILE
+from mlops_tasks.types import Check, TrainingPin
+from mlops_tasks.windows import pinned_inputs, published_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    import pyarrow.dataset as ds
+
+    from mlops_tasks.drift.domain import DomainResult
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.tracking import RegisteredVersion, Tracking
+
+__all__ = ["compare_with_training"]
+
+_NAME = "domain_classifier"
+_MAX_ROWS, _N_NAMED = 5000, 3
+
+
+def compare_with_training(
+    spec: ModelSpec,
+    window: tuple[str, str],
+    champion: RegisteredVersion,
+    *,
+    limit: float,
+    lake: Lake,
+    tracking: Tracking,
+) -> Check:
+    """Ask a classifier to tell the rows of a window from those that the champion has learnt.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    window : tuple of str
+        First and last day, both inclusive, as published now.
+    champion : RegisteredVersion
+        The days it was trained on are the reference, at the versions that its pin names.
+    limit : float
+        Alarm above this ROC AUC, in (0.5, 1).
+    lake, tracking : Lake, Tracking
+        Where the rows and the pin are.
+
+    Returns
+    -------
+    Check
+        Named ``domain_classifier``; its value is the ROC AUC in [0, 1], 0.5 is chance. No value
+        where either side has fewer rows than ``drift.min_rows``.
+
+    Notes
+    -----
+    Reads rows: both sides stream through ``features.sql``, and 5,000 of each are kept, drawn evenly
+    and with the seed of the model. See `domain_classifier_auc` for the method. The limit is one of
+    effect size; the stated level of false alarms does not cover it.
+    """
+    pin = TrainingPin.from_json(tracking.read_json(champion.run_id, PIN_FILE))
+    needed = spec.drift.min_rows
+    reference, current = (
+        _sample(spec, inputs)
+        for inputs in (
+            pinned_inputs(spec, pin.inputs, pin.train, lake=lake),
+            published_inputs(spec, lake, first=window[0], last=window[1]),
+        )
+    )
+    if (n := min(len(reference), len(current))) < needed:
+        text = f"{_NAME}: {n} rows, too few to tell; at least {needed} are needed"
+        return Check(_NAME, None, limit, False, text)
+    found = domain_classifier_auc(reference, current, random_state=spec.random_state)
+    return Check(_NAME, round(found.auc, 4), limit, found.auc > limit, _text(found, limit))
+
+
+def _sample(spec: ModelSpec, inputs: Mapping[str, ds.Dataset]) -> pd.DataFrame:
+    """Draw rows evenly from a stream: those with the smallest of random numbers."""
+    import numpy as np
+    import pandas as pd
+
+    random, kept = np.random.default_rng(spec.random_state), []
+    for batch in feature_batches(spec, inputs):
+        rows = batch.select(list(spec.features)).to_pandas()
+        kept.append(rows.set_index(pd.Index(random.random(len(rows)))))
+        if sum(map(len, kept)) > 2 * _MAX_ROWS:
+            kept = [pd.concat(kept).sort_index()[:_MAX_ROWS]]
+    drawn: pd.DataFrame = pd.concat(kept).sort_index()[:_MAX_ROWS]
+    return drawn
+
+
+def _text(found: DomainResult, limit: float) -> str:
+    strongest = list(found.importance.items())[:_N_NAMED]
+    by = ", ".join(f"{name} {share:.0%}" for name, share in strongest)
+    return (
+        f"{_NAME}: tells {found.n_current} rows of the window from {found.n_reference} of the "
+        f"training with a ROC AUC of {found.auc:.3f} (0.5 is chance, ± "
+        f"{1.96 * found.standard_error:.3f}), alarm above {limit:.3f}; mostly by {by}"
+    )

@@ -1,0 +1,108 @@
+"""What became of the predictions of a window: read once, for every check that needs labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops_tasks.exceptions import NeverScoredError
+from mlops_tasks.features import build_targets, join_targets
+from mlops_tasks.windows import shift_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pyarrow as pa
+
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.spec import ModelSpec
+
+__all__ = ["Outcomes", "read_outcomes"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcomes:
+    """Predictions of one version with the labels that are known by now.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+        The model.
+    first, last : str
+        First and last day of the window, both inclusive.
+    version : str
+        The version that scored the last day; rows scored by others are left out.
+    days : dict of str to Table
+        By day that this version scored: ``score`` and ``y`` of the rows whose label is known.
+    coverage : dict of str to float
+        By the same days, share of the predictions whose label is known.
+    """
+
+    spec: ModelSpec
+    first: str
+    last: str
+    version: str
+    days: dict[str, pa.Table]
+    coverage: dict[str, float]
+
+    def rows(self, days: Iterable[str] | None = None) -> pa.Table:
+        """Return the rows of some days, at least one; of all by default."""
+        import pyarrow as pa
+
+        return pa.concat_tables([self.days[day] for day in (days or self.days)])
+
+
+def read_outcomes(spec: ModelSpec, partition: str, *, lake: Lake) -> Outcomes:
+    """Read the predictions of the trailing window with their labels.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model; ``performance.window_days`` says how long the window is.
+    partition : str
+        Last day of the window, predicted and labelled.
+    lake : Lake
+        Where the data are.
+
+    Returns
+    -------
+    Outcomes
+        By day.
+
+    Raises
+    ------
+    NeverScoredError
+        If the last day has no predictions.
+    """
+    first = shift_day(partition, 1 - spec.performance.window_days)
+    scored = _predictions(spec, lake, first, partition)
+    if not (newest := scored.get(partition)):
+        raise NeverScoredError(
+            f"model {spec.name!r}: {partition} was never scored, there is nothing to measure; run "
+            f"{spec.name}.score for it if it should have been"
+        )
+    version = str(newest.column("model_version")[0].as_py())
+    labels = lake.read(spec.label.dataset.name, first=first, last=partition)
+    targets = build_targets(spec, labels)
+    days, coverage = {}, {}
+    for day, rows in scored.items():
+        if ours := _of_version(rows, version):
+            days[day] = join_targets(spec, ours, targets)
+            coverage[day] = round(days[day].num_rows / ours.num_rows, 4)
+    return Outcomes(spec, first, partition, version, days, coverage)
+
+
+def _predictions(spec: ModelSpec, lake: Lake, first: str, last: str) -> dict[str, pa.Table]:
+    table = spec.predictions_table
+    if not lake.exists(table):
+        return {}
+    return {
+        commit.partition: lake.read(table, first=commit.partition, last=commit.partition)
+        for commit in lake.commits(table, first=first, last=last)
+    }
+
+
+def _of_version(rows: pa.Table, version: str) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return rows.filter(pc.equal(rows.column("model_version"), version))

@@ -1,0 +1,68 @@
+"""The arrays of many profiles on top of each other, column by column."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from mlops_tasks.profiles.arrays import CategoryArrays, NumberArrays
+
+    Integers = npt.NDArray[np.int64]
+
+__all__ = ["matching", "places", "stacked"]
+
+
+@lru_cache(maxsize=256)
+def matching(own: tuple[str, ...], names: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """Return where the names that both have are in each, in the order of `names`."""
+    at = {name: i for i, name in enumerate(own)}
+    both = [i for i, name in enumerate(names) if name in at]
+    return [at[names[i]] for i in both], both
+
+
+def stacked(
+    parts: Sequence[NumberArrays | CategoryArrays], names: tuple[str, ...], field: str
+) -> npt.NDArray[Any]:
+    """Put one table of each part on top of each other.
+
+    Parameters
+    ----------
+    parts : sequence of NumberArrays or CategoryArrays
+        At least one.
+    names : tuple of str
+        Columns wanted.
+    field : str
+        The table, such as ``"counts"``.
+
+    Returns
+    -------
+    array of shape (n_parts, n_names, ...)
+        Zeros where a part lacks a column.
+    """
+    import numpy as np
+
+    tables = [getattr(part, field) for part in parts]
+    found = np.zeros((len(parts), len(names), *tables[0].shape[1:]), tables[0].dtype)
+    for d, (part, table) in enumerate(zip(parts, tables, strict=True)):
+        source, target = matching(part.names, names)
+        found[d, target] = table[source]
+    return found
+
+
+def places(
+    parts: Sequence[NumberArrays | CategoryArrays], names: tuple[str, ...]
+) -> tuple[Integers, Integers]:
+    """Return where the points or values of each column begin in each part, and how many it has."""
+    import numpy as np
+
+    begins = np.zeros((len(parts), len(names)), np.int64)
+    for row, part in zip(begins, parts, strict=True):
+        source, target = matching(part.names, names)
+        row[target] = (np.cumsum(part.sizes) - part.sizes)[source]
+    return begins, stacked(parts, names, "sizes")
