@@ -277,7 +277,7 @@ class DriftSpec(_Spec):
     reference_days: int = Field(default=28, ge=5, le=366)
     level: float = Field(default=0.01, gt=0, le=0.5)
     min_effect: float = Field(default=0.1, ge=0, le=2)
-    min_rows: int = Field(default=500, ge=50)
+    min_rows: int = Field(default=500, ge=30)
     max_domain_auc: float | None = Field(default=None, gt=0.5, lt=1)
 
     @property

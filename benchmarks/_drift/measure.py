@@ -16,6 +16,7 @@ from benchmarks._drift.data import daily_table, write_samples
 from benchmarks._shared.figures import Samples
 from benchmarks._shared.machine import ROOT, load_average
 from benchmarks._shared.peers import environment_of
+from mlops_airflow.stack.processor import numeric_environment
 from mlops_tasks.lake import Lake
 from mlops_tasks.profile_store import ProfileStore
 from mlops_tasks.profiles import Profile
@@ -152,7 +153,7 @@ def _take(
     if name in measured.failures:
         return
     outer = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    env = outer if name in pythons else outer | {"PYTHONPATH": str(ROOT)}
+    env = outer if name in pythons else outer | numeric_environment() | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [str(pythons.get(name, sys.executable)), str(_SCRIPT), name, first, second],
         check=False,

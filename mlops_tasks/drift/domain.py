@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["DomainResult", "domain_classifier_auc"]
+__all__ = ["MIN_ROWS", "DomainResult", "domain_classifier_auc"]
 
 _N_TREES = 100
-_MIN_ROWS = 50
+#: Of each side: fewer teach a classifier nothing.
+MIN_ROWS = 50
 _MAX_CATEGORIES = 200
 
 
@@ -128,10 +129,10 @@ def _check(reference: Any, current: Any) -> None:
             f"reference and current rows differ in their columns or their order: {odd}; select the "
             "same columns of both"
         )
-    if min(len(reference), len(current)) < _MIN_ROWS:
+    if min(len(reference), len(current)) < MIN_ROWS:
         raise EmptyPartitionError(
             f"{len(reference)} reference and {len(current)} current rows: a classifier needs at "
-            f"least {_MIN_ROWS} of each; take a longer window"
+            f"least {MIN_ROWS} of each; take a longer window"
         )
 
 

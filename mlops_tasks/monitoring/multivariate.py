@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.drift.domain import domain_classifier_auc
+from mlops_tasks.drift.domain import MIN_ROWS, domain_classifier_auc
 from mlops_tasks.features import feature_batches
 from mlops_tasks.tracking import PIN_FILE
 from mlops_tasks.types import Check, TrainingPin
@@ -55,7 +55,7 @@ def compare_with_training(
     -------
     Check
         Named ``domain_classifier``; its value is the ROC AUC in [0, 1], 0.5 is chance. No value
-        where either side has fewer rows than ``drift.min_rows``.
+        where either side has fewer rows than ``drift.min_rows``, or than 50.
 
     Notes
     -----
@@ -64,7 +64,7 @@ def compare_with_training(
     effect size; the stated level of false alarms does not cover it.
     """
     pin = TrainingPin.from_json(tracking.read_json(champion.run_id, PIN_FILE))
-    needed = spec.drift.min_rows
+    needed = max(spec.drift.min_rows, MIN_ROWS)
     reference, current = (
         _sample(spec, inputs)
         for inputs in (
