@@ -188,9 +188,12 @@ class _Categories:
         exists = np.arange(shares.values.shape[2]) < self._n_cuts[:, None]
         weights = np.where(exists, shares.values[0] / 2 + 0.5 / self._n_cuts[:, None], 0.0)
         # Good (1953): as many rows are new as there are rows of categories that were seen once.
-        once = np.array([np.sum(rows == 1) for rows in self._rows])
-        new = ((once + 0.5) / (shares.n[0] + 1))[self._exact, None]
-        self.reference["unseen"] = replace(self.reference["unseen"], values=new[None])
+        once = np.array([np.sum(rows == 1) for rows in self._rows])[self._exact]
+        n = shares.n[0, self._exact]
+        self.reference["unseen"] = replace(
+            self.reference["unseen"], values=(once / np.maximum(n, 1))[None, :, None]
+        )
+        new = ((once + 0.5) / (n + 1))[:, None]  # half a row, after Jeffreys, to vary at all
         self.gauges: dict[Aspect, Gauge] = {
             "shares": SplitGauge(weights, shares.values[0]),
             "unseen": SplitGauge(np.ones_like(new), new),
