@@ -41,6 +41,9 @@ class Plan:
         Sizes of the drift, in standard deviations.
     n_references, n_still, n_drifted : int
         References; for each, days without drift and days with each drift.
+    n_shared : int
+        So many references, the first ones, are judged by the peers too, and only they have days
+        with drift: peers take seconds for a large day.
     n_days : int
         Days of a reference.
     seed : int
@@ -52,8 +55,9 @@ class Plan:
     n_references: int
     n_still: int
     n_drifted: int
+    n_shared: int
     n_days: int = 28
-    seed: int = 2013
+    seed: int = 47
 
     @property
     def variants(self) -> list[tuple[str, float]]:
@@ -173,7 +177,7 @@ class Scores:
     same_day : array of shape (n_draws,)
         Which row of `still` each row of `drifted` belongs to.
     fingerprint : str
-        Digest of all rows drawn.
+        Digest of the rows drawn for the shared references.
     """
 
     still: Floats
@@ -207,8 +211,8 @@ class Method:
         raise NotImplementedError
 
 
-def score_all(month: Month, plan: Plan, method: Method) -> Scores:
-    """Let a method judge every draw of a plan.
+def score_all(month: Month, plan: Plan, method: Method, *, is_peer: bool) -> Scores:
+    """Let a method judge the draws of a plan.
 
     Parameters
     ----------
@@ -218,6 +222,8 @@ def score_all(month: Month, plan: Plan, method: Method) -> Scores:
         What to draw.
     method : Method
         What judges.
+    is_peer : bool
+        Whether it judges the shared references only.
 
     Returns
     -------
@@ -228,10 +234,10 @@ def score_all(month: Month, plan: Plan, method: Method) -> Scores:
     still: list[Any] = []
     drifted: list[Any] = []
     same_day: list[int] = []
-    for days, day, variants in _draws(month, plan):
+    for reference, days, day, variants in _draws(month, plan, is_peer=is_peer):
         if days is not None:
             method.fit(month, days)
-        for column in day.values():
+        for column in day.values() if reference < plan.n_shared else ():
             digest.update(column[:16].tobytes())
         if variants:
             same_day.append(len(still))
@@ -247,14 +253,16 @@ def score_all(month: Month, plan: Plan, method: Method) -> Scores:
     )
 
 
-def _draws(month: Month, plan: Plan) -> Iterator[tuple[list[Rows] | None, Rows, list[Rows]]]:
-    for reference in range(plan.n_references):
+def _draws(
+    month: Month, plan: Plan, *, is_peer: bool
+) -> Iterator[tuple[int, list[Rows] | None, Rows, list[Rows]]]:
+    for reference in range(plan.n_shared if is_peer else plan.n_references):
         random = np.random.default_rng([plan.seed, plan.n, reference])
         days: list[Rows] | None = [month.day(plan.n, random) for _ in range(plan.n_days)]
         for i in range(plan.n_still):
             day = month.day(plan.n, random)
             variants = []
-            if i < plan.n_drifted:
+            if i < plan.n_drifted and reference < plan.n_shared:
                 variants = [month.drifted(day, *variant, random) for variant in plan.variants]
-            yield days, day, variants
+            yield reference, days, day, variants
             days = None

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["ORACLES", "samples"]
+__all__ = ["CATEGORIES", "ORACLES", "samples"]
 
 ORACLES = Path(__file__).resolve().parents[2] / "tests" / "unit" / "drift" / "oracles.json"
+
+
+#: Samples of categories; the second has rows in every cell of both sides, many of them.
+CATEGORIES = ("letters", "carriers")
 
 
 def samples() -> dict[str, tuple[Floats, Floats]]:
@@ -33,11 +37,11 @@ def samples() -> dict[str, tuple[Floats, Floats]]:
     Returns
     -------
     dict of str to tuple of array
-        Reference and current by name; those of ``letters`` are whole numbers that stand for
+        Reference and current by name; those of `CATEGORIES` are whole numbers that stand for
         categories.
     """
     random = np.random.default_rng(20130201)
-    return {
+    drawn = {
         "same": (random.normal(0, 1, 3000), random.normal(0, 1, 2000)),
         "shifted": (random.normal(0, 1, 3000), random.normal(0.4, 1.3, 2000)),
         "skewed": (random.lognormal(0, 1, 3000), random.lognormal(0.2, 1, 2000)),
@@ -46,6 +50,10 @@ def samples() -> dict[str, tuple[Floats, Floats]]:
             random.choice(5.0 + np.arange(6), 2000, p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05]),
         ),
     }
+    shares = np.array([[50, 30, 15, 5], [35, 30, 20, 15]])
+    old, new = (np.repeat(5.0 + np.arange(4), 1000 * side) for side in shares)
+    drawn["carriers"] = old, new
+    return drawn
 
 
 def evidently_values() -> dict[str, Any]:
@@ -58,15 +66,15 @@ def evidently_values() -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for name, (old, new) in samples().items():
-        kind = ColumnType.Categorical if name == "letters" else ColumnType.Numerical
-        tests = ["psi", "jensenshannon"] + ["wasserstein"] * (name != "letters")
+        kind = ColumnType.Categorical if name in CATEGORIES else ColumnType.Numerical
+        tests = ["psi", "jensenshannon"] + ["wasserstein"] * (name not in CATEGORIES)
         sides = pd.Series(old), pd.Series(new)
         values = {
             test: float(get_stattest(*sides, kind, test)(*sides, kind, None).drift_score)
             for test in tests
         }
         edges = np.histogram_bin_edges(np.concatenate([old, new]), bins="sturges")
-        found[name] = {"values": values, "edges": edges.tolist() if name != "letters" else None}
+        found[name] = {"values": values, "edges": None if name in CATEGORIES else edges.tolist()}
     return found
 
 
@@ -80,7 +88,7 @@ def nannyml_values() -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for name, (old, new) in samples().items():
-        is_category = name == "letters"
+        is_category = name in CATEGORIES
         calculator = nannyml.UnivariateDriftCalculator(
             column_names=["x"],
             treat_as_categorical=["x"] if is_category else None,

@@ -70,4 +70,4 @@ def profile(month: Month, rows: Rows) -> Profile:
 if __name__ == "__main__":
     from benchmarks._drift_quality.scoring import main
 
-    main(Ours(), sys.argv[1:])
+    main(Ours(), sys.argv[1:], is_peer=False)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import beta
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from benchmarks._drift_quality.draws import Scores
+    from benchmarks._drift_quality.draws import Floats, Scores
 
-__all__ = ["Rate", "alarm_power", "equal_threshold", "false_alarms"]
+__all__ = ["Rate", "alarm_shares", "false_alarms", "swept_alarms"]
 
 _TRIPLES = 20
 
@@ -24,36 +24,32 @@ class Rate:
 
     Parameters
     ----------
-    value : float
-        The share.
+    hits : int
+        Draws that were hit.
     n : int
-        Independent draws behind it.
+        All draws.
     """
 
-    value: float
+    hits: int
     n: int
 
     @property
-    def low(self) -> float:
-        """Lower end of the 95 % interval (Wilson)."""
-        return self._wilson(-1)
+    def value(self) -> float:
+        """The share."""
+        return self.hits / self.n
 
     @property
-    def high(self) -> float:
-        """Upper end of the 95 % interval (Wilson)."""
-        return self._wilson(1)
+    def at_least(self) -> float:
+        """With 95 % certainty the rate is no lower (Clopper and Pearson).
+
+        A stated rate below it is refuted by the exact binomial test at 5 %.
+        """
+        return float(beta.ppf(0.05, self.hits, self.n - self.hits + 1)) if self.hits else 0.0
 
     @property
-    def error(self) -> float:
-        """Standard error, that of a half at worst when none or all were hit."""
-        p = min(max(self.value, 0.5 / self.n), 1 - 0.5 / self.n)
-        return math.sqrt(p * (1 - p) / self.n)
-
-    def _wilson(self, side: int) -> float:
-        z, p, n = 1.96, self.value, self.n
-        middle = p + z * z / (2 * n)
-        half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return min(max((middle + side * half) / (1 + z * z / n), 0.0), 1.0)
+    def at_most(self) -> float:
+        """With 95 % certainty the rate is no higher (Clopper and Pearson)."""
+        return float(beta.ppf(0.95, self.hits + 1, self.n - self.hits)) if self.hits < self.n else 1
 
 
 def false_alarms(alarms: npt.NDArray[np.bool_]) -> Rate:
@@ -69,30 +65,48 @@ def false_alarms(alarms: npt.NDArray[np.bool_]) -> Rate:
     Rate
         Over the draws.
     """
-    return Rate(float(alarms.any(axis=1).mean()), len(alarms))
+    return Rate(int(alarms.any(axis=1).sum()), len(alarms))
 
 
-def equal_threshold(scores: Scores, rate: float) -> float:
-    """Return the threshold at which a method has a given rate of false alarms.
+def swept_alarms(
+    scores: Scores,
+    rate: float,
+    n_columns: int,
+    draws: npt.NDArray[np.int64] | None = None,
+    random: np.random.Generator | None = None,
+) -> Floats:
+    """Return how often any column alarms at the threshold with a given rate of false alarms.
 
     Parameters
     ----------
     scores : Scores
         Of the method.
     rate : float
-        Share of days without drift on which any column is above it.
+        Share of days without drift on which any column is above the threshold.
+    n_columns : int
+        Columns that drift; see `alarm_shares`.
+    draws : array of int, optional
+        Of the days with drift, by default each once.
+    random : Generator, optional
+        Draws the days without drift anew; by default each is there once.
 
     Returns
     -------
-    float
-        In units of the scores.
+    array of shape (n_draws, n_variants)
+        Shares of the sets of columns.
     """
-    return float(np.quantile(scores.still.max(axis=1), 1 - rate, method="higher"))
+    worst = scores.still.max(axis=1)
+    if random is not None:
+        worst = random.choice(worst, len(worst))
+    limit = float(np.quantile(worst, 1 - rate, method="higher"))
+    chosen = slice(None) if draws is None else draws
+    still = scores.still[scores.same_day[chosen]] > limit
+    return alarm_shares(still, scores.drifted[chosen] > limit, n_columns)
 
 
-def alarm_power(
+def alarm_shares(
     still: npt.NDArray[np.bool_], drifted: npt.NDArray[np.bool_], n_columns: int
-) -> list[Rate]:
+) -> Floats:
     """Return how often any column alarms when some columns drifted and the others did not.
 
     Parameters
@@ -106,10 +120,10 @@ def alarm_power(
 
     Returns
     -------
-    list of Rate
-        Per variant; `n` counts days, not sets of columns: sets of one day are not independent.
+    array of shape (n_draws, n_variants)
+        Shares of the sets of columns; sets of one day are not independent.
     """
-    n, _, p = drifted.shape
+    p = drifted.shape[2]
     random = np.random.default_rng(7)
     if n_columns == 1:
         sets = [[i] for i in range(p)]
@@ -117,8 +131,9 @@ def alarm_power(
         sets = [list(range(p))]
     else:
         sets = [random.choice(p, n_columns, replace=False).tolist() for _ in range(_TRIPLES)]
-    hits = []
-    for chosen in sets:
-        moved = np.isin(np.arange(p), chosen)
-        hits.append(np.where(moved, drifted, still[:, None, :]).any(axis=2).mean(axis=0))
-    return [Rate(float(value), n) for value in np.mean(hits, axis=0)]
+    moved = np.zeros((p, len(sets)), np.float32)
+    for at, chosen in enumerate(sets):
+        moved[chosen, at] = 1
+    n_alarms = drifted.astype(np.float32) @ moved
+    n_alarms += (still.astype(np.float32) @ (1 - moved))[:, None, :]
+    return np.asarray((n_alarms > 0).mean(axis=2))

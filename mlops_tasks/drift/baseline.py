@@ -92,7 +92,7 @@ class Baseline:
         from mlops_tasks.drift.scales import scales_of
 
         def moved(scale: Scale) -> tuple[Scale, dict[Aspect, Movement]]:
-            days = scale.read(self.days or (self.whole,))  # of a single day: no movement
+            days = scale.read_own(self.days or (self.whole,))  # of a single day: no movement
             return scale, {a: movement_of(gauge, days[a]) for a, gauge in scale.gauges.items()}
 
         return tuple(side_by_side(moved, scales_of(self.whole)))

@@ -133,6 +133,16 @@ def compare_schemas(reference: Profile, current: Profile) -> SchemaChange:
     -------
     SchemaChange
         Names in alphabetical order.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mlops_tasks.profiles import Profile
+    >>> def profile(**columns):
+    ...     batch = pa.record_batch(columns)
+    ...     return Profile.of([batch], batch.schema)
+    >>> compare_schemas(profile(x=[1], y=[2]), profile(x=["a"], z=[2])).text
+    'gone: y; changed: x: numeric -> category; new: z'
     """
     old, new = reference.columns, current.columns
     return SchemaChange(

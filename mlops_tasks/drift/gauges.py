@@ -73,8 +73,21 @@ class LevelGauge:
 
     Notes
     -----
-    The larger standard deviation of both sides is taken: one wild value then moves the mean and
-    the yardstick alike, and cannot alarm alone.
+    ``d = (mean(current) - mean(reference)) / sd``, from 0 upwards in standard deviations. The
+    larger standard deviation of both sides is taken: one wild value then moves the mean and the
+    yardstick alike, and cannot alarm alone.
+
+    References
+    ----------
+    Cohen (1988), Statistical Power Analysis for the Behavioral Sciences, chapter 2.
+
+    Examples
+    --------
+    >>> old, new = (
+    ...     Readings(np.array([mean]), np.array(500.0), np.array(4.0)) for mean in (1.0, 2.0)
+    ... )
+    >>> float(np.sqrt(LevelGauge().squared_effect(old, new)))
+    0.5
     """
 
     def curvature(self, n: Floats) -> tuple[Floats, Floats]:
@@ -120,9 +133,27 @@ class SplitGauge:
 
     Notes
     -----
-    For numbers this is the statistic of Anderson and Darling on a grid, with the variance made
-    stable by the arc sine; for categories a chi-square in which a cut counts half by its share of
-    rows and half as one of its kind.
+    ``h = 2 asin(sqrt(q)) - 2 asin(sqrt(p))`` of the shares p of the reference and q of the current
+    rows on one side of a cut, from 0 to pi in size, unitless. For numbers the mean square is the
+    statistic of Anderson and Darling on a grid, with the variance made stable by the arc sine; for
+    categories a chi-square in which a cut counts half by its share of rows and half as one of its
+    kind.
+
+    References
+    ----------
+    Cohen (1988), Statistical Power Analysis for the Behavioral Sciences, chapter 6; Anderson,
+    Darling (1952), Asymptotic theory of certain goodness of fit criteria, Annals of Mathematical
+    Statistics 23; Good (1953), The population frequencies of species and the estimation of
+    population parameters, Biometrika 40.
+
+    Examples
+    --------
+    >>> gauge = SplitGauge(np.ones(1), np.array([0.5]))
+    >>> old, new = (
+    ...     Readings(np.array([share]), np.array(1e6), np.array(0.0)) for share in (0.5, 0.6)
+    ... )
+    >>> round(float(np.sqrt(gauge.squared_effect(old, new))), 3)
+    0.201
     """
 
     weights: Floats

@@ -36,7 +36,8 @@ def draw_heatmap(reports: Sequence[DriftReport], *, title: str = "Drift") -> byt
     Returns
     -------
     bytes
-        A PNG; the 40 columns that moved most, if there are more.
+        A PNG; the 40 columns that moved most, if there are more. Days that share no column with
+        their reference, as after a change of the whole schema, are said to, without cells.
 
     Raises
     ------
@@ -47,7 +48,6 @@ def draw_heatmap(reports: Sequence[DriftReport], *, title: str = "Drift") -> byt
     -----
     Needs matplotlib, which MLflow brings along; draws without a display and changes no settings.
     """
-    from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
 
     names, rows = heat_table(reports)
@@ -55,15 +55,11 @@ def draw_heatmap(reports: Sequence[DriftReport], *, title: str = "Drift") -> byt
     size = (2.6 + 0.36 * len(reports), 1.6 + 0.27 * len(names))
     figure = Figure(figsize=size, dpi=110, layout="constrained")
     axes = figure.subplots()
-    shades = [[max(cell.shade, -1) for cell in row] for row in rows]
-    axes.pcolormesh(
-        shades,
-        cmap=ListedColormap([_UNKNOWN, *_COLOURS]),
-        vmin=-1.5,
-        vmax=5.5,
-        edgecolors="white",
-        linewidth=1,
-    )
+    if rows:
+        _paint(axes, rows)
+    else:
+        axes.set(xlim=(0, len(reports)), ylim=(0, 1))
+        axes.text(len(reports) / 2, 0.5, "no column in common", ha="center", va="center")
     axes.invert_yaxis()
     axes.set_yticks([i + 0.5 for i in range(len(names))], names, fontsize=8)
     days = [report.window for report in reports]
@@ -78,6 +74,19 @@ def draw_heatmap(reports: Sequence[DriftReport], *, title: str = "Drift") -> byt
     target = io.BytesIO()
     figure.savefig(target, format="png", metadata={"Software": None})
     return target.getvalue()
+
+
+def _paint(axes: Axes, rows: list[list[Cell]]) -> None:
+    from matplotlib.colors import ListedColormap
+
+    axes.pcolormesh(
+        [[max(cell.shade, -1) for cell in row] for row in rows],
+        cmap=ListedColormap([_UNKNOWN, *_COLOURS]),
+        vmin=-1.5,
+        vmax=5.5,
+        edgecolors="white",
+        linewidth=1,
+    )
 
 
 def _write_numbers(axes: Axes, rows: list[list[Cell]]) -> None:

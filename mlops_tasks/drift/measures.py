@@ -274,7 +274,15 @@ def new_category_share(reference: Categories, current: Categories) -> float:
 
     Notes
     -----
-    Current categories that were not counted one by one are not called new. O(n_categories).
+    ``sum(q[k] for k if p[k] == 0)`` over shares of rows p and q by category k. Current categories
+    that were not counted one by one are not called new. Without drift it is not 0, but about the
+    share of reference rows whose category was seen once (Good 1953). O(n_categories).
+
+    References
+    ----------
+    Good (1953), The population frequencies of species and the estimation of population parameters,
+    Biometrika 40; Breck, Polyzotis, Roy, Whang, Zinkevich (2019), Data Validation for Machine
+    Learning, SysML.
 
     Examples
     --------
@@ -308,7 +316,12 @@ def vanished_category_share(reference: Categories, current: Categories) -> float
 
     Notes
     -----
-    Rare categories vanish on small days without any drift. O(n_categories).
+    ``sum(p[k] for k if q[k] == 0)`` over shares of rows p and q by category k. Rare categories
+    vanish on small days without any drift. O(n_categories).
+
+    References
+    ----------
+    Breck, Polyzotis, Roy, Whang, Zinkevich (2019), Data Validation for Machine Learning, SysML.
 
     Examples
     --------
@@ -338,7 +351,11 @@ def missing_share_change(reference: AnyColumn, current: AnyColumn) -> float:
 
     Notes
     -----
-    ``q - p``. O(1).
+    ``q - p`` of the shares q and p of rows without a finite value or category. O(1).
+
+    References
+    ----------
+    Breck, Polyzotis, Roy, Whang, Zinkevich (2019), Data Validation for Machine Learning, SysML.
 
     Examples
     --------

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.columns import Floats
     from mlops_tasks.drift.gauges import Gauge, Readings
 
-__all__ = ["MIN_DAYS", "Movement", "movement_of", "noise_quantile"]
+__all__ = ["MIN_DAYS", "Movement", "movement_of", "noise_quantile", "told_days"]
 
 MIN_DAYS = 5
 """Fewer days cannot tell how days differ; then rows count as independent."""
@@ -65,8 +65,7 @@ def movement_of(gauge: Gauge, days: Readings) -> Movement:
     This is the design effect of sample surveys (Kish), seen from the data: flights of one day share
     one weather, so 900 of them tell less than 900 independent ones.
     """
-    is_day = days.n >= _MIN_ROWS
-    is_day &= is_day.sum(axis=0) >= MIN_DAYS
+    is_day = told_days(days.n)
     days = replace(days, n=np.where(is_day, days.n, 0.0))
     n_days = is_day.sum(axis=0)
     against_rest = 1 + 1 / np.maximum(n_days - 1, 1)
@@ -79,6 +78,23 @@ def movement_of(gauge: Gauge, days: Readings) -> Movement:
     is_told = is_day & (expected > 0)
     ratio = np.divide(seen, expected, out=np.zeros_like(seen), where=is_told)
     return Movement(excess, n_days, ratio.max(axis=0, initial=0.0))
+
+
+def told_days(n: Floats) -> npt.NDArray[np.bool_]:
+    """Tell which days have rows enough, where enough days have.
+
+    Parameters
+    ----------
+    n : array
+        Rows of each day, along the first axis.
+
+    Returns
+    -------
+    array of bool
+        Of the same shape.
+    """
+    is_day = n >= _MIN_ROWS
+    return np.asarray(is_day & (is_day.sum(axis=0) >= MIN_DAYS))
 
 
 def noise_quantile(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from mlops_tasks.drift.gauges import LevelGauge, Readings, SplitGauge
+from mlops_tasks.drift.movement import told_days
 from mlops_tasks.profiles.arrays import COUNTS, MOMENTS, TEXTS
 from mlops_tasks.profiles.bridge import valid, view
 from mlops_tasks.profiles.stacking import matching, places, stacked
@@ -50,7 +52,7 @@ class Scale(Protocol):
     names : dict of str to tuple of str
         The columns of each aspect, in the order of its arrays.
     reference : dict of str to Readings
-        What the reference itself reads, with one profile.
+        What a new day of the reference would read on average, with one profile.
     """
 
     gauges: dict[Aspect, Gauge]
@@ -59,6 +61,9 @@ class Scale(Protocol):
 
     def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
         """Read profiles; axes are profiles, columns and cuts. What one lacks has no rows there."""
+
+    def read_own(self, days: Sequence[Profile]) -> dict[Aspect, Readings]:
+        """Read days of the reference, each as if it was none of it, and set `reference` by them."""
 
 
 def scales_of(whole: Profile) -> tuple[Scale, ...]:
@@ -110,6 +115,9 @@ class _Presence:
         values = 1 - present / np.maximum(n, 1)
         return {"missing": Readings(values[:, :, None], n, np.zeros_like(n))}
 
+    def read_own(self, days: Sequence[Profile]) -> dict[Aspect, Readings]:
+        return self.read(days)
+
     def _rows(self, profiles: Sequence[Profile]) -> tuple[Floats, Floats]:
         numbers = stacked([one.numbers for one in profiles], self._numbers, "counts")
         texts = stacked([one.categories for one in profiles], self._categories, "counts")
@@ -141,9 +149,20 @@ class _Numbers:
             "level": Readings(moments[:, :, _MEAN, None], n, moments[:, :, _SECOND] / rows),
         }
 
+    def read_own(self, days: Sequence[Profile]) -> dict[Aspect, Readings]:
+        return self.read(days)
+
 
 class _Categories:
-    """Shares of the categories that the reference has most of, and of those it never had."""
+    """Shares of the categories that the reference has most of, and of those it never had.
+
+    Notes
+    -----
+    A category has a cut because of rows of the reference's own days: none of them has unseen ones,
+    and each has more rows of those that just made it among the frequent ones than the next day will
+    have. So of its days, rows count among "all others" unless the other days alone give their
+    category a cut. With days of one row each this is the estimate of Good (1953).
+    """
 
     def __init__(self, whole: Profile, names: tuple[str, ...]) -> None:
         own = whole.categories
@@ -151,35 +170,67 @@ class _Categories:
         spans = list(zip(*(one[0].tolist() for one in places([own], names)), strict=True))
         exact = own.counts[have, _EXACT] > 0
         self._known = [own.values.slice(begin, size) for begin, size in spans]
+        self._rows = [own.rows[begin : begin + size] for begin, size in spans]
+        # Of the categories that were not counted, some may have as many rows as the last that was.
+        last = [
+            1 if all_ else int(min(rows, default=1))
+            for all_, rows in zip(exact, self._rows, strict=True)
+        ]
+        self._least = np.array(last)
         self._exact = np.flatnonzero(exact)
         unseen = tuple(names[i] for i in self._exact)
         self.names: dict[Aspect, tuple[str, ...]] = {"shares": names, "unseen": unseen}
         # Cuts: the first categories, and all others.
-        self._n_cuts = np.minimum(own.sizes[have], _MAX_CATEGORIES) + 1
+        has_cut = [_has_cut(rows, least) for rows, least in zip(self._rows, last, strict=True)]
+        self._n_cuts = np.array([np.sum(one) for one in has_cut], int) + 1
         self.reference = self.read([whole])
         shares = self.reference["shares"]
         exists = np.arange(shares.values.shape[2]) < self._n_cuts[:, None]
         weights = np.where(exists, shares.values[0] / 2 + 0.5 / self._n_cuts[:, None], 0.0)
         # Good (1953): as many rows are new as there are rows of categories that were seen once.
-        once = np.array([np.sum(own.rows[begin : begin + size] == 1) for begin, size in spans])
-        new = ((once + 0.5) / (shares.n[0] + 1))[self._exact, None]
+        once = np.array([np.sum(rows == 1) for rows in self._rows])[self._exact]
+        n = shares.n[0, self._exact]
+        self.reference["unseen"] = replace(
+            self.reference["unseen"], values=(once / np.maximum(n, 1))[None, :, None]
+        )
+        new = ((once + 0.5) / (n + 1))[:, None]  # half a row, after Jeffreys, to vary at all
         self.gauges: dict[Aspect, Gauge] = {
             "shares": SplitGauge(weights, shares.values[0]),
             "unseen": SplitGauge(np.ones_like(new), new),
         }
 
     def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
+        return self._read(profiles, is_own=False)
+
+    def read_own(self, days: Sequence[Profile]) -> dict[Aspect, Readings]:
+        own = self._read(days, is_own=True)
+        none = np.zeros(len(self._exact), int)
+        last: dict[Aspect, Integers] = {"shares": self._n_cuts - 1, "unseen": none}
+        for aspect, at in last.items():
+            old, new = self.reference[aspect], own[aspect]
+            is_day, values = told_days(new.n), old.values.copy()
+            pooled = self.gauges[aspect].pooled(replace(new, n=np.where(is_day, new.n, 0.0)))
+            columns = np.flatnonzero(is_day.any(axis=0))
+            values[0, columns, at[columns]] = pooled.values[columns, at[columns]]
+            self.reference[aspect] = replace(old, values=values)
+        return own
+
+    def _read(self, profiles: Sequence[Profile], *, is_own: bool) -> dict[Aspect, Readings]:
         names, parts = self.names["shares"], [one.categories for one in profiles]
         counts = stacked(parts, names, "counts")
         n = (counts[:, :, _N_TEXTS] - counts[:, :, _NULLS]).astype(float)
         rows = np.maximum(n, 1)
         shares = np.zeros((*n.shape, int(self._n_cuts.max(initial=1))))
         unseen = np.zeros_like(n)
-        for i, (cells, new) in enumerate(self._counted(parts)):
-            last = cells.shape[1] - 1
-            shares[:, i, :last] = cells[:, :last]
-            shares[:, i, last] = rows[:, i] - cells[:, :last].sum(axis=1)
-            unseen[:, i] = new
+        for i, (table, new) in enumerate(self._counted(parts)):
+            last = self._n_cuts[i] - 1
+            shares[:, i, :last] = table[:, :last]
+            named, unseen[:, i] = table[:, :last].sum(axis=1), new
+            if is_own:
+                others = self._rows[i] - table
+                named = np.sum(table, axis=1, where=_has_cut(others, self._least[i]))
+                unseen[:, i] = np.sum(table, axis=1, where=others < 1)
+            shares[:, i, last] = rows[:, i] - named
         known, none = self._exact, np.zeros_like(n)
         return {
             "shares": Readings(shares / rows[:, :, None], n, none),
@@ -189,7 +240,7 @@ class _Categories:
     def _counted(
         self, parts: Sequence[CategoryArrays]
     ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
-        """Count rows per profile and cut, and those of categories that the reference never had."""
+        """Count rows per profile and known category, and those of all that are not known."""
         import pyarrow.compute as pc
 
         begins, sizes = places(parts, self.names["shares"])
@@ -198,10 +249,19 @@ class _Categories:
             values = pa.concat_arrays([part.values.slice(a, n) for part, a, n in own])
             rows = np.concatenate([part.rows[a : a + n] for part, a, n in own])
             place = _indices(pc.index_in(values, value_set=self._known[i]))
-            last, profile = self._n_cuts[i] - 1, np.repeat(np.arange(len(parts)), size)
-            cells = np.where(place < 0, last, np.minimum(place, last)) + profile * (last + 1)
-            table = np.bincount(cells, rows, len(parts) * (last + 1)).reshape(len(parts), -1)
-            yield table, np.bincount(profile, rows * (place < 0), len(parts))
+            width, profile = len(self._known[i]) + 1, np.repeat(np.arange(len(parts)), size)
+            cells = np.where(place < 0, width - 1, place) + profile * width
+            table = np.bincount(cells, rows, len(parts) * width).reshape(len(parts), width)
+            yield table[:, :-1], table[:, -1]
+
+
+def _has_cut(rows: npt.NDArray[Any], least: int) -> npt.NDArray[np.bool_]:
+    """Tell which categories, along the last axis, have more rows than the next; of a tie none."""
+    if rows.shape[-1] > _MAX_CATEGORIES:
+        at = rows.shape[-1] - _MAX_CATEGORIES - 1
+        next_one = np.partition(rows, at, axis=-1)[..., at : at + 1]
+        return np.asarray(rows >= np.maximum(next_one + 1, least))
+    return np.asarray(rows >= least)
 
 
 def _indices(found: pa.Array) -> npt.NDArray[np.int32]:

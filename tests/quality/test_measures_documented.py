@@ -1,0 +1,57 @@
+"""Every measure of drift says its formula, its range and unit, its source, and shows an example."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from mlops_tasks.drift import detection, gauges, measures
+
+#: Measures return one number; the others gather several.
+MEASURES = [
+    name
+    for name in measures.__all__
+    if inspect.signature(getattr(measures, name)).return_annotation == "float"
+]
+#: What decides: effect sizes, and what counts as another schema.
+DECIDING = [gauges.LevelGauge, gauges.SplitGauge]
+UNIT = r"nats|unitless|standard deviations|share"
+RANGE = r"[Ff]rom -?\d|at least \d"
+SOURCE = r"\w+ \((18|19|20)\d\d\), [A-Z]"
+
+
+def section(documented: object, title: str) -> str:
+    text = inspect.getdoc(documented) or ""
+    found = re.search(rf"^{title}\n-+\n(.*?)(?=\n\n\w+\n-+\n|\Z)", text, re.DOTALL | re.MULTILINE)
+    return found[1] if found else ""
+
+
+def test_the_measures_are_found() -> None:
+    assert len(MEASURES) >= 8
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_is_documented_in_full(name: str) -> None:
+    measure = getattr(measures, name)
+    assert re.search(r"``[^`]+``|square root of", section(measure, "Notes")), "no formula"
+    assert re.search(RANGE, section(measure, "Returns")), "no range"
+    assert re.search(UNIT, section(measure, "Returns")), "no unit"
+    assert "NaN" in section(measure, "Returns"), "nothing on NaN"
+    assert re.search(SOURCE, section(measure, "References")), "no source"
+    assert f"{name}(" in section(measure, "Examples"), "no example"
+
+
+@pytest.mark.parametrize("gauge", DECIDING)
+def test_what_decides_is_documented_in_full(gauge: type) -> None:
+    notes = section(gauge, "Notes")
+    assert re.search(r"``[^`]*=[^`]+``", notes), "no formula"
+    assert re.search(RANGE, notes), "no range"
+    assert re.search(UNIT, notes), "no unit"
+    assert re.search(SOURCE, section(gauge, "References")), "no source"
+    assert "squared_effect(" in section(gauge, "Examples"), "no example"
+
+
+def test_schemas_have_an_example() -> None:
+    assert "compare_schemas(" in section(detection.compare_schemas, "Examples")
