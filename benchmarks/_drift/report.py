@@ -191,7 +191,7 @@ def _notes(plan: Plan, measured: Measured) -> list[str]:
         "once. The store makes roll-ups of whole months and weeks when a window is first read.",
         f"The long table is the sample of {plan.sizes[-1]:,} rows, read from disk "
         f"{plan.repeats} times in one pass of one builder.",
-        "Ours runs with the variables of NumPy and Arrow that the stack gives its tasks; the others "
-        "run as they are installed.",
+        "Ours runs with the variables of NumPy and Arrow that the stack gives its tasks; the "
+        "others run as they are installed.",
         *failed,
     ]
