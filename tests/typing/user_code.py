@@ -64,7 +64,7 @@ def refused(model: ModelSpec, lake: Lake, tracking: Tracking) -> None:
     train(model, {"as_of": "2026-02-01"}, lake=lake, tracking=tracking)  # type: ignore[arg-type]
     ingest(model.rows, "2026-02-01", lake=lake, token=1)  # type: ignore[call-arg]
     ingest(model.rows, "2026-02-01", source="shop", lake=lake, token=1)  # type: ignore[arg-type]
-    SqlSource(conn_id="shop")  # type: ignore[call-arg]
+    SqlSource(query="SELECT 1")  # type: ignore[call-arg]
     model.name = "other"  # type: ignore[misc]
     LabelSpec(dataset=model.rows)  # type: ignore[call-arg]
     InputSpec(dataset=model.rows, lookback=1)  # type: ignore[call-arg]
