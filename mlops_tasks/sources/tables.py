@@ -101,6 +101,11 @@ def time_column_holds(day: DayOfTable, connection: Connection, failures: Failure
     failures : Failures
         Makes the errors.
 
+    Returns
+    -------
+    str
+        A key of what `DayOfTable.query` can bind.
+
     Raises
     ------
     SourceQueryError
@@ -144,7 +149,7 @@ def _text_holds(day: DayOfTable, connection: Connection, failures: Failures) -> 
 
 
 def never_null(day: DayOfTable, inspector: Inspector) -> frozenset[str] | None:
-    """Return the columns that the database keeps from being null; None if that is not declared.
+    """Tell which columns the database itself keeps from being null.
 
     Parameters
     ----------
@@ -152,6 +157,11 @@ def never_null(day: DayOfTable, inspector: Inspector) -> frozenset[str] | None:
         The table. A view declares nothing.
     inspector : Inspector
         Of the database.
+
+    Returns
+    -------
+    frozenset of str or None
+        None if that is not declared.
     """
     if day.name not in inspector.get_table_names(schema=day.schema):
         return None
