@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from mlops_tasks.drift.decision import Answer, ColumnDrift, DriftPolicy, Evidence, SchemaChange
-from mlops_tasks.drift.measures import measure_categories, measure_numbers
-from mlops_tasks.drift.movement import noise_quantile
-from mlops_tasks.drift.pairs import Pairs
+from mlops_tasks.drift.decision import Answer, ColumnDrift, DriftPolicy, SchemaChange
 from mlops_tasks.drift.report import DriftReport
-from mlops_tasks.drift.wording import draw_categories, draw_numbers, say
 from mlops_tasks.exceptions import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from mlops_tasks.drift.baseline import Baseline
-    from mlops_tasks.drift.decision import Picture
-    from mlops_tasks.drift.gauges import Aspect, Gauge, Readings
-    from mlops_tasks.drift.movement import Movement
+    from mlops_tasks.drift.decision import Evidence, Picture
+    from mlops_tasks.drift.pairs import Pairs
     from mlops_tasks.profiles import Profile
 
 __all__ = ["compare_schemas", "detect_drift"]
@@ -89,25 +79,17 @@ def detect_drift(
     """
     if n_days < 1:
         raise SpecError(f"the window {window} has {n_days} days; n_days must be at least 1")
+    from mlops_tasks.drift.judging import Judge
+    from mlops_tasks.drift.pairs import Pairs
+
     policy = policy or DriftPolicy()
-    weights = _relative(importance or {})
     shared = _shared(baseline.whole, current)
     names = [name for scale, _ in baseline.scales for own in scale.names.values() for name in own]
     n_comparisons = sum(name in shared for name in names)
-    judge = _Judge(policy, n_days, policy.level / max(n_comparisons, 1))
+    judge = Judge(policy, n_days, policy.level / max(n_comparisons, 1))
     pairs = Pairs(baseline.whole, current, shared)
-    looks = _looks(pairs)
-    columns = [
-        ColumnDrift(
-            name,
-            current.columns[name].kind,
-            _answer(evidence),
-            weights.get(name),
-            evidence,
-            *looks[name],
-        )
-        for name, evidence in judge.evidence(baseline, current, pairs, shared).items()
-    ]
+    evidence = judge.evidence(baseline, current, pairs, shared)
+    columns = _columns(pairs, evidence, current, _relative(importance or {}))
     return DriftReport(
         window=window,
         reference=baseline.label,
@@ -156,64 +138,6 @@ def compare_schemas(reference: Profile, current: Profile) -> SchemaChange:
     )
 
 
-# Standard deviations. Only a constant that became another one is further away.
-_UNBOUNDED = 1e6
-
-
-@dataclass(frozen=True)
-class _Judge:
-    """A policy, with the chance of a false alarm that each single comparison may have."""
-
-    policy: DriftPolicy
-    n_days: int
-    level: float
-
-    def evidence(
-        self, baseline: Baseline, current: Profile, pairs: Pairs, names: Sequence[str]
-    ) -> dict[str, tuple[Evidence, ...]]:
-        """Judge every aspect of some columns that both sides have."""
-        found: dict[str, tuple[Evidence, ...]] = dict.fromkeys(names, ())
-        for scale, movements in baseline.scales:
-            now = scale.read([current])
-            for aspect, gauge in scale.gauges.items():
-                told = self._measure(gauge, scale.reference[aspect], now[aspect], movements[aspect])
-                for name, rows, squared, noise in zip(scale.names[aspect], *told, strict=True):
-                    if name in found:
-                        text = partial(say, aspect, pairs, name)
-                        found[name] += (self._aspect(aspect, rows, squared, noise, text),)
-        return found
-
-    def _measure(
-        self, gauge: Gauge, reference: Readings, now: Readings, movement: Movement
-    ) -> tuple[list[float], list[float], list[float]]:
-        """Return the rows of the smaller side, the squared effect, and its bound without drift."""
-        squared = gauge.squared_effect(reference, now)
-        sampling = gauge.noise(reference, now)
-        expected = movement.expected(sampling, self.n_days)
-        is_noisy = (expected > 0) & np.isfinite(expected)
-        share = 1 - np.divide(sampling, expected, out=np.ones_like(expected), where=is_noisy)
-        quantile = noise_quantile(gauge.curvature(now.n), self.level, share, movement.n_days)
-        times = np.where(is_noisy, np.maximum(quantile, movement.largest), 1.0)
-        rows = np.minimum(now.n, reference.n)
-        return rows[0].tolist(), squared[0].tolist(), (expected * times)[0].tolist()
-
-    def _aspect(
-        self, aspect: Aspect, rows: float, squared: float, noise: float, text: Callable[[], str]
-    ) -> Evidence:
-        if rows < self.policy.min_rows:
-            why = f"{rows:.0f} rows, fewer than {self.policy.min_rows}: too few rows to tell"
-            return Evidence(aspect, None, None, False, f"{aspect}: {why}")
-        effect, bound = math.sqrt(squared), self.policy.min_effect**2 + noise
-        threshold = math.sqrt(bound)
-        return Evidence(
-            aspect,
-            round(effect, 6) if effect < _UNBOUNDED else None,
-            round(threshold, 6) if math.isfinite(threshold) else None,
-            squared > bound,
-            text(),
-        )
-
-
 def _shared(reference: Profile, current: Profile) -> list[str]:
     """List the columns that both sides have, of the same kind."""
     new = current.columns
@@ -224,8 +148,26 @@ def _shared(reference: Profile, current: Profile) -> list[str]:
     ]
 
 
+def _columns(
+    pairs: Pairs,
+    evidence: Mapping[str, tuple[Evidence, ...]],
+    current: Profile,
+    weights: Mapping[str, float],
+) -> list[ColumnDrift]:
+    looks = _looks(pairs)
+    return [
+        ColumnDrift(
+            name, current.columns[name].kind, _answer(told), weights.get(name), told, *looks[name]
+        )
+        for name, told in evidence.items()
+    ]
+
+
 def _looks(pairs: Pairs) -> dict[str, tuple[dict[str, float | None], Picture]]:
     """Return the measures and the picture of every column, for the reader."""
+    from mlops_tasks.drift.measures import measure_categories, measure_numbers
+    from mlops_tasks.drift.wording import draw_categories, draw_numbers
+
     measures, pictures = measure_numbers(pairs.numbers), draw_numbers(pairs.numbers)
     found = {name: (measures[name], pictures[name]) for name in pairs.numbers.names}
     for name, pair in pairs.categories.items():

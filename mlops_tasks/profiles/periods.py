@@ -68,6 +68,18 @@ def cover(first: str, last: str) -> list[Period]:
 def evenly(items: Sequence[Item], n: int) -> tuple[Item, ...]:
     """Take n of the items, at equal distances, or all if there are no more.
 
+    Parameters
+    ----------
+    items : sequence
+        In any order.
+    n : int
+        How many, at least 1.
+
+    Returns
+    -------
+    tuple
+        In the order of the items.
+
     Examples
     --------
     >>> evenly("abcdef", 3)

@@ -186,6 +186,11 @@ def merged_points(
         Points, values and slack of each part.
     limit : int
         Largest number of points.
+
+    Returns
+    -------
+    Quantiles
+        Of all values.
     """
     import numpy as np
 

@@ -58,7 +58,20 @@ def stacked(
 def places(
     parts: Sequence[NumberArrays | CategoryArrays], names: tuple[str, ...]
 ) -> tuple[Integers, Integers]:
-    """Return where the points or values of each column begin in each part, and how many it has."""
+    """Return where the points or values of each column begin in each part, and how many it has.
+
+    Parameters
+    ----------
+    parts : sequence of NumberArrays or CategoryArrays
+        Each with some of the columns.
+    names : tuple of str
+        All columns.
+
+    Returns
+    -------
+    tuple of array of shape (n_parts, n_columns)
+        First places, and numbers; 0 and 0 where a part lacks the column.
+    """
     import numpy as np
 
     begins = np.zeros((len(parts), len(names)), np.int64)

@@ -57,7 +57,6 @@ class ValidatePartitionOperator(StepOperator):
         with self._refusal_recorded(raw, run):
             result = validate(self.dataset, raw, lake=self.lake, **options)
         evidence = self._record(result, run)
-        self._report(result)
         if not result.changed:
             raise AirflowSkipException(f"{raw.partition} is unchanged; no event is emitted")
         self.announce(context, asdict(result.published))
@@ -101,6 +100,7 @@ class ValidatePartitionOperator(StepOperator):
             evidence=evidence,
             dag_run=run,
         )
+        self._report(result)
         return evidence
 
     def _report(self, result: ValidationResult) -> None:
