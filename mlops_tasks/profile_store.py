@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tasks.atomic_files import replace_file
-from mlops_tasks.exceptions import DamagedTableError
+from mlops_tasks.exceptions import DamagedTableError, PartitionNotFoundError
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.periods import cover, evenly
-from mlops_tasks.profiles.quantiles import STORED_POINTS
 from mlops_tasks.profiles.storage import FORMAT_VERSION
 
 if TYPE_CHECKING:
@@ -33,8 +32,8 @@ _FOLDER = "_profiles"
 # The same days give the same bytes: an archive otherwise tells when it was made.
 _TIMELESS = (1980, 1, 1, 0, 0, 0)
 _WHOLE = "whole"
-# Points of a column of one day inside a roll-up: a rank error of 1/128.
-_THIN_POINTS = 64
+# Points of a column inside a roll-up: rank errors of 1/512 of the merge and 1/128 of a day more.
+_WHOLE_POINTS, _THIN_POINTS = 256, 64
 _log = logging.getLogger(__name__)
 
 
@@ -152,12 +151,11 @@ class ProfileStore:
 
     def _profiled(self, table: str, first: str, last: str) -> dict[str, Path]:
         """Return where the profile of each day lies that has one, in order."""
-        if not self.lake.exists(table):
+        try:
+            commits = self.lake.commits(table, first=first, last=last)
+        except PartitionNotFoundError:  # there is no such table yet
             return {}
-        paths = {
-            commit.partition: self._path(table, commit.partition, commit.version)
-            for commit in self.lake.commits(table, first=first, last=last)
-        }
+        paths = {c.partition: self._path(table, c.partition, c.version) for c in commits}
         return {day: path for day, path in paths.items() if isfile(path)}
 
     def _rolled_up(
@@ -248,7 +246,7 @@ def _keep(path: Path, packed: bytes) -> None:
 def _key(paths: Mapping[str, Path]) -> str:
     """Name the days and versions that are merged, and how."""
     versions = [f"{day} {path.stem}" for day, path in paths.items()]
-    told = "\n".join([f"{FORMAT_VERSION} {STORED_POINTS} {_THIN_POINTS}", *versions])
+    told = "\n".join([f"{FORMAT_VERSION} {_WHOLE_POINTS} {_THIN_POINTS}", *versions])
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
@@ -263,9 +261,9 @@ def roll_up(days: Mapping[str, Profile]) -> dict[str, Profile]:
     Returns
     -------
     dict of str to Profile
-        The merge as ``whole``, with at most 512 points a column; and by day those of the days, with
-        at most 64: a rank error of 1/128 more. Nothing else of them is less than it was, but there
-        are no correlations.
+        The merge as ``whole``, with at most 256 points a column; and by day those of the days, with
+        at most 64. Half a point is added to the rank errors: 1/512, and 1/128 of a day. Nothing
+        else of them is less than it was, but there are no correlations.
     """
-    whole = Profile.merged(days.values(), n_points=STORED_POINTS, correlated=False)
+    whole = Profile.merged(days.values(), n_points=_WHOLE_POINTS, correlated=False)
     return {_WHOLE: whole} | {day: profile.thinned(_THIN_POINTS) for day, profile in days.items()}

@@ -144,7 +144,7 @@ def _merged_sketches(
         points = np.concatenate([part.points[a : a + size] for part, a, size in spans])
         return merged_points(points, sizes[:, i], n[:, i], slacks[:, i], limit)
 
-    return side_by_side(merge, range(len(names)))
+    return side_by_side(merge, range(len(names)), n_values=int(sizes.sum()))
 
 
 def _moments(n_finite: Integers, moments: Floats, sketches: list[Quantiles]) -> Floats:
@@ -186,7 +186,7 @@ def _merged_frequencies(
         rest = zip(errors[:, i].tolist(), (known.get(names[i]) for known in registers), strict=True)
         return Frequencies.merged([Frequencies(*o, *r) for o, r in zip(own, rest, strict=True)])
 
-    return side_by_side(merge, range(len(names)))
+    return side_by_side(merge, range(len(names)), n_values=int(sizes.sum()))
 
 
 def _text_counts(table: Integers, frequencies: list[Frequencies]) -> Integers:

@@ -18,6 +18,8 @@ Found = TypeVar("Found")
 
 #: Limits the threads; never more than the processors this process may use.
 THREADS_VARIABLE = "MLOPS_THREADS"
+# Below it the work is a matter of milliseconds, most of them under the interpreter lock.
+_MANY_VALUES = 2_000_000
 
 
 def n_threads() -> int:
@@ -36,8 +38,10 @@ def n_threads() -> int:
     return min(int(wanted), allowed)
 
 
-def side_by_side(work: Callable[[Part], Found], parts: Sequence[Part]) -> list[Found]:
-    """Do the same with every part, on `n_threads` threads.
+def side_by_side(
+    work: Callable[[Part], Found], parts: Sequence[Part], *, n_values: int
+) -> list[Found]:
+    """Do the same with every part, on `n_threads` threads where that pays.
 
     Parameters
     ----------
@@ -45,6 +49,8 @@ def side_by_side(work: Callable[[Part], Found], parts: Sequence[Part]) -> list[F
         Called with each part.
     parts : sequence
         Of about the same size each.
+    n_values : int
+        Values of all parts: of few, threads would only wait for each other.
 
     Returns
     -------
@@ -53,11 +59,11 @@ def side_by_side(work: Callable[[Part], Found], parts: Sequence[Part]) -> list[F
 
     Examples
     --------
-    >>> side_by_side(len, ["a", "bcd"])
+    >>> side_by_side(len, ["a", "bcd"], n_values=4)
     [1, 3]
     """
     threads = min(n_threads(), len(parts))
-    if threads < 2:
+    if threads < 2 or n_values < _MANY_VALUES:
         return [work(part) for part in parts]
     shares = [parts[i::threads] for i in range(threads)]
     with ThreadPoolExecutor(threads, "profile") as pool:
