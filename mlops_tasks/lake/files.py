@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.atomic_files import sync
 from mlops_tasks.digest import ContentDigest
 from mlops_tasks.faults import fault_point
-from mlops_tasks.profiles.workers import Workers
+from mlops_tasks.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,6 +10,7 @@ from mlops_tasks.digest import ContentDigest
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.lake.differences import difference
 from mlops_tasks.types import Pin
+from mlops_tasks.workers import n_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,15 +83,10 @@ def verify_commits(lake: Lake, table: str, commits: Sequence[Commit]) -> None:
     Every core reads and digests its share of the row groups; O(bytes), a row group per core in
     memory.
     """
-    import pyarrow as pa
-
-    n_threads = min(pa.cpu_count(), _MAX_THREADS)
-    with ThreadPoolExecutor(n_threads) as pool:
+    threads = min(n_threads(), _MAX_THREADS)
+    with ThreadPoolExecutor(threads) as pool:
         jobs = [
-            [
-                pool.submit(_digest, lake, table, commit, share, n_threads)
-                for share in range(n_threads)
-            ]
+            [pool.submit(_digest, lake, table, commit, share, threads) for share in range(threads)]
             for commit in commits
             if commit.files
         ]

@@ -6,6 +6,8 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from mlops_tasks.workers import n_threads
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Future
@@ -40,19 +42,18 @@ def stream_ahead(rows: ds.Dataset) -> Iterator[pa.RecordBatch]:
     Arrow's own scanner may hold a gigabyte that nobody has asked for yet, and is no faster: the
     kernel has to find that memory.
     """
-    import pyarrow as pa
 
     def read(group: ds.Fragment) -> list[pa.RecordBatch]:
         return list(group.to_batches(schema=rows.schema, use_threads=False))
 
-    n_threads = min(pa.cpu_count(), _MAX_THREADS)
+    threads = min(n_threads(), _MAX_THREADS)
     begun: deque[Future[list[pa.RecordBatch]]] = deque()
-    with ThreadPoolExecutor(n_threads) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for file in rows.get_fragments():
                 for group in file.split_by_row_group():
                     begun.append(pool.submit(read, group))
-                    if len(begun) > n_threads:
+                    if len(begun) > threads:
                         yield from begun.popleft().result()
             while begun:
                 yield from begun.popleft().result()

@@ -9,7 +9,7 @@ from mlops_tasks.profiles.chunks import Chunk
 from mlops_tasks.profiles.correlations import MAX_CORRELATED, Correlations
 from mlops_tasks.profiles.profile import Profile
 from mlops_tasks.profiles.streams import CategoryStream, NumericStream, TimeStream, kind_of
-from mlops_tasks.profiles.workers import Workers
+from mlops_tasks.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from mlops_tasks.profiles.frequency import Frequencies
 from mlops_tasks.profiles.moments import merged_moments
 from mlops_tasks.profiles.quantiles import Quantiles, merged_points
 from mlops_tasks.profiles.stacking import places, stacked
-from mlops_tasks.profiles.workers import side_by_side
+from mlops_tasks.workers import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

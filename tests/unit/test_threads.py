@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from mlops_tasks.profiles.workers import THREADS_VARIABLE, Workers, n_threads
+from mlops_tasks.workers import THREADS_VARIABLE, Workers, n_threads
 
 
 def processors(monkeypatch: pytest.MonkeyPatch, n: int) -> None:

@@ -66,7 +66,7 @@ def side_by_side(
     if threads < 2 or n_values < _MANY_VALUES:
         return [work(part) for part in parts]
     shares = [parts[i::threads] for i in range(threads)]
-    with ThreadPoolExecutor(threads, "profile") as pool:
+    with ThreadPoolExecutor(threads, "mlops") as pool:
         done = list(pool.map(lambda share: [work(part) for part in share], shares))
     return [done[i % threads][i // threads] for i in range(len(parts))]
 
@@ -76,7 +76,7 @@ class Workers:
 
     def __init__(self) -> None:
         threads = n_threads()
-        self._pool = ThreadPoolExecutor(threads, "profile") if threads > 1 else None
+        self._pool = ThreadPoolExecutor(threads, "mlops") if threads > 1 else None
         self._running: list[Future[None]] = []
 
     def submit(self, work: Callable[..., None], *arguments: Any) -> None:
