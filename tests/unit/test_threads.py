@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from mlops_tasks.workers import THREADS_VARIABLE, Workers, n_threads
+from mlops_tasks.workers import THREADS_VARIABLE, Workers, n_threads, side_by_side
 
 
 def processors(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
@@ -64,3 +64,19 @@ def test_what_work_raises_is_raised(monkeypatch: pytest.MonkeyPatch, threads: in
 
     with pytest.raises(RuntimeError, match="no memory"):
         run()
+
+
+@pytest.mark.parametrize("n_values", [0, 10**9])
+def test_results_are_in_the_order_of_the_parts(
+    monkeypatch: pytest.MonkeyPatch, n_values: int
+) -> None:
+    """With few values in the caller's thread, with many on others."""
+    seen = set()
+
+    def work(part: int) -> int:
+        seen.add(threading.current_thread().name.partition("_")[0])
+        return part * part
+
+    processors(monkeypatch, 2)
+    assert side_by_side(work, range(5), n_values=n_values) == [0, 1, 4, 9, 16]
+    assert seen == ({"mlops"} if n_values else {threading.current_thread().name})
