@@ -33,11 +33,11 @@ def clocked(seconds: Seconds, what: str, work: Callable[[], Any]) -> Any:
     return result
 
 
-def batches(path: str) -> Any:
+def batches(path: str, *, use_threads: bool = True) -> Any:
     parquet = importlib.import_module("pyarrow.parquet")
     # Buffering ahead would hold the whole file.
     file = parquet.ParquetFile(path, pre_buffer=False)
-    return file.schema_arrow, file.iter_batches(BATCH_ROWS)
+    return file.schema_arrow, file.iter_batches(BATCH_ROWS, use_threads=use_threads)
 
 
 def frames(seconds: Seconds, *paths: str) -> list[Any]:
@@ -55,7 +55,8 @@ def ours(seconds: Seconds, reference: str, current: str) -> int:
     def run() -> Any:
         found = []
         for path in (reference, current):
-            schema, rows = batches(path)
+            # As the lake streams: the profile has the other threads.
+            schema, rows = batches(path, use_threads=False)
             found.append(profiles.Profile.of(rows, schema))
         return drifting(*found)
 
@@ -87,7 +88,7 @@ def ours_streaming(seconds: Seconds, path: str, repeats: str) -> int:
         schema = batches(path)[0]
         builder, at = profiles.ProfileBuilder(schema), schema.get_field_index(MANY_TEXTS)
         for repeat in range(int(repeats)):
-            for batch in batches(path)[1]:
+            for batch in batches(path, use_threads=False)[1]:
                 # Else a longer table would bring no text that is not known already.
                 own = compute.binary_join_element_wise(batch.column(at), str(repeat), "-")
                 builder.update(batch.set_column(at, schema.field(at), own))

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_DAYS", "Baseline"]
 
-MAX_DAYS = 32
+MAX_DAYS = 28
 """So many days tell how days differ; of more, these are taken evenly.
 
-Twice as many would lower a threshold by a tenth at most: Fisher's F has 31 degrees of freedom, not
-63.
+Twice as many would lower a threshold by a tenth at most: Fisher's F has 27 degrees of freedom, not
+55.
 """
 
 
