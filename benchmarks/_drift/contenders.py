@@ -121,7 +121,7 @@ def ours_window(seconds: Seconds, lake: str, how: str) -> int:
     def read() -> Any:
         if how == "days":
             return list(store.read(TABLE, first=FIRST_DAY, last=last).values()), None
-        window = store.read_window(TABLE, first=FIRST_DAY, last=last, n_days=baseline.MAX_DAYS)
+        window = store.read_window(TABLE, first=FIRST_DAY, last=last, n_days=baseline.FEW_DAYS)
         return window.parts, window.days
 
     parts, days = clocked(seconds, "read_s", read)

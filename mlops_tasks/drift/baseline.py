@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.movement import Movement
     from mlops_tasks.drift.scales import Scale
 
-__all__ = ["MAX_DAYS", "Baseline"]
+__all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline"]
 
-MAX_DAYS = 28
-"""So many days tell how days differ; of more, these are taken evenly.
+MAX_DAYS = 60
+"""So many days are enough to tell how days differ; of more, these are taken evenly."""
 
-Twice as many would lower a threshold by a tenth at most: Fisher's F has 27 degrees of freedom, not
-55.
+FEW_DAYS = 28
+"""So many keep the level of false alarms: what is read of a window that its roll-ups serve.
+
+With twice as many a threshold would be lower by a tenth at most: Fisher's F has 27 degrees of
+freedom, not 55.
 """
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.classes import with_classes
-from mlops_tasks.drift.baseline import MAX_DAYS, Baseline
+from mlops_tasks.drift.baseline import FEW_DAYS, Baseline
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.drift.page import render_page
@@ -173,7 +173,7 @@ def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseli
 def _scored_days(window: _Window, choice: ReferenceChoice, lake: Lake) -> tuple[Baseline, Baseline]:
     first, last = reference_span(choice, first=window.first, last=window.last)
     table = window.spec.predictions_table
-    found = ProfileStore(lake).read_window(table, first=first, last=last, n_days=MAX_DAYS)
+    found = ProfileStore(lake).read_window(table, first=first, last=last, n_days=FEW_DAYS)
     days = found.covered
     label = f"{len(days)} scored days" + (f", {days[0]} to {days[-1]}" if days else "")
     both = Baseline.of(found.parts, label, days=found.days)
