@@ -188,7 +188,8 @@ def _notes(plan: Plan, measured: Measured) -> list[str]:
         "The window is read through the profile store of a lake: which days there are and at which "
         "version, their files, the merge, and the movement of 60 of the days, of 28 where roll-ups "
         "serve. The last day is read before it, as monitoring does; that opens the lake, whose "
-        "commit records a process parses once. The store makes roll-ups of whole months and weeks when a window is first read.",
+        "commit records a process parses once. The store makes roll-ups of whole months and weeks "
+        "when a window is first read.",
         f"The long table is the sample of {plan.sizes[-1]:,} rows, read from disk "
         f"{plan.repeats} times in one pass of one builder; one of its columns has 1,000 texts "
         "that no other time has.",
