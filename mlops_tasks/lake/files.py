@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.digest import ContentSums
 
-__all__ = ["DataFile", "WrittenRows", "link_files", "write_rows"]
+__all__ = ["DataFile", "WrittenRows", "link_files", "remove_files", "write_rows"]
 
 _ROW_GROUP_ROWS = 131_072
 _FILE_BYTES = 512 * 2**20
@@ -74,16 +75,12 @@ def write_rows(
     digest = ContentDigest()
     files: list[DataFile] = []
     (folder / stem).parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with _removed_on_failure(folder, files):
         for number, group in enumerate(_by_size(_row_groups(batches, schema, digest))):
             path = f"{stem}-{number}.parquet"
             files.append(DataFile(path, 0, 0))  # known, so that it is removed on failure
             files[-1] = _write(folder, path, group, schema)
             fault_point("publish:mid_write")
-    except BaseException:
-        for file in files:
-            (folder / file.path).unlink(missing_ok=True)
-        raise
     digest.update(schema.empty_table())  # an empty partition still has its columns
     return WrittenRows(tuple(files), digest.n_rows, digest.hexdigest(), digest.sums())
 
@@ -110,17 +107,36 @@ def link_files(
     """
     linked: list[DataFile] = []
     (folder / stem).parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with _removed_on_failure(folder, linked):
         for number, file in enumerate(files):
             linked.append(replace(file, path=f"{stem}-{number}.parquet"))
             _link(source / file.path, folder / linked[-1].path)
             fault_point("publish:mid_write")
         sync((folder / stem).parent)
-    except BaseException:
-        for file in linked:
-            (folder / file.path).unlink(missing_ok=True)
-        raise
     return tuple(linked)
+
+
+def remove_files(folder: Path, files: Iterable[DataFile]) -> None:
+    """Remove files of a table that no version refers to; those that are gone already are fine.
+
+    Parameters
+    ----------
+    folder : Path
+        The table's folder.
+    files : iterable of DataFile
+        The files.
+    """
+    for file in files:
+        (folder / file.path).unlink(missing_ok=True)
+
+
+@contextmanager
+def _removed_on_failure(folder: Path, files: list[DataFile]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        remove_files(folder, files)
+        raise
 
 
 def _link(old: Path, new: Path) -> None:

@@ -14,7 +14,7 @@ from mlops_tasks.atomic_files import make_folder, sync
 from mlops_tasks.exceptions import CommitConflictError, MlopsError, StaleAttemptError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import COMMIT_METADATA, Commit
-from mlops_tasks.lake.files import WrittenRows, link_files, write_rows
+from mlops_tasks.lake.files import WrittenRows, link_files, remove_files, write_rows
 from mlops_tasks.lake.maintenance import optimize
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
 from mlops_tasks.lake.schemas import added_columns, with_partition
@@ -163,12 +163,12 @@ def _commit_or_remove(
         commit = _commit(lake, table, draft, schema)
         _sync_log(folder, commit.version, commit.version)
     except (StaleAttemptError, CommitConflictError):
-        _remove(folder, draft.files)
+        remove_files(folder, draft.files)
         raise
     except BaseException:
         # A signal may come between the commit and its return: committed files stay.
         if not _may_be_committed(lake, table, draft.partition, draft.token):
-            _remove(folder, draft.files)
+            remove_files(folder, draft.files)
         raise
     return commit
 
@@ -319,8 +319,3 @@ def _sweep(lake: Lake, table: str, partition: str, token: int, keep: set[str]) -
         older -= {file.path for commit in lake.all_commits(table) for file in commit.files}
     for name in older:
         (folder / name).unlink(missing_ok=True)
-
-
-def _remove(folder: Path, files: Sequence[DataFile]) -> None:
-    for file in files:
-        (folder / file.path).unlink(missing_ok=True)

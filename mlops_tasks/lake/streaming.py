@@ -6,6 +6,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from mlops_tasks.lake.reading import unreadable_told
 from mlops_tasks.workers import n_threads
 
 if TYPE_CHECKING:
@@ -81,18 +82,24 @@ def stream_rows(
     ------
     Table
         Of one batch, at most a row group.
+
+    Raises
+    ------
+    DamagedTableError
+        If a file cannot be read as it was written.
     """
     import pyarrow as pa
     import pyarrow.dataset as ds
 
     # Arrow's threads and buffers would read the file to its end while the first batch is used.
     options = ds.ParquetFragmentScanOptions(pre_buffer=False, page_checksum_verification=True)
-    for batch in lake.scan(table, commits).to_batches(
-        columns=list(columns),
-        batch_size=_BATCH_ROWS,
-        batch_readahead=0,
-        fragment_readahead=0,
-        fragment_scan_options=options,
-        use_threads=False,
-    ):
-        yield pa.Table.from_batches([batch])
+    with unreadable_told(table):
+        for batch in lake.scan(table, commits).to_batches(
+            columns=list(columns),
+            batch_size=_BATCH_ROWS,
+            batch_readahead=0,
+            fragment_readahead=0,
+            fragment_scan_options=options,
+            use_threads=False,
+        ):
+            yield pa.Table.from_batches([batch])

@@ -9,14 +9,12 @@ from mlops_tasks.classes import with_classes
 from mlops_tasks.drift.baseline import FEW_DAYS, Baseline
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.drift.page import render_page
 from mlops_tasks.drift.references import ReferenceChoice, ReferenceKind, reference_span
-from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring.multivariate import compare_with_training
+from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.profile_store import ProfileStore, unpack_days
 from mlops_tasks.profiles import Profile
-from mlops_tasks.reports import newest_facts, write_report
 from mlops_tasks.tracking import FEATURE_PROFILES, IMPORTANCE, SCORE_PROFILES
 from mlops_tasks.types import Check, MonitorResult
 from mlops_tasks.windows import shift_day
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlops_tasks.drift.decision import ColumnDrift
+    from mlops_tasks.drift.report import DriftReport
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import ModelSpec
     from mlops_tasks.tracking import RegisteredVersion, Tracking
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["measure_drift"]
 
 _SCORE, _VERSION = "score", "model_version"
-# Windows before this one in the heatmap of the page.
-_PAGE_DAYS = 30
 
 
 def measure_drift(
@@ -84,21 +81,22 @@ def measure_drift(
         )
     window = _Window(spec, champion, min(days), partition, list(days.values()))
     report = window.compare(_references(window, lake, tracking), _importance(champion, tracking))
-    multivariate = []
-    if (limit := spec.drift.max_domain_auc) is not None:
-        days_compared = (window.first, partition)
-        multivariate.append(
-            compare_with_training(
-                spec, days_compared, champion, limit=limit, lake=lake, tracking=tracking
-            )
-        )
     return MonitorResult(
         first=first,
         last=partition,
         n_rows=report.n_rows,
         model_version=champion.version,
-        checks=(*_checks(spec, report), *multivariate),
-        report=_publish(window, report, lake, tracking),
+        checks=(*_checks(spec, report), *_domain_classifier(window, lake, tracking)),
+        report=publish_page(
+            report,
+            partition,
+            topic="drift",
+            table=spec.predictions_table,
+            spec=spec,
+            champion=champion,
+            lake=lake,
+            tracking=tracking,
+        ),
     )
 
 
@@ -201,6 +199,19 @@ def _checks(spec: ModelSpec, report: DriftReport) -> list[Check]:
     return checks
 
 
+def _domain_classifier(window: _Window, lake: Lake, tracking: Tracking) -> list[Check]:
+    """Look at all columns at once, if the spec asks for it."""
+    spec, limit = window.spec, window.spec.drift.max_domain_auc
+    if limit is None:
+        return []
+    days = window.first, window.last
+    return [
+        compare_with_training(
+            spec, days, window.champion, limit=limit, lake=lake, tracking=tracking
+        )
+    ]
+
+
 def _check(spec: ModelSpec, column: ColumnDrift) -> Check:
     """Tell the strongest evidence of one column."""
     told = [one for one in column.evidence if one.threshold is not None]
@@ -211,14 +222,3 @@ def _check(spec: ModelSpec, column: ColumnDrift) -> Check:
     effect = "without bound" if worst.effect is None else f"{worst.effect:.3f}"
     text = f"{column.name}: {worst.text}; effect {effect}, alarm above {worst.threshold:.3f}"
     return Check(column.name, worst.effect, worst.threshold or 0.0, column.alarm, text)
-
-
-def _publish(window: _Window, report: DriftReport, lake: Lake, tracking: Tracking) -> str:
-    """Write the page with the windows before this one, beside the predictions and to MLflow."""
-    table, day = window.spec.predictions_table, window.last
-    before = newest_facts(lake, table, first=shift_day(day, -_PAGE_DAYS), last=shift_day(day, -1))
-    reports = [*(DriftReport.from_json(raw) for raw in before), report]
-    page = render_page(reports, title=f"Drift of {window.spec.name}")
-    (newest,) = lake.commits(table, first=day, last=day)
-    tracking.log_bytes(window.champion.run_id, f"drift/{day}.html", page.encode())
-    return write_report(lake, table, day, str(newest.version), page, report.as_json())

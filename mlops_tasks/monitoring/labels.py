@@ -8,24 +8,19 @@ from mlops_tasks.classes import LABEL, positive_share, profile_labels
 from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.drift.page import render_page
-from mlops_tasks.drift.report import DriftReport
+from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.profile_store import unpack_days
-from mlops_tasks.reports import newest_facts, write_report
 from mlops_tasks.tracking import LABEL_PROFILES
 from mlops_tasks.types import Check, MonitorResult
-from mlops_tasks.windows import shift_day
 
 if TYPE_CHECKING:
+    from mlops_tasks.drift.report import DriftReport
     from mlops_tasks.lake import Lake
     from mlops_tasks.monitoring.outcomes import Outcomes
     from mlops_tasks.profiles import Profile
     from mlops_tasks.tracking import RegisteredVersion, Tracking
 
 __all__ = ["measure_labels", "tell_apart"]
-
-# Windows before this one in the heatmap of the page.
-_PAGE_DAYS = 30
 
 
 def measure_labels(
@@ -62,13 +57,20 @@ def measure_labels(
     if untold := _why_not(outcomes, champion, mature, tracking):
         check, report = Check(LABEL, None, spec.drift.min_effect, False, untold), ""
     else:
-        trained = unpack_days(tracking.read_bytes(champion.run_id, LABEL_PROFILES))
-        label = f"the training data of version {champion.version}"
-        reference = Baseline.of(list(trained.values()), label)
+        reference = _labels_trained_on(champion, tracking)
         current = profile_labels(outcomes.rows(mature).column("y"))
         found = _compare(outcomes, reference, current, len(mature))
         check = _check(outcomes, found, _shares(reference, current), performance)
-        report = _publish(outcomes, champion, found, lake, tracking)
+        report = publish_page(
+            found,
+            outcomes.last,
+            topic="labels",
+            table=f"{spec.name}__labels",
+            spec=spec,
+            champion=champion,
+            lake=lake,
+            tracking=tracking,
+        )
     return MonitorResult(
         first=outcomes.first,
         last=outcomes.last,
@@ -123,6 +125,11 @@ def _at_rest(ranking: Check, gap: Check) -> str:
     if ranking.alarm:
         return f"{usual}, so the model or its inputs fail"
     return f"{usual}, but the scores are off" if gap.alarm else ""
+
+
+def _labels_trained_on(champion: RegisteredVersion, tracking: Tracking) -> Baseline:
+    days = unpack_days(tracking.read_bytes(champion.run_id, LABEL_PROFILES))
+    return Baseline.of(list(days.values()), f"the training data of version {champion.version}")
 
 
 def _mature_days(outcomes: Outcomes) -> list[str]:
@@ -185,24 +192,6 @@ def _check(
         left_out = (f"{day} ({_percent(outcomes.coverage[day])} labelled)" for day in waiting)
         text += f"; left out until more labels come: {', '.join(left_out)}"
     return Check(LABEL, effect, threshold, column.alarm, text)
-
-
-def _publish(
-    outcomes: Outcomes,
-    champion: RegisteredVersion,
-    report: DriftReport,
-    lake: Lake,
-    tracking: Tracking,
-) -> str:
-    """Write the page with the windows before this one, beside the tables and to MLflow."""
-    spec, day = outcomes.spec, outcomes.last
-    table = f"{spec.name}__labels"
-    before = newest_facts(lake, table, first=shift_day(day, -_PAGE_DAYS), last=shift_day(day, -1))
-    reports = [*(DriftReport.from_json(raw) for raw in before), report]
-    page = render_page(reports, title=f"Labels of {spec.name}")
-    (newest,) = lake.commits(spec.predictions_table, first=day, last=day)
-    tracking.log_bytes(champion.run_id, f"labels/{day}.html", page.encode())
-    return write_report(lake, table, day, str(newest.version), page, report.as_json())
 
 
 def _percent(share: float) -> str:

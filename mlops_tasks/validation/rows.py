@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.lake import stream_rows
+from mlops_tasks.lake.reading import unreadable_told
 from mlops_tasks.validation.memory import MEMORY_VARIABLE, memory_limit, rows_within
 
 if TYPE_CHECKING:
@@ -125,10 +124,9 @@ class PartitionRows:
             pieces = map(pa.Table.from_batches, ([batch] for batch in whole.to_batches()))
         else:
             pieces = stream_rows(self.lake, self.table, [self.commit], names)
-        with _readable(self.table):
-            for rows in pieces:
-                yield start, rows
-                start += rows.num_rows
+        for rows in pieces:
+            yield start, rows
+            start += rows.num_rows
 
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Return some columns of all rows at once, for what cannot be judged in chunks."""
@@ -217,20 +215,7 @@ def _row_bytes(lake: Lake, table: str, commit: Commit) -> float:
     recorded = sum(file.size for file in commit.files) / commit.n_rows
     path = next(file.path for file in commit.files if file.n_rows)
     options = {"pre_buffer": False, "buffer_size": 2**20, "page_checksum_verification": True}
-    with _readable(table), pq.ParquetFile(lake.folder(table) / path, **options) as file:
+    with unreadable_told(table), pq.ParquetFile(lake.folder(table) / path, **options) as file:
         first = next(file.iter_batches(_SAMPLE_ROWS, use_threads=False))
         sampled: float = first.nbytes / first.num_rows
         return max(sampled, recorded)
-
-
-@contextmanager
-def _readable(table: str) -> Iterator[None]:
-    import pyarrow as pa
-
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        raise DamagedTableError(
-            f"table {table!r}: a data file cannot be read as it was written ({error}); restore "
-            "the file, or ingest the partition again"
-        ) from error

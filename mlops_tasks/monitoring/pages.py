@@ -1,0 +1,63 @@
+"""The page of a measurement and the windows before it, beside the tables and in MLflow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tasks.drift.page import render_page
+from mlops_tasks.drift.report import DriftReport
+from mlops_tasks.reports import newest_facts, write_report
+from mlops_tasks.windows import shift_day
+
+if TYPE_CHECKING:
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.tracking import RegisteredVersion, Tracking
+
+__all__ = ["publish_page"]
+
+# Windows before this one in the heatmap of the page.
+_PAGE_DAYS = 30
+
+
+def publish_page(
+    report: DriftReport,
+    day: str,
+    *,
+    topic: str,
+    table: str,
+    spec: ModelSpec,
+    champion: RegisteredVersion,
+    lake: Lake,
+    tracking: Tracking,
+) -> str:
+    """Write the page of a report to the lake and to the run of a version.
+
+    Parameters
+    ----------
+    report : DriftReport
+        What was measured.
+    day : str
+        Last day of its window; scored.
+    topic : str
+        ``"drift"`` or ``"labels"``: the beginning of its title, and its folder in MLflow.
+    table : str
+        Under whose name the reports of this topic are kept.
+    spec : ModelSpec
+        The model.
+    champion : RegisteredVersion
+        The version whose run gets the page.
+    lake, tracking : Lake, Tracking
+        Where the page goes.
+
+    Returns
+    -------
+    str
+        Address of the page, relative to the lake.
+    """
+    before = newest_facts(lake, table, first=shift_day(day, -_PAGE_DAYS), last=shift_day(day, -1))
+    reports = [*(DriftReport.from_json(raw) for raw in before), report]
+    page = render_page(reports, title=f"{topic.capitalize()} of {spec.name}")
+    (newest,) = lake.commits(spec.predictions_table, first=day, last=day)
+    tracking.log_bytes(champion.run_id, f"{topic}/{day}.html", page.encode())
+    return write_report(lake, table, day, str(newest.version), page, report.as_json())
