@@ -8,6 +8,7 @@ Everything is told from profiles (`mlops_tasks.profiles`) alone; no row is read 
 `drift.baseline`       the reference, and how much its own days move
 `drift.references`     which days make the reference
 `drift.scales`         what each aspect of each column reads from many profiles at once
+`drift.repeats`        numbers that come again and again, and those that never came before
 `drift.pairs`          both sides of a comparison, for measures, words and pictures
 `drift.report`         `DriftReport`: plain data, and lines for a log
 `drift.page`           the same as one HTML page; `drift.heatmap` as a PNG

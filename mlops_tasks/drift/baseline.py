@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.drift.gauges import Aspect
     from mlops_tasks.drift.movement import Movement
+    from mlops_tasks.drift.repeats import Singles
     from mlops_tasks.drift.scales import Scale
 
 __all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline"]
@@ -98,7 +99,13 @@ class Baseline:
         from mlops_tasks.drift.scales import scales_of
 
         def moved(scale: Scale) -> tuple[Scale, dict[Aspect, Movement]]:
-            days = scale.read_own(self.days or (self.whole,))  # of a single day: no movement
-            return scale, {a: movement_of(gauge, days[a]) for a, gauge in scale.gauges.items()}
+            return scale, {a: movement_of(g, scale.own[a]) for a, g in scale.gauges.items()}
 
-        return tuple(map(moved, scales_of(self.whole)))
+        return tuple(map(moved, scales_of(self.whole, self.days, self.known_numbers)))
+
+    @cached_property
+    def known_numbers(self) -> dict[str, Singles]:
+        """The numbers that the days had, of each column whose numbers repeat."""
+        from mlops_tasks.drift.repeats import known_numbers
+
+        return known_numbers(self.days)

@@ -62,8 +62,8 @@ class Evidence:
     Attributes
     ----------
     aspect : str
-        ``shape`` and ``level`` of numbers, ``shares`` and ``unseen`` ones of categories, and
-        ``missing`` values.
+        ``shape`` and ``level`` of numbers, ``shares`` of categories, ``unseen`` categories or
+        numbers, and ``missing`` values.
     effect, threshold : float or None
         Effect size and where the alarm begins, unitless; None when there are too few rows, or
         where the effect has no bound (a constant became another constant).

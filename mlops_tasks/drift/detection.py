@@ -87,7 +87,7 @@ def detect_drift(
     names = [name for scale, _ in baseline.scales for own in scale.names.values() for name in own]
     n_comparisons = sum(name in shared for name in names)
     judge = Judge(policy, n_days, policy.level / max(n_comparisons, 1))
-    pairs = Pairs(baseline.whole, current, shared)
+    pairs = Pairs(baseline.whole, current, shared, baseline.known_numbers)
     evidence = judge.evidence(baseline, current, pairs, shared)
     columns = _columns(pairs, evidence, current, _relative(importance or {}))
     return DriftReport(

@@ -37,14 +37,22 @@ class Readings:
     values : array of shape (..., n_values)
         Shares below each cut, or the mean.
     n : array of shape (...)
-        Rows behind them; where there are none, the values mean nothing and are finite.
+        Rows that were read; where there are none, the values mean nothing and are finite.
     spread : array of shape (...)
         Of the mean: variance of the values. Of shares: variance that the sketch adds to a share.
+    n_all : array of shape (...), optional
+        Rows that there are, where only some of them were read.
     """
 
     values: Floats
     n: Floats
     spread: Floats
+    n_all: Floats | None = None
+
+    @property
+    def rows(self) -> Floats:
+        """Rows that there are, read or not."""
+        return self.n if self.n_all is None else self.n_all
 
 
 class Gauge(Protocol):

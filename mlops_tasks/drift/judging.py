@@ -63,7 +63,7 @@ class Judge:
         share = 1 - np.divide(sampling, expected, out=np.ones_like(expected), where=is_noisy)
         quantile = noise_quantile(gauge.curvature(now.n), self.level, share, movement.n_days)
         times = np.where(is_noisy, np.maximum(quantile, movement.largest), 1.0)
-        rows = np.minimum(now.n, reference.n)
+        rows = np.minimum(now.rows, reference.rows)
         return rows[0].tolist(), squared[0].tolist(), (expected * times)[0].tolist()
 
     def _aspect(

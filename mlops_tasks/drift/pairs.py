@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,10 @@ from mlops_tasks.profiles.arrays import COUNTS, MOMENTS
 from mlops_tasks.profiles.stacking import matching
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from mlops_tasks.drift.columns import Categories, Floats
+    from mlops_tasks.drift.repeats import Singles
     from mlops_tasks.profiles import Profile
     from mlops_tasks.profiles.arrays import NumberArrays
 
@@ -53,6 +55,10 @@ class Side:
         self._sizes = numbers.sizes[at]
         self._starts = (np.cumsum(numbers.sizes) - numbers.sizes)[at]
         self._points = np.append(numbers.points, np.nan)
+
+    def points(self, i: int) -> Floats:
+        """Return the points of one column."""
+        return self._points[self._starts[i] : self._starts[i] + self._sizes[i]]
 
     def quantiles(self, levels: Floats) -> Floats:
         """Return the quantiles of each column at some levels; NaN where it has no numbers."""
@@ -177,6 +183,8 @@ class Pairs:
         Both sides.
     names : collection of str
         Columns that both have, of the same kind.
+    known_numbers : mapping of str to array, optional
+        Numbers that the reference's days had, as `repeats.known_numbers` finds them.
 
     Attributes
     ----------
@@ -186,9 +194,18 @@ class Pairs:
         The columns of numbers and times.
     categories : dict of str to CategoryPair
         The others.
+    known_numbers : mapping of str to array
+        As given.
     """
 
-    def __init__(self, reference: Profile, current: Profile, names: Collection[str]) -> None:
+    def __init__(
+        self,
+        reference: Profile,
+        current: Profile,
+        names: Collection[str],
+        known_numbers: Mapping[str, Singles] = MappingProxyType({}),
+    ) -> None:
+        self.known_numbers = known_numbers
         self.reference, self.current = reference.columns, current.columns
         self.numbers = NumberPairs(reference, current, names)
         self.categories = {

@@ -11,17 +11,19 @@ import pyarrow as pa
 
 from mlops_tasks.drift.gauges import LevelGauge, Readings, SplitGauge
 from mlops_tasks.drift.movement import told_days
+from mlops_tasks.drift.repeats import RepeatedNumbers
 from mlops_tasks.profiles.arrays import COUNTS, MOMENTS, TEXTS
 from mlops_tasks.profiles.bridge import valid, view
 from mlops_tasks.profiles.stacking import matching, places, stacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from mlops_tasks.drift.columns import Floats
     from mlops_tasks.drift.gauges import Aspect, Gauge
+    from mlops_tasks.drift.repeats import Singles
     from mlops_tasks.profiles import Profile
     from mlops_tasks.profiles.arrays import CategoryArrays, NumberArrays
 
@@ -53,42 +55,50 @@ class Scale(Protocol):
         The columns of each aspect, in the order of its arrays.
     reference : dict of str to Readings
         What a new day of the reference would read on average, with one profile.
+    own : dict of str to Readings
+        What each day of the reference would read, were it none of it.
     """
 
     gauges: dict[Aspect, Gauge]
     names: dict[Aspect, tuple[str, ...]]
     reference: dict[Aspect, Readings]
+    own: dict[Aspect, Readings]
 
     def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
         """Read profiles; axes are profiles, columns and cuts. What one lacks has no rows there."""
 
-    def read_own(self, days: Sequence[Profile]) -> dict[Aspect, Readings]:
-        """Read days of the reference, each as if it was none of it, and set `reference` by them."""
 
-
-def scales_of(whole: Profile) -> tuple[Scale, ...]:
+def scales_of(
+    whole: Profile, days: Sequence[Profile] = (), known: Mapping[str, Singles] | None = None
+) -> tuple[Scale, ...]:
     """Set up every gauge that the kinds of the columns of a reference have.
 
     Parameters
     ----------
     whole : Profile
         Of the whole reference.
+    days : sequence of Profile, optional
+        Of its days; by default the whole is taken for a single one.
+    known : mapping of str to array, optional
+        Numbers that the days had, as `known_numbers` finds them.
 
     Returns
     -------
     tuple of Scale
-        Missing values for every column; shape and level of numbers, shares of categories and, if
-        the reference counted them all, unseen categories. Instants move on by themselves, so only
-        their missing values are looked at; the same holds for a column without any value in the
-        reference.
+        Missing values for every column; shape and level of numbers, unseen ones where numbers
+        repeat; shares of categories and, if the reference counted them all, unseen categories.
+        Instants move on by themselves, so only their missing values are looked at; the same holds
+        for a column without any value in the reference.
     """
     numbers, texts = whole.numbers, whole.categories
     of_numbers = (numbers.counts[:, _FINITE] > 0) & ~numbers.is_time
     of_texts = texts.counts[:, _N_TEXTS] > texts.counts[:, _NULLS]
+    days = days or (whole,)
     return (
-        _Presence(whole),
-        *(_Numbers(whole, names) for names in _blocks(numbers.names, of_numbers)),
-        *(_Categories(whole, names) for names in _blocks(texts.names, of_texts)),
+        _Presence(whole, days),
+        *(_Numbers(whole, days, names) for names in _blocks(numbers.names, of_numbers)),
+        *([RepeatedNumbers(known, days)] if known else []),
+        *(_Categories(whole, days, names) for names in _blocks(texts.names, of_texts)),
     )
 
 
@@ -101,22 +111,19 @@ def _blocks(names: tuple[str, ...], wanted: npt.NDArray[np.bool_]) -> list[tuple
 class _Presence:
     """Missing values of all columns."""
 
-    def __init__(self, whole: Profile) -> None:
+    def __init__(self, whole: Profile, days: Sequence[Profile]) -> None:
         self._numbers, self._categories = whole.numbers.names, whole.categories.names
         self.names: dict[Aspect, tuple[str, ...]] = {"missing": self._numbers + self._categories}
         n, present = self._rows([whole])
         # Half a row, after Jeffreys: that none was seen is no proof that there is none.
         shares = ((n - present + 0.5) / (n + 1))[0, :, None]
         self.gauges: dict[Aspect, Gauge] = {"missing": SplitGauge(np.ones_like(shares), shares)}
-        self.reference = self.read([whole])
+        self.reference, self.own = self.read([whole]), self.read(days)
 
     def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
         n, present = self._rows(profiles)
         values = 1 - present / np.maximum(n, 1)
         return {"missing": Readings(values[:, :, None], n, np.zeros_like(n))}
-
-    def read_own(self, days: Sequence[Profile]) -> dict[Aspect, Readings]:
-        return self.read(days)
 
     def _rows(self, profiles: Sequence[Profile]) -> tuple[Floats, Floats]:
         numbers = stacked([one.numbers for one in profiles], self._numbers, "counts")
@@ -129,13 +136,14 @@ class _Presence:
 class _Numbers:
     """Shape and level of columns of numbers that have any."""
 
-    def __init__(self, whole: Profile, names: tuple[str, ...]) -> None:
+    def __init__(self, whole: Profile, days: Sequence[Profile], names: tuple[str, ...]) -> None:
         self.names: dict[Aspect, tuple[str, ...]] = {"shape": names, "level": names}
         self._cuts = _cuts(whole, names)
         self.reference = self.read([whole])
         shares = self.reference["shape"].values[0]
         shape = SplitGauge(_weights(self._cuts), shares, is_ordered=True)
         self.gauges: dict[Aspect, Gauge] = {"shape": shape, "level": LevelGauge()}
+        self.own = self.read(days)
 
     def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
         names, parts = self.names["shape"], [one.numbers for one in profiles]
@@ -149,9 +157,6 @@ class _Numbers:
             "level": Readings(moments[:, :, _MEAN, None], n, moments[:, :, _SECOND] / rows),
         }
 
-    def read_own(self, days: Sequence[Profile]) -> dict[Aspect, Readings]:
-        return self.read(days)
-
 
 class _Categories:
     """Shares of the categories that the reference has most of, and of those it never had.
@@ -164,18 +169,14 @@ class _Categories:
     category a cut. With days of one row each this is the estimate of Good (1953).
     """
 
-    def __init__(self, whole: Profile, names: tuple[str, ...]) -> None:
+    def __init__(self, whole: Profile, days: Sequence[Profile], names: tuple[str, ...]) -> None:
         own = whole.categories
         have = np.array(matching(own.names, names)[0], np.intp)
         spans = list(zip(*(one[0].tolist() for one in places([own], names)), strict=True))
         exact = own.counts[have, _EXACT] > 0
         self._known = [own.values.slice(begin, size) for begin, size in spans]
         self._rows = [own.rows[begin : begin + size] for begin, size in spans]
-        # Of the categories that were not counted, some may have as many rows as the last that was.
-        last = [
-            1 if all_ else int(min(rows, default=1))
-            for all_, rows in zip(exact, self._rows, strict=True)
-        ]
+        last = [_least(all_, rows) for all_, rows in zip(exact, self._rows, strict=True)]
         self._least = np.array(last)
         self._exact = np.flatnonzero(exact)
         unseen = tuple(names[i] for i in self._exact)
@@ -183,7 +184,7 @@ class _Categories:
         # Cuts: the first categories, and all others.
         has_cut = [_has_cut(rows, least) for rows, least in zip(self._rows, last, strict=True)]
         self._n_cuts = np.array([np.sum(one) for one in has_cut], int) + 1
-        self.reference = self.read([whole])
+        self.reference = self._read([whole], is_own=False)
         shares = self.reference["shares"]
         exists = np.arange(shares.values.shape[2]) < self._n_cuts[:, None]
         weights = np.where(exists, shares.values[0] / 2 + 0.5 / self._n_cuts[:, None], 0.0)
@@ -198,22 +199,27 @@ class _Categories:
             "shares": SplitGauge(weights, shares.values[0]),
             "unseen": SplitGauge(np.ones_like(new), new),
         }
+        self.own = self._read(days, is_own=True)
+        self._expect_others()
 
     def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
-        return self._read(profiles, is_own=False)
+        found = self._read(profiles, is_own=False)
+        # Fewer new categories than expected are no drift.
+        unseen, expected = found["unseen"], self.reference["unseen"].values
+        found["unseen"] = replace(unseen, values=np.maximum(unseen.values, expected))
+        return found
 
-    def read_own(self, days: Sequence[Profile]) -> dict[Aspect, Readings]:
-        own = self._read(days, is_own=True)
+    def _expect_others(self) -> None:
+        """Take from the days what a new day would have of categories without a cut."""
         none = np.zeros(len(self._exact), int)
         last: dict[Aspect, Integers] = {"shares": self._n_cuts - 1, "unseen": none}
         for aspect, at in last.items():
-            old, new = self.reference[aspect], own[aspect]
+            old, new = self.reference[aspect], self.own[aspect]
             is_day, values = told_days(new.n), old.values.copy()
             pooled = self.gauges[aspect].pooled(replace(new, n=np.where(is_day, new.n, 0.0)))
             columns = np.flatnonzero(is_day.any(axis=0))
             values[0, columns, at[columns]] = pooled.values[columns, at[columns]]
             self.reference[aspect] = replace(old, values=values)
-        return own
 
     def _read(self, profiles: Sequence[Profile], *, is_own: bool) -> dict[Aspect, Readings]:
         names, parts = self.names["shares"], [one.categories for one in profiles]
@@ -253,6 +259,11 @@ class _Categories:
             cells = np.where(place < 0, width - 1, place) + profile * width
             table = np.bincount(cells, rows, len(parts) * width).reshape(len(parts), width)
             yield table[:, :-1], table[:, -1]
+
+
+def _least(is_exact: bool, rows: npt.NDArray[Any]) -> int:
+    # Of the categories that were not counted, some may have as many rows as the last that was.
+    return 1 if is_exact else int(min(rows, default=1))
 
 
 def _has_cut(rows: npt.NDArray[Any], least: int) -> npt.NDArray[np.bool_]:

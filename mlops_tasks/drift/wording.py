@@ -11,6 +11,7 @@ import numpy as np
 from mlops_tasks.drift.cells import OTHER
 from mlops_tasks.drift.columns import present_rows
 from mlops_tasks.drift.decision import Picture
+from mlops_tasks.drift.repeats import as_singles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,6 +53,8 @@ def say(aspect: Aspect, pairs: Pairs, name: str) -> str:
         return "percentiles " + ", ".join(f"{which} {a} → {b}" for which, a, b in told)
     if aspect == "shares":
         return _say_shares(pairs.categories[name])
+    if name in pairs.known_numbers and aspect == "unseen":
+        return _say_new_numbers(pairs, name)
     sides: tuple[Any, Any] = pairs.reference[name], pairs.current[name]
     if aspect == "level":
         return _say_level(*sides)
@@ -167,9 +170,23 @@ def _say_unseen(reference: Categories, current: Categories) -> str:
     new = {name: current.counts[name] for name in unseen}
     share = sum(new.values()) / max(present_rows(current), 1)
     most = sorted(new, key=lambda name: (-new[name], name))
-    names = ", ".join(_short(name) for name in most[:_N_WORDS])
-    more = f" and {len(most) - _N_WORDS} more" if len(most) > _N_WORDS else ""
-    return f"{_percent(share)} of the rows in new categories{f': {names}{more}' if new else ''}"
+    return _with_names(f"{_percent(share)} of the rows in new categories", map(_short, most))
+
+
+def _with_names(told: str, names: Iterable[str]) -> str:
+    """Name the first of something."""
+    all_ = list(names)
+    more = f" and {len(all_) - _N_WORDS} more" if len(all_) > _N_WORDS else ""
+    return f"{told}: {', '.join(all_[:_N_WORDS])}{more}" if all_ else told
+
+
+def _say_new_numbers(pairs: Pairs, name: str) -> str:
+    points = as_singles(pairs.numbers.current.points(pairs.numbers.names.index(name)))
+    is_new = ~np.isin(points, pairs.known_numbers[name])
+    new, rows = np.unique(points[is_new], return_counts=True)
+    told = f"{_percent(is_new.mean())} of the rows have numbers that no day of the reference had"
+    most = new[np.argsort(-rows, kind="stable")].tolist()
+    return _with_names(told, [short_number(value) for value in most])
 
 
 def _odd_kinds(current: Any) -> str:

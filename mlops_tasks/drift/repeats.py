@@ -1,0 +1,191 @@
+"""Numbers that come again and again, and how many rows have one that the reference never had."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlops_tasks.drift.gauges import Readings, SplitGauge
+from mlops_tasks.drift.movement import told_days
+from mlops_tasks.profiles.arrays import COUNTS
+from mlops_tasks.profiles.periods import evenly
+from mlops_tasks.profiles.quantiles import middles
+from mlops_tasks.profiles.stacking import places, stacked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from mlops_tasks.drift.columns import Floats
+    from mlops_tasks.drift.gauges import Aspect, Gauge
+    from mlops_tasks.profiles import Profile
+    from mlops_tasks.profiles.arrays import NumberArrays
+
+    Singles = npt.NDArray[np.float32]
+
+__all__ = ["RepeatedNumbers", "as_singles", "known_numbers"]
+
+_FINITE = COUNTS.index("n_finite")
+# A column's points are looked at for repeats in so many days, so many of each.
+_SAMPLED_DAYS, _SAMPLED_POINTS = 8, 64
+_LEAST_REPEATS = 1 / 8
+
+
+def known_numbers(days: Sequence[Profile]) -> dict[str, Singles]:
+    """Find the columns whose numbers repeat, and the numbers that the days had.
+
+    Parameters
+    ----------
+    days : sequence of Profile
+        Of a reference; fewer than 5 with 30 rows cannot tell how many new numbers a day has.
+
+    Returns
+    -------
+    dict of str to array of float32
+        By column: the different numbers among the points of all days, in order. A column is here
+        when an eighth of up to 512 points, of 8 of its days, repeat another: whole degrees, codes
+        or minutes do. Of a measurement with many digits every number is new, which tells nothing.
+
+    Notes
+    -----
+    Numbers are told apart by the about seven digits of single precision: a source that computes the
+    same number another way is no drift.
+    """
+    if not days:
+        return {}
+    parts = [day.numbers for day in days]
+    names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+    is_told = told_days(stacked(parts, names, "counts")[:, :, _FINITE]).any(axis=0)
+    is_time = stacked(parts, names, "is_time").any(axis=0)
+    wanted = is_told & ~is_time & _repeats(evenly(parts, _SAMPLED_DAYS), names)
+    own = tuple(np.array(names, object)[wanted].tolist())
+    found = _points(parts, own, _typical_points(parts, own))
+    return {name: np.unique(points) for name, (points, _) in found.items()}
+
+
+class RepeatedNumbers:
+    """Rows with a number that the reference never had, in columns whose numbers repeat.
+
+    Parameters
+    ----------
+    known : mapping of str to array
+        As `known_numbers` finds them.
+    days : sequence of Profile
+        The days that they were found in.
+
+    Notes
+    -----
+    As with unseen categories: none of the reference's own days has a new number, the next day may.
+    So of each day, the numbers count as new that no other day has. What is read is the share among
+    the points of a sketch, rows that lie evenly in order; that they are not all rows is part of the
+    noise. No profile is read at more points than a typical day of the reference has: the more there
+    are, the further they reach into the tails, where new numbers are. A point counts as a row.
+    """
+
+    def __init__(self, known: Mapping[str, Singles], days: Sequence[Profile]) -> None:
+        self.names: dict[Aspect, tuple[str, ...]] = {"unseen": tuple(known)}
+        self._known = known
+        self._n_points = _typical_points([day.numbers for day in days], tuple(known))
+        own = self._read(days, is_own=True)
+        n = np.where(told_days(own.n), own.n, 0.0)
+        total = n.sum(axis=0)
+        n_new = np.sum(own.values[:, :, 0] * n, axis=0)
+        # Half a row, after Jeffreys: that no day had a new number is no proof that none will.
+        share = ((n_new + 0.5) / (total + 1))[:, None]
+        expected = (n_new / total)[None, :, None]
+        reference = Readings(
+            expected, total[None], np.zeros((1, len(total))), own.rows.sum(axis=0)[None]
+        )
+        self.gauges: dict[Aspect, Gauge] = {"unseen": SplitGauge(np.ones_like(share), share)}
+        self.own: dict[Aspect, Readings] = {"unseen": own}
+        self.reference: dict[Aspect, Readings] = {"unseen": reference}
+
+    def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
+        """Read profiles that are none of the days; fewer new numbers than expected are no drift."""
+        found = self._read(profiles, is_own=False)
+        values = np.maximum(found.values, self.reference["unseen"].values)
+        return {"unseen": replace(found, values=values)}
+
+    def _read(self, profiles: Sequence[Profile], *, is_own: bool) -> Readings:
+        parts, names = [one.numbers for one in profiles], self.names["unseen"]
+        n_points = np.minimum(places(parts, names)[1], self._n_points).astype(float)
+        n_new = np.zeros_like(n_points)
+        points = _points(parts, names, self._n_points)
+        for i, (name, (values, profile)) in enumerate(points.items()):
+            known = self._known[name]
+            place = np.minimum(known.searchsorted(values), len(known) - 1)
+            is_new = known[place] != values
+            if is_own:
+                had = np.zeros((len(parts), len(known)), bool)
+                had[profile, place] = True
+                is_new = had.sum(axis=0)[place] == 1
+            n_new[:, i] = np.bincount(profile, is_new, len(parts))
+        n_all = stacked(parts, names, "counts")[:, :, _FINITE].astype(float)
+        shares = (n_new / np.maximum(n_points, 1))[:, :, None]
+        return Readings(shares, n_points, np.zeros_like(n_points), n_all)
+
+
+def as_singles(values: Floats) -> Singles:
+    """Return numbers with the digits that tell them apart.
+
+    Parameters
+    ----------
+    values : array of float64
+        Finite.
+
+    Returns
+    -------
+    array of float32
+        Infinite beyond 3.4e38.
+
+    Examples
+    --------
+    >>> a, b = as_singles(np.array([0.3, 0.1 + 0.2]))
+    >>> bool(a == b)
+    True
+    """
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
+def _repeats(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Tell which columns have points that repeat another, from a few of each part."""
+    begins, sizes = places(parts, names)
+    own, begin, size = np.arange(_SAMPLED_POINTS), begins[:, :, None], sizes[:, :, None]
+    place = begin + np.where(size > _SAMPLED_POINTS, own * size // _SAMPLED_POINTS, own)
+    found = np.full((len(names), len(parts), _SAMPLED_POINTS), np.nan, np.float32)
+    for i, part in enumerate(parts):
+        there = own < size[i]
+        found[:, i][there] = as_singles(part.points[place[i][there]])
+    ordered = np.sort(found.reshape(len(names), len(parts) * _SAMPLED_POINTS), axis=1)
+    n_repeats = (ordered[:, 1:] == ordered[:, :-1]).sum(axis=1)
+    n = np.minimum(sizes, _SAMPLED_POINTS).sum(axis=0)
+    return np.asarray((n_repeats > 0) & (n_repeats >= _LEAST_REPEATS * n))
+
+
+def _typical_points(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Return the median number of points of each column, over the days that tell."""
+    sizes = places(parts, names)[1]
+    n = stacked(parts, names, "counts")[:, :, _FINITE]
+    told = np.where(told_days(n), sizes, np.nan)
+    return np.nanmedian(told, axis=0).astype(np.int64)
+
+
+def _points(
+    parts: Sequence[NumberArrays], names: tuple[str, ...], limits: npt.NDArray[np.int64]
+) -> dict[str, tuple[Singles, npt.NDArray[np.int64]]]:
+    """Gather some points of each column, and which part each belongs to."""
+    begins, sizes = places(parts, names)
+    columns = zip(names, begins.T.tolist(), sizes.T.tolist(), limits.tolist(), strict=True)
+    found = {}
+    for name, begin, size, limit in columns:
+        own = [
+            part.points[a : a + n][middles(n, limit) if n > limit else slice(None)]
+            for part, a, n in zip(parts, begin, size, strict=True)
+        ]
+        of_part = np.repeat(np.arange(len(parts)), np.minimum(size, limit))
+        found[name] = as_singles(np.concatenate(own)), of_part
+    return found

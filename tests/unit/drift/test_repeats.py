@@ -1,0 +1,147 @@
+"""Numbers that come again and again, and those that the reference never had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlops_tasks.drift.baseline import Baseline
+from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.profile_store import roll_up
+from tests.unit.drift.samples import profile
+
+if TYPE_CHECKING:
+    from mlops_tasks.drift.decision import Evidence
+
+Random = np.random.Generator
+
+
+def degrees(random: Random, n: int = 500) -> Any:
+    return random.normal(15, 8, n).round()
+
+
+def month(seed: int = 0, n_days: int = 28) -> tuple[Random, Baseline]:
+    random = np.random.default_rng(seed)
+    return random, Baseline.of([profile(x=degrees(random)) for _ in range(n_days)])
+
+
+def unseen(baseline: Baseline, values: Any) -> Evidence:
+    report = detect_drift(baseline, profile(x=values), window="today")
+    (found,) = [one for one in report.columns[0].evidence if one.aspect == "unseen"]
+    return found
+
+
+def expected(baseline: Baseline) -> float:
+    """Return the share of new numbers that a new day is expected to have."""
+    (scale,) = (one for one, _ in baseline.scales if "unseen" in one.gauges)
+    return float(scale.reference["unseen"].values[0, 0, 0])
+
+
+def aspects(baseline: Baseline) -> set[str]:
+    return {aspect for scale, _ in baseline.scales for aspect in scale.gauges}
+
+
+def test_a_small_offset_of_whole_numbers_is_found_where_its_shape_hardly_moves() -> None:
+    random, baseline = month()
+    report = detect_drift(baseline, profile(x=degrees(random) + 0.4), window="today")
+    alarms = {one.aspect for one in report.columns[0].evidence if one.alarm}
+    assert alarms == {"unseen"}
+
+
+def test_the_words_name_the_share_and_the_commonest_new_numbers() -> None:
+    random, baseline = month()
+    values = degrees(random)
+    values[:100], values[100:130], values[130:132] = -99.5, 0.25, 777.0
+    values[132] = 888.0
+    told = unseen(baseline, values)
+    assert told.alarm
+    assert told.text == (
+        "26.6 % of the rows have numbers that no day of the reference had: "
+        "-99.5, 0.25, 777 and 1 more"
+    )
+
+
+def test_the_same_numbers_computed_another_way_are_known() -> None:
+    random, baseline = month()
+    told = unseen(baseline, degrees(random).astype(np.float32) * (1 + 1e-9))
+    assert told.effect == pytest.approx(0.0, abs=0.02)
+    assert not told.alarm
+
+
+def test_a_code_beyond_the_sample_of_a_large_day_is_found() -> None:
+    """2 % of 50,000 rows: some of the 512 points that are kept."""
+    random = np.random.default_rng(1)
+    baseline = Baseline.of([profile(x=random.integers(0, 50, 50_000)) for _ in range(28)])
+    values = random.integers(0, 50, 50_000)
+    values[random.random(50_000) < 0.02] = 51
+    assert unseen(baseline, values).alarm
+
+
+@pytest.mark.parametrize("day", [7.0, 40.0])
+def test_of_a_number_per_day_neither_a_new_nor_a_known_one_is_drift(day: float) -> None:
+    """As the day of the month: all days of the reference are new to each other."""
+    baseline = Baseline.of([profile(x=np.full(500, float(i))) for i in range(28)])
+    assert expected(baseline) == pytest.approx(1.0)
+    assert not unseen(baseline, np.full(500, day)).alarm
+
+
+def test_the_share_of_new_numbers_is_that_of_a_new_day() -> None:
+    random = np.random.default_rng(2)
+
+    def prices() -> Any:
+        return random.lognormal(3, 1.5, 400).round()
+
+    off = []
+    for _ in range(20):
+        days = [prices() for _ in range(28)]
+        new = np.mean([np.mean(~np.isin(prices(), np.concatenate(days))) for _ in range(40)])
+        off.append(expected(Baseline.of([profile(x=day) for day in days])) - new)
+    assert np.mean(off) == pytest.approx(0.0, abs=0.002)
+
+
+def test_numbers_that_never_repeat_have_no_such_aspect() -> None:
+    random = np.random.default_rng(3)
+    parts = [profile(x=random.normal(size=600)) for _ in range(28)]
+    assert "unseen" not in aspects(Baseline.of(parts))
+
+
+def test_points_that_a_merge_doubles_do_not_count_as_repeats() -> None:
+    random = np.random.default_rng(3)
+    halves = [[profile(x=random.normal(size=600)) for _ in range(14)] for _ in range(2)]
+    made = [roll_up({str(i): day for i, day in enumerate(half)}) for half in halves]
+    wholes = [one.pop("whole") for one in made]
+    thin = [day for one in made for day in one.values()]
+    baseline = Baseline.of(wholes, days=thin)
+    points = baseline.whole.numbers.points
+    assert np.any(points[1:] == points[:-1])  # else this shows nothing
+    assert "unseen" not in aspects(baseline)
+
+
+def test_moments_in_time_have_no_such_aspect() -> None:
+    day = pa.array([0] * 500, pa.timestamp("us"))
+    assert "unseen" not in aspects(Baseline.of([profile(x=day) for _ in range(28)]))
+
+
+def test_too_few_days_cannot_tell() -> None:
+    assert "unseen" not in aspects(month(n_days=4)[1])
+    assert "unseen" in aspects(month(n_days=5)[1])
+
+
+def test_a_column_that_only_some_days_have_is_told_from_those() -> None:
+    random = np.random.default_rng(4)
+    old = [profile(y=degrees(random)) for _ in range(10)]
+    new = [profile(y=degrees(random), x=degrees(random)) for _ in range(10)]
+    baseline = Baseline.of([*old, *new])
+    report = detect_drift(
+        baseline, profile(y=degrees(random), x=degrees(random) + 0.5), window="today"
+    )
+    assert [one.name for one in report.alarms] == ["x"]
+
+
+def test_numbers_too_large_for_single_precision_are_one() -> None:
+    baseline = Baseline.of([profile(x=np.repeat([1.0, 1e300], 250)) for _ in range(10)])
+    told = unseen(baseline, np.repeat([1.0, 2e300], 250))
+    assert not told.alarm
