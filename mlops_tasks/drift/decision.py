@@ -63,7 +63,8 @@ class Evidence:
     ----------
     aspect : str
         ``shape`` and ``level`` of numbers, ``shares`` of categories, ``unseen`` categories or
-        numbers, and ``missing`` values.
+        numbers, ``concentration`` on one of too many categories to be counted, and ``missing``
+        values.
     effect, threshold : float or None
         Effect size and where the alarm begins, unitless; None when there are too few rows, or
         where the effect has no bound (a constant became another constant).

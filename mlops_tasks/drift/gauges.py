@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Aspect", "Gauge", "LevelGauge", "Readings", "SplitGauge", "sparse_moments"]
 
-Aspect = Literal["shape", "level", "shares", "unseen", "missing"]
+Aspect = Literal["shape", "level", "shares", "unseen", "concentration", "missing"]
 
 # Anscombe (1948): with 3/8 of a row the angle of a share has a stable variance down to one row.
 _ROUND = 0.375

@@ -45,10 +45,13 @@ class Judge:
         for scale, movements in baseline.scales:
             now = scale.read([current])
             for aspect, gauge in scale.gauges.items():
-                told = self._measure(gauge, scale.reference[aspect], now[aspect], movements[aspect])
-                for name, rows, squared, noise in zip(scale.names[aspect], *told, strict=True):
+                old = scale.reference[aspect]
+                told = self._measure(gauge, old, now[aspect], movements[aspect])
+                shares = old.values[0, :, 0].tolist()
+                columns = zip(scale.names[aspect], shares, *told, strict=True)
+                for name, share, rows, squared, noise in columns:
                     if name in found:
-                        text = partial(say, aspect, pairs, name)
+                        text = partial(say, aspect, pairs, name, share)
                         found[name] += (self._aspect(aspect, rows, squared, noise, text),)
         return found
 

@@ -30,17 +30,20 @@ _LONGEST_NAME = 40
 _DRAWN = np.array([0.005, 0.995])
 
 
-def say(aspect: Aspect, pairs: Pairs, name: str) -> str:
+def say(aspect: Aspect, pairs: Pairs, name: str, expected: float = 0.0) -> str:
     """Tell what changed in one aspect of a column.
 
     Parameters
     ----------
-    aspect : {"shape", "level", "shares", "unseen", "missing"}
+    aspect : {"shape", "level", "shares", "unseen", "concentration", "missing"}
         What to tell.
     pairs : Pairs
         Profiles with at least one row each; with a value each, unless `aspect` is ``missing``.
     name : str
         The column.
+    expected : float, default 0
+        Share that a new day of the reference would have unseen, or on its commonest value; of no
+        other aspect.
 
     Returns
     -------
@@ -54,11 +57,13 @@ def say(aspect: Aspect, pairs: Pairs, name: str) -> str:
     if aspect == "shares":
         return _say_shares(pairs.categories[name])
     if name in pairs.known_numbers and aspect == "unseen":
-        return _say_new_numbers(pairs, name)
+        return _say_new_numbers(pairs, name, expected)
     sides: tuple[Any, Any] = pairs.reference[name], pairs.current[name]
     if aspect == "level":
         return _say_level(*sides)
-    return _say_unseen(*sides) if aspect == "unseen" else _say_missing(*sides)
+    if aspect == "concentration":
+        return _say_commonest(sides[1], expected)
+    return _say_unseen(*sides, expected) if aspect == "unseen" else _say_missing(*sides)
 
 
 def draw_categories(pair: CategoryPair) -> Picture:
@@ -165,12 +170,19 @@ def _say_shares(pair: CategoryPair) -> str:
     return "shares " + ", ".join(told)
 
 
-def _say_unseen(reference: Categories, current: Categories) -> str:
+def _say_unseen(reference: Categories, current: Categories, expected: float) -> str:
     unseen = current.counts.keys() - reference.counts.keys()
     new = {name: current.counts[name] for name in unseen}
     share = sum(new.values()) / max(present_rows(current), 1)
     most = sorted(new, key=lambda name: (-new[name], name))
-    return _with_names(f"{_percent(share)} of the rows in new categories", map(_short, most))
+    told = f"{_percent(share)} of the rows in new categories{_expected(expected)}"
+    return _with_names(told, map(_short, most))
+
+
+def _say_commonest(current: Categories, expected: float) -> str:
+    name, rows = next(iter(current.counts.items()), ("", 1))
+    share, named = (rows - 1) / present_rows(current), f": {_short(name)}" if name else ""
+    return f"{_percent(share)} of the rows repeat the commonest value{_expected(expected)}{named}"
 
 
 def _with_names(told: str, names: Iterable[str]) -> str:
@@ -180,13 +192,18 @@ def _with_names(told: str, names: Iterable[str]) -> str:
     return f"{told}: {', '.join(all_[:_N_WORDS])}{more}" if all_ else told
 
 
-def _say_new_numbers(pairs: Pairs, name: str) -> str:
+def _say_new_numbers(pairs: Pairs, name: str, expected: float) -> str:
     points = as_singles(pairs.numbers.current.points(pairs.numbers.names.index(name)))
     is_new = ~np.isin(points, pairs.known_numbers[name])
     new, rows = np.unique(points[is_new], return_counts=True)
-    told = f"{_percent(is_new.mean())} of the rows have numbers that no day of the reference had"
+    share = _percent(is_new.mean())
+    told = f"{share} of the rows in numbers of no day of the reference{_expected(expected)}"
     most = new[np.argsort(-rows, kind="stable")].tolist()
-    return _with_names(told, [short_number(value) for value in most])
+    return _with_names(told, [f"{value:.7g}" for value in most])
+
+
+def _expected(share: float) -> str:
+    return f" ({_percent(share)} expected)" if share else ""
 
 
 def _odd_kinds(current: Any) -> str:

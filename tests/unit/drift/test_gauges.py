@@ -39,7 +39,7 @@ def test_each_kind_of_column_has_its_aspects() -> None:
     assert aspects(texts("aab")) == ["missing", "shares", "unseen"]
     assert aspects(pa.array([0, 1], pa.timestamp("us"))) == ["missing"]
     assert aspects(pa.array([None], pa.float64())) == ["missing"]
-    assert aspects(texts(f"{i}" for i in range(5000))) == ["missing", "shares"]
+    assert aspects(texts(f"{i}" for i in range(5000))) == ["missing", "shares", "concentration"]
 
 
 def test_a_gauge_reads_zero_from_its_own_reference() -> None:

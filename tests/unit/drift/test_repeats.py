@@ -59,7 +59,7 @@ def test_the_words_name_the_share_and_the_commonest_new_numbers() -> None:
     told = unseen(baseline, values)
     assert told.alarm
     assert told.text == (
-        "26.6 % of the rows have numbers that no day of the reference had: "
+        "26.6 % of the rows in numbers of no day of the reference (0.029 % expected): "
         "-99.5, 0.25, 777 and 1 more"
     )
 
