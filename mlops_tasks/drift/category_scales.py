@@ -36,6 +36,15 @@ _N, _NULLS, _EXACT, _ERROR = (TEXTS.index(name) for name in ("n", "n_null", "is_
 class CategoryShares:
     """Shares of the categories that the reference has most of, and of those it never had.
 
+    Parameters
+    ----------
+    whole : Profile
+        Of the reference.
+    days : sequence of Profile
+        Of its days, or of the whole as a single one.
+    names : tuple of str
+        Columns of categories with a value in the whole.
+
     Notes
     -----
     A category has a cut because of rows of the reference's own days: none of them has unseen ones,
@@ -140,6 +149,13 @@ class CategoryShares:
 
 class Concentration:
     """Rows that repeat the commonest value, of columns with too many to count them all.
+
+    Parameters
+    ----------
+    days : sequence of Profile
+        Of the reference, or of the whole as a single one.
+    names : tuple of str
+        Columns of categories.
 
     Notes
     -----
