@@ -45,14 +45,7 @@ def stacked(
     array of shape (n_parts, n_names, ...)
         Zeros where a part lacks a column.
     """
-    import numpy as np
-
-    tables = [getattr(part, field) for part in parts]
-    found = np.zeros((len(parts), len(names), *tables[0].shape[1:]), tables[0].dtype)
-    for d, (part, table) in enumerate(zip(parts, tables, strict=True)):
-        source, target = matching(part.names, names)
-        found[d, target] = table[source]
-    return found
+    return _taken(parts, names, [getattr(part, field) for part in parts])
 
 
 def places(
@@ -74,8 +67,26 @@ def places(
     """
     import numpy as np
 
-    begins = np.zeros((len(parts), len(names)), np.int64)
-    for row, part in zip(begins, parts, strict=True):
+    sizes = [part.sizes for part in parts]
+    begins = [np.cumsum(own) - own for own in sizes]
+    return _taken(parts, names, begins), _taken(parts, names, sizes)
+
+
+def _taken(
+    parts: Sequence[NumberArrays | CategoryArrays],
+    names: tuple[str, ...],
+    tables: Sequence[npt.NDArray[Any]],
+) -> npt.NDArray[Any]:
+    """Take the rows of some columns from one table of each part."""
+    import numpy as np
+
+    found = np.zeros((len(parts), len(names), *tables[0].shape[1:]), tables[0].dtype)
+    first = parts[0].names
+    if all(part.names == first for part in parts):  # as nearly always: all at once
+        source, target = matching(first, names)
+        found[:, target] = np.stack(tables)[:, source]
+        return found
+    for own, part, table in zip(found, parts, tables, strict=True):
         source, target = matching(part.names, names)
-        row[target] = (np.cumsum(part.sizes) - part.sizes)[source]
-    return begins, stacked(parts, names, "sizes")
+        own[target] = table[source]
+    return found
