@@ -107,7 +107,7 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Measured:
     _accuracy(measured, pythons, samples[0], say)
     if plan.repeats:
         say(f"{plan.repeats} times {plan.sizes[-1]:,} rows in one pass")
-        for repeats in (1, plan.repeats):
+        for repeats in (1, plan.repeats) * plan.rounds:
             arguments = (str(samples[0]), str(repeats))
             _take(measured, pythons, "ours_streaming", str(repeats), *arguments, say=say)
     if plan.days:
