@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mlops_tasks.drift.gauges import Readings, SplitGauge
 from mlops_tasks.drift.movement import told_days
+from mlops_tasks.drift.rare_shares import at_least, rare_share
 from mlops_tasks.profiles.arrays import TEXTS
 from mlops_tasks.profiles.bridge import valid, view
 from mlops_tasks.profiles.stacking import matching, places, stacked
@@ -91,8 +92,7 @@ class CategoryShares:
     def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
         """Read profiles that are none of the days; fewer new ones than expected are no drift."""
         found = self._read(profiles, is_own=False)
-        unseen, expected = found["unseen"], self.reference["unseen"].values
-        found["unseen"] = replace(unseen, values=np.maximum(unseen.values, expected))
+        found["unseen"] = at_least(self.reference["unseen"], found["unseen"])
         return found
 
     def _expect_others(self) -> None:
@@ -167,21 +167,15 @@ class Concentration:
     def __init__(self, days: Sequence[Profile], names: tuple[str, ...]) -> None:
         self.names: dict[Aspect, tuple[str, ...]] = {"concentration": names}
         own = self._read(days)
-        n = own.n.sum(axis=0)
-        n_most = np.sum(own.values[:, :, 0] * own.n, axis=0)
-        # Half a row, after Jeffreys: that the commonest was rare is no proof that it must be.
-        share = ((n_most + 0.5) / (n + 1))[:, None]
-        expected = (n_most / np.maximum(n, 1))[None, :, None]
-        reference = Readings(expected, n[None], np.zeros_like(n)[None])
-        gauge = SplitGauge(np.ones_like(share), share)
+        gauge, reference = rare_share(own)
         self.gauges: dict[Aspect, Gauge] = {"concentration": gauge}
-        self.reference: dict[Aspect, Readings] = {"concentration": reference}
         self.own: dict[Aspect, Readings] = {"concentration": own}
+        self.reference: dict[Aspect, Readings] = {"concentration": reference}
 
     def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
         """Read any profiles; a commonest value that is rarer than expected is no drift."""
-        found, expected = self._read(profiles), self.reference["concentration"].values
-        return {"concentration": replace(found, values=np.maximum(found.values, expected))}
+        found = self._read(profiles)
+        return {"concentration": at_least(self.reference["concentration"], found)}
 
     def _read(self, profiles: Sequence[Profile]) -> Readings:
         names, parts = self.names["concentration"], [one.categories for one in profiles]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlops_tasks.drift.gauges import Readings, SplitGauge
+from mlops_tasks.drift.gauges import Readings
 from mlops_tasks.drift.movement import told_days
+from mlops_tasks.drift.rare_shares import at_least, rare_share
 from mlops_tasks.profiles.arrays import COUNTS
 from mlops_tasks.profiles.periods import evenly
 from mlops_tasks.profiles.quantiles import middles
@@ -90,24 +90,15 @@ class RepeatedNumbers:
         self._known = known
         self._n_points = _typical_points([day.numbers for day in days], tuple(known))
         own = self._read(days, is_own=True)
-        n = np.where(told_days(own.n), own.n, 0.0)
-        total = n.sum(axis=0)
-        n_new = np.sum(own.values[:, :, 0] * n, axis=0)
-        # Half a row, after Jeffreys: that no day had a new number is no proof that none will.
-        share = ((n_new + 0.5) / (total + 1))[:, None]
-        expected = (n_new / total)[None, :, None]
-        reference = Readings(
-            expected, total[None], np.zeros((1, len(total))), own.rows.sum(axis=0)[None]
-        )
-        self.gauges: dict[Aspect, Gauge] = {"unseen": SplitGauge(np.ones_like(share), share)}
+        gauge, reference = rare_share(own)
+        self.gauges: dict[Aspect, Gauge] = {"unseen": gauge}
         self.own: dict[Aspect, Readings] = {"unseen": own}
         self.reference: dict[Aspect, Readings] = {"unseen": reference}
 
     def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
         """Read profiles that are none of the days; fewer new numbers than expected are no drift."""
         found = self._read(profiles, is_own=False)
-        values = np.maximum(found.values, self.reference["unseen"].values)
-        return {"unseen": replace(found, values=values)}
+        return {"unseen": at_least(self.reference["unseen"], found)}
 
     def _read(self, profiles: Sequence[Profile], *, is_own: bool) -> Readings:
         parts, names = [one.numbers for one in profiles], self.names["unseen"]
