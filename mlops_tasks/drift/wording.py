@@ -153,7 +153,7 @@ def short_number(value: float) -> str:
 
 def _say_level(reference: Numbers, current: Numbers) -> str:
     old, new = reference.mean, current.mean
-    spread = math.sqrt(max(reference.variance, 0.0))
+    spread = math.sqrt(max(reference.variance, current.variance, 0.0))  # as the effect has it
     moved = f" ({(new - old) / spread:+.2f} standard deviations)" if spread > 0 else ""
     return f"mean {short_number(old)} → {short_number(new)}{moved}"
 
