@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mlops_tasks.drift.decision import LEVEL_DAYS
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.periods import evenly
@@ -13,9 +14,9 @@ from mlops_tasks.profiles.periods import evenly
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mlops_tasks.drift.columns import Floats
     from mlops_tasks.drift.gauges import Aspect
     from mlops_tasks.drift.movement import Movement
-    from mlops_tasks.drift.repeats import Singles
     from mlops_tasks.drift.scales import Scale
 
 __all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline"]
@@ -23,7 +24,7 @@ __all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline"]
 MAX_DAYS = 60
 """So many days are enough to tell how days differ; of more, these are taken evenly."""
 
-FEW_DAYS = 28
+FEW_DAYS = LEVEL_DAYS
 """So many keep the level of false alarms: what is read of a window that its roll-ups serve.
 
 With twice as many a threshold would be lower by a tenth at most: Fisher's F has 27 degrees of
@@ -104,7 +105,7 @@ class Baseline:
         return tuple(map(moved, scales_of(self.whole, self.days, self.known_numbers)))
 
     @cached_property
-    def known_numbers(self) -> dict[str, Singles]:
+    def known_numbers(self) -> dict[str, Floats]:
         """The numbers that the days had, of each column whose numbers repeat."""
         from mlops_tasks.drift.repeats import known_numbers
 

@@ -7,7 +7,20 @@ from enum import StrEnum
 
 from mlops_tasks.exceptions import SpecError
 
-__all__ = ["Answer", "ColumnDrift", "DriftPolicy", "Evidence", "Picture", "SchemaChange"]
+__all__ = [
+    "LEVEL_DAYS",
+    "Answer",
+    "ColumnDrift",
+    "DriftPolicy",
+    "Evidence",
+    "Picture",
+    "SchemaChange",
+]
+
+
+#: So many days of a reference keep the stated level of false alarms; see ADR 11.
+LEVEL_DAYS = 28
+_MAX_EFFECT = 10
 
 
 class Answer(StrEnum):
@@ -27,7 +40,7 @@ class DriftPolicy:
     level : float
         Chance of any alarm in one comparison of a table without drift, in (0, 0.5].
     min_effect : float
-        Smallest effect that matters, at least 0: Cohen's h, or for means a shift in standard
+        Smallest effect that matters, in [0, 10]: Cohen's h, or for means a shift in standard
         deviations. 0 makes every movement matter that chance does not explain; 0.1 is about a
         population stability index of 0.01.
     min_rows : int
@@ -47,7 +60,7 @@ class DriftPolicy:
     def __post_init__(self) -> None:
         allowed = {
             "level, a chance, must be in (0, 0.5]": 0 < self.level <= 0.5,
-            "min_effect, an effect size, must be at least 0": self.min_effect >= 0,
+            "min_effect, an effect size, must be in [0, 10]": 0 <= self.min_effect <= _MAX_EFFECT,
             "min_rows must be at least 30": self.min_rows >= 30,
         }
         wrong = [rule for rule, kept in allowed.items() if not kept]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.decision import Answer, ColumnDrift, DriftPolicy, SchemaChange
@@ -56,7 +57,7 @@ def detect_drift(
     Raises
     ------
     SpecError
-        If the window has less than one day.
+        If the window has less than one day, or an importance is negative or NaN.
 
     Notes
     -----
@@ -77,9 +78,12 @@ def detect_drift(
     >>> [str(detect_drift(month, profile(x), window="today").answer) for x in (0.0, 0.5)]
     ['stable', 'drift']
     """
-    if n_days < 1:
+    if not n_days >= 1:
         raise SpecError(f"the window {window} has {n_days} days; n_days must be at least 1")
+    if wrong := [name for name, value in (importance or {}).items() if not 0 <= value < math.inf]:
+        raise SpecError(f"the importance of {', '.join(wrong)} is no number of at least 0")
     from mlops_tasks.drift.judging import Judge
+    from mlops_tasks.drift.movement import MIN_DAYS
     from mlops_tasks.drift.pairs import Pairs
 
     policy = policy or DriftPolicy()
@@ -95,7 +99,7 @@ def detect_drift(
         reference=baseline.label,
         n_rows=current.n_rows,
         n_reference=baseline.whole.n_rows,
-        n_reference_days=len(baseline.days),
+        n_reference_days=len(baseline.days) if len(baseline.days) >= MIN_DAYS else 0,
         n_comparisons=n_comparisons,
         policy=policy,
         schema=compare_schemas(baseline.whole, current),

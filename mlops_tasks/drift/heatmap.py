@@ -21,6 +21,7 @@ _COLOURS = ("#f1f3f5", "#e2e6ea", "#f6e3b8", "#f4b183", "#df6f4a", "#a82a2a")
 _UNKNOWN = "#ffffff"
 _MAX_COLUMNS = 40
 _MAX_NUMBERS = 1000
+_LONGEST_NAME, _MIN_WIDTH = 40, 4.5
 
 
 def draw_heatmap(reports: Sequence[DriftReport], *, title: str = "Drift") -> bytes:
@@ -50,9 +51,12 @@ def draw_heatmap(reports: Sequence[DriftReport], *, title: str = "Drift") -> byt
     """
     from matplotlib.figure import Figure
 
+    reports = list(reports)
     names, rows = heat_table(reports)
-    names, rows = names[:_MAX_COLUMNS], rows[:_MAX_COLUMNS]
-    size = (2.6 + 0.36 * len(reports), 1.6 + 0.27 * len(names))
+    cut = f", the first {_MAX_COLUMNS} of {len(names)} columns" if len(names) > _MAX_COLUMNS else ""
+    names, rows = [_short(name) for name in names[:_MAX_COLUMNS]], rows[:_MAX_COLUMNS]
+    wide = 1.2 + 0.075 * max(map(len, names), default=0) + 0.36 * len(reports)
+    size = (max(wide, _MIN_WIDTH), 1.9 + 0.27 * len(names))
     figure = Figure(figsize=size, dpi=110, layout="constrained")
     axes = figure.subplots()
     if rows:
@@ -67,7 +71,11 @@ def draw_heatmap(reports: Sequence[DriftReport], *, title: str = "Drift") -> byt
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_title(
-        f"{title}: effect as a multiple of its threshold, ≥ 1 is drift", fontsize=9, loc="left"
+        f"{_short(title)}{cut}\neffect as a multiple of its threshold, over 1 is drift".replace(
+            "$", r"\$"
+        ),
+        fontsize=9,
+        loc="left",
     )
     if len(rows) * len(days) <= _MAX_NUMBERS:
         _write_numbers(axes, rows)
@@ -92,13 +100,11 @@ def _paint(axes: Axes, rows: list[list[Cell]]) -> None:
 def _write_numbers(axes: Axes, rows: list[list[Cell]]) -> None:
     for y, row in enumerate(rows):
         for x, cell in enumerate(row):
-            axes.text(x + 0.5, y + 0.5, _mark(cell), **_look(cell))
+            axes.text(x + 0.5, y + 0.5, cell.mark, **_look(cell))
 
 
-def _mark(cell: Cell) -> str:
-    if cell.severity is None:
-        return "?" if cell.shade == -1 else "–"
-    return f"{cell.severity:.1f}" if cell.severity < 10 else "≥10"
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _look(cell: Cell) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.drift.decision import Answer
 from mlops_tasks.exceptions import PartitionNotFoundError
@@ -11,14 +11,17 @@ from mlops_tasks.exceptions import PartitionNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlops_tasks.drift.decision import ColumnDrift, Picture
+    from mlops_tasks.drift.decision import ColumnDrift, Picture, SchemaChange
     from mlops_tasks.drift.report import DriftReport
 
 __all__ = ["Cell", "heat_table", "render_page"]
 
 # Severities from which a cell is a shade darker; from 1 on it is an alarm.
 _SHADES = (0.5, 0.75, 1.0, 1.5, 3.0)
+_ALARM_SHADE, _MOST = 4, 10
 _WIDTH, _HEIGHT, _BAR = 640.0, 150.0, 26.0
+# So many alarming columns are unfolded.
+_N_OPEN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Cell:
     Attributes
     ----------
     shade : int
-        From 0 to 5; from 3 on it is drift. -1 if nobody can tell, -2 if the day has no such column.
+        From 0 to 5; from 3 on it is drift. -1 if nobody can tell, -2 if there was no such column.
     severity : float or None
         Largest effect as a multiple of its threshold.
     is_alarm : bool
@@ -41,6 +44,15 @@ class Cell:
     severity: float | None
     is_alarm: bool
     text: str
+
+    @property
+    def mark(self) -> str:
+        """What is written in it."""
+        if self.severity is None:
+            return "!" if self.is_alarm else "?" if self.shade == -1 else "–"
+        near = 0.95 <= self.severity < 1.05
+        digits = f"{self.severity:.2f}" if near else f"{self.severity:.1f}"
+        return digits if self.severity < _MOST else f"≥{_MOST}"
 
 
 def render_page(reports: Sequence[DriftReport], *, title: str = "Drift") -> str:
@@ -65,7 +77,9 @@ def render_page(reports: Sequence[DriftReport], *, title: str = "Drift") -> str:
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    reports = list(reports)
     names, rows = heat_table(reports)
+    report = reports[-1]
     pages = Environment(
         loader=PackageLoader("mlops_tasks.drift", "."),
         autoescape=True,
@@ -75,8 +89,10 @@ def render_page(reports: Sequence[DriftReport], *, title: str = "Drift") -> str:
     )
     return pages.get_template("page.html.j2").render(
         title=title,
-        report=reports[-1],
-        days=[report.window for report in reports],
+        report=report,
+        windows=_windows(reports),
+        places={column.name: f"column-{i}" for i, column in enumerate(report.columns)},
+        opened={column.name for column in report.alarms[:_N_OPEN]},
         heat=list(zip(names, rows, strict=True)),
         steps=_steps,
         bars=_bars,
@@ -107,22 +123,27 @@ def heat_table(reports: Sequence[DriftReport]) -> tuple[list[str], list[list[Cel
     """
     if not reports:
         raise PartitionNotFoundError(
-            "there is no drift report to show: no window was ever compared; run the monitor first"
+            "there is no drift report to show: no window was compared yet; the task drift of "
+            "<model>.score compares one when a day is scored"
         )
     by_day = [{column.name: column for column in report.columns} for report in reports]
     largest: dict[str, float] = {}
-    for columns in by_day:
+    for report, columns in zip(reports, by_day, strict=True):
         for name, column in columns.items():
             largest[name] = max(largest.get(name, 0.0), column.rank)
+        for name in _broken(report.schema):
+            largest[name] = max(largest.get(name, 0.0), 1.0)
     names = sorted(largest, key=lambda name: (-largest[name], name))
-    windows = [report.window for report in reports]
     return names, [
-        [_cell(name, window, day.get(name)) for window, day in zip(windows, by_day, strict=True)]
+        [_cell(name, report, day.get(name)) for report, day in zip(reports, by_day, strict=True)]
         for name in names
     ]
 
 
-def _cell(name: str, window: str, column: ColumnDrift | None) -> Cell:
+def _cell(name: str, report: DriftReport, column: ColumnDrift | None) -> Cell:
+    window = report.window
+    if told := _broken(report.schema).get(name):
+        return Cell(_ALARM_SHADE, None, True, f"{name}, {window}: {told}")
     if column is None:
         return Cell(-2, None, False, f"{name}, {window}: no such column")
     if column.answer is Answer.TOO_FEW:
@@ -130,6 +151,25 @@ def _cell(name: str, window: str, column: ColumnDrift | None) -> Cell:
     shade = sum(column.severity >= step for step in _SHADES)
     told = "; ".join(one.text for one in column.evidence if one.alarm) or str(column.answer)
     return Cell(shade, column.severity, column.alarm, f"{name}, {window}: {told}")
+
+
+def _broken(schema: SchemaChange) -> dict[str, str]:
+    """Tell what is wrong with each column that is gone or holds something else."""
+    changed = dict(one.split(": ", 1) for one in schema.changed)
+    return dict.fromkeys(schema.removed, "gone") | changed
+
+
+def _windows(reports: Sequence[DriftReport]) -> list[dict[str, Any]]:
+    """Name each window and its reference, and say where another one begins."""
+    before = [reports[0], *reports]
+    return [
+        {
+            "window": now.window,
+            "reference": now.reference,
+            "new_reference": now.reference != then.reference,
+        }
+        for then, now in zip(before, reports, strict=False)
+    ]
 
 
 def _steps(shares: Sequence[float], top: float, *, closed: bool) -> str:

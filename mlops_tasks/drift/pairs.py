@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from mlops_tasks.drift.columns import Categories, Floats
-    from mlops_tasks.drift.repeats import Singles
     from mlops_tasks.profiles import Profile
     from mlops_tasks.profiles.arrays import NumberArrays
 
@@ -203,7 +202,7 @@ class Pairs:
         reference: Profile,
         current: Profile,
         names: Collection[str],
-        known_numbers: Mapping[str, Singles] = MappingProxyType({}),
+        known_numbers: Mapping[str, Floats] = MappingProxyType({}),
     ) -> None:
         self.known_numbers = known_numbers
         self.reference, self.current = reference.columns, current.columns

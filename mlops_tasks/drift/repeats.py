@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from mlops_tasks.profiles import Profile
     from mlops_tasks.profiles.arrays import NumberArrays
 
-    Singles = npt.NDArray[np.float32]
-
-__all__ = ["RepeatedNumbers", "as_singles", "known_numbers"]
+__all__ = ["RepeatedNumbers", "known_numbers", "told_apart"]
 
 _FINITE = COUNTS.index("n_finite")
 # A column's points are looked at for repeats in so many days, so many of each.
@@ -34,7 +32,7 @@ _SAMPLED_DAYS, _SAMPLED_POINTS = 8, 64
 _LEAST_REPEATS = 1 / 8
 
 
-def known_numbers(days: Sequence[Profile]) -> dict[str, Singles]:
+def known_numbers(days: Sequence[Profile]) -> dict[str, Floats]:
     """Find the columns whose numbers repeat, and the numbers that the days had.
 
     Parameters
@@ -44,15 +42,14 @@ def known_numbers(days: Sequence[Profile]) -> dict[str, Singles]:
 
     Returns
     -------
-    dict of str to array of float32
+    dict of str to array of float64
         By column: the different numbers among the points of all days, in order. A column is here
         when an eighth of up to 512 points, of 8 of its days, repeat another: whole degrees, codes
         or minutes do. Of a measurement with many digits every number is new, which tells nothing.
 
     Notes
     -----
-    Numbers are told apart by the about seven digits of single precision: a source that computes the
-    same number another way is no drift.
+    A number is known by `told_apart`: a source that computes the same one another way is no drift.
     """
     if not days:
         return {}
@@ -85,7 +82,7 @@ class RepeatedNumbers:
     are, the further they reach into the tails, where new numbers are. A point counts as a row.
     """
 
-    def __init__(self, known: Mapping[str, Singles], days: Sequence[Profile]) -> None:
+    def __init__(self, known: Mapping[str, Floats], days: Sequence[Profile]) -> None:
         self.names: dict[Aspect, tuple[str, ...]] = {"unseen": tuple(known)}
         self._known = known
         self._n_points = _typical_points([day.numbers for day in days], tuple(known))
@@ -119,7 +116,7 @@ class RepeatedNumbers:
         return Readings(shares, n_points, np.zeros_like(n_points), n_all)
 
 
-def as_singles(values: Floats) -> Singles:
+def told_apart(values: Floats) -> Floats:
     """Return numbers with the digits that tell them apart.
 
     Parameters
@@ -129,17 +126,20 @@ def as_singles(values: Floats) -> Singles:
 
     Returns
     -------
-    array of float32
-        Infinite beyond 3.4e38.
+    array of float64
+        Whole numbers as they are, others rounded to single precision, about seven digits.
 
     Examples
     --------
-    >>> a, b = as_singles(np.array([0.3, 0.1 + 0.2]))
+    >>> a, b = told_apart(np.array([0.3, 0.1 + 0.2]))
     >>> bool(a == b)
     True
+    >>> told_apart(np.array([4_006_381_333_931.0])).tolist()
+    [4006381333931.0]
     """
     with np.errstate(over="ignore"):
-        return values.astype(np.float32)
+        rounded = values.astype(np.float32).astype(np.float64)
+    return np.where(np.rint(values) == values, values, rounded)
 
 
 def _repeats(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
@@ -147,10 +147,10 @@ def _repeats(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> npt.NDArr
     begins, sizes = places(parts, names)
     own, begin, size = np.arange(_SAMPLED_POINTS), begins[:, :, None], sizes[:, :, None]
     place = begin + np.where(size > _SAMPLED_POINTS, own * size // _SAMPLED_POINTS, own)
-    found = np.full((len(names), len(parts), _SAMPLED_POINTS), np.nan, np.float32)
+    found = np.full((len(names), len(parts), _SAMPLED_POINTS), np.nan)
     for i, part in enumerate(parts):
         there = own < size[i]
-        found[:, i][there] = as_singles(part.points[place[i][there]])
+        found[:, i][there] = told_apart(part.points[place[i][there]])
     ordered = np.sort(found.reshape(len(names), len(parts) * _SAMPLED_POINTS), axis=1)
     n_repeats = (ordered[:, 1:] == ordered[:, :-1]).sum(axis=1)
     n = np.minimum(sizes, _SAMPLED_POINTS).sum(axis=0)
@@ -167,7 +167,7 @@ def _typical_points(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> np
 
 def _points(
     parts: Sequence[NumberArrays], names: tuple[str, ...], limits: npt.NDArray[np.int64]
-) -> dict[str, tuple[Singles, npt.NDArray[np.int64]]]:
+) -> dict[str, tuple[Floats, npt.NDArray[np.int64]]]:
     """Gather some points of each column, and which part each belongs to."""
     begins, sizes = places(parts, names)
     columns = zip(names, begins.T.tolist(), sizes.T.tolist(), limits.tolist(), strict=True)
@@ -178,5 +178,5 @@ def _points(
             for part, a, n in zip(parts, begin, size, strict=True)
         ]
         of_part = np.repeat(np.arange(len(parts)), np.minimum(size, limit))
-        found[name] = as_singles(np.concatenate(own)), of_part
+        found[name] = told_apart(np.concatenate(own)), of_part
     return found

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.drift.decision import (
+    LEVEL_DAYS,
     Answer,
     ColumnDrift,
     DriftPolicy,
@@ -72,9 +73,12 @@ class DriftReport:
         """The answer in one sentence."""
         which = f"{self.window} against {self.reference}"
         if self.answer is Answer.TOO_FEW:
-            return f"{which}: {Answer.TOO_FEW} ({self.n_rows} rows)"
+            needed = f"{self.policy.min_rows} with a value needed"
+            return f"{which}: {Answer.TOO_FEW} ({self.n_rows} rows, {needed})"
         if self.answer is Answer.STABLE:
-            return f"{which}: no drift in {len(self.columns)} columns"
+            n_told = sum(column.answer is Answer.STABLE for column in self.columns)
+            part = f" of {len(self.columns)}" if n_told < len(self.columns) else ""
+            return f"{which}: no drift in {n_told}{part} columns"
         names = [column.name for column in self.alarms]
         parts = [f"drift in {len(names)} of {len(self.columns)} columns ({', '.join(names)})"]
         broken = [f"schema changed: {self.schema.text}"]
@@ -98,11 +102,16 @@ class DriftReport:
     @property
     def basis(self) -> str:
         """What the answer rests on."""
-        days = f"{self.n_reference_days} days" if self.n_reference_days else "no days of its own"
+        n, level = self.n_reference_days, f"{100 * self.policy.level:g} %"
+        chance = f"any false alarm at most {level} of the time"
+        if not n:
+            chance = f"expect more false alarms than {level}: nothing tells how its days differ"
+        elif n < LEVEL_DAYS:
+            chance += f" with {LEVEL_DAYS} days, perhaps more with fewer"
         return (
-            f"{self.n_rows} rows against {self.n_reference} ({days}); any false alarm of "
-            f"{self.n_comparisons} comparisons at most {100 * self.policy.level:g} % of the time, "
-            f"effects under {self.policy.min_effect:g} never alarm"
+            f"{self.n_rows} rows against {self.n_reference} ({f'{n} days' if n else 'too few days'}"
+            f"); {self.n_comparisons} comparisons, {chance}; effects under "
+            f"{self.policy.min_effect:g} never alarm"
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import numpy as np
 
 from mlops_tasks.drift.category_scales import CategoryShares, Concentration
 from mlops_tasks.drift.gauges import LevelGauge, Readings, SplitGauge
+from mlops_tasks.drift.movement import MIN_DAYS
+from mlops_tasks.drift.ranges import NumbersBeyond
 from mlops_tasks.drift.repeats import RepeatedNumbers
 from mlops_tasks.profiles.arrays import COUNTS, MOMENTS, TEXTS
 from mlops_tasks.profiles.stacking import places, stacked
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from mlops_tasks.drift.columns import Floats
     from mlops_tasks.drift.gauges import Aspect, Gauge
-    from mlops_tasks.drift.repeats import Singles
     from mlops_tasks.profiles import Profile
     from mlops_tasks.profiles.arrays import NumberArrays
 
@@ -63,7 +64,7 @@ class Scale(Protocol):
 
 
 def scales_of(
-    whole: Profile, days: Sequence[Profile] = (), known: Mapping[str, Singles] | None = None
+    whole: Profile, days: Sequence[Profile] = (), known: Mapping[str, Floats] | None = None
 ) -> tuple[Scale, ...]:
     """Set up every gauge that the kinds of the columns of a reference have.
 
@@ -79,9 +80,9 @@ def scales_of(
     Returns
     -------
     tuple of Scale
-        Missing values for every column; shape and level of numbers, unseen ones where numbers
-        repeat; shares of categories, and unseen ones if the reference counted them all, the
-        concentration on one if not.
+        Missing values for every column; shape and level of numbers, and of enough days unseen
+        ones: new where numbers repeat, beyond the range where not; shares of categories, and unseen
+        ones if the reference counted them all, the concentration on one if not.
         Instants move on by themselves, so only their missing values are looked at; the same holds
         for a column without any value in the reference.
     """
@@ -89,11 +90,14 @@ def scales_of(
     of_numbers = (numbers.counts[:, _FINITE] > 0) & ~numbers.is_time
     of_texts = texts.counts[:, _N_TEXTS] > texts.counts[:, _NULLS]
     too_many = of_texts & (texts.counts[:, _EXACT] == 0)
+    others = [name not in (known or {}) for name in numbers.names]
+    beyond = of_numbers & (len(days) >= MIN_DAYS) & np.array(others, bool)
     days = days or (whole,)
     return (
         _Presence(whole, days),
         *(_Numbers(whole, days, names) for names in _blocks(numbers.names, of_numbers)),
         *([RepeatedNumbers(known, days)] if known else []),
+        *(NumbersBeyond(days, names) for names in _blocks(numbers.names, beyond)),
         *(CategoryShares(whole, days, names) for names in _blocks(texts.names, of_texts)),
         *(Concentration(days, names) for names in _blocks(texts.names, too_many)),
     )

@@ -11,7 +11,7 @@ import numpy as np
 from mlops_tasks.drift.cells import OTHER
 from mlops_tasks.drift.columns import present_rows
 from mlops_tasks.drift.decision import Picture
-from mlops_tasks.drift.repeats import as_singles
+from mlops_tasks.drift.repeats import told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,8 @@ _N_BINS = 24
 _N_BARS = 12
 _N_WORDS = 3
 _LONGEST_NAME = 40
+# Whole numbers below are written in full.
+_WHOLE = 1e15
 # The outermost bins hold all that lies beyond these shares of either side.
 _DRAWN = np.array([0.005, 0.995])
 
@@ -51,13 +53,13 @@ def say(aspect: Aspect, pairs: Pairs, name: str, expected: float = 0.0) -> str:
         Reference first, then current.
     """
     if aspect == "shape":
-        old, new = ([short_number(x) for x in side] for side in pairs.numbers.percentiles[name])
-        told = zip(("10th", "50th", "90th"), old, new, strict=True)
-        return "percentiles " + ", ".join(f"{which} {a} → {b}" for which, a, b in told)
+        told = zip(("10th", "50th", "90th"), *pairs.numbers.percentiles[name], strict=True)
+        return "percentiles " + ", ".join(f"{which} {_change(a, b)}" for which, a, b in told)
     if aspect == "shares":
         return _say_shares(pairs.categories[name])
-    if name in pairs.known_numbers and aspect == "unseen":
-        return _say_new_numbers(pairs, name, expected)
+    if aspect == "unseen" and name not in pairs.categories:
+        is_known = name in pairs.known_numbers
+        return _say_new_numbers(pairs, name, expected) if is_known else _say_beyond(pairs, name)
     sides: tuple[Any, Any] = pairs.reference[name], pairs.current[name]
     if aspect == "level":
         return _say_level(*sides)
@@ -151,11 +153,19 @@ def short_number(value: float) -> str:
     return f"{value:.0f}" if "e" in text and 1e3 <= abs(value) < 1e6 else text
 
 
+def _change(old: float, new: float) -> str:
+    """Write two numbers with as many digits as tell them apart."""
+    short = short_number(old), short_number(new)
+    if short[0] == short[1] and old != new:
+        return f"{old:.12g} → {new:.12g}"
+    return f"{short[0]} → {short[1]}"
+
+
 def _say_level(reference: Numbers, current: Numbers) -> str:
     old, new = reference.mean, current.mean
     spread = math.sqrt(max(reference.variance, current.variance, 0.0))  # as the effect has it
     moved = f" ({(new - old) / spread:+.2f} standard deviations)" if spread > 0 else ""
-    return f"mean {short_number(old)} → {short_number(new)}{moved}"
+    return f"mean {_change(old, new)}{moved}"
 
 
 def _say_missing(reference: Any, current: Any) -> str:
@@ -175,14 +185,14 @@ def _say_unseen(reference: Categories, current: Categories, expected: float) -> 
     new = {name: current.counts[name] for name in unseen}
     share = sum(new.values()) / max(present_rows(current), 1)
     most = sorted(new, key=lambda name: (-new[name], name))
-    told = f"{_percent(share)} of the rows in new categories{_expected(expected)}"
+    told = f"{_percent(share)} of the rows in new categories{_usual(expected)}"
     return _with_names(told, map(_short, most))
 
 
 def _say_commonest(current: Categories, expected: float) -> str:
     name, rows = next(iter(current.counts.items()), ("", 1))
     share, named = (rows - 1) / present_rows(current), f": {_short(name)}" if name else ""
-    return f"{_percent(share)} of the rows repeat the commonest value{_expected(expected)}{named}"
+    return f"{_percent(share)} of the rows repeat the commonest value{_usual(expected)}{named}"
 
 
 def _with_names(told: str, names: Iterable[str]) -> str:
@@ -193,17 +203,37 @@ def _with_names(told: str, names: Iterable[str]) -> str:
 
 
 def _say_new_numbers(pairs: Pairs, name: str, expected: float) -> str:
-    points = as_singles(pairs.numbers.current.points(pairs.numbers.names.index(name)))
+    at = pairs.numbers.names.index(name)
+    points = told_apart(pairs.numbers.current.points(at))
     is_new = ~np.isin(points, pairs.known_numbers[name])
     new, rows = np.unique(points[is_new], return_counts=True)
-    share = _percent(is_new.mean())
-    told = f"{share} of the rows in numbers of no day of the reference{_expected(expected)}"
+    about = "" if len(points) == pairs.numbers.current.n_finite[at] else "about "
+    told = f"new numbers in {about}{_percent(is_new.mean())} of the rows{_usual(expected)}"
     most = new[np.argsort(-rows, kind="stable")].tolist()
-    return _with_names(told, [f"{value:.7g}" for value in most])
+    return _with_names(told, map(_whole_number, most))
 
 
-def _expected(share: float) -> str:
-    return f" ({_percent(share)} expected)" if share else ""
+def _say_beyond(pairs: Pairs, name: str) -> str:
+    at = pairs.numbers.names.index(name)
+    (low, high), (lowest, highest) = (
+        side.ends[at].tolist() for side in (pairs.numbers.reference, pairs.numbers.current)
+    )
+    points = pairs.numbers.current.points(at)
+    share = np.mean((points < low) | (points > high))
+    ends = [f"down to {_whole_number(lowest)}"] * (lowest < low)
+    ends += [f"up to {_whole_number(highest)}"] * (highest > high)
+    told = f"{_percent(share) if share or not ends else 'a few'} of the rows outside"
+    known = f"{_whole_number(low)} to {_whole_number(high)}"
+    return _with_names(f"{told} {known}, the range of the reference", ends)
+
+
+def _usual(share: float) -> str:
+    return f" ({_percent(share)} on the reference's own days)" if share else ""
+
+
+def _whole_number(value: float) -> str:
+    """Write a number so that it can be looked for."""
+    return f"{value:.0f}" if value == round(value) and abs(value) < _WHOLE else f"{value:.7g}"
 
 
 def _odd_kinds(current: Any) -> str:

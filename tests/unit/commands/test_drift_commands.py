@@ -47,13 +47,13 @@ def test_all_days_are_drawn_unless_some_are_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "drift.png"
     assert call("m", str(file))[0] == 0
     assert file.read_bytes().startswith(b"\x89PNG")
-    assert "2 days in" in call("m", str(file), "--first", DAYS[1])[1]
-    assert "1 days in" in call("m", str(file), "--last", DAYS[0])[1]
+    assert "2 windows in" in call("m", str(file), "--first", DAYS[1])[1]
+    assert "1 windows in" in call("m", str(file), "--last", DAYS[0])[1]
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
-    [("other", "there is no drift report to show"), ("../x", "name '../x' is not allowed")],
+    [("other", "has no drift report from"), ("../x", "name '../x' is not allowed")],
 )
 def test_a_model_without_reports_is_an_error(tmp_path: Path, model: str, message: str) -> None:
     file = tmp_path / "drift.png"

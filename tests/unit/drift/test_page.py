@@ -10,7 +10,7 @@ import pytest
 from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.drift.heatmap import draw_heatmap
-from mlops_tasks.drift.page import heat_table, render_page
+from mlops_tasks.drift.page import Cell, heat_table, render_page
 from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.exceptions import PartitionNotFoundError
 from tests.unit.drift.samples import day, month, profile
@@ -74,7 +74,7 @@ def test_the_page_tells_answer_evidence_and_days(reports: list[DriftReport]) -> 
     page = render_page(reports)
     assert '<span class="answer drift">drift</span>' in page
     assert "importance 0 times the mean" in page
-    assert page.count('<th scope="col">') == 3
+    assert page.count('<th scope="col"') == 3
     assert page.count("<svg") == len(reports[2].columns)
     for wanted in ("2013-02-02", "in new categories: C", "alarm above", "wasserstein distance"):
         assert wanted in page
@@ -83,10 +83,55 @@ def test_the_page_tells_answer_evidence_and_days(reports: list[DriftReport]) -> 
 
 def test_pages_of_one_quiet_and_one_small_day(reports: list[DriftReport]) -> None:
     quiet = render_page(reports[:1])
-    assert "Nothing that chance and the reference" in quiet
-    assert "Day by day" not in quiet
+    assert "No more than chance and ordinary days explain." in quiet
+    assert "Window by window" not in quiet
     small = render_page(reports[:2])
     assert '<span class="answer few">too few rows to tell</span>' in small
+    assert "Nobody can tell: " in small
+    assert "times its threshold" not in small
+
+
+def test_what_changed_leads_to_its_column_which_is_open() -> None:
+    """An alarm on a column that the model ignores ranks last, and is shown all the same."""
+    random = np.random.default_rng(0)
+    names = [f"x{i}" for i in range(9)]
+    days = [profile(**{name: random.normal(size=500) for name in names}) for _ in range(28)]
+    moved = {name: random.normal(2.0 * (name == "x3"), 1, 500) for name in names}
+    importance = {name: float(name != "x3") for name in names}
+    report = detect_drift(
+        Baseline.of(days), profile(**moved), window="today", importance=importance
+    )
+    place = [column.name for column in report.columns].index("x3")
+    assert place == 8
+    page = render_page([report])
+    assert f'<a href="#column-{place}"><b>x3</b></a>' in page
+    assert f'<details id="column-{place}" open>' in page
+
+
+def test_a_broken_schema_is_an_alarm_in_its_cell() -> None:
+    old = profile(a=[1.0] * 200, b=[1.0] * 200, c=[1.0] * 200)
+    new = profile(a=["x"] * 200, b=[1.0] * 200)
+    report = detect_drift(Baseline(old), new, window="today")
+    names, rows = heat_table([report])
+    cells = {name: row[0] for name, row in zip(names, rows, strict=True)}
+    assert {name: (cell.mark, cell.is_alarm) for name, cell in cells.items()} == {
+        "a": ("!", True),
+        "b": ("0.0", False),
+        "c": ("!", True),
+    }
+    assert cells["a"].text == "a, today: numeric -> category"
+
+
+def test_another_reference_is_parted_by_a_line(reports: list[DriftReport]) -> None:
+    assert 'class="turn"' not in render_page(reports)
+    other = replace(reports[2], reference="the training data of version 2")
+    page = render_page([*reports[:2], other])
+    assert page.count('<th scope="col" class="turn" title="against the training data') == 1
+
+
+def test_a_number_close_to_its_threshold_says_on_which_side() -> None:
+    marks = [Cell(2, severity, False, "").mark for severity in (0.97, 1.02, 1.2, 12.0)]
+    assert marks == ["0.97", "1.02", "1.2", "≥10"]
 
 
 def test_a_page_of_what_cannot_be_drawn() -> None:

@@ -14,6 +14,7 @@ from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.drift.pairs import Pairs
 from mlops_tasks.drift.report import DriftReport, _plain
 from mlops_tasks.drift.wording import draw_categories, draw_numbers, say, short_number
+from mlops_tasks.exceptions import SpecError
 from tests.unit.drift.samples import day, month, profile
 
 
@@ -42,17 +43,22 @@ def test_the_lines_say_what_moved_and_what_it_rests_on(january: Baseline) -> Non
     assert lines[0] == "today against January: drift in 2 of 4 columns (x, kind)"
     assert any("new categories: C" in line and "alarm above" in line for line in lines)
     assert any(line.startswith("  x: mean ") for line in lines)
-    assert lines[-1].startswith("  500 rows against 15000 (30 days); any false alarm of 10")
+    assert lines[-1].startswith(
+        "  500 rows against 15000 (30 days); 12 comparisons, any false alarm"
+    )
 
 
 def test_the_lines_of_quiet_and_of_small_days(january: Baseline) -> None:
     quiet = detect_drift(january, day(np.random.default_rng(4)), window="today")
     assert quiet.lines[0] == "today against January: no drift in 4 columns"
     few = detect_drift(january, day(np.random.default_rng(4), 50), window="today")
-    assert few.lines[0] == "today against January: too few rows to tell (50 rows)"
+    assert (
+        few.lines[0]
+        == "today against January: too few rows to tell (50 rows, 100 with a value needed)"
+    )
     assert len(few.lines) == 2
     alone = detect_drift(Baseline(january.whole), day(np.random.default_rng(4)), window="today")
-    assert "no days of its own" in alone.lines[-1]
+    assert "(too few days)" in alone.lines[-1]
 
 
 def test_a_broken_schema_is_told(january: Baseline) -> None:
@@ -138,3 +144,25 @@ def test_pictures_of_categories() -> None:
 def test_an_unknown_kind_of_change_does_not_alarm() -> None:
     assert Evidence("level", 0.1, 0.2, False, "").severity == pytest.approx(0.5)
     assert short_number(-2_500_000.0) == "-2.5e+06"
+
+
+def test_what_was_told_of_few_days_or_columns_is_said() -> None:
+    random = np.random.default_rng(0)
+    few = Baseline.of([day(random) for _ in range(7)])
+    assert (
+        "with 28 days, perhaps more with fewer" in detect_drift(few, day(random), window="w").basis
+    )
+    holes = profile(x=pa.array([None] * 490 + [1.0] * 10), y=random.normal(size=500))
+    half = detect_drift(Baseline(holes), holes, window="w")
+    assert half.headline == "w against reference: no drift in 1 of 2 columns"
+
+
+@pytest.mark.parametrize("importance", [-1.0, float("nan"), float("inf")])
+def test_an_importance_that_is_none_is_refused(january: Baseline, importance: float) -> None:
+    with pytest.raises(SpecError, match="importance of x is no number of at least 0"):
+        detect_drift(january, january.whole, window="w", importance={"x": importance})
+
+
+def test_numbers_are_written_with_the_digits_that_part_them() -> None:
+    sides = profile(x=np.full(300, 20_260_001.0)), profile(x=np.full(300, 20_260_099.0))
+    assert "mean 20260001 → 20260099" in say("level", Pairs(*sides, ["x"]), "x")
