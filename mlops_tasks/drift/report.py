@@ -81,7 +81,7 @@ class DriftReport:
             return f"{which}: no drift in {n_told}{part} columns"
         names = [column.name for column in self.alarms]
         parts = [f"drift in {len(names)} of {len(self.columns)} columns ({', '.join(names)})"]
-        broken = [f"schema changed: {self.schema.text}"]
+        broken = [f"schema: {self.schema.text}"]
         return f"{which}: {'; '.join(parts * bool(names) + broken * self.schema.alarm)}"
 
     @property
