@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from mlops_tasks.drift.gauges import Readings, SplitGauge
+from mlops_tasks.drift.gauges import Readings, SplitGauge, never_certain
 from mlops_tasks.drift.movement import told_days
 from mlops_tasks.drift.rare_shares import at_least, rare_share
 from mlops_tasks.profiles.arrays import TEXTS
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     Integers = npt.NDArray[np.int64]
 
-__all__ = ["CategoryShares", "Concentration"]
+__all__ = ["MAX_CATEGORIES", "CategoryShares", "Concentration"]
 
-_MAX_CATEGORIES = 64
+#: So many are looked at one by one.
+MAX_CATEGORIES = 64
 # A category is looked at if it has so many times the rows that may not have been counted.
 _TIMES_ERROR = 4
 _N, _NULLS, _EXACT, _ERROR = (TEXTS.index(name) for name in ("n", "n_null", "is_exact", "error"))
@@ -83,7 +84,7 @@ class CategoryShares:
         )
         new = ((once + 0.5) / (n + 1))[:, None]  # half a row, after Jeffreys, to vary at all
         self.gauges: dict[Aspect, Gauge] = {
-            "shares": SplitGauge(weights, shares.values[0]),
+            "shares": SplitGauge(weights, never_certain(shares)),
             "unseen": SplitGauge(np.ones_like(new), new),
         }
         self.own = self._read(days, is_own=True)
@@ -148,7 +149,7 @@ class CategoryShares:
 
 
 class Concentration:
-    """Rows that repeat the commonest value, of columns with too many to count them all.
+    """Rows that repeat the commonest value, of columns with too many to look at each.
 
     Parameters
     ----------
@@ -159,9 +160,10 @@ class Concentration:
 
     Notes
     -----
-    Among texts that are nearly all different none is known, so none is missed when all rows have
-    become one and the same. The days tell how often the commonest one is repeated. Its first row
-    does not count: it would be a large share of a small day, whatever the texts.
+    Among texts that are nearly all different none is known, and of hundreds of categories few are
+    looked at, so none is missed when many rows have become one and the same. The days tell how
+    often the commonest is repeated. Its first row does not count: it would be a large share of a
+    small day, whatever the texts.
     """
 
     def __init__(self, days: Sequence[Profile], names: tuple[str, ...]) -> None:
@@ -191,8 +193,8 @@ class Concentration:
 
 def _has_cut(rows: npt.NDArray[Any], least: int) -> npt.NDArray[np.bool_]:
     """Tell which categories, along the last axis, have more rows than the next; of a tie none."""
-    if rows.shape[-1] > _MAX_CATEGORIES:
-        at = rows.shape[-1] - _MAX_CATEGORIES - 1
+    if rows.shape[-1] > MAX_CATEGORIES:
+        at = rows.shape[-1] - MAX_CATEGORIES - 1
         next_one = np.partition(rows, at, axis=-1)[..., at : at + 1]
         return np.asarray(rows >= np.maximum(next_one + 1, least))
     return np.asarray(rows >= least)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -61,7 +62,7 @@ class DriftPolicy:
         allowed = {
             "level, a chance, must be in (0, 0.5]": 0 < self.level <= 0.5,
             "min_effect, an effect size, must be in [0, 10]": 0 <= self.min_effect <= _MAX_EFFECT,
-            "min_rows must be at least 30": self.min_rows >= 30,
+            "min_rows must be at least 30, and finite": 30 <= self.min_rows < math.inf,
         }
         wrong = [rule for rule, kept in allowed.items() if not kept]
         if wrong:

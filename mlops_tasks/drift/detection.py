@@ -25,7 +25,7 @@ def detect_drift(
     current: Profile,
     *,
     window: str,
-    n_days: int = 1,
+    n_days: float = 1,
     policy: DriftPolicy | None = None,
     importance: Mapping[str, float] | None = None,
 ) -> DriftReport:
@@ -39,8 +39,9 @@ def detect_drift(
         Of the window: of one day, or of several merged.
     window : str
         What people call it, such as its day.
-    n_days : int, default 1
-        Days of the window, at least 1: a week moves less than a day.
+    n_days : float, default 1
+        Days of the window, at least 1: a week moves less than a day. Of days that differ much in
+        their rows, `movement.effective_days`.
     policy : DriftPolicy, optional
         When to alarm; the default keeps any false alarm of a table below 1 %.
     importance : mapping of str to float, optional
@@ -78,7 +79,7 @@ def detect_drift(
     >>> [str(detect_drift(month, profile(x), window="today").answer) for x in (0.0, 0.5)]
     ['stable', 'drift']
     """
-    if not n_days >= 1:
+    if not 1 <= n_days < math.inf:
         raise SpecError(f"the window {window} has {n_days} days; n_days must be at least 1")
     if wrong := [name for name, value in (importance or {}).items() if not 0 <= value < math.inf]:
         raise SpecError(f"the importance of {', '.join(wrong)} is no number of at least 0")

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from mlops_tasks.drift.columns import Floats
 
-__all__ = ["Aspect", "Gauge", "LevelGauge", "Readings", "SplitGauge", "sparse_moments"]
+__all__ = [
+    "Aspect",
+    "Gauge",
+    "LevelGauge",
+    "Readings",
+    "SplitGauge",
+    "never_certain",
+    "sparse_moments",
+]
 
 Aspect = Literal["shape", "level", "shares", "unseen", "concentration", "missing"]
 
@@ -26,6 +34,8 @@ Aspect = Literal["shape", "level", "shares", "unseen", "concentration", "missing
 _ROUND = 0.375
 # The means of two merges of the same constants may differ by this, as a share.
 _ROUNDING = 1e-12
+# Variance of a share times its rows, below which it is that of half a row.
+_GUESS = 0.9
 
 
 @dataclass(frozen=True)
@@ -189,7 +199,10 @@ class SplitGauge:
         (mean,) = sparse_moments(self._rows(current.n), 1)
         sampling = _sampling(reference, current) * self._mean(mean * varies)
         variance = self.shares * (1 - self.shares)
-        steep = np.divide(1, variance, out=np.zeros_like(variance), where=varies)
+        # A share of half a row is a guess, no place where a sketch errs.
+        seen = variance * np.asarray(reference.n)[..., None] > _GUESS
+        variance = np.broadcast_to(variance, seen.shape)
+        steep = np.divide(1, variance, out=np.zeros(seen.shape), where=seen)
         return np.asarray(sampling + (current.spread + reference.spread) * self._mean(steep))
 
     def curvature(self, n: Floats) -> tuple[Floats, Floats]:
@@ -228,6 +241,24 @@ class SplitGauge:
         sd = np.sqrt(np.maximum(self.shares * (1 - self.shares), 1e-12))
         both = np.minimum(p, q) if self.is_ordered else p * np.eye(p.shape[-2])
         return np.asarray((both - p * q) / (sd[..., :, None] * sd[..., None, :]))
+
+
+def never_certain(readings: Readings) -> Floats:
+    """Return the shares of one profile, none of them 0 or 1.
+
+    Parameters
+    ----------
+    readings : Readings
+        Of one profile, the first axis.
+
+    Returns
+    -------
+    array of shape (..., n_values)
+        Half a row at least on either side, after Jeffreys: that none was seen is no proof that
+        there is none.
+    """
+    least = (0.5 / (readings.n[0] + 1))[..., None]
+    return np.asarray(np.clip(readings.values[0], least, 1 - least))
 
 
 def sparse_moments(rows: Floats, n_moments: int) -> tuple[Floats, ...]:

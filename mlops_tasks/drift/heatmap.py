@@ -70,13 +70,7 @@ def draw_heatmap(reports: Sequence[DriftReport], *, title: str = "Drift") -> byt
     axes.set_xticks([i + 0.5 for i in range(len(days))], days, rotation=90, fontsize=8)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(
-        f"{_short(title)}{cut}\neffect as a multiple of its threshold, over 1 is drift".replace(
-            "$", r"\$"
-        ),
-        fontsize=9,
-        loc="left",
-    )
+    axes.set_title(_heading(title, cut), fontsize=9, loc="left")
     if len(rows) * len(days) <= _MAX_NUMBERS:
         _write_numbers(axes, rows)
     target = io.BytesIO()
@@ -101,6 +95,11 @@ def _write_numbers(axes: Axes, rows: list[list[Cell]]) -> None:
     for y, row in enumerate(rows):
         for x, cell in enumerate(row):
             axes.text(x + 0.5, y + 0.5, cell.mark, **_look(cell))
+
+
+def _heading(title: str, cut: str) -> str:
+    plain = f"{_short(title)}{cut}".replace("$", r"\$")  # else matplotlib sets it as a formula
+    return f"{plain}\neffect as a multiple of its threshold, over 1 is drift"
 
 
 def _short(name: str) -> str:

@@ -34,7 +34,7 @@ class Judge:
     """A policy, with the chance of a false alarm that each single comparison may have."""
 
     policy: DriftPolicy
-    n_days: int
+    n_days: float
     level: float
 
     def evidence(

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from mlops_tasks.drift.columns import Floats
     from mlops_tasks.drift.gauges import Gauge, Readings
 
-__all__ = ["MIN_DAYS", "Movement", "movement_of", "noise_quantile", "told_days"]
+__all__ = ["MIN_DAYS", "Movement", "effective_days", "movement_of", "noise_quantile", "told_days"]
 
 MIN_DAYS = 5
 """Fewer days cannot tell how days differ; then rows count as independent."""
 
-_MIN_ROWS = 30
+# Fewer rows cannot show how a day differs.
+_MIN_ROWS = 5
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def movement_of(gauge: Gauge, days: Readings) -> Movement:
     gauge : Gauge
         What to look at.
     days : Readings
-        Of each day, along the first axis. Those with fewer than 30 rows are nothing but noise, and
+        Of each day, along the first axis. Those with fewer than 5 rows show nothing, and
         are left out.
 
     Returns
@@ -78,6 +81,32 @@ def movement_of(gauge: Gauge, days: Readings) -> Movement:
     is_told = is_day & (expected > 0)
     ratio = np.divide(seen, expected, out=np.zeros_like(seen), where=is_told)
     return Movement(excess, n_days, ratio.max(axis=0, initial=0.0))
+
+
+def effective_days(rows: Sequence[int]) -> float:
+    """Return as how many days of equal size the days of a window move.
+
+    Parameters
+    ----------
+    rows : sequence of int
+        Of each day of the window.
+
+    Returns
+    -------
+    float
+        At least 1: the number of days if all have the same rows, less if few have most of them.
+
+    Notes
+    -----
+    ``sum(n)**2 / sum(n**2)``, Kish's effective sample size.
+
+    Examples
+    --------
+    >>> effective_days([500] * 7), round(effective_days([500] * 6 + [50_000]), 2)
+    (7.0, 1.12)
+    """
+    squares = sum(n * n for n in rows)
+    return max(sum(rows) ** 2 / squares, 1.0) if squares else 1.0
 
 
 def told_days(n: Floats) -> npt.NDArray[np.bool_]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.gauges import Aspect, Gauge
     from mlops_tasks.profiles import Profile
 
-__all__ = ["NumbersBeyond"]
+__all__ = ["NumbersBeyond", "far_ends"]
 
 _FINITE = COUNTS.index("n_finite")
 _MIN, _MAX = MOMENTS.index("minimum"), MOMENTS.index("maximum")
@@ -49,8 +49,7 @@ class NumbersBeyond:
 
     def __init__(self, days: Sequence[Profile], names: tuple[str, ...]) -> None:
         self.names: dict[Aspect, tuple[str, ...]] = {"unseen": names}
-        lowest, highest = _ends(days, names)
-        low, high = _far_below(lowest), -_far_below(-highest)
+        low, high = far_ends(days, names)
         self.low, self.high = low[0], high[0]
         own = self._read(days, low[1:], high[1:])
         gauge, reference = rare_share(own)
@@ -76,6 +75,27 @@ class NumbersBeyond:
             n_out = np.count_nonzero((points < low[day, i]) | (points > high[day, i]))
             shares[day, i] = max(n_out / size, 1 / n[day, i])
         return Readings(shares[:, :, None], sizes.astype(float), np.zeros_like(n), n)
+
+
+def far_ends(days: Sequence[Profile], names: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Find what is far out of the numbers of some days.
+
+    Parameters
+    ----------
+    days : sequence of Profile
+        Of a reference, at least three.
+    names : tuple of str
+        Columns of numbers.
+
+    Returns
+    -------
+    tuple of array of shape (1 + n_days, n_names)
+        Numbers below the first and above the second are far out: as far from the smallest of all
+        days as the smallest of each differ, and likewise above. First for all days, then without
+        each. NaN where there are no numbers: nothing is far from them.
+    """
+    lowest, highest = _ends(days, names)
+    return _far_below(lowest), -_far_below(-highest)
 
 
 def _ends(profiles: Sequence[Profile], names: tuple[str, ...]) -> tuple[Floats, Floats]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from mlops_tasks.drift.gauges import Readings
 from mlops_tasks.drift.movement import told_days
+from mlops_tasks.drift.ranges import far_ends
 from mlops_tasks.drift.rare_shares import at_least, rare_share
 from mlops_tasks.profiles.arrays import COUNTS
 from mlops_tasks.profiles.periods import evenly
@@ -30,6 +31,8 @@ _FINITE = COUNTS.index("n_finite")
 # A column's points are looked at for repeats in so many days, so many of each.
 _SAMPLED_DAYS, _SAMPLED_POINTS = 8, 64
 _LEAST_REPEATS = 1 / 8
+# Numbers are dense between these quantiles of the days' points.
+_DENSE = (1 / 32, 31 / 32)
 
 
 def known_numbers(days: Sequence[Profile]) -> dict[str, Floats]:
@@ -38,7 +41,7 @@ def known_numbers(days: Sequence[Profile]) -> dict[str, Floats]:
     Parameters
     ----------
     days : sequence of Profile
-        Of a reference; fewer than 5 with 30 rows cannot tell how many new numbers a day has.
+        Of a reference; fewer than 5 cannot tell how many new numbers a day has.
 
     Returns
     -------
@@ -76,7 +79,9 @@ class RepeatedNumbers:
     Notes
     -----
     As with unseen categories: none of the reference's own days has a new number, the next day may.
-    So of each day, the numbers count as new that no other day has. What is read is the share among
+    So of each day, the numbers count as new that no other day has. They must lie where numbers are
+    dense, or far out (`far_ends`): a day warmer than all others has new degrees just beyond the
+    others', and gaps between the others' tails, without any drift. What is read is the share among
     the points of a sketch, rows that lie evenly in order; that they are not all rows is part of the
     noise. No profile is read at more points than a typical day of the reference has: the more there
     are, the further they reach into the tails, where new numbers are. A point counts as a row.
@@ -86,6 +91,11 @@ class RepeatedNumbers:
         self.names: dict[Aspect, tuple[str, ...]] = {"unseen": tuple(known)}
         self._known = known
         self._n_points = _typical_points([day.numbers for day in days], tuple(known))
+        self._low, self._high = far_ends(days, self.names["unseen"])
+        points = _points([day.numbers for day in days], self.names["unseen"], self._n_points)
+        self._dense = [
+            np.quantile(values, _DENSE, method="inverted_cdf") for values, _ in points.values()
+        ]
         own = self._read(days, is_own=True)
         gauge, reference = rare_share(own)
         self.gauges: dict[Aspect, Gauge] = {"unseen": gauge}
@@ -110,6 +120,12 @@ class RepeatedNumbers:
                 had = np.zeros((len(parts), len(known)), bool)
                 had[profile, place] = True
                 is_new = had.sum(axis=0)[place] == 1
+            at = 1 + profile if is_own else 0
+            is_new &= (
+                ((values >= self._dense[i][0]) & (values <= self._dense[i][1]))
+                | (values < self._low[at, i])
+                | (values > self._high[at, i])
+            )
             n_new[:, i] = np.bincount(profile, is_new, len(parts))
         n_all = stacked(parts, names, "counts")[:, :, _FINITE].astype(float)
         shares = (n_new / np.maximum(n_points, 1))[:, :, None]

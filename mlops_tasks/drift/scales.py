@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from mlops_tasks.drift.category_scales import CategoryShares, Concentration
-from mlops_tasks.drift.gauges import LevelGauge, Readings, SplitGauge
+from mlops_tasks.drift.category_scales import MAX_CATEGORIES, CategoryShares, Concentration
+from mlops_tasks.drift.gauges import LevelGauge, Readings, SplitGauge, never_certain
 from mlops_tasks.drift.movement import MIN_DAYS
 from mlops_tasks.drift.ranges import NumbersBeyond
 from mlops_tasks.drift.repeats import RepeatedNumbers
@@ -82,14 +82,14 @@ def scales_of(
     tuple of Scale
         Missing values for every column; shape and level of numbers, and of enough days unseen
         ones: new where numbers repeat, beyond the range where not; shares of categories, and unseen
-        ones if the reference counted them all, the concentration on one if not.
+        ones if the reference counted them all; the concentration on one of many.
         Instants move on by themselves, so only their missing values are looked at; the same holds
         for a column without any value in the reference.
     """
     numbers, texts = whole.numbers, whole.categories
     of_numbers = (numbers.counts[:, _FINITE] > 0) & ~numbers.is_time
     of_texts = texts.counts[:, _N_TEXTS] > texts.counts[:, _NULLS]
-    too_many = of_texts & (texts.counts[:, _EXACT] == 0)
+    too_many = of_texts & ((texts.counts[:, _EXACT] == 0) | (texts.sizes > MAX_CATEGORIES))
     others = [name not in (known or {}) for name in numbers.names]
     beyond = of_numbers & (len(days) >= MIN_DAYS) & np.array(others, bool)
     days = days or (whole,)
@@ -141,7 +141,7 @@ class _Numbers:
         self.names: dict[Aspect, tuple[str, ...]] = {"shape": names, "level": names}
         self._cuts = _cuts(whole, names)
         self.reference = self.read([whole])
-        shares = self.reference["shape"].values[0]
+        shares = never_certain(self.reference["shape"])
         shape = SplitGauge(_weights(self._cuts), shares, is_ordered=True)
         self.gauges: dict[Aspect, Gauge] = {"shape": shape, "level": LevelGauge()}
         self.own = self.read(days)
@@ -167,7 +167,13 @@ def _cuts(whole: Profile, names: tuple[str, ...]) -> Floats:
     ends = np.array([[column.minimum, column.maximum] for column in columns]).reshape(-1, 2)
     with np.errstate(over="ignore"):  # below the smallest double lies infinity, as it should
         below = np.nextafter(ends[:, :1], -np.inf)
-    return np.concatenate([below, np.reshape(inner, (-1, _N_CUTS - 1)), ends[:, 1:]], axis=1)
+        upper = np.concatenate([np.reshape(inner, (-1, _N_CUTS - 1)), ends[:, 1:]], axis=1)
+        return np.concatenate([below - _last_digits(below), upper + _last_digits(upper)], axis=1)
+
+
+def _last_digits(values: Floats) -> Floats:
+    """Return how far the same number may be off when it is computed another way; whole ones not."""
+    return np.where(np.rint(values) == values, 0.0, np.abs(values) * 2.0**-22)
 
 
 def _weights(cuts: Floats) -> Floats:

@@ -58,8 +58,8 @@ def say(aspect: Aspect, pairs: Pairs, name: str, expected: float = 0.0) -> str:
     if aspect == "shares":
         return _say_shares(pairs.categories[name])
     if aspect == "unseen" and name not in pairs.categories:
-        is_known = name in pairs.known_numbers
-        return _say_new_numbers(pairs, name, expected) if is_known else _say_beyond(pairs, name)
+        tell = _say_new_numbers if name in pairs.known_numbers else _say_beyond
+        return tell(pairs, name)
     sides: tuple[Any, Any] = pairs.reference[name], pairs.current[name]
     if aspect == "level":
         return _say_level(*sides)
@@ -202,13 +202,13 @@ def _with_names(told: str, names: Iterable[str]) -> str:
     return f"{told}: {', '.join(all_[:_N_WORDS])}{more}" if all_ else told
 
 
-def _say_new_numbers(pairs: Pairs, name: str, expected: float) -> str:
+def _say_new_numbers(pairs: Pairs, name: str) -> str:
     at = pairs.numbers.names.index(name)
     points = told_apart(pairs.numbers.current.points(at))
     is_new = ~np.isin(points, pairs.known_numbers[name])
     new, rows = np.unique(points[is_new], return_counts=True)
     about = "" if len(points) == pairs.numbers.current.n_finite[at] else "about "
-    told = f"new numbers in {about}{_percent(is_new.mean())} of the rows{_usual(expected)}"
+    told = f"new numbers in {about}{_percent(is_new.mean())} of the rows"
     most = new[np.argsort(-rows, kind="stable")].tolist()
     return _with_names(told, map(_whole_number, most))
 

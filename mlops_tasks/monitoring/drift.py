@@ -127,7 +127,7 @@ class _Window:
             features,
             Profile.merged(self.days, correlated=False).only(features.whole.columns),
             window=name,
-            n_days=len(self.days),
+            n_days=_effective(self.days),
             policy=third,
             importance=importance,
         )
@@ -137,7 +137,7 @@ class _Window:
             scores,
             with_classes(Profile.merged(self.scored, correlated=False), self.spec.threshold),
             window=name,
-            n_days=len(self.scored),
+            n_days=_effective(self.scored),
             policy=third,
         )
         columns = sorted(
@@ -149,6 +149,12 @@ class _Window:
             n_comparisons=inputs.n_comparisons + predictions.n_comparisons,
             policy=replace(third, level=limits.level),
         )
+
+
+def _effective(days: Sequence[Profile]) -> float:
+    from mlops_tasks.drift.movement import effective_days
+
+    return effective_days([day.n_rows for day in days])
 
 
 def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseline, Baseline]:

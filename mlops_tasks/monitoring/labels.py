@@ -14,6 +14,8 @@ from mlops_tasks.tracking import LABEL_PROFILES
 from mlops_tasks.types import Check, MonitorResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlops_tasks.drift.report import DriftReport
     from mlops_tasks.lake import Lake
     from mlops_tasks.monitoring.outcomes import Outcomes
@@ -59,7 +61,7 @@ def measure_labels(
     else:
         reference = _labels_trained_on(champion, tracking)
         current = profile_labels(outcomes.rows(mature).column("y"))
-        found = _compare(outcomes, reference, current, len(mature))
+        found = _compare(outcomes, reference, current, mature)
         check = _check(outcomes, found, _shares(reference, current), performance)
         report = publish_page(
             found,
@@ -156,14 +158,18 @@ def _why_not(
     return ""
 
 
-def _compare(outcomes: Outcomes, reference: Baseline, current: Profile, n_days: int) -> DriftReport:
+def _compare(
+    outcomes: Outcomes, reference: Baseline, current: Profile, days: Sequence[str]
+) -> DriftReport:
+    from mlops_tasks.drift.movement import effective_days
+
     limits = outcomes.spec.drift
     one_day = outcomes.first == outcomes.last
     return detect_drift(
         reference,
         current,
         window=outcomes.last if one_day else f"{outcomes.first} to {outcomes.last}",
-        n_days=n_days,
+        n_days=effective_days([outcomes.days[day].num_rows for day in days]),
         policy=DriftPolicy(limits.level_of_part, limits.min_effect, limits.min_rows),
     )
 

@@ -66,7 +66,9 @@ def cover(first: str, last: str) -> list[Period]:
 
 
 def evenly(items: Sequence[Item], n: int) -> tuple[Item, ...]:
-    """Take n of the items, at equal distances, or all if there are no more.
+    """Take n of the items, nearly at equal distances, or all if there are no more.
+
+    Every place in a week is taken equally often: steps of seven days would take Mondays only.
 
     Parameters
     ----------
@@ -86,7 +88,13 @@ def evenly(items: Sequence[Item], n: int) -> tuple[Item, ...]:
     ('a', 'c', 'e')
     """
     n = min(n, len(items))
-    return tuple(items[i * len(items) // n] for i in range(n))
+    taken, n_taken = [], [0] * _WEEK.days
+    for i in range(n):
+        stretch = range(i * len(items) // n, (i + 1) * len(items) // n)
+        place = min(stretch, key=lambda j: n_taken[j % _WEEK.days])
+        n_taken[place % _WEEK.days] += 1
+        taken.append(items[place])
+    return tuple(taken)
 
 
 def _weeks(begin: date, end: date) -> list[Period]:

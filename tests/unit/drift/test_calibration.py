@@ -12,6 +12,7 @@ from scipy.stats import binom
 from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.decision import Answer
 from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift.movement import effective_days
 from mlops_tasks.profiles import Profile
 
 if TYPE_CHECKING:
@@ -161,3 +162,58 @@ def test_a_really_new_category_is_still_found() -> None:
     told = [detect_drift(baseline, profile(0.1), window="today").alarms for _ in range(20)]
     assert all(told)
     assert {e.aspect for days in told for c in days for e in c.evidence if e.alarm} >= {"unseen"}
+
+
+def test_one_row_of_what_never_was_is_no_drift() -> None:
+    """True in 3 of 10,000 rows: 28 days of 100 often have none, and the next day may have one."""
+    random = np.random.default_rng(8)
+
+    def profile(n_true: int) -> Profile:
+        columns = {
+            "flag": np.arange(100) < n_true,
+            "code": (np.arange(100) < n_true).astype(int),
+            "text": texts((np.arange(100) < n_true).astype(np.int64)),
+        }
+        batch = pa.record_batch(columns | {"x": random.normal(size=100)})
+        return Profile.of([batch], batch.schema)
+
+    baseline = Baseline.of([profile(0) for _ in range(28)])
+    assert not detect_drift(baseline, profile(1), window="today").alarms
+    told = {one.name for one in detect_drift(baseline, profile(12), window="today").alarms}
+    assert told == {"flag", "code", "text"}
+
+
+def test_the_same_numbers_in_other_last_digits_are_no_drift() -> None:
+    random = np.random.default_rng(9)
+
+    def profile(single: bool) -> Profile:
+        ratings = random.integers(1, 11, 1000) / 10
+        columns = {
+            "rating": ratings.astype(np.float32) if single else ratings,
+            "constant": np.full(1000, 0.1 + 0.2 if single else 0.3),
+        }
+        batch = pa.record_batch({name: pa.array(c, pa.float64()) for name, c in columns.items()})
+        return Profile.of([batch], batch.schema)
+
+    baseline = Baseline.of([profile(single=False) for _ in range(28)])
+    assert not detect_drift(baseline, profile(single=True), window="today").alarms
+
+
+def test_a_week_that_is_nearly_one_day_moves_like_one() -> None:
+    random = np.random.default_rng(10)
+
+    def profile(n: int) -> Profile:
+        batch = pa.record_batch({f"x{i}": random.normal(random.normal(0, 0.2), 1, n) for i in "ab"})
+        return Profile.of([batch], batch.schema)
+
+    rows, hits = [1000] * 6 + [50_000], {True: 0, False: 0}
+    for _ in range(8):
+        baseline = Baseline.of([profile(1000) for _ in range(28)])
+        for _ in range(5):
+            week = Profile.merged([profile(n) for n in rows])
+            for is_effective in hits:
+                n_days = effective_days(rows) if is_effective else len(rows)
+                report = detect_drift(baseline, week, window="week", n_days=n_days)
+                hits[is_effective] += report.answer is Answer.DRIFT
+    assert hits[True] == 0
+    assert hits[False] > 2  # else this shows nothing

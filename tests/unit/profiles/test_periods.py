@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +40,18 @@ def test_every_day_is_covered_once_and_in_order(first: date, n: int) -> None:
 )  # fmt: skip
 def test_whole_months_come_before_whole_weeks(first: str, last: str, names: list[str]) -> None:
     assert [period.name for period in cover(first, last)] == names
+
+
+@pytest.mark.parametrize("n", [28, 60])
+def test_no_length_misses_a_weekday(n: int) -> None:
+    """196 days in steps of seven would be 28 Mondays."""
+    for length in range(n, 800):
+        taken = evenly(range(length), n)
+        assert len(set(taken)) == n
+        assert list(taken) == sorted(taken)
+        counts = np.bincount([day % 7 for day in taken], minlength=7)
+        assert counts.min() >= 1, length
+    assert np.bincount([day % 7 for day in evenly(range(196), 28)]).tolist() == [4] * 7
 
 
 def test_items_are_taken_at_equal_distances() -> None:
