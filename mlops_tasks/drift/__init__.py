@@ -7,8 +7,8 @@ Everything is told from profiles (`mlops_tasks.profiles`) alone; no row is read 
 `drift.detection`      `detect_drift`: the decision, with a bounded chance of a false alarm
 `drift.baseline`       the reference, and how much its own days move
 `drift.references`     which days make the reference
-`drift.scales`         what each aspect of each column reads from many profiles at once
-`drift.repeats`        numbers that come again and again, and those that never came before
+`drift.scales`         what each aspect of each column reads from many profiles at once;
+                       `drift.category_scales`, `drift.repeats` and `drift.ranges` are some of them
 `drift.pairs`          both sides of a comparison, for measures, words and pictures
 `drift.report`         `DriftReport`: plain data, and lines for a log
 `drift.page`           the same as one HTML page; `drift.heatmap` as a PNG
