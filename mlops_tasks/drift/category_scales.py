@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mlops_tasks.drift.gauges import Readings, SplitGauge, never_certain
 from mlops_tasks.drift.movement import told_days
-from mlops_tasks.drift.rare_shares import at_least, rare_share
+from mlops_tasks.drift.rare_shares import RareShares, at_least
 from mlops_tasks.profiles.arrays import TEXTS
 from mlops_tasks.profiles.bridge import valid, view
 from mlops_tasks.profiles.stacking import matching, places, stacked
@@ -148,7 +148,7 @@ class CategoryShares:
             yield table[:, :-1], table[:, -1]
 
 
-class Concentration:
+class Concentration(RareShares):
     """Rows that repeat the commonest value, of columns with too many to look at each.
 
     Parameters
@@ -167,20 +167,12 @@ class Concentration:
     """
 
     def __init__(self, days: Sequence[Profile], names: tuple[str, ...]) -> None:
-        self.names: dict[Aspect, tuple[str, ...]] = {"concentration": names}
-        own = self._read(days)
-        gauge, reference = rare_share(own)
-        self.gauges: dict[Aspect, Gauge] = {"concentration": gauge}
-        self.own: dict[Aspect, Readings] = {"concentration": own}
-        self.reference: dict[Aspect, Readings] = {"concentration": reference}
+        self._columns = names
+        super().__init__("concentration", names, self.read_new(days))
 
-    def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
-        """Read any profiles; a commonest value that is rarer than expected is no drift."""
-        found = self._read(profiles)
-        return {"concentration": at_least(self.reference["concentration"], found)}
-
-    def _read(self, profiles: Sequence[Profile]) -> Readings:
-        names, parts = self.names["concentration"], [one.categories for one in profiles]
+    def read_new(self, profiles: Sequence[Profile]) -> Readings:
+        """Read any profiles."""
+        names, parts = self._columns, [one.categories for one in profiles]
         counts = stacked(parts, names, "counts")
         n = (counts[:, :, _N] - counts[:, :, _NULLS]).astype(float)
         begins, sizes = places(parts, names)

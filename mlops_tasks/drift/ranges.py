@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlops_tasks.drift.gauges import Readings
-from mlops_tasks.drift.rare_shares import at_least, rare_share
+from mlops_tasks.drift.rare_shares import RareShares
 from mlops_tasks.profiles.arrays import COUNTS, MOMENTS
 from mlops_tasks.profiles.stacking import places, stacked
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlops_tasks.drift.columns import Floats
-    from mlops_tasks.drift.gauges import Aspect, Gauge
     from mlops_tasks.profiles import Profile
 
 __all__ = ["NumbersBeyond", "far_ends"]
@@ -24,7 +23,7 @@ _FINITE = COUNTS.index("n_finite")
 _MIN, _MAX = MOMENTS.index("minimum"), MOMENTS.index("maximum")
 
 
-class NumbersBeyond:
+class NumbersBeyond(RareShares):
     """Rows far below or far above all numbers of the reference.
 
     Parameters
@@ -48,22 +47,17 @@ class NumbersBeyond:
     """
 
     def __init__(self, days: Sequence[Profile], names: tuple[str, ...]) -> None:
-        self.names: dict[Aspect, tuple[str, ...]] = {"unseen": names}
+        self._columns = names
         low, high = far_ends(days, names)
         self.low, self.high = low[0], high[0]
-        own = self._read(days, low[1:], high[1:])
-        gauge, reference = rare_share(own)
-        self.gauges: dict[Aspect, Gauge] = {"unseen": gauge}
-        self.own: dict[Aspect, Readings] = {"unseen": own}
-        self.reference: dict[Aspect, Readings] = {"unseen": reference}
+        super().__init__("unseen", names, self._read(days, low[1:], high[1:]))
 
-    def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
-        """Read profiles that are none of the days; fewer rows far out are no drift."""
-        found = self._read(profiles, self.low[None], self.high[None])
-        return {"unseen": at_least(self.reference["unseen"], found)}
+    def read_new(self, profiles: Sequence[Profile]) -> Readings:
+        """Read profiles that are none of the days."""
+        return self._read(profiles, self.low[None], self.high[None])
 
     def _read(self, profiles: Sequence[Profile], low: Floats, high: Floats) -> Readings:
-        parts, names = [one.numbers for one in profiles], self.names["unseen"]
+        parts, names = [one.numbers for one in profiles], self._columns
         begins, sizes = places(parts, names)
         n = stacked(parts, names, "counts")[:, :, _FINITE].astype(float)
         low, high = np.broadcast_to(low, n.shape), np.broadcast_to(high, n.shape)

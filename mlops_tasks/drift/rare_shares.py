@@ -11,24 +11,47 @@ from mlops_tasks.drift.gauges import Readings, SplitGauge
 from mlops_tasks.drift.movement import told_days
 
 if TYPE_CHECKING:
-    from mlops_tasks.drift.gauges import Gauge
+    from collections.abc import Sequence
 
-__all__ = ["at_least", "rare_share"]
+    from mlops_tasks.drift.gauges import Aspect, Gauge
+    from mlops_tasks.profiles import Profile
+
+__all__ = ["RareShares", "at_least"]
 
 
-def rare_share(own: Readings) -> tuple[Gauge, Readings]:
-    """Set up a gauge by what the days of a reference read of themselves.
+class RareShares:
+    """Scale of one aspect whose shares are small without drift.
 
     Parameters
     ----------
+    aspect : str
+        The aspect.
+    names : tuple of str
+        Its columns.
     own : Readings
-        One share per day and column. Days with too few rows count only if there are no others.
-
-    Returns
-    -------
-    tuple of Gauge and Readings
-        The gauge, and what a new day of the reference would read.
+        Of the days of the reference, each as if it was none of it.
     """
+
+    def __init__(self, aspect: Aspect, names: tuple[str, ...], own: Readings) -> None:
+        gauge, reference = _gauge_of(own)
+        self.names: dict[Aspect, tuple[str, ...]] = {aspect: names}
+        self.gauges: dict[Aspect, Gauge] = {aspect: gauge}
+        self.own: dict[Aspect, Readings] = {aspect: own}
+        self.reference: dict[Aspect, Readings] = {aspect: reference}
+
+    def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
+        """Read profiles that are none of the days; less than expected is no drift."""
+        found = self.read_new(profiles)
+        return {aspect: at_least(expected, found) for aspect, expected in self.reference.items()}
+
+    def read_new(self, profiles: Sequence[Profile]) -> Readings:
+        """Read profiles that are none of the days."""
+        raise NotImplementedError
+
+
+def _gauge_of(own: Readings) -> tuple[Gauge, Readings]:
+    """Set up the gauge by what the days read, and say what a new day would read on average."""
+    # Days with too few rows count only if there are no others.
     is_told = told_days(own.n)
     counts = is_told | ~is_told.any(axis=0)
     n = np.where(counts, own.n, 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 from mlops_tasks.drift.gauges import Readings
 from mlops_tasks.drift.movement import told_days
 from mlops_tasks.drift.ranges import far_ends
-from mlops_tasks.drift.rare_shares import at_least, rare_share
+from mlops_tasks.drift.rare_shares import RareShares
 from mlops_tasks.profiles.arrays import COUNTS
 from mlops_tasks.profiles.periods import evenly
 from mlops_tasks.profiles.quantiles import middles
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mlops_tasks.drift.columns import Floats
-    from mlops_tasks.drift.gauges import Aspect, Gauge
     from mlops_tasks.profiles import Profile
     from mlops_tasks.profiles.arrays import NumberArrays
 
@@ -66,7 +65,7 @@ def known_numbers(days: Sequence[Profile]) -> dict[str, Floats]:
     return {name: np.unique(points) for name, (points, _) in found.items()}
 
 
-class RepeatedNumbers:
+class RepeatedNumbers(RareShares):
     """Rows with a number that the reference never had, in columns whose numbers repeat.
 
     Parameters
@@ -88,27 +87,22 @@ class RepeatedNumbers:
     """
 
     def __init__(self, known: Mapping[str, Floats], days: Sequence[Profile]) -> None:
-        self.names: dict[Aspect, tuple[str, ...]] = {"unseen": tuple(known)}
+        self._columns = tuple(known)
         self._known = known
         self._n_points = _typical_points([day.numbers for day in days], tuple(known))
-        self._low, self._high = far_ends(days, self.names["unseen"])
-        points = _points([day.numbers for day in days], self.names["unseen"], self._n_points)
+        self._low, self._high = far_ends(days, self._columns)
+        points = _points([day.numbers for day in days], self._columns, self._n_points)
         self._dense = [
             np.quantile(values, _DENSE, method="inverted_cdf") for values, _ in points.values()
         ]
-        own = self._read(days, is_own=True)
-        gauge, reference = rare_share(own)
-        self.gauges: dict[Aspect, Gauge] = {"unseen": gauge}
-        self.own: dict[Aspect, Readings] = {"unseen": own}
-        self.reference: dict[Aspect, Readings] = {"unseen": reference}
+        super().__init__("unseen", self._columns, self._read(days, is_own=True))
 
-    def read(self, profiles: Sequence[Profile]) -> dict[Aspect, Readings]:
-        """Read profiles that are none of the days; fewer new numbers than expected are no drift."""
-        found = self._read(profiles, is_own=False)
-        return {"unseen": at_least(self.reference["unseen"], found)}
+    def read_new(self, profiles: Sequence[Profile]) -> Readings:
+        """Read profiles that are none of the days."""
+        return self._read(profiles, is_own=False)
 
     def _read(self, profiles: Sequence[Profile], *, is_own: bool) -> Readings:
-        parts, names = [one.numbers for one in profiles], self.names["unseen"]
+        parts, names = [one.numbers for one in profiles], self._columns
         n_points = np.minimum(places(parts, names)[1], self._n_points).astype(float)
         n_new = np.zeros_like(n_points)
         points = _points(parts, names, self._n_points)

@@ -96,7 +96,7 @@ def test_the_share_of_new_numbers_is_that_of_a_new_day() -> None:
     for _ in range(20):
         baseline = Baseline.of([profile(x=prices()) for _ in range(28)])
         (scale,) = (one for one, _ in baseline.scales if isinstance(one, RepeatedNumbers))
-        new = scale._read([profile(x=prices()) for _ in range(40)], is_own=False).values.mean()
+        new = scale.read_new([profile(x=prices()) for _ in range(40)]).values.mean()
         off.append(expected(baseline) - new)
     assert np.mean(off) == pytest.approx(0.0, abs=0.002)
 
