@@ -5,7 +5,10 @@
     MlopsError
     ├── TransientError                the same call may succeed later: tasks retry it
     │   ├── SourceUnavailableError
-    │   └── CommitConflictError
+    │   ├── CommitConflictError
+    │   ├── UnavailableError          MLflow, the ledger or a store does not answer
+    │   └── StorageFullError          a disk is full
+    ├── TimeLimitError                a step took longer than it may: tried once more
     ├── SpecError                     a spec that cannot work; found while parsing
     ├── SourceAccessError             the source refuses the login, or a driver is missing
     ├── SourceQueryError              the source cannot answer: table missing, file damaged
@@ -49,8 +52,11 @@ __all__ = [
     "SourceUnavailableError",
     "SpecError",
     "StaleAttemptError",
+    "StorageFullError",
     "SuiteError",
+    "TimeLimitError",
     "TransientError",
+    "UnavailableError",
     "UnknownExpectationError",
     "UnknownPinsError",
     "UnsafeModelError",
@@ -72,6 +78,18 @@ class SourceUnavailableError(TransientError):
 
 class CommitConflictError(TransientError):
     """Another writer committed to the same table at the same moment."""
+
+
+class UnavailableError(TransientError):
+    """A service that a step needs does not answer: MLflow, the ledger, a store."""
+
+
+class StorageFullError(TransientError):
+    """A disk is full; whoever frees space lets the task go on."""
+
+
+class TimeLimitError(MlopsError):
+    """A step took longer than it may and was ended."""
 
 
 class SpecError(MlopsError):
