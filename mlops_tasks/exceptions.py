@@ -5,7 +5,8 @@
     MlopsError
     ├── TransientError                the same call may succeed later: tasks retry it
     │   ├── SourceUnavailableError
-    │   └── CommitConflictError
+    │   ├── CommitConflictError
+    │   └── LedgerUnavailableError
     ├── SpecError                     a spec that cannot work; found while parsing
     ├── SourceAccessError             the source refuses the login, or a driver is missing
     ├── SourceQueryError              the source cannot answer: table missing, file damaged
@@ -18,6 +19,8 @@
     ├── PartitionNotFoundError        a table or partition that was never published
     ├── DamagedTableError             a table is not what was committed to it
     ├── UnknownPinsError              it cannot be told what a registered version was trained on
+    ├── LedgerError                   the ledger cannot be used as it is
+    ├── NewerFormatError              written by a newer version of this project
     ├── StaleAttemptError             a newer attempt has already committed: this one is fenced off
     ├── LeakageError                  something known only later would enter the features
     ├── FeatureError                  the features cannot be used for training or scoring
@@ -35,8 +38,11 @@ __all__ = [
     "EmptyPartitionError",
     "FeatureError",
     "LeakageError",
+    "LedgerError",
+    "LedgerUnavailableError",
     "MlopsError",
     "NeverScoredError",
+    "NewerFormatError",
     "NoChampionError",
     "NoLabelsError",
     "PartitionNotFoundError",
@@ -70,6 +76,10 @@ class SourceUnavailableError(TransientError):
 
 class CommitConflictError(TransientError):
     """Another writer committed to the same table at the same moment."""
+
+
+class LedgerUnavailableError(TransientError):
+    """The ledger's database is busy, or does not answer."""
 
 
 class SpecError(MlopsError):
@@ -126,6 +136,14 @@ class DamagedTableError(MlopsError):
 
 class UnknownPinsError(MlopsError):
     """It cannot be told which rows a registered model version was trained on."""
+
+
+class LedgerError(MlopsError):
+    """The ledger cannot be used as it is: address, rights, damage, or a newer schema."""
+
+
+class NewerFormatError(MlopsError):
+    """Something was written by a newer version of this project, in a way unknown to this one."""
 
 
 class StaleAttemptError(MlopsError):
