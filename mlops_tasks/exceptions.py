@@ -6,7 +6,9 @@
     ├── TransientError                the same call may succeed later: tasks retry it
     │   ├── SourceUnavailableError
     │   ├── CommitConflictError
-    │   └── LedgerUnavailableError
+    │   ├── UnavailableError          MLflow, the ledger or a store does not answer
+    │   └── StorageFullError          a disk is full
+    ├── TimeLimitError                a step took longer than it may: tried once more
     ├── SpecError                     a spec that cannot work; found while parsing
     ├── SourceAccessError             the source refuses the login, or a driver is missing
     ├── SourceQueryError              the source cannot answer: table missing, file damaged
@@ -39,7 +41,6 @@ __all__ = [
     "FeatureError",
     "LeakageError",
     "LedgerError",
-    "LedgerUnavailableError",
     "MlopsError",
     "NeverScoredError",
     "NewerFormatError",
@@ -53,8 +54,11 @@ __all__ = [
     "SourceUnavailableError",
     "SpecError",
     "StaleAttemptError",
+    "StorageFullError",
     "SuiteError",
+    "TimeLimitError",
     "TransientError",
+    "UnavailableError",
     "UnknownExpectationError",
     "UnknownPinsError",
     "UnsafeModelError",
@@ -78,8 +82,16 @@ class CommitConflictError(TransientError):
     """Another writer committed to the same table at the same moment."""
 
 
-class LedgerUnavailableError(TransientError):
-    """The ledger's database is busy, or does not answer."""
+class UnavailableError(TransientError):
+    """A service that a step needs does not answer: MLflow, the ledger, a store."""
+
+
+class StorageFullError(TransientError):
+    """A disk is full; whoever frees space lets the task go on."""
+
+
+class TimeLimitError(MlopsError):
+    """A step took longer than it may and was ended."""
 
 
 class SpecError(MlopsError):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from mlops_tasks.exceptions import LedgerError, LedgerUnavailableError
+from mlops_tasks.exceptions import LedgerError, UnavailableError
 from mlops_tasks.ledger.upgrading import is_current, upgrade
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Database:
 
         Raises
         ------
-        LedgerUnavailableError
+        UnavailableError
             If the database is busy or away for longer than anybody should wait.
         LedgerError
             If it cannot be used as it is.
@@ -61,7 +61,7 @@ class Database:
 
         Raises
         ------
-        LedgerUnavailableError, LedgerError
+        UnavailableError, LedgerError
             As for `read`.
         """
         return self._transaction(work, write=True)
@@ -131,7 +131,7 @@ def _failure(error: DBAPIError, name: str) -> MlopsError:
     """Make an error of ours, without the statement: that holds evidence."""
     reason = str(error.orig).strip()
     if _is_transient(error, reason):
-        return LedgerUnavailableError(
+        return UnavailableError(
             f"the ledger {name} is busy or does not answer: {reason}; nothing was written. The "
             "task is tried again; if that does not help, look at its database"
         )

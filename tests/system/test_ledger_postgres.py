@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from mlops_tasks.exceptions import LedgerError, LedgerUnavailableError
+from mlops_tasks.exceptions import LedgerError, UnavailableError
 from mlops_tasks.ledger import Champion, Ledger, database
 from tests.system.servers import PASSWORD, USER, postgres
 from tests.unit.workers import at_once, promote, say_the_same, write_entries
@@ -105,7 +105,7 @@ def test_a_server_that_is_away_is_waited_for_and_then_transient(
         assert ledger.next_token() == 1
         server.kill()
         monkeypatch.setattr(database, "_PATIENCE_S", 0.5)
-        with pytest.raises(LedgerUnavailableError, match="does not answer") as error:
+        with pytest.raises(UnavailableError, match="does not answer") as error:
             ledger.next_token()
         assert PASSWORD not in str(error.value)
 

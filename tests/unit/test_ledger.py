@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mlops_tasks.exceptions import LedgerError, LedgerUnavailableError, TransientError
+from mlops_tasks.exceptions import LedgerError, TransientError, UnavailableError
 from mlops_tasks.ledger import Champion, Ledger, LedgerEntry, database
 from tests.unit.workers import at_once, promote, say_the_same, write_entries
 
@@ -220,7 +220,7 @@ def test_a_ledger_that_stays_locked_is_given_up_as_transient(
     locked = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as somebody:
         somebody.execute("BEGIN IMMEDIATE")
-        with pytest.raises(LedgerUnavailableError, match=r"database is locked; nothing was") as e:
+        with pytest.raises(UnavailableError, match=r"database is locked; nothing was") as e:
             record(locked, "2024-03-01", {"secret of the evidence": 1})
         assert "secret" not in str(e.value)
         assert isinstance(e.value, TransientError)

@@ -196,9 +196,7 @@ def test_a_retry_of_the_run_that_published_emits_again(
     assert ingest(orders, run="scheduled__1")["digest"] == first["digest"]
 
 
-def test_a_lost_ledger_stops_no_day(
-    empty_stack: Any, orders: DatasetSpec, tmp_path: Path
-) -> None:
+def test_a_lost_ledger_stops_no_day(empty_stack: Any, orders: DatasetSpec, tmp_path: Path) -> None:
     lake, ledger, _, source = empty_stack
     source.add(0)
     for _ in range(3):
