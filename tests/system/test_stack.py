@@ -11,6 +11,8 @@ import stat
 import subprocess
 import sys
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
@@ -131,6 +133,19 @@ def test_second_start_is_refused(settings: StackSettings, up: subprocess.Popen[b
 
     assert result.returncode != 0
     assert f"is running at {settings.airflow_url}" in result.stderr
+
+
+def test_many_quick_triggers_are_all_taken(client: httpx.Client) -> None:
+    # Of a Dag that stays paused: what is tried is the database under the api-server.
+    def trigger(n: int) -> int:
+        body = {"logical_date": None, "dag_run_id": f"quick_{n}"}
+        return client.post("/api/v2/dags/nap/dagRuns", json=body).status_code
+
+    wait_for(lambda: client.get("/api/v2/dags/nap").status_code == 200, "nap is parsed")
+    with ThreadPoolExecutor(25) as pool:
+        answers = list(pool.map(trigger, range(75)))
+
+    assert Counter(answers) == {200: 75}
 
 
 def test_tasks_find_the_heavy_libraries_loaded(
