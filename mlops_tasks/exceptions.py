@@ -21,6 +21,8 @@
     ├── PartitionNotFoundError        a table or partition that was never published
     ├── DamagedTableError             a table is not what was committed to it
     ├── UnknownPinsError              it cannot be told what a registered version was trained on
+    ├── LedgerError                   the ledger cannot be used as it is
+    ├── NewerFormatError              written by a newer version of this project
     ├── StaleAttemptError             a newer attempt has already committed: this one is fenced off
     ├── LeakageError                  something known only later would enter the features
     ├── FeatureError                  the features cannot be used for training or scoring
@@ -38,8 +40,10 @@ __all__ = [
     "EmptyPartitionError",
     "FeatureError",
     "LeakageError",
+    "LedgerError",
     "MlopsError",
     "NeverScoredError",
+    "NewerFormatError",
     "NoChampionError",
     "NoLabelsError",
     "PartitionNotFoundError",
@@ -144,6 +148,14 @@ class DamagedTableError(MlopsError):
 
 class UnknownPinsError(MlopsError):
     """It cannot be told which rows a registered model version was trained on."""
+
+
+class LedgerError(MlopsError):
+    """The ledger cannot be used as it is: address, rights, damage, or a newer schema."""
+
+
+class NewerFormatError(MlopsError):
+    """Something was written by a newer version of this project, in a way unknown to this one."""
 
 
 class StaleAttemptError(MlopsError):

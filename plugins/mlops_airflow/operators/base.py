@@ -132,6 +132,10 @@ class StepOperator(BaseOperator):
         """The ledger."""
         return LedgerHook(self.ledger_conn_id).get_ledger()
 
+    def next_token(self, partition: str, *tables: str) -> int:
+        """Return the number of this attempt, above all that is committed to what it writes."""
+        return self.ledger.next_token(above=self.lake.newest_token(partition, *tables))
+
     def champion(self, model: ModelSpec, tracking: Tracking) -> RegisteredVersion | None:
         """Return the model's champion, or None before the first promotion."""
         try:
