@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import json
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 import httpx
@@ -236,6 +238,26 @@ def test_files_are_closed_to_others(settings: StackSettings, client: httpx.Clien
     open_paths = [p for p in paths if not p.is_symlink() and stat.S_IMODE(p.stat().st_mode) & 0o077]
 
     assert open_paths == []
+
+
+def test_locked_databases_end_nothing(settings: StackSettings, client: httpx.Client) -> None:
+    with contextlib.ExitStack() as locks:
+        for name in ("airflow/airflow.db", "mlflow/mlflow.db"):
+            connection = sqlite3.connect(settings.home / name, isolation_level=None)
+            locks.enter_context(contextlib.closing(connection))
+            connection.execute("BEGIN IMMEDIATE")
+        time.sleep(25)
+
+    def report() -> dict[str, Any]:
+        env = os.environ | settings.to_env()
+        done = subprocess.run(
+            [MLOPS, "status", "--json"], env=env, capture_output=True, check=False
+        )
+        return dict(json.loads(done.stdout))
+
+    wait_for(lambda: report()["healthy"], "all are healthy")
+    assert {component["restarts"] for component in report()["components"].values()} == {0}
+    assert wait_for_run(client, start_run(client, "probe")) == "success"
 
 
 # The last one: it ends the stack of this module.

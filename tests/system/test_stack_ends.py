@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,24 +98,6 @@ def command(process: ProcessId) -> list[str]:
         return psutil.Process(process.pid).cmdline()
     except psutil.NoSuchProcess:
         return []
-
-
-def test_locked_database_ends_nothing(settings: StackSettings) -> None:
-    with running_stack(settings) as stack, stack.airflow_client() as client:
-        with contextlib.ExitStack() as locks:
-            for database in (
-                settings.airflow_home / "airflow.db",
-                settings.mlflow_home / "mlflow.db",
-            ):
-                connection = sqlite3.connect(database, isolation_level=None)
-                locks.enter_context(contextlib.closing(connection))
-                connection.execute("BEGIN IMMEDIATE")
-            time.sleep(25)
-        wait_for(lambda: status(settings)[0] == 0, "all are healthy")
-        components = status(settings)[1]["components"]
-        assert [name for name, c in components.items() if c["restarts"]] == []
-        run = start_run(client, "nap")
-        assert wait_for_run(client, run) == "success"
 
 
 def test_killed_runner_is_cleaned_up_by_down(settings: StackSettings) -> None:
