@@ -13,6 +13,7 @@ from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake import as_of_night, check_partition
+from mlops_tasks.partitions import today
 from mlops_tasks.sources import (
     open_source,
     plan_columns,
@@ -23,7 +24,7 @@ from mlops_tasks.sources import (
 from mlops_tasks.types import IngestResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -71,7 +72,7 @@ def ingest(
     token : int
         Number of this attempt, from `Ledger.next_token`.
     known_at : str, optional
-        Day as of which the rows are known; today (UTC) by default.
+        Day as of which the rows are known; today by default, in the dataset's zone.
     night : str, optional
         Night whose scheduled run this is, however late. Without `known_at` the rows are known by
         then where that changes nothing that was known since, else today: see `as_of_night`.
@@ -101,7 +102,7 @@ def ingest(
     """
     started = time.monotonic()
     table = _table_schema(lake, raw_table(spec))
-    by_night = as_of_night(lake, raw_table(spec), partition, night) if night else None
+    known_by = _known_by(spec, partition, lake, known_at, night)
     with open_source(spec, check_partition(partition), source, _known(spec, table)) as stream:
         plan = plan_columns(spec, stream.schema, table, parts=stream.parts)
         refuse_loosened(spec, partition, stream.never_null, lake.root / _DECLARED)
@@ -110,11 +111,19 @@ def ingest(
         with _ahead(stream) as batches:
             rows = _reader(plan, _not_empty(spec, partition, _converted(plan, batches)))
             raw = lake.overwrite_partition(
-                raw_table(spec), partition, rows, token=token, known_at=known_at or by_night
+                raw_table(spec), partition, rows, token=token, known_at=known_by
             )
         described = stream.described
     elapsed = time.monotonic() - started
     return IngestResult(raw=raw, query_s=round(elapsed, 3), described=described, notes=plan.notes)
+
+
+def _known_by(
+    spec: DatasetSpec, partition: str, lake: Lake, known_at: str | None, night: str | None
+) -> str | Callable[[str], str]:
+    if known_at or not night:
+        return known_at or today(spec.timezone)
+    return as_of_night(lake, raw_table(spec), partition, night, timezone=spec.timezone)
 
 
 def _table_schema(lake: Lake, table: str) -> pa.Schema | None:

@@ -240,7 +240,7 @@ def _check_clock(cron: str, timezone: str) -> None:
         local = dt.datetime.combine(first + dt.timedelta(days=number), at, zone)
         if local.utcoffset() != local.replace(fold=1).utcoffset() and _skipped(local):
             raise ValueError(
-                f"cron {cron!r}: {at:%H:%M} does not exist on {local:%Y-%m-%d} in {timezone}, where "
+                f"cron {cron!r}: {at:%H:%M} does not exist on {local:%Y-%m-%d} in {timezone}, when "
                 "clocks are put forward; choose a time that every day has, a few hours later"
             )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -43,6 +42,7 @@ def readmit(
     from mlops_airflow.projects import find_dataset
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.ingestion import raw_table
+    from mlops_tasks.partitions import today
     from mlops_tasks.validation import quarantine_table, validation_evidence
     from mlops_tasks.validation import readmit as validate_again
 
@@ -56,7 +56,7 @@ def readmit(
             raw_table=raw_table(spec),
             lake=lake,
             token=ledger.next_token(above=lake.newest_token(partition, *tables)),
-            known_at=datetime.now(UTC).date().isoformat(),
+            known_at=today(spec.timezone),
         )
     except MlopsError as error:
         _fail(str(error))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, conf
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from mlops_airflow.hooks.database import LedgerHook
 from mlops_airflow.hooks.lake import LakeHook
@@ -15,6 +14,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.outages import outages_named
+from mlops_tasks.partitions import check_day, check_night, check_partition, check_past, shift_day
 from mlops_tasks.registration import champion_of
 from mlops_tasks.reports import report_address
 
@@ -25,19 +25,57 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.ledger import Ledger
-    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.spec import DatasetSpec, ModelSpec
     from mlops_tasks.tracking import RegisteredVersion, Tracking
 
-__all__ = ["StepOperator", "dag_run_name", "given_known_at", "night_of", "partition_of"]
+__all__ = [
+    "StepOperator",
+    "dag_run_name",
+    "decided_night",
+    "given_known_at",
+    "key_of",
+    "night_of",
+    "partition_of",
+]
 
 
-def partition_of(context: Context) -> str:
-    """Return the partition key of the run.
+def partition_of(context: Context, dataset: DatasetSpec) -> str:
+    """Return the partition key of the run: a day of the dataset.
 
     Raises
     ------
     AirflowFailException
         If the run was triggered without one.
+    PartitionKeyError
+        If it is no day, lies in the future, or before the dataset's first or after its last day.
+    AirflowSkipException
+        If the schedule begins a day too early: its first run would take the day before `start`.
+    """
+    _skip_before(context, dataset)
+    return check_day(dataset, key_of(context))
+
+
+def decided_night(context: Context, model: ModelSpec) -> str:
+    """Return the partition key of a run that decides: a night of the model's data.
+
+    Raises
+    ------
+    AirflowFailException, PartitionKeyError, AirflowSkipException
+        As `partition_of`.
+    """
+    _skip_before(context, model.rows)
+    return check_night(model, key_of(context))
+
+
+def key_of(context: Context) -> str:
+    """Return the partition key of the run, a day.
+
+    Raises
+    ------
+    AirflowFailException
+        If the run was triggered without one.
+    PartitionKeyError
+        If it is no day.
     """
     key = context.get("partition_key")
     if not key:
@@ -45,13 +83,21 @@ def partition_of(context: Context) -> str:
             "this run has no partition key; trigger the Dag again with one, a day written "
             "YYYY-MM-DD (the field is in the trigger form)"
         )
-    return key
+    return check_partition(key)
 
 
-def given_known_at(context: Context) -> str | None:
-    """Return the run's parameter ``known_at``, which wins over every other night, if it is set."""
+def given_known_at(context: Context, dataset: DatasetSpec) -> str | None:
+    """Return the run's parameter ``known_at``, which wins over every other night, if it is set.
+
+    Raises
+    ------
+    PartitionKeyError
+        If it is no day or lies in the future, where no training would see the rows.
+    """
     given = context["params"].get("known_at")
-    return str(given) if given else None
+    if not given:
+        return None
+    return check_past(str(given), dataset.timezone, what=f"dataset {dataset.name!r}: known_at")
 
 
 def night_of(context: Context, *, nights: int) -> str | None:
@@ -69,11 +115,17 @@ def night_of(context: Context, *, nights: int) -> str | None:
     str or None
         A day; None for a run that somebody started.
     """
+    return shift_day(key_of(context), nights) if _is_scheduled(context) else None
+
+
+def _skip_before(context: Context, dataset: DatasetSpec) -> None:
+    if _is_scheduled(context) and key_of(context) < dataset.start.isoformat():
+        raise AirflowSkipException(f"{dataset.name} begins on {dataset.start}; nothing to do")
+
+
+def _is_scheduled(context: Context) -> bool:
     run: Any = context["dag_run"]
-    if str(run.run_type).rsplit(".", 1)[-1].lower() != "scheduled":
-        return None
-    day = date.fromisoformat(partition_of(context)) + timedelta(days=nights)
-    return day.isoformat()
+    return str(run.run_type).rsplit(".", 1)[-1].lower() == "scheduled"
 
 
 def dag_run_name(context: Context) -> str:

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.assets import retrain_request_asset
-from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
+from mlops_airflow.operators.base import StepOperator, dag_run_name, decided_night
 from mlops_tasks.policy import decide
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class DecideRetrainingOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, record the decision and return it."""
-        night, ledger = partition_of(context), self.ledger
+        night, ledger = decided_night(context, self.model), self.ledger
         champion = self.champion(self.model, self.tracking(context))
         version = champion.version if champion else None
         decision = decide(self.model, night, version, ledger.entries(model=self.model.name))

@@ -83,7 +83,7 @@ class MeasureDriftOperator(_MonitorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure drift and record it."""
-        day, tracking = partition_of(context), self.tracking(context)
+        day, tracking = partition_of(context, self.model.rows), self.tracking(context)
         version = tracking.by_version(self.model.name, self.scored["model_version"])
         result = measure_drift(self.model, day, version, lake=self.lake, tracking=tracking)
         self._tell("drift", result)
@@ -104,7 +104,8 @@ class MeasurePerformanceOperator(_MonitorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure performance and labels, and record both."""
-        day, tracking, lake = partition_of(context), self.tracking(context), self.lake
+        day = partition_of(context, self.model.rows)
+        tracking, lake = self.tracking(context), self.lake
         try:
             outcomes = read_outcomes(self.model, day, lake=lake)
         except NeverScoredError as error:  # late labels also come for days before the champion
