@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from tests.system.test_night import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mlops_airflow.stack.settings import StackSettings
 
@@ -21,14 +23,16 @@ pytestmark = pytest.mark.skipif(N_NIGHTS == 0, reason="takes minutes: set MLOPS_
 
 
 @pytest.fixture
-def ends(new_settings: Callable[..., StackSettings]) -> dict[str, Any]:
-    """How the same nights ended, once undisturbed and once disturbed."""
+def ends(new_settings: Callable[..., StackSettings], tmp_path: Path) -> dict[str, Any]:
+    """How the same nights ended, once undisturbed and once disturbed; also as files to compare."""
 
     def settings(env: dict[str, str]) -> StackSettings:
         return new_settings(REPOSITORY / "dags", env, plugins_folder=REPOSITORY / "plugins")
 
     calm, nobody = play(settings, N_NIGHTS, disturbed=False)
     wild, killed = play(settings, N_NIGHTS, disturbed=True)
+    for name, end in (("calm", calm), ("wild", wild)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(end, indent=1, sort_keys=True))
     return {"calm": calm, "wild": wild, "nobody": nobody, "killed": killed}
 
 
