@@ -23,10 +23,12 @@ def bound(where: str, name: str, column: str, value: Any, held: str, *, last: bo
     ----------
     where, name : str
         Suite and expectation, and the argument, for errors.
-    column, held : str
-        The column, and its type in the contract without a question mark.
+    column : str
+        The column.
     value : Any
         As written in the suite.
+    held : str
+        Type of the column in the contract, without a question mark.
     last : bool
         Whether a day stands for its last moment, where the column holds moments; else its first.
 
@@ -64,10 +66,12 @@ def member(where: str, name: str, column: str, value: Any, held: str) -> Any:
     ----------
     where, name : str
         Suite and expectation, and the argument, for errors.
-    column, held : str
-        The column, and its type in the contract without a question mark.
+    column : str
+        The column.
     value : Any
         As written in the suite.
+    held : str
+        Type of the column in the contract, without a question mark.
 
     Returns
     -------
