@@ -22,6 +22,7 @@
     ├── LeakageError                  something known only later would enter the features
     ├── FeatureError                  the features cannot be used for training or scoring
     ├── NoLabelsError                 labels are missing, or all of one kind
+    ├── InvalidScoresError            a model gives scores that are no probabilities
     ├── NoChampionError               nothing is promoted yet
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
@@ -34,6 +35,7 @@ __all__ = [
     "DamagedTableError",
     "EmptyPartitionError",
     "FeatureError",
+    "InvalidScoresError",
     "LeakageError",
     "MlopsError",
     "NeverScoredError",
@@ -142,6 +144,10 @@ class FeatureError(MlopsError):
 
 class NoLabelsError(MlopsError):
     """The labels of a window are missing, or all of one kind."""
+
+
+class InvalidScoresError(MlopsError):
+    """A model gives scores that are no probabilities."""
 
 
 class NoChampionError(MlopsError):
