@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.estimators import predict_scores
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import model_frame
 from mlops_tasks.intervals import check_scores, compare_scores, log_losses
@@ -76,18 +77,18 @@ def evaluate(
     LeakageError
         If a model was trained on days of the evaluation window.
     """
-    rows = labelled_rows(spec, pin, pin.evaluation, lake=lake)
+    rows = labelled_rows(spec, pin, pin.evaluation, lake=lake, n_classes=1)
     target = rows.column("y").to_numpy()
     _refuse_overlap("challenger", pin.train[1], pin)
     model = tracking.load(challenger.model_uri, challenger.digest)
     frame = model_frame(spec, model, rows)
-    scores = model.predict_proba(frame)[:, 1]
+    scores = predict_scores(spec, model, frame)
     rival = None
     if champion is not None:
         trained = TrainingPin.from_json(tracking.read_json(champion.run_id, PIN_FILE))
         _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
         old = tracking.load(champion.model_uri, champion.digest)
-        rival = old.predict_proba(model_frame(spec, old, rows))[:, 1]
+        rival = predict_scores(spec, old, model_frame(spec, old, rows))
     verdict = judge(spec.gate, target, scores, rival, champion, seed=spec.random_state)
     _log(verdict, challenger, pin, tracking)
     importance = feature_importance(model, frame, target, seed=spec.random_state)
@@ -130,7 +131,7 @@ def judge(
 
     Raises
     ------
-    InvalidScoresError
+    EstimatorError
         If a score is no probability.
     """
     check_scores(scores, "the challenger")

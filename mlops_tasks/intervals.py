@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import InvalidScoresError
+from mlops_tasks.exceptions import EstimatorError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -222,17 +222,17 @@ def check_scores(scores: Floats, who: str) -> None:
 
     Raises
     ------
-    InvalidScoresError
+    EstimatorError
         If one is missing, infinite or outside [0, 1].
     """
     import numpy as np
 
     wrong = ~((scores >= 0) & (scores <= 1))  # a comparison with NaN is False
     if wrong.any():
-        raise InvalidScoresError(
+        raise EstimatorError(
             f"{who}: {int(wrong.sum())} of {len(scores)} scores are no probabilities in [0, 1], "
-            f"the first is {scores[np.argmax(wrong)]} in row {np.argmax(wrong)}; let the estimator's "
-            "predict_proba return probabilities, for example by CalibratedClassifierCV"
+            f"the first is {scores[np.argmax(wrong)]} in row {np.argmax(wrong)}; let the "
+            "estimator's predict_proba return probabilities, for example by CalibratedClassifierCV"
         )
 
 

@@ -39,7 +39,7 @@ def measure_performance(outcomes: Outcomes, *, tracking: Tracking) -> MonitorRes
 
     Raises
     ------
-    InvalidScoresError
+    EstimatorError
         If a prediction is no probability.
 
     Notes

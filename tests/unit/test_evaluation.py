@@ -16,13 +16,13 @@ from mlops_tasks.evaluation import (
     feature_importance,
     judge,
 )
-from mlops_tasks.exceptions import InvalidScoresError, LeakageError
+from mlops_tasks.exceptions import EstimatorError, LeakageError
 from mlops_tasks.features import feature_frame
 from mlops_tasks.intervals import auc_standard_error
 from mlops_tasks.profile_store import unpack_days
 from mlops_tasks.profiles import Profile
-from mlops_tasks.registration import register
-from mlops_tasks.spec import GateSpec
+from mlops_tasks.registration import promote, register
+from mlops_tasks.spec import GateSpec, LabelSpec
 from mlops_tasks.tracking import IMPORTANCE, SCORE_PROFILES, RegisteredVersion
 from mlops_tasks.training import train
 from mlops_tasks.windows import labelled_rows, pin_training_data
@@ -219,7 +219,7 @@ def test_the_stated_confidence_is_two_sided() -> None:
 def test_scores_that_are_no_probabilities_are_refused(whose: str, wrong: float) -> None:
     target, scores, rival = sample(1)
     (scores if whose == "challenger" else rival)[7] = wrong
-    with pytest.raises(InvalidScoresError, match=f"the {whose}: 1 of 400 scores .* in row 7"):
+    with pytest.raises(EstimatorError, match=f"the {whose}: 1 of 400 scores .* in row 7"):
         judge(GATE, target, scores, rival, CHAMPION)
 
 
@@ -266,6 +266,25 @@ def test_run_and_profile_tell_the_verdict(world: World) -> None:
     assert sum(profile.n_rows for profile in days.values()) == world.verdict.n_rows
     scores = Profile.merged(days.values()).columns["score"]
     assert scores.mean == pytest.approx(world.verdict.challenger["mean_score"])
+
+
+def test_a_window_of_one_class_cannot_be_judged(own_world: World) -> None:
+    """It is no error: the champion stays, in writing, and the next window is judged."""
+    world, label = own_world, own_world.spec.label.dataset
+    pin = pin_training_data(world.spec, day(17), lake=world.lake)
+    trained = train(world.spec, pin, lake=world.lake, tracking=world.tracking)
+    never = LabelSpec(dataset=label, positive="minutes_late > 1e9")
+    spec = world.spec.model_copy(update={"label": never})
+    verdict = evaluate(spec, pin, trained, None, lake=world.lake, tracking=world.tracking)
+    assert verdict.verdict == "cannot_tell"
+    assert verdict.reason.startswith("0 positive and ")
+    run = world.tracking.client.get_run(trained.run_id)
+    assert run.data.tags["mlops.verdict"] == "cannot_tell"
+    assert run.data.tags["mlops.verdict_reason"] == verdict.reason
+    assert set(world.tracking.read_json(trained.run_id, IMPORTANCE).values()) == {0.0}
+    version = register(spec.name, trained, verdict, tracking=world.tracking)
+    stores: Any = {"tracking": world.tracking, "ledger": world.ledger}
+    assert not promote(version, verdict, as_of=day(17), **stores)
 
 
 # --- what the model makes of its features

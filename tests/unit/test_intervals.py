@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta, norm
 from sklearn.metrics import log_loss, roc_auc_score
 
-from mlops_tasks.exceptions import InvalidScoresError
+from mlops_tasks.exceptions import EstimatorError
 from mlops_tasks.intervals import (
     auc_standard_error,
     check_scores,
@@ -219,7 +219,7 @@ def test_more_rows_make_a_smaller_error() -> None:
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, -1e-9, 1 + 1e-9, 17.0])
 def test_scores_that_are_no_probabilities_are_refused(wrong: float) -> None:
     scores = np.array([0.0, 1.0, wrong, 0.5, wrong])
-    with pytest.raises(InvalidScoresError) as error:
+    with pytest.raises(EstimatorError) as error:
         check_scores(scores, "version 3")
     assert str(error.value).startswith("version 3: 2 of 5 scores are no probabilities in [0, 1]")
     assert f"the first is {wrong} in row 2" in str(error.value)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import norm
 
-from mlops_tasks.exceptions import InvalidScoresError
+from mlops_tasks.exceptions import EstimatorError
 from mlops_tasks.monitoring import Outcomes, measure_performance
 from mlops_tasks.spec import PerformanceSpec
 
@@ -127,5 +127,5 @@ def test_a_model_that_is_calibrated_alarms_at_the_stated_rate() -> None:
 def test_predictions_that_are_no_probabilities_are_refused(wrong: float) -> None:
     target, scores = draw(1, 100, 600, 0.7)
     scores[3] = wrong
-    with pytest.raises(InvalidScoresError, match=r"m__predictions, 2024-03-01 to 2024-03-01: 1 of"):
+    with pytest.raises(EstimatorError, match=r"m__predictions, 2024-03-01 to 2024-03-01: 1 of"):
         measure(target, scores)
