@@ -244,7 +244,10 @@ class GateSpec(_Spec):
     n_bootstrap : int
         Resamples of the paired bootstrap.
     max_worse_log_loss : float
-        A challenger may not lose more than this in log loss, in nats.
+        A challenger may not lose more than this in log loss, in nats: the whole confidence interval
+        of the gap must lie below it.
+    min_class_rows : int
+        With fewer rows of either class in the evaluation window the verdict is "cannot_tell".
     """
 
     metric: Literal["roc_auc"] = "roc_auc"
@@ -252,6 +255,7 @@ class GateSpec(_Spec):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     n_bootstrap: int = Field(default=500, ge=50, le=20_000)
     max_worse_log_loss: float = Field(default=0.01, ge=0)
+    min_class_rows: int = Field(default=10, ge=1)
 
 
 class DriftSpec(_Spec):
@@ -309,6 +313,8 @@ class PerformanceSpec(_Spec):
         Alarm when mean predicted and observed share differ by more, beyond sampling error.
     min_rows : int
         Below this the answer is "too few rows to tell".
+    min_class_rows : int
+        With fewer labelled rows of either class there is no answer on the ROC AUC.
     min_coverage : float
         A day's labels are compared with those of the training once so large a share of its
         predictions has one: labels that come first often differ from those that come last.
@@ -318,6 +324,7 @@ class PerformanceSpec(_Spec):
     max_auc_loss: float = Field(default=0.05, ge=0)
     max_calibration_gap: float = Field(default=0.03, ge=0)
     min_rows: int = Field(default=500, ge=1)
+    min_class_rows: int = Field(default=10, ge=1)
     min_coverage: float = Field(default=0.8, ge=0, le=1)
 
 
@@ -434,6 +441,27 @@ class ModelSpec(_Spec):
         return self
 
     @model_validator(mode="after")
+    def _check_datasets(self) -> Self:
+        first = self.rows
+        for other in self.datasets[1:]:
+            zones = [dataset.timezone or "UTC" for dataset in (first, other)]
+            if zones[0] != zones[1]:
+                raise ValueError(
+                    f"days begin in {zones[0]} for {first.name!r} and in {zones[1]} for "
+                    f"{other.name!r}: one `timezone` must hold for all datasets of a model, or the "
+                    "same key names different hours"
+                )
+        label = self.label.dataset
+        kinds = {key: (first.columns[key], label.columns[key]) for key in self.key}
+        for key, (ours, theirs) in kinds.items():
+            if ours.rstrip("?") != theirs.rstrip("?"):
+                raise ValueError(
+                    f"the key {key!r} is {ours} in {first.name!r} and {theirs} in {label.name!r}: "
+                    "rows find their labels by it, so declare one type"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _check_moments(self) -> Self:
         joined = [i.dataset.name for i in self.inputs[1:] if not i.timeless.strip()]
         if len(set(self.observed_at)) < len(joined):
@@ -459,6 +487,11 @@ class ModelSpec(_Spec):
     def features(self) -> tuple[str, ...]:
         """All features, categorical first."""
         return (*self.categorical, *self.numeric)
+
+    @property
+    def timezone(self) -> str:
+        """The zone that the days of all datasets begin in."""
+        return self.rows.timezone or "UTC"
 
     @property
     def known_later(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.features import build_targets, join_targets
-from mlops_tasks.windows import shift_day
+from mlops_tasks.partitions import shift_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,7 +88,7 @@ def read_outcomes(spec: ModelSpec, partition: str, *, lake: Lake) -> Outcomes:
     for day, rows in scored.items():
         if ours := _of_version(rows, version):
             days[day] = join_targets(spec, ours, targets)
-            coverage[day] = round(days[day].num_rows / ours.num_rows, 4)
+            coverage[day] = days[day].num_rows / ours.num_rows
     return Outcomes(spec, first, partition, version, days, coverage)
 
 
