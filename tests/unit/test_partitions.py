@@ -65,7 +65,7 @@ def instants(*moments: datetime | None, tz: str = "UTC") -> pa.ChunkedArray:
 @pytest.mark.parametrize("year", [1, 1900, 2024, 9999])
 def test_a_day_begins_at_midnight_of_its_zone_all_year(zone: str, year: int) -> None:
     if year == 9999 and zone in ("America/New_York", "Australia/Lord_Howe"):
-        year = 2100  # that far on, libraries disagree about the weeks in which clocks change
+        year = 2037  # Arrow knows when clocks change no further than the zone data list it
     first = datetime(year, 1, 2, 12, tzinfo=UTC)
     hours = [first + timedelta(minutes=30 * n) for n in range(48 * 362)]
     wanted = [moment.astimezone(ZoneInfo(zone)).date().isoformat() for moment in hours]

@@ -184,7 +184,7 @@ def test_the_closest_parameter_is_named_and_all_of_them(spec: ModelSpec) -> None
     refusal(pin)(run_of(train, {"train_days": 3, "as_of": "2024-03-01"}))
     with pytest.raises(
         AirflowFailException,
-        match=r"'traindays': did you mean 'train_days'\? There are: as_of, evaluation_days, train_d",
+        match=r"'traindays': did you mean 'train_days'\? There are: as_of, evaluation_days",
     ):
         refusal(pin)(run_of(train, {"traindays": 3, "as_of": "2024-03-01"}))
     score = dags(spec)["late_orders.score"]
