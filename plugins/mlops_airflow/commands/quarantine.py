@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from mlops_airflow.commands.connections import connect
+from mlops_tasks.partitions import today
 
 if TYPE_CHECKING:
     from mlops_tasks.spec import DatasetSpec
@@ -42,7 +43,6 @@ def readmit(
     from mlops_airflow.projects import find_dataset
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.ingestion import raw_table
-    from mlops_tasks.partitions import today
     from mlops_tasks.validation import quarantine_table, validation_evidence
     from mlops_tasks.validation import readmit as validate_again
 

@@ -40,43 +40,46 @@ __all__ = [
 
 
 def partition_of(context: Context, dataset: DatasetSpec) -> str:
-    """Return the partition key of the run: a day of the dataset.
+    """Return the partition key of the run, or fail: a day that the dataset can have by now.
 
-    Raises
-    ------
-    AirflowFailException
-        If the run was triggered without one.
-    PartitionKeyError
-        If it is no day, lies in the future, or before the dataset's first or after its last day.
-    AirflowSkipException
-        If the schedule begins a day too early: its first run would take the day before `start`.
+    Parameters
+    ----------
+    context : Context
+        Of the running task.
+    dataset : DatasetSpec
+        The dataset.
+
+    Returns
+    -------
+    str
+        A day. A schedule begins a tick early; its first run, for the day before `start`, is
+        skipped.
     """
     _skip_before(context, dataset)
     return check_day(dataset, key_of(context))
 
 
 def decided_night(context: Context, model: ModelSpec) -> str:
-    """Return the partition key of a run that decides: a night of the model's data.
+    """Return the partition key of a run that decides, or fail.
 
-    Raises
-    ------
-    AirflowFailException, PartitionKeyError, AirflowSkipException
-        As `partition_of`.
+    Parameters
+    ----------
+    context : Context
+        Of the running task.
+    model : ModelSpec
+        The model.
+
+    Returns
+    -------
+    str
+        A night of the model's data.
     """
     _skip_before(context, model.rows)
     return check_night(model, key_of(context))
 
 
 def key_of(context: Context) -> str:
-    """Return the partition key of the run, a day.
-
-    Raises
-    ------
-    AirflowFailException
-        If the run was triggered without one.
-    PartitionKeyError
-        If it is no day.
-    """
+    """Return the partition key of the run, or fail if it was triggered without one."""
     key = context.get("partition_key")
     if not key:
         raise AirflowFailException(
@@ -89,10 +92,17 @@ def key_of(context: Context) -> str:
 def given_known_at(context: Context, dataset: DatasetSpec) -> str | None:
     """Return the run's parameter ``known_at``, which wins over every other night, if it is set.
 
-    Raises
-    ------
-    PartitionKeyError
-        If it is no day or lies in the future, where no training would see the rows.
+    Parameters
+    ----------
+    context : Context
+        Of the running task.
+    dataset : DatasetSpec
+        The dataset, whose clock counts.
+
+    Returns
+    -------
+    str or None
+        A day, never one in the future: no training would see the rows.
     """
     given = context["params"].get("known_at")
     if not given:

@@ -104,14 +104,13 @@ class MeasurePerformanceOperator(_MonitorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure performance and labels, and record both."""
-        day = partition_of(context, self.model.rows)
-        tracking, lake = self.tracking(context), self.lake
+        day, tracking = partition_of(context, self.model.rows), self.tracking(context)
         try:
-            outcomes = read_outcomes(self.model, day, lake=lake)
+            outcomes = read_outcomes(self.model, day, lake=self.lake)
         except NeverScoredError as error:  # late labels also come for days before the champion
             raise AirflowSkipException(str(error)) from error
         result = measure_performance(outcomes, tracking=tracking)
-        labels = measure_labels(outcomes, result, lake=lake, tracking=tracking)
+        labels = measure_labels(outcomes, result, lake=self.lake, tracking=tracking)
         self._record(context, "labels", labels)
         self._tell("performance", replace(result, report=labels.report), more=labels.checks)
         return self._record(context, "performance", result)
