@@ -16,7 +16,7 @@ from mlops_tasks.types import RetrainDecision
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_tasks.ledger import LedgerEntry
+    from mlops_tasks.ledger import Ledger, LedgerEntry
     from mlops_tasks.spec import ModelSpec
 
 __all__ = ["DecideRetrainingOperator", "RequestRetrainingOperator"]
@@ -41,19 +41,19 @@ class DecideRetrainingOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide once, and return what was decided; a repeated night only gets a note."""
         night, ledger, run = partition_of(context), self.ledger, dag_run_name(context)
-        champion = ledger.champion(self.model.name)
-        version = champion.version if champion else None
-        found = decide(
-            self.model, night, version, ledger.entries(model=self.model.name, history=True)
-        )
+        found, note = self._decide(night, ledger), None
         about = {"model": self.model.name, "key": night, "dag_run": run}
         entry = ledger.record_once(kind="decision", evidence=asdict(found), **about)
-        note = None
         if (entry.evidence, entry.dag_run) != (plain(asdict(found)), run):
             note = note_on(entry.evidence, found)
             ledger.record(kind="decision_note", evidence=note, **about)
         self._report(night, entry, note)
         return entry.evidence
+
+    def _decide(self, night: str, ledger: Ledger) -> RetrainDecision:
+        champion = ledger.champion(self.model.name)
+        entries = ledger.entries(model=self.model.name, history=True)
+        return decide(self.model, night, champion.version if champion else None, entries)
 
     def _report(self, night: str, entry: LedgerEntry, note: dict[str, Any] | None) -> None:
         decision = RetrainDecision(**entry.evidence)

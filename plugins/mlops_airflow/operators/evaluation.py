@@ -49,13 +49,17 @@ class EvaluateModelOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Evaluate once for each trained model, record the verdict and return it."""
         tracking, pin = self.tracking(context), TrainingPin.from_json(self.pin)
-        trained, run = TrainResult(**self.trained), dag_run_name(context)
+        trained = TrainResult(**self.trained)
         verdict = self._recorded(trained)
         if verdict is None:
             verdict = self._evaluate(pin, trained, tracking)
-            evidence = asdict(verdict) | {"run_id": trained.run_id}
-            about = {"model": self.model.name, "kind": "verdict", "key": pin.as_of}
-            self.ledger.record(**about, evidence=evidence, dag_run=run)
+            self.ledger.record(
+                model=self.model.name,
+                kind="verdict",
+                key=pin.as_of,
+                evidence=asdict(verdict) | {"run_id": trained.run_id},
+                dag_run=dag_run_name(context),
+            )
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, trained.run_id)
         self._report(pin, verdict)
         return asdict(verdict)

@@ -131,7 +131,6 @@ class MeasurePerformanceOperator(_MonitorOperator):
             raise AirflowSkipException(str(error)) from error
         result = measure_performance(outcomes, tracking=tracking)
         labels = measure_labels(outcomes, result, lake=lake, tracking=tracking)
-        truth = self.model.label.dataset
-        self._record(context, "labels", labels, truth)
+        self._record(context, "labels", labels, self.model.label.dataset)
         self._tell("performance", replace(result, report=labels.report), more=labels.checks)
-        return self._record(context, "performance", result, truth)
+        return self._record(context, "performance", result, self.model.label.dataset)
