@@ -23,7 +23,6 @@ from honcho.manager import Manager
 
 from mlops_airflow.stack.components import ENDED_BY_CHILD, component_commands
 from mlops_airflow.stack.credentials import load_credentials
-from mlops_airflow.stack.environment import component_environment
 from mlops_airflow.stack.log_files import RUNNER, LogFiles
 from mlops_airflow.stack.processes import (
     ProcessId,
@@ -35,6 +34,7 @@ from mlops_airflow.stack.processes import (
 )
 from mlops_airflow.stack.record import StackRecord
 from mlops_airflow.stack.redaction import Redactor, environment_secrets
+from mlops_airflow.stack.secret_holders import component_environments
 from mlops_airflow.stack.settings import StackSettings
 
 if TYPE_CHECKING:
@@ -228,13 +228,15 @@ def main() -> int:
     adopt_orphans()
     settings = StackSettings.from_env()
     credentials = load_credentials(settings.secrets_file)
-    env = component_environment(settings, credentials)
-    secrets = {*credentials.values(), *environment_secrets(env)}
+    environments = component_environments(settings, credentials)
+    found = [environment_secrets(env) for env in environments.values()]
+    secrets = set(credentials.values()).union(*found)
     logs = LogFiles(settings, Redactor(secrets))
     manager = StackManager(settings, logs, attached="--attached" in sys.argv)
     for name, command in component_commands(settings).items():
         # exec: no shell may stand between the session's leader and the component.
-        manager.add_process(name, f"exec {shlex.join(command)}", env=env, cwd=settings.home)
+        line = f"exec {shlex.join(command)}"
+        manager.add_process(name, line, env=environments[name], cwd=settings.home)
     try:
         manager.loop()
     finally:

@@ -29,6 +29,8 @@ import json, sys
 import mlops_airflow.stack.runner as runner
 commands = json.loads(sys.argv[1])
 runner.component_commands = lambda settings: commands
+real = runner.component_environments
+runner.component_environments = lambda *args: dict.fromkeys(commands, real(*args)["scheduler"])
 runner.OWN_TIME_S, runner.GRACE_S, runner.LIMIT_S = 0.5, 1.0, float(sys.argv[2])
 runner.LATE_MESSAGE_S = 0.3
 sys.exit(runner.main())
