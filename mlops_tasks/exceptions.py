@@ -5,7 +5,10 @@
     MlopsError
     ├── TransientError                the same call may succeed later: tasks retry it
     │   ├── SourceUnavailableError
-    │   └── CommitConflictError
+    │   ├── CommitConflictError
+    │   ├── UnavailableError          MLflow, the ledger or a store does not answer
+    │   └── StorageFullError          a disk is full
+    ├── TimeLimitError                a step took longer than it may: tried once more
     ├── SpecError                     a spec that cannot work; found while parsing
     ├── SourceAccessError             the source refuses the login, or a driver is missing
     ├── SourceQueryError              the source cannot answer: table missing, file damaged
@@ -18,9 +21,12 @@
     ├── PartitionNotFoundError        a table or partition that was never published
     ├── DamagedTableError             a table is not what was committed to it
     ├── UnknownPinsError              it cannot be told what a registered version was trained on
+    ├── LedgerError                   the ledger cannot be used as it is
+    ├── NewerFormatError              written by a newer version of this project
     ├── StaleAttemptError             a newer attempt has already committed: this one is fenced off
     ├── LeakageError                  something known only later would enter the features
     ├── FeatureError                  the features cannot be used for training or scoring
+    ├── EstimatorError                the project's estimator cannot be built, fitted or asked
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
     ├── ChampionChangedError          the gate compared against a version that is champion no more
@@ -33,10 +39,13 @@ __all__ = [
     "CommitConflictError",
     "DamagedTableError",
     "EmptyPartitionError",
+    "EstimatorError",
     "FeatureError",
     "LeakageError",
+    "LedgerError",
     "MlopsError",
     "NeverScoredError",
+    "NewerFormatError",
     "NoChampionError",
     "NoLabelsError",
     "PartitionNotFoundError",
@@ -47,8 +56,11 @@ __all__ = [
     "SourceUnavailableError",
     "SpecError",
     "StaleAttemptError",
+    "StorageFullError",
     "SuiteError",
+    "TimeLimitError",
     "TransientError",
+    "UnavailableError",
     "UnknownExpectationError",
     "UnknownPinsError",
     "UnsafeModelError",
@@ -70,6 +82,18 @@ class SourceUnavailableError(TransientError):
 
 class CommitConflictError(TransientError):
     """Another writer committed to the same table at the same moment."""
+
+
+class UnavailableError(TransientError):
+    """A service that a step needs does not answer: MLflow, the ledger, a store."""
+
+
+class StorageFullError(TransientError):
+    """A disk is full; whoever frees space lets the task go on."""
+
+
+class TimeLimitError(MlopsError):
+    """A step took longer than it may and was ended."""
 
 
 class SpecError(MlopsError):
@@ -128,6 +152,14 @@ class UnknownPinsError(MlopsError):
     """It cannot be told which rows a registered model version was trained on."""
 
 
+class LedgerError(MlopsError):
+    """The ledger cannot be used as it is: address, rights, damage, or a newer schema."""
+
+
+class NewerFormatError(MlopsError):
+    """Something was written by a newer version of this project, in a way unknown to this one."""
+
+
 class StaleAttemptError(MlopsError):
     """A newer attempt has committed already; this one must not overwrite it."""
 
@@ -138,6 +170,10 @@ class LeakageError(MlopsError):
 
 class FeatureError(MlopsError):
     """The feature query gave something that training or scoring cannot use."""
+
+
+class EstimatorError(MlopsError):
+    """The project's estimator cannot be built, fitted or asked for scores."""
 
 
 class NoLabelsError(MlopsError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import ChampionChangedError, NoChampionError
+from mlops_tasks.faults import fault_point
 from mlops_tasks.tracking import CHALLENGER, CHAMPION, DIGEST_TAG, RegisteredVersion
 
 if TYPE_CHECKING:
@@ -122,13 +123,6 @@ def promote(
     name, version = challenger.name, challenger.version
     if verdict.verdict != "promote":
         return False
-    if not ledger.promote(name, expected=verdict.champion_version, version=version):
-        raise ChampionChangedError(
-            f"model {name!r}: the gate compared version {version} with champion "
-            f"{verdict.champion_version}, but the champion is {ledger.champion(name)} now; nothing "
-            "was changed. Train again to compare with the new champion"
-        )
-    tracking.client.set_registered_model_alias(name, CHAMPION, version)
     evidence = {
         "version": version,
         "previous": verdict.champion_version,
@@ -136,7 +130,21 @@ def promote(
         "digest": challenger.digest,
         "run_id": challenger.run_id,
     }
-    ledger.record(model=name, kind="promotion", key=as_of, evidence=evidence, dag_run=dag_run)
+    if not ledger.promote(
+        name,
+        expected=verdict.champion_version,
+        version=version,
+        key=as_of,
+        evidence=evidence,
+        dag_run=dag_run,
+    ):
+        raise ChampionChangedError(
+            f"model {name!r}: the gate compared version {version} with champion "
+            f"{verdict.champion_version}, but the champion is {ledger.champion(name)} now; nothing "
+            "was changed. Train again to compare with the new champion"
+        )
+    fault_point("promote:after_ledger")
+    tracking.client.set_registered_model_alias(name, CHAMPION, version)
     return True
 
 

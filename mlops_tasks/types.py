@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mlops_tasks.formats import known_fields
+
 __all__ = [
     "Check",
     "CheckOutcome",
@@ -236,7 +238,8 @@ class Pin:
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Pin:
         """Rebuild the pin from ``dataclasses.asdict`` after a trip through JSON."""
-        return cls(**{**raw, "columns": tuple(raw["columns"]), "versions": tuple(raw["versions"])})
+        lists = {name: tuple(raw[name]) for name in ("columns", "versions")}
+        return cls(**known_fields(cls, raw) | lists)
 
 
 @dataclass(frozen=True, slots=True)

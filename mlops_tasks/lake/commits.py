@@ -13,6 +13,7 @@ from mlops_tasks.atomic_files import replace_file
 from mlops_tasks.digest import ContentSums
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
+from mlops_tasks.formats import check_format, known_fields
 from mlops_tasks.lake.files import DataFile
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = ["COMMIT_METADATA", "Commit", "CommitLog", "Records", "newest_by_parti
 
 COMMIT_METADATA = "mlops"
 _ROLLED_UP = "until.json"
+_FORMAT = "1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,22 @@ class Commit:
 
     def to_json(self) -> str:
         """Return the commit as one line of JSON."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        raw = {"format": _FORMAT} | asdict(self)
+        return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, raw: dict[str, Any], **changes: Any) -> Commit:
-        """Rebuild a commit from its JSON."""
-        files = tuple(DataFile(**file) for file in raw["files"])
+        """Rebuild a commit from its JSON, whichever version of the project wrote it.
+
+        Raises
+        ------
+        NewerFormatError
+            If that was a version whose records mean something else.
+        """
+        check_format(raw, _FORMAT, "a commit record")
+        files = tuple(DataFile(**known_fields(DataFile, file)) for file in raw["files"])
         sums = ContentSums.from_json(raw["sums"])
-        return cls(**{**raw, "files": files, "sums": sums, **changes})
+        return cls(**{**known_fields(cls, raw), "files": files, "sums": sums, **changes})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +140,7 @@ class CommitLog:
     def write(self, commits: Iterable[Commit]) -> None:
         """Record commits, each in one atomic write; recording again changes nothing."""
         for commit in commits:
-            text = f'{{"until":-1,"commits":[{commit.to_json()}]}}'
+            text = f'{{"format":"{_FORMAT}","until":-1,"commits":[{commit.to_json()}]}}'
             replace_file(self.folder / f"{commit.version:020d}.json", text.encode())
 
     def roll_up(self, records: Records) -> int:
@@ -140,7 +150,8 @@ class CommitLog:
         finds every record in at least one of the two.
         """
         lines = ",\n".join(commit.to_json() for commit in records.commits.values())
-        rolled_up = f'{{"until":{records.until},"commits":[\n{lines}]}}'
+        head = f'"format":"{_FORMAT}","until":{records.until}'
+        rolled_up = f'{{{head},"commits":[\n{lines}]}}'
         replace_file(self.folder / _ROLLED_UP, rolled_up.encode())
         fault_point("optimize:mid_roll_up")
         gone = [path for path in self.singles() if int(path.stem) in records.commits]
@@ -208,6 +219,7 @@ def _parsed(path: Path) -> Records:
 
 def _parse_file(path: str, *_stamp: int) -> Records:
     raw = json.loads(Path(path).read_text())
+    check_format(raw, _FORMAT, f"commit record {path}")
     commits = [Commit.from_json(commit) for commit in raw["commits"]]
     return Records({commit.version: commit for commit in commits}, raw["until"])
 

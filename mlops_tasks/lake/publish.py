@@ -16,6 +16,7 @@ from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import COMMIT_METADATA, Commit
 from mlops_tasks.lake.files import WrittenRows, link_files, remove_files, write_rows
 from mlops_tasks.lake.maintenance import optimize
+from mlops_tasks.lake.marker import check_lake, mark_lake
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
 from mlops_tasks.lake.schemas import added_columns, with_partition
 from mlops_tasks.types import PartitionVersion
@@ -129,7 +130,9 @@ def _publish(
     check_partition(to.partition)
     if isinstance(to.known_at, str):
         check_partition(to.known_at)
+    check_lake(lake.root)
     _create(lake.folder(to.table), schema)
+    mark_lake(lake.root)
     delta = lake.open(to.table)
     _refuse_stale(delta, to.table, to.partition, to.token)
     added_columns(to.table, delta, schema)  # refuse before anything is written

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import DamagedTableError, PartitionNotFoundError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import Commit, CommitLog, newest_by_partition
+from mlops_tasks.lake.marker import check_lake
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition, today
 from mlops_tasks.lake.pins import make_pin, verify_commits
 from mlops_tasks.lake.publish import overwrite_partition, share_partition
@@ -357,6 +358,23 @@ class Lake:
         """Return the newest version number of the table."""
         return self.open(table).version()
 
+    def newest_token(self, partition: str, *tables: str) -> int:
+        """Return the largest token committed to one partition of some tables; 0 if there is none.
+
+        Parameters
+        ----------
+        partition : str
+            Partition key.
+        *tables : str
+            Table names; they need not exist.
+        """
+        committed = [
+            self.open(table).transaction_version(f"{table}:{partition}") or 0
+            for table in tables
+            if self.exists(table)
+        ]
+        return max(committed, default=0)
+
     def schema(self, table: str) -> pa.Schema:
         """Return the columns of the table without the partition column."""
         import pyarrow as pa
@@ -398,10 +416,13 @@ class Lake:
         ------
         PartitionNotFoundError, DamagedTableError
             If there is no table, or its log cannot be read.
+        NewerFormatError
+            If a newer version of the project has laid out the lake.
         """
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
+        check_lake(self.root)
         try:
             return DeltaTable(str(self.folder(table)))
         except TableNotFoundError as error:

@@ -9,9 +9,9 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import httpx
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mlops_airflow.commands import contract, drift, lake, quarantine
@@ -19,16 +19,13 @@ from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.ending import end_stack
 from mlops_airflow.stack.environment import component_environment, tool
 from mlops_airflow.stack.exceptions import StackError
-from mlops_airflow.stack.health import component_health
-from mlops_airflow.stack.processes import is_alive
 from mlops_airflow.stack.record import read_record
 from mlops_airflow.stack.settings import StackSettings
 from mlops_airflow.stack.stack import Stack, start_stack
+from mlops_airflow.stack.status import exit_code, stack_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from mlops_airflow.stack.record import StackRecord
 
 __all__ = ["app", "progress"]
 
@@ -100,15 +97,17 @@ def down() -> None:
 def status(
     *, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False
 ) -> None:
-    """Show what runs and how it is; exit code 1 unless everything is healthy."""
-    settings = _settings()
-    report = _status(settings)
+    """Show what runs and how it is.
+
+    Exit code 0: everything is healthy; 1: something starts, restarts, is unhealthy or ends;
+    4: nothing runs; 3: it cannot be told.
+    """
+    report = stack_status(_settings())
     if as_json:
         console.print_json(json.dumps(report))
     else:
         _print_status(report)
-    if not report["healthy"]:
-        raise typer.Exit(1)
+    raise typer.Exit(exit_code(report))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -148,8 +147,10 @@ def _greet(stack: Stack) -> None:
 
 def _stay(stack: Stack) -> None:
     console.print("\nCtrl-C ends the stack.")
+    shown: dict[str, tuple[str, int]] = {}
     try:
         while stack.is_running():
+            _show_changes(stack.settings, shown)
             time.sleep(_POLL_S)
         why = stack.explain_end()
     finally:
@@ -157,50 +158,41 @@ def _stay(stack: Stack) -> None:
     _fail(f"The stack ended by itself: {why}")
 
 
-def _status(settings: StackSettings) -> dict[str, Any]:
+def _show_changes(settings: StackSettings, shown: dict[str, tuple[str, int]]) -> None:
+    """Print what has died and what has healed since the last time."""
     record = read_record(settings.record_file)
-    running = record is not None and record.is_running()
-    components: dict[str, dict[str, Any]] = {}
-    if record is not None and running:
-        # The record knows the ports the stack was really started with.
-        components = _components(settings, record)
-    healthy = bool(components) and all(c["health"] == "healthy" for c in components.values())
-    return {
-        "home": str(settings.home),
-        "running": running,
-        "healthy": healthy,
-        "airflow_url": record.airflow_url if record and running else None,
-        "mlflow_url": record.mlflow_url if record and running else None,
-        "profile": record.profile if record and running else None,
-        "components": components,
-    }
-
-
-def _components(settings: StackSettings, record: StackRecord) -> dict[str, dict[str, Any]]:
-    with httpx.Client(timeout=5.0, trust_env=False) as client:
-        health = component_health(record.airflow_url, record.mlflow_url, client)
-    return {
-        name: {
-            "pid": process.pid,
-            "alive": is_alive(process),
-            "health": health.get(name, "unknown") if is_alive(process) else "ended",
-            "log": str(settings.component_log(name)),
-        }
-        for name, process in record.components.items()
-    }
+    for name, component in record.components.items() if record else ():
+        now = component.state, component.restarts
+        before = shown.setdefault(name, now)
+        shown[name] = now
+        if now != before and component.state in {"restarting", "unhealthy", "healthy"}:
+            detail = f": {component.detail}" if component.detail else ""
+            line = f"{time.strftime('%H:%M:%S')} {name} is {component.state}{detail}"
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def _print_status(report: dict[str, Any]) -> None:
-    if not report["running"]:
-        console.print(f"No stack runs in {report['home']}", markup=False)
+    if report["reason"]:
+        console.print(f"The stack ended: {report['reason']}", markup=False, soft_wrap=True)
+    if not report["components"]:
+        what = "is being prepared" if report["state"] == "starting" else "runs"
+        start = "A stack" if report["state"] == "starting" else "No stack"
+        console.print(f"{start} {what} in {report['home']}", markup=False)
         return
-    table = Table("component", "health", "process", "log", box=None)
+    table = Table("component", "state", "since", "restarts", "last exit", "process", box=None)
     for name, component in report["components"].items():
-        style = "green" if component["health"] == "healthy" else "red"
-        health = f"[{style}]{component['health']}[/]"
-        table.add_row(name, health, str(component["pid"]), component["log"])
+        style = "green" if component["state"] == "healthy" else "red"
+        state = ": ".join(filter(None, (component["state"], escape(component["detail"]))))
+        last_exit = "" if component["last_exit"] is None else str(component["last_exit"])
+        times = component["since"], str(component["restarts"]), last_exit
+        table.add_row(name, f"[{style}]{state}[/]", *times, str(component["pid"]))
     console.print(table)
-    console.print(f"Airflow {report['airflow_url']}   MLflow {report['mlflow_url']}", markup=False)
+    console.print(
+        f"The stack is {report['state']}. Logs: {report['home']}/logs\n"
+        f"Airflow {report['airflow_url']}   MLflow {report['mlflow_url']}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 if __name__ == "__main__":

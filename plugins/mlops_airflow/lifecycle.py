@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import (
     DAG,
     CronPartitionTimetable,
-    ExceptionRetryPolicy,
     Param,
     PartitionedAssetTimetable,
-    RetryAction,
-    RetryRule,
 )
 
 from mlops_airflow import assets
@@ -24,7 +21,7 @@ from mlops_airflow.operators.registration import PromoteModelOperator, RegisterM
 from mlops_airflow.operators.scoring import ScorePartitionOperator
 from mlops_airflow.operators.training import PinTrainingDataOperator, TrainModelOperator
 from mlops_airflow.operators.validation import ValidatePartitionOperator
-from mlops_tasks.exceptions import MlopsError, TransientError
+from mlops_airflow.retries import task_defaults
 from mlops_tasks.spec import PARTITION_FORMAT
 
 if TYPE_CHECKING:
@@ -34,13 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build_dags", "dataset_dags", "model_dags"]
 
-# Only what may pass by itself is tried again; bad data and refused models fail at once.
-RETRY_POLICY = ExceptionRetryPolicy(
-    [
-        RetryRule(TransientError, RetryAction.RETRY, retry_delay=timedelta(seconds=10)),
-        RetryRule(MlopsError, RetryAction.FAIL, reason="a retry cannot mend this"),
-    ]
-)
+# Partitions are days.
+_PERIOD = timedelta(days=1)
 
 
 def build_dags(model: ModelSpec, *, namespace: dict[str, Any]) -> None:
@@ -258,13 +250,7 @@ def _dag(dag_id: str, doc: str, *, owner: str, schedule: Any, **kwargs: Any) -> 
         description=lines[0].removeprefix("### "),
         doc_md="\n".join(lines),
         catchup=False,
-        default_args={
-            "owner": owner,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=10),
-            "retry_policy": RETRY_POLICY,
-            "execution_timeout": timedelta(minutes=30),
-        },
+        default_args={"owner": owner} | task_defaults(_PERIOD),
         **kwargs,
     )
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
 from mlops_airflow.stack.record import read_record
 from mlops_airflow.stack.stack import running_stack, start_stack
-from tests.system.conftest import HERE, stack_processes, start_sleeper, survivors, wait_for
+from tests.system.conftest import (
+    HERE,
+    stack_processes,
+    start_run,
+    start_sleeper,
+    survivors,
+    wait_for,
+    wait_for_run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mlops_airflow.stack.processes import ProcessId
     from mlops_airflow.stack.settings import StackSettings
 
 DAGS = HERE / "stack_dags"
@@ -30,19 +40,64 @@ def settings(new_settings: Callable[..., StackSettings]) -> StackSettings:
     return new_settings(DAGS)
 
 
-def test_crash_of_the_scheduler(settings: StackSettings) -> None:
+def status(settings: StackSettings) -> tuple[int, dict[str, Any]]:
+    """Ask `mlops status`."""
+    result = subprocess.run(
+        [MLOPS, "status", "--json"],
+        env=os.environ | settings.to_env(),
+        capture_output=True,
+        check=False,
+    )
+    return result.returncode, json.loads(result.stdout)
+
+
+def leader(settings: StackSettings, name: str) -> psutil.Process:
+    """Return the process of a component."""
+    record = read_record(settings.record_file)
+    assert record is not None
+    process = record.components[name].process
+    assert process is not None
+    return psutil.Process(process.pid)
+
+
+def test_killed_components_are_started_again(settings: StackSettings) -> None:
     with running_stack(settings) as stack:
         with stack.airflow_client() as client:
-            start_sleeper(settings, client)
+            run = start_run(client, "nap")
+            wait_for(
+                lambda: "sleep 12" in " / ".join(survivors(stack_processes(settings))),
+                "the task runs",
+            )
+            (worker,) = leader(settings, "mlflow").children()
+
+            worker.kill()
+            leader(settings, "scheduler").kill()
+
+            wait_for(lambda: status(settings)[0] == 1, "the deaths are seen", timeout_s=10)
+            wait_for(lambda: status(settings)[0] == 0, "all are healthy again")
+            components = status(settings)[1]["components"]
+            assert {n: c["restarts"] for n, c in components.items() if c["restarts"]} == {
+                **{"mlflow": 1, "scheduler": 1},
+            }
+            assert components["scheduler"]["last_exit"] == -9
+            # The task was brought to its end without its scheduler, by its first attempt.
+            assert wait_for_run(client, run) == "success"
+            tried = client.get(f"{run}/taskInstances/sleep/xcomEntries/return_value")
+            assert tried.json()["value"] == 1
+        old_workers = [p for p in stack_processes(settings) if "<idle>" in " ".join(command(p))]
         processes = stack_processes(settings)
-        record = read_record(settings.record_file)
-        assert record is not None
+        log = stack.settings.component_log("runner").read_text()
+    assert "the last task of an earlier scheduler is over" in log
+    assert len(old_workers) <= settings.parallelism
+    assert survivors(processes) == []
 
-        psutil.Process(record.components["scheduler"].pid).kill()
 
-        wait_for(lambda: not stack.is_running(), "the stack ended", timeout_s=30)
-        assert survivors(processes) == []
-        assert stack.explain_end().startswith("scheduler ended with code -9")
+def command(process: ProcessId) -> list[str]:
+    """Return the command line of a process, empty if it has ended."""
+    try:
+        return psutil.Process(process.pid).cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def test_killed_runner_is_cleaned_up_by_down(settings: StackSettings) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COMMIT = "the commit"
 OTHER_DAY = "2013-02-02"
-DATA = "a data file"
+DATA, MARKER = "a data file", "the marker of the format"
 LOG = f"lake/{TABLE}/_delta_log"
 RECORDS = f"lake/_commits/{TABLE}"
 
@@ -45,7 +45,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     def spy(handle: int) -> None:
         fsync(handle)
         path = os.path.relpath(os.readlink(f"/proc/self/fd/{handle}"), tmp_path)
-        kinds = {".parquet": DATA, ".tmp": "a record"}
+        kinds = {".parquet": DATA, ".tmp": MARKER if "_lake.json" in path else "a record"}
         disk.events.append(kinds.get(os.path.splitext(path)[1], path) if LOG not in path else path)
 
     def committed(*arguments: object) -> None:
@@ -74,6 +74,8 @@ def test_all_that_leads_to_a_first_commit_is_on_disk_before_it(lake: Lake, disk:
     assert before == [
         ".",  # has the root
         "lake",  # has the table
+        MARKER,
+        "lake",
         DATA,
         day_folder(DAY),
         log_file(0),

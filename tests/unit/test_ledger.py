@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mlops_tasks.ledger import Champion, Ledger, LedgerEntry
+from mlops_tasks.exceptions import LedgerError, TransientError, UnavailableError
+from mlops_tasks.ledger import Champion, Ledger, LedgerEntry, database
 from tests.unit.workers import at_once, promote, say_the_same, write_entries
 
 if TYPE_CHECKING:
@@ -92,10 +93,19 @@ def test_text_stays_text(ledger: Ledger) -> None:
 
 def test_tokens_only_grow(ledger: Ledger, tmp_path: Path) -> None:
     tokens = [ledger.next_token() for _ in range(5)]
-    assert tokens == sorted(set(tokens))
-    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
-        connection.execute("DELETE FROM token")
-    assert ledger.next_token() > tokens[-1]
+    assert tokens == [1, 2, 3, 4, 5]
+    assert Ledger(f"sqlite:///{tmp_path}/ledger.db").next_token() == 6
+
+
+@pytest.mark.parametrize("committed", [1, 5, 2**40])
+def test_a_token_is_larger_than_what_is_committed_already(ledger: Ledger, committed: int) -> None:
+    """As after a ledger was lost: attempts that it gave numbers may still be at work."""
+    found = ledger.next_token(above=committed)
+    assert found == committed + 1_000_000
+    assert ledger.next_token(above=committed) == found + 1
+    assert ledger.next_token(above=found + 1) == found + 2
+    assert ledger.next_token(above=found + 3) == found + 3 + 1_000_000
+    assert ledger.next_token() == found + 4 + 1_000_000
 
 
 def test_the_first_use_by_many_processes_at_once(tmp_path: Path) -> None:
@@ -154,66 +164,98 @@ def test_of_many_promotions_at_once_one_wins(tmp_path: Path, expected: str | Non
     assert champion.generation == (1 if expected is None else 2)
 
 
-def test_a_first_champion_that_came_meanwhile_wins(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The look before the insert sees nothing; the insert itself must still lose."""
-    assert ledger.promote("m", expected=None, version="1")
-    monkeypatch.setattr(Ledger, "champion", lambda *_: None)
-    assert not ledger.promote("m", expected=None, version="2")
-    monkeypatch.undo()
-    assert ledger.champion("m") == Champion("1", 1)
-
-
 def test_it_lives_in_memory_for_a_notebook() -> None:
     ledger = Ledger("sqlite://")
     record(ledger, "2024-03-01", {"a": 1})
     assert len(ledger.entries()) == 1
 
 
-@pytest.fixture
-def other_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    """A ledger on a database that is not SQLite, as far as the ledger can tell."""
-    import sqlalchemy as sa
-
-    make = sa.create_engine
-
-    def pretend(url: str) -> sa.Engine:
-        assert url == "postgresql+psycopg2://db/ledger"
-        engine = make(f"sqlite:///{tmp_path}/other.db", poolclass=sa.NullPool)
-        engine.dialect.name = "postgresql"
-        return engine
-
-    monkeypatch.setattr(sa, "create_engine", pretend)
-    return Ledger("postgresql+psycopg2://db/ledger")
+def test_a_promotion_and_its_entry_are_written_together(ledger: Ledger) -> None:
+    evidence = {"reason": "it is better"}
+    for _ in range(2):
+        assert ledger.promote("m", expected=None, version="1", key="n", evidence=evidence)
+    (entry,) = ledger.entries(history=True)
+    assert (entry.kind, entry.key, entry.evidence) == ("promotion", "n", evidence)
+    assert not ledger.promote("m", expected=None, version="2", key="n", evidence={"reason": "x"})
+    with pytest.raises(ValueError, match="plain JSON"):
+        ledger.promote("m", expected="1", version="2", key="n", evidence={"x": math.nan})
+    assert ledger.entries(history=True) == [entry]
+    assert ledger.champion("m") == Champion("1", 1)
 
 
-def test_nothing_of_it_needs_sqlite(other_database: Ledger) -> None:
-    record(other_database, "2024-03-01", {"a": 1})
-    assert other_database.next_token() < other_database.next_token()
-    assert other_database.promote("m", expected=None, version="1")
-    assert not other_database.promote("m", expected=None, version="2")
-    assert [entry.evidence for entry in other_database.entries()] == [{"a": 1}]
+# --- what goes wrong
 
 
-def test_losing_the_race_to_make_the_tables_is_no_error(
-    other_database: Ledger, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////nowhere/at/all/ledger.db",
+        "sqlite:////proc/version",
+        "nonsense",
+        "oracle://h/x",
+        "what://h",
+        "",
+    ],
+)
+def test_a_database_that_cannot_be_used_is_named_with_the_fix(url: str) -> None:
+    with pytest.raises(LedgerError, match=r"ledger .*(orrect the connection)"):
+        Ledger(url).next_token()
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_text("not a database at all, but something that somebody may need" * 100)
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match=r"ledger\.db cannot be used: file is not a database"):
+        Ledger(f"sqlite:///{path}").champion("m")
+    assert path.read_bytes() == before
+
+
+def test_a_ledger_that_stays_locked_is_given_up_as_transient(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sqlalchemy as sa
+    ledger.next_token()
+    monkeypatch.setattr(database, "_BUSY_S", 0.05)
+    monkeypatch.setattr(database, "_PATIENCE_S", 0.3)
+    locked = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UnavailableError, match=r"database is locked; nothing was") as e:
+            record(locked, "2024-03-01", {"secret of the evidence": 1})
+        assert "secret" not in str(e.value)
+        assert isinstance(e.value, TransientError)
+        assert locked.entries() == [], "who reads does not wait for who writes"
+    record(locked, "2024-03-01", {"a": 1})
 
-    create, calls = sa.MetaData.create_all, []
 
-    def race(meta: sa.MetaData, connection: sa.Connection) -> None:
-        calls.append(connection)
-        if len(calls) == 1:
-            raise sa.exc.ProgrammingError("CREATE TABLE", {}, Exception("already exists"))
-        create(meta, connection)
+def test_a_ledger_that_is_free_again_soon_is_waited_for(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.next_token()
+    monkeypatch.setattr(database, "_BUSY_S", 0.02)
+    waiting = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    somebody = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+    somebody.execute("BEGIN IMMEDIATE")
+    pauses: list[float] = []
 
-    monkeypatch.setattr(sa.MetaData, "create_all", race)
-    record(other_database, "2024-03-01", {"a": 1})
-    assert len(calls) == 2
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            somebody.close()
+
+    monkeypatch.setattr("mlops_tasks.ledger.database.time.sleep", pause)
+    assert waiting.next_token() == 2
+    assert len(pauses) == 3
+    assert pauses == sorted(pauses), "growing"
 
 
-def test_a_database_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="unable to open database file"):
-        Ledger(f"sqlite:///{tmp_path}/nowhere/ledger.db").next_token()
+@pytest.mark.slow
+def test_eight_writers_under_load_lose_nothing_and_see_no_raw_error(tmp_path: Path) -> None:
+    url, n = f"sqlite:///{tmp_path}/ledger.db", 15
+    found = at_once(write_entries, [(url, writer, n) for writer in range(1, 9)])
+    tokens = [token for own in found for token in own]
+    assert sorted(tokens) == list(range(1, 8 * n + 1))
+    history = Ledger(url).entries(history=True)
+    assert sorted((e.key, e.evidence["i"]) for e in history) == [
+        (f"2024-03-{writer:02}", i) for writer in range(1, 9) for i in range(n)
+    ]

@@ -7,6 +7,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from mlops_tasks.exceptions import ChampionChangedError, NoChampionError
+from mlops_tasks.faults import FAULT_VARIABLE, InjectedFaultError
 from mlops_tasks.ledger import Champion
 from mlops_tasks.registration import champion_of, promote, register
 from mlops_tasks.types import TrainResult, Verdict
@@ -229,17 +230,14 @@ def test_the_second_attempt_of_a_killed_promotion_completes_it(
     tracking: Tracking, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = new_version(tracking)
-
-    def killed(*_: Any, **__: Any) -> None:
-        raise SystemExit(143)
-
     with monkeypatch.context() as patch:
-        patch.setattr(type(ledger), "record", killed)
-        with pytest.raises(SystemExit):
+        patch.setenv(FAULT_VARIABLE, "promote:after_ledger:raise")
+        with pytest.raises(InjectedFaultError):
             offer(version, verdict(), tracking, ledger)
-    assert ledger.entries() == []
+    assert ledger.champion(NAME) == Champion("1", 1)
+    assert [entry.kind for entry in ledger.entries()] == ["promotion"], "with the champion, or not"
     assert offer(version, verdict(), tracking, ledger)
-    assert [entry.kind for entry in ledger.entries()] == ["promotion"]
+    assert len(ledger.entries(history=True)) == 1
     assert alias(tracking) == "1"
 
 

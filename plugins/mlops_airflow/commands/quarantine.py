@@ -43,18 +43,19 @@ def readmit(
     from mlops_airflow.projects import find_dataset
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.ingestion import raw_table
+    from mlops_tasks.validation import quarantine_table, validation_evidence
     from mlops_tasks.validation import readmit as validate_again
-    from mlops_tasks.validation import validation_evidence
 
-    ledger = LedgerHook().get_ledger()
+    ledger, lake = LedgerHook().get_ledger(), LakeHook().get_conn()
     try:
         spec = find_dataset(dataset, dags)
+        tables = spec.name, quarantine_table(spec)
         done = validate_again(
             spec,
             partition,
             raw_table=raw_table(spec),
-            lake=LakeHook().get_conn(),
-            token=ledger.next_token(),
+            lake=lake,
+            token=ledger.next_token(above=lake.newest_token(partition, *tables)),
             known_at=datetime.now(UTC).date().isoformat(),
         )
     except MlopsError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, conf
@@ -13,11 +14,12 @@ from mlops_airflow.hooks.lake import LakeHook
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.outages import outages_named
 from mlops_tasks.registration import champion_of
 from mlops_tasks.reports import report_address
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow.sdk import Context
 
@@ -80,6 +82,17 @@ def dag_run_name(context: Context) -> str:
     return f"{ti.dag_id}/{ti.run_id}"
 
 
+def _guarded(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Let no library's error about an outage leave a step: retries go by our own."""
+
+    @wraps(execute)
+    def guarded(self: StepOperator, context: Context) -> Any:
+        with outages_named():
+            return execute(self, context)
+
+    return guarded
+
+
 class StepOperator(BaseOperator):
     """Base of the loop's operators.
 
@@ -90,6 +103,11 @@ class StepOperator(BaseOperator):
     """
 
     ui_color = "#e8f0fe"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "execute" in vars(cls):
+            cls.execute = _guarded(cls.execute)  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -113,6 +131,10 @@ class StepOperator(BaseOperator):
     def ledger(self) -> Ledger:
         """The ledger."""
         return LedgerHook(self.ledger_conn_id).get_ledger()
+
+    def next_token(self, partition: str, *tables: str) -> int:
+        """Return the number of this attempt, above all that is committed to what it writes."""
+        return self.ledger.next_token(above=self.lake.newest_token(partition, *tables))
 
     def champion(self, model: ModelSpec, tracking: Tracking) -> RegisteredVersion | None:
         """Return the model's champion, or None before the first promotion."""

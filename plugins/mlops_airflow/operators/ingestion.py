@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.source import SourceHook
 from mlops_airflow.operators.base import StepOperator, given_known_at, night_of, partition_of
-from mlops_tasks.ingestion import ingest
+from mlops_tasks.ingestion import ingest, raw_table
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -43,7 +43,7 @@ class IngestPartitionOperator(StepOperator):
             day,
             source=connection,
             lake=self.lake,
-            token=self.ledger.next_token(),
+            token=self.next_token(day, raw_table(self.dataset)),
             known_at=given_known_at(context),
             night=night_of(context, nights=self.nights),
         )

@@ -49,7 +49,7 @@ class ScorePartitionOperator(StepOperator):
             champion,
             lake=self.lake,
             tracking=tracking,
-            token=self.ledger.next_token(),
+            token=self.next_token(day, self.model.predictions_table),
         )
         self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(champion)
         self._report(day, champion, result)

@@ -63,8 +63,9 @@ class ValidatePartitionOperator(StepOperator):
         return evidence
 
     def _options(self, context: Context, partition: str, run: str) -> dict[str, Any]:
-        token, known_at = self.ledger.next_token(), given_known_at(context)
-        return {"token": token, "known_at": known_at} | self._published_before(partition, run)
+        token = self.next_token(partition, self.dataset.name, quarantine_table(self.dataset))
+        options = {"token": token, "known_at": given_known_at(context)}
+        return options | self._published_before(partition, run)
 
     def _published_before(self, partition: str, run: str) -> dict[str, Any]:
         """Return what another run has published; a retry of this run must emit its event again."""

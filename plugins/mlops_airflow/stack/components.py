@@ -10,13 +10,15 @@ from mlops_airflow.stack.settings import LOOPBACK
 if TYPE_CHECKING:
     from mlops_airflow.stack.settings import StackSettings
 
-__all__ = ["COMPONENTS", "ENDED_BY_CHILD", "component_commands"]
+__all__ = ["COMPONENTS", "ENDED_BY_CHILD", "OUTLIVED_BY_TASKS", "component_commands"]
 
 COMPONENTS = ("mlflow", "api-server", "scheduler", "triggerer", "dag-processor")
 
 #: Components that end in order once their only child has ended. Asked itself, the triggerer ends
 #: the child and then waits ten seconds for news from a pipe that is already closed.
 ENDED_BY_CHILD = frozenset({"triggerer"})
+#: Components whose tasks are left to finish when it dies.
+OUTLIVED_BY_TASKS = frozenset({"scheduler"})
 
 
 def component_commands(settings: StackSettings) -> dict[str, list[str]]:

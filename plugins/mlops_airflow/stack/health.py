@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
-__all__ = ["component_health"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DATABASE_AWAY", "HEALTHY", "UNKNOWN", "component_health"]
+
+HEALTHY = "healthy"
+#: Whoever knows about the component does not answer: nothing is known, good or bad.
+UNKNOWN = "cannot be asked"
+#: The api-server answers, but its database does not: a new api-server would not help.
+DATABASE_AWAY = "metadata database unhealthy"
 
 #: Components by the name Airflow's health endpoint gives them.
 _AIRFLOW_PARTS = {
@@ -18,7 +27,7 @@ _AIRFLOW_PARTS = {
 
 
 def component_health(
-    airflow_url: str, mlflow_url: str, client: httpx.Client, *, since: float = 0.0
+    airflow_url: str, mlflow_url: str, client: httpx.Client, started_at: Mapping[str, float]
 ) -> dict[str, str]:
     """Ask every component how it is.
 
@@ -28,25 +37,28 @@ def component_health(
         Base addresses of the two servers.
     client : httpx.Client
         Client to ask with.
-    since : float, default 0.0
-        Heartbeats before this time, in seconds since the epoch, are those of an earlier stack.
+    started_at : Mapping of str to float
+        When each component was started, in seconds since the epoch: earlier heartbeats are those
+        of its predecessor.
 
     Returns
     -------
     dict of str to str
-        ``healthy``, or what is wrong, for each of the five components.
+        `HEALTHY`, `UNKNOWN`, or what is wrong, for each of the five components.
     """
     health = {"mlflow": _answer(client, f"{mlflow_url}/health")[0]}
     status, body = _answer(client, f"{airflow_url}/api/v2/monitor/health")
-    if status == "healthy" and body.get("metadatabase", {}).get("status") != "healthy":
-        status = "metadata database unhealthy"
-    if status == "healthy":
+    if status == HEALTHY and body.get("metadatabase", {}).get("status") != HEALTHY:
+        status = DATABASE_AWAY
+    knows = status == HEALTHY
+    if knows:
         # What tasks talk to. Airflow builds it at the first request, which takes seconds: asked
         # for here, they are not added to the first task.
         status = _answer(client, f"{airflow_url}/execution/health")[0]
     health["api-server"] = status
-    for part, component in _AIRFLOW_PARTS.items():
-        health[component] = _heartbeat(part, body.get(part) or {}, since)
+    for part, name in _AIRFLOW_PARTS.items():
+        beat = _heartbeat(part, body.get(part) or {}, started_at.get(name, 0.0))
+        health[name] = beat if knows else UNKNOWN
     return health
 
 
@@ -56,7 +68,8 @@ def _answer(client: httpx.Client, url: str) -> tuple[str, dict[str, Any]]:
         response.raise_for_status()
         # The route answers 200 whatever it found: only the statuses in the body count.
         is_json = response.headers.get("content-type", "").startswith("application/json")
-        return "healthy", response.json() if is_json else {}
+        body = response.json() if is_json else {}
+        return HEALTHY, body if isinstance(body, dict) else {}
     except httpx.HTTPStatusError as error:
         return f"answered {error.response.status_code}", {}
     except (httpx.HTTPError, ValueError):
@@ -67,4 +80,5 @@ def _heartbeat(part: str, body: dict[str, Any], since: float) -> str:
     beat = body.get(f"latest_{part}_heartbeat")
     if not beat or datetime.fromisoformat(beat).timestamp() < since:
         return "no heartbeat yet"
-    return str(body.get("status"))
+    status = str(body.get("status"))
+    return status if status == HEALTHY else f"no heartbeat since {beat}"

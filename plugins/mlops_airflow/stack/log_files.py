@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from honcho.printer import Message
 
     from mlops_airflow.stack.redaction import Redactor
     from mlops_airflow.stack.settings import StackSettings
@@ -22,7 +21,7 @@ _MAX_BYTES = 20_000_000
 
 
 class LogFiles:
-    """Write each component's lines to its own file; takes the place of honcho's printer.
+    """Write each component's lines to its own file; threads may share it.
 
     Parameters
     ----------
@@ -32,24 +31,10 @@ class LogFiles:
         Hides the secrets.
     """
 
-    #: honcho widens its printer to the longest name.
-    width = 0
-
     def __init__(self, settings: StackSettings, redact: Redactor) -> None:
         self._settings, self._redact = settings, redact
         self._files: dict[str, logging.Handler] = {}
-
-    def write(self, message: Message) -> None:
-        """Append one message of honcho to the file of its component.
-
-        Parameters
-        ----------
-        message : honcho.printer.Message
-            One line, text or bytes, with the name of its component.
-        """
-        data = message.data
-        text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
-        self.line(message.name, text)
+        self._lock = threading.Lock()
 
     def line(self, name: str, text: str) -> None:
         """Append one line to a file.
@@ -62,7 +47,7 @@ class LogFiles:
             The line, as it came.
         """
         text = self._redact(text.rstrip("\n"))
-        self._file(name).emit(logging.LogRecord(name, logging.INFO, "", 0, text, None, None))
+        self._file(name).handle(logging.LogRecord(name, logging.INFO, "", 0, text, None, None))
 
     def close(self) -> None:
         """Close every file."""
@@ -70,13 +55,14 @@ class LogFiles:
             file.close()
 
     def _file(self, name: str) -> logging.Handler:
-        if name not in self._files:
-            path = self._settings.component_log(name)
-            self._files[name] = logging.handlers.RotatingFileHandler(
-                path, maxBytes=_MAX_BYTES, backupCount=1, encoding="utf-8", errors="replace"
-            )
-            path.chmod(0o600)
-        return self._files[name]
+        with self._lock:
+            if name not in self._files:
+                path = self._settings.component_log(name)
+                self._files[name] = logging.handlers.RotatingFileHandler(
+                    path, maxBytes=_MAX_BYTES, backupCount=1, encoding="utf-8", errors="replace"
+                )
+                path.chmod(0o600)
+            return self._files[name]
 
 
 def last_lines(path: Path, n_lines: int = 15) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 __all__ = [
     "ProcessId",
@@ -27,6 +27,7 @@ __all__ = [
     "descendants",
     "end_processes",
     "is_alive",
+    "reap_orphans",
     "session_processes",
 ]
 
@@ -176,6 +177,26 @@ def adopt_orphans() -> bool:
         return False
     libc = ctypes.CDLL(None, use_errno=True)
     return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+
+
+def reap_orphans(own: Collection[int]) -> None:
+    """Collect adopted processes that have ended.
+
+    Parameters
+    ----------
+    own : collection of int
+        Children whose starter collects them and needs their exit code.
+
+    Notes
+    -----
+    A process that nobody collects keeps its pid: months of tasks would use them up.
+    """
+    if not sys.platform.startswith("linux"):
+        return  # there are no adopted ones
+    with contextlib.suppress(ChildProcessError):
+        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while (found := os.waitid(os.P_ALL, 0, look)) and found.si_pid not in own:
+            os.waitpid(found.si_pid, 0)
 
 
 def _taken_by_another(leader: ProcessId) -> bool:

@@ -6,8 +6,8 @@ import contextlib
 import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
@@ -21,10 +21,41 @@ if TYPE_CHECKING:
 
     from mlops_airflow.stack.settings import StackSettings
 
-__all__ = ["StackRecord", "locked", "read_record"]
+__all__ = ["ComponentRecord", "StackRecord", "State", "is_locked", "locked", "read_record"]
+
+#: ``unknown`` is a component that cannot be asked, because what knows about it does not answer.
+State = Literal["starting", "healthy", "unhealthy", "unknown", "restarting", "ending", "ended"]
 
 #: The start of the machine is worked out from its clock, which may be set; in seconds.
 _CLOCK_STEP_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentRecord:
+    """Say how one component is.
+
+    Parameters
+    ----------
+    process : ProcessId or None
+        Its process, leader of its session; the last one while it waits for its restart.
+    state : str
+        One of `State`.
+    since : float
+        When the state was entered, in seconds since the epoch.
+    detail : str
+        What is wrong, or what comes next; empty for a healthy component.
+    restarts : int
+        How often it was started again since the stack was started.
+    last_exit : int or None
+        Exit code of its last end, negative for a signal; None if it never ended.
+    """
+
+    process: ProcessId | None = None
+    state: State = "starting"
+    since: float = 0.0
+    detail: str = ""
+    restarts: int = 0
+    last_exit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +72,14 @@ class StackRecord:
         How the stack was started.
     boot_time : float
         Start of the machine, in seconds since the epoch: pids begin anew with it.
-    components : dict of str to ProcessId
-        Components by name, each the leader of its session.
-    first_stop : tuple of (str, int) or None
-        Component that ended first, with its return code.
+    components : dict of str to ComponentRecord
+        Components by name.
+    left_over : tuple of ProcessId
+        Leaders of earlier sessions in which tasks still run.
+    ending : bool
+        Whether the stack is being ended.
+    failure : tuple of (str, str) or None
+        Component that ended the stack, and the reason; None for an end that was asked for.
     """
 
     runner: ProcessId
@@ -53,8 +88,10 @@ class StackRecord:
     mlflow_url: str
     profile: str = "fast"
     boot_time: float = field(default_factory=psutil.boot_time)
-    components: dict[str, ProcessId] = field(default_factory=dict)
-    first_stop: tuple[str, int] | None = None
+    components: dict[str, ComponentRecord] = field(default_factory=dict)
+    left_over: tuple[ProcessId, ...] = ()
+    ending: bool = False
+    failure: tuple[str, str] | None = None
 
     def leaders(self) -> list[ProcessId]:
         """Return every recorded session leader, the runner last.
@@ -62,9 +99,10 @@ class StackRecord:
         Returns
         -------
         list of ProcessId
-            Components, then the runner.
+            Components, what earlier ones left, then the runner.
         """
-        return [*self.components.values(), self.runner]
+        processes = [component.process for component in self.components.values()]
+        return [*(p for p in processes if p is not None), *self.left_over, self.runner]
 
     def is_running(self) -> bool:
         """Tell whether the process runner lives.
@@ -85,23 +123,6 @@ class StackRecord:
             True if no recorded pid can be a process of this stack any more.
         """
         return abs(psutil.boot_time() - self.boot_time) > _CLOCK_STEP_S
-
-    def stopped(self, component: str, returncode: int) -> StackRecord:
-        """Note the first component that ended.
-
-        Parameters
-        ----------
-        component : str
-            Its name.
-        returncode : int
-            Its return code; negative for a signal.
-
-        Returns
-        -------
-        StackRecord
-            A new record; this one if another component ended earlier.
-        """
-        return self if self.first_stop else replace(self, first_stop=(component, returncode))
 
     def write(self, path: Path) -> None:
         """Replace the record file.
@@ -130,11 +151,17 @@ def read_record(path: Path) -> StackRecord | None:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         raw["runner"] = ProcessId(**raw["runner"])
-        raw["components"] = {k: ProcessId(**v) for k, v in raw["components"].items()}
-        raw["first_stop"] = tuple(raw["first_stop"]) if raw["first_stop"] else None
+        raw["components"] = {name: _component(c) for name, c in raw["components"].items()}
+        raw["left_over"] = tuple(ProcessId(**leader) for leader in raw["left_over"])
+        raw["failure"] = tuple(raw["failure"]) if raw["failure"] else None
         return StackRecord(**raw)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _component(raw: dict[str, Any]) -> ComponentRecord:
+    process = ProcessId(**raw["process"]) if raw["process"] else None
+    return ComponentRecord(**raw | {"process": process})
 
 
 @contextlib.contextmanager
@@ -165,6 +192,28 @@ def locked(settings: StackSettings) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def is_locked(settings: StackSettings) -> bool:
+    """Tell whether a stack runs in a home, or is being prepared or ended.
+
+    Parameters
+    ----------
+    settings : StackSettings
+        The stack whose home is looked at.
+
+    Returns
+    -------
+    bool
+        False also where there is no home yet.
+    """
+    if not settings.lock_file.exists():
+        return False
+    try:
+        with locked(settings):
+            return False
+    except StackRunningError:
+        return True
 
 
 def _who(settings: StackSettings) -> str:

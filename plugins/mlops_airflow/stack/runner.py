@@ -1,99 +1,78 @@
-"""Run the components of one stack until one of them ends or a signal comes.
+"""Run the components of one stack until a signal comes or one of them cannot be kept alive.
 
-This is the program behind ``mlops up``. honcho's manager starts the components and reads their
-output; added here is what a stack needs beyond a Procfile: a component is ended with its whole
-session, a hanging one is killed, and what runs is on record for ``mlops down``.
+This is the program behind ``mlops up``. A component that ends or hangs is started again, later each
+time; one that ends before it was ever healthy, or again and again, ends the stack. What runs is on
+record for ``mlops status`` and ``mlops down``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
-import shlex
 import signal
 import sys
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import psutil
-from honcho.manager import Manager
+import httpx
 
-from mlops_airflow.stack.components import ENDED_BY_CHILD, component_commands
+from mlops_airflow.stack.component import Component, describe_exit
+from mlops_airflow.stack.components import OUTLIVED_BY_TASKS, component_commands
 from mlops_airflow.stack.credentials import load_credentials
+from mlops_airflow.stack.health import component_health
+from mlops_airflow.stack.health_watch import HealthWatch
+from mlops_airflow.stack.leftovers import runs_task
 from mlops_airflow.stack.log_files import RUNNER, LogFiles
+from mlops_airflow.stack.orderly_end import OrderlyEnd
 from mlops_airflow.stack.processes import (
     ProcessId,
     adopt_orphans,
     descendants,
     end_processes,
-    is_alive,
+    reap_orphans,
     session_processes,
 )
 from mlops_airflow.stack.record import StackRecord
 from mlops_airflow.stack.redaction import Redactor, environment_secrets
+from mlops_airflow.stack.restarts import MAX_ENDS, WINDOW_S
 from mlops_airflow.stack.secret_holders import component_environments
 from mlops_airflow.stack.settings import StackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from multiprocessing import Queue
+    from collections.abc import Mapping
 
-__all__ = ["StackManager", "main"]
+__all__ = ["Runner", "main"]
 
-#: Seconds until what runs below a component, tasks above all, is asked to end as well.
-OWN_TIME_S = 2.5
-#: Seconds from the first signal to SIGKILL, as honcho has it after a crash: Airflow's scheduler may
-#: wait for its workers for ever.
-GRACE_S = 5.0
-#: Seconds from the first signal to giving up on an orderly end.
-LIMIT_S = 20.0
-#: A reader process may end a moment before its last message arrives.
-LATE_MESSAGE_S = 1.5
-#: Seconds between two looks at the processes, however much they write.
-TICK_S = 0.1
+#: A component that was healthy and then gives no sign of life for so long is ended.
+SILENT_S = 120.0
+#: Longest wait for one answer about health.
+ANSWER_S = 5.0
+#: Seconds between two looks at the processes, and at what dead schedulers left.
+TICK_S, LEFT_OVER_S = 0.1, 1.0
 
 
-class _TickingQueue:
-    """Stand for honcho's event queue; waiting for an event also runs a function."""
-
-    def __init__(self, queue: Queue[Any], tick: Callable[[], None]) -> None:
-        self._queue, self._tick = queue, tick
-
-    def get(self, timeout: float | None = None) -> Any:
-        self._tick()
-        return self._queue.get(timeout=timeout)
-
-    def put(self, message: Any) -> None:
-        self._queue.put(message)
-
-
-class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
-    """Run components as honcho does, but end whole sessions and keep a record of what runs.
+class Runner:
+    """Keep the components of one stack alive, and end them all when asked to.
 
     Parameters
     ----------
     settings : StackSettings
-        The stack to run.
+        The stack.
+    components : Mapping of str to Component
+        Its components by name, in the order they are started.
     logs : LogFiles
-        Where output goes.
-    attached : bool
-        Whether to end when standard input ends, that is with the process that started this one.
+        Where the runner's own lines go.
     """
 
-    def __init__(self, settings: StackSettings, logs: LogFiles, *, attached: bool) -> None:
-        super().__init__(logs)
-        self._attached = attached
-        self.events: Any = _TickingQueue(self.events, self._tick)
-        self._settings, self._logs = settings, logs
-        self._notes: list[str] = []
-        self._asked_at: float | None = None
-        self._signals_sent = 0
-        self._ended_since: dict[str, float] = {}
-        self._first: str | None = None
-        self._next_tick = 0.0
+    def __init__(
+        self, settings: StackSettings, components: Mapping[str, Component], logs: LogFiles
+    ) -> None:
+        self._settings, self._components, self._logs = settings, components, logs
+        self._restart_at: dict[str, float] = {}
+        self._killed: dict[str, str] = {}
+        self._next_sweep = 0.0
+        self._asked_to_end = False
         self._record = StackRecord(
             runner=ProcessId.of(os.getpid()),
             started_at=time.time(),
@@ -101,117 +80,142 @@ class StackManager(Manager):  # type: ignore[misc]  # honcho has no type hints
             mlflow_url=settings.mlflow_url,
             profile=settings.profile,
         )
-        self._record.write(settings.record_file)
+        self._written: StackRecord | None = None
+        self._client = httpx.Client(timeout=ANSWER_S, trust_env=False)
+        self._watch = HealthWatch(self._ask, self.note)
 
-    def terminate(self) -> None:
-        """Ask for the end; called by honcho's signal handlers too, so it only takes a note."""
-        if self._asked_at is None:
-            self._asked_at = time.monotonic()
+    def ask_to_end(self, *_: object) -> None:
+        """Ask for the end; called by signal handlers, so it only takes a note."""
+        self._asked_to_end = True
 
-    def kill(self) -> None:
-        """Kill every process below the runner, but not the readers that wait for their end."""
-        readers = {p["process"].pid for p in self._processes.values() if "process" in p}
-        leaders = list(self._record.components.values())
-        for process in {*descendants(), *session_processes(leaders)}:
-            if process.pid not in readers:
-                with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                    process.kill()
+    def note(self, text: str) -> None:
+        """Write a line to the runner's log.
 
-    def take_stock(self) -> None:
-        """Write down what happened since the last time; also called once after the loop."""
-        self._notice_ends()
-        self._update_record()
-        self._write_notes()
+        Parameters
+        ----------
+        text : str
+            What happened.
+        """
+        self._logs.line(RUNNER, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}")
 
-    def _start(self) -> None:
-        super()._start()
-        if self._attached:
-            # Only now: a process with threads should not fork.
-            threading.Thread(target=self._end_with_parent, daemon=True).start()
+    def run(self) -> int:
+        """Run until the end.
 
-    def _end_with_parent(self) -> None:
-        while os.read(0, 1024):
-            pass
-        self.terminate()
+        Returns
+        -------
+        int
+            Exit code: 0 after an end that was asked for and was in order, else 1.
+        """
+        for name in self._components:
+            self._start(name)
+        self._watch.start()
+        while not self._asked_to_end and self._record.failure is None:
+            self._tick()
+            time.sleep(TICK_S)
+        self.note("asked to end" if self._asked_to_end else "ending the others")
+        self._record = replace(self._record, ending=True)
+        end = OrderlyEnd(self._components, self._record.left_over, self.note)
+        while not end.has_ended():
+            end.tick()
+            self._write_record()
+            time.sleep(TICK_S)
+        return 0 if end.was_in_order and self._record.failure is None else 1
 
-    def _system_print(self, data: str) -> None:
-        self._notes.append(data)
+    def finish(self) -> None:
+        """Write down how everything ended."""
+        for component in self._components.values():
+            component.enter("ended", last_exit=component.exit_code())
+        self._write_record()
+
+    def _ask(self) -> dict[str, str]:
+        started_at = {name: c.started_at for name, c in self._components.items()}
+        settings = self._settings
+        return component_health(settings.airflow_url, settings.mlflow_url, self._client, started_at)
 
     def _tick(self) -> None:
-        if time.monotonic() < self._next_tick:
+        look = self._watch.latest
+        for name, component in self._components.items():
+            if name in self._restart_at:
+                self._restart_when_due(name)
+            elif (code := component.exit_code()) is not None:
+                self._ended(component, code, self._killed.pop(name, describe_exit(code)))
+            else:
+                component.notice(look)
+                self._end_if_hanging(component)
+        self._watch.is_eager = any(c.record.state != "healthy" for c in self._components.values())
+        self._sweep()
+        reap_orphans({c.leader.pid for c in self._components.values() if c.leader is not None})
+        self._write_record()
+
+    def _start(self, name: str) -> None:
+        component = self._components[name]
+        if component.start() and component.leader is not None:
+            self.note(f"{name} started (process {component.leader.pid})")
+
+    def _restart_when_due(self, name: str) -> None:
+        if time.monotonic() >= self._restart_at[name]:
+            del self._restart_at[name]
+            record = self._components[name].record
+            self._components[name].record = replace(record, restarts=record.restarts + 1)
+            self._start(name)
+
+    def _end_if_hanging(self, component: Component) -> None:
+        limit_s = SILENT_S if component.is_proven else self._settings.ready_timeout_s
+        if component.silent_s() > limit_s and component.name not in self._killed:
+            why = component.record.detail
+            self._killed[component.name] = f"killed after {limit_s:.0f} s of silence ({why})"
+            component.kill()
+
+    def _ended(self, component: Component, code: int, what: str) -> None:
+        cleared = self._clear_session(component)
+        delay_s = component.restarts.ended(time.monotonic())
+        name = component.name
+        if not component.was_healthy:
+            self._fail(component, code, f"{name} {what} before it was healthy")
+        elif delay_s is None:
+            often = f"{MAX_ENDS} times within {WINDOW_S / 60:.0f} minutes"
+            self._fail(component, code, f"{name} {what}; that was {often}")
+        else:
+            self.note(f"{name} {what}; {cleared}; starting it again in {delay_s:.0f} s")
+            self._restart_at[name] = time.monotonic() + delay_s
+            component.enter("restarting", what, last_exit=code)
+
+    def _fail(self, component: Component, code: int, reason: str) -> None:
+        if self._record.failure is None:
+            self.note(f"{reason}; the stack ends")
+            component.enter("ended", reason, last_exit=code)
+            self._record = replace(self._record, failure=(component.name, reason))
+
+    def _clear_session(self, component: Component) -> str:
+        """End what the process left behind, so that its port and its locks are free again."""
+        if component.leader is None:
+            return "it left nothing"
+        if component.name in OUTLIVED_BY_TASKS and runs_task(component.leader):
+            left_over = (*self._record.left_over, component.leader)
+            self._record = replace(self._record, left_over=left_over)
+            return "tasks of it still run and are left to finish"
+        left = session_processes([component.leader])
+        end_processes(left, grace_s=0.0)
+        return f"ended {len(left)} processes it left" if left else "it left nothing"
+
+    def _sweep(self) -> None:
+        if not self._record.left_over or time.monotonic() < self._next_sweep:
             return
-        self._next_tick = time.monotonic() + TICK_S
-        self.take_stock()
-        if self._asked_at is None:
-            return
-        waited_s = time.monotonic() - self._asked_at
-        if waited_s > LIMIT_S:
-            raise SystemExit(1)
-        if waited_s > GRACE_S:
-            self.kill()
-        elif self._signals_sent < (1 if waited_s < OWN_TIME_S else 2) and self._all_started():
-            self._signals_sent += 1
-            self._ask_to_end()
+        self._next_sweep = time.monotonic() + LEFT_OVER_S
+        done = [leader for leader in self._record.left_over if not runs_task(leader)]
+        for leader in done:
+            left = session_processes([leader])
+            end_processes(left, grace_s=0.0)
+            self.note(f"the last task of an earlier scheduler is over; ended {len(left)} processes")
+        left_over = tuple(leader for leader in self._record.left_over if leader not in done)
+        self._record = replace(self._record, left_over=left_over)
 
-    def _ask_to_end(self) -> None:
-        for name, leader in self._record.components.items():
-            if "returncode" in self._processes[name]:
-                continue
-            session = session_processes([leader])
-            below = [p for p in session if p.pid != leader.pid]
-            targets, sign = [p for p in session if p.pid == leader.pid], signal.SIGTERM
-            if self._signals_sent > 1:
-                targets = below
-            elif name in ENDED_BY_CHILD and below:
-                targets, sign = below, signal.SIGINT
-            self._system_print(f"sending {sign.name} to {len(targets)} of {name}\n")
-            for process in targets:
-                with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                    process.send_signal(sign)
-
-    def _write_notes(self) -> None:
-        while self._notes:
-            self._logs.line(RUNNER, f"{time.strftime('%H:%M:%S')} {self._notes.pop(0)}")
-
-    def _update_record(self) -> None:
-        record = self._record
-        started = {n: p["pid"] for n, p in self._processes.items() if p.get("pid", -1) > 0}
-        if set(started) != set(record.components):
-            known = record.components
-            components = {n: known.get(n) or ProcessId.of(pid) for n, pid in started.items()}
-            record = replace(record, components=components)
-        if self._first is not None and "returncode" in self._processes[self._first]:
-            record = record.stopped(self._first, self._processes[self._first]["returncode"])
-        if record != self._record:
-            self._record = record
-            record.write(self._settings.record_file)
-
-    def _notice_ends(self) -> None:
-        for name, process in self._processes.items():
-            if "returncode" in process:
-                self._note_first(name)
-            elif not process["process"].is_alive() and self._lasts(f"reader of {name}"):
-                # A reader that died without its last message: honcho would wait for ever.
-                self._system_print(f"the reader of {name} ended unexpectedly\n")
-                process["pid"] = process.get("pid") or -1
-                process["returncode"] = 1
-            elif self._is_gone(name) and self._lasts(name):
-                # What it left behind still holds its output open, and honcho reads on.
-                self._note_first(name)
-                self.terminate()
-
-    def _is_gone(self, name: str) -> bool:
-        leader = self._record.components.get(name)
-        return leader is not None and not is_alive(leader)
-
-    def _lasts(self, what: str) -> bool:
-        # Not at once: the message that says so may be on its way.
-        since = self._ended_since.setdefault(what, time.monotonic())
-        return time.monotonic() - since > LATE_MESSAGE_S
-
-    def _note_first(self, name: str) -> None:
-        if self._first is None and not self._signals_sent:
-            self._first = name
+    def _write_record(self) -> None:
+        components = {name: c.record for name, c in self._components.items()}
+        self._record = replace(self._record, components=components)
+        if self._record != self._written:
+            self._record.write(self._settings.record_file)
+            self._written = self._record
 
 
 def main() -> int:
@@ -220,30 +224,37 @@ def main() -> int:
     Returns
     -------
     int
-        Exit code: 0 after a requested end, else that of the component that ended first.
+        Exit code: 0 after a requested end, else 1.
     """
     os.umask(0o077)
-    # honcho hands objects to its readers that only a fork can carry.
-    multiprocessing.set_start_method("fork")
     adopt_orphans()
     settings = StackSettings.from_env()
     credentials = load_credentials(settings.secrets_file)
     environments = component_environments(settings, credentials)
     found = [environment_secrets(env) for env in environments.values()]
-    secrets = set(credentials.values()).union(*found)
-    logs = LogFiles(settings, Redactor(secrets))
-    manager = StackManager(settings, logs, attached="--attached" in sys.argv)
-    for name, command in component_commands(settings).items():
-        # exec: no shell may stand between the session's leader and the component.
-        line = f"exec {shlex.join(command)}"
-        manager.add_process(name, line, env=environments[name], cwd=settings.home)
+    logs = LogFiles(settings, Redactor(set(credentials.values()).union(*found)))
+    components = {
+        name: Component(name, command, env=environments[name], cwd=settings.home, logs=logs)
+        for name, command in component_commands(settings).items()
+    }
+    runner = Runner(settings, components, logs)
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, runner.ask_to_end)
+    if "--attached" in sys.argv:
+        threading.Thread(target=_end_with_parent, args=(runner,), daemon=True).start()
     try:
-        manager.loop()
+        return runner.run()
     finally:
         end_processes(descendants(), grace_s=0.0)
-        manager.take_stock()
+        runner.finish()
         logs.close()
-    return 0 if manager.returncode in {128 + signal.SIGINT, 128 + signal.SIGTERM} else 1
+
+
+def _end_with_parent(runner: Runner) -> None:
+    """End the stack when standard input ends, that is with the process that started it."""
+    while os.read(0, 1024):
+        pass
+    runner.ask_to_end()
 
 
 if __name__ == "__main__":

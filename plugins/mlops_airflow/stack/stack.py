@@ -17,7 +17,6 @@ from mlops_airflow.stack.credentials import ADMIN_USER, MLFLOW_USER, Credentials
 from mlops_airflow.stack.ending import STOP_S, end_stack
 from mlops_airflow.stack.environment import component_environment
 from mlops_airflow.stack.exceptions import StackNotReadyError
-from mlops_airflow.stack.health import component_health
 from mlops_airflow.stack.log_files import RUNNER, last_lines
 from mlops_airflow.stack.ports import check_ports
 from mlops_airflow.stack.preparation import make_home, prepare
@@ -25,7 +24,9 @@ from mlops_airflow.stack.record import locked, read_record
 from mlops_airflow.stack.settings import StackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mlops_airflow.stack.record import ComponentRecord
 
 __all__ = ["Stack", "running_stack", "start_stack"]
 
@@ -139,7 +140,7 @@ class Stack:
         return end_stack(self.settings)[1]
 
     def explain_end(self) -> str:
-        """Say why the stack ended, with the last lines of the component that ended first.
+        """Say why the stack ended, with the last lines of the component that ended it.
 
         Returns
         -------
@@ -147,9 +148,10 @@ class Stack:
             Text for people.
         """
         record = read_record(self.settings.record_file)
-        name, code = (record.first_stop if record else None) or (RUNNER, self.runner.returncode)
+        failure = record.failure if record else None
+        name, reason = failure or (RUNNER, f"runner ended with code {self.runner.returncode}")
         log = self.settings.component_log(name)
-        return f"{name} ended with code {code}. The end of {log}:\n{last_lines(log)}"
+        return f"{reason}. The end of {log}:\n{last_lines(log)}"
 
 
 def start_stack(
@@ -251,25 +253,34 @@ def _wait_until_healthy(stack: Stack, started_at: float, report: Callable[[str],
     waiting = list(component_commands(stack.settings))
     report(f"Starting {', '.join(waiting)}")
     deadline = started_at + stack.settings.ready_timeout_s
-    with httpx.Client(timeout=2.0, trust_env=False) as client:
-        while True:
-            health = component_health(stack.airflow_url, stack.mlflow_url, client, since=started_at)
-            for name in [n for n in waiting if health[n] == "healthy"]:
-                waiting.remove(name)
-                report(f"{name} is healthy after {time.time() - started_at:.1f} s")
-            if not waiting:
-                return
-            if not stack.is_running():
-                raise StackNotReadyError(stack.explain_end())
-            if time.time() > deadline:
-                raise StackNotReadyError(_too_late(stack.settings, waiting[0], health))
-            time.sleep(_POLL_S)
+    while True:
+        # Asked first: what a runner wrote before it ended is read after it has.
+        is_running = stack.is_running()
+        components = _components(stack)
+        for name in [n for n in waiting if n in components and components[n].state == "healthy"]:
+            waiting.remove(name)
+            report(f"{name} is healthy after {time.time() - started_at:.1f} s")
+        if not waiting:
+            return
+        if not is_running:
+            raise StackNotReadyError(stack.explain_end())
+        if time.time() > deadline:
+            raise StackNotReadyError(_too_late(stack.settings, waiting[0], components))
+        time.sleep(_POLL_S)
 
 
-def _too_late(settings: StackSettings, name: str, health: dict[str, str]) -> str:
+def _components(stack: Stack) -> dict[str, ComponentRecord]:
+    record = read_record(stack.settings.record_file)
+    if record is None or record.runner.pid != stack.runner.pid:
+        return {}
+    return record.components
+
+
+def _too_late(settings: StackSettings, name: str, components: Mapping[str, ComponentRecord]) -> str:
+    how = components[name].detail or components[name].state if name in components else "not started"
     log = settings.component_log(name)
     return (
-        f"{name} was not healthy after {settings.ready_timeout_s:.0f} s ({health[name]}). "
+        f"{name} was not healthy after {settings.ready_timeout_s:.0f} s ({how}). "
         "On a slow machine raise MLOPS_READY_TIMEOUT_S. "
         f"The end of {log}:\n{last_lines(log)}"
     )

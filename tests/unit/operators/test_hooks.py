@@ -111,7 +111,7 @@ def test_a_sqlite_ledger_is_made_wherever_it_shall_lie(
 
 def test_a_ledger_on_a_server_keeps_its_password(connect: Connect) -> None:
     connect("other", conn_type="postgres", host="db", login="u", password="p@ss/w", schema="l")
-    url = LedgerHook("other").get_ledger()._url
+    url = LedgerHook("other").get_ledger()._database._url
     assert sa.make_url(url).password == "p@ss/w"
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from airflow.sdk import DAG
 from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.timetables.base import TimeRestriction
 
-from mlops_airflow.lifecycle import RETRY_POLICY, build_dags, dataset_dags, model_dags
-from mlops_tasks import exceptions
+from mlops_airflow.lifecycle import build_dags, dataset_dags, model_dags
+from mlops_airflow.retries import RetryByKind
 from mlops_tasks.spec import InputSpec, LabelSpec, ModelSpec
 from tests.unit.orders import deliveries_dataset, orders_dataset, project
 
@@ -122,19 +121,10 @@ def test_the_windows_of_the_form_are_those_of_the_spec(spec: ModelSpec) -> None:
     assert (form["train_days"], form["evaluation_days"], form["as_of"]) == (10, 4, None)
 
 
-@pytest.mark.parametrize(
-    ("name", "retried"),
-    [
-        ("SourceUnavailableError", True),
-        ("CommitConflictError", True),
-        ("ChampionChangedError", False),
-        ("SchemaMismatchError", False),
-        ("ValidationFailedError", False),
-        ("LeakageError", False),
-        ("UnsafeModelError", False),
-    ],
-)
-def test_only_what_may_pass_by_itself_is_tried_again(name: str, retried: bool) -> None:
-    error = getattr(exceptions, name)("x")
-    decision = RETRY_POLICY.evaluate(error, try_number=1, max_tries=2)
-    assert str(decision.action).rsplit(".", 1)[-1].lower() == ("retry" if retried else "fail")
+def test_every_task_is_retried_until_the_next_day_is_due(spec: ModelSpec) -> None:
+    for dag in model_dags(spec):
+        for task in dag.tasks:
+            policy = task.retry_policy
+            assert isinstance(policy, RetryByKind)
+            assert task.retries == len(policy.delays_s)
+            assert sum(policy.delays_s) <= 24 * 3600 - task.execution_timeout.total_seconds()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -193,6 +194,35 @@ def test_a_retry_of_the_run_that_published_emits_again(
     empty_stack[3].add(0)
     first = ingest(orders, run="scheduled__1")
     assert ingest(orders, run="scheduled__1")["digest"] == first["digest"]
+
+
+def test_a_lost_ledger_stops_no_day(empty_stack: Any, orders: DatasetSpec, tmp_path: Path) -> None:
+    lake, ledger, _, source = empty_stack
+    source.add(0)
+    for _ in range(3):
+        ingest(orders, run="scheduled__1")
+    (tmp_path / "ledger.db").unlink()
+    source.run("UPDATE orders SET items = 8 WHERE rowid = 1")
+    assert ingest(orders, run="scheduled__2")["n_validated"] == ROWS_PER_DAY
+    for table in ("orders__raw", "orders"):
+        tokens = [commit.token for commit in lake.all_commits(table)]
+        assert tokens == sorted(tokens)
+        assert tokens[-1] > 1_000_000, "also above those that the lost one has given meanwhile"
+    (entry,) = ledger.entries(kind="validation")
+    assert entry.dag_run == "late_orders.dag/scheduled__2"
+
+
+def test_a_ledger_from_an_older_backup_stops_no_day(
+    empty_stack: Any, orders: DatasetSpec, tmp_path: Path
+) -> None:
+    source = empty_stack[3]
+    source.add(0)
+    ingest(orders)
+    shutil.copy(tmp_path / "ledger.db", tmp_path / "backup.db")
+    for _ in range(3):
+        ingest(orders)
+    shutil.copy(tmp_path / "backup.db", tmp_path / "ledger.db")
+    assert ingest(orders)["n_validated"] == ROWS_PER_DAY
 
 
 def test_a_refused_day_leaves_the_table_alone_and_is_written_down(

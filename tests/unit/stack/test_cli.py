@@ -16,7 +16,7 @@ from mlops_airflow.cli import app, progress
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.exceptions import StackNotReadyError
 from mlops_airflow.stack.processes import ProcessId
-from mlops_airflow.stack.record import StackRecord, locked
+from mlops_airflow.stack.record import ComponentRecord, StackRecord, locked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,36 +58,24 @@ def test_down_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_status_without_a_stack(settings: StackSettings) -> None:
     result = runner.invoke(app, ["status"])
 
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     assert f"No stack runs in {settings.home}" in result.output
-
-
-def test_status_as_json_without_a_stack(settings: StackSettings) -> None:
-    result = runner.invoke(app, ["status", "--json"])
-
-    assert result.exit_code == 1
-    assert json.loads(result.output) == {
-        "home": str(settings.home),
-        "running": False,
-        "healthy": False,
-        "airflow_url": None,
-        "mlflow_url": None,
-        "profile": None,
-        "components": {},
-    }
 
 
 @pytest.fixture
 def half_dead(made_home: StackSettings) -> StackSettings:
-    """A record of a stack with one living and one dead component."""
+    """A record of a stack with one healthy component and one that waits for its restart."""
     me = ProcessId.of(os.getpid())
-    dead = ProcessId(me.pid, 1.0)
+    what = "ended with code -9 (SIGKILL) [x]"
     StackRecord(
         runner=me,
         started_at=time.time(),
         airflow_url="http://127.0.0.1:1",
-        mlflow_url="http://127.0.0.1:1",
-        components={"mlflow": me, "scheduler": dead},
+        mlflow_url="http://127.0.0.1:2",
+        components={
+            "mlflow": ComponentRecord(me, "healthy", 0.0),
+            "scheduler": ComponentRecord(me, "restarting", 60.0, what, 3, -9),
+        },
     ).write(made_home.record_file)
     return made_home
 
@@ -97,18 +85,50 @@ def test_status_of_a_sick_stack(half_dead: StackSettings) -> None:
 
     assert result.exit_code == 1
     report = json.loads(result.output)
-    assert report["running"]
-    assert not report["healthy"]
-    assert report["components"]["mlflow"]["health"] == "no answer"
-    assert report["components"]["scheduler"]["health"] == "ended"
-    assert report["components"]["scheduler"]["log"].endswith("/logs/scheduler.log")
+    assert (report["state"], report["running"], report["healthy"]) == ("running", True, False)
+    assert report["components"]["mlflow"]["state"] == "healthy"
+    assert report["components"]["scheduler"] == {
+        "state": "restarting",
+        "detail": "ended with code -9 (SIGKILL) [x]",
+        "since": "1970-01-01T00:01:00+00:00",
+        "restarts": 3,
+        "last_exit": -9,
+        "pid": os.getpid(),
+        "log": str(half_dead.component_log("scheduler")),
+    }
 
 
 def test_status_table(half_dead: StackSettings) -> None:
     output = runner.invoke(app, ["status"]).output
 
-    assert "scheduler  ended" in output.replace("   ", "  ")
+    assert "restarting: ended with code -9 (SIGKILL) [x]" in output
+    assert "The stack is running" in output
     assert "http://127.0.0.1:1" in output
+
+
+def test_status_of_an_ended_stack_says_why(made_home: StackSettings) -> None:
+    reason = "mlflow ended with code 1 before it was healthy"
+    gone = ProcessId(os.getpid(), 1.0)
+    StackRecord(gone, 0.0, "", "", failure=("mlflow", reason)).write(made_home.record_file)
+
+    result = runner.invoke(app, ["status"])
+
+    assert result.exit_code == 4
+    assert f"The stack ended: {reason}" in result.output
+
+
+def test_changes_are_shown_while_the_stack_runs(
+    half_dead: StackSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = io.StringIO()
+    monkeypatch.setattr(cli, "console", Console(file=output, width=400))
+    shown = {"mlflow": ("healthy", 0), "scheduler": ("healthy", 2)}
+
+    for _ in range(2):
+        cli._show_changes(half_dead, shown)
+
+    (line,) = output.getvalue().splitlines()
+    assert line.endswith("scheduler is restarting: ended with code -9 (SIGKILL) [x]")
 
 
 def test_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

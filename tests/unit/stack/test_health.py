@@ -41,7 +41,9 @@ def ask(
         return httpx.Response(200, json=content)
 
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        return component_health("http://h:8080", "http://h:5000", client, since=since)
+        return component_health(
+            "http://h:8080", "http://h:5000", client, dict.fromkeys(HEALTHY, since)
+        )
 
 
 def test_all_healthy() -> None:
@@ -71,13 +73,14 @@ def test_api_server_must_serve_tasks_too() -> None:
 def test_status_of_a_component_is_passed_on() -> None:
     late = {"status": "unhealthy", "latest_scheduler_heartbeat": BEAT}
 
-    assert ask(airflow_answer(scheduler=late))["scheduler"] == "unhealthy"
+    assert ask(airflow_answer(scheduler=late))["scheduler"] == f"no heartbeat since {BEAT}"
 
 
 def test_broken_metadata_database() -> None:
     health = ask(airflow_answer(metadatabase={"status": "unhealthy"}))
 
     assert health["api-server"] == "metadata database unhealthy"
+    assert {health[n] for n in ("scheduler", "triggerer", "dag-processor")} == {"cannot be asked"}
 
 
 @pytest.mark.parametrize(
@@ -92,4 +95,29 @@ def test_no_useful_answer(content: object, expected: str) -> None:
     health = ask(content, content)
 
     assert health["mlflow"] == health["api-server"] == expected
-    assert health["scheduler"] == "no heartbeat yet"
+    assert health["scheduler"] == "cannot be asked"
+
+
+def test_restarted_one_must_beat_anew_while_the_others_go_on() -> None:
+    contents = {"/health": "OK", "/execution/health": "OK"}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if text := contents.get(request.url.path):
+            return httpx.Response(200, text=text)
+        return httpx.Response(200, json=airflow_answer())
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        health = component_health("http://h:1", "http://h:2", client, {"scheduler": SINCE + 1})
+
+    assert health == HEALTHY | {"scheduler": "no heartbeat yet"}
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", "{"])
+def test_answer_of_another_kind(text: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text=text, headers={"content-type": "application/json"})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        health = component_health("http://h:1", "http://h:2", client, {})
+
+    assert health["api-server"] in {"metadata database unhealthy", "no answer"}

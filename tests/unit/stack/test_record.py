@@ -10,7 +10,7 @@ import pytest
 
 from mlops_airflow.stack.exceptions import StackRunningError
 from mlops_airflow.stack.processes import ProcessId
-from mlops_airflow.stack.record import StackRecord, locked, read_record
+from mlops_airflow.stack.record import ComponentRecord, StackRecord, is_locked, locked, read_record
 
 if TYPE_CHECKING:
     from mlops_airflow.stack.settings import StackSettings
@@ -20,11 +20,15 @@ RECORD = StackRecord(
     started_at=2.5,
     airflow_url="http://a",
     mlflow_url="http://m",
-    components={"scheduler": ProcessId(11, 2.0)},
+    components={
+        "scheduler": ComponentRecord(ProcessId(11, 2.0), "healthy", 3.5, restarts=2, last_exit=-9),
+        "mlflow": ComponentRecord(),
+    },
+    left_over=(ProcessId(9, 1.0),),
 )
 
 
-@pytest.mark.parametrize("record", [RECORD, RECORD.stopped("scheduler", -9)])
+@pytest.mark.parametrize("record", [RECORD, replace(RECORD, failure=("scheduler", "it died"))])
 def test_record_survives_the_file(made_home: StackSettings, record: StackRecord) -> None:
     record.write(made_home.record_file)
 
@@ -32,14 +36,8 @@ def test_record_survives_the_file(made_home: StackSettings, record: StackRecord)
     assert stat.S_IMODE(made_home.record_file.stat().st_mode) == 0o600
 
 
-def test_only_the_first_stop_counts() -> None:
-    record = RECORD.stopped("mlflow", 1).stopped("scheduler", 2)
-
-    assert record.first_stop == ("mlflow", 1)
-
-
 def test_leaders_end_with_the_runner() -> None:
-    assert [leader.pid for leader in RECORD.leaders()] == [11, 10]
+    assert [leader.pid for leader in RECORD.leaders()] == [11, 9, 10]
 
 
 def test_a_running_record() -> None:
@@ -94,4 +92,16 @@ def test_record_is_readable_by_other_tools(made_home: StackSettings) -> None:
 
     raw = json.loads(made_home.record_file.read_text())
 
-    assert raw["components"]["scheduler"] == {"pid": 11, "create_time": 2.0}
+    assert raw["components"]["scheduler"]["process"] == {"pid": 11, "create_time": 2.0}
+
+
+def test_looking_at_the_lock_takes_nothing(made_home: StackSettings) -> None:
+    assert not is_locked(made_home)
+    with locked(made_home):
+        assert is_locked(made_home)
+    assert not is_locked(made_home)
+
+
+def test_home_that_does_not_exist_is_not_locked(settings: StackSettings) -> None:
+    assert not is_locked(settings)
+    assert not settings.home.exists()

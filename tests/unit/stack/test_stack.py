@@ -13,7 +13,7 @@ import pytest
 from mlops_airflow.stack import stack as module
 from mlops_airflow.stack.exceptions import StackNotReadyError, StackRunningError
 from mlops_airflow.stack.processes import ProcessId, is_alive
-from mlops_airflow.stack.record import StackRecord, locked, read_record
+from mlops_airflow.stack.record import ComponentRecord, StackRecord, locked, read_record
 from mlops_airflow.stack.stack import Stack, running_stack, start_stack
 
 if TYPE_CHECKING:
@@ -28,13 +28,17 @@ HEALTHY = dict.fromkeys(NAMES, "healthy")
 
 @pytest.fixture
 def health(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
-    """Answers to the questions for health, the last one for ever."""
+    """What the runner finds, look by look, the last one for ever."""
     answers = [HEALTHY]
 
-    def answer(*_: object, **__: object) -> dict[str, str]:
-        return answers.pop(0) if len(answers) > 1 else answers[0]
+    def components(stack: Stack) -> dict[str, ComponentRecord]:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        return {
+            name: ComponentRecord(state="healthy" if how == "healthy" else "starting", detail=how)
+            for name, how in answer.items()
+        }
 
-    monkeypatch.setattr(module, "component_health", answer)
+    monkeypatch.setattr(module, "_components", components)
     return answers
 
 
@@ -107,7 +111,8 @@ def test_runner_that_ends_is_explained(
         settings.component_log("scheduler").write_text("ImportError: no such thing\n")
         record = read_record(settings.record_file)
         assert record is not None
-        record.stopped("scheduler", 1).write(settings.record_file)
+        failure = ("scheduler", "scheduler ended with code 1 before it was healthy")
+        replace(record, failure=failure).write(settings.record_file)
         launched[0].kill()
         launched[0].wait()
 
@@ -139,7 +144,8 @@ def test_what_an_earlier_stack_left_is_ended(
     orphan = subprocess.Popen(["sleep", "60"], start_new_session=True)
     identity = ProcessId.of(orphan.pid)
     gone = ProcessId(orphan.pid, 1.0)
-    StackRecord(gone, 0.0, "http://a", "http://m", components={"scheduler": identity}).write(
+    left = ComponentRecord(identity)
+    StackRecord(gone, 0.0, "http://a", "http://m", components={"scheduler": left}).write(
         made_home.record_file
     )
     told: list[str] = []
@@ -148,6 +154,21 @@ def test_what_an_earlier_stack_left_is_ended(
         assert told[0] == "Ended 1 processes left behind by an earlier stack"
         assert not is_alive(identity)
     orphan.wait()
+
+
+def test_record_of_another_runner_does_not_count(
+    settings: StackSettings, credentials: Credentials, made_home: StackSettings
+) -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    stack = Stack(settings, credentials, process)
+    components = {"scheduler": ComponentRecord()}
+    for pid, expected in ((process.pid, components), (process.pid + 1, {})):
+        StackRecord(ProcessId(pid, 1.0), 0.0, "", "", components=components).write(
+            settings.record_file
+        )
+
+        assert module._components(stack) == expected
 
 
 def test_settings_come_from_the_environment(

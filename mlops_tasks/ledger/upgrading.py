@@ -1,0 +1,82 @@
+"""Bring a ledger to the schema of this code, whichever version of the project made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.exceptions import LedgerError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["SCHEMA", "is_current", "upgrade"]
+
+SCHEMA = "0002"
+_VERSION_TABLE = "ledger_version"
+_LOCK = 0x6D6C_6F70_73  # any number that nobody else locks
+
+
+def is_current(connection: Connection) -> bool:
+    """Tell whether the ledger has the schema of this code.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction.
+
+    Returns
+    -------
+    bool
+        False if it is older, or there is none yet.
+
+    Raises
+    ------
+    LedgerError
+        If it is newer.
+    """
+    import sqlalchemy as sa
+
+    if not sa.inspect(connection).has_table(_VERSION_TABLE):
+        return False
+    version = sa.table(_VERSION_TABLE, sa.column("version_num", sa.String))
+    found = connection.scalar(sa.select(version.c.version_num))
+    if found is not None and found > SCHEMA:
+        raise LedgerError(
+            f"the ledger has schema {found}, this version of mlops-airflow knows schemas up to "
+            f"{SCHEMA}; nothing was read or written. Upgrade mlops-airflow here too, or restore "
+            "the backup of the ledger from before the upgrade"
+        )
+    return bool(found == SCHEMA)
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that are missing, all or none of them.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction; on SQLite one that may write from its beginning, elsewhere one that sees
+        what others commit meanwhile.
+    """
+    import sqlalchemy as sa
+    from alembic.operations import Operations
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    if connection.dialect.name == "postgresql":  # released at the end of the transaction
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    if is_current(connection):
+        return
+    folder = str(Path(__file__).with_name("migrations"))
+    scripts: Any = ScriptDirectory(folder, version_locations=[folder])
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "version_table": _VERSION_TABLE,
+            "transactional_ddl": True,
+            "fn": lambda revision, _: scripts._upgrade_revs("head", revision),
+        },
+    )
+    with Operations.context(context):
+        context.run_migrations()

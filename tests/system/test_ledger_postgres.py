@@ -1,0 +1,132 @@
+"""The ledger on a real PostgreSQL: many first users, races, and a server that goes away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from mlops_tasks.exceptions import LedgerError, UnavailableError
+from mlops_tasks.ledger import Champion, Ledger, database
+from tests.system.servers import PASSWORD, USER, postgres
+from tests.unit.workers import at_once, promote, say_the_same, write_entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.system.servers import Server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    pytest.importorskip("psycopg2")
+    with postgres() as running:
+        yield running
+
+
+def address(server: Server, name: str, **changes: str) -> str:
+    parts = {"username": USER, "password": PASSWORD, "database": name} | changes
+    url = sa.URL.create("postgresql+psycopg2", host=server.host, port=server.port, **parts)
+    return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def url(server: Server, request: pytest.FixtureRequest) -> str:
+    """A database of this test's own."""
+    name = f"ledger_{abs(hash(request.node.name)) % 10**9}"
+    admin = sa.create_engine(address(server, "postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    return address(server, name)
+
+
+def test_eight_first_users_at_once_lose_nothing(url: str) -> None:
+    found = at_once(write_entries, [(url, writer, 10) for writer in range(1, 9)])
+    assert sorted(token for own in found for token in own) == list(range(1, 81))
+    history = Ledger(url).entries(history=True)
+    assert sorted((e.key, e.evidence["i"]) for e in history) == [
+        (f"2024-03-{writer:02}", i) for writer in range(1, 9) for i in range(10)
+    ]
+
+
+def test_attempts_that_say_the_same_at_once_are_one_entry(url: str) -> None:
+    at_once(say_the_same, [(url, 20)] * 3)
+    assert [entry.evidence["i"] for entry in Ledger(url).entries(history=True)] == [*range(20)]
+
+
+@pytest.mark.parametrize("expected", [None, "1"])
+def test_of_many_promotions_at_once_one_wins(url: str, expected: str | None) -> None:
+    if expected is not None:
+        assert Ledger(url).promote("m", expected=None, version=expected)
+    won = at_once(promote, [(url, expected, version) for version in ("7", "8", "9")])
+    assert sum(won) == 1
+    generation = 1 if expected is None else 2
+    assert Ledger(url).champion("m") == Champion(("7", "8", "9")[won.index(True)], generation)
+
+
+def test_a_token_above_what_is_committed(url: str) -> None:
+    ledger = Ledger(url)
+    assert ledger.next_token(above=2**40) == 2**40 + 1_000_000
+    assert ledger.next_token() == 2**40 + 1_000_001
+
+
+def test_it_holds_no_session_between_two_calls(server: Server, url: str) -> None:
+    """Otherwise one that the server has ended would be used again, and many would be idle."""
+    ledgers = [Ledger(url) for _ in range(5)]
+    assert [ledger.next_token() for ledger in ledgers] == [1, 2, 3, 4, 5]
+    admin = sa.create_engine(address(server, "postgres"))
+    with admin.connect() as connection:
+        query = f"SELECT pid FROM pg_stat_activity WHERE datname = '{sa.make_url(url).database}'"
+        assert connection.execute(sa.text(query)).fetchall() == []
+    admin.dispose()
+
+
+@pytest.mark.parametrize("change", [{"password": "wrong"}, {"database": "nowhere"}])
+def test_a_login_that_does_not_work_fails_at_once(server: Server, change: dict[str, str]) -> None:
+    started = time.monotonic()
+    with pytest.raises(LedgerError, match="Correct the connection") as error:
+        Ledger(address(server, "shop", **change)).next_token()
+    assert time.monotonic() - started < 10
+    assert PASSWORD not in str(error.value)
+    assert "wrong" not in str(error.value)
+
+
+def test_a_server_that_is_away_is_waited_for_and_then_transient(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stopped database is started again and needs nobody on this side."""
+    with postgres() as server:
+        gone = address(server, "shop")
+        ledger = Ledger(gone)
+        assert ledger.next_token() == 1
+        server.kill()
+        monkeypatch.setattr(database, "_PATIENCE_S", 0.5)
+        with pytest.raises(UnavailableError, match="does not answer") as error:
+            ledger.next_token()
+        assert PASSWORD not in str(error.value)
+
+
+def test_a_pause_of_the_server_is_bridged(server: Server, url: str) -> None:
+    """Sessions are refused for a moment, as while a server restarts."""
+    ledger = Ledger(url)
+    ledger.next_token()
+    name = sa.make_url(url).database
+    admin = sa.create_engine(address(server, "postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+        end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        connection.execute(sa.text(end))
+
+        def allow() -> None:
+            time.sleep(1.0)
+            connection.execute(sa.text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+
+        later = threading.Thread(target=allow)
+        later.start()
+        assert ledger.next_token() == 2
+        later.join()
+    admin.dispose()

@@ -1,0 +1,144 @@
+"""Lakes that older and newer versions of the project have written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from mlops_tasks.exceptions import DamagedTableError, NewerFormatError
+from mlops_tasks.formats import check_format
+from mlops_tasks.lake import Lake, optimize
+from mlops_tasks.types import Pin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+D1, D2 = "2024-03-01", "2024-03-02"
+
+
+def rows(*numbers: int) -> pa.Table:
+    return pa.table({"n": list(numbers)})
+
+
+def numbers(lake: Lake, partition: str = D1) -> list[int]:
+    return sorted(lake.read("t", first=partition, last=partition).column("n").to_pylist())
+
+
+@pytest.fixture(params=["single records", "gathered records", "the table's own log"])
+def stored(request: pytest.FixtureRequest, lake: Lake) -> Callable[..., None]:
+    """Two days in the lake, and a way to rewrite what is stored about their commits."""
+    for token, day in enumerate((D1, D2), 1):
+        lake.overwrite_partition("t", day, rows(token), token=token)
+    if request.param == "gathered records":
+        optimize(lake, "t")
+    log, records = lake.folder("t") / "_delta_log", lake.commit_log("t").folder
+
+    def rewrite(change: Callable[[dict[str, Any]], Any]) -> None:
+        if request.param == "the table's own log":
+            for path in records.glob("*.json"):
+                path.unlink()
+            for path in log.glob("*.json"):
+                path.write_text("\n".join(_changed(line, change) for line in _lines(path)))
+            return
+        for path in records.glob("*.json"):
+            raw = json.loads(path.read_text())
+            for commit in raw["commits"]:
+                change(commit)
+            change(raw)
+            path.write_text(json.dumps(raw))
+
+    return rewrite
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def _changed(line: str, change: Callable[[dict[str, Any]], Any]) -> str:
+    raw = json.loads(line)
+    if "mlops" in raw.get("commitInfo", {}):
+        commit = json.loads(raw["commitInfo"]["mlops"])
+        change(commit)
+        raw["commitInfo"]["mlops"] = json.dumps(commit)
+    return json.dumps(raw)
+
+
+def newer_minor(raw: dict[str, Any]) -> None:
+    raw |= {"format": "1.9", "colour": "red", "nested": {"n": [1]}}
+    for file in raw.get("files", []):
+        file["checksum"] = "abc"
+    if "sums" in raw:
+        raw["sums"]["lanes_more"] = []
+
+
+@pytest.mark.parametrize(
+    "change", [lambda raw: raw.pop("format", None), newer_minor], ids=["without format", "1.9"]
+)
+def test_the_same_major_version_is_read_and_written_on(
+    lake: Lake, stored: Callable[..., None], change: Callable[..., Any]
+) -> None:
+    before = lake.all_commits("t")
+    pin = lake.pin("t", first=D1, last=D2)
+    stored(change)
+    assert lake.all_commits("t") == before
+    assert numbers(lake) == [1]
+    lake.verify_pin(pin)
+    lake.overwrite_partition("t", D1, rows(7, 8), token=3)
+    assert numbers(lake) == [7, 8]
+    assert numbers(lake, D2) == [2]
+
+
+def test_a_newer_major_version_is_refused_by_its_number(
+    lake: Lake, stored: Callable[..., None]
+) -> None:
+    stored(lambda raw: raw.update({"format": "2.0"}))
+    with pytest.raises(NewerFormatError, match=r"format 2\.0, .* up to 1\.x.*Upgrade mlops"):
+        numbers(lake)
+
+
+def test_a_newer_lake_is_neither_read_nor_written(lake: Lake) -> None:
+    lake.overwrite_partition("t", D1, rows(1), token=1)
+    marker = lake.root / "_lake.json"
+    assert json.loads(marker.read_text()) == {"format": "1.0"}
+    marker.write_text('{"format": "3.2"}')
+    before = sorted(path for path in lake.root.rglob("*"))
+    for use in (
+        lambda: numbers(lake),
+        lambda: lake.overwrite_partition("t", D1, rows(2), token=2),
+        lambda: lake.overwrite_partition("new", D1, rows(2), token=2),
+    ):
+        with pytest.raises(NewerFormatError, match=r"the lake .* has format 3\.2"):
+            use()
+    assert sorted(path for path in lake.root.rglob("*")) == before
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": "new"}', '{"format": null}', "\udcff"])
+def test_a_marker_that_cannot_be_read_is_named(lake: Lake, text: str) -> None:
+    lake.overwrite_partition("t", D1, rows(1), token=1)
+    (lake.root / "_lake.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(DamagedTableError, match=r"_lake\.json says which format"):
+        numbers(lake)
+
+
+def test_a_lake_from_before_there_were_formats_is_marked_by_its_next_writer(lake: Lake) -> None:
+    lake.overwrite_partition("t", D1, rows(1), token=1)
+    (lake.root / "_lake.json").unlink()
+    assert numbers(lake) == [1]
+    lake.overwrite_partition("t", D1, rows(2), token=2)
+    assert (lake.root / "_lake.json").exists()
+
+
+def test_a_pin_may_have_keys_of_a_newer_version() -> None:
+    pin = Pin("t", D1, D2, (1, 2), ("n",), 2, "0" * 64)
+    assert Pin.from_json(json.loads(json.dumps(asdict(pin) | {"zone": "UTC"}))) == pin
+
+
+@pytest.mark.parametrize("found", ["", "x.y", "1,0"])
+def test_what_is_no_version_is_an_error(found: str) -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        check_format({"format": found}, "1.0", "it")
