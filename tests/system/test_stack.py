@@ -7,6 +7,7 @@ import contextlib
 import html
 import json
 import os
+import re
 import signal
 import sqlite3
 import stat
@@ -167,6 +168,22 @@ def test_tasks_find_the_heavy_libraries_loaded(
         "mlflow": settings.mlflow_port,
         "lake": str(settings.home / "lake"),
     }
+
+
+def test_a_time_limit_ends_native_code(client: httpx.Client) -> None:
+    run = start_run(client, "stubborn")
+    assert wait_for_run(client, run) == "failed"
+
+    logs = {}
+    for task in ("query", "stuck"):
+        log = client.get(f"{run}/taskInstances/{task}/logs/1")
+        logs[task] = log.raise_for_status().text
+    assert "this took longer than its time limit of 2 s and was stopped" in logs["query"], logs
+    assert (
+        "did not stop 30 s after its time limit of 2 s. Give stubborn/stuck less" in logs["stuck"]
+    )
+    folders = [re.search(r"folder (\S*mlops-\d+/[^\s\"\\]+)", log) for log in logs.values()]
+    assert [folder and Path(folder[1]).exists() for folder in folders] == [False, False]
 
 
 def forms(secret: str) -> dict[str, str]:
