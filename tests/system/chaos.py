@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from demo.flights_package import FlightsPackage
 from demo.plan import ARRIVALS, FIRST_NIGHT, FLIGHTS, MODEL, REFRESH, TRAIN, WEATHER
 from demo.replay import Replay
 from demo.settling import wait_until_quiet
-from demo.source import SourceDatabase
+from demo.source import METADATA, SourceDatabase
 from demo.view import View
 from mlops_airflow.stack.record import read_record
 from mlops_airflow.stack.stack import running_stack
@@ -35,6 +34,12 @@ if TYPE_CHECKING:
     from mlops_airflow.stack.settings import StackSettings
 
 INGESTION = {FLIGHTS, WEATHER, ARRIVALS, REFRESH}
+#: Columns that hold times.
+MOMENTS = (
+    ("schedule", "scheduled_departure"),
+    ("arrivals", "recorded_at"),
+    ("weather", "observed_at"),
+)
 #: Seconds without a source.
 AWAY_S = 8.0
 #: What differs between two runs on the same data: names of runs, and numbers of table versions,
@@ -50,6 +55,16 @@ class PostgresSource(SourceDatabase):
         url = f"postgresql+psycopg2://{USER}:{password}@{server.host}:{server.port}"
         self.engine = sa.create_engine(f"{url}/{server.database}", poolclass=sa.NullPool)
         self.package = FlightsPackage()
+        METADATA.create_all(self.engine)
+        with self.engine.begin() as connection:
+            # SQLite knows no times; a PostgreSQL that kept them as text would break the contract.
+            for table, column in MOMENTS:
+                connection.execute(
+                    sa.text(
+                        f"ALTER TABLE {table} ALTER {column} TYPE timestamptz "
+                        f"USING {column}::timestamptz"
+                    )
+                )
 
 
 def connection(server: Server) -> dict[str, str]:
@@ -120,7 +135,8 @@ class Killer:
         assert leader is not None
         process = psutil.Process(leader.pid)
         # Of MLflow the worker: the parent sees it and ends by itself.
-        (process.children()[0] if victim == "mlflow" else process).kill()
+        workers = process.children() if victim == "mlflow" else []
+        (workers[0] if workers else process).kill()
 
     def _is_healthy(self) -> bool:
         record = read_record(self.settings.record_file)
@@ -153,7 +169,7 @@ def play(
         with running_stack(made) as stack:
             _adopt_mlflow_settings(stack)
             with AirflowApi(stack.airflow_url, *stack.login) as api:
-                session = Session(stack, api, View(Console(file=io.StringIO())))
+                session = Session(stack, api, View(Console(width=160)))
                 session.source = PostgresSource(server)
                 killer = Killer(made, server)
                 _nights(session, killer, n_nights, disturbed=disturbed)
@@ -175,6 +191,7 @@ def _nights(session: Session, killer: Killer, n_nights: int, *, disturbed: bool)
             session.api.trigger(TRAIN, key, run_id=f"asked__{key}")
             wait_until_quiet(session.api, killer.watch)
         killer.heal()
+        session.view.say(f"night {night}: killed so far: {', '.join(killer.killed) or 'nobody'}")
 
 
 def end_state(session: Session) -> dict[str, Any]:
