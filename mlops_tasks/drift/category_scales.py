@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,15 +61,10 @@ class CategoryShares:
         own = self._categories(whole)
         have = np.array(matching(own.names, names)[0], np.intp)
         spans = list(zip(*(one[0].tolist() for one in places([own], names)), strict=True))
-        exact, errors = own.counts[have, _EXACT] > 0, own.counts[have, _ERROR].tolist()
+        exact = own.counts[have, _EXACT] > 0
         self._known = [own.values.slice(begin, size) for begin, size in spans]
         self._rows = [own.rows[begin : begin + size] for begin, size in spans]
-        # What was not counted, in the whole or in a window, may be no large part of what was.
-        n_values = (own.counts[have, _N] - own.counts[have, _NULLS]).tolist()
-        last = [
-            max(1 + _TIMES_ERROR * error, math.ceil(self._least_share * n))
-            for error, n in zip(errors, n_values, strict=True)
-        ]
+        last = self._least_rows(own.counts[have])
         self._least = np.array(last)
         self._exact = np.flatnonzero(exact)
         unseen = tuple(names[i] for i in self._exact)
@@ -102,6 +96,13 @@ class CategoryShares:
         found = self._read(profiles, is_own=False)
         found["unseen"] = at_least(self.reference["unseen"], found["unseen"])
         return found
+
+    def _least_rows(self, counts: Integers) -> list[int]:
+        """Return the rows that a category needs to be looked at by itself."""
+        n, errors = counts[:, _N] - counts[:, _NULLS], counts[:, _ERROR]
+        # What was not counted, in the whole or in a window, may be no large part of what was.
+        least = np.maximum(1 + _TIMES_ERROR * errors, np.ceil(self._least_share * n))
+        return [int(rows) for rows in least]
 
     def _categories(self, profile: Profile) -> CategoryArrays:
         return profile.categories
