@@ -26,6 +26,7 @@
     ├── StaleAttemptError             a newer attempt has already committed: this one is fenced off
     ├── LeakageError                  something known only later would enter the features
     ├── FeatureError                  the features cannot be used for training or scoring
+    ├── EstimatorError                the project's estimator cannot be built, fitted or asked
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
     ├── ChampionChangedError          the gate compared against a version that is champion no more
@@ -38,6 +39,7 @@ __all__ = [
     "CommitConflictError",
     "DamagedTableError",
     "EmptyPartitionError",
+    "EstimatorError",
     "FeatureError",
     "LeakageError",
     "LedgerError",
@@ -168,6 +170,10 @@ class LeakageError(MlopsError):
 
 class FeatureError(MlopsError):
     """The feature query gave something that training or scoring cannot use."""
+
+
+class EstimatorError(MlopsError):
+    """The project's estimator cannot be built, fitted or asked for scores."""
 
 
 class NoLabelsError(MlopsError):

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mlops_tasks.contract import arrow_schema
 from mlops_tasks.digest import row_hashes
+from mlops_tasks.duckdb_session import connect, explained
 from mlops_tasks.exceptions import FeatureError, LeakageError
+from mlops_tasks.feature_types import (
+    check_feature,
+    check_number,
+    decode,
+    estimator_frame,
+    fitted_forms,
+    spec_forms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +43,7 @@ __all__ = [
 
 TARGET = "y"
 _BATCH_ROWS = 100_000
+_POSITION = "__row"
 
 
 def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
@@ -58,8 +68,13 @@ def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
     LeakageError
         If the query names the label dataset, or joins a fact observed at or after `as_of`.
     FeatureError
-        If columns are missing or of another type, rows are lost or doubled, or a number is
-        infinite.
+        If the query does not run, columns are missing or of a type that cannot be used, a row has
+        no moment, rows are lost or doubled, or a number is infinite or not exact in a double.
+
+    Notes
+    -----
+    The session's zone is UTC: ``hour(ts)`` is the hour in UTC on every machine. An ENUM comes as
+    text, every other column in its own type; `feature_frame` says what the estimator gets.
     """
     import pyarrow as pa
 
@@ -82,20 +97,19 @@ def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.
         At least one, empty if there are no rows. That no row was lost is known, and raised, only
         at the end: nothing may be published before the stream has ended.
     """
-    import pyarrow as pa
-
     expected = _count(inputs[spec.rows.name])
     keys = _KeyCount(spec)
-    with _connect() as connection, _result(spec, inputs, connection) as reader:
-        _check_columns(spec, reader.schema)
+    with connect() as connection, _result(spec, inputs, connection) as (reader, sql_types):
+        _check_columns(spec, reader.schema, sql_types)
         known = [*spec.key, spec.as_of, *spec.features]
         others = [name for name in reader.schema.names if name not in {*known, TARGET}]
         wanted = known + others
-        yield pa.RecordBatch.from_pylist([], reader.schema).select(wanted)
-        for batch in reader:
+        for coded in chain([_no_rows(reader.schema)], reader):
+            batch = decode(coded)
             keys.add(batch)
             _check_time(spec, batch)
-            _check_numbers(spec, batch)
+            for name in spec.numeric:
+                check_number(_place(spec), name, batch.column(name))
             yield batch.select(wanted)
     if keys.n_rows != expected or keys.n_keys != expected:
         raise FeatureError(
@@ -137,22 +151,26 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
     -------
     Table
         Key and ``y``, 0 or 1; rows whose condition is null are left out: they are unknown.
-    """
-    import duckdb
 
+    Raises
+    ------
+    FeatureError
+        If the condition does not run, or is none: its type must be BOOLEAN.
+    """
     keys = ", ".join(f'"{name}"' for name in spec.key)
     condition = spec.label.positive
-    with _connect() as connection:
+    with connect() as connection, explained(_label_place(spec), connection) as ask:
         connection.register("labels", labels)
-        try:
-            return connection.sql(
-                f"SELECT {keys}, CAST(({condition}) AS BIGINT) AS {TARGET} "  # noqa: S608
-                f"FROM labels WHERE ({condition}) IS NOT NULL ORDER BY {keys}"
-            ).to_arrow_table()
-        except duckdb.Error as error:
+        found = ask(f"SELECT {keys}, (\n{condition}\n) AS {TARGET} FROM labels")  # noqa: S608
+        kind = str(found.types[-1])
+        if kind != "BOOLEAN":
             raise FeatureError(
-                f"model {spec.name!r}: label condition {condition!r} does not run: {error}"
-            ) from error
+                f"{_label_place(spec)} gives {kind} and must be true or false; write a condition, "
+                f"such as ({condition}) > 0"
+            )
+        known = found.filter(f"{TARGET} IS NOT NULL")
+        names = f"{keys}, CAST({TARGET} AS BIGINT) AS {TARGET}"
+        return known.project(names).order(keys).to_arrow_table()
 
 
 def join_targets(spec: ModelSpec, rows: pa.Table, targets: pa.Table) -> pa.Table:
@@ -170,28 +188,40 @@ def join_targets(spec: ModelSpec, rows: pa.Table, targets: pa.Table) -> pa.Table
     Table
         Ordered by key; without rows if no target is known.
     """
-    return rows.join(targets, keys=list(spec.key), join_type="inner").sort_by(
+    import pyarrow as pa
+
+    # By position: a join of Arrow takes lists, structs and the like in no column.
+    positions = pa.array(range(rows.num_rows), pa.int64())
+    keyed = rows.select(list(spec.key)).append_column(_POSITION, positions)
+    both = keyed.join(targets, keys=list(spec.key), join_type="inner").sort_by(
         [(name, "ascending") for name in spec.key]
     )
+    return rows.take(both.column(_POSITION)).append_column(TARGET, both.column(TARGET))
 
 
 def feature_frame(spec: ModelSpec, rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
-    """Return the features as the frame that the estimator sees, categorical columns first.
+    """Return the features as the frame that an estimator is fitted on, categorical columns first.
 
     Parameters
     ----------
     spec : ModelSpec
         The model.
     rows : Table or RecordBatch
-        From `build_features` or `feature_batches`; nulls become NaN.
+        From `build_features` or `feature_batches`.
 
     Returns
     -------
     DataFrame of shape (n_rows, n_features)
-        In the order of `ModelSpec.features`.
+        In the order of `ModelSpec.features`; categorical features are texts, an integer its digits
+        and ``true`` or ``false`` for a bool, numeric ones ``float64``. Missing values are NaN.
+
+    Raises
+    ------
+    FeatureError
+        If a numeric feature has integers that a double cannot hold.
     """
-    frame: pd.DataFrame = rows.select(list(spec.features)).to_pandas()
-    return frame
+    forms = spec_forms(spec.categorical, spec.features)
+    return estimator_frame(_place(spec), rows, spec.features, forms)
 
 
 def model_frame(spec: ModelSpec, model: Any, rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
@@ -212,12 +242,12 @@ def model_frame(spec: ModelSpec, model: Any, rows: pa.Table | pa.RecordBatch) ->
     Returns
     -------
     DataFrame of shape (n_rows, n_features)
-        Nulls are NaN.
+        As `feature_frame` for the training of this version: what was text then is text now.
 
     Raises
     ------
     FeatureError
-        If the query does not give one of them any more.
+        If the query does not give one of them any more, or not as a number that it was.
     """
     names = [str(name) for name in getattr(model, "feature_names_in_", spec.features)]
     if missing := sorted(set(names) - set(rows.schema.names)):
@@ -225,62 +255,56 @@ def model_frame(spec: ModelSpec, model: Any, rows: pa.Table | pa.RecordBatch) ->
             f"{_place(spec)} gives no column {missing}, which this version was trained on; keep it "
             "in the query, though not in the spec, until a version without it is the champion"
         )
-    frame: pd.DataFrame = rows.select(names).to_pandas()
-    return frame
-
-
-@contextmanager
-def _connect() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database that sees only what is registered: no files, no network, no variables."""
-    import duckdb
-
-    with tempfile.TemporaryDirectory(prefix="features-") as spill:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "enable_external_access": False,
-            "python_enable_replacements": False,
-            "memory_limit": _memory_limit(),
-            "temp_directory": spill,
-        }
-        with duckdb.connect(config=config) as connection:
-            # It cannot know how many rows Arrow holds, takes it for one, and would join row by row.
-            for kind in ("asof_loop", "nested_loop"):
-                connection.execute(f"SET {kind}_join_threshold = 0")
-            yield connection
+    forms = fitted_forms(model, names, spec.categorical)
+    return estimator_frame(_place(spec), rows, names, forms)
 
 
 @contextmanager
 def _result(
     spec: ModelSpec, inputs: Mapping[str, Rows], connection: duckdb.DuckDBPyConnection
-) -> Iterator[pa.RecordBatchReader]:
-    """Run the query and name what went wrong, also while its rows are fetched."""
+) -> Iterator[tuple[pa.RecordBatchReader, dict[str, str]]]:
+    """Run the query; give its rows, and the type of each column in the query's own words."""
     import duckdb
 
-    sql = spec.features_sql.read_text().strip().rstrip(";")
+    sql = _query(spec)
     keys = ", ".join(f'"{name}"' for name in spec.key)
     for name, rows in inputs.items():
         connection.register(name, rows)
     try:
-        query = f"SELECT * FROM ({sql}\n) ORDER BY {keys}"  # noqa: S608 (the project's own file)
-        yield connection.sql(query).to_arrow_reader(_BATCH_ROWS)
-    except duckdb.CatalogException as error:
+        with explained(_place(spec), connection) as ask:
+            # The project's own file:
+            result = ask(f"SELECT * FROM (\n{sql}\n) ORDER BY {keys}")  # noqa: S608
+            types = dict(zip(result.columns, map(str, result.types), strict=True))
+            yield result.to_arrow_reader(_BATCH_ROWS), types
+    except FeatureError as error:
         label = spec.label.dataset.name
-        if re.search(rf"\b{label}\b", str(error)):
+        unknown = isinstance(error.__cause__, duckdb.CatalogException)
+        if unknown and re.search(rf"\b{label}\b", str(error.__cause__)):
             raise LeakageError(
                 f"{_place(spec)} reads {label!r}, which is known only afterwards; features may "
                 f"read {sorted(inputs)}"
             ) from error
-        raise FeatureError(f"{_place(spec)}: {error}") from error
-    except duckdb.OutOfMemoryException as error:
+        raise
+
+
+def _query(spec: ModelSpec) -> str:
+    try:
+        return spec.features_sql.read_text(encoding="utf-8").rstrip().rstrip(";")
+    except (OSError, UnicodeDecodeError) as error:
         raise FeatureError(
-            f"{_place(spec)} needs more than {_memory_limit()} of memory though it spills to disk: "
-            "every core sorts a part of its own; set MLOPS_DUCKDB_MEMORY to 100MB per core or more"
+            f"{_place(spec)} cannot be read as text in UTF-8: {error}; put the query there"
         ) from error
-    except duckdb.Error as error:
-        raise FeatureError(f"{_place(spec)} does not run: {error}") from error
 
 
-def _memory_limit() -> str:
-    return os.environ.get("MLOPS_DUCKDB_MEMORY", "1GB")
+def _label_place(spec: ModelSpec) -> str:
+    return f"model {spec.name!r}: label condition {spec.label.positive!r}"
+
+
+def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    columns = [column.combine_chunks() for column in schema.empty_table().columns]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _count(rows: Rows) -> int:
@@ -291,50 +315,57 @@ def _place(spec: ModelSpec) -> str:
     return f"model {spec.name!r}, {spec.features_sql.name}"
 
 
-def _check_columns(spec: ModelSpec, schema: pa.Schema) -> None:
+def _check_columns(spec: ModelSpec, schema: pa.Schema, sql_types: Mapping[str, str]) -> None:
     needed = [*spec.key, spec.as_of, *spec.observed_at, *spec.features]
     missing = [name for name in needed if name not in schema.names]
     if missing:
         raise FeatureError(f"{_place(spec)} gives no column {missing}; add it to the SELECT list")
+    _check_keys(spec, schema, sql_types)
+    for name in (spec.as_of, *spec.observed_at):
+        _check_moment(spec, name, schema.field(name).type, sql_types[name])
+    for name in spec.features:
+        kind, text = schema.field(name).type, name in spec.categorical
+        check_feature(_place(spec), name, kind, sql_types[name], text=text)
 
 
-def _check_time(spec: ModelSpec, table: pa.RecordBatch) -> None:
-    import pyarrow as pa
+def _check_keys(spec: ModelSpec, schema: pa.Schema, sql_types: Mapping[str, str]) -> None:
+    contract = arrow_schema(spec.rows)
+    for name in spec.key:
+        if schema.field(name).type != contract.field(name).type:
+            raise FeatureError(
+                f"{_place(spec)} makes {sql_types[name]} of the key {name!r}, which is "
+                f"{spec.rows.columns[name]} in {spec.rows.name!r}; select it as it is"
+            )
+
+
+def _check_moment(spec: ModelSpec, name: str, kind: pa.DataType, sql_type: str) -> None:
+    import pyarrow.types as pt
+
+    if not (pt.is_timestamp(kind) and kind.tz):
+        raise FeatureError(
+            f"{_place(spec)}: {name!r} is {sql_type} and must be an instant, TIMESTAMP WITH TIME "
+            f"ZONE; write {name}::TIMESTAMP AT TIME ZONE 'UTC', with the zone whose clock it shows"
+        )
+
+
+def _check_time(spec: ModelSpec, rows: pa.RecordBatch) -> None:
     import pyarrow.compute as pc
 
-    asked = table.column(spec.as_of)
+    asked = rows.column(spec.as_of)
     for column in spec.observed_at:
-        observed = table.column(column)
-        try:
-            # A row without a moment of asking has nothing before it; one without a fact is fine.
-            before = pc.fill_null(pc.less(observed, asked), False)
-        except pa.ArrowException as error:
-            raise FeatureError(
-                f"{_place(spec)}: {column!r} ({observed.type}) cannot be compared with "
-                f"{spec.as_of!r} ({asked.type}); both must be instants"
-            ) from error
+        observed = rows.column(column)
+        # A row without a moment of asking has nothing before it; one without a fact is fine.
+        before = pc.fill_null(pc.less(observed, asked), False)
         n_late = pc.sum(pc.and_(pc.is_valid(observed), pc.invert(before))).as_py() or 0
         if n_late:
             raise LeakageError(
                 f"{_place(spec)}: {column!r} is not before {spec.as_of!r} in {n_late} of "
-                f"{table.num_rows} rows; the join sees the future"
+                f"{rows.num_rows} rows; the join sees the future"
             )
-
-
-def _check_numbers(spec: ModelSpec, table: pa.RecordBatch) -> None:
-    import pyarrow.compute as pc
-    import pyarrow.types as pt
-
-    for column in spec.numeric:
-        values = table.column(column)
-        kind = values.type
-        if not (pt.is_integer(kind) or pt.is_floating(kind) or pt.is_boolean(kind)):
-            raise FeatureError(
-                f"{_place(spec)}: numeric feature {column!r} is {kind}; write CAST(... AS DOUBLE) "
-                "in the query"
-            )
-        if pt.is_floating(kind) and pc.any(pc.is_inf(values)).as_py():
-            raise FeatureError(
-                f"{_place(spec)}: feature {column!r} is infinite in {pc.sum(pc.is_inf(values))} "
-                "rows; bound it in the query or in the dataset's suite"
-            )
+    if asked.null_count:
+        first = rows.select(list(spec.key)).filter(pc.is_null(asked)).slice(0, 1).to_pylist()[0]
+        raise FeatureError(
+            f"{_place(spec)}: as_of {spec.as_of!r} is null in {asked.null_count} of "
+            f"{rows.num_rows} rows, first {first}; every row needs the moment it is asked for: "
+            "leave the ? away from its column in the contract, so that such rows are quarantined"
+        )

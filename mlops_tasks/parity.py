@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.digest import row_hashes
 from mlops_tasks.features import build_features
-from mlops_tasks.lake import check_partition
-from mlops_tasks.windows import feature_rows, pinned_inputs, shift_day
+from mlops_tasks.partitions import check_partition, shift_day
+from mlops_tasks.windows import feature_rows, pinned_inputs
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.estimators import predict_scores
 from mlops_tasks.exceptions import PartitionNotFoundError
+from mlops_tasks.feature_types import known_categories
 from mlops_tasks.features import feature_batches, model_frame
 from mlops_tasks.profile_store import ProfileStore
 from mlops_tasks.profiles import ProfileBuilder
@@ -66,8 +68,12 @@ def score(
         If the day was never published.
     UnsafeModelError
         If the model's files are not those that were registered.
+    SpecError
+        If `partition` is no day.
     FeatureError, LeakageError
         If the features cannot be built.
+    EstimatorError
+        If the model gives no score to a row.
     """
     inputs = published_inputs(spec, lake, first=partition, last=partition)
     if inputs[spec.rows.name].count_rows() == 0:
@@ -116,7 +122,7 @@ class _Scored:
         import pyarrow as pa
 
         frame = model_frame(self.spec, self.model, rows)
-        scores = self.model.predict_proba(frame)[:, 1]
+        scores = predict_scores(self.spec, self.model, frame)
         self.total += float(scores.sum())
         self.unseen.update(unseen_categories(self.model, frame, self.spec.categorical))
         keys = [rows.column(name) for name in self.spec.key]
@@ -145,20 +151,10 @@ def unseen_categories(
     dict of str to int
         Only columns with at least one such row; missing values do not count.
     """
-    known = _known_categories(model)
+    known = known_categories(model)
     counts = {
         name: int((~frame[name].isin(known[name]) & frame[name].notna()).sum())
         for name in categorical
         if name in known
     }
     return {name: count for name, count in counts.items() if count}
-
-
-def _known_categories(model: Any) -> dict[str, list[Any]]:
-    steps = getattr(getattr(model, "steps", [("", None)])[0][1], "transformers_", [])
-    return {
-        column: list(known)
-        for _, encoder, columns in steps
-        if hasattr(encoder, "categories_")
-        for column, known in zip(columns, encoder.categories_, strict=True)
-    }

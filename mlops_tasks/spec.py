@@ -434,6 +434,27 @@ class ModelSpec(_Spec):
         return self
 
     @model_validator(mode="after")
+    def _check_datasets(self) -> Self:
+        first = self.rows
+        for other in self.datasets[1:]:
+            zones = [dataset.timezone or "UTC" for dataset in (first, other)]
+            if zones[0] != zones[1]:
+                raise ValueError(
+                    f"days begin in {zones[0]} for {first.name!r} and in {zones[1]} for "
+                    f"{other.name!r}: one `timezone` must hold for all datasets of a model, or the "
+                    "same key names different hours"
+                )
+        label = self.label.dataset
+        kinds = {key: (first.columns[key], label.columns[key]) for key in self.key}
+        for key, (ours, theirs) in kinds.items():
+            if ours.rstrip("?") != theirs.rstrip("?"):
+                raise ValueError(
+                    f"the key {key!r} is {ours} in {first.name!r} and {theirs} in {label.name!r}: "
+                    "rows find their labels by it, so declare one type"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _check_moments(self) -> Self:
         joined = [i.dataset.name for i in self.inputs[1:] if not i.timeless.strip()]
         if len(set(self.observed_at)) < len(joined):
@@ -459,6 +480,11 @@ class ModelSpec(_Spec):
     def features(self) -> tuple[str, ...]:
         """All features, categorical first."""
         return (*self.categorical, *self.numeric)
+
+    @property
+    def timezone(self) -> str:
+        """The zone that the days of all datasets begin in."""
+        return self.rows.timezone or "UTC"
 
     @property
     def known_later(self) -> frozenset[str]:

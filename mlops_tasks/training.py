@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_tasks.classes import profile_labels
-from mlops_tasks.exceptions import FeatureError, SpecError
+from mlops_tasks.estimators import build_estimator, fit_estimator
+from mlops_tasks.exceptions import FeatureError
+from mlops_tasks.feature_types import remember_forms, spec_forms
 from mlops_tasks.features import feature_frame
 from mlops_tasks.profile_store import pack_days
 from mlops_tasks.profiles import Profile
@@ -51,22 +52,26 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
     NoLabelsError
         If the window has no labels or only one class.
     FeatureError
-        If the features cannot be built, or one of them has no value at all.
+        If the features cannot be built, one of them has no value at all, or the label's condition
+        is none.
+    SpecError, EstimatorError
+        If the estimator cannot be imported, built or fitted, or is no classifier.
     DamagedTableError
         If the pinned rows are not what they were.
     UnsafeModelError
         If the estimator holds types outside the allow-list.
     """
+    model = build_estimator(spec)
     for table in pin.pins:
         lake.verify_pin(table)
     rows = labelled_rows(spec, pin, pin.train, lake=lake)
     frame, target = feature_frame(spec, rows), rows.column("y").to_numpy()
     _refuse_empty(spec, pin, frame)
-    model = _estimator(spec)
     with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
         started = time.monotonic()
-        model.fit(frame, target)
+        fit_estimator(spec, model, frame, target)
         fit_s = round(time.monotonic() - started, 3)
+        remember_forms(model, spec_forms(spec.categorical, spec.features))
         model_uri, digest = tracking.log_model(model, frame.head(200))
         share = round(float(target.mean()), 4)
         _log(spec, pin, run_id, tracking, {"n_rows": len(frame), "y_share": share, "fit_s": fit_s})
@@ -80,18 +85,6 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         positive_share=share,
         fit_s=fit_s,
     )
-
-
-def _estimator(spec: ModelSpec) -> Any:
-    module, function = spec.estimator.split(":")
-    try:
-        build = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise SpecError(
-            f"model {spec.name!r}, estimator {spec.estimator!r}: {error}; name a function as "
-            "'package.module:function', importable from the Dag folder"
-        ) from error
-    return build(categorical=spec.categorical, numeric=spec.numeric, random_state=spec.random_state)
 
 
 def _refuse_empty(spec: ModelSpec, pin: TrainingPin, frame: pd.DataFrame) -> None:

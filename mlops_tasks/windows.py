@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NoLabelsError
 from mlops_tasks.features import build_features, build_targets, join_targets
-from mlops_tasks.lake import check_partition
+from mlops_tasks.partitions import check_instants, check_partition, days_of, shift_day
 from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
@@ -26,32 +25,8 @@ __all__ = [
     "pin_training_data",
     "pinned_inputs",
     "published_inputs",
-    "shift_day",
     "split_days",
 ]
-
-
-def shift_day(day: str, days: int) -> str:
-    """Return the partition key some days after another one.
-
-    Parameters
-    ----------
-    day : str
-        Partition key, ``YYYY-MM-DD``.
-    days : int
-        Days to go on; negative goes back.
-
-    Returns
-    -------
-    str
-        Partition key.
-
-    Examples
-    --------
-    >>> shift_day("2013-03-01", -1)
-    '2013-02-28'
-    """
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
 def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin:
@@ -181,9 +156,10 @@ def labelled_rows(
     import pyarrow.compute as pc
 
     first, last = window
+    # Targets first: a condition that cannot be one is known before the long query is run.
+    targets = build_targets(spec, lake.read_pin(pin.labels, first=first, last=last))
     rows = build_features(spec, pinned_inputs(spec, pin.inputs, window, lake=lake))
-    labels = lake.read_pin(pin.labels, first=first, last=last)
-    joined = join_targets(spec, rows, build_targets(spec, labels))
+    joined = join_targets(spec, rows, targets)
     kinds = pc.count_distinct(joined.column("y")).as_py()
     if kinds < 2:
         raise NoLabelsError(
@@ -225,7 +201,7 @@ def pinned_inputs(
 
 
 def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:
-    """Split rows by the day of their `as_of`, in UTC.
+    """Split rows by the day of their `as_of`, in the zone of the model's datasets.
 
     Parameters
     ----------
@@ -239,20 +215,31 @@ def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:
     dict of str to Table
         By day, in order.
 
+    Raises
+    ------
+    FeatureError
+        If `as_of` is no instant, null, or outside the years 1 to 9999.
+
     Notes
     -----
-    A day with less than half the rows of the median day is counted to its neighbour: the few hours
-    that a local day leaves in the next UTC day differ from every whole day by their hours alone.
+    A day with less than half the rows of the median day is counted to its neighbour: the few rows
+    that are asked for before their day begins differ from every whole day by their hours alone.
     """
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    stamps = rows.column(spec.as_of).to_pandas().dt.strftime("%Y-%m-%d").to_numpy(dtype=str)
-    days, of_row, counts = np.unique(stamps, return_inverse=True, return_counts=True)
+    moments = rows.column(spec.as_of)
+    check_instants(moments, what=f"as_of {spec.as_of!r}")
+    of_row = days_of(moments, spec.timezone)
+    counted = pc.value_counts(of_row)
+    by_day = sorted((one["values"], one["counts"]) for one in counted.to_pylist())
+    days, counts = [day for day, _ in by_day], np.array([count for _, count in by_day])
     (whole,) = np.nonzero(2 * counts >= np.median(counts))
     distance = np.abs(whole[np.newaxis, :] - np.arange(len(days))[:, np.newaxis])
-    home = whole[distance.argmin(axis=1)][of_row]
-    return {str(days[place]): rows.filter(pa.array(home == place)) for place in whole}
+    place = pc.index_in(of_row, pa.array(days)).to_numpy()
+    home = whole[distance.argmin(axis=1)][place]
+    return {days[day]: rows.filter(pa.array(home == day)) for day in whole}
 
 
 def _usable_days(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:

@@ -13,11 +13,11 @@ from mlops_tasks.drift.references import ReferenceChoice, ReferenceKind, referen
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring.multivariate import compare_with_training
 from mlops_tasks.monitoring.pages import publish_page
+from mlops_tasks.partitions import shift_day
 from mlops_tasks.profile_store import ProfileStore, unpack_days
 from mlops_tasks.profiles import Profile
 from mlops_tasks.tracking import FEATURE_PROFILES, IMPORTANCE, SCORE_PROFILES
 from mlops_tasks.types import Check, MonitorResult
-from mlops_tasks.windows import shift_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.features import build_targets, join_targets
-from mlops_tasks.windows import shift_day
+from mlops_tasks.partitions import shift_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.page import render_page
 from mlops_tasks.drift.report import DriftReport
+from mlops_tasks.partitions import shift_day
 from mlops_tasks.reports import newest_facts, write_report
-from mlops_tasks.windows import shift_day
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake

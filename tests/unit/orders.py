@@ -243,10 +243,10 @@ def rows_of(number: int, *, n: int = ROWS_PER_DAY, slower: float = 0.0) -> dict[
     return {
         "orders": pa.table(
             {
-                "order_id": ids,
+                "order_id": pa.array(ids, pa.string()),
                 "ordered_at": pa.array(ordered_at, pa.timestamp("us", tz="UTC")),
-                "zone": zones.tolist(),
-                "shop": shops.tolist(),
+                "zone": pa.array(zones.tolist(), pa.string()),
+                "shop": pa.array(shops.tolist(), pa.string()),
                 "items": pa.array(items, pa.int64()),
                 "distance": distance,
                 "express": express,
@@ -261,7 +261,7 @@ def rows_of(number: int, *, n: int = ROWS_PER_DAY, slower: float = 0.0) -> dict[
         ),
         "deliveries": pa.table(
             {
-                "order_id": ids,
+                "order_id": pa.array(ids, pa.string()),
                 "minutes_late": minutes_late,
                 "delivered_at": pa.array(
                     [t + timedelta(hours=3) for t in ordered_at], pa.timestamp("us", tz="UTC")

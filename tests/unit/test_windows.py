@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.exceptions import DamagedTableError, NoLabelsError, SpecError
+from mlops_tasks.partitions import shift_day
 from mlops_tasks.windows import (
     feature_rows,
     labelled_rows,
     pin_training_data,
-    shift_day,
     split_days,
 )
 from tests.unit.orders import ROWS_PER_DAY, day, fill_lake, project, rows_of
