@@ -29,6 +29,7 @@
     ├── EstimatorError                the project's estimator cannot be built, fitted or asked
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
+    ├── UnknownVersionError           the ledger does not know a version, or not all of it
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     └── UnsafeModelError              a model file that must not be loaded
@@ -63,6 +64,7 @@ __all__ = [
     "UnavailableError",
     "UnknownExpectationError",
     "UnknownPinsError",
+    "UnknownVersionError",
     "UnsafeModelError",
     "ValidationFailedError",
 ]
@@ -182,6 +184,10 @@ class NoLabelsError(MlopsError):
 
 class NoChampionError(MlopsError):
     """The registered model has no champion yet."""
+
+
+class UnknownVersionError(MlopsError):
+    """The ledger does not know a model version, so it is not loaded."""
 
 
 class ChampionChangedError(MlopsError):

@@ -64,6 +64,6 @@ def refuse_types(types: Iterable[str], what: str) -> None:
     if extra:
         shown = f"{extra[:10]}{' and more' if len(extra) > 10 else ''}"
         raise UnsafeModelError(
-            f"{what} holds types outside the allow-list: {shown[:1000]}. Use estimators whose types "
-            "are in mlops_tasks.modelfiles.ALLOWED_TYPES"
+            f"{what} holds types outside the allow-list: {shown[:1000]}. Use estimators whose "
+            "types are in mlops_tasks.modelfiles.ALLOWED_TYPES"
         )

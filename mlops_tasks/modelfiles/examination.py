@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import UnavailableError, UnsafeModelError
 from mlops_tasks.modelfiles.files import model_bytes
+from mlops_tasks.modelfiles.inspection import REFUSED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,6 @@ _MEMORY = 3 * 2**30
 _MEMORY_PER_BYTE = 8
 _CPU_S, _CPU_S_PER_MIB = 60, 2
 _WALL_S_PER_CPU_S = 5  # for machines with more to do than processors
-_REFUSED = 3  # as the examiner says
 _SHOWN = 2000
 # Nothing that holds a secret, and no variable that changes what Python runs, but where it looks.
 _PASSED_ON = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "PYTHONPYCACHEPREFIX")
@@ -74,7 +74,7 @@ def examine_model(folder: Path) -> None:
 def _judge(done: subprocess.CompletedProcess[bytes]) -> None:
     if done.returncode == 0:
         return
-    if done.returncode == _REFUSED:
+    if done.returncode == REFUSED:
         raise UnsafeModelError(done.stdout.decode(errors="replace")[:_SHOWN])
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name

@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 
 from mlops_tasks.exceptions import UnsafeModelError
-from mlops_tasks.modelfiles.inspection import inspect_model
+from mlops_tasks.modelfiles.inspection import REFUSED, inspect_model
 
-__all__ = ["REFUSED", "main"]
-
-REFUSED = 3
+__all__ = ["main"]
 
 
 def main(folder: str, memory: str, cpu_s: str) -> int:

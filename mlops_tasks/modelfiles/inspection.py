@@ -14,7 +14,9 @@ from mlops_tasks.modelfiles.files import plain_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["inspect_model"]
+__all__ = ["REFUSED", "inspect_model"]
+
+REFUSED = 3  # exit code of the process that has inspected a model and refuses it
 
 _SHOWN = 300
 _VALUES = {"string": ["", "x", None], "boolean": [True, False, None]}

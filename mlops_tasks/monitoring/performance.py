@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.monitoring.outcomes import Outcomes
     from mlops_tasks.spec import PerformanceSpec
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import RegisteredVersion
 
 __all__ = ["auc_standard_error", "measure_performance"]
 
@@ -20,15 +20,15 @@ _ONE_SIDED_95 = 1.645
 _TWO_SIDED_99 = 2.576
 
 
-def measure_performance(outcomes: Outcomes, *, tracking: Tracking) -> MonitorResult:
+def measure_performance(outcomes: Outcomes, champion: RegisteredVersion) -> MonitorResult:
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
     Parameters
     ----------
     outcomes : Outcomes
         From `read_outcomes`.
-    tracking : Tracking
-        Where the model is.
+    champion : RegisteredVersion
+        The version that scored the last day.
 
     Returns
     -------
@@ -37,13 +37,12 @@ def measure_performance(outcomes: Outcomes, *, tracking: Tracking) -> MonitorRes
         `coverage`, the share of the last day's predictions whose label is known.
     """
     spec, rows = outcomes.spec, outcomes.rows()
-    gate_auc = float(tracking.by_version(spec.name, outcomes.version).tags["mlops.roc_auc"])
     return MonitorResult(
         first=outcomes.first,
         last=outcomes.last,
         n_rows=rows.num_rows,
         model_version=outcomes.version,
-        checks=_performance_checks(spec.performance, rows, gate_auc),
+        checks=_performance_checks(spec.performance, rows, champion.metrics.get("roc_auc")),
         coverage=outcomes.coverage[outcomes.last],
     )
 
@@ -78,7 +77,7 @@ def auc_standard_error(auc: float, n_positive: int, n_negative: int) -> float:
 
 
 def _performance_checks(
-    limits: PerformanceSpec, joined: pa.Table, gate_auc: float
+    limits: PerformanceSpec, joined: pa.Table, gate_auc: float | None
 ) -> tuple[Check, ...]:
     target, scores = joined.column("y").to_numpy(), joined.column("score").to_numpy()
     if len(target) < limits.min_rows:
@@ -87,7 +86,7 @@ def _performance_checks(
     return (_auc_check(limits, target, scores, gate_auc), _gap_check(limits, target, scores))
 
 
-def _auc_check(limits: PerformanceSpec, target: Any, scores: Any, gate_auc: float) -> Check:
+def _auc_check(limits: PerformanceSpec, target: Any, scores: Any, gate_auc: float | None) -> Check:
     from sklearn.metrics import roc_auc_score
 
     n_positive = int(target.sum())
@@ -95,6 +94,9 @@ def _auc_check(limits: PerformanceSpec, target: Any, scores: Any, gate_auc: floa
         text = f"all {len(target)} labels are {target[0]}: no ROC AUC without both classes"
         return Check("roc_auc", None, 0.0, False, text)
     auc = float(roc_auc_score(target, scores))
+    if gate_auc is None:
+        text = f"ROC AUC {auc:.4f}, but the ledger knows none at the gate to compare it with"
+        return Check("roc_auc", None, 0.0, False, text)
     error = auc_standard_error(auc, n_positive, len(target) - n_positive)
     floor = gate_auc - limits.max_auc_loss - _ONE_SIDED_95 * error
     text = (

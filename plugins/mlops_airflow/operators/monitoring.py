@@ -84,7 +84,7 @@ class MeasureDriftOperator(_MonitorOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure drift and record it."""
         day, tracking = partition_of(context), self.tracking(context)
-        version = tracking.by_version(self.model.name, self.scored["model_version"])
+        version = self.version(self.model, self.scored["model_version"])
         result = measure_drift(self.model, day, version, lake=self.lake, tracking=tracking)
         self._tell("drift", result)
         return self._record(context, "drift", result)
@@ -109,8 +109,9 @@ class MeasurePerformanceOperator(_MonitorOperator):
             outcomes = read_outcomes(self.model, day, lake=lake)
         except NeverScoredError as error:  # late labels also come for days before the champion
             raise AirflowSkipException(str(error)) from error
-        result = measure_performance(outcomes, tracking=tracking)
-        labels = measure_labels(outcomes, result, lake=lake, tracking=tracking)
+        champion = self.version(self.model, outcomes.version)
+        result = measure_performance(outcomes, champion)
+        labels = measure_labels(outcomes, result, champion, lake=lake, tracking=tracking)
         self._record(context, "labels", labels)
         self._tell("performance", replace(result, report=labels.report), more=labels.checks)
         return self._record(context, "performance", result)
