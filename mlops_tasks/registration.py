@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["adopt", "champion_of", "promote", "register", "registered_version"]
 
-_RUN_TAG, _AUC_TAG = "mlops.run", "mlops.roc_auc"
+_RUN_TAG = "mlops.run"
 
 
 def register(
@@ -264,7 +264,6 @@ def adopt(
     """
     found, known = _in_mlflow(name, version, tracking), ledger.registration(name, version)
     run_id = known.run_id if known else found.run_id or ""
-    auc = found.tags.get(_AUC_TAG)
     adopted = RegisteredVersion(
         name=name,
         version=version,
@@ -272,7 +271,7 @@ def adopt(
         model_uri=found.source or "",
         digest=tracking.digest_model(found.source or ""),
         artifacts=tracking.digest_artifacts(run_id, ARTIFACTS),
-        metrics={} if auc is None else {"roc_auc": float(auc)},
+        metrics=tracking.gate_metrics(run_id),
     )
     evidence = {"reason": reason, "person": person, "digest": adopted.digest, "run_id": run_id}
     if not ledger.adopt(adopted, evidence=evidence, recorded_by="mlops ledger adopt"):
@@ -331,7 +330,7 @@ def _shown(trained: TrainResult, verdict: Verdict) -> dict[str, str]:
         DIGEST_TAG: trained.digest,
         "mlops.verdict": verdict.verdict,
         "mlops.verdict_reason": verdict.reason,
-        _AUC_TAG: f"{verdict.challenger.get('roc_auc')}",
+        "mlops.roc_auc": f"{verdict.challenger.get('roc_auc')}",
     }
 
 

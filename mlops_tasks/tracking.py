@@ -282,6 +282,16 @@ class Tracking:
             if name in there
         }
 
+    def gate_metrics(self, run_id: str) -> dict[str, float]:
+        """Return what a run has logged of its evaluation."""
+        metrics: dict[str, float] = self.client.get_run(run_id).data.metrics
+        prefix = "eval_"
+        return {
+            name.removeprefix(prefix): value
+            for name, value in metrics.items()
+            if name.startswith(prefix)
+        }
+
     def by_version(self, model: str, version: str) -> ModelVersion:
         """Return what MLflow says of a version: to be shown; loading goes by the ledger."""
         return self.client.get_model_version(model, version)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import json
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 import httpx
@@ -133,6 +137,19 @@ def test_second_start_is_refused(settings: StackSettings, up: subprocess.Popen[b
     assert f"is running at {settings.airflow_url}" in result.stderr
 
 
+def test_many_quick_triggers_are_all_taken(client: httpx.Client) -> None:
+    # Of a Dag that stays paused: what is tried is the database under the api-server.
+    def trigger(n: int) -> int:
+        body = {"logical_date": None, "dag_run_id": f"quick_{n}"}
+        return client.post("/api/v2/dags/nap/dagRuns", json=body).status_code
+
+    wait_for(lambda: client.get("/api/v2/dags/nap").status_code == 200, "nap is parsed")
+    with ThreadPoolExecutor(25) as pool:
+        answers = list(pool.map(trigger, range(75)))
+
+    assert Counter(answers) == {200: 75}
+
+
 def test_tasks_find_the_heavy_libraries_loaded(
     settings: StackSettings, client: httpx.Client
 ) -> None:
@@ -221,6 +238,26 @@ def test_files_are_closed_to_others(settings: StackSettings, client: httpx.Clien
     open_paths = [p for p in paths if not p.is_symlink() and stat.S_IMODE(p.stat().st_mode) & 0o077]
 
     assert open_paths == []
+
+
+def test_locked_databases_end_nothing(settings: StackSettings, client: httpx.Client) -> None:
+    with contextlib.ExitStack() as locks:
+        for name in ("airflow/airflow.db", "mlflow/mlflow.db"):
+            connection = sqlite3.connect(settings.home / name, isolation_level=None)
+            locks.enter_context(contextlib.closing(connection))
+            connection.execute("BEGIN IMMEDIATE")
+        time.sleep(25)
+
+    def report() -> dict[str, Any]:
+        env = os.environ | settings.to_env()
+        done = subprocess.run(
+            [MLOPS, "status", "--json"], env=env, capture_output=True, check=False
+        )
+        return dict(json.loads(done.stdout))
+
+    wait_for(lambda: report()["healthy"], "all are healthy")
+    assert {component["restarts"] for component in report()["components"].values()} == {0}
+    assert wait_for_run(client, start_run(client, "probe")) == "success"
 
 
 # The last one: it ends the stack of this module.

@@ -139,7 +139,8 @@ def _airflow(settings: StackSettings) -> dict[str, str]:
         "core.execution_api_server_url": f"{settings.airflow_url}/execution/",
         "core.simple_auth_manager_users": "admin:admin",
         "core.simple_auth_manager_passwords_file": settings.passwords_file,
-        "database.sql_alchemy_conn": f"sqlite:///{settings.airflow_home / 'airflow.db'}",
+        # SQLite has one writer: the others wait for it, longer than the five seconds of Python.
+        "database.sql_alchemy_conn": f"sqlite:///{settings.airflow_home / 'airflow.db'}?timeout=60",
         "api.host": LOOPBACK,
         "api.port": settings.airflow_port,
         "api.base_url": settings.airflow_url,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import subprocess
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_airflow.stack.credentials import (
@@ -86,7 +89,15 @@ def prepare(settings: StackSettings, report: Callable[[str], None]) -> Credentia
                 database.unlink(missing_ok=True)
         _migrate(settings, credentials)
         write_private(marker, wanted)
+    for database in filter(Path.exists, databases):  # another may be set in their place
+        _let_readers_go_on(database)
     return credentials
+
+
+def _let_readers_go_on(database: Path) -> None:
+    """Set the write-ahead log of an SQLite file: reading does not wait for a writer. It is kept."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _migrate(settings: StackSettings, credentials: Credentials) -> None:

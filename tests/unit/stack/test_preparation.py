@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +59,14 @@ def test_databases_are_made_once(made_home: StackSettings, tools: Path) -> None:
         f"airflow db migrate {made_home.airflow_home}",
         f"mlflow db upgrade sqlite:///{made_home.mlflow_home}/mlflow.db {made_home.airflow_home}",
     ]
+
+
+def test_databases_have_a_write_ahead_log(made_home: StackSettings, tools: Path) -> None:
+    prepare(made_home, str)
+
+    for name in ("airflow/airflow.db", "mlflow/mlflow.db"):
+        with contextlib.closing(sqlite3.connect(made_home.home / name)) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 @pytest.mark.parametrize("lost", ["prepared.json", "airflow/airflow.db", "mlflow/mlflow.db"])
