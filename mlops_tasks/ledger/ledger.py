@@ -253,7 +253,7 @@ def _complete_registration(
     same = (rows.c.model == known.name) & (rows.c.version == known.version)
     more = {
         "artifacts": found.artifacts | known.artifacts,
-        "metrics": found.metrics | known.metrics,
+        "metrics": known.metrics or found.metrics,
     }
     connection.execute(rows.update().where(same).values(more))
 

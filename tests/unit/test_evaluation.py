@@ -25,6 +25,7 @@ from mlops_tasks.registration import promote, register
 from mlops_tasks.spec import GateSpec, LabelSpec
 from mlops_tasks.tracking import IMPORTANCE, SCORE_PROFILES
 from mlops_tasks.training import train
+from mlops_tasks.types import RegisteredVersion
 from mlops_tasks.windows import labelled_rows, pin_training_data
 from tests.unit.orders import build_blind, day, project
 

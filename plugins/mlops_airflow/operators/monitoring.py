@@ -109,8 +109,9 @@ class MeasurePerformanceOperator(_MonitorOperator):
             outcomes = read_outcomes(self.model, day, lake=lake)
         except NeverScoredError as error:  # late labels also come for days before the champion
             raise AirflowSkipException(str(error)) from error
-        champion = self.version(self.model, outcomes.version)
-        result = measure_performance(outcomes, champion)
+        result = measure_performance(
+            outcomes, champion := self.version(self.model, outcomes.version)
+        )
         labels = measure_labels(outcomes, result, champion, lake=lake, tracking=tracking)
         self._record(context, "labels", labels)
         self._tell("performance", replace(result, report=labels.report), more=labels.checks)
