@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import tempfile
 import time
@@ -50,6 +51,12 @@ LABEL_PROFILES = "label_profiles.zip"
 ARTIFACTS = (PIN_FILE, IMPORTANCE, FEATURE_PROFILES, LABEL_PROFILES, SCORE_PROFILES)
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
+_LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+
+
+def _login_of_environment() -> tuple[str, str] | None:
+    user, password = (os.environ.get(name) for name in _LOGIN_VARIABLES)
+    return (user, password) if user and password else None
 
 
 @dataclass(frozen=True)
@@ -62,10 +69,14 @@ class Tracking:
         Tracking URI; registry and artifacts are the server's.
     tags : mapping, optional
         Tags of every run opened here: which Dag run and task it belongs to, and its address.
+    login : tuple of (str, str), optional
+        User and password; by default those of MLflow's own variables,
+        ``MLFLOW_TRACKING_USERNAME`` and ``MLFLOW_TRACKING_PASSWORD``.
     """
 
     uri: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    login: tuple[str, str] | None = field(default_factory=_login_of_environment, repr=False)
 
     @contextmanager
     def run(self, experiment: str, name: str) -> Iterator[str]:
@@ -86,7 +97,7 @@ class Tracking:
         """
         import mlflow
 
-        mlflow.set_tracking_uri(self.uri)
+        self._select()
         experiment_id = mlflow.set_experiment(experiment).experiment_id
         self._close_orphans(experiment_id)
         run = mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=dict(self.tags))
@@ -226,6 +237,7 @@ class Tracking:
     def _artifact(self, run_id: str, name: str) -> Iterator[Path]:
         import mlflow
 
+        self._select()
         with tempfile.TemporaryDirectory() as folder:
             yield Path(
                 mlflow.artifacts.download_artifacts(
@@ -356,11 +368,20 @@ class Tracking:
     @property
     def client(self) -> MlflowClient:
         """The MLflow client of this server."""
+        self._select()
+        return self._client
+
+    def _select(self) -> None:
+        """Make this the server of the process, as MLflow has it: model URIs have no server."""
         import mlflow
 
-        # Model URIs resolve against the process-wide setting, which another server may have now.
         mlflow.set_tracking_uri(self.uri)
-        return self._client
+        # Read at each request. What another server was given must not be sent to this one.
+        for name, value in zip(_LOGIN_VARIABLES, self.login or ("", ""), strict=True):
+            if value:
+                os.environ[name] = value
+            else:
+                os.environ.pop(name, None)
 
     @cached_property
     def _client(self) -> MlflowClient:
@@ -372,7 +393,7 @@ class Tracking:
     def _downloaded(self, model_uri: str) -> Iterator[Path]:
         import mlflow
 
-        self.client  # noqa: B018 (sets the process-wide tracking URI)
+        self._select()
         with tempfile.TemporaryDirectory(prefix="model-") as folder:
             yield Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=folder))
 
