@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from datetime import date, timedelta
 from functools import wraps
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from mlops_tasks.tracking import Tracking
     from mlops_tasks.types import RegisteredVersion
 
-__all__ = ["StepOperator", "dag_run_name", "given_known_at", "night_of", "partition_of"]
+__all__ = ["StepOperator", "dag_run_name", "given_known_at", "night_of", "partition_of", "plain"]
 
 
 def partition_of(context: Context) -> str:
@@ -79,6 +80,12 @@ def night_of(context: Context, *, nights: int) -> str | None:
         return None
     day = date.fromisoformat(partition_of(context)) + timedelta(days=nights)
     return day.isoformat()
+
+
+def plain(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Return evidence as it comes back from the ledger or from XCom."""
+    copy: dict[str, Any] = json.loads(json.dumps(dict(evidence)))
+    return copy
 
 
 def dag_run_name(context: Context) -> str:
