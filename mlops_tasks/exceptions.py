@@ -32,6 +32,7 @@
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
+    ├── MaintenanceError              a part of the nightly maintenance failed
     └── UnsafeModelError              a model file that must not be loaded
 """
 
@@ -44,6 +45,7 @@ __all__ = [
     "FeatureError",
     "LeakageError",
     "LedgerError",
+    "MaintenanceError",
     "MlopsError",
     "NeverScoredError",
     "NewerFormatError",
@@ -200,3 +202,7 @@ class NeverScoredError(MlopsError):
 
 class UnsafeModelError(MlopsError):
     """A model file is not what was registered, or holds what must not be loaded."""
+
+
+class MaintenanceError(MlopsError):
+    """A part of the nightly maintenance failed; the others did their work."""

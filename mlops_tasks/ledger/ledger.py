@@ -215,6 +215,13 @@ class Ledger:
         """Return what is known of a version, or None if nobody has registered or adopted it."""
         return self._database.read(lambda connection: _registration(connection, model, version))
 
+    def registrations(self, model: str | None = None) -> list[RegisteredVersion]:
+        """Return all that is known of versions, of one model or of all."""
+        query = table("registration").select()
+        if model is not None:
+            query = query.where(table("registration").c.model == model)
+        return self._database.read(lambda c: [_version(row) for row in c.execute(query)])
+
     def adopt(
         self, version: RegisteredVersion, *, evidence: Mapping[str, Any], recorded_by: str
     ) -> bool:
@@ -254,8 +261,10 @@ def _registration(connection: Connection, model: str, version: str) -> Registere
     rows = table("registration")
     same = (rows.c.model == model) & (rows.c.version == version)
     row = connection.execute(rows.select().where(same)).first()
-    if row is None:
-        return None
+    return None if row is None else _version(row)
+
+
+def _version(row: Any) -> RegisteredVersion:
     return RegisteredVersion(
         name=row.model,
         version=row.version,
