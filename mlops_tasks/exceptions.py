@@ -29,6 +29,7 @@
     ├── EstimatorError                the project's estimator cannot be built, fitted or asked
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
+    ├── UnknownVersionError           the ledger does not know a version, or not all of it
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
@@ -65,6 +66,7 @@ __all__ = [
     "UnavailableError",
     "UnknownExpectationError",
     "UnknownPinsError",
+    "UnknownVersionError",
     "UnsafeModelError",
     "ValidationFailedError",
 ]
@@ -184,6 +186,10 @@ class NoLabelsError(MlopsError):
 
 class NoChampionError(MlopsError):
     """The registered model has no champion yet."""
+
+
+class UnknownVersionError(MlopsError):
+    """The ledger does not know a model version, so it is not loaded."""
 
 
 class ChampionChangedError(MlopsError):

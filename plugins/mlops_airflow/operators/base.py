@@ -17,7 +17,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.outages import outages_named
-from mlops_tasks.registration import champion_of
+from mlops_tasks.registration import champion_of, registered_version
 from mlops_tasks.reports import report_address
 from mlops_tasks.scratch import scratch
 from mlops_tasks.time_limit import time_limit
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
     from mlops_tasks.ledger import Ledger
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import RegisteredVersion
 
 __all__ = ["StepOperator", "dag_run_name", "given_known_at", "night_of", "partition_of", "plain"]
 
@@ -167,6 +168,10 @@ class StepOperator(BaseOperator):
             return champion_of(model.name, tracking=tracking, ledger=self.ledger)
         except NoChampionError:
             return None
+
+    def version(self, model: ModelSpec, version: str) -> RegisteredVersion:
+        """Return what the ledger knows of a version."""
+        return registered_version(model.name, version, ledger=self.ledger)
 
     def tracking(self, context: Context) -> Tracking:
         """Return the MLflow client; runs it opens lead back to this task."""

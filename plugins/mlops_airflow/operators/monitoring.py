@@ -103,7 +103,7 @@ class MeasureDriftOperator(_MonitorOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure drift and record it."""
         day, tracking = partition_of(context), self.tracking(context)
-        version = tracking.by_version(self.model.name, self.scored["model_version"])
+        version = self.version(self.model, self.scored["model_version"])
         result = measure_drift(self.model, day, version, lake=self.lake, tracking=tracking)
         self._tell("drift", result)
         inputs = (item.dataset for item in self.model.inputs)
@@ -129,8 +129,10 @@ class MeasurePerformanceOperator(_MonitorOperator):
             outcomes = read_outcomes(self.model, day, lake=lake)
         except NeverScoredError as error:  # late labels also come for days before the champion
             raise AirflowSkipException(str(error)) from error
-        result = measure_performance(outcomes, tracking=tracking)
-        labels = measure_labels(outcomes, result, lake=lake, tracking=tracking)
+        result = measure_performance(
+            outcomes, champion := self.version(self.model, outcomes.version)
+        )
+        labels = measure_labels(outcomes, result, champion, lake=lake, tracking=tracking)
         self._record(context, "labels", labels, self.model.label.dataset)
         self._tell("performance", replace(result, report=labels.report), more=labels.checks)
         return self._record(context, "performance", result, self.model.label.dataset)
