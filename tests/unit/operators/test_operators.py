@@ -301,6 +301,21 @@ def test_a_training_from_pin_to_verdict(stack: Stack, log: Log) -> None:
         assert part in text
 
 
+def test_too_few_rows_to_tell_promote_nothing_and_say_so(stack: Stack, log: Log) -> None:
+    world, _ = stack
+    gate = world.spec.gate.model_copy(update={"min_class_rows": 10_000})
+    done = steps(world.spec.model_copy(update={"gate": gate}), NIGHT)
+    assert done["verdict"]["verdict"] == "cannot_tell"
+    assert "rows are too few to tell; the gate needs at least 10000 of each" in done["skipped"]
+    newest = world.ledger.entries(model="late_orders", kind="verdict")[-1]
+    assert newest.evidence["verdict"] == "cannot_tell"
+    assert world.tracking.by_version("late_orders", "2").tags["mlops.verdict"] == "cannot_tell"
+    champion = world.ledger.champion("late_orders")
+    assert champion is not None
+    assert champion.version == "1"
+    assert "verdict     CANNOT_TELL" in log.take()
+
+
 def test_every_task_has_its_page(stack: Stack) -> None:
     world, _ = stack
     train, evaluate, register, promote = steps(world.spec, NIGHT)["operators"]
