@@ -29,8 +29,10 @@
     ├── EstimatorError                the project's estimator cannot be built, fitted or asked
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
+    ├── UnknownVersionError           the ledger does not know a version, or not all of it
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
+    ├── MaintenanceError              a part of the nightly maintenance failed
     └── UnsafeModelError              a model file that must not be loaded
 """
 
@@ -43,6 +45,7 @@ __all__ = [
     "FeatureError",
     "LeakageError",
     "LedgerError",
+    "MaintenanceError",
     "MlopsError",
     "NeverScoredError",
     "NewerFormatError",
@@ -63,6 +66,7 @@ __all__ = [
     "UnavailableError",
     "UnknownExpectationError",
     "UnknownPinsError",
+    "UnknownVersionError",
     "UnsafeModelError",
     "ValidationFailedError",
 ]
@@ -184,6 +188,10 @@ class NoChampionError(MlopsError):
     """The registered model has no champion yet."""
 
 
+class UnknownVersionError(MlopsError):
+    """The ledger does not know a model version, so it is not loaded."""
+
+
 class ChampionChangedError(MlopsError):
     """The champion is no longer the version that the gate compared against."""
 
@@ -194,3 +202,7 @@ class NeverScoredError(MlopsError):
 
 class UnsafeModelError(MlopsError):
     """A model file is not what was registered, or holds what must not be loaded."""
+
+
+class MaintenanceError(MlopsError):
+    """A part of the nightly maintenance failed; the others did their work."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import RegisteredVersion
 
 __all__ = ["score", "unseen_categories"]
 
@@ -114,7 +115,7 @@ class _Scored:
         features = model_frame(self.spec, self.model, first).columns
         seen = [first.schema.field(str(name)) for name in features]
         self.seen = pa.schema([*seen, *columns[-2:]])
-        self.profile = ProfileBuilder(self.seen)
+        self.profile = ProfileBuilder(self.seen, categorical=self.spec.categorical)
         scored = (self._score(batch, schema) for batch in batches if batch.num_rows)
         return pa.RecordBatchReader.from_batches(schema, scored)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.ledger.database import Database
 from mlops_tasks.ledger.records import Champion, LedgerEntry
 from mlops_tasks.ledger.tables import table
+from mlops_tasks.types import RegisteredVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,24 +90,53 @@ class Ledger:
             lambda connection: _append(connection, model, kind, key, body, dag_run)
         )
 
+    def record_once(
+        self, *, model: str, kind: str, key: str, evidence: Mapping[str, Any], dag_run: str = ""
+    ) -> LedgerEntry:
+        """Append an entry, or return the first one of this key, whatever it says.
+
+        What was decided is never decided again: the first of several attempts wins.
+
+        Parameters
+        ----------
+        model, kind, key, evidence, dag_run
+            As for `record`.
+
+        Returns
+        -------
+        LedgerEntry
+            The entry as stored.
+        """
+        body = _plain_json(kind, key, evidence)
+
+        def work(connection: Connection) -> LedgerEntry:
+            first = _seek(connection, model, kind, key, newest=False)
+            return first or _append(connection, model, kind, key, body, dag_run)
+
+        return self._database.write(work)
+
     def entries(
-        self, *, model: str | None = None, kind: str | None = None, history: bool = False
+        self,
+        *,
+        model: str | None = None,
+        kind: str | None = None,
+        key: str | None = None,
+        history: bool = False,
     ) -> list[LedgerEntry]:
         """Return entries sorted by key: the newest of each (model, kind, key), or all of them.
 
         Parameters
         ----------
-        model, kind : str, optional
+        model, kind, key : str, optional
             Only these.
         history : bool, default False
             Also the entries that a newer one of the same key has replaced, oldest first.
         """
         rows = table("entry")
         query = rows.select().order_by(rows.c.key, rows.c.seq)
-        if model is not None:
-            query = query.where(rows.c.model == model)
-        if kind is not None:
-            query = query.where(rows.c.kind == kind)
+        for name, wanted in (("model", model), ("kind", kind), ("key", key)):
+            if wanted is not None:
+                query = query.where(rows.c[name] == wanted)
         found = self._database.read(lambda c: [_entry(row) for row in c.execute(query)])
         if history:
             return found
@@ -155,6 +186,115 @@ class Ledger:
 
         return self._database.write(work)
 
+    def register(self, version: RegisteredVersion, *, recorded_by: str = "") -> bool:
+        """Keep what is known of a version, once and for all: the first word counts.
+
+        Parameters
+        ----------
+        version : RegisteredVersion
+            A version whose files were examined.
+        recorded_by : str, optional
+            The Dag run, or the command.
+
+        Returns
+        -------
+        bool
+            False if the ledger knows this number as something else already, which stays.
+        """
+
+        def work(connection: Connection) -> bool:
+            known = _registration(connection, version.name, version.version)
+            if known is None:
+                _insert_registration(connection, version, recorded_by)
+                return True
+            return (known.run_id, known.digest) == (version.run_id, version.digest)
+
+        return self._database.write(work)
+
+    def registration(self, model: str, version: str) -> RegisteredVersion | None:
+        """Return what is known of a version, or None if nobody has registered or adopted it."""
+        return self._database.read(lambda connection: _registration(connection, model, version))
+
+    def registrations(self, model: str | None = None) -> list[RegisteredVersion]:
+        """Return all that is known of versions, of one model or of all."""
+        query = table("registration").select()
+        if model is not None:
+            query = query.where(table("registration").c.model == model)
+        return self._database.read(lambda c: [_version(row) for row in c.execute(query)])
+
+    def adopt(
+        self, version: RegisteredVersion, *, evidence: Mapping[str, Any], recorded_by: str
+    ) -> bool:
+        """Take over a version on the word of a person, and write the word down.
+
+        Parameters
+        ----------
+        version : RegisteredVersion
+            A version whose files were examined.
+        evidence : mapping
+            Plain JSON: what the person saw and said.
+        recorded_by : str
+            The command.
+
+        Returns
+        -------
+        bool
+            False if the ledger knows other files under this number: those are the version.
+        """
+        body = _plain_json("adoption", version.version, evidence)
+
+        def work(connection: Connection) -> bool:
+            known = _registration(connection, version.name, version.version)
+            if known is not None and known.digest != version.digest:
+                return False
+            if known is None:
+                _insert_registration(connection, version, recorded_by)
+            else:  # from before digests of artifacts were kept: only what is missing is added
+                _complete_registration(connection, known, version)
+            _append(connection, version.name, "adoption", version.version, body, recorded_by)
+            return True
+
+        return self._database.write(work)
+
+
+def _registration(connection: Connection, model: str, version: str) -> RegisteredVersion | None:
+    rows = table("registration")
+    same = (rows.c.model == model) & (rows.c.version == version)
+    row = connection.execute(rows.select().where(same)).first()
+    return None if row is None else _version(row)
+
+
+def _version(row: Any) -> RegisteredVersion:
+    return RegisteredVersion(
+        name=row.model,
+        version=row.version,
+        run_id=row.run_id,
+        model_uri=row.model_uri,
+        digest=row.digest,
+        artifacts=dict(row.artifacts),
+        metrics=dict(row.metrics),
+    )
+
+
+def _insert_registration(
+    connection: Connection, version: RegisteredVersion, recorded_by: str
+) -> None:
+    values = asdict(version)
+    values |= {"model": values.pop("name"), "recorded_by": recorded_by, "recorded_at": _now()}
+    connection.execute(table("registration").insert().values(values))
+
+
+def _complete_registration(
+    connection: Connection, known: RegisteredVersion, found: RegisteredVersion
+) -> None:
+    rows = table("registration")
+    same = (rows.c.model == known.name) & (rows.c.version == known.version)
+    more = {
+        "artifacts": found.artifacts | known.artifacts,
+        "metrics": known.metrics or found.metrics,
+    }
+    connection.execute(rows.update().where(same).values(more))
+
 
 def _plain_json(kind: str, key: str, evidence: Mapping[str, Any]) -> str:
     try:
@@ -166,15 +306,25 @@ def _plain_json(kind: str, key: str, evidence: Mapping[str, Any]) -> str:
 def _append(
     connection: Connection, model: str, kind: str, key: str, body: str, dag_run: str
 ) -> LedgerEntry:
+    newest = _seek(connection, model, kind, key, newest=True)
+    if newest is not None and (newest.evidence, newest.dag_run) == (json.loads(body), dag_run):
+        return newest
+    values = {"model": model, "kind": kind, "key": key, "evidence": body, "dag_run": dag_run}
+    connection.execute(table("entry").insert().values(**values, recorded_at=_now()))
+    added = _seek(connection, model, kind, key, newest=True)
+    assert added is not None  # noqa: S101 (it was added in this very transaction)
+    return added
+
+
+def _seek(
+    connection: Connection, model: str, kind: str, key: str, *, newest: bool
+) -> LedgerEntry | None:
+    """Return the newest or the first entry of a key, if there is one."""
     entries = table("entry")
     same = (entries.c.model == model) & (entries.c.kind == kind) & (entries.c.key == key)
-    query = entries.select().where(same).order_by(entries.c.seq.desc()).limit(1)
-    newest = connection.execute(query).first()
-    if newest is None or (newest.evidence, newest.dag_run) != (body, dag_run):
-        values = {"model": model, "kind": kind, "key": key, "evidence": body, "dag_run": dag_run}
-        connection.execute(entries.insert().values(**values, recorded_at=_now()))
-        newest = connection.execute(query).one()
-    return _entry(newest)
+    order = entries.c.seq.desc() if newest else entries.c.seq
+    row = connection.execute(entries.select().where(same).order_by(order).limit(1)).first()
+    return None if row is None else _entry(row)
 
 
 def _champion(connection: Connection, model: str) -> Champion | None:

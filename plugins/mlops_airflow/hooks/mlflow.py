@@ -11,7 +11,7 @@ from mlops_tasks.tracking import ATTEMPT_TAG, Tracking
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_tasks.tracking import RegisteredVersion
+    from mlops_tasks.types import RegisteredVersion
 
 __all__ = ["MlflowHook", "airflow_tags"]
 

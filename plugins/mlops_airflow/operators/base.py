@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from datetime import date, timedelta
 from functools import wraps
@@ -16,7 +17,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.outages import outages_named
-from mlops_tasks.registration import champion_of
+from mlops_tasks.registration import champion_of, registered_version
 from mlops_tasks.reports import report_address
 from mlops_tasks.scratch import scratch
 from mlops_tasks.time_limit import time_limit
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
     from mlops_tasks.ledger import Ledger
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import RegisteredVersion
 
-__all__ = ["StepOperator", "dag_run_name", "given_known_at", "night_of", "partition_of"]
+__all__ = ["StepOperator", "dag_run_name", "given_known_at", "night_of", "partition_of", "plain"]
 
 
 def partition_of(context: Context) -> str:
@@ -78,6 +80,12 @@ def night_of(context: Context, *, nights: int) -> str | None:
         return None
     day = date.fromisoformat(partition_of(context)) + timedelta(days=nights)
     return day.isoformat()
+
+
+def plain(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Return evidence as it comes back from the ledger or from XCom."""
+    copy: dict[str, Any] = json.loads(json.dumps(dict(evidence)))
+    return copy
 
 
 def dag_run_name(context: Context) -> str:
@@ -160,6 +168,10 @@ class StepOperator(BaseOperator):
             return champion_of(model.name, tracking=tracking, ledger=self.ledger)
         except NoChampionError:
             return None
+
+    def version(self, model: ModelSpec, version: str) -> RegisteredVersion:
+        """Return what the ledger knows of a version."""
+        return registered_version(model.name, version, ledger=self.ledger)
 
     def tracking(self, context: Context) -> Tracking:
         """Return the MLflow client; runs it opens lead back to this task."""

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion
-    from mlops_tasks.types import ScoreResult
+    from mlops_tasks.types import RegisteredVersion, ScoreResult
 
 __all__ = ["ScorePartitionOperator"]
 

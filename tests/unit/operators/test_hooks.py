@@ -12,7 +12,8 @@ from mlops_airflow.hooks.database import DatabaseHook, LedgerHook
 from mlops_airflow.hooks.lake import LakeHook
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.provider import get_provider_info
-from mlops_tasks.tracking import ATTEMPT_TAG, RegisteredVersion
+from mlops_tasks.tracking import ATTEMPT_TAG
+from mlops_tasks.types import RegisteredVersion
 from tests.unit.operators.conftest import TaskInstance
 
 if TYPE_CHECKING:

@@ -331,12 +331,11 @@ def test_a_first_champion_is_promoted(stack: Stack, log: Log, tmp_path: Path) ->
 
 def test_the_event_of_a_promotion_names_version_and_pins(stack: Stack, tmp_path: Path) -> None:
     world, _ = stack
-    registered = world.tracking.by_version("late_orders", "1")
     promote = PromoteModelOperator(
         task_id="promote",
         model=world.spec,
         pin=world.pin.as_json(),
-        registered=asdict(registered),
+        registered=asdict(world.champion),
         verdict=asdict(world.verdict),
         outlets=[model_asset(world.spec)],
     )
