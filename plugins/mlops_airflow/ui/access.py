@@ -39,6 +39,15 @@ def require_readable_dags(table: str, user: GetUserDep, session: SessionDep) -> 
 
     A table that no Dag is named after, written by somebody's own Dag, is for those who may read all
     Dags. Who may not is told nothing about what exists.
+
+    Parameters
+    ----------
+    table : str
+        From the address.
+    user : BaseUser
+        Who is logged in.
+    session : Session
+        On Airflow's metadata database.
     """
     project = table.partition("__")[0]
     known = set(session.scalars(select(DagModel.dag_id)))
