@@ -28,9 +28,10 @@ test: check ## static checks, then every test
 	@# Alone: these boot whole stacks and servers, and measure time and memory.
 	@$(BIN)/python -m pytest tests/system --cov --cov-append --cov-report=term
 
-test-long: $(STAMP) ## the tests whose long forms take minutes: 200 kills, 10 million values
+test-long: $(STAMP) ## the tests whose long forms take minutes: 200 kills, 10 million values, ten nights
 	@MLOPS_KILLS=200 MLOPS_SKETCH_VALUES=10000000 $(BIN)/python -m pytest -s --durations=5 \
 	  tests/unit/test_lake_faults.py tests/unit/profiles/test_quantiles.py
+	@MLOPS_CHAOS_NIGHTS=10 $(BIN)/python -m pytest -s tests/system/test_chaos.py
 
 check: $(STAMP) ## static checks only: lint, format, types, layers
 	@$(BIN)/ruff check .

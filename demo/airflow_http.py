@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 PAGE_SIZE = 100  # [api] maximum_page_limit; asking for more is silently cut to it
-TRIES = 4
+#: A minute in all: as long as a dead api-server needs to be back.
+TRIES = 8
 
 
 class AirflowApiError(RuntimeError):

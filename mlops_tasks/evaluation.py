@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.estimators import predict_scores
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import model_frame
+from mlops_tasks.intervals import check_scores, compare_scores, log_losses
 from mlops_tasks.profile_store import pack_days
 from mlops_tasks.profiles import Profile
 from mlops_tasks.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
@@ -19,32 +21,23 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from mlops_tasks.intervals import Comparison
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import GateSpec, ModelSpec
     from mlops_tasks.tracking import RegisteredVersion, Tracking
     from mlops_tasks.types import TrainResult
 
     Floats = npt.NDArray[np.float64]
+    Target = npt.NDArray[np.int64]
 
 __all__ = [
-    "Interval",
-    "bootstrap_auc",
     "classification_metrics",
     "evaluate",
     "feature_importance",
     "judge",
 ]
 
-_IMPORTANCE_ROWS = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A value with its bootstrap confidence interval."""
-
-    value: float
-    lower: float
-    upper: float
+_CLASS_ROWS = 1000
 
 
 def evaluate(
@@ -76,25 +69,26 @@ def evaluate(
     Verdict
         "promote" if the whole interval of the paired difference in ROC AUC lies above zero and
         the log loss is not worse than allowed; a first champion must have its whole interval above
-        the gate's floor. Otherwise "keep": ties keep the champion.
+        the gate's floor. "cannot_tell" when the rows are too few, otherwise "keep": ties keep the
+        champion.
 
     Raises
     ------
     LeakageError
         If a model was trained on days of the evaluation window.
     """
-    rows = labelled_rows(spec, pin, pin.evaluation, lake=lake)
+    rows = labelled_rows(spec, pin, pin.evaluation, lake=lake, n_classes=1)
     target = rows.column("y").to_numpy()
     _refuse_overlap("challenger", pin.train[1], pin)
     model = tracking.load(challenger.model_uri, challenger.digest)
     frame = model_frame(spec, model, rows)
-    scores = model.predict_proba(frame)[:, 1]
+    scores = predict_scores(spec, model, frame)
     rival = None
     if champion is not None:
         trained = TrainingPin.from_json(tracking.read_json(champion.run_id, PIN_FILE))
         _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
         old = tracking.load(champion.model_uri, champion.digest)
-        rival = old.predict_proba(model_frame(spec, old, rows))[:, 1]
+        rival = predict_scores(spec, old, model_frame(spec, old, rows))
     verdict = judge(spec.gate, target, scores, rival, champion, seed=spec.random_state)
     _log(verdict, challenger, pin, tracking)
     importance = feature_importance(model, frame, target, seed=spec.random_state)
@@ -106,7 +100,7 @@ def evaluate(
 
 def judge(
     gate: GateSpec,
-    target: npt.NDArray[np.int64],
+    target: Target,
     scores: Floats,
     rival: Floats | None,
     champion: RegisteredVersion | None = None,
@@ -120,7 +114,7 @@ def judge(
     gate : GateSpec
         The conditions.
     target : array of shape (n_samples,)
-        0 or 1, both present.
+        0 or 1.
     scores, rival : array of shape (n_samples,)
         Probabilities of the challenger and of the champion; `rival` is None for a first one.
     champion : RegisteredVersion, optional
@@ -131,48 +125,95 @@ def judge(
     Returns
     -------
     Verdict
-        With metrics of both and the difference's interval.
+        With metrics of both and the intervals of their differences. "cannot_tell" where a class
+        has fewer rows than ``gate.min_class_rows``, and where the ROC AUC is better but the rows
+        are too few to tell whether the log loss is.
+
+    Raises
+    ------
+    EstimatorError
+        If a score is no probability.
     """
-    interval = bootstrap_auc(target, scores, rival, gate=gate, seed=seed)
+    check_scores(scores, "the challenger")
+    if rival is not None:
+        check_scores(rival, "the champion")
+    found = None
+    if (n_fewer := int(min(target.sum(), len(target) - target.sum()))) > 0:
+        found = compare_scores(
+            target,
+            scores,
+            rival,
+            confidence=gate.confidence,
+            n_bootstrap=gate.n_bootstrap,
+            seed=seed,
+        )
+    if found is None or n_fewer < gate.min_class_rows:
+        verdict, reason = "cannot_tell", _too_few(gate, target)
+    else:
+        verdict, reason = _weigh(gate, found)
     ours = classification_metrics(target, scores)
-    theirs = None if rival is None else classification_metrics(target, rival)
-    floor = gate.min_value if theirs is None else 0.0
-    better = interval.lower > floor
-    loss_gap = 0.0 if theirs is None else ours["log_loss"] - theirs["log_loss"]
-    calibrated = loss_gap <= gate.max_worse_log_loss
-    subject = "ROC AUC" if theirs is None else "difference in ROC AUC to the champion"
-    reason = (
-        f"{subject} {interval.value:+.4f}, {gate.confidence:.0%} interval {interval.lower:+.4f} to "
-        f"{interval.upper:+.4f}, {'above' if better else 'not wholly above'} {floor:g}"
-    )
-    if not calibrated:
-        reason += f"; log loss worse by {loss_gap:.4f}, allowed {gate.max_worse_log_loss:g}"
+    if found is not None:
+        ours |= {"roc_auc_lower": found.roc_auc.lower, "roc_auc_upper": found.roc_auc.upper}
     return Verdict(
-        verdict="promote" if better and calibrated else "keep",
+        verdict=verdict,
         reason=reason,
         n_rows=len(target),
-        challenger=dict(ours),
-        champion=None if theirs is None else dict(theirs),
+        challenger=ours,
+        champion=None if rival is None else classification_metrics(target, rival),
         champion_version=None if champion is None else champion.version,
-        difference={"value": interval.value, "lower": interval.lower, "upper": interval.upper},
+        difference=asdict(found.auc_gain or found.roc_auc) if found else {},
+        log_loss_gap=asdict(found.log_loss_gap) if found and found.log_loss_gap else {},
     )
 
 
-def classification_metrics(target: npt.NDArray[np.int64], scores: Floats) -> dict[str, float]:
+def _too_few(gate: GateSpec, target: Target) -> str:
+    n_positive = int(target.sum())
+    return (
+        f"{n_positive} positive and {len(target) - n_positive} negative rows are too few to tell; "
+        f"the gate needs at least {gate.min_class_rows} of each (min_class_rows), take a larger "
+        "evaluation_days"
+    )
+
+
+def _weigh(gate: GateSpec, found: Comparison) -> tuple[str, str]:
+    """Give the verdict on rows enough of both classes, and the reason."""
+    gain = found.auc_gain or found.roc_auc
+    floor = 0.0 if found.auc_gain else gate.min_value
+    subject = "difference in ROC AUC to the champion" if found.auc_gain else "ROC AUC"
+    better = gain.lower > floor
+    reason = (
+        f"{subject} {gain.value:+.4f}, {gate.confidence:.0%} interval {gain.lower:+.4f} to "
+        f"{gain.upper:+.4f}, {'above' if better else 'not wholly above'} {floor:g}"
+    )
+    loss, allowed = found.log_loss_gap, gate.max_worse_log_loss
+    if loss is None or loss.upper <= allowed:
+        return "promote" if better else "keep", reason
+    between = f"interval {loss.lower:+.4f} to {loss.upper:+.4f}, allowed {allowed:g}"
+    if loss.lower > allowed:
+        return "keep", f"{reason}; log loss worse by {loss.value:.4f}, {between}"
+    if not better:
+        return "keep", reason
+    return "cannot_tell", (
+        f"{reason}; log loss differs by {loss.value:+.4f}, {between}: too few rows to tell whether "
+        "it is worse by more, take a larger evaluation_days"
+    )
+
+
+def classification_metrics(target: Target, scores: Floats) -> dict[str, float]:
     """Measure probabilities against outcomes.
 
     Parameters
     ----------
     target : array of shape (n_samples,)
-        0 or 1, both present.
+        0 or 1.
     scores : array of shape (n_samples,)
         Probability of class 1, in [0, 1].
 
     Returns
     -------
     dict of str to float
-        ``roc_auc`` and ``average_precision`` in [0, 1], ``log_loss`` in nats, ``brier`` in [0, 1],
-        ``mean_score`` and ``y_share`` in [0, 1].
+        ``log_loss`` in nats, ``brier`` in [0, 1], ``mean_score`` and ``y_share`` in [0, 1]; where
+        both classes are present ``roc_auc`` and ``average_precision`` in [0, 1], too.
 
     Examples
     --------
@@ -182,96 +223,22 @@ def classification_metrics(target: npt.NDArray[np.int64], scores: Floats) -> dic
     """
     from sklearn import metrics
 
-    return {
-        "roc_auc": float(metrics.roc_auc_score(target, scores)),
-        "average_precision": float(metrics.average_precision_score(target, scores)),
-        "log_loss": float(metrics.log_loss(target, scores)),
-        "brier": float(metrics.brier_score_loss(target, scores)),
+    ranking = {}
+    if 0 < target.sum() < len(target):
+        ranking = {
+            "roc_auc": float(metrics.roc_auc_score(target, scores)),
+            "average_precision": float(metrics.average_precision_score(target, scores)),
+        }
+    return ranking | {
+        "log_loss": float(log_losses(target, scores).mean()),
+        "brier": float(((scores - target) ** 2).mean()),
         "mean_score": float(scores.mean()),
         "y_share": float(target.mean()),
     }
 
 
-def bootstrap_auc(
-    target: npt.NDArray[np.int64],
-    scores: Floats,
-    rival: Floats | None = None,
-    *,
-    gate: GateSpec,
-    seed: int = 0,
-) -> Interval:
-    """Bootstrap the ROC AUC, or its paired difference to a rival on the same rows.
-
-    Parameters
-    ----------
-    target, scores, rival
-        As for `judge`.
-    gate : GateSpec
-        ``n_bootstrap`` and ``confidence``.
-    seed : int, default 0
-        Seed of the resampling.
-
-    Returns
-    -------
-    Interval
-        Point value and percentile interval. Resamples without both classes are left out.
-
-    Notes
-    -----
-    Rows are resampled in pairs, so what is hard for both models cancels. Scores are ranked once;
-    a resample only counts how often each row was drawn. O(n_bootstrap n).
-
-    References
-    ----------
-    Efron, Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
-    """
-    import numpy as np
-
-    generator, n_rows = np.random.default_rng(seed), len(target)
-    models = [_RankedScores(target, each) for each in (scores, rival) if each is not None]
-
-    def gap(times: Floats) -> float:
-        values = [model.roc_auc(times) for model in models]
-        return values[0] - (values[1] if rival is not None else 0.0)
-
-    value = gap(np.ones(n_rows))
-    draws = [
-        gap(np.bincount(generator.integers(0, n_rows, n_rows), minlength=n_rows).astype(float))
-        for _ in range(gate.n_bootstrap)
-    ]
-    tail = (1 - gate.confidence) / 2
-    lower, upper = np.nanquantile(draws, [tail, 1 - tail])
-    return Interval(value, float(lower), float(upper))
-
-
-class _RankedScores:
-    """The groups of equal scores of one model, in ascending order."""
-
-    def __init__(self, target: npt.NDArray[np.int64], scores: Floats) -> None:
-        import numpy as np
-
-        _, self.group = np.unique(scores, return_inverse=True)
-        self.n_groups = int(self.group.max()) + 1
-        self.target = target
-
-    def roc_auc(self, times: Floats) -> float:
-        """Return the ROC AUC with each row taken so many times; NaN if one class is missing.
-
-        The share of pairs of a positive and a negative row in which the positive one scores
-        higher, ties counting half: Hanley, McNeil (1982), Radiology 143.
-        """
-        import numpy as np
-
-        positive = np.bincount(self.group, times * self.target, self.n_groups)
-        negative = np.bincount(self.group, times * (1 - self.target), self.n_groups)
-        pairs = positive.sum() * negative.sum()
-        if not pairs:
-            return float(np.nan)
-        return float(positive @ (np.cumsum(negative) - negative / 2) / pairs)
-
-
 def feature_importance(
-    model: Any, frame: pd.DataFrame, target: npt.NDArray[np.int64], *, seed: int = 0
+    model: Any, frame: pd.DataFrame, target: Target, *, seed: int = 0
 ) -> dict[str, float]:
     """Measure how much a model's ROC AUC falls when a feature's values are shuffled.
 
@@ -280,7 +247,7 @@ def feature_importance(
     model : estimator
         Fitted classifier with ``predict_proba``.
     frame : DataFrame of shape (n_samples, n_features)
-        Rows it was not trained on; of more than 2000, so many are drawn.
+        Rows it was not trained on; of each class at most 1000 are drawn.
     target : array of shape (n_samples,)
         0 or 1, both present.
     seed : int, default 0
@@ -289,7 +256,7 @@ def feature_importance(
     Returns
     -------
     dict of str to float
-        Loss in ROC AUC by feature, at least 0; all 0 if the draw has one class only.
+        Loss in ROC AUC by feature, at least 0; all 0 if there is one class only.
 
     References
     ----------
@@ -298,8 +265,10 @@ def feature_importance(
     import numpy as np
     from sklearn.inspection import permutation_importance
 
-    chosen = np.random.default_rng(seed).permutation(len(target))[:_IMPORTANCE_ROWS]
-    if len(np.unique(target[chosen])) < 2:
+    order = np.random.default_rng(seed).permutation(len(target))
+    classes = [order[target[order] == label][:_CLASS_ROWS] for label in (0, 1)]
+    chosen = order[np.isin(order, np.concatenate(classes))]
+    if not all(len(rows) for rows in classes):
         return {str(name): 0.0 for name in frame.columns}
     found = permutation_importance(
         model,
@@ -335,7 +304,8 @@ def _refuse_overlap(who: str, trained_until: str, pin: TrainingPin) -> None:
 def _log(verdict: Verdict, challenger: TrainResult, pin: TrainingPin, tracking: Tracking) -> None:
     tracking.log_batch(
         challenger.run_id,
-        metrics={f"eval_{name}": value for name, value in verdict.challenger.items()},
+        metrics={f"eval_{name}": value for name, value in verdict.challenger.items()}
+        | {"eval_n_rows": float(verdict.n_rows)},
         tags={
             "mlops.verdict": verdict.verdict,
             "mlops.verdict_reason": verdict.reason,

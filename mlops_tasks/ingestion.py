@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake import as_of_night, check_partition
 from mlops_tasks.sources import (
+    UnfitColumnError,
     open_source,
     plan_columns,
     reading_ahead,
@@ -23,7 +25,7 @@ from mlops_tasks.sources import (
 from mlops_tasks.types import IngestResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -86,7 +88,7 @@ def ingest(
     SourceUnavailableError
         If the source does not answer, stops to in the middle, or is locked; worth a retry.
     SourceAccessError, SourceQueryError, SourceNotFoundError
-        If a retry cannot mend it: login refused, table missing, file damaged or not there.
+        If a retry cannot help: login refused, table missing, file damaged or not there.
     SchemaMismatchError
         If columns or types are not the contract's, if the source declared a column never null and
         does so no longer, or if such a column is null in more than `max_quarantined_share` of the
@@ -100,21 +102,42 @@ def ingest(
     goes wrong before the one commit at the end, so a published partition stays as it is.
     """
     started = time.monotonic()
-    table = _table_schema(lake, raw_table(spec))
+    check_partition(partition)
     by_night = as_of_night(lake, raw_table(spec), partition, night) if night else None
-    with open_source(spec, check_partition(partition), source, _known(spec, table)) as stream:
-        plan = plan_columns(spec, stream.schema, table, parts=stream.parts)
+    known = known_at or by_night
+    left_out: dict[str, str] = {}
+    while True:
+        try:
+            result = _extracted(spec, partition, source, lake, token, known, left_out)
+            return replace(result, query_s=round(time.monotonic() - started, 3))
+        except UnfitColumnError as error:  # no contract names it: the day is read without it
+            if error.column in left_out:
+                raise
+            left_out[error.column] = error.reason
+
+
+def _extracted(
+    spec: DatasetSpec,
+    partition: str,
+    source: SourceConnection,
+    lake: Lake,
+    token: int,
+    known_at: str | Callable[[str], str] | None,
+    left_out: dict[str, str],
+) -> IngestResult:
+    """Read the day once, without some columns beyond the contract, and commit it."""
+    table = _table_schema(lake, raw_table(spec))
+    with open_source(spec, partition, source, _known(spec, table), left_out) as stream:
+        plan = plan_columns(spec, stream.schema, table, parts=stream.parts, left_out=left_out)
         refuse_loosened(spec, partition, stream.never_null, lake.root / _DECLARED)
         for note in plan.notes:
             log.warning("%s %s: %s", spec.name, partition, note)
         with _ahead(stream) as batches:
             rows = _reader(plan, _not_empty(spec, partition, _converted(plan, batches)))
             raw = lake.overwrite_partition(
-                raw_table(spec), partition, rows, token=token, known_at=known_at or by_night
+                raw_table(spec), partition, rows, token=token, known_at=known_at
             )
-        described = stream.described
-    elapsed = time.monotonic() - started
-    return IngestResult(raw=raw, query_s=round(elapsed, 3), described=described, notes=plan.notes)
+        return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=plan.notes)
 
 
 def _table_schema(lake: Lake, table: str) -> pa.Schema | None:

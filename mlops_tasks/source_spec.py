@@ -95,7 +95,7 @@ class FileSource(SpecModel):
         ``parquet``, ``csv`` (UTF-8, first line names the columns) or ``jsonl`` (one object a line);
         the last two may be compressed (``.gz``, ``.bz2``, ``.zst``).
     delimiter : str
-        Between the values of a CSV file.
+        Between the values of a CSV file: one ASCII character, no quote.
     """
 
     kind: Literal["file"] = "file"
@@ -106,6 +106,11 @@ class FileSource(SpecModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.delimiter in '"\r\n' or not self.delimiter.isascii():
+            raise ValueError(
+                f"delimiter {self.delimiter!r} must be one ASCII character that is no quote and no "
+                "line end"
+            )
         fields = _fields_of(_relative(self.path))
         if unknown := sorted(fields - _ALL_FIELDS):
             raise ValueError(f"path: unknown {unknown}; there are {sorted(_ALL_FIELDS)}")

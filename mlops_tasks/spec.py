@@ -244,7 +244,10 @@ class GateSpec(_Spec):
     n_bootstrap : int
         Resamples of the paired bootstrap.
     max_worse_log_loss : float
-        A challenger may not lose more than this in log loss, in nats.
+        A challenger may not lose more than this in log loss, in nats: the whole confidence interval
+        of the gap must lie below it.
+    min_class_rows : int
+        With fewer rows of either class in the evaluation window the verdict is "cannot_tell".
     """
 
     metric: Literal["roc_auc"] = "roc_auc"
@@ -252,6 +255,7 @@ class GateSpec(_Spec):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     n_bootstrap: int = Field(default=500, ge=50, le=20_000)
     max_worse_log_loss: float = Field(default=0.01, ge=0)
+    min_class_rows: int = Field(default=10, ge=1)
 
 
 class DriftSpec(_Spec):
@@ -309,6 +313,8 @@ class PerformanceSpec(_Spec):
         Alarm when mean predicted and observed share differ by more, beyond sampling error.
     min_rows : int
         Below this the answer is "too few rows to tell".
+    min_class_rows : int
+        With fewer labelled rows of either class there is no answer on the ROC AUC.
     min_coverage : float
         A day's labels are compared with those of the training once so large a share of its
         predictions has one: labels that come first often differ from those that come last.
@@ -318,6 +324,7 @@ class PerformanceSpec(_Spec):
     max_auc_loss: float = Field(default=0.05, ge=0)
     max_calibration_gap: float = Field(default=0.03, ge=0)
     min_rows: int = Field(default=500, ge=1)
+    min_class_rows: int = Field(default=10, ge=1)
     min_coverage: float = Field(default=0.8, ge=0, le=1)
 
 

@@ -294,7 +294,9 @@ class TrainResult:
 class Verdict:
     """What the gate said of a challenger, and on what evidence.
 
-    ``verdict`` is ``"promote"`` or ``"keep"``; metrics are plain finite floats.
+    ``verdict`` is ``"promote"``, ``"keep"`` or ``"cannot_tell"``; metrics are plain finite floats.
+    ``difference`` is the interval that decided: ROC AUC, or what it is above the champion's;
+    ``log_loss_gap`` that of the log loss above the champion's. Empty where they cannot be measured.
     """
 
     verdict: str
@@ -304,6 +306,7 @@ class Verdict:
     champion: dict[str, float] | None
     champion_version: str | None
     difference: dict[str, float]
+    log_loss_gap: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def published_inputs(
 
 
 def labelled_rows(
-    spec: ModelSpec, pin: TrainingPin, window: tuple[str, str], *, lake: Lake
+    spec: ModelSpec, pin: TrainingPin, window: tuple[str, str], *, lake: Lake, n_classes: int = 2
 ) -> pa.Table:
     """Return the pinned rows of one window that have a label, with the target as ``y``.
 
@@ -142,6 +142,8 @@ def labelled_rows(
         First and last day, both inclusive: ``pin.train`` or ``pin.evaluation``.
     lake : Lake
         The data.
+    n_classes : int, default 2
+        So many classes of the target are needed: 2 to learn, 1 to look.
 
     Returns
     -------
@@ -151,7 +153,7 @@ def labelled_rows(
     Raises
     ------
     NoLabelsError
-        If no row has a target, or all targets are the same.
+        If no row has a target, or the targets are of fewer classes.
     """
     import pyarrow.compute as pc
 
@@ -161,11 +163,11 @@ def labelled_rows(
     rows = build_features(spec, pinned_inputs(spec, pin.inputs, window, lake=lake))
     joined = join_targets(spec, rows, targets)
     kinds = pc.count_distinct(joined.column("y")).as_py()
-    if kinds < 2:
+    if kinds < n_classes:
         raise NoLabelsError(
             f"model {spec.name!r}, {first} to {last}: {joined.num_rows} of {rows.num_rows} rows "
-            f"have a label from {spec.label.dataset.name!r}, {kinds} kind(s) of it; both classes "
-            "are needed. Are the labels of these days ingested?"
+            f"have a label from {spec.label.dataset.name!r}, of {kinds} of the "
+            f"{n_classes} classes that are needed. Are the labels of these days ingested?"
         )
     return joined
 

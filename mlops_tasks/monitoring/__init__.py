@@ -3,11 +3,10 @@
 from mlops_tasks.monitoring.drift import measure_drift
 from mlops_tasks.monitoring.labels import measure_labels, tell_apart
 from mlops_tasks.monitoring.outcomes import Outcomes, read_outcomes
-from mlops_tasks.monitoring.performance import auc_standard_error, measure_performance
+from mlops_tasks.monitoring.performance import measure_performance
 
 __all__ = [
     "Outcomes",
-    "auc_standard_error",
     "measure_drift",
     "measure_labels",
     "measure_performance",

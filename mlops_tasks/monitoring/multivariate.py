@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.domain import MIN_ROWS, domain_classifier_auc
 from mlops_tasks.features import feature_batches
+from mlops_tasks.intervals import auc_standard_error
 from mlops_tasks.tracking import PIN_FILE
 from mlops_tasks.types import Check, TrainingPin
 from mlops_tasks.windows import pinned_inputs, published_inputs
@@ -25,6 +26,7 @@ __all__ = ["compare_with_training"]
 
 _NAME = "domain_classifier"
 _MAX_ROWS, _N_NAMED = 5000, 3
+_ONE_SIDED_99 = 2.326
 
 
 def compare_with_training(
@@ -61,7 +63,8 @@ def compare_with_training(
     -----
     Reads rows: both sides stream through ``features.sql``, and 5,000 of each are kept, drawn evenly
     and with the seed of the model. See `domain_classifier_auc` for the method. The limit is one of
-    effect size; the stated level of false alarms does not cover it.
+    effect size, beyond the sampling error that an area of that size has; the stated level of false
+    alarms does not cover it.
     """
     pin = TrainingPin.from_json(tracking.read_json(champion.run_id, PIN_FILE))
     needed = max(spec.drift.min_rows, MIN_ROWS)
@@ -76,7 +79,10 @@ def compare_with_training(
         text = f"{_NAME}: {n} rows, too few to tell; at least {needed} are needed"
         return Check(_NAME, None, limit, False, text)
     found = domain_classifier_auc(reference, current, random_state=spec.random_state)
-    return Check(_NAME, round(found.auc, 4), limit, found.auc > limit, _text(found, limit))
+    noise = _ONE_SIDED_99 * auc_standard_error(limit, found.n_current, found.n_reference)
+    beyond = min(limit + noise, 1.0)
+    alarm = found.auc > beyond
+    return Check(_NAME, round(found.auc, 4), round(beyond, 4), alarm, _text(found, beyond))
 
 
 def _sample(spec: ModelSpec, inputs: Mapping[str, ds.Dataset]) -> pd.DataFrame:

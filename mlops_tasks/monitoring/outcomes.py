@@ -88,7 +88,7 @@ def read_outcomes(spec: ModelSpec, partition: str, *, lake: Lake) -> Outcomes:
     for day, rows in scored.items():
         if ours := _of_version(rows, version):
             days[day] = join_targets(spec, ours, targets)
-            coverage[day] = round(days[day].num_rows / ours.num_rows, 4)
+            coverage[day] = days[day].num_rows / ours.num_rows
     return Outcomes(spec, first, partition, version, days, coverage)
 
 

@@ -5,6 +5,7 @@ from mlops_tasks.sources.columns import ColumnPlan, plan_columns, refuse_nulls
 from mlops_tasks.sources.connections import Database, DeltaStore, FileStore, SourceConnection
 from mlops_tasks.sources.day import Day
 from mlops_tasks.sources.declared import refuse_loosened
+from mlops_tasks.sources.failures import UnfitColumnError
 from mlops_tasks.sources.reading import open_source
 from mlops_tasks.sources.stream import SourceStream
 
@@ -16,6 +17,7 @@ __all__ = [
     "FileStore",
     "SourceConnection",
     "SourceStream",
+    "UnfitColumnError",
     "open_source",
     "plan_columns",
     "reading_ahead",

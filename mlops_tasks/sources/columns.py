@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import SchemaMismatchError
 from mlops_tasks.sources.conversion import Rules, convert, lake_type, type_name
+from mlops_tasks.sources.failures import UnfitColumnError
 from mlops_tasks.spec import RESERVED_COLUMNS
 
 if TYPE_CHECKING:
@@ -35,12 +36,15 @@ class ColumnPlan:
         The dataset.
     schema : Schema
         Of every converted batch: the contract, then the columns beyond it.
+    kept : frozenset of str
+        Those beyond the contract that are taken from the source; others are null.
     notes : tuple of str
         What a person should know about columns beyond the contract.
     """
 
     spec: DatasetSpec
     schema: pa.Schema
+    kept: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
     def convert(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -60,12 +64,17 @@ class ColumnPlan:
         import pyarrow as pa
 
         index = batch.schema.get_field_index(field.name)
-        if index < 0 and field.name not in self.spec.columns:
+        if field.name not in self.spec.columns and (index < 0 or field.name not in self.kept):
             return pa.nulls(batch.num_rows, field.type)
         try:
             return convert(batch.column(index), field.type, _rules(self.spec, field.name))
         except (TypeError, pa.ArrowException, OverflowError) as error:
             found = type_name(batch.schema.field(index))
+            if field.name not in self.spec.columns:
+                reason = f"the source has {found}: {error}"
+                raise UnfitColumnError(
+                    f"column {field.name!r}: {reason}", field.name, reason
+                ) from None
             raise _mismatch(self.spec, [_differs(self.spec, field, found, error)]) from error
 
 
@@ -75,6 +84,7 @@ def plan_columns(
     table: pa.Schema | None = None,
     *,
     parts: Sequence[tuple[str, pa.Schema]] = (),
+    left_out: Mapping[str, str] | None = None,
 ) -> ColumnPlan:
     """Compare a source's columns with the contract, before any row is read.
 
@@ -88,6 +98,8 @@ def plan_columns(
         The raw table's columns, if there is one.
     parts : sequence of (str, Schema)
         Name and columns of each file: all of them must keep the contract.
+    left_out : mapping of str to str, optional
+        Columns beyond the contract that cannot be kept, and why.
 
     Returns
     -------
@@ -98,31 +110,42 @@ def plan_columns(
     ------
     SchemaMismatchError
         If a column of the contract is missing or of another type, old and new named.
+
+    Notes
+    -----
+    A column that no contract names never stops a day: what has no place in the lake, or not in the
+    type that the table has, is left out with a note.
     """
     import pyarrow as pa
 
-    for where, schema in parts or [("", found)]:
+    places = list(parts) or [("", found)]
+    for where, schema in places:
         _check_names(spec, schema.names, where)
-    plan = [(field, found.field(field.name)) for field in arrow_schema(spec)]
-    notes: list[str] = []
-    if spec.extra_columns == "keep":
-        plan += _beyond(spec, found, table, notes)
-    elif ignored := sorted(set(found.names) - set(spec.columns)):
-        notes.append(f"columns {ignored} are ignored, as the spec says")
-    wanted_types = {wanted.name: wanted for wanted, _ in plan}
+    wanted = {field.name: field for field in arrow_schema(spec)}
     problems = [
-        text + (f" ({where})" if where else "")
-        for where, schema in parts or [("", found)]
+        _differs(spec, wanted[got.name], type_name(got), why) + (f" ({where})" if where else "")
+        for where, schema in places
         for got in schema
-        if got.name in wanted_types and (text := _problem(spec, wanted_types[got.name], got))
+        if got.name in wanted and (why := _problem(spec, wanted[got.name], got))
     ]
     if problems:
         raise _mismatch(spec, problems)
-    absent = {name: kind for name, kind in _kept_types(table).items() if name not in wanted_types}
+    notes: list[str] = []
+    if spec.extra_columns == "ignore":
+        kept = {}
+        if ignored := sorted(set(found.names) - set(spec.columns)):
+            notes.append(f"columns {ignored} are ignored, as the spec says")
+    else:
+        kept = _beyond(spec, found, table, places, left_out or {}, notes)
+    absent = {
+        name: kind
+        for name, kind in _kept_types(table).items()
+        if name not in wanted and name not in kept
+    }
     if absent:
         notes.append(f"columns of earlier partitions, null in this one: {', '.join(absent)}")
-    fields = [(wanted.name, wanted.type) for wanted, _ in plan]
-    return ColumnPlan(spec, pa.schema([*fields, *absent.items()]), tuple(notes))
+    beyond = [pa.field(name, kind) for name, kind in {**kept, **absent}.items()]
+    return ColumnPlan(spec, pa.schema([*wanted.values(), *beyond]), frozenset(kept), tuple(notes))
 
 
 def refuse_nulls(spec: DatasetSpec, nulls: Mapping[str, int], n_rows: int) -> None:
@@ -157,7 +180,7 @@ def _mismatch(spec: DatasetSpec, problems: list[str]) -> SchemaMismatchError:
     """Return the error that lists every column that differs."""
     return SchemaMismatchError(
         f"dataset {spec.name!r}: the source does not keep the contract; nothing was published. "
-        "Change the contract in the spec or mend the source:\n" + "\n".join(problems)
+        "Change the contract in the spec or fix the source:\n" + "\n".join(problems)
     )
 
 
@@ -176,28 +199,52 @@ def _check_names(spec: DatasetSpec, found: list[str], where: str) -> None:
 
 
 def _beyond(
-    spec: DatasetSpec, found: pa.Schema, table: pa.Schema | None, notes: list[str]
-) -> list[tuple[pa.Field, pa.Field]]:
-    """Find the columns beyond the contract that are kept."""
-    import pyarrow as pa
-
-    known, new = _kept_types(table), []
-    kept = []
+    spec: DatasetSpec,
+    found: pa.Schema,
+    table: pa.Schema | None,
+    places: Sequence[tuple[str, pa.Schema]],
+    left_out: Mapping[str, str],
+    notes: list[str],
+) -> dict[str, pa.DataType]:
+    """Find the columns beyond the contract that are kept, and their types."""
+    known = _kept_types(table)
+    kept: dict[str, pa.DataType] = {}
     for field in found:
         if field.name in spec.columns:
             continue
-        unfit = _unfit(field)
         kind = known.get(field.name) or lake_type(field.type, _rules(spec, field.name))
-        if unfit or kind is None:
-            why = unfit or ("no value, no type" if pa.types.is_null(field.type) else "its type")
+        why = left_out.get(field.name) or _unfit(field) or _no_type(field, kind)
+        if kind is not None and not why:
+            why = _unfit_for(spec, field.name, kind, places)
+        if kind is None or why:
             notes.append(f"column {field.name!r} ({type_name(field)}) is not kept: {why}")
-            continue
-        if field.name not in known:
-            new.append(f"{field.name} ({kind})")
-        kept.append((pa.field(field.name, kind), field))
-    if new:
+        else:
+            kept[field.name] = kind
+    if new := [f"{name} ({kind})" for name, kind in kept.items() if name not in known]:
         notes.append(f"new columns, kept though no contract names them: {', '.join(new)}")
     return kept
+
+
+def _no_type(field: pa.Field, kind: pa.DataType | None) -> str:
+    import pyarrow as pa
+
+    if kind is not None:
+        return ""
+    return "no value, no type" if pa.types.is_null(field.type) else "its type"
+
+
+def _unfit_for(
+    spec: DatasetSpec, name: str, kind: pa.DataType, places: Sequence[tuple[str, pa.Schema]]
+) -> str:
+    """Tell where a column has a type that does not become the one it is kept in."""
+    import pyarrow as pa
+
+    for where, schema in places:
+        got = schema.field(name) if name in schema.names else pa.field(name, pa.null())
+        if why := _problem(spec, pa.field(name, kind), got):
+            place = f" of file {where!r}" if where else ""
+            return f"it is {kind}, and {type_name(got)} in the source{place}: {why}"
+    return ""
 
 
 def _unfit(field: pa.Field) -> str:
@@ -209,28 +256,22 @@ def _unfit(field: pa.Field) -> str:
 
 
 def _problem(spec: DatasetSpec, wanted: pa.Field, got: pa.Field) -> str:
-    """Tell whether a column's type alone breaks the contract."""
+    """Say why a column's type alone has no place in the wanted one; nothing if it has."""
     import pyarrow as pa
 
     if type_name(got) == "money":
-        return _differs(spec, wanted, "money", _MONEY)
+        return _MONEY
     try:
         empty = pa.schema([got]).empty_table().column(0).combine_chunks()
         convert(empty, wanted.type, _rules(spec, wanted.name))
     except TypeError as error:
-        return _differs(spec, wanted, type_name(got), error)
+        return str(error)
     return ""
 
 
 def _differs(spec: DatasetSpec, wanted: pa.Field, found: str, why: object) -> str:
-    if kind := spec.columns.get(wanted.name):
-        return (
-            f"  column {wanted.name!r}: the contract says {kind!r}, the source has {found}: {why}"
-        )
-    return (
-        f"  column {wanted.name!r}, beyond the contract: the table has {wanted.type}, the source "
-        f"has {found}: {why}; or set extra_columns='ignore'"
-    )
+    kind = spec.columns[wanted.name]
+    return f"  column {wanted.name!r}: the contract says {kind!r}, the source has {found}: {why}"
 
 
 def _rules(spec: DatasetSpec, name: str) -> Rules:

@@ -11,8 +11,13 @@ if TYPE_CHECKING:
 __all__ = ["Rules", "convert", "lake_type", "parse_text", "type_name"]
 
 # 0001-01-01 and the end of 9999: beyond lie only "infinity" and broken clocks.
-_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+_DAY_US = 86_400_000_000
+_DAYS_OF_A_YEAR = 365.2425
 _DATE_ONLY = len("2024-03-01")
+_ZONE = r"(Z|[+-]\d\d(:?\d\d)?)$"
+_NO_ZONE = "these times have no zone: declare `timezone` in the spec"
+_DAY_ADVICE = "a day is no instant; declare `convert` and `timezone` if midnight is meant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +75,15 @@ def convert(array: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
         return _from_decimal(plain, wanted, rules)
     if plain.type != wanted and not _widens(plain.type, wanted):
         raise TypeError(_advice(plain.type))
-    return plain.cast(wanted)
+    found = plain.cast(wanted)
+    return _within_years(found) if pa.types.is_date(wanted) else found
 
 
 def type_name(field: pa.Field) -> str:
     """Name a column's type as the source does, where it tells."""
-    told = (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode()
-    return told or str(field.type)
+    metadata = field.metadata or {}
+    told = metadata.get(b"POSTGRESQL:type") or metadata.get(b"SOURCE:type") or b""
+    return told.decode() or str(field.type)
 
 
 def lake_type(found: pa.DataType, rules: Rules) -> pa.DataType | None:
@@ -111,20 +118,23 @@ def lake_type(found: pa.DataType, rules: Rules) -> pa.DataType | None:
     return next((kept for kept, fits in kinds.items() if fits(found)), None)
 
 
-def parse_text(texts: pa.Array, wanted: pa.DataType) -> pa.Array:
+def parse_text(texts: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
     """Read values that a source writes as text; what does not look like one is an error.
 
     Parameters
     ----------
     texts : StringArray
-        One value each; times in ISO 8601, with or without a zone, the same for all of them.
+        One value each; times in ISO 8601. Each is read by itself: one with a zone is an instant,
+        one without is a local time, a day is midnight where `rules` say so.
     wanted : DataType
         A type of the contract.
+    rules : Rules
+        What may be converted on purpose.
 
     Returns
     -------
     Array
-        Of the wanted type; for timestamps, of the type that the texts have.
+        Of the wanted type.
 
     Raises
     ------
@@ -135,23 +145,41 @@ def parse_text(texts: pa.Array, wanted: pa.DataType) -> pa.Array:
     import pyarrow.compute as pc
 
     if pa.types.is_timestamp(wanted):
-        return _parse_times(texts)
+        return _parse_times(texts, wanted, rules)
+    if pa.types.is_date(wanted):
+        return _within_years(pc.cast(texts, wanted))
     if pa.types.is_integer(wanted) and _any(pc.match_substring(texts, "x", ignore_case=True)):
         raise pa.ArrowInvalid("a number is written in decimal digits, one is not")
     return pc.cast(texts, wanted)
 
 
-def _parse_times(texts: pa.Array) -> pa.Array:
+def _parse_times(texts: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    short = pc.equal(pc.utf8_length(texts), _DATE_ONLY)
-    if _any(short):
-        if not pc.all(short, min_count=0).as_py():
-            raise pa.ArrowInvalid("dates and times stand side by side in one column")
-        return pc.cast(texts, pa.date32())
-    zoned = _any(pc.match_substring_regex(texts, r"(Z|[+-]\d\d(:?\d\d)?)$"))
-    return pc.cast(texts, pa.timestamp("us", tz="UTC" if zoned else None))
+    local = pa.timestamp("us")
+
+    def instants(some: pa.Array) -> pa.Array:
+        return _within_years(pc.cast(some, wanted))
+
+    def local_times(some: pa.Array) -> pa.Array:
+        return _from_local(pc.cast(some, local), wanted, rules)
+
+    def days(some: pa.Array) -> pa.Array:
+        if rules.given != "date":
+            raise pa.ArrowInvalid(_DAY_ADVICE)
+        return _from_local(pc.cast(some, pa.date32()).cast(local), wanted, rules)
+
+    is_day = pc.equal(pc.utf8_length(texts), _DATE_ONLY)
+    has_zone = pc.and_not(pc.match_substring_regex(texts, _ZONE), is_day)
+    is_local = pc.and_not(pc.invert(has_zone), is_day)
+    nothing = pa.scalar(None, texts.type)
+    found = [
+        read(texts if pc.all(mask).as_py() else pc.if_else(mask, texts, nothing))
+        for mask, read in ((has_zone, instants), (is_local, local_times), (is_day, days))
+        if _any(mask)
+    ]
+    return pc.coalesce(*found) if found else pa.nulls(len(texts), wanted)
 
 
 def _plain(array: pa.Array) -> pa.Array:
@@ -203,28 +231,42 @@ def _from_decimal(array: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Arra
 
 def _instants(array: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     local = pa.timestamp("us")
     if pa.types.is_date(array.type) and rules.given == "date":
-        array = array.cast(pa.date32()).cast(local)
+        array = _within_years(array.cast(pa.date32())).cast(local)
     if not pa.types.is_timestamp(array.type):
         raise TypeError(_advice(array.type))
     if array.type.tz is not None:
-        return _in_range(array.cast(wanted))
+        return _within_years(array.cast(wanted))
     if rules.timezone is None:
-        raise TypeError("these times have no zone: declare `timezone` in the spec")
-    known = pc.assume_timezone(_in_range(array.cast(local)), rules.timezone)
-    return known.cast(wanted)
+        raise TypeError(_NO_ZONE)
+    return _from_local(array.cast(local), wanted, rules)
 
 
-def _in_range(times: pa.Array) -> pa.Array:
+def _from_local(times: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    ends = pc.min_max(times.cast(pa.int64())).as_py()
-    if ends["min"] is not None and (ends["min"] < _FIRST_US or ends["max"] > _LAST_US):
-        raise pa.ArrowInvalid("a time lies outside the years 1 to 9999, or is infinity")
+    if rules.timezone is None:
+        raise pa.ArrowInvalid(_NO_ZONE)
+    known = pc.assume_timezone(_within_years(times), rules.timezone)
+    return _within_years(known.cast(wanted))
+
+
+def _within_years(times: pa.Array) -> pa.Array:
+    """Refuse days and times that no calendar of the lake has."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    unit, number = (1, pa.int32()) if pa.types.is_date32(times.type) else (_DAY_US, pa.int64())
+    ends = pc.min_max(times.cast(number)).as_py()
+    for end in (ends["min"], ends["max"]):
+        if end is not None and not _FIRST_DAY <= end // unit <= _LAST_DAY:
+            year = 1970 + int(end / unit // _DAYS_OF_A_YEAR)
+            raise pa.ArrowInvalid(
+                f"a time lies outside the years 1 to 9999, in the year {year}, or is infinity"
+            )
     return times
 
 
@@ -232,7 +274,7 @@ def _advice(found: pa.DataType) -> str:
     import pyarrow as pa
 
     if pa.types.is_date(found):
-        return "a day is no instant; declare `convert` and `timezone` if midnight is meant"
+        return _DAY_ADVICE
     return "nothing is guessed; cast it in the query, or change the contract"
 
 

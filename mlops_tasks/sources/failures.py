@@ -18,9 +18,26 @@ from mlops_tasks.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["Failures", "attempt", "guarded"]
+__all__ = ["Failures", "UnfitColumnError", "attempt", "guarded"]
 
 T = TypeVar("T")
+
+
+class UnfitColumnError(SchemaMismatchError):
+    """A column that no contract names holds a value that has no place in its type.
+
+    No reason to refuse the day: it can be read again without the column.
+
+    Attributes
+    ----------
+    column, reason : str
+        Which one, and why.
+    """
+
+    def __init__(self, message: str, column: str, reason: str) -> None:
+        super().__init__(message)
+        self.column = column
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,7 @@ class Failures:
         return SourceQueryError(
             f"dataset {self.dataset!r}: the source {self.conn_id!r} cannot give {self.partition}: "
             f"{self._clean(reason)}; nothing was published. Restore the table, column or file, or "
-            "mend the source in the spec"
+            "fix the source in the spec"
         )
 
     def not_found(self, reason: object) -> SourceNotFoundError:
@@ -77,19 +94,26 @@ class Failures:
 
     def value(self, column: str, wanted: object, reason: object) -> SchemaMismatchError:
         """Return the error for a value that is not what its column is declared to hold."""
-        kind = self.contract.get(column, str(wanted))
+        kind, why = self.contract.get(column), self._clean(reason)
+        if kind is None:
+            return UnfitColumnError(
+                f"dataset {self.dataset!r}: column {column!r}, beyond the contract, is {wanted}, "
+                f"and a value is none: {why}. Name it in the contract, or set "
+                "extra_columns='ignore'",
+                column,
+                f"it is {wanted}, a value is none: {why}",
+            )
         return SchemaMismatchError(
             f"dataset {self.dataset!r}: the source does not keep the contract; nothing was "
-            "published. Change the contract in the spec or mend the source:\n"
-            f"  column {column!r}: the contract says {kind!r}, a value is none: "
-            f"{self._clean(reason)}"
+            "published. Change the contract in the spec or fix the source:\n"
+            f"  column {column!r}: the contract says {kind!r}, a value is none: {why}"
         )
 
     def content(self, path: str, reason: object) -> SourceQueryError:
         """Return the error for a file that is not what its name says, damaged or not whole."""
         return SourceQueryError(
             f"dataset {self.dataset!r}, {self.partition}: file {path!r} cannot be read: "
-            f"{self._clean(reason)}; nothing was published. Have the file delivered again, or mend "
+            f"{self._clean(reason)}; nothing was published. Have the file delivered again, or fix "
             "the source in the spec"
         )
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from mlops_tasks.source_spec import FileSource
     from mlops_tasks.sources.connections import FileStore
     from mlops_tasks.sources.day import Day
+    from mlops_tasks.sources.expected import Expected
     from mlops_tasks.sources.failures import Failures
-    from mlops_tasks.sources.formats import Opened
+    from mlops_tasks.sources.opened import Opened
 
 __all__ = ["day_path", "glob_pattern", "read_files"]
 
@@ -31,7 +32,7 @@ _GONE = ("NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "does not exist"
 
 @contextmanager
 def read_files(
-    source: FileSource, day: Day, store: FileStore, failures: Failures, known: pa.Schema
+    source: FileSource, day: Day, store: FileStore, failures: Failures, expected: Expected
 ) -> Iterator[SourceStream]:
     """Open a day's files as one stream of batches.
 
@@ -45,7 +46,7 @@ def read_files(
         Where they are.
     failures : Failures
         Makes the errors.
-    known : Schema
+    expected : Expected
         Columns of the contract and of the table; text formats are read as these.
 
     Yields
@@ -61,11 +62,7 @@ def read_files(
     if not paths:
         raise failures.not_found(f"no file {day_path(source.path, day)!r} below {store.root!r}")
     opener = OPEN[source.format]
-
-    def opened() -> list[Opened]:
-        return [opener(store.filesystem, path, source, known, failures) for path in paths]
-
-    files = attempt(opened, explain)
+    files = attempt(lambda: opener(store.filesystem, paths, source, expected, failures), explain)
     size = sum(file.size for file in files) / 1e6
     described = f"{len(files)} {source.format} files, {size:.1f} MB"
     parts = tuple((file.path, file.schema) for file in files)
@@ -169,13 +166,14 @@ def _confined(store: FileStore, paths: list[str]) -> list[str]:
 
 
 def _together(files: list[Opened]) -> pa.Schema:
-    """Join the columns of all files, each with the type it has where it comes first."""
+    """Join the columns of all files; a file without any value of a column says no type."""
     import pyarrow as pa
 
-    first: dict[str, pa.Field] = {}
+    found: dict[str, pa.Field] = {}
     for field in (field for file in files for field in file.schema):
-        first.setdefault(field.name, field)
-    return pa.schema(list(first.values()))
+        if field.name not in found or pa.types.is_null(found[field.name].type):
+            found[field.name] = field
+    return pa.schema(list(found.values()))
 
 
 def _never_null(files: list[Opened]) -> frozenset[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.sources.connections import Database
     from mlops_tasks.sources.day import Day
+    from mlops_tasks.sources.expected import Expected
     from mlops_tasks.sources.failures import Failures
     from mlops_tasks.sources.tables import DayOfTable
 
@@ -36,6 +37,8 @@ _SET_UP = ("SET SESSION time_zone = '+00:00'", "START TRANSACTION READ ONLY")
 _ACCESS = {1044, 1045, 1049, 1142, 1143, 1227, 1698}
 # too many connections, killed, lock wait, deadlock, shutdown; 2xxx is the client: no connection
 _CLIENT = 2
+# The "character set" of what is no text.
+_BINARY = 63
 _BITS = {b"\x00": "0", b"\x01": "1"}
 _PASSING = {1040, 1053, 1077, 1152, 1184, 1203, 1205, 1213, 1226, 1317, 1927, 3024, 1969}
 
@@ -46,7 +49,7 @@ def read_mysql(
     day: Day,
     database: Database,
     failures: Failures,
-    known: pa.Schema,
+    expected: Expected,
 ) -> Iterator[SourceStream]:
     """Open a query's result as a stream of Arrow batches.
 
@@ -60,7 +63,7 @@ def read_mysql(
         The server.
     failures : Failures
         Makes the errors.
-    known : Schema
+    expected : Expected
         Columns of the contract: MySQL has no booleans, so TINYINT and BIT become some there.
 
     Yields
@@ -84,7 +87,7 @@ def read_mysql(
         text = attempt(lambda: _begin(cursor, query, failures), explain)
         attempt(lambda: _execute(cursor, text, day), explain)
         declared = None if isinstance(query, str) else _never_null(cursor)
-        batches = guarded(_read(cursor, known, failures), explain)
+        batches = guarded(_read(cursor, expected, failures), explain)
         first = next(batches)
         yield SourceStream(
             first.schema,
@@ -166,20 +169,17 @@ def _bound(day: Day, name: str) -> str:
     return value
 
 
-def _read(cursor: Any, known: pa.Schema, failures: Failures) -> Iterator[pa.RecordBatch]:
-    """Read batches; the first one, maybe empty, shows the types of all."""
+def _read(cursor: Any, expected: Expected, failures: Failures) -> Iterator[pa.RecordBatch]:
+    """Read batches, at least one; the server's description of the result says the types."""
     import pyarrow as pa
 
+    schema = pa.schema([_field(column, expected) for column in cursor._result.fields])
     rows = cursor.fetchmany(_BATCH_ROWS)
-    columns = list(zip(*rows, strict=True)) or [()] * len(cursor.description)
-    fields = [
-        _field(column, values, known)
-        for column, values in zip(cursor.description, columns, strict=True)
-    ]
-    schema = pa.schema(fields)
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     while True:
         arrays = [
-            _column(values, field, failures) for values, field in zip(columns, fields, strict=True)
+            _column(values, field, expected, failures)
+            for values, field in zip(columns, schema, strict=True)
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
         if not (rows := cursor.fetchmany(_BATCH_ROWS)):
@@ -187,17 +187,22 @@ def _read(cursor: Any, known: pa.Schema, failures: Failures) -> Iterator[pa.Reco
         columns = list(zip(*rows, strict=True))
 
 
-def _field(column: Sequence[Any], values: Sequence[Any], known: pa.Schema) -> pa.Field:
+def _field(column: Any, expected: Expected) -> pa.Field:
+    """Return the type of a column, of a field's description as pymysql has it."""
     import pyarrow as pa
+    from pymysql.connections import TEXT_TYPES
     from pymysql.constants import FIELD_TYPE
 
-    name, code, scale = column[0], column[1], column[5]
-    wants_bool = name in known.names and pa.types.is_boolean(known.field(name).type)
+    name, code = column.name, column.type_code
+    if name in expected.left_out:
+        return pa.field(name, pa.null())
+    known = expected.type_of(name)
+    wants_bool = known is not None and pa.types.is_boolean(known)
     if wants_bool and code in {FIELD_TYPE.TINY, FIELD_TYPE.BIT}:
         return pa.field(name, pa.bool_())
-    if any(isinstance(value, bytes) for value in values):
+    if code in TEXT_TYPES and column.charsetnr == _BINARY:
         return pa.field(name, pa.binary())
-    return pa.field(name, _type(code, scale))
+    return pa.field(name, _type(code, column.scale))
 
 
 def _type(code: int, scale: int) -> pa.DataType:
@@ -222,7 +227,9 @@ def _type(code: int, scale: int) -> pa.DataType:
     return kinds.get(code, pa.string())
 
 
-def _column(values: Sequence[Any], field: pa.Field, failures: Failures) -> pa.Array:
+def _column(
+    values: Sequence[Any], field: pa.Field, expected: Expected, failures: Failures
+) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -234,10 +241,11 @@ def _column(values: Sequence[Any], field: pa.Field, failures: Failures) -> pa.Ar
             values = [_BITS.get(value, value) for value in values]
         if any(isinstance(value, bytes) for value in values):
             raise pa.ArrowInvalid("text and bytes stand side by side")
-        array = parse_text(pa.array(values, pa.string()), field.type)
-        if getattr(field.type, "tz", None) is not None:
-            array = pc.assume_timezone(array, "UTC")
-        return array.cast(field.type)
+        texts = pa.array(values, pa.string())
+        if not pa.types.is_timestamp(field.type):
+            return parse_text(texts, field.type, expected.rules(field.name))
+        times = pc.cast(texts, pa.timestamp("us"))
+        return pc.assume_timezone(times, "UTC") if field.type.tz else times
     except (pa.ArrowException, TypeError) as error:
         failure = failures.value(field.name, field.type, error)
     raise failure

@@ -8,6 +8,7 @@ from mlops_tasks.source_spec import DeltaSource, FileSource, SqlSource
 from mlops_tasks.sources.connections import Database, DeltaStore, FileStore
 from mlops_tasks.sources.day import Day
 from mlops_tasks.sources.delta import read_delta
+from mlops_tasks.sources.expected import Expected
 from mlops_tasks.sources.failures import Failures
 from mlops_tasks.sources.files import read_files
 from mlops_tasks.sources.mysql import read_mysql
@@ -16,6 +17,7 @@ from mlops_tasks.sources.rows import read_rows
 from mlops_tasks.sources.tables import DayOfTable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -28,7 +30,11 @@ __all__ = ["open_source"]
 
 
 def open_source(
-    spec: DatasetSpec, partition: str, connection: SourceConnection, known: pa.Schema
+    spec: DatasetSpec,
+    partition: str,
+    connection: SourceConnection,
+    known: pa.Schema,
+    left_out: Collection[str] = (),
 ) -> AbstractContextManager[SourceStream]:
     """Open one day of a dataset's source.
 
@@ -42,6 +48,8 @@ def open_source(
         Where the source is; of the kind that the spec's source needs.
     known : Schema
         Columns whose type is known beforehand: the contract's, then the table's others.
+    left_out : collection of str
+        Columns beyond the contract that are not to be read.
 
     Returns
     -------
@@ -63,12 +71,13 @@ def open_source(
     failures = Failures(
         spec.name, source.conn_id, partition, spec.columns, secrets=connection.secrets
     )
+    expected = Expected(spec, known, left_out)
     if isinstance(source, FileSource) and isinstance(connection, FileStore):
-        return read_files(source, day, connection, failures, known)
+        return read_files(source, day, connection, failures, expected)
     if isinstance(source, DeltaSource) and isinstance(connection, DeltaStore):
         return read_delta(source, day, connection, failures)
     if isinstance(source, SqlSource) and isinstance(connection, Database):
-        return _read_sql(_wanted(source), day, connection, failures, known)
+        return _read_sql(_wanted(source), day, connection, failures, expected)
     raise TypeError(f"source {type(source).__name__} cannot be read by {type(connection).__name__}")
 
 
@@ -77,11 +86,15 @@ def _wanted(source: SqlSource) -> str | DayOfTable:
 
 
 def _read_sql(
-    query: str | DayOfTable, day: Day, database: Database, failures: Failures, known: pa.Schema
+    query: str | DayOfTable,
+    day: Day,
+    database: Database,
+    failures: Failures,
+    expected: Expected,
 ) -> AbstractContextManager[SourceStream]:
     backend = database.url.get_backend_name()
     if backend == "postgresql" and has_driver():
         return read_postgres(query, day, database, failures)
     if backend in ("mysql", "mariadb"):
-        return read_mysql(query, day, database, failures, known)
-    return read_rows(query, day, database, failures, known)
+        return read_mysql(query, day, database, failures, expected)
+    return read_rows(query, day, database, failures, expected)

@@ -9,21 +9,24 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.source_spec import PLACEHOLDER
-from mlops_tasks.sources.conversion import parse_text
+from mlops_tasks.sources.conversion import convert, parse_text
+from mlops_tasks.sources.declared_types import postgres_fields, sqlite_fields
 from mlops_tasks.sources.failures import attempt, guarded
 from mlops_tasks.sources.postgres import LOGIN, by_sqlstate, refuse_infinity
 from mlops_tasks.sources.stream import SourceStream
 from mlops_tasks.sources.tables import never_null, time_column_holds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from sqlalchemy import Connection, CursorResult
 
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.sources.connections import Database
+    from mlops_tasks.sources.conversion import Rules
     from mlops_tasks.sources.day import Day
+    from mlops_tasks.sources.expected import Expected
     from mlops_tasks.sources.failures import Failures
     from mlops_tasks.sources.tables import DayOfTable
 
@@ -32,6 +35,7 @@ __all__ = ["read_rows"]
 _BATCH_ROWS = 20_000
 # What makes a session read times in the day's zone and nothing else; for PostgreSQL without ADBC.
 _SET_UP = {
+    "sqlite": ("BEGIN",),  # the columns' types are asked of the very rows that are read
     "postgresql": ("SET TRANSACTION READ ONLY", "SELECT set_config('TimeZone', :zone, true)"),
 }
 # Parts of messages about what other sessions do at the moment; databases share no code for it.
@@ -44,7 +48,7 @@ def read_rows(
     day: Day,
     database: Database,
     failures: Failures,
-    known: pa.Schema,
+    expected: Expected,
 ) -> Iterator[SourceStream]:
     """Open a query's result as a stream of batches.
 
@@ -58,9 +62,10 @@ def read_rows(
         Anything that SQLAlchemy has a dialect for, SQLite among them.
     failures : Failures
         Makes the errors.
-    known : Schema
+    expected : Expected
         Columns of the contract and of the table. Values of a database that types each one by
-        itself, as SQLite does, are read as these; other columns as their first values.
+        itself, as SQLite does, are read as these. Of other columns PostgreSQL and SQLite are asked
+        for the type, another database's are not read.
 
     Yields
     ------
@@ -79,8 +84,8 @@ def read_rows(
     connection = attempt(engine.connect, login)
     with connection:
         text, declared = attempt(lambda: _begin(connection, query, day, failures), explain)
-        result = attempt(lambda: _execute(connection, text, day), explain)
-        batches = guarded(_read(result, known, failures), explain)
+        result, fields = attempt(lambda: _execute(connection, text, day, expected), explain)
+        batches = guarded(_read(result, fields, expected, failures), explain)
         first = next(batches)
         described = f"{engine.dialect.name} by SQLAlchemy"
         stream = chain([first], batches)
@@ -104,7 +109,10 @@ def _begin(
     return text, never_null(query, sa.inspect(connection))
 
 
-def _execute(connection: Connection, query: str, day: Day) -> CursorResult[Any]:
+def _execute(
+    connection: Connection, query: str, day: Day, expected: Expected
+) -> tuple[CursorResult[Any], dict[str, pa.Field]]:
+    """Begin to read the rows; return also the columns that nothing but the database knows."""
     import sqlalchemy as sa
 
     dialect = connection.dialect.name
@@ -112,7 +120,17 @@ def _execute(connection: Connection, query: str, day: Day) -> CursorResult[Any]:
     options = {"stream_results": True, "max_row_buffer": _BATCH_ROWS}
     # SQLAlchemy finds no parameter that a cast (`::date`) follows at once.
     text = PLACEHOLDER.sub(r":\1 ", query)
-    return connection.execution_options(**options).execute(sa.text(text), values)
+    result = connection.execution_options(**options).execute(sa.text(text), values)
+    names = list(result.keys())
+    if not any(_is_unknown(name, expected) for name in names):
+        return result, {}
+    if dialect == "sqlite":
+        return result, sqlite_fields(connection, text, values, names)
+    return result, postgres_fields(result) if dialect == "postgresql" else {}
+
+
+def _is_unknown(name: str, expected: Expected) -> bool:
+    return not expected.knows(name) and name not in expected.left_out
 
 
 def _bound(day: Day, name: str, dialect: str) -> datetime | str:
@@ -123,85 +141,102 @@ def _bound(day: Day, name: str, dialect: str) -> datetime | str:
 
 
 def _read(
-    result: CursorResult[Any], known: pa.Schema, failures: Failures
+    result: CursorResult[Any],
+    fields: Mapping[str, pa.Field],
+    expected: Expected,
+    failures: Failures,
 ) -> Iterator[pa.RecordBatch]:
-    """Read batches; the first one, maybe empty, shows the types of columns that are not known."""
+    """Read batches, at least one, maybe empty."""
     import pyarrow as pa
 
     names = list(result.keys())
-    wanted = {field.name: field.type for field in known}
     chunks = result.partitions(_BATCH_ROWS)
     for rows in chain([next(chunks, [])], chunks):
         columns = list(zip(*rows, strict=True)) or [()] * len(names)
-        arrays = [
-            _column(values, wanted.get(name), name, failures)
-            for name, values in zip(names, columns, strict=True)
-        ]
-        # What the first rows show of a column that nobody knows holds for all rows.
-        wanted = dict(zip(names, (array.type for array in arrays), strict=True)) | wanted
-        yield pa.RecordBatch.from_arrays(arrays, names=names)
+        arrays, read = [], []
+        for name, values in zip(names, columns, strict=True):
+            field = _field(name, fields, expected)
+            arrays.append(_column(values, field, expected, failures))
+            read.append(field.with_type(arrays[-1].type))
+        yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(read))
+
+
+def _field(name: str, fields: Mapping[str, pa.Field], expected: Expected) -> pa.Field:
+    import pyarrow as pa
+
+    if expected.knows(name):
+        return pa.field(name, expected.type_of(name))
+    return pa.field(name, pa.null()) if name in expected.left_out else fields.get(name, _told(name))
+
+
+def _told(name: str) -> pa.Field:
+    import pyarrow as pa
+
+    return pa.field(name, pa.binary(), metadata={"SOURCE:type": "of a type that is not told"})
 
 
 def _column(
-    values: Sequence[Any], wanted: pa.DataType | None, name: str, failures: Failures
+    values: Sequence[Any], field: pa.Field, expected: Expected, failures: Failures
 ) -> pa.Array:
     import pyarrow as pa
 
-    if wanted is None:
-        return _guessed(values)
-    if pa.types.is_null(wanted) or pa.types.is_binary(wanted):
-        return pa.nulls(len(values), wanted)  # not kept
+    kind = field.type
+    unread = (pa.types.is_null, pa.types.is_binary, pa.types.is_decimal)
+    if any(is_kind(kind) for is_kind in unread):
+        return pa.nulls(len(values), kind)  # not kept
     try:
-        return _typed(values, wanted)
+        return _typed(values, kind, expected.rules(field.name))
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        failure = failures.value(name, wanted, error)
+        failure = failures.value(field.name, kind, error)
     raise failure
 
 
-def _guessed(values: Sequence[Any]) -> pa.Array:
-    import pyarrow as pa
-
-    try:
-        array = pa.array(values)
-    except (pa.ArrowException, OverflowError):  # values of several types
-        return pa.nulls(len(values), pa.binary())
-    return array if len(array) else pa.nulls(0)
-
-
-def _typed(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
+def _typed(values: Sequence[Any], wanted: pa.DataType, rules: Rules) -> pa.Array:
     """Read values into the wanted type, or into one that the contract may have converted."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     kinds = {type(value) for value in values} - {type(None)}
     if kinds & {bytes, memoryview} or (str in kinds and kinds != {str}):
         raise TypeError(f"{_names(kinds)} found")
     if pa.types.is_temporal(wanted):
-        return _times(values, wanted, kinds)
+        return _times(values, wanted, kinds, rules)
     if Decimal in kinds:
         return pa.array(values)
-    if pa.types.is_integer(wanted) and kinds - {int, bool}:
-        # Arrow would cut 1.5 to 1; whole numbers stored as floats are fine.
-        return pc.cast(pa.array(values, pa.float64()), wanted)
+    if pa.types.is_integer(wanted) and float in kinds:
+        values = [_whole(value) for value in values]
     if pa.types.is_boolean(wanted):  # databases without booleans give 0 and 1
         values = [bool(value) if value in (0, 1) else value for value in values]
     return pa.array(values, wanted)
 
 
-def _times(values: Sequence[Any], wanted: pa.DataType, kinds: set[type]) -> pa.Array:
+def _whole(value: Any) -> Any:
+    """Return a whole number that is stored as a float as one; Arrow would cut 1.5 to 1."""
+    if not isinstance(value, float):
+        return value
+    if not value.is_integer():
+        raise TypeError(f"{value} found")
+    return int(value)
+
+
+def _times(values: Sequence[Any], wanted: pa.DataType, kinds: set[type], rules: Rules) -> pa.Array:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     if not kinds:
         return pa.nulls(len(values), wanted)
     if kinds == {str}:
-        return parse_text(pa.array(values, pa.string()), wanted)
+        return parse_text(pa.array(values, pa.string()), wanted, rules)
     if kinds == {date}:
         return pa.array(values, pa.date32())
-    zoned = {value.tzinfo is not None for value in values if isinstance(value, datetime)}
-    if kinds - {datetime} or len(zoned) > 1 or pa.types.is_date(wanted):
-        # Arrow would take numbers for microseconds since 1970, and any local time for UTC.
+    if kinds != {datetime} or pa.types.is_date(wanted):
+        # Arrow would take numbers for microseconds since 1970.
         raise TypeError(f"{_names(kinds)} found; an instant has date, time and zone")
-    return pa.array(values, pa.timestamp("us", tz="UTC" if True in zoned else None))
+    local = [None if value is None or value.tzinfo else value for value in values]
+    instants = pa.array([v if v is not None and v.tzinfo else None for v in values], wanted)
+    if instants.null_count > values.count(None):
+        as_local = convert(pa.array(local, pa.timestamp("us")), wanted, rules)
+        return pc.coalesce(instants, as_local)
+    return instants
 
 
 def _names(kinds: set[type]) -> str:

@@ -1,20 +1,19 @@
-"""Arguments of expectations against the contract: mended or refused where GX would misjudge."""
+"""Arguments of expectations against the contract: fixed, or refused, where they misjudge."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import SuiteError
+from mlops_tasks.validation.conditions import CONDITION_FORM, checked_condition
+from mlops_tasks.validation.limits import is_number
+from mlops_tasks.validation.values import bound, member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["checked_arguments"]
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_LAST_MOMENT = time(23, 59, 59, 999_999)
 
 # Kinds whose `min_value`, `max_value` or `value_set` are values of the column.
 _BOUNDED = {
@@ -51,13 +50,29 @@ _NUMBERS = {
     "expect_column_value_z_scores_to_be_less_than",
     "expect_column_values_to_not_be_outliers",
 }
-_TIMES = ("timestamp", "date")
-_PYTHON: dict[str, tuple[type, ...]] = {
-    "int64": (int, float),
-    "float64": (int, float),
-    "string": (str,),
-    "bool": (bool,),
+_COUNTED = {
+    "expect_column_mean_to_be_between",
+    "expect_column_proportion_of_non_null_values_to_be_between",
+    "expect_column_proportion_of_unique_values_to_be_between",
+    "expect_column_stdev_to_be_between",
+    "expect_column_sum_to_be_between",
+    "expect_column_unique_value_count_to_be_between",
+    "expect_table_row_count_to_be_between",
+    "expect_table_column_count_to_be_between",
+    "expect_column_value_lengths_to_be_between",
 }
+_ORDERED = {"expect_column_values_to_be_increasing", "expect_column_values_to_be_decreasing"}
+_GREATER = "expect_column_pair_values_a_to_be_greater_than_b"
+_COMPARED = {
+    _GREATER,
+    "expect_column_pair_values_to_be_equal",
+    "expect_multicolumn_values_to_be_equal",
+    "expect_select_column_values_to_be_unique_within_record",
+}
+_INTERPOLATIONS = ("nearest", "linear", "lower", "higher", "midpoint")
+_TIMES = ("timestamp", "date")
+# Types of which values can be compared with each other.
+_FAMILIES = {"int64": "number", "float64": "number", "timestamp": "time", "date": "time"}
 
 
 def checked_arguments(
@@ -95,24 +110,41 @@ def checked_arguments(
     '2013-12-31T23:59:59.999999+00:00'
     """
     _refuse_parameters(where, kwargs)
-    _check_condition(where, kwargs)
+    if "condition_parser" in kwargs:
+        raise SuiteError(f"{where}: {CONDITION_FORM}, without condition_parser")
+    _check_shapes(where, kwargs)
     _check_patterns(where, kwargs)
+    types = {name: declared.rstrip("?") for name, declared in columns.items()}
     done = dict(kwargs)
-    declared = columns.get(str(kwargs.get("column")))
-    if declared is None:
-        return done
-    held = declared.rstrip("?")
-    _check_column(where, kind, str(kwargs["column"]), held)
+    if kwargs.get("row_condition") is not None:
+        done["row_condition"] = checked_condition(where, kwargs["row_condition"], types)
+    if kind in _COUNTED:
+        _check_numbers(where, kwargs)
+    _check_pair(where, kind, kwargs, types)
+    held = types.get(str(kwargs.get("column")))
+    if held is not None:
+        _check_column(where, kind, str(kwargs["column"]), held)
+        done |= _of_column(where, kind, kwargs, held)
+    _check_order(where, done)
+    return done
+
+
+def _of_column(where: str, kind: str, kwargs: Mapping[str, Any], held: str) -> dict[str, Any]:
+    """Return the arguments that are values of the column, as it holds them."""
+    column, found = str(kwargs["column"]), {}
     if kind in _BOUNDED:
-        done |= {
-            name: _bound(where, name, kwargs, held)
-            for name in ("min_value", "max_value")
-            if kwargs.get(name) is not None
-        }
+        for name in ("min_value", "max_value"):
+            if kwargs.get(name) is not None:
+                # The whole day belongs to the range, or lies outside it where the limit is strict.
+                strict = bool(kwargs.get(f"strict_{name.removesuffix('_value')}"))
+                last = (name == "max_value") != strict
+                found[name] = bound(where, name, column, kwargs[name], held, last=last)
     if kind in _SETS:
         values = kwargs.get("value_set") or []
-        done["value_set"] = [_member(where, str(kwargs["column"]), v, held) for v in values]
-    return done
+        found["value_set"] = [member(where, "value_set", column, v, held) for v in values]
+    if kind == "expect_column_quantile_values_to_be_between":
+        _check_quantiles(where, kwargs)
+    return found
 
 
 def _refuse_parameters(where: str, kwargs: Mapping[str, Any]) -> None:
@@ -124,15 +156,70 @@ def _refuse_parameters(where: str, kwargs: Mapping[str, Any]) -> None:
             )
 
 
-def _check_condition(where: str, kwargs: Mapping[str, Any]) -> None:
-    """Refuse conditions that are code in a text: GX 2 drops them, and nobody can check them."""
-    condition = kwargs.get("row_condition")
-    text = isinstance(condition, str) or "condition_parser" in kwargs
-    if text or (isinstance(condition, dict) and condition.get("type") == "pass_through"):
+def _check_shapes(where: str, kwargs: Mapping[str, Any]) -> None:
+    """Refuse what is no list, or no name, where one belongs."""
+    for name in ("value_set", "value_pairs_set", "column_list", "column_set", "regex_list"):
+        if not isinstance(kwargs.get(name), list | None):
+            raise SuiteError(f"{where}: {name} is {kwargs[name]!r}; write a list in brackets")
+    for name in ("column", "column_A", "column_B"):
+        if not isinstance(kwargs.get(name), str | None):
+            raise SuiteError(f"{where}: {name} is {kwargs[name]!r}; write the name of a column")
+    for name in kwargs.get("column_list") or []:
+        if not isinstance(name, str):
+            raise SuiteError(f"{where}: column_list has {name!r}; write names of columns")
+    for pair in kwargs.get("value_pairs_set") or []:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise SuiteError(f"{where}: value_pairs_set has {pair!r}; write pairs like [1, 2]")
+
+
+def _check_numbers(where: str, kwargs: Mapping[str, Any]) -> None:
+    for name in ("min_value", "max_value"):
+        if kwargs.get(name) is not None and not is_number(kwargs[name]):
+            raise SuiteError(f"{where}: {name} {kwargs[name]!r} is no number; write it unquoted")
+
+
+def _check_order(where: str, kwargs: Mapping[str, Any]) -> None:
+    """Refuse limits that no value meets: a mistake, and no row would be good."""
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    if low is not None and high is not None and type(low) is not bool and low > high:
+        raise SuiteError(f"{where}: min_value {low} is above max_value {high}; exchange them")
+
+
+def _check_quantiles(where: str, kwargs: Mapping[str, Any]) -> None:
+    if (method := kwargs.get("allow_relative_error") or "nearest") not in _INTERPOLATIONS:
         raise SuiteError(
-            f'{where}: write row_condition as an object, like {{"type": "comparison", "column": '
-            '{"name": "shop"}, "operator": "==", "parameter": "bakery"}, without condition_parser'
+            f"{where}: allow_relative_error {method!r} is none of {', '.join(_INTERPOLATIONS)}"
         )
+    asked = kwargs.get("quantile_ranges")
+    ranges = asked.get("value_ranges") if isinstance(asked, dict) else None
+    for limits in ranges or []:
+        numbers = isinstance(limits, list) and all(v is None or is_number(v) for v in limits)
+        if not numbers or len(limits) != 2:
+            raise SuiteError(
+                f"{where}: value_ranges has {limits!r}; write a pair of numbers, null for no limit"
+            )
+
+
+def _check_pair(where: str, kind: str, kwargs: Mapping[str, Any], types: dict[str, str]) -> None:
+    """Refuse to compare columns whose values are never equal, or have no order."""
+    named = [kwargs.get("column_A"), kwargs.get("column_B"), *(kwargs.get("column_list") or [])]
+    held = {name: types[name] for name in named if name in types}
+    told = ", ".join(f"{name!r} is {kind}" for name, kind in held.items())
+    families = {_FAMILIES.get(kind, kind) for kind in held.values()}
+    if kind in _COMPARED and len(families) > 1:
+        raise SuiteError(f"{where}: {told}: they cannot be compared; declare both as the same type")
+    if kind == _GREATER and families & {"string", "bool"}:
+        raise SuiteError(f"{where}: {told}, which has no order here; compare numbers or times")
+    if kind == "expect_multicolumn_sum_to_equal":
+        if families - {"number"}:
+            raise SuiteError(f"{where}: {told}; only numbers have a sum")
+        if not is_number(kwargs.get("sum_total")):
+            raise SuiteError(f"{where}: sum_total {kwargs.get('sum_total')!r} is no number")
+    if kind == "expect_column_pair_values_to_be_in_set":
+        for pair in kwargs.get("value_pairs_set") or []:
+            for name, value in zip(named[:2], pair, strict=True):
+                if value is not None and name in types:
+                    member(where, "value_pairs_set", str(name), value, types[str(name)])
 
 
 def _check_patterns(where: str, kwargs: Mapping[str, Any]) -> None:
@@ -152,63 +239,12 @@ def _check_column(where: str, kind: str, column: str, held: str) -> None:
             "'expect_column_values_to_be_between' or '..._to_be_in_set'"
         )
     if kind in _NUMBERS and held in ("string", *_TIMES):
-        raise SuiteError(f"{where}: it needs numbers, and {column!r} is {held}")
+        raise SuiteError(
+            f"{where}: it needs numbers, and {column!r} is {held}; name a column of numbers"
+        )
+    if kind in _ORDERED and held in ("string", "bool"):
+        raise SuiteError(
+            f"{where}: {column!r} is {held}, which has no order here; name numbers or times"
+        )
     if kind == "expect_column_most_common_value_to_be_in_set" and held in _TIMES:
         raise SuiteError(f"{where}: GX compares no times here; use '..._to_be_between'")
-
-
-def _bound(where: str, name: str, kwargs: Mapping[str, Any], held: str) -> Any:
-    value, column = kwargs[name], kwargs["column"]
-    if held in ("string", "bool"):
-        raise SuiteError(
-            f"{where}: {column!r} is {held}, which has no range; use "
-            "'expect_column_values_to_be_in_set' or a pattern"
-            + ("" if held == "bool" else ", or declare the column as timestamp if it holds times")
-        )
-    if held == "date":
-        return _midnight(where, name, value)
-    if held == "timestamp":
-        # The whole day belongs to the range, or lies outside it where the limit is strict.
-        strict = bool(kwargs.get(f"strict_{name.removesuffix('_value')}"))
-        return _instant(where, name, value, last=(name == "max_value") != strict)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise SuiteError(f"{where}: {name} {value!r} is no number, and {column!r} is {held}")
-    return value
-
-
-def _member(where: str, column: str, value: Any, held: str) -> Any:
-    if held == "date":
-        return _midnight(where, "value_set", value)
-    if held == "timestamp":
-        if isinstance(value, str) and _DAY.fullmatch(value):
-            raise SuiteError(
-                f"{where}: {value!r} is a day and {column!r} holds instants; write "
-                f"{value}T00:00:00Z, or use 'expect_column_values_to_be_between'"
-            )
-        return _instant(where, "value_set", value, last=False)
-    fits = isinstance(value, _PYTHON[held]) and (held == "bool" or not isinstance(value, bool))
-    if not fits:
-        raise SuiteError(
-            f"{where}: value_set has {value!r}, and {column!r} is {held}: they are never equal"
-        )
-    return value
-
-
-def _midnight(where: str, name: str, value: Any) -> datetime:
-    """Return a day as the midnight that stands for it in a frame."""
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise SuiteError(f"{where}: {name} {value!r} is no day; write it as 2013-12-31")
-    return _instant(where, name, value, last=False)
-
-
-def _instant(where: str, name: str, value: Any, *, last: bool) -> datetime:
-    try:
-        if _DAY.fullmatch(value):
-            day = datetime.fromisoformat(value).date()
-            return datetime.combine(day, _LAST_MOMENT if last else time(), UTC)
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise SuiteError(
-            f"{where}: {name} {value!r} is no time; write it as 2013-12-31T23:59:59Z"
-        ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

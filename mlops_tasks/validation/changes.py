@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.digest import row_hashes
 from mlops_tasks.types import RowChanges
 from mlops_tasks.validation.judge import N_EXAMPLES, readable
+from mlops_tasks.validation.present import to_python
 from mlops_tasks.validation.rows import PartitionRows
 
 if TYPE_CHECKING:
@@ -100,8 +101,9 @@ def _hashed(spec: DatasetSpec, lake: Lake, commit: Commit) -> _Hashed:
 
 def _examples(spec: DatasetSpec, side: _Hashed, where: Positions) -> tuple[str, ...]:
     positions = sorted(side.positions[where[:N_EXAMPLES]].tolist())
-    found = side.rows.take(positions, spec.key).select(list(spec.key)).to_pylist()
-    return tuple(readable(list(row.values())) for row in found)
+    found = side.rows.take(positions, spec.key).select(list(spec.key))
+    rows = zip(*map(to_python, found.columns), strict=True)
+    return tuple(readable(list(row)) for row in rows)
 
 
 def _columns(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlops_tasks.contract import duplicate_breaches
 from mlops_tasks.exceptions import SchemaMismatchError, ValidationFailedError
 from mlops_tasks.validation.breaches import Repeats, cell_breaches
+from mlops_tasks.validation.conditions import selected_rows
 from mlops_tasks.validation.judge import Finding, Judge
 from mlops_tasks.validation.kinds import HOW_IN_WORDS
 from mlops_tasks.validation.marks import RowMarks
 from mlops_tasks.validation.outcomes import Tally, contract_outcomes
-from mlops_tasks.validation.reductions import REDUCED, Distinct, Extremes, reduction_for
+from mlops_tasks.validation.reductions import REDUCED, Distinct, Extremes, is_reduced
+from mlops_tasks.validation.row_checks import compare_rows, is_compared
 from mlops_tasks.validation.rows import to_frame
+from mlops_tasks.validation.whole_checks import check_whole, is_checked_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,8 +37,6 @@ __all__ = ["Examination", "Facts", "examine"]
 
 # What one expectation may hold in memory of a partition that is larger than a chunk: about 400 MB.
 _MAX_CELLS = 50_000_000
-# From here on sums, extremes and the like come from Arrow: GX looks at every value in Python.
-_MANY_ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,6 @@ def examine(spec: DatasetSpec, suite: Suite, rows: PartitionRows) -> Examination
 class _Examiner:
     def __init__(self, spec: DatasetSpec, suite: Suite, rows: PartitionRows) -> None:
         self.spec, self.rows = spec, rows
-        self.judge = Judge()
         self.marks = RowMarks(rows.n_rows)
         self.chunked = rows.n_chunks > 1
         self.tallies = {e.index: Tally(e, self._how(e)) for e in suite.expectations}
@@ -101,14 +102,19 @@ class _Examiner:
                 self._found(expectation, Finding(success=False, error=lacking))
             else:
                 self.by_how[self._plan(expectation)].append(expectation)
-        self.reductions = {
-            e.index: (e, reduction_for(e))
+        self.reductions = [
+            (e, REDUCED[how]())
             for how, group in self.by_how.items()
             for e in group
             if how in REDUCED
-        }
+        ]
         self.repeats = {e.index: (e, _repeats(e)) for e in self.by_how["unique"]}
         self.keys = Repeats(spec.key)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Great Expectations, made when the first check needs it: most need Arrow alone."""
+        return Judge()
 
     def columns(self) -> list[str] | None:
         """Name the columns that the chunks must have; None for all."""
@@ -124,8 +130,9 @@ class _Examiner:
         for reason, positions in cell_breaches(self.spec, chunk):
             self.marks.add(reason, positions + start)
         self.keys.add(chunk)
-        for expectation, reduction in self.reductions.values():
-            reduction.add(chunk.column(expectation.named[0]))
+        for expectation, reduction in self.reductions:
+            selected, _ = selected_rows(expectation.kwargs, chunk)
+            reduction.add(selected.column(expectation.named[0]))
         for _, repeats in self.repeats.values():
             repeats.add(chunk)
         self._judge_rows(chunk, self.by_how["rows"], start)
@@ -174,10 +181,13 @@ class _Examiner:
         return ""
 
     def _plan(self, expectation: Expectation) -> How:
-        """Tell how it is made here: a single chunk is all rows, so GX judges it as it is."""
-        how = expectation.how
-        many = how in REDUCED and self.rows.n_rows >= _MANY_ROWS
-        return how if self.chunked or many or how in ("schema", "count") else "rows"
+        """Tell how it is made here: what only GX judges, it judges as it is in a single chunk."""
+        how, schema = expectation.how, self.rows.schema
+        if how in ("schema", "count") or is_reduced(expectation, schema):
+            return how
+        if how in REDUCED:  # of a type that only GX can make something of
+            how = "whole"
+        return how if self.chunked or is_checked_whole(expectation, schema) else "rows"
 
     def _how(self, expectation: Expectation) -> str:
         return HOW_IN_WORDS[expectation.how] if self.chunked else "all rows at once"
@@ -190,12 +200,29 @@ class _Examiner:
         return f"there is no column {', '.join(map(repr, lost))}; there are {', '.join(known)}"
 
     def _judge_rows(self, chunk: pa.Table, wanted: Sequence[Expectation], start: int) -> None:
+        compared = [e for e in wanted if is_compared(e, chunk.schema)]
+        found = {e.index: compare_rows(e, chunk) for e in compared}
+        found |= self._judged_by_gx(chunk, [e for e in wanted if e.index not in found])
+        for index, finding in found.items():
+            if finding.positions is not None:
+                finding.positions = finding.positions + start
+            self._found(self.tallies[index].expectation, finding)
+
+    def _judged_by_gx(self, rows: pa.Table, wanted: Sequence[Expectation]) -> dict[int, Finding]:
+        """Let GX judge frames of the rows that conditions select, which it never sees itself."""
+        found: dict[int, Finding] = {}
         for columns, group in _grouped(wanted):
-            frame = to_frame(chunk if columns is None else chunk.select(list(columns)))
-            for index, finding in self.judge.findings(frame, group).items():
-                if finding.positions is not None:
-                    finding.positions = finding.positions + start
-                self._found(self.tallies[index].expectation, finding)
+            own = rows if columns is None else rows.select(list(columns))
+            plain = [e for e in group if not e.kwargs.get("row_condition")]
+            if plain:
+                found |= self.judge.findings(to_frame(own), plain)
+            for e in group:
+                selected, positions = selected_rows(e.kwargs, own)
+                if positions is not None:
+                    kwargs = {n: v for n, v in e.kwargs.items() if n != "row_condition"}
+                    frame = to_frame(selected, positions.tolist())
+                    found |= self.judge.findings(frame, [replace(e, kwargs=kwargs)])
+        return found
 
     def _judge_table(self) -> None:
         import pandas as pd
@@ -209,12 +236,8 @@ class _Examiner:
                 self._all_found(wanted, self.judge.findings(frame, wanted))
 
     def _judge_reductions(self) -> None:
-        import pyarrow as pa
-
-        for expectation, reduction in self.reductions.values():
-            frame = to_frame(pa.table({expectation.named[0]: reduction.column()}))
-            judged = replace(expectation, kind=reduction.stands_in or expectation.kind)
-            self._all_found([expectation], self.judge.findings(frame, [judged]))
+        for expectation, reduction in self.reductions:
+            self._found(expectation, reduction.finding(expectation))
 
     def _judge_repeats(self) -> None:
         for expectation, repeats in self.repeats.values():
@@ -237,8 +260,11 @@ class _Examiner:
                 )
                 self._all_found(group, {e.index: Finding(False, error=error) for e in group})
             else:
-                frame = to_frame(self.rows.columns(names))
-                self._all_found(group, self.judge.findings(frame, group))
+                rows = self.rows.columns(names)
+                whole = [e for e in group if is_checked_whole(e, rows.schema)]
+                found = {e.index: _checked_whole(e, rows) for e in whole}
+                others = [e for e in group if e.index not in found]
+                self._all_found(group, found | self._judged_by_gx(rows, others))
 
     def _all_found(self, wanted: Iterable[Expectation], found: dict[int, Finding]) -> None:
         for expectation in wanted:
@@ -268,6 +294,14 @@ def _grouped(
     for expectation in wanted:
         groups[expectation.columns].append(expectation)
     return list(groups.items())
+
+
+def _checked_whole(expectation: Expectation, rows: pa.Table) -> Finding:
+    selected, positions = selected_rows(expectation.kwargs, rows)
+    finding = check_whole(expectation, selected.column(expectation.named[0]))
+    if positions is not None and finding.positions is not None:
+        finding.positions = positions[finding.positions]
+    return finding
 
 
 def _repeats(expectation: Expectation) -> Repeats:

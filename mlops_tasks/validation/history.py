@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,14 @@ from mlops_tasks.digest import row_hashes
 from mlops_tasks.lake import stream_rows
 from mlops_tasks.sources import Day
 from mlops_tasks.types import CheckOutcome
+from mlops_tasks.validation.present import to_python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
     import numpy.typing as npt
+    import pyarrow as pa
 
     from mlops_tasks.history_spec import (
         CategoryGrowthSpec,
@@ -31,7 +33,9 @@ __all__ = ["history_outcomes", "trailing_commits"]
 
 # Median absolute deviation to standard deviation, for a normal sample.
 _NORMAL = 1.4826
-_HOUR = timedelta(hours=1)
+_FIRST_DAY = "0001-01-01"  # of the calendar: none lies before it
+_HOUR, _MICROSECOND = timedelta(hours=1), timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def trailing_commits(spec: DatasetSpec, partition: str, lake: Lake) -> list[Commit]:
@@ -51,10 +55,10 @@ def trailing_commits(spec: DatasetSpec, partition: str, lake: Lake) -> list[Comm
     list of Commit
         Oldest first.
     """
-    if not lake.exists(spec.name):
+    if not lake.exists(spec.name) or partition == _FIRST_DAY:
         return []
     last = (date.fromisoformat(partition) - timedelta(days=1)).isoformat()
-    commits = lake.commits(spec.name, first="0001-01-01", last=last)
+    commits = lake.commits(spec.name, first=_FIRST_DAY, last=last)
     return commits[-spec.history.window :]
 
 
@@ -128,9 +132,9 @@ def _row_count(asked: RowCountSpec, n_rows: int, counts: Sequence[int]) -> Check
 def _freshness(asked: FreshnessSpec, day: Day, facts: Facts) -> CheckOutcome:
     """Measure the age of the newest time at the end of the day, in the dataset's own zone."""
     name = f"history:freshness:{asked.column}"
-    newest = max(filter(None, facts.newest.column().to_pylist()), default=None)
+    newest = facts.newest.ends().slice(1)
     limits = f"at most {asked.max_age_h:g} h old at the end of the day in {day.timezone}"
-    if newest is None:
+    if newest.null_count:
         return CheckOutcome(
             name,
             "history",
@@ -140,17 +144,33 @@ def _freshness(asked: FreshnessSpec, day: Day, facts: Facts) -> CheckOutcome:
             error="every time is missing",
             threshold=asked.max_age_h,
         )
-    age_h = (day.end - newest.astimezone(UTC)) / _HOUR
+    age_h = _hours_until(day.end, newest)
     return CheckOutcome(
         name,
         "history",
         asked.severity,
         passed=age_h <= asked.max_age_h,
-        observed=f"newest {newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {_in_hours(age_h)}",
+        observed=f"newest {_minute(newest)} UTC, {_in_hours(age_h)}",
         limits=limits,
         value=round(age_h, 3),
         threshold=asked.max_age_h,
     )
+
+
+def _hours_until(end: datetime, moment: pa.ChunkedArray) -> float:
+    """Count the hours from a moment to an end; in whole microseconds, so that any year works."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    start = pc.cast(pc.cast(moment, pa.timestamp("us", "UTC")), pa.int64())[0].as_py()
+    return float(((end - _EPOCH) // _MICROSECOND - start) / (_HOUR / _MICROSECOND))
+
+
+def _minute(moment: pa.ChunkedArray) -> str:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return str(pc.cast(pc.cast(moment, pa.timestamp("us")), pa.string())[0])[:-10]
 
 
 def _in_hours(age_h: float) -> str:
@@ -205,7 +225,7 @@ def _category_growth(
             continue
         parts = [pc.unique(r.column(0)) for r in stream_rows(lake, spec.name, before, [name])]
         known = pa.chunked_array(parts, own.type)
-        new = sorted(map(str, own.filter(pc.invert(pc.is_in(own, pc.unique(known)))).to_pylist()))
+        new = sorted(map(str, to_python(own.filter(pc.invert(pc.is_in(own, pc.unique(known)))))))
         shown = ", ".join(new[:5]) + (", …" if len(new) > 5 else "")
         outcomes.append(
             CheckOutcome(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import SuiteError
@@ -198,10 +201,14 @@ def readable(value: Any) -> str:
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, numbers.Integral):
+        return str(int(value))
+    if isinstance(value, Decimal | Fraction) and math.isfinite(value) and value == int(value):
+        return str(int(value))
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return str(value)
     if math.isfinite(number) and number == int(number) and abs(number) < 2**53:
         return str(int(number))
-    return str(int(value)) if isinstance(value, int) else f"{number:.6g}"
+    return f"{number:.6g}"

@@ -181,8 +181,9 @@ def how_of(built: Any, kind: str) -> How:
     metric = getattr(built, "map_metric", None)
     if metric in _ROW_METRICS:
         return "rows"
-    if getattr(built, "row_condition", None):
+    how = _HOW.get(kind, "whole")
+    if getattr(built, "row_condition", None) and how in ("schema", "count"):
         return "whole"
     if metric in _UNIQUE_METRICS:
-        return "unique"
-    return _HOW.get(kind, "whole")
+        return "whole" if getattr(built, "row_condition", None) else "unique"
+    return how

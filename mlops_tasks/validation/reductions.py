@@ -1,11 +1,18 @@
-"""Columns boiled down, chunk by chunk, to a few values that GX judges as it judges them all."""
+"""Columns reduced, chunk by chunk, to a few exact numbers or values that are judged at the end."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlops_tasks.validation.judge import N_EXAMPLES, Finding, readable
+from mlops_tasks.validation.limits import Limits, are_comparable, members
+from mlops_tasks.validation.present import present_values, to_python
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
@@ -13,201 +20,243 @@ if TYPE_CHECKING:
     from mlops_tasks.validation.kinds import How
     from mlops_tasks.validation.suite import Expectation
 
-    Numbers = npt.NDArray[np.float64]
+    Number = int | float | Fraction
 
-__all__ = ["REDUCED", "Distinct", "Extremes", "Reduction", "reduction_for"]
+__all__ = ["REDUCED", "Distinct", "Extremes", "Reduction", "is_reduced", "judged_number"]
 
-_MEAN = "expect_column_mean_to_be_between"
+_INT64_MAX = 2**63 - 1
 
 
 class Reduction(Protocol):
-    """Takes in a column chunk by chunk and gives a short one in its place.
-
-    Attributes
-    ----------
-    stands_in : str
-        Kind of expectation that judges the short column, where it is not the one asked for.
-    """
-
-    stands_in: str
+    """Takes in a column chunk by chunk, and judges it at the end."""
 
     def add(self, values: pa.ChunkedArray) -> None:
         """Take in the next values."""
 
-    def column(self) -> pa.ChunkedArray:
-        """Return the short column."""
+    def finding(self, expectation: Expectation) -> Finding:
+        """Judge all values so far."""
 
 
-def reduction_for(expectation: Expectation) -> Reduction:
-    """Return what boils down the column of an expectation.
+def is_reduced(expectation: Expectation, schema: pa.Schema) -> bool:
+    """Tell whether a reduction judges an expectation on a column of this type.
 
     Parameters
     ----------
     expectation : Expectation
-        Its `how` is one of `REDUCED`.
+        Of a suite.
+    schema : Schema
+        With the column.
+
+    Returns
+    -------
+    bool
+        False where Great Expectations judges it, on a frame.
     """
-    return REDUCED[expectation.how]()
+    import pyarrow.types as pt
+
+    how = expectation.how
+    if how not in REDUCED:
+        return False
+    kind = schema.field(expectation.named[0]).type
+    if how == "extremes":
+        return are_comparable(kind, Limits.of(expectation.kwargs).given)
+    if how in ("sum", "mean", "stdev"):
+        return pt.is_boolean(kind) or are_comparable(kind, (0,))
+    return not pt.is_nested(kind)
+
+
+def judged_number(value: Number | None, kwargs: Mapping[str, Any]) -> Finding:
+    """Judge one number against the limits of an expectation.
+
+    Parameters
+    ----------
+    value : int, float, Fraction or None
+        The number; None or NaN where there are no values that have one, which meets no limit.
+    kwargs : mapping of str to Any
+        Arguments of the expectation.
+
+    Returns
+    -------
+    Finding
+        Of the whole column.
+    """
+    if value is None or value != value:
+        return Finding(success=False, observed="null")
+    return Finding(Limits.of(kwargs).hold(value), observed=readable(value))
 
 
 class Extremes:
-    """Smallest and largest value of every chunk."""
-
-    stands_in = ""
+    """The smallest and the largest value."""
 
     def __init__(self) -> None:
         self._parts: list[pa.ChunkedArray] = []
 
     def add(self, values: pa.ChunkedArray) -> None:
         """Take in the next values."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        self._parts.append(_ends(present_values(values)))
 
-        ends = pc.min_max(_present(values)).as_py()
-        self._parts.append(pa.chunked_array([[ends["min"], ends["max"]]], values.type))
+    def ends(self) -> pa.ChunkedArray:
+        """Return the smallest and the largest value; null for no values."""
+        return _ends(_concatenated(self._parts))
 
-    def column(self) -> pa.ChunkedArray:
-        """Return two values for every chunk."""
-        return _concatenated(self._parts)
+    def finding(self, expectation: Expectation) -> Finding:
+        """Judge the end that the expectation is about."""
+        end = self.ends().slice(int("_max_" in expectation.kind), 1)
+        (held,) = Limits.of(expectation.kwargs).mask(end).to_pylist()
+        return Finding(bool(held), observed=readable(to_python(end)[0]))
 
 
 class Distinct:
     """Every different value once."""
-
-    stands_in = ""
 
     def __init__(self) -> None:
         self._seen: pa.ChunkedArray | None = None
 
     def add(self, values: pa.ChunkedArray) -> None:
         """Take in the next values."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        known = [] if self._seen is None else [self._seen]
-        self._seen = _chunked(pc.unique(_concatenated([*known, _chunked(_present(values))])))
+        values = present_values(values)
+        known = [values] if self._seen is None else [self._seen, values]
+        self._seen = pa.chunked_array([pc.unique(_concatenated(known))])
 
     def column(self) -> pa.ChunkedArray:
         """Return the different values, in no order."""
         return self._seen
 
+    def finding(self, expectation: Expectation) -> Finding:
+        """Judge the number of different values, or compare them with a set."""
+        kwargs, column = expectation.kwargs, self.column()
+        if "value_set" not in kwargs:
+            return judged_number(len(column), kwargs)
+        parts = []
+        if not expectation.kind.endswith("_contain_set"):
+            parts.append(("unexpected", *_unexpected(column, kwargs["value_set"])))
+        if not expectation.kind.endswith("_in_set"):
+            parts.append(("missing", *_not_there(column, kwargs["value_set"])))
+        told = [f"{n} {word}: {', '.join(map(readable, some))}" for word, n, some in parts if n]
+        return Finding(not told, observed="; ".join(told) or "nothing")
 
-class _Sums:
-    """The sum of every chunk; whole numbers stay whole."""
 
-    stands_in = ""
+class _Sum:
+    """The sum: exact of whole numbers and decimals, of any size."""
 
     def __init__(self) -> None:
-        self._parts: list[int | float] = []
+        self._parts: list[Number] = []
 
     def add(self, values: pa.ChunkedArray) -> None:
-        import pyarrow.compute as pc
+        self._parts.append(_sum(present_values(values)))
 
-        total = pc.sum(_present(values)).as_py()
-        self._parts.append(0 if total is None else total)
+    def total(self) -> Number:
+        return _added(self._parts)
 
-    def column(self) -> pa.ChunkedArray:
-        import pyarrow as pa
-
-        return pa.chunked_array([pa.array(self._parts)])
+    def finding(self, expectation: Expectation) -> Finding:
+        return judged_number(self.total(), expectation.kwargs)
 
 
-class _Moments:
-    """Count and mean of all values; one value with that mean stands for them."""
-
-    stands_in = ""
+class _Mean(_Sum):
+    """The mean, from the sum."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.n = 0
-        self.mean = math.nan
-        self._sums: list[float] = []
 
     def add(self, values: pa.ChunkedArray) -> None:
-        self.include(_numbers(values))
+        super().add(values)
+        self.n += len(present_values(values))
 
-    def include(self, numbers: Numbers) -> None:
-        if len(numbers):
-            self.n += len(numbers)
-            self._sums.append(float(numbers.sum()))
-            self.mean = math.fsum(self._sums) / self.n
-
-    def column(self) -> pa.ChunkedArray:
-        import pyarrow as pa
-
-        return pa.chunked_array([pa.array([self.mean], pa.float64())])
+    def finding(self, expectation: Expectation) -> Finding:
+        return judged_number(_divided(self.total(), self.n), expectation.kwargs)
 
 
-class _Deviation(_Moments):
-    """Two values with the standard deviation of all.
+class _Deviation:
+    """The standard deviation of a sample.
 
     Notes
     -----
     Squared deviations of chunks are added with the term between their means: Chan, Golub, LeVeque
-    (1979), Updating Formulae and a Pairwise Algorithm for Computing Sample Variances.
+    (1979), Updating Formulae and a Pairwise Algorithm for Computing Sample Variances. Whole numbers
+    are first moved towards zero by the first of them, so that their last digits count.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self._squares = 0.0
+        self._n, self._mean, self._squares = 0, math.nan, 0.0
+        self._center: int | None = None
 
-    def include(self, numbers: Numbers) -> None:
+    def add(self, values: pa.ChunkedArray) -> None:
+        import numpy as np
+
+        numbers = self._moved(present_values(values))
         if not len(numbers):
             return
-        before, mean = self.n, self.mean
-        own = float(numbers.mean())
-        self._squares += float(((numbers - own) ** 2).sum())
-        super().include(numbers)
-        if before:
-            self._squares += (own - mean) ** 2 * before * len(numbers) / self.n
+        before, n = self._n, len(numbers)
+        with np.errstate(all="ignore"):  # of infinities the deviation is NaN, which meets no limit
+            own = float(numbers.mean())
+            self._squares += float(((numbers - own) ** 2).sum())
+            if before:
+                self._squares += (own - self._mean) ** 2 * before * n / (before + n)
+        self._n = before + n
+        self._mean = own if not before else self._mean + (own - self._mean) * n / self._n
 
-    def column(self) -> pa.ChunkedArray:
+    def finding(self, expectation: Expectation) -> Finding:
+        """Judge it; that of a single value is not defined."""
+        known = self._n > 1 and self._squares >= 0
+        value = math.sqrt(self._squares / (self._n - 1)) if known else None
+        return judged_number(value, expectation.kwargs)
+
+    def _moved(self, values: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+        import numpy as np
         import pyarrow as pa
+        import pyarrow.compute as pc
 
-        if self.n < 2:  # the deviation of a sample of one is not defined
-            return super().column()
-        half = math.sqrt(self._squares / (self.n - 1)) / math.sqrt(2)
-        return pa.chunked_array([pa.array([self.mean - half, self.mean + half], pa.float64())])
+        if not pa.types.is_integer(values.type):
+            return _doubles(values)
+        low, high = (end.as_py() for end in pc.min_max(values).values())
+        if low is None:
+            return np.zeros(0)
+        self._center = low if self._center is None else self._center
+        if max(high - self._center, self._center - low) > _INT64_MAX or high > _INT64_MAX:
+            return _doubles(values) - float(self._center)
+        return np.asarray(values.to_numpy().astype(np.int64) - self._center, np.float64)
 
 
 class _SharePresent:
-    """One value: the share of rows that have one, of which GX then takes the mean."""
-
-    stands_in = _MEAN
+    """The share of rows that have a value."""
 
     def __init__(self) -> None:
         self.n_rows = self.n_present = 0
 
     def add(self, values: pa.ChunkedArray) -> None:
         self.n_rows += len(values)
-        self.n_present += len(_present(values))
+        self.n_present += len(present_values(values))
 
-    def share(self) -> float:
-        return self.n_present / self.n_rows if self.n_rows else 0.0
-
-    def column(self) -> pa.ChunkedArray:
-        import pyarrow as pa
-
-        return pa.chunked_array([pa.array([self.share()], pa.float64())])
+    def finding(self, expectation: Expectation) -> Finding:
+        share = self.n_present / self.n_rows if self.n_rows else 0.0
+        return judged_number(share, expectation.kwargs)
 
 
-class _ShareDistinct(_SharePresent):
-    """One value: the share of different values among those that are not missing."""
+class _ShareDistinct(Distinct):
+    """The share of different values among those that are not missing."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._distinct = Distinct()
+        self.n_present = 0
 
     def add(self, values: pa.ChunkedArray) -> None:
         super().add(values)
-        self._distinct.add(values)
+        self.n_present += len(present_values(values))
 
-    def share(self) -> float:
-        return len(self._distinct.column()) / self.n_present if self.n_present else 0.0
+    def finding(self, expectation: Expectation) -> Finding:
+        share = len(self.column()) / self.n_present if self.n_present else 0.0
+        return judged_number(share, expectation.kwargs)
 
 
-#: What boils down the column of an expectation, by how that is made.
+#: What reduces the column of an expectation, by how that is made.
 REDUCED: dict[How, type[Reduction]] = {
     "extremes": Extremes,
-    "sum": _Sums,
-    "mean": _Moments,
+    "sum": _Sum,
+    "mean": _Mean,
     "stdev": _Deviation,
     "distinct": Distinct,
     "share_present": _SharePresent,
@@ -215,32 +264,71 @@ REDUCED: dict[How, type[Reduction]] = {
 }
 
 
-def _present(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Drop nulls and NaN, which pandas takes for the same."""
+def _ends(values: pa.ChunkedArray) -> pa.ChunkedArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    values = values.drop_null()
-    if pa.types.is_floating(values.type):
-        values = values.filter(pc.invert(pc.is_nan(values)))
-    return values
+    ends = pc.min_max(values)
+    return pa.chunked_array([pa.array([ends["min"], ends["max"]], values.type)])
 
 
-def _numbers(values: pa.ChunkedArray) -> Numbers:
+def _unexpected(column: pa.ChunkedArray, wanted: Sequence[Any]) -> tuple[int, list[Any]]:
+    import pyarrow.compute as pc
+
+    found = column.filter(pc.invert(members(column, wanted)))
+    return len(found), to_python(found.slice(0, N_EXAMPLES))
+
+
+def _not_there(column: pa.ChunkedArray, wanted: Sequence[Any]) -> tuple[int, list[Any]]:
+    """Return what of a set no row has."""
+    lost = [value for value in dict.fromkeys(wanted) if not _has(column, value)]
+    return len(lost), lost[:N_EXAMPLES]
+
+
+def _has(column: pa.ChunkedArray, value: Any) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.any(members(column, [value])).as_py())
+
+
+def _sum(values: pa.ChunkedArray) -> Number:
+    """Add up values that are there; whole numbers and decimals exactly."""
+    import pyarrow as pa
+
+    kind = values.type
+    if pa.types.is_boolean(kind):
+        return int(values.cast(pa.int64()).to_numpy().sum())
+    if pa.types.is_integer(kind):
+        whole = values.to_numpy()
+        # Halves of 32 bits: their sums fit 64 bits for up to two thousand million rows.
+        return (int((whole >> 32).sum()) << 32) + int((whole & 0xFFFFFFFF).sum())
+    if pa.types.is_decimal(kind):
+        return sum(map(Fraction, values.to_pylist()), start=Fraction(0))
+    return float(_doubles(values).sum())
+
+
+def _added(parts: Sequence[Number]) -> Number:
+    if all(isinstance(part, int | Fraction) for part in parts):
+        return sum(parts)
+    if all(map(math.isfinite, parts)):
+        return math.fsum(parts)
+    return sum(map(float, parts))
+
+
+def _divided(total: Number, n: int) -> Number | None:
+    if not n:
+        return None
+    return total / n if isinstance(total, float) else Fraction(total) / n
+
+
+def _doubles(values: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    present = _present(values)
-    if pa.types.is_boolean(present.type):
-        present = pc.cast(present, pa.int8())
-    numbers: Numbers = pc.cast(present, pa.float64(), safe=False).to_numpy()
-    return numbers
-
-
-def _chunked(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
-    import pyarrow as pa
-
-    return values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
+    if pa.types.is_boolean(values.type):
+        values = pc.cast(values, pa.int8())
+    return np.asarray(pc.cast(values, pa.float64(), safe=False).to_numpy())
 
 
 def _concatenated(parts: list[pa.ChunkedArray]) -> pa.ChunkedArray:

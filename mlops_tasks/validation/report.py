@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks import reports
 from mlops_tasks.validation.judge import readable
+from mlops_tasks.validation.present import to_python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +88,9 @@ def bad_row_samples(rows: PartitionRows, marks: RowMarks) -> list[dict[str, str]
     positions = marks.first(_ROWS_PER_REASON)[:_MAX_ROWS]
     if not positions:
         return []
-    found = rows.take(positions).select(rows.schema.names).to_pylist()
+    taken = rows.take(positions).select(rows.schema.names)
+    columns = [to_python(column) for column in taken.columns]
+    found = [dict(zip(taken.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
     return [
         {
             "reasons": marks.reasons(position, 1)[0],

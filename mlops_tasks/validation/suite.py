@@ -101,8 +101,8 @@ def load_suite(path: Path, columns: Mapping[str, str] | None = None) -> Suite:
         If anything else is wrong; the message names the expectation and the fix.
     """
     raw = _read(path)
-    for module in (raw.get("meta") or {}).get("imports", []):
-        importlib.import_module(module)
+    for module in _imports(path.name, raw):
+        _import(path.name, module)
     items = [
         _expectation(path.name, index, item, columns or {})
         for index, item in enumerate(raw["expectations"])
@@ -114,8 +114,13 @@ def load_suite(path: Path, columns: Mapping[str, str] | None = None) -> Suite:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = json.loads(path.read_text())
-    except ValueError as error:
+        raw = json.loads(path.read_text("utf-8"), object_pairs_hook=_once)
+    except OSError as error:
+        raise SuiteError(
+            f"suite {path.name} cannot be read: {error.strerror or error}; the dataset's "
+            "`expectations` names it"
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise SuiteError(f"suite {path.name} is not JSON: {error}") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("expectations"), list):
         raise SuiteError(f"suite {path.name}: it must be an object with a list `expectations`")
@@ -123,12 +128,45 @@ def _read(path: Path) -> dict[str, Any]:
         raise SuiteError(
             f"suite {path.name}: unknown fields {unknown}; known are {sorted(_SUITE_KEYS)}"
         )
+    if not isinstance(raw.get("name", ""), str):
+        raise SuiteError(f"suite {path.name}: name is {raw['name']!r}; write a text")
     return {"name": path.stem, **raw}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object with a name twice: JSON would silently take the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has {twice!r} twice; remove one")
+    return found
+
+
+def _imports(suite: str, raw: dict[str, Any]) -> list[str]:
+    meta = raw.get("meta") or {}
+    named = meta.get("imports") or [] if isinstance(meta, dict) else None
+    if not isinstance(named, list) or not all(isinstance(module, str) for module in named):
+        raise SuiteError(
+            f"suite {suite}: meta.imports must be a list of modules, like "
+            '"meta": {"imports": ["my_project.checks"]}'
+        )
+    return named
+
+
+def _import(suite: str, module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # a module of the project may raise anything
+        raise SuiteError(
+            f"suite {suite}: meta.imports names {module!r}, which cannot be imported: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _expectation(suite: str, index: int, item: Any, columns: Mapping[str, str]) -> Expectation:
     where = f"suite {suite}, expectation {index + 1}"
-    if not isinstance(item, dict) or "type" not in item:
+    if not isinstance(item, dict) or not isinstance(item.get("type"), str):
         raise SuiteError(f"{where}: it must be an object with a `type`")
     kind = item["type"]
     where = f"{where} ({kind})"
@@ -138,8 +176,13 @@ def _expectation(suite: str, index: int, item: Any, columns: Mapping[str, str]) 
     if severity not in SEVERITIES:
         raise SuiteError(f"{where}: severity {severity!r} is none of {list(SEVERITIES)}")
     made = _class(suite, kind)
-    kwargs = checked_arguments(where, kind, item.get("kwargs") or {}, columns)
-    built = _build(where, made, kwargs)
+    given = item.get("kwargs") or {}
+    if not isinstance(given, dict):
+        raise SuiteError(f"{where}: kwargs is {given!r}; write an object, like {{}}")
+    kwargs = checked_arguments(where, kind, given, columns)
+    # GX takes the condition as it was written: it knows no moments in a set.
+    condition = {name: given[name] for name in ("row_condition",) if name in given}
+    built = _build(where, made, kwargs | condition)
     return Expectation(
         index=index,
         kind=kind,
@@ -174,7 +217,7 @@ def _build(where: str, made: Any, kwargs: dict[str, Any]) -> Any:
     """Make the expectation once: GX drops one from a suite if its arguments are wrong."""
     try:
         return made(**kwargs)
-    except ValueError as error:  # pydantic's error is one
+    except (TypeError, ValueError) as error:  # pydantic's error is one
         details: list[dict[str, Any]] = getattr(error, "errors", list)()
         lines = {f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in details} or {str(error)}
         text = "; ".join(sorted(line.removeprefix("__root__: ") for line in lines))

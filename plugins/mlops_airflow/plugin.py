@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.plugins_manager import AirflowPlugin
 
 from mlops_airflow.listeners import masking, preload
-from mlops_airflow.ui import fastapi_apps
+from mlops_airflow.ui import fastapi_apps, root_middlewares
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -21,3 +21,4 @@ class MlopsPlugin(AirflowPlugin):
     name = "mlops"
     listeners: list[ModuleType | object] = [masking, preload]  # noqa: RUF012 - Airflow's own type
     fastapi_apps: list[Any] = fastapi_apps()
+    fastapi_root_middlewares: list[Any] = root_middlewares()

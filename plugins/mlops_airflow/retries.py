@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import RetryDecision, RetryPolicy, conf
@@ -15,8 +14,6 @@ from mlops_tasks.exceptions import MlopsError, TimeLimitError, TransientError
 from mlops_tasks.outages import outage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow.sdk import Context
 
 __all__ = ["RetryByKind", "task_defaults"]
@@ -60,12 +57,11 @@ class RetryByKind(RetryPolicy):
     @cached_property
     def delays_s(self) -> tuple[float, ...]:
         """The delay before each retry; at least one, however short the horizon."""
-        delays = [self.base_s]
-        for delay in self._growing():
-            if sum(delays) + delay > self.horizon_s:
-                return tuple(delays)
+        delays, total_s = [self.base_s], self.base_s
+        while total_s + (delay := self._after(delays[-1])) <= self.horizon_s:
             delays.append(delay)
-        raise AssertionError("growing delays end somewhere")
+            total_s += delay
+        return tuple(delays)
 
     def evaluate(
         self,
@@ -90,8 +86,9 @@ class RetryByKind(RetryPolicy):
         """Return the policy as plain JSON."""
         return {"base_s": self.base_s, "longest_s": self.longest_s, "horizon_s": self.horizon_s}
 
-    def _growing(self) -> Iterator[float]:
-        return (min(self.base_s * 2**n, self.longest_s) for n in count(1))
+    def _after(self, delay_s: float) -> float:
+        # A second at least: delays of nothing would never fill the horizon.
+        return max(min(delay_s * 2, self.longest_s), 1.0)
 
     def _retry(self, attempt: int, tries: int, why: str) -> RetryDecision:
         if attempt >= tries:
@@ -134,7 +131,6 @@ def task_defaults(period: timedelta) -> dict[str, Any]:
 def _passes(error: BaseException) -> bool:
     if isinstance(error, AirflowRuntimeError):  # what Airflow's own server could not do for a task
         return error.error.error.name in ("API_SERVER_ERROR", "GENERIC_ERROR")
-    if isinstance(error, TransientError) or outage(error) is not None:
-        return True
-    # One of ours that was raised from an outage: a log that cannot be read just now.
-    return error.__cause__ is not None and outage(error.__cause__) is not None
+    # One of ours may be raised from an outage: a log that cannot be read just now.
+    errors = (error, error.__cause__)
+    return any(e and (isinstance(e, TransientError) or outage(e)) for e in errors)

@@ -43,6 +43,13 @@ class Server:
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     database: str = "shop"
     host: str = "127.0.0.1"
+    launch: Callable[[], subprocess.Popen[bytes]] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        """Start it, also again after `kill`, and wait until it takes connections."""
+        assert self.launch is not None
+        self.process = self.launch()
+        _eventually(lambda: _connect(self), self)
 
     def kill(self) -> None:
         """End it and every process it started as a power cut would."""
@@ -188,17 +195,20 @@ def _run(command: Sequence[object], folder: Path, *, user: str) -> None:
 def _serving(
     server: Server, command: Sequence[object], *, user: str | None = None
 ) -> Iterator[None]:
-    with (server.folder / "log").open("wb") as log:
-        server.process = subprocess.Popen(  # type: ignore[call-overload]
-            [str(part) for part in command],
-            cwd=server.folder,
-            env=_environment(server.folder),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-            **_identity(user),
-        )
+    def launch() -> subprocess.Popen[bytes]:
+        with (server.folder / "log").open("ab") as log:
+            return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+                [str(part) for part in command],
+                cwd=server.folder,
+                env=_environment(server.folder),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+                **_identity(user),
+            )
+
+    server.launch, server.process = launch, launch()
     try:
         yield
     finally:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import json
 import os
+import re
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 import httpx
 import psutil
 import pytest
 
-from mlops_airflow.stack.credentials import load_credentials
+from mlops_airflow.stack.credentials import KEYS, load_credentials
+from mlops_airflow.stack.processes import session_processes
+from mlops_airflow.stack.record import read_record
 from tests.system.conftest import (
     HERE,
     stack_processes,
@@ -133,6 +141,19 @@ def test_second_start_is_refused(settings: StackSettings, up: subprocess.Popen[b
     assert f"is running at {settings.airflow_url}" in result.stderr
 
 
+def test_many_quick_triggers_are_all_taken(client: httpx.Client) -> None:
+    # Of a Dag that stays paused: what is tried is the database under the api-server.
+    def trigger(n: int) -> int:
+        body = {"logical_date": None, "dag_run_id": f"quick_{n}"}
+        return client.post("/api/v2/dags/nap/dagRuns", json=body).status_code
+
+    wait_for(lambda: client.get("/api/v2/dags/nap").status_code == 200, "nap is parsed")
+    with ThreadPoolExecutor(25) as pool:
+        answers = list(pool.map(trigger, range(75)))
+
+    assert Counter(answers) == {200: 75}
+
+
 def test_tasks_find_the_heavy_libraries_loaded(
     settings: StackSettings, client: httpx.Client
 ) -> None:
@@ -147,6 +168,22 @@ def test_tasks_find_the_heavy_libraries_loaded(
         "mlflow": settings.mlflow_port,
         "lake": str(settings.home / "lake"),
     }
+
+
+def test_a_time_limit_ends_native_code(client: httpx.Client) -> None:
+    run = start_run(client, "stubborn")
+    assert wait_for_run(client, run) == "failed"
+
+    logs = {}
+    for task in ("query", "stuck"):
+        log = client.get(f"{run}/taskInstances/{task}/logs/1")
+        logs[task] = log.raise_for_status().text
+    assert "this took longer than its time limit of 2 s and was stopped" in logs["query"], logs
+    assert (
+        "did not stop 30 s after its time limit of 2 s. Give stubborn/stuck less" in logs["stuck"]
+    )
+    folders = [re.search(r"folder (\S*mlops-\d+/[^\s\"\\]+)", log) for log in logs.values()]
+    assert [folder and Path(folder[1]).exists() for folder in folders] == [False, False]
 
 
 def forms(secret: str) -> dict[str, str]:
@@ -202,10 +239,10 @@ def test_secrets_are_in_no_file(
 
     own = load_credentials(settings.secrets_file)
     generated = {"admin password": own.admin_password, "fernet": own.fernet_key}
-    generated |= {"jwt": own.jwt_secret, "api": own.api_secret_key, "mlflow": own.mlflow_secret_key}
-    # These two files are where the stack and Airflow's login keep them, for the owner only.
-    files = [f for f in files if f not in {settings.secrets_file, settings.passwords_file}]
-    assert find(generated, [*files, console]) == []
+    generated |= {"jwt": own.jwt_secret, "api": own.api_secret_key, "mlflow": own.mlflow_password}
+    # Where the stack, Airflow's login and Airflow keep them, for the owner only.
+    kept = {settings.secrets_file, settings.passwords_file, *map(settings.key_file, KEYS)}
+    assert find(generated, [f for f in [*files, console] if f not in kept]) == []
 
 
 def kind_of(file: Path) -> str:
@@ -216,11 +253,78 @@ def kind_of(file: Path) -> str:
     return "task" if "dag_id=leaky" in file.parts else file.stem
 
 
+def test_each_process_holds_the_secrets_it_needs(
+    settings: StackSettings, client: httpx.Client
+) -> None:
+    start_sleeper(settings, client)
+    own = load_credentials(settings.secrets_file)
+    secrets = asdict(own) | CANARIES | {"connection password": json.dumps(CONNECTION["password"])}
+    record = read_record(settings.record_file)
+    assert record is not None
+    found = {}
+    for component, leader in record.components.items():
+        texts = [environment_of(p) for p in session_processes([leader])]
+        found[component] = {
+            name for name, secret in secrets.items() if any(secret in text for text in texts)
+        }
+    below = psutil.Process(record.components["scheduler"].pid).children(recursive=True)
+    (task,) = [p for p in below if p.cmdline() == ["sleep", "600"]]
+    held = environment_of(task.parent())
+
+    users = {"connection password", "connection extra", "nested extra", "environment"}
+    assert found == {
+        "mlflow": {"mlflow_password"},
+        "api-server": set(),
+        "scheduler": users | {"mlflow_password"},
+        "triggerer": users,
+        "dag-processor": users,
+    }
+    assert {name for name, secret in secrets.items() if secret in held} == found["scheduler"]
+    assert "AIRFLOW" not in environment_of(psutil.Process(record.components["mlflow"].pid))
+    # In no process list, whatever it belongs to.
+    lines = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
+    assert any("--app-name=mlops" in line for line in lines)
+    assert not [line for line in lines if any(secret in line for secret in secrets.values())]
+
+
+def environment_of(process: psutil.Process | None) -> str:
+    """Return what the process was started with: what `ps e` of its owner shows."""
+    assert process is not None
+    return Path(f"/proc/{process.pid}/environ").read_bytes().decode(errors="replace")
+
+
+def test_mlflow_asks_for_the_login_too(
+    settings: StackSettings, up: subprocess.Popen[bytes]
+) -> None:
+    search = f"{settings.mlflow_url}/api/2.0/mlflow/experiments/search?max_results=1"
+    assert httpx.get(search, trust_env=False).status_code == 401
+
+
 def test_files_are_closed_to_others(settings: StackSettings, client: httpx.Client) -> None:
     paths = [settings.home, *settings.home.rglob("*")]
     open_paths = [p for p in paths if not p.is_symlink() and stat.S_IMODE(p.stat().st_mode) & 0o077]
 
     assert open_paths == []
+
+
+def test_locked_databases_end_nothing(settings: StackSettings, client: httpx.Client) -> None:
+    with contextlib.ExitStack() as locks:
+        for name in ("airflow/airflow.db", "mlflow/mlflow.db"):
+            connection = sqlite3.connect(settings.home / name, isolation_level=None)
+            locks.enter_context(contextlib.closing(connection))
+            connection.execute("BEGIN IMMEDIATE")
+        time.sleep(25)
+
+    def report() -> dict[str, Any]:
+        env = os.environ | settings.to_env()
+        done = subprocess.run(
+            [MLOPS, "status", "--json"], env=env, capture_output=True, check=False
+        )
+        return dict(json.loads(done.stdout))
+
+    wait_for(lambda: report()["healthy"], "all are healthy")
+    assert {component["restarts"] for component in report()["components"].values()} == {0}
+    assert wait_for_run(client, start_run(client, "probe")) == "success"
 
 
 # The last one: it ends the stack of this module.

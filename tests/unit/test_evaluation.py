@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import log_loss, roc_auc_score
 
 from mlops_tasks.evaluation import (
-    bootstrap_auc,
     classification_metrics,
     evaluate,
     feature_importance,
     judge,
 )
-from mlops_tasks.exceptions import LeakageError
+from mlops_tasks.exceptions import EstimatorError, LeakageError
 from mlops_tasks.features import feature_frame
+from mlops_tasks.intervals import auc_standard_error
 from mlops_tasks.profile_store import unpack_days
 from mlops_tasks.profiles import Profile
-from mlops_tasks.registration import register
-from mlops_tasks.spec import GateSpec
+from mlops_tasks.registration import promote, register
+from mlops_tasks.spec import GateSpec, LabelSpec
 from mlops_tasks.tracking import IMPORTANCE, SCORE_PROFILES, RegisteredVersion
 from mlops_tasks.training import train
 from mlops_tasks.windows import labelled_rows, pin_training_data
@@ -59,29 +58,6 @@ def verdict_of(seed: int, gate: GateSpec = GATE, **skills: float) -> Verdict:
 # --- the numbers
 
 
-@settings(max_examples=50, deadline=None)
-@given(
-    st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=2, max_size=60).filter(
-        lambda rows: len({label for label, _ in rows}) == 2
-    )
-)
-def test_roc_auc_is_that_of_scikit_learn(rows: list[tuple[bool, float]]) -> None:
-    target = np.array([int(label) for label, _ in rows])
-    scores = np.array([value for _, value in rows])
-    found = bootstrap_auc(target, scores, gate=GateSpec(n_bootstrap=50))
-    assert found.value == pytest.approx(roc_auc_score(target, scores))
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10**6))
-def test_a_resample_is_judged_as_if_its_rows_were_copied(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    target, scores = np.tile([0, 1], 20), generator.integers(0, 9, 40) / 9
-    rows = np.random.default_rng(3).integers(0, 40, 40)
-    copied = bootstrap_auc(target[rows], scores[rows], gate=GateSpec(n_bootstrap=50)).value
-    assert copied == pytest.approx(roc_auc_score(target[rows], scores[rows]))
-
-
 def test_metrics_of_probabilities() -> None:
     target, scores = np.array([0, 1, 1, 0]), np.array([0.2, 0.6, 0.9, 0.7])
     found = classification_metrics(target, scores)
@@ -91,22 +67,11 @@ def test_metrics_of_probabilities() -> None:
     assert (found["mean_score"], found["y_share"]) == (pytest.approx(0.6), 0.5)
 
 
-def test_an_interval_surrounds_its_value_and_follows_its_seed() -> None:
-    target, scores, rival = sample(1)
-    first = bootstrap_auc(target, scores, rival, gate=GATE, seed=3)
-    assert first.lower < first.value < first.upper
-    assert first == bootstrap_auc(target, scores, rival, gate=GATE, seed=3)
-    assert first != bootstrap_auc(target, scores, rival, gate=GATE, seed=4)
-    wide = bootstrap_auc(
-        target, scores, rival, gate=GATE.model_copy(update={"confidence": 0.999}), seed=3
-    )
-    assert wide.upper - wide.lower > first.upper - first.lower
-
-
-def test_resamples_without_both_classes_are_left_out() -> None:
-    target = np.array([1, *[0] * 7])
-    interval = bootstrap_auc(target, np.linspace(1, 0, 8), gate=GATE)
-    assert (interval.value, interval.lower, interval.upper) == (1.0, 1.0, 1.0)
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_has_no_ranking_but_a_loss(label: int) -> None:
+    found = classification_metrics(np.array([label] * 2), np.array([0.2, 0.4]))
+    assert set(found) == {"log_loss", "brier", "mean_score", "y_share"}
+    assert found["y_share"] == label
 
 
 # --- the gate
@@ -116,7 +81,9 @@ def test_a_tie_keeps_the_champion() -> None:
     target, scores, _ = sample(2)
     same = judge(GATE, target, scores, scores.copy(), CHAMPION)
     assert same.verdict == "keep"
-    assert same.difference == {"value": 0.0, "lower": 0.0, "upper": 0.0}
+    assert same.difference["value"] == 0.0
+    assert same.difference["lower"] < 0 < same.difference["upper"]
+    assert same.log_loss_gap == {"value": 0.0, "lower": 0.0, "upper": 0.0}
     assert same.champion_version == "4"
     assert "not wholly above 0" in same.reason
 
@@ -140,14 +107,123 @@ def test_a_worse_model_is_never_promoted() -> None:
     assert {verdict.verdict for verdict in slightly} == {"keep"}
 
 
-def test_a_better_order_with_worse_probabilities_is_kept_back() -> None:
+def louder(scores: Any, factor: float) -> Any:
+    """Keep the order of scores, and be surer of them than is right."""
+    return 1 / (1 + ((1 - scores) / scores) ** factor)
+
+
+def test_a_better_order_with_worse_probabilities_keeps_the_champion() -> None:
     target, scores, rival = sample(5, skill=2.0, rival_skill=0.5)
-    shouted = np.where(scores > np.median(scores), 1 - 1e-9, 1e-9) * 0.999 + scores * 0.001
-    verdict = judge(GATE, target, shouted, rival, CHAMPION)
+    verdict = judge(GATE, target, louder(scores, 8), rival, CHAMPION)
     assert verdict.difference["lower"] > 0
     assert verdict.verdict == "keep"
-    assert "log loss worse by" in verdict.reason
-    assert "allowed 0.05" in verdict.reason
+    gap = verdict.log_loss_gap
+    assert gap["lower"] > GATE.max_worse_log_loss
+    assert (
+        f"log loss worse by {gap['value']:.4f}, interval {gap['lower']:+.4f} to {gap['upper']:+.4f}"
+        ", allowed 0.05"
+    ) in verdict.reason
+
+
+def test_a_log_loss_that_may_be_worse_than_allowed_cannot_be_told() -> None:
+    """A point comparison would promote one of these two, and keep the other, by luck."""
+    target, scores, rival = sample(5, skill=2.0, rival_skill=0.5)
+    gap = judge(GATE, target, louder(scores, 2.5), rival, CHAMPION).log_loss_gap
+    for allowed in (gap["value"] - 0.001, gap["value"] + 0.001):
+        gate = GATE.model_copy(update={"max_worse_log_loss": max(allowed, 0)})
+        verdict = judge(gate, target, louder(scores, 2.5), rival, CHAMPION)
+        assert verdict.verdict == "cannot_tell"
+        assert "too few rows to tell whether it is worse by more" in verdict.reason
+    certain = GATE.model_copy(update={"max_worse_log_loss": gap["upper"]})
+    assert judge(certain, target, louder(scores, 2.5), rival, CHAMPION).verdict == "promote"
+
+
+def test_a_worse_order_keeps_the_champion_whatever_the_log_loss() -> None:
+    target, scores, rival = sample(5, skill=0.0, rival_skill=2.0)
+    assert judge(GATE, target, scores, rival, CHAMPION).verdict == "keep"
+
+
+# --- few rows
+
+
+@pytest.mark.parametrize("n_few", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("rival", [False, True])
+def test_too_few_rows_of_a_class_are_not_judged(n_few: int, label: int, rival: bool) -> None:
+    target = np.repeat([label, 1 - label], [n_few, 400])
+    scores = np.where(target == 1, 0.9, 0.1)  # as good as can be
+    verdict = judge(GATE, target, scores, 1 - scores if rival else None, CHAMPION)
+    assert verdict.verdict == "cannot_tell"
+    n_positive = n_few if label else 400
+    assert verdict.reason.startswith(
+        f"{n_positive} positive and {400 + n_few - n_positive} negative rows are too few to tell"
+    )
+    assert "at least 10 of each (min_class_rows)" in verdict.reason
+    assert verdict.challenger["roc_auc"] == 1.0
+    assert verdict.difference["value"] == 1.0
+
+
+def test_enough_rows_of_both_classes_are_judged() -> None:
+    target = np.repeat([1, 0], [10, 400])
+    scores = np.where(target == 1, 0.9, 0.1)
+    assert judge(GATE, target, scores, None).verdict == "promote"
+    wants_more = GATE.model_copy(update={"min_class_rows": 11})
+    assert judge(wants_more, target, scores, None).verdict == "cannot_tell"
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_rows_of_one_class_cannot_be_judged(label: int) -> None:
+    target, scores = np.full(50, label), np.linspace(0, 1, 50)
+    verdict = judge(GATE, target, scores, scores, CHAMPION)
+    assert verdict.verdict == "cannot_tell"
+    assert (verdict.difference, verdict.log_loss_gap) == ({}, {})
+    assert "roc_auc" not in verdict.challenger
+    assert json.loads(json.dumps(asdict(verdict), allow_nan=False)) == asdict(verdict)
+
+
+@pytest.mark.parametrize("n_positive", [10, 50])
+@pytest.mark.parametrize("champion", [False, True])
+def test_useless_models_are_promoted_at_the_stated_rate_at_most(
+    n_positive: int, champion: bool
+) -> None:
+    gate = GateSpec(n_bootstrap=100, max_worse_log_loss=10)
+    target = np.repeat([1, 0], [n_positive, 500 - n_positive])
+    draws = np.random.default_rng(n_positive).random((60, 2, 500)) * 0.01
+    promoted = sum(
+        judge(gate, target, ours, theirs if champion else None).verdict == "promote"
+        for ours, theirs in draws
+    )
+    assert promoted <= 5, "at 2.5 % more than 5 of 60 happen once in 200 trials"
+
+
+def test_the_stated_confidence_is_two_sided() -> None:
+    """One model whose lower bound lies between those of a two-sided and of a one-sided 95 %."""
+    target, scores, _ = sample(3, n=2000, skill=1.0)
+    gate = GateSpec(n_bootstrap=2000)
+    found = judge(gate, target, scores, None)
+    value, lower = found.difference["value"], found.difference["lower"]
+    error = auc_standard_error(value, int(target.sum()), int(2000 - target.sum()))
+    floor = value - 1.8 * error
+    assert lower < floor
+    assert judge(gate.model_copy(update={"min_value": floor}), target, scores, None).verdict == (
+        "keep"
+    )
+    floor = value - 2.2 * error
+    assert judge(gate.model_copy(update={"min_value": floor}), target, scores, None).verdict == (
+        "promote"
+    )
+
+
+@pytest.mark.parametrize("whose", ["challenger", "champion"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -0.1, 1.1])
+def test_scores_that_are_no_probabilities_are_refused(whose: str, wrong: float) -> None:
+    target, scores, rival = sample(1)
+    (scores if whose == "challenger" else rival)[7] = wrong
+    with pytest.raises(EstimatorError, match=f"the {whose}: 1 of 400 scores .* in row 7"):
+        judge(GATE, target, scores, rival, CHAMPION)
+
+
+# --- a first champion
 
 
 @pytest.mark.parametrize(("skill", "verdict"), [(2.0, "promote"), (0.0, "keep")])
@@ -192,6 +268,25 @@ def test_run_and_profile_tell_the_verdict(world: World) -> None:
     assert scores.mean == pytest.approx(world.verdict.challenger["mean_score"])
 
 
+def test_a_window_of_one_class_cannot_be_judged(own_world: World) -> None:
+    """It is no error: the champion stays, in writing, and the next window is judged."""
+    world, label = own_world, own_world.spec.label.dataset
+    pin = pin_training_data(world.spec, day(17), lake=world.lake)
+    trained = train(world.spec, pin, lake=world.lake, tracking=world.tracking)
+    never = LabelSpec(dataset=label, positive="minutes_late > 1e9")
+    spec = world.spec.model_copy(update={"label": never})
+    verdict = evaluate(spec, pin, trained, None, lake=world.lake, tracking=world.tracking)
+    assert verdict.verdict == "cannot_tell"
+    assert verdict.reason.startswith("0 positive and ")
+    run = world.tracking.client.get_run(trained.run_id)
+    assert run.data.tags["mlops.verdict"] == "cannot_tell"
+    assert run.data.tags["mlops.verdict_reason"] == verdict.reason
+    assert set(world.tracking.read_json(trained.run_id, IMPORTANCE).values()) == {0.0}
+    version = register(spec.name, trained, verdict, tracking=world.tracking)
+    stores: Any = {"tracking": world.tracking, "ledger": world.ledger}
+    assert not promote(version, verdict, as_of=day(17), **stores)
+
+
 # --- what the model makes of its features
 
 
@@ -200,6 +295,25 @@ def test_what_a_model_uses_is_important_and_the_rest_is_not(world: World) -> Non
     assert list(found) == list(world.spec.features)
     assert found["items"] < min(found["distance"], found["shop"]) / 4
     assert min(found.values()) >= 0
+
+
+def test_rare_rows_are_drawn_for_the_importance_of_features() -> None:
+    """Of 2,000 rows drawn from all of these most likely none would be positive."""
+
+    class Model(ClassifierMixin, BaseEstimator):
+        classes_ = np.array([0, 1])
+
+        def fit(self, *_: Any) -> None:
+            raise AssertionError
+
+        def predict_proba(self, frame: pd.DataFrame) -> Any:
+            return np.column_stack([1 - frame["x"], frame["x"]])
+
+    target = np.repeat([0, 1], [50_000, 20])
+    frame = pd.DataFrame({"x": target * 0.9, "y": target * 0.5})
+    found = feature_importance(Model(), frame, target)
+    assert found["x"] > 0.3
+    assert found["y"] == 0
 
 
 def test_importance_needs_both_classes() -> None:

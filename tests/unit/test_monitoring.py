@@ -12,13 +12,13 @@ from sklearn.metrics import roc_auc_score
 
 from mlops_tasks.drift.decision import Answer
 from mlops_tasks.exceptions import NeverScoredError, PartitionNotFoundError
+from mlops_tasks.intervals import auc_standard_error
+from mlops_tasks.monitoring import drift as measuring
 from mlops_tasks.monitoring import (
-    auc_standard_error,
     measure_drift,
     measure_performance,
     read_outcomes,
 )
-from mlops_tasks.monitoring import drift as measuring
 from mlops_tasks.profile_store import ProfileStore
 from mlops_tasks.profiles import Correlations, Profile
 from mlops_tasks.scoring import score
@@ -229,7 +229,10 @@ def test_a_classifier_is_asked_only_where_the_spec_says_so(
     assert moved.text.startswith(
         "domain_classifier: tells 150 rows of the window from 150 of the training with a ROC AUC of"
     )
-    assert "alarm above 0.700; mostly by speed" in moved.text
+    assert moved.threshold == pytest.approx(
+        0.7 + 2.326 * auc_standard_error(0.7, 150, 150), abs=1e-4
+    )
+    assert f"alarm above {moved.threshold:.3f}; mostly by speed" in moved.text
 
 
 def test_a_classifier_with_too_few_rows_says_so(scored: World) -> None:
@@ -382,7 +385,9 @@ def test_labels_of_one_kind_have_no_auc_but_a_share(scored: World) -> None:
         change(scored, "deliveries", number, "minutes_late", [0.0] * ROWS_PER_DAY)
     found = checks(performance(scored))
     assert (found["roc_auc"].value, found["roc_auc"].alarm) == (None, False)
-    assert found["roc_auc"].text.startswith("all 240 labels are 0")
+    assert found["roc_auc"].text.startswith(
+        "0 positive and 240 negative labels: too few to tell a ROC AUC, at least 10 of each"
+    )
     assert found["calibration_gap"].alarm
 
 
@@ -402,25 +407,3 @@ def test_a_gap_within_sampling_error_is_no_alarm(scored: World) -> None:
     assert found["calibration_gap"].threshold == pytest.approx(
         2.576 * math.sqrt(share * (1 - share) / 240), rel=0.15
     )
-
-
-# --- the standard error
-
-
-def test_the_error_of_an_auc_is_what_resampling_finds() -> None:
-    random = np.random.default_rng(2)
-    positive, negative = 150, 450
-    target = np.array([1] * positive + [0] * negative)
-    draws = [
-        roc_auc_score(
-            target, np.concatenate([random.normal(0.8, 1, positive), random.normal(0, 1, negative)])
-        )
-        for _ in range(300)
-    ]
-    formula = auc_standard_error(float(np.mean(draws)), positive, negative)
-    assert np.std(draws) == pytest.approx(formula, rel=0.15)
-
-
-def test_it_shrinks_with_rows_and_vanishes_for_a_perfect_model() -> None:
-    assert auc_standard_error(0.7, 800, 3200) < auc_standard_error(0.7, 200, 800)
-    assert auc_standard_error(1.0, 10, 10) == 0.0

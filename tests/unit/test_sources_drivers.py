@@ -20,6 +20,7 @@ from mlops_tasks.exceptions import (
 )
 from mlops_tasks.ingestion import ingest
 from mlops_tasks.sources import Database, Day, delta, files, mysql, postgres, rows
+from mlops_tasks.sources.expected import Expected
 from mlops_tasks.sources.failures import Failures
 from tests.unit.orders import Source, day, of_day, orders_dataset
 
@@ -127,10 +128,11 @@ def test_tls_of_mysql_is_switched_by_the_connection() -> None:
     assert "password" not in arguments
 
 
-def test_text_and_bytes_in_one_column_are_no_text() -> None:
+def test_text_and_bytes_in_one_column_are_no_text(tmp_path: Path) -> None:
     field = pa.field("note", pa.string())
+    expected = Expected(orders_dataset(tmp_path), pa.schema([field]))
     with pytest.raises(SchemaMismatchError, match=r"column 'note'.*side by side"):
-        mysql._column(["a", b"a"], field, FAILURES)
+        mysql._column(["a", b"a"], field, expected, FAILURES)
 
 
 @pytest.mark.parametrize(
@@ -164,20 +166,31 @@ def test_a_column_of_several_types_has_none(tmp_path: Path, lake: Lake) -> None:
     spec = orders_dataset(tmp_path, source=of_day("orders", "order_date", "*"))
     database = Database(sa.make_url(source.url))
     result = ingest(spec, day(0), source=database, lake=lake, token=1)
-    assert result.notes[0] == "column 'mixed' (binary) is not kept: its type"
+    assert result.notes[0] == "column 'mixed' (integer and text) is not kept: its type"
 
 
-def test_what_the_first_rows_do_not_show_is_not_kept(
+def test_what_the_first_rows_do_not_show_is_kept(
     tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The size of a batch decides nothing: the database is asked for all values' types."""
     monkeypatch.setattr("mlops_tasks.sources.rows._BATCH_ROWS", 10)
     source = Source(tmp_path / "source.db")
     source.add(0)
     source.run(
         "ALTER TABLE orders ADD COLUMN late",
         "UPDATE orders SET late = 'x' WHERE rowid > 40",
+        "ALTER TABLE orders ADD COLUMN half DEFAULT 1",
+        "UPDATE orders SET half = 0.5 WHERE rowid = 70",
+        "ALTER TABLE orders ADD COLUMN large DEFAULT 9007199254740993",
+        "ALTER TABLE orders ADD COLUMN both DEFAULT 9007199254740993",
+        "UPDATE orders SET both = 0.5 WHERE rowid = 70",
     )
     spec = orders_dataset(tmp_path, source=of_day("orders", "order_date", "*"))
     database = Database(sa.make_url(source.url))
     result = ingest(spec, day(0), source=database, lake=lake, token=1)
-    assert result.notes[0] == "column 'late' (null) is not kept: no value, no type"
+    assert result.notes[0] == "column 'both' (integer and real) is not kept: its type"
+    assert result.notes[1].endswith("late (string), half (double), large (int64)")
+    rows = lake.read("orders__raw", first=day(0), last=day(0))
+    assert rows["late"].null_count == 40
+    assert sorted(set(rows["half"].to_pylist())) == [0.5, 1.0]
+    assert set(rows["large"].to_pylist()) == {2**53 + 1}

@@ -55,6 +55,14 @@ def test_there_is_one_retry_at_least(horizon: float) -> None:
     assert RetryByKind(base_s=10, longest_s=HOUR, horizon_s=horizon).delays_s == (10,)
 
 
+@pytest.mark.parametrize(("base_s", "longest_s"), [(1, 8), (1, 0.1), (0, 0), (8, 1)])
+def test_short_delays_fill_the_horizon_too(base_s: float, longest_s: float) -> None:
+    delays = RetryByKind(base_s=base_s, longest_s=longest_s, horizon_s=DAY).delays_s
+
+    assert DAY - max(longest_s, 1) < sum(delays) <= DAY
+    assert delays[-1] == max(longest_s, 1)
+
+
 def test_an_outage_is_retried_until_the_next_partition_is_due() -> None:
     waited = timedelta()
     for attempt in range(1, len(POLICY.delays_s) + 1):

@@ -6,7 +6,7 @@ import json
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_airflow.stack.redaction import Redactor, environment_secrets, secret_forms
@@ -49,6 +49,7 @@ def test_every_form_is_hidden(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["raw", "url", "json", "repr", "basic", "base64"])
+@settings(deadline=None)
 @given(secret=printable, prefix=printable)
 def test_no_printable_secret_survives(form: str, secret: str, prefix: str) -> None:
     shown = FORMS[form](secret)

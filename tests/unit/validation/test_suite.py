@@ -151,7 +151,10 @@ def test_a_condition_adds_the_columns_it_compares(tmp_path: Path) -> None:
     assert (found.label, found.how) == (f"{BETWEEN}:items", "rows")
     kind = "expect_column_mean_to_be_between"
     mean = loaded(tmp_path, kind, column="items", min_value=1, row_condition=compare)
-    assert mean.how == "whole"
+    assert mean.how == "mean"
+    kind = "expect_column_median_to_be_between"
+    median = loaded(tmp_path, kind, column="items", min_value=1, row_condition=compare)
+    assert median.how == "whole"
 
 
 # --- limits against the contract

@@ -1,0 +1,155 @@
+"""CSV files: types come from the contract, never from the look of the values."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.sources.conversion import parse_text
+from mlops_tasks.sources.csv_rows import first_row, row_blocks
+from mlops_tasks.sources.opened import BLOCK_BYTES, Opened, file_size, naming
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+    from mlops_tasks.source_spec import FileSource
+    from mlops_tasks.sources.expected import Expected
+    from mlops_tasks.sources.failures import Failures
+
+__all__ = ["open_csv"]
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LINE_ENDS = b"\r\n"
+_ROW = re.compile(r"Row #(\d+)")
+
+
+def open_csv(
+    filesystem: Any,
+    paths: Sequence[str],
+    source: FileSource,
+    expected: Expected,
+    failures: Failures,
+) -> list[Opened]:
+    """Open CSV files.
+
+    Parameters
+    ----------
+    filesystem : FileSystem
+        Where.
+    paths : sequence of str
+        Which files.
+    source : FileSource
+        Says the delimiter.
+    expected : Expected
+        Types of the columns; others are text. An empty value is null, unless the column is text
+        that may not be null: then it is empty text.
+    failures : Failures
+        Makes the errors.
+
+    Returns
+    -------
+    list of Opened
+        The files.
+    """
+    return [_opened(filesystem, path, source.delimiter, expected, failures) for path in paths]
+
+
+def _opened(
+    filesystem: Any, path: str, delimiter: str, expected: Expected, failures: Failures
+) -> Opened:
+    import pyarrow as pa
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with naming(path, failures), filesystem.open_input_stream(path) as stream:
+            for texts in _texts(row_blocks(stream, delimiter, BLOCK_BYTES), delimiter, len(schema)):
+                yield _parsed(texts, schema, expected, path, failures)
+
+    with naming(path, failures), filesystem.open_input_stream(path) as stream:
+        names = _header(next(row_blocks(stream, delimiter, BLOCK_BYTES), b""), delimiter)
+    schema = pa.schema([_field(name, expected) for name in names])
+    return Opened(path, file_size(filesystem, path), schema, batches)
+
+
+def _header(block: bytes, delimiter: str) -> list[str]:
+    """Return the names in the first row."""
+    row = first_row(block, delimiter)
+    if not row.strip(_LINE_ENDS):
+        raise ValueError("it is empty: there is not even a row that names the columns")
+    return [column[0].as_py() for column in _read(row, delimiter).columns]
+
+
+def _texts(blocks: Iterator[bytes], delimiter: str, n_columns: int) -> Iterator[pa.RecordBatch]:
+    """Read all values as the texts that they are."""
+    n_before = 0
+    for number, block in enumerate(blocks):
+        if not number:
+            block = block[len(first_row(block, delimiter)) :]
+        if block.strip(_LINE_ENDS):
+            texts = _read(block, delimiter, n_columns, n_before)
+            n_before += texts.num_rows
+            yield texts
+
+
+def _read(
+    block: bytes, delimiter: str, n_columns: int | None = None, n_before: int = 0
+) -> pa.RecordBatch:
+    """Read whole rows; a number of columns is kept, or any is taken."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    if block.startswith(_BYTE_ORDER_MARK):  # Arrow would leave it out; it is part of a value here
+        block = b"\n" + block
+    names = None if n_columns is None else [str(number) for number in range(n_columns)]
+    reading = csv.ReadOptions(
+        block_size=len(block) + 1,
+        use_threads=False,
+        column_names=names,
+        autogenerate_column_names=names is None,
+    )
+    parsing = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    as_text = csv.ConvertOptions(
+        default_column_type=pa.string(), null_values=[], strings_can_be_null=False
+    )
+    try:
+        table = csv.read_csv(pa.BufferReader(block), reading, parsing, as_text)
+    except pa.ArrowInvalid as error:
+        raise ValueError(_counted(str(error), n_before)) from None
+    return table.combine_chunks().to_batches()[0]
+
+
+def _counted(text: str, n_before: int) -> str:
+    """Count the rows of the file, not of the block."""
+    return _ROW.sub(lambda found: f"row {n_before + int(found[1])} below the header", text, count=1)
+
+
+def _field(name: str, expected: Expected) -> pa.Field:
+    import pyarrow as pa
+
+    return expected.schema.field(name) if expected.knows(name) else pa.field(name, pa.string())
+
+
+def _parsed(
+    texts: pa.RecordBatch, schema: pa.Schema, expected: Expected, path: str, failures: Failures
+) -> pa.RecordBatch:
+    """Read texts as what their columns are declared to be."""
+    import pyarrow as pa
+
+    arrays = []
+    for column, field in zip(texts.columns, schema, strict=True):
+        try:
+            arrays.append(_column(column, field, expected))
+        except pa.ArrowInvalid as error:
+            raise failures.value(field.name, field.type, f"{error} (file {path})") from error
+    return pa.RecordBatch.from_arrays(arrays, names=schema.names)
+
+
+def _column(array: pa.Array, field: pa.Field, expected: Expected) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_text = pa.types.is_string(field.type)
+    if field.nullable or not is_text:
+        array = pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
+    return array if is_text else parse_text(array, field.type, expected.rules(field.name))

@@ -1,0 +1,139 @@
+"""A JSON lines stream in blocks of whole lines, each of which is one object and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.sources.csv_rows import LONGEST_ROW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Block", "line_blocks", "objects"]
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# Behind an object, it would end the process that has Arrow read it.
+_BARE_NULL = re.compile(rb"}\s*+null")
+
+
+class Block:
+    """Some lines of a file.
+
+    Parameters
+    ----------
+    content : bytes
+        Whole lines.
+    first : int
+        Number of the first one in the file, from 1.
+    """
+
+    def __init__(self, content: bytes, first: int) -> None:
+        self.content = content
+        self.first = first
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        """Iterate over the lines that are not empty, with their numbers."""
+        for number, line in enumerate(self.content.split(b"\n"), self.first):
+            if line := line.strip():
+                yield number, line
+
+    @property
+    def n_lines(self) -> int:
+        """Lines that are not empty."""
+        return sum(1 for _ in self)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every line begins and ends as an object does, as far as that can be seen."""
+        content = self.content
+        n_breaks = content.count(b"\n", 0, len(content) - 1)
+        n_ends = content.count(b"}\n{") + content.count(b"}\r\n{")
+        whole = content.startswith(b"{") and content.endswith((b"}", b"}\n", b"}\r\n"))
+        return whole and n_ends == n_breaks and not _BARE_NULL.search(content)
+
+
+def line_blocks(stream: Any, block_bytes: int) -> Iterator[Block]:
+    """Cut a stream where lines end.
+
+    Parameters
+    ----------
+    stream : NativeStream
+        From its beginning; a byte order mark there is left out.
+    block_bytes : int
+        Size of a block, unless one line is longer.
+
+    Yields
+    ------
+    Block
+        Whole lines, of UTF-8 text.
+
+    Raises
+    ------
+    ValueError
+        If a line is longer than `LONGEST_ROW`, or is no UTF-8.
+    """
+    rest, first, wanted = _without_mark(stream), 1, block_bytes
+    while data := stream.read(wanted):
+        content = rest + data
+        end = content.rfind(b"\n") + 1
+        if not end and len(content) > LONGEST_ROW:
+            raise ValueError(f"line {first} is longer than {LONGEST_ROW // 2**20} MiB")
+        rest, wanted = content[end:], block_bytes if end else len(content)
+        if end:
+            yield _text(Block(content[:end], first))
+            first += content.count(b"\n", 0, end)
+    if rest.strip():
+        yield _text(Block(rest, first))
+
+
+def objects(block: Block) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read line by line, which is slow, but knows every line that is wrong.
+
+    Parameters
+    ----------
+    block : Block
+        The lines.
+
+    Yields
+    ------
+    tuple of int and dict
+        Number and content of each line that is not empty.
+
+    Raises
+    ------
+    ValueError
+        If a line is not one JSON object, or has a name twice; with its number.
+    """
+    for number, line in block:
+        try:
+            row = json.loads(line, object_pairs_hook=_once)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"line {number} is no JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is no JSON object")
+        yield number, row
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice in one object")
+    return found
+
+
+def _text(block: Block) -> Block:
+    try:
+        block.content.decode()
+    except UnicodeDecodeError as error:
+        line = block.first + block.content.count(b"\n", 0, error.start)
+        raise ValueError(f"line {line} is no UTF-8: {error}") from None
+    return block
+
+
+def _without_mark(stream: Any) -> bytes:
+    start: bytes = stream.read(len(_BYTE_ORDER_MARK))
+    return start.removeprefix(_BYTE_ORDER_MARK)

@@ -1,0 +1,242 @@
+"""JSON lines: the contract says the types; those of other columns take a look at every line."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.sources.conversion import parse_text
+from mlops_tasks.sources.json_blocks import line_blocks, objects
+from mlops_tasks.sources.opened import BLOCK_BYTES, Opened, file_size, naming
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+    from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.source_spec import FileSource
+    from mlops_tasks.sources.expected import Expected
+    from mlops_tasks.sources.failures import Failures
+    from mlops_tasks.sources.json_blocks import Block
+
+__all__ = ["open_jsonl"]
+
+# Beyond it neighbouring integers are the same float.
+_EXACT_FLOAT = 2**53
+
+
+def open_jsonl(
+    filesystem: Any,
+    paths: Sequence[str],
+    source: FileSource,
+    expected: Expected,
+    failures: Failures,
+) -> list[Opened]:
+    """Open files with one JSON object a line.
+
+    Parameters
+    ----------
+    filesystem : FileSystem
+        Where.
+    paths : sequence of str
+        Which files.
+    source : FileSource
+        Not needed here.
+    expected : Expected
+        Types of the columns; JSON has numbers, text and booleans, times are text.
+    failures : Failures
+        Makes the errors.
+
+    Returns
+    -------
+    list of Opened
+        The files, all with the same columns. Those of the contract are there in any case, null
+        where a line does not have them. Where others are wanted, all lines of all files are read
+        once before, for the names and types that they have.
+    """
+    import pyarrow as pa
+
+    contract = [f for f in expected.schema if f.name in expected.spec.columns]
+    others: dict[str, set[str]] = {}
+    if expected.spec.extra_columns == "keep":
+        for path in paths:
+            with naming(path, failures), filesystem.open_input_stream(path) as stream:
+                for block in line_blocks(stream, BLOCK_BYTES):
+                    for name, kinds in _kinds(block, pa.schema(contract)).items():
+                        others.setdefault(name, set()).update(kinds)
+    found = [_field(name, kinds, expected) for name, kinds in others.items()]
+    schema = pa.schema([*contract, *found])
+
+    def opened(path: str) -> Opened:
+        def batches() -> Iterator[pa.RecordBatch]:
+            with naming(path, failures), filesystem.open_input_stream(path) as stream:
+                for block in line_blocks(stream, BLOCK_BYTES):
+                    yield _parsed(block, schema, expected, path, failures)
+
+        return Opened(path, file_size(filesystem, path), schema, batches)
+
+    return [opened(path) for path in paths]
+
+
+def _parsed(
+    block: Block, schema: pa.Schema, expected: Expected, path: str, failures: Failures
+) -> pa.RecordBatch:
+    """Read a block's lines as the columns of a schema."""
+    import pyarrow as pa
+
+    kinds = {field.name: _json_type(field.type) for field in schema}
+    wanted = pa.schema([(name, kind) for name, kind in kinds.items() if kind is not None])
+    try:
+        table = _read(block, wanted, "ignore")
+    except pa.ArrowInvalid as error:
+        raise _culprit(block, wanted, path, failures) or error from error
+    arrays = []
+    for field in schema:
+        try:
+            arrays.append(_column(table, field, expected))
+        except pa.ArrowInvalid as error:
+            raise failures.value(field.name, field.type, f"{error} (file {path})") from error
+    return pa.RecordBatch.from_arrays(arrays, names=schema.names)
+
+
+def _column(table: pa.Table, field: pa.Field, expected: Expected) -> pa.Array:
+    import pyarrow as pa
+
+    if field.name not in table.schema.names:
+        return pa.nulls(len(table), field.type)
+    array = table.column(field.name).combine_chunks()
+    if not pa.types.is_temporal(field.type):
+        return array
+    return parse_text(array, field.type, expected.rules(field.name))
+
+
+def _read(block: Block, wanted: pa.Schema, others: str) -> pa.Table:
+    """Have Arrow read the lines: exactly one row for each that is not empty."""
+    import pyarrow as pa
+    from pyarrow import json as arrow_json
+
+    if not block.is_plain:
+        _refuse_other_lines(block)
+    size = len(block.content) + 1
+    parsing = arrow_json.ParseOptions(explicit_schema=wanted, unexpected_field_behavior=others)
+    reading = arrow_json.ReadOptions(use_threads=False, block_size=size)
+    table = arrow_json.read_json(pa.BufferReader(block.content), reading, parsing)
+    if len(table) != block.content.count(b"\n") and len(table) != block.n_lines:
+        _refuse_other_lines(block)
+        raise ValueError(f"{block.n_lines} lines from line {block.first} on give {len(table)} rows")
+    return table
+
+
+def _refuse_other_lines(block: Block) -> None:
+    for _ in objects(block):
+        pass
+
+
+def _culprit(block: Block, wanted: pa.Schema, path: str, failures: Failures) -> MlopsError | None:
+    """Find the line, or the column, that cannot be read; Arrow does not always say."""
+    import pyarrow as pa
+
+    _refuse_other_lines(block)
+    for field in wanted:
+        try:
+            _read(block, pa.schema([field]), "ignore")
+        except pa.ArrowInvalid as error:
+            if any(part in str(error) for part in ("changed from", "convert")):
+                where = f"(file {path}, from line {block.first} on)"
+                return failures.value(field.name, field.type, f"{error} {where}")
+    return None
+
+
+def _json_type(wanted: pa.DataType) -> pa.DataType | None:
+    """Return the type in which JSON writes a column; None if the column is not read."""
+    import pyarrow as pa
+
+    if pa.types.is_binary(wanted) or pa.types.is_null(wanted):
+        return None
+    return pa.string() if pa.types.is_temporal(wanted) else wanted
+
+
+# --- columns beyond the contract
+
+
+def _field(name: str, kinds: set[str], expected: Expected) -> pa.Field:
+    """Choose the type that all values of a column have."""
+    import pyarrow as pa
+
+    known = expected.type_of(name)
+    if kinds == {"text"} and known is not None and pa.types.is_temporal(known):
+        return pa.field(name, known)
+    types = {
+        frozenset[str](): pa.null(),
+        frozenset({"bool"}): pa.bool_(),
+        frozenset({"text"}): pa.string(),
+        frozenset({"integer"}): pa.int64(),
+        frozenset({"integer", "large integer"}): pa.int64(),
+        frozenset({"large integer"}): pa.int64(),
+        frozenset({"number"}): pa.float64(),
+        frozenset({"integer", "number"}): pa.float64(),
+    }
+    if found := types.get(frozenset(kinds)):
+        as_known = known == pa.float64() and kinds == {"integer"}
+        return pa.field(name, known if as_known else found)
+    return pa.field(name, pa.binary(), metadata={"SOURCE:type": " and ".join(sorted(kinds))})
+
+
+def _kinds(block: Block, contract: pa.Schema) -> dict[str, set[str]]:
+    """Tell what values the columns have that the contract does not name."""
+    import pyarrow as pa
+
+    read = [(f.name, kind) for f in contract if (kind := _json_type(f.type)) is not None]
+    try:
+        table = _read(block, pa.schema(read), "infer")
+        return {
+            name: _kinds_of(table.column(name))
+            for name in table.schema.names
+            if name not in contract.names
+        }
+    except pa.ArrowInvalid:  # values of several kinds, or too large ones, in one column
+        found: dict[str, set[str]] = {}
+        for _, row in objects(block):
+            for name, value in row.items():
+                if name not in contract.names:
+                    found.setdefault(name, set()).update(_kind_of(value))
+        return found
+
+
+def _kinds_of(column: pa.ChunkedArray) -> set[str]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if pa.types.is_null(kind):
+        return set()
+    if pa.types.is_boolean(kind):
+        return {"bool"}
+    if pa.types.is_string(kind) or pa.types.is_timestamp(kind):
+        return {"text"}
+    if not pa.types.is_integer(kind) and not pa.types.is_floating(kind):
+        return {"nested"}
+    ends = [end for end in pc.min_max(column).as_py().values() if end is not None]
+    is_large = any(math.isfinite(end) and abs(end) >= _EXACT_FLOAT for end in ends)
+    if pa.types.is_integer(kind):
+        return {"large integer"} if is_large else {"integer"}
+    if is_large:  # digits may have been lost already: look at what is written
+        raise pa.ArrowInvalid("large numbers")
+    return {"number"}
+
+
+def _kind_of(value: object) -> set[str]:
+    if value is None:
+        return set()
+    if isinstance(value, bool):
+        return {"bool"}
+    if isinstance(value, str):
+        return {"text"}
+    if isinstance(value, float):
+        return {"number"}
+    if not isinstance(value, int):
+        return {"nested"}
+    if abs(value) < _EXACT_FLOAT:
+        return {"integer"}
+    return {"large integer"} if -(2**63) <= value < 2**63 else {"integer beyond 64 bits"}
