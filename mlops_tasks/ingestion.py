@@ -14,6 +14,7 @@ from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake import as_of_night, check_partition
+from mlops_tasks.partitions import today
 from mlops_tasks.sources import (
     UnfitColumnError,
     open_source,
@@ -73,7 +74,7 @@ def ingest(
     token : int
         Number of this attempt, from `Ledger.next_token`.
     known_at : str, optional
-        Day as of which the rows are known; today (UTC) by default.
+        Day as of which the rows are known; today by default, in the dataset's zone.
     night : str, optional
         Night whose scheduled run this is, however late. Without `known_at` the rows are known by
         then where that changes nothing that was known since, else today: see `as_of_night`.
@@ -103,8 +104,7 @@ def ingest(
     """
     started = time.monotonic()
     check_partition(partition)
-    by_night = as_of_night(lake, raw_table(spec), partition, night) if night else None
-    known = known_at or by_night
+    known = _known_by(spec, partition, lake, known_at, night)
     left_out: dict[str, str] = {}
     while True:
         try:
@@ -122,7 +122,7 @@ def _extracted(
     source: SourceConnection,
     lake: Lake,
     token: int,
-    known_at: str | Callable[[str], str] | None,
+    known_at: str | Callable[[str], str],
     left_out: dict[str, str],
 ) -> IngestResult:
     """Read the day once, without some columns beyond the contract, and commit it."""
@@ -138,6 +138,14 @@ def _extracted(
                 raw_table(spec), partition, rows, token=token, known_at=known_at
             )
         return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=plan.notes)
+
+
+def _known_by(
+    spec: DatasetSpec, partition: str, lake: Lake, known_at: str | None, night: str | None
+) -> str | Callable[[str], str]:
+    if known_at or not night:
+        return known_at or today(spec.timezone)
+    return as_of_night(lake, raw_table(spec), partition, night, timezone=spec.timezone)
 
 
 def _table_schema(lake: Lake, table: str) -> pa.Schema | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.report import DriftReport
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import RegisteredVersion
 
 __all__ = ["measure_drift"]
 
@@ -73,7 +75,9 @@ def measure_drift(
     third of the chance of a false alarm. The other third is that of the labels.
     """
     first = shift_day(partition, 1 - spec.drift.window_days)
-    days = ProfileStore(lake).read(spec.predictions_table, first=first, last=partition)
+    days = ProfileStore(lake).read(
+        spec.predictions_table, first=first, last=partition, categorical=spec.categorical
+    )
     if partition not in days:
         raise NeverScoredError(
             f"model {spec.name!r}: {partition} has no profile of its predictions; run "
@@ -163,10 +167,13 @@ def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseli
     choice = ReferenceChoice(ReferenceKind(spec.drift.reference), spec.drift.reference_days)
     if choice.kind is not ReferenceKind.TRAINING:
         return _scored_days(window, choice, lake)
-    trained = unpack_days(tracking.read_bytes(champion.run_id, FEATURE_PROFILES))
-    judged = unpack_days(tracking.read_bytes(champion.run_id, SCORE_PROFILES))
+    trained = unpack_days(tracking.read_artifact(champion, FEATURE_PROFILES))
+    judged = unpack_days(tracking.read_artifact(champion, SCORE_PROFILES))
     return (
-        Baseline.of(list(trained.values()), f"the training data of version {champion.version}"),
+        Baseline.of(
+            [day.declared(spec.categorical) for day in trained.values()],
+            f"the training data of version {champion.version}",
+        ),
         Baseline.of(
             [with_classes(day, spec.threshold) for day in judged.values()],
             f"the evaluation of version {champion.version}",
@@ -176,13 +183,19 @@ def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseli
 
 def _scored_days(window: _Window, choice: ReferenceChoice, lake: Lake) -> tuple[Baseline, Baseline]:
     first, last = reference_span(choice, first=window.first, last=window.last)
-    table = window.spec.predictions_table
-    found = ProfileStore(lake).read_window(table, first=first, last=last, n_days=FEW_DAYS)
+    spec = window.spec
+    found = ProfileStore(lake).read_window(
+        spec.predictions_table,
+        first=first,
+        last=last,
+        n_days=FEW_DAYS,
+        categorical=spec.categorical,
+    )
     days = found.covered
     label = f"{len(days)} scored days" + (f", {days[0]} to {days[-1]}" if days else "")
     both = Baseline.of(found.parts, label, days=found.days)
     features = [name for name in both.whole.columns if name not in {_SCORE, _VERSION}]
-    threshold = window.spec.threshold
+    threshold = spec.threshold
     parts, single = ([with_classes(one, threshold) for one in s] for s in (found.parts, found.days))
     return both.only(features), Baseline.of(parts, label, days=single)
 
@@ -193,7 +206,7 @@ def _versions(day: Profile) -> Iterable[str]:
 
 
 def _importance(champion: RegisteredVersion, tracking: Tracking) -> dict[str, float]:
-    found: dict[str, float] = tracking.read_json(champion.run_id, IMPORTANCE)
+    found: dict[str, float] = json.loads(tracking.read_artifact(champion, IMPORTANCE))
     return found
 
 
