@@ -6,6 +6,7 @@ from mlops_tasks.sources.connections import Database, DeltaStore, FileStore, Sou
 from mlops_tasks.sources.day import Day
 from mlops_tasks.sources.declared import refuse_loosened
 from mlops_tasks.sources.failures import UnfitColumnError
+from mlops_tasks.sources.other_days import OtherDays, day_column, in_other_days
 from mlops_tasks.sources.reading import open_source
 from mlops_tasks.sources.stream import SourceStream
 
@@ -15,9 +16,12 @@ __all__ = [
     "Day",
     "DeltaStore",
     "FileStore",
+    "OtherDays",
     "SourceConnection",
     "SourceStream",
     "UnfitColumnError",
+    "day_column",
+    "in_other_days",
     "open_source",
     "plan_columns",
     "reading_ahead",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.digest import row_hashes
+from mlops_tasks.sources import Day, day_column, in_other_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
 __all__ = ["Repeats", "cell_breaches"]
 
 
-def cell_breaches(spec: DatasetSpec, chunk: pa.Table) -> Iterator[tuple[str, Positions]]:
+def cell_breaches(
+    spec: DatasetSpec, partition: str, chunk: pa.Table
+) -> Iterator[tuple[str, Positions]]:
     """Find the rows of a chunk with a value that its column must not have.
 
     Parameters
     ----------
     spec : DatasetSpec
         The dataset.
+    partition : str
+        The day of the rows.
     chunk : Table
         Rows with the columns of the contract.
 
@@ -35,7 +40,8 @@ def cell_breaches(spec: DatasetSpec, chunk: pa.Table) -> Iterator[tuple[str, Pos
     ------
     tuple of str and array of int64
         ``null:<column>`` where the contract allows none, ``not_finite:<column>`` for NaN and
-        infinity, and the positions of the rows in the chunk.
+        infinity, ``other_day:<column>`` and ``no_day:<column>`` where the source's `time_column`
+        says so, and the positions of the rows in the chunk.
     """
     import numpy as np
     import pyarrow as pa
@@ -50,6 +56,24 @@ def cell_breaches(spec: DatasetSpec, chunk: pa.Table) -> Iterator[tuple[str, Pos
             finite = np.isfinite(whole)
             if not finite.all():
                 yield f"not_finite:{name}", np.flatnonzero(~finite)
+    yield from _day_breaches(spec, partition, chunk)
+
+
+def _day_breaches(
+    spec: DatasetSpec, partition: str, chunk: pa.Table
+) -> Iterator[tuple[str, Positions]]:
+    import numpy as np
+    import pyarrow.compute as pc
+
+    column = day_column(spec)
+    if column is None:
+        return
+    times = chunk.column(column)
+    other = in_other_days(Day(partition, spec.timezone or "UTC"), times)
+    if pc.any(other, min_count=0).as_py():
+        yield f"other_day:{column}", np.flatnonzero(other.to_numpy())
+    if times.null_count and spec.nullable(column):
+        yield f"no_day:{column}", np.flatnonzero(pc.is_null(times).to_numpy())
 
 
 class Repeats:

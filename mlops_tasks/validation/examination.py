@@ -127,7 +127,7 @@ class _Examiner:
         return sorted(names)
 
     def take(self, start: int, chunk: pa.Table) -> None:
-        for reason, positions in cell_breaches(self.spec, chunk):
+        for reason, positions in cell_breaches(self.spec, self.rows.commit.partition, chunk):
             self.marks.add(reason, positions + start)
         self.keys.add(chunk)
         for expectation, reduction in self.reductions:
