@@ -15,8 +15,10 @@ from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake import as_of_night, check_partition
 from mlops_tasks.sources import (
+    Findings,
     OtherDays,
     UnfitColumnError,
+    UnsurveyedError,
     open_source,
     plan_columns,
     reading_ahead,
@@ -106,15 +108,19 @@ def ingest(
     check_partition(partition)
     by_night = as_of_night(lake, raw_table(spec), partition, night) if night else None
     known = known_at or by_night
-    left_out: dict[str, str] = {}
-    while True:
+    # What the first try is about to add to a table is only added by its commit; a new table has it.
+    findings = Findings(all_lines=not lake.exists(raw_table(spec)))
+    while True:  # again where the source says more than its beginning did
         try:
-            result = _extracted(spec, partition, source, lake, token, known, left_out)
+            result = _extracted(spec, partition, source, lake, token, known, findings)
             return replace(result, query_s=round(time.monotonic() - started, 3))
-        except UnfitColumnError as error:  # no contract names it: the day is read without it
-            if error.column in left_out:
+        except UnsurveyedError:
+            findings = replace(findings, all_lines=True)
+        except UnfitColumnError as error:
+            if error.column in findings.left_out:
                 raise
-            left_out[error.column] = error.reason
+            left_out = {**findings.left_out, error.column: error.reason}
+            findings = replace(findings, left_out=left_out)
 
 
 def _extracted(
@@ -124,12 +130,14 @@ def _extracted(
     lake: Lake,
     token: int,
     known_at: str | Callable[[str], str] | None,
-    left_out: dict[str, str],
+    findings: Findings,
 ) -> IngestResult:
-    """Read the day once, without some columns beyond the contract, and commit it."""
+    """Read the day once and commit it."""
     table = _table_schema(lake, raw_table(spec))
-    with open_source(spec, partition, source, _known(spec, table), left_out) as stream:
-        plan = plan_columns(spec, stream.schema, table, parts=stream.parts, left_out=left_out)
+    with open_source(spec, partition, source, _known(spec, table), findings) as stream:
+        plan = plan_columns(
+            spec, stream.schema, table, parts=stream.parts, left_out=findings.left_out
+        )
         refuse_loosened(spec, partition, stream.never_null, lake.root / _DECLARED)
         notes = (*stream.notes, *plan.notes)
         for note in notes:
