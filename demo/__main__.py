@@ -68,7 +68,7 @@ class Session:
         self.source = SourceDatabase(home / "source.db")
         self.ledger = Ledger(f"sqlite:///{home / 'ledger.db'}")
         self.lake = Lake(home / "lake")
-        self.tracking = Tracking(stack.mlflow_url)
+        self.tracking = Tracking(stack.mlflow_url, login=stack.mlflow_login)
 
     def evidence(self) -> Evidence:
         """Collect what the replay has left behind so far.
@@ -186,11 +186,14 @@ def _adopt_mlflow_settings(stack: Stack) -> None:
 
 
 def _say_addresses(stack: Stack, view: View) -> None:
-    user, password = stack.login
-    if not view.console.is_terminal:
-        password = f"(admin_password in {stack.settings.secrets_file})"
-    view.say(f"Airflow  {stack.airflow_url}   user {user}, password {password}")
-    view.say(f"MLflow   {stack.mlflow_url}")
+    for server, url, (user, password), name in (
+        ("Airflow", stack.airflow_url, stack.login, "admin_password"),
+        ("MLflow ", stack.mlflow_url, stack.mlflow_login, "mlflow_password"),
+    ):
+        shown = (
+            password if view.console.is_terminal else f"({name} in {stack.settings.secrets_file})"
+        )
+        view.say(f"{server}  {url}   user {user}, password {shown}")
 
 
 def _stay(stack: Stack, view: View) -> None:

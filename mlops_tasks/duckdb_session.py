@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError
+from mlops_tasks.time_limit import interrupted_at_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,8 +41,13 @@ def connect() -> Iterator[DuckDBPyConnection]:
             "memory_limit": _memory_limit(),
             "temp_directory": spill,
         }
-        with duckdb.connect(config=config) as connection:
+        with (
+            duckdb.connect(config=config) as connection,
+            interrupted_at_limit(connection.interrupt),
+        ):
             connection.execute("SET TimeZone = 'UTC'")
+            # Given to `connect`, it is shown as set and does not hold.
+            connection.execute(f"SET max_temp_directory_size = '{_disk_limit()}'")
             # It cannot know how many rows Arrow holds, takes it for one, and would join row by row.
             for kind in ("asof_loop", "nested_loop"):
                 connection.execute(f"SET {kind}_join_threshold = 0")
@@ -84,6 +90,11 @@ def explained(
     try:
         yield ask
     except duckdb.OutOfMemoryException as error:
+        if "max_temp_directory_size" in str(error):
+            raise FeatureError(
+                f"{place} needs more than {_disk_limit()} of disk: does a join lack its condition? "
+                "If not, set MLOPS_DUCKDB_DISK to more"
+            ) from error
         raise FeatureError(
             f"{place} needs more than {_memory_limit()} of memory though it spills to disk: "
             "every core sorts a part of its own; set MLOPS_DUCKDB_MEMORY to 100MB per core or more"
@@ -109,3 +120,7 @@ def _located(connection: DuckDBPyConnection, query: str, message: str) -> str:
 
 def _memory_limit() -> str:
     return os.environ.get("MLOPS_DUCKDB_MEMORY", "1GB")
+
+
+def _disk_limit() -> str:
+    return os.environ.get("MLOPS_DUCKDB_DISK", "20GB").replace("'", "")

@@ -31,6 +31,7 @@
     ├── NoChampionError               nothing is promoted yet
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
+    ├── MaintenanceError              a part of the nightly maintenance failed
     └── UnsafeModelError              a model file that must not be loaded
 """
 
@@ -43,6 +44,7 @@ __all__ = [
     "FeatureError",
     "LeakageError",
     "LedgerError",
+    "MaintenanceError",
     "MlopsError",
     "NeverScoredError",
     "NewerFormatError",
@@ -194,3 +196,7 @@ class NeverScoredError(MlopsError):
 
 class UnsafeModelError(MlopsError):
     """A model file is not what was registered, or holds what must not be loaded."""
+
+
+class MaintenanceError(MlopsError):
+    """A part of the nightly maintenance failed; the others did their work."""

@@ -90,7 +90,9 @@ class ProfileStore:
             if other.suffix == path.suffix and int(other.stem) < published.version:
                 other.unlink(missing_ok=True)
 
-    def read(self, table: str, *, first: str, last: str) -> dict[str, Profile]:
+    def read(
+        self, table: str, *, first: str, last: str, categorical: Collection[str] = ()
+    ) -> dict[str, Profile]:
         """Return the profiles of some days, as published now; no row is read.
 
         Parameters
@@ -99,6 +101,8 @@ class ProfileStore:
             The table.
         first, last : str
             Days, both inclusive.
+        categorical : collection of str, optional
+            Columns that are read as categories, also where they were profiled as numbers.
 
         Returns
         -------
@@ -110,9 +114,17 @@ class ProfileStore:
         DamagedTableError
             If a file is no profile.
         """
-        return _read(self._profiled(table, first, last))
+        return _read(self._profiled(table, first, last), categorical)
 
-    def read_window(self, table: str, *, first: str, last: str, n_days: int) -> ProfiledWindow:
+    def read_window(
+        self,
+        table: str,
+        *,
+        first: str,
+        last: str,
+        n_days: int,
+        categorical: Collection[str] = (),
+    ) -> ProfiledWindow:
         """Return the profiles of a window, from roll-ups of whole months and weeks where it can.
 
         Parameters
@@ -123,6 +135,8 @@ class ProfileStore:
             Days, both inclusive.
         n_days : int
             So many days are wanted one by one; of more, these are taken evenly.
+        categorical : collection of str, optional
+            Columns that are read as categories, also where they were profiled as numbers.
 
         Returns
         -------
@@ -141,10 +155,11 @@ class ProfileStore:
         for period in cover(first, last):
             own = {day: path for day, path in paths.items() if period.first <= day <= period.last}
             if len(own) > 1:
-                whole, single = self._rolled_up(table, period.name, own, wanted & own.keys())
+                some = wanted & own.keys()
+                whole, single = self._rolled_up(table, period.name, own, some, categorical)
                 parts.append(whole)
             else:
-                single = _read(own)
+                single = _read(own, categorical)
                 parts.extend(single.values())
             days.extend(profile for day, profile in single.items() if day in wanted)
         return ProfiledWindow(tuple(paths), tuple(parts), tuple(days))
@@ -159,17 +174,22 @@ class ProfileStore:
         return {day: path for day, path in paths.items() if isfile(path)}
 
     def _rolled_up(
-        self, table: str, period: str, paths: Mapping[str, Path], wanted: Collection[str]
+        self,
+        table: str,
+        period: str,
+        paths: Mapping[str, Path],
+        wanted: Collection[str],
+        categorical: Collection[str],
     ) -> tuple[Profile, dict[str, Profile]]:
         """Return the merge of some days, and those wanted of them; keep a new merge."""
-        path = self.lake.root / _FOLDER / table / period / f"{_key(paths)}.rollup"
+        path = self.lake.root / _FOLDER / table / period / f"{_key(paths, categorical)}.rollup"
         try:
             with path.open("rb") as file:
                 made = _members(file, [_WHOLE, *sorted(wanted)])
         except (FileNotFoundError, DamagedTableError) as error:
             if path.exists():
                 _log.warning("%s is made again: %s", path, error)
-            made = roll_up(_read(paths))
+            made = roll_up(_read(paths, categorical))
             _keep(path, pack_days(made))
         return made.pop(_WHOLE), made
 
@@ -229,9 +249,10 @@ def _members(file: IO[bytes], names: Collection[str] | None = None) -> dict[str,
     return dict(zip(stored, Profile.all_from_bytes(stored.values()), strict=True))
 
 
-def _read(paths: Mapping[str, Path]) -> dict[str, Profile]:
+def _read(paths: Mapping[str, Path], categorical: Collection[str]) -> dict[str, Profile]:
     profiles = Profile.all_from_bytes(path.read_bytes() for path in paths.values())
-    return dict(zip(paths, profiles, strict=True))
+    declared = (profile.declared(categorical) for profile in profiles)
+    return dict(zip(paths, declared, strict=True))
 
 
 def _keep(path: Path, packed: bytes) -> None:
@@ -243,10 +264,11 @@ def _keep(path: Path, packed: bytes) -> None:
                 other.unlink(missing_ok=True)
 
 
-def _key(paths: Mapping[str, Path]) -> str:
+def _key(paths: Mapping[str, Path], categorical: Collection[str]) -> str:
     """Name the days and versions that are merged, and how."""
     versions = [f"{day} {path.stem}" for day, path in paths.items()]
-    told = "\n".join([f"{FORMAT_VERSION} {_WHOLE_POINTS} {_THIN_POINTS}", *versions])
+    how = f"{FORMAT_VERSION} {_WHOLE_POINTS} {_THIN_POINTS} {sorted(categorical)}"
+    told = "\n".join([how, *versions])
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 

@@ -114,7 +114,7 @@ class _Scored:
         features = model_frame(self.spec, self.model, first).columns
         seen = [first.schema.field(str(name)) for name in features]
         self.seen = pa.schema([*seen, *columns[-2:]])
-        self.profile = ProfileBuilder(self.seen)
+        self.profile = ProfileBuilder(self.seen, categorical=self.spec.categorical)
         scored = (self._score(batch, schema) for batch in batches if batch.num_rows)
         return pa.RecordBatchReader.from_batches(schema, scored)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import tempfile
 import time
@@ -48,6 +49,7 @@ FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
 LABEL_PROFILES = "label_profiles.zip"
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
+_LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ class RegisteredVersion:
     aliases: tuple[str, ...] = ()
 
 
+def _login_of_environment() -> tuple[str, str] | None:
+    user, password = (os.environ.get(name) for name in _LOGIN_VARIABLES)
+    return (user, password) if user and password else None
+
+
 @dataclass(frozen=True)
 class Tracking:
     """A connection to one MLflow server.
@@ -73,10 +80,14 @@ class Tracking:
         Tracking URI; registry and artifacts are the server's.
     tags : mapping, optional
         Tags of every run opened here: which Dag run and task it belongs to, and its address.
+    login : tuple of (str, str), optional
+        User and password; by default those of MLflow's own variables,
+        ``MLFLOW_TRACKING_USERNAME`` and ``MLFLOW_TRACKING_PASSWORD``.
     """
 
     uri: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    login: tuple[str, str] | None = field(default_factory=_login_of_environment, repr=False)
 
     @contextmanager
     def run(self, experiment: str, name: str) -> Iterator[str]:
@@ -97,7 +108,7 @@ class Tracking:
         """
         import mlflow
 
-        mlflow.set_tracking_uri(self.uri)
+        self._select()
         experiment_id = mlflow.set_experiment(experiment).experiment_id
         self._close_orphans(experiment_id)
         run = mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=dict(self.tags))
@@ -224,6 +235,7 @@ class Tracking:
         """Read an artifact of a run."""
         import mlflow
 
+        self._select()
         with tempfile.TemporaryDirectory() as folder:
             path = mlflow.artifacts.download_artifacts(
                 run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=self.uri
@@ -290,11 +302,20 @@ class Tracking:
     @property
     def client(self) -> MlflowClient:
         """The MLflow client of this server."""
+        self._select()
+        return self._client
+
+    def _select(self) -> None:
+        """Make this the server of the process, as MLflow has it: model URIs have no server."""
         import mlflow
 
-        # Model URIs resolve against the process-wide setting, which another server may have now.
         mlflow.set_tracking_uri(self.uri)
-        return self._client
+        # Read at each request. What another server was given must not be sent to this one.
+        for name, value in zip(_LOGIN_VARIABLES, self.login or ("", ""), strict=True):
+            if value:
+                os.environ[name] = value
+            else:
+                os.environ.pop(name, None)
 
     @cached_property
     def _client(self) -> MlflowClient:
@@ -306,7 +327,7 @@ class Tracking:
     def _downloaded(self, model_uri: str) -> Iterator[Path]:
         import mlflow
 
-        self.client  # noqa: B018 (sets the process-wide tracking URI)
+        self._select()
         with tempfile.TemporaryDirectory(prefix="model-") as folder:
             yield Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=folder))
 

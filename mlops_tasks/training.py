@@ -100,7 +100,9 @@ def _log_profiles(spec: ModelSpec, rows: pa.Table, run_id: str, tracking: Tracki
     """Keep what each day of the training looked like, to be compared with what comes later."""
     days = split_days(spec, rows)
     features = {
-        day: Profile.of(part.to_batches(), part.schema, columns=spec.features)
+        day: Profile.of(
+            part.to_batches(), part.schema, columns=spec.features, categorical=spec.categorical
+        )
         for day, part in days.items()
     }
     labels = {day: profile_labels(part.column("y")) for day, part in days.items()}

@@ -55,15 +55,16 @@ class CategoryShares:
     category a cut. With days of one row each this is the estimate of Good (1953).
     """
 
+    _least_share = 0.0
+
     def __init__(self, whole: Profile, days: Sequence[Profile], names: tuple[str, ...]) -> None:
-        own = whole.categories
+        own = self._categories(whole)
         have = np.array(matching(own.names, names)[0], np.intp)
         spans = list(zip(*(one[0].tolist() for one in places([own], names)), strict=True))
-        exact, errors = own.counts[have, _EXACT] > 0, own.counts[have, _ERROR].tolist()
+        exact = own.counts[have, _EXACT] > 0
         self._known = [own.values.slice(begin, size) for begin, size in spans]
         self._rows = [own.rows[begin : begin + size] for begin, size in spans]
-        # What was not counted, in the whole or in a window, may be no large part of what was.
-        last = [1 + _TIMES_ERROR * error for error in errors]
+        last = self._least_rows(own.counts[have])
         self._least = np.array(last)
         self._exact = np.flatnonzero(exact)
         unseen = tuple(names[i] for i in self._exact)
@@ -96,6 +97,16 @@ class CategoryShares:
         found["unseen"] = at_least(self.reference["unseen"], found["unseen"])
         return found
 
+    def _least_rows(self, counts: Integers) -> list[int]:
+        """Return the rows that a category needs to be looked at by itself."""
+        n, errors = counts[:, _N] - counts[:, _NULLS], counts[:, _ERROR]
+        # What was not counted, in the whole or in a window, may be no large part of what was.
+        least = np.maximum(1 + _TIMES_ERROR * errors, np.ceil(self._least_share * n))
+        return [int(rows) for rows in least]
+
+    def _categories(self, profile: Profile) -> CategoryArrays:
+        return profile.categories
+
     def _expect_others(self) -> None:
         """Take from the days what a new day would have of categories without a cut."""
         none = np.zeros(len(self._exact), int)
@@ -109,7 +120,7 @@ class CategoryShares:
             self.reference[aspect] = replace(old, values=values)
 
     def _read(self, profiles: Sequence[Profile], *, is_own: bool) -> dict[Aspect, Readings]:
-        names, parts = self.names["shares"], [one.categories for one in profiles]
+        names, parts = self.names["shares"], list(map(self._categories, profiles))
         counts = stacked(parts, names, "counts")
         n = (counts[:, :, _N] - counts[:, :, _NULLS]).astype(float)
         rows = np.maximum(n, 1)

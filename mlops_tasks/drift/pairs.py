@@ -10,6 +10,7 @@ import numpy as np
 
 from mlops_tasks.drift.cells import category_cells
 from mlops_tasks.profiles.arrays import COUNTS, MOMENTS
+from mlops_tasks.profiles.recoding import categories_of
 from mlops_tasks.profiles.stacking import matching
 
 if TYPE_CHECKING:
@@ -211,6 +212,13 @@ class Pairs:
             name: CategoryPair(self.reference[name], self.current[name])  # type: ignore[arg-type]
             for name in set(names).difference(self.numbers.names)
         }
+
+    def of_categories(self, name: str) -> CategoryPair:
+        """Return both sides of a column as categories, also where they are numbers."""
+        if name in self.categories:
+            return self.categories[name]
+        sides = (self.reference[name], self.current[name])
+        return CategoryPair(*map(categories_of, sides))  # type: ignore[arg-type]
 
 
 def _in_bins(side: Side, edges: Floats) -> Floats:

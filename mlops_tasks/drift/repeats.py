@@ -13,6 +13,7 @@ from mlops_tasks.drift.rare_shares import RareShares
 from mlops_tasks.profiles.arrays import COUNTS
 from mlops_tasks.profiles.periods import evenly
 from mlops_tasks.profiles.quantiles import middles
+from mlops_tasks.profiles.recoding import told_apart
 from mlops_tasks.profiles.stacking import places, stacked
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mlops_tasks.profiles import Profile
     from mlops_tasks.profiles.arrays import NumberArrays
 
-__all__ = ["RepeatedNumbers", "known_numbers", "told_apart"]
+__all__ = ["RepeatedNumbers", "known_numbers"]
 
 _FINITE = COUNTS.index("n_finite")
 # A column's points are looked at for repeats in so many days, so many of each.
@@ -124,32 +125,6 @@ class RepeatedNumbers(RareShares):
         n_all = stacked(parts, names, "counts")[:, :, _FINITE].astype(float)
         shares = (n_new / np.maximum(n_points, 1))[:, :, None]
         return Readings(shares, n_points, np.zeros_like(n_points), n_all)
-
-
-def told_apart(values: Floats) -> Floats:
-    """Return numbers with the digits that tell them apart.
-
-    Parameters
-    ----------
-    values : array of float64
-        Finite.
-
-    Returns
-    -------
-    array of float64
-        Whole numbers as they are, others rounded to single precision, about seven digits.
-
-    Examples
-    --------
-    >>> a, b = told_apart(np.array([0.3, 0.1 + 0.2]))
-    >>> bool(a == b)
-    True
-    >>> told_apart(np.array([4_006_381_333_931.0])).tolist()
-    [4006381333931.0]
-    """
-    with np.errstate(over="ignore"):
-        rounded = values.astype(np.float32).astype(np.float64)
-    return np.where(np.rint(values) == values, values, rounded)
 
 
 def _repeats(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> npt.NDArray[np.bool_]:

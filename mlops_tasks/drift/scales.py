@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from mlops_tasks.drift.category_scales import MAX_CATEGORIES, CategoryShares, Concentration
+from mlops_tasks.drift.code_scales import CodeShares, coded_columns
 from mlops_tasks.drift.gauges import LevelGauge, Readings, SplitGauge, never_certain
 from mlops_tasks.drift.movement import MIN_DAYS
 from mlops_tasks.drift.ranges import NumbersBeyond
@@ -80,14 +81,15 @@ def scales_of(
     Returns
     -------
     tuple of Scale
-        Missing values for every column; shape and level of numbers, and of enough days unseen
-        ones: new where numbers repeat, beyond the range where not; shares of categories, and unseen
-        ones if the reference counted them all; the concentration on one of many.
-        Instants move on by themselves, so only their missing values are looked at; the same holds
-        for a column without any value in the reference.
+        Missing values for every column; shape and level of numbers, shares of those that are few
+        as codes are, and of enough days unseen ones: new where numbers repeat, beyond the range
+        where not; shares of categories, and unseen ones if the reference counted them all; the
+        concentration on one of many. Instants move on by themselves, so only their missing values
+        are looked at; the same holds for a column without any value in the reference.
     """
     numbers, texts = whole.numbers, whole.categories
     of_numbers = (numbers.counts[:, _FINITE] > 0) & ~numbers.is_time
+    of_codes = of_numbers & coded_columns(numbers)
     of_texts = texts.counts[:, _N_TEXTS] > texts.counts[:, _NULLS]
     too_many = of_texts & ((texts.counts[:, _EXACT] == 0) | (texts.sizes > MAX_CATEGORIES))
     others = [name not in (known or {}) for name in numbers.names]
@@ -96,6 +98,7 @@ def scales_of(
     return (
         _Presence(whole, days),
         *(_Numbers(whole, days, names) for names in _blocks(numbers.names, of_numbers)),
+        *(CodeShares(whole, days, names) for names in _blocks(numbers.names, of_codes)),
         *([RepeatedNumbers(known, days)] if known else []),
         *(NumbersBeyond(days, names) for names in _blocks(numbers.names, beyond)),
         *(CategoryShares(whole, days, names) for names in _blocks(texts.names, of_texts)),
@@ -164,7 +167,8 @@ def _cuts(whole: Profile, names: tuple[str, ...]) -> Floats:
     levels = np.arange(1, _N_CUTS) / _N_CUTS
     columns: list[Any] = [whole.columns[name] for name in names]
     inner = [column.quantiles(levels) for column in columns]
-    ends = np.array([[column.minimum, column.maximum] for column in columns]).reshape(-1, 2)
+    ends = np.array([[column.minimum, column.maximum] for column in columns], float)
+    ends = ends.reshape(-1, 2)
     with np.errstate(over="ignore"):  # below the smallest double lies infinity, as it should
         below = np.nextafter(ends[:, :1], -np.inf)
         upper = np.concatenate([np.reshape(inner, (-1, _N_CUTS - 1)), ends[:, 1:]], axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 from mlops_tasks.drift.cells import OTHER
 from mlops_tasks.drift.columns import present_rows
 from mlops_tasks.drift.decision import Picture
-from mlops_tasks.drift.repeats import told_apart
+from mlops_tasks.profiles.recoding import told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,7 @@ def say(aspect: Aspect, pairs: Pairs, name: str, expected: float = 0.0) -> str:
         told = zip(("10th", "50th", "90th"), *pairs.numbers.percentiles[name], strict=True)
         return "percentiles " + ", ".join(f"{which} {_change(a, b)}" for which, a, b in told)
     if aspect == "shares":
-        return _say_shares(pairs.categories[name])
+        return _say_shares(pairs.of_categories(name))
     if aspect == "unseen" and name not in pairs.categories:
         tell = _say_new_numbers if name in pairs.known_numbers else _say_beyond
         return tell(pairs, name)

@@ -88,24 +88,53 @@ class Ledger:
             lambda connection: _append(connection, model, kind, key, body, dag_run)
         )
 
+    def record_once(
+        self, *, model: str, kind: str, key: str, evidence: Mapping[str, Any], dag_run: str = ""
+    ) -> LedgerEntry:
+        """Append an entry, or return the first one of this key, whatever it says.
+
+        What was decided is never decided again: the first of several attempts wins.
+
+        Parameters
+        ----------
+        model, kind, key, evidence, dag_run
+            As for `record`.
+
+        Returns
+        -------
+        LedgerEntry
+            The entry as stored.
+        """
+        body = _plain_json(kind, key, evidence)
+
+        def work(connection: Connection) -> LedgerEntry:
+            first = _seek(connection, model, kind, key, newest=False)
+            return first or _append(connection, model, kind, key, body, dag_run)
+
+        return self._database.write(work)
+
     def entries(
-        self, *, model: str | None = None, kind: str | None = None, history: bool = False
+        self,
+        *,
+        model: str | None = None,
+        kind: str | None = None,
+        key: str | None = None,
+        history: bool = False,
     ) -> list[LedgerEntry]:
         """Return entries sorted by key: the newest of each (model, kind, key), or all of them.
 
         Parameters
         ----------
-        model, kind : str, optional
+        model, kind, key : str, optional
             Only these.
         history : bool, default False
             Also the entries that a newer one of the same key has replaced, oldest first.
         """
         rows = table("entry")
         query = rows.select().order_by(rows.c.key, rows.c.seq)
-        if model is not None:
-            query = query.where(rows.c.model == model)
-        if kind is not None:
-            query = query.where(rows.c.kind == kind)
+        for name, wanted in (("model", model), ("kind", kind), ("key", key)):
+            if wanted is not None:
+                query = query.where(rows.c[name] == wanted)
         found = self._database.read(lambda c: [_entry(row) for row in c.execute(query)])
         if history:
             return found
@@ -166,15 +195,25 @@ def _plain_json(kind: str, key: str, evidence: Mapping[str, Any]) -> str:
 def _append(
     connection: Connection, model: str, kind: str, key: str, body: str, dag_run: str
 ) -> LedgerEntry:
+    newest = _seek(connection, model, kind, key, newest=True)
+    if newest is not None and (newest.evidence, newest.dag_run) == (json.loads(body), dag_run):
+        return newest
+    values = {"model": model, "kind": kind, "key": key, "evidence": body, "dag_run": dag_run}
+    connection.execute(table("entry").insert().values(**values, recorded_at=_now()))
+    added = _seek(connection, model, kind, key, newest=True)
+    assert added is not None  # noqa: S101 (it was added in this very transaction)
+    return added
+
+
+def _seek(
+    connection: Connection, model: str, kind: str, key: str, *, newest: bool
+) -> LedgerEntry | None:
+    """Return the newest or the first entry of a key, if there is one."""
     entries = table("entry")
     same = (entries.c.model == model) & (entries.c.kind == kind) & (entries.c.key == key)
-    query = entries.select().where(same).order_by(entries.c.seq.desc()).limit(1)
-    newest = connection.execute(query).first()
-    if newest is None or (newest.evidence, newest.dag_run) != (body, dag_run):
-        values = {"model": model, "kind": kind, "key": key, "evidence": body, "dag_run": dag_run}
-        connection.execute(entries.insert().values(**values, recorded_at=_now()))
-        newest = connection.execute(query).one()
-    return _entry(newest)
+    order = entries.c.seq.desc() if newest else entries.c.seq
+    row = connection.execute(entries.select().where(same).order_by(order).limit(1)).first()
+    return None if row is None else _entry(row)
 
 
 def _champion(connection: Connection, model: str) -> Champion | None:

@@ -73,7 +73,9 @@ def measure_drift(
     third of the chance of a false alarm. The other third is that of the labels.
     """
     first = shift_day(partition, 1 - spec.drift.window_days)
-    days = ProfileStore(lake).read(spec.predictions_table, first=first, last=partition)
+    days = ProfileStore(lake).read(
+        spec.predictions_table, first=first, last=partition, categorical=spec.categorical
+    )
     if partition not in days:
         raise NeverScoredError(
             f"model {spec.name!r}: {partition} has no profile of its predictions; run "
@@ -166,7 +168,10 @@ def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseli
     trained = unpack_days(tracking.read_bytes(champion.run_id, FEATURE_PROFILES))
     judged = unpack_days(tracking.read_bytes(champion.run_id, SCORE_PROFILES))
     return (
-        Baseline.of(list(trained.values()), f"the training data of version {champion.version}"),
+        Baseline.of(
+            [day.declared(spec.categorical) for day in trained.values()],
+            f"the training data of version {champion.version}",
+        ),
         Baseline.of(
             [with_classes(day, spec.threshold) for day in judged.values()],
             f"the evaluation of version {champion.version}",
@@ -176,13 +181,19 @@ def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseli
 
 def _scored_days(window: _Window, choice: ReferenceChoice, lake: Lake) -> tuple[Baseline, Baseline]:
     first, last = reference_span(choice, first=window.first, last=window.last)
-    table = window.spec.predictions_table
-    found = ProfileStore(lake).read_window(table, first=first, last=last, n_days=FEW_DAYS)
+    spec = window.spec
+    found = ProfileStore(lake).read_window(
+        spec.predictions_table,
+        first=first,
+        last=last,
+        n_days=FEW_DAYS,
+        categorical=spec.categorical,
+    )
     days = found.covered
     label = f"{len(days)} scored days" + (f", {days[0]} to {days[-1]}" if days else "")
     both = Baseline.of(found.parts, label, days=found.days)
     features = [name for name in both.whole.columns if name not in {_SCORE, _VERSION}]
-    threshold = window.spec.threshold
+    threshold = spec.threshold
     parts, single = ([with_classes(one, threshold) for one in s] for s in (found.parts, found.days))
     return both.only(features), Baseline.of(parts, label, days=single)
 

@@ -67,7 +67,9 @@ class NumberArrays:
     moments : array of float64 of shape (n_names, len(MOMENTS))
         Of the finite values.
     bounds : array of int64 of shape (n_names, 2)
-        First and last moment of times, which a double might round.
+        First and last moment of times, and smallest and largest of whole numbers, which a double
+        might round; 0 for other numbers. Where it rounds to another double than `moments` has, as
+        in what was written before whole numbers had bounds, that double counts.
     sizes : array of int64
         Points of each column.
     points : array of float64
@@ -243,7 +245,12 @@ def _number_column(
     if is_time:
         first, last = bounds if n_finite else (None, None)
         return TimeProfile(n, n_null, first, last, powers, sketch)
+    low, high = _exact(bounds[0], low), _exact(bounds[1], high)
     return NumericProfile(n, n_null, n_nan, pos_inf, neg_inf, rounded, low, high, powers, sketch)
+
+
+def _exact(bound: int, double: float) -> int | float:
+    return bound if bound and float(bound) == double else double
 
 
 def _number_row(
@@ -256,4 +263,10 @@ def _number_row(
         bounds = (0, 0) if low is None or high is None else (low, high)
         return [column.n, column.n_null, 0, 0, 0, 0, moments.n], [*powers, 0.0, 0.0], bounds
     counts = [getattr(column, name) for name in COUNTS]
-    return counts, [*powers, column.minimum, column.maximum], (0, 0)
+    ends = column.minimum, column.maximum
+    return counts, [*powers, *map(float, ends)], (_bound(ends[0]), _bound(ends[1]))
+
+
+def _bound(end: float) -> int:
+    """Return a whole number as it is; of 64 bits with a sign, else as 0."""
+    return end if isinstance(end, int) and -(2**63) <= end < 2**63 else 0

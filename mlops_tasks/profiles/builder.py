@@ -12,7 +12,7 @@ from mlops_tasks.profiles.streams import CategoryStream, NumericStream, TimeStre
 from mlops_tasks.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import pyarrow as pa
 
@@ -36,6 +36,9 @@ class ProfileBuilder:
         Of the batches.
     columns : sequence of str, optional
         Columns to profile, in this order; by default all.
+    categorical : collection of str, optional
+        Columns whose values are names, such as codes of shops, also where they are written as
+        numbers or days; what the schema does not have is ignored.
 
     Raises
     ------
@@ -56,7 +59,13 @@ class ProfileBuilder:
     1.5
     """
 
-    def __init__(self, schema: pa.Schema, *, columns: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        schema: pa.Schema,
+        *,
+        columns: Sequence[str] | None = None,
+        categorical: Collection[str] = (),
+    ) -> None:
         import pyarrow as pa
 
         names = list(schema.names if columns is None else columns)
@@ -66,7 +75,7 @@ class ProfileBuilder:
                 f"cannot profile {missing}: the rows have the columns {schema.names}"
             )
         self._schema = pa.schema([pa.field(name, schema.field(name).type) for name in names])
-        self._streams = {field.name: _stream(field) for field in self._schema}
+        self._streams = {field.name: _stream(field, categorical) for field in self._schema}
         numeric = [n for n, stream in self._streams.items() if isinstance(stream, NumericStream)]
         self._correlated = tuple(numeric[:MAX_CORRELATED])
         self._correlations = Correlations.nothing(self._correlated)
@@ -146,8 +155,12 @@ class ProfileBuilder:
         self._correlations = Correlations.merged([self._correlations, chunk.correlations()])
 
 
-def _stream(field: pa.Field) -> NumericStream | TimeStream | CategoryStream:
+def _stream(
+    field: pa.Field, categorical: Collection[str]
+) -> NumericStream | TimeStream | CategoryStream:
     kind = kind_of(field.name, field.type)
+    if field.name in categorical:
+        return CategoryStream(field.type)
     if kind == "numeric":
         return NumericStream()
     return TimeStream() if kind == "time" else CategoryStream(field.type)

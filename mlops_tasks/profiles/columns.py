@@ -76,8 +76,8 @@ class NumericProfile(_Ordered):
     n_rounded : int
         Integers and decimals beyond 2**53: a double cannot tell such a number from its neighbours,
         so identifiers of that size belong into a text column.
-    minimum, maximum : float
-        Of the finite values; NaN when there are none.
+    minimum, maximum : int or float
+        Of the finite values; of whole numbers of up to 64 bits exact. NaN when there are none.
     moments : Moments
         Of the finite values.
     sketch : Quantiles
@@ -90,8 +90,8 @@ class NumericProfile(_Ordered):
     n_pos_inf: int
     n_neg_inf: int
     n_rounded: int
-    minimum: float
-    maximum: float
+    minimum: int | float
+    maximum: int | float
     moments: Moments
     sketch: Quantiles
 
@@ -117,7 +117,7 @@ class NumericProfile(_Ordered):
         array of float64
             Values that occurred, nothing interpolated; NaN when there are none.
         """
-        return _between(self.sketch.quantiles(q), q, self.minimum, self.maximum)
+        return _between(self.sketch.quantiles(q), q, float(self.minimum), float(self.maximum))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,13 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlops_tasks.profiles.arrays import CategoryArrays, NumberArrays, columns_of
+from mlops_tasks.profiles.columns import NumericProfile
 from mlops_tasks.profiles.correlations import Correlations
 from mlops_tasks.profiles.merging import check_kinds, merged_categories, merged_numbers, union
 from mlops_tasks.profiles.quantiles import MERGED_POINTS
+from mlops_tasks.profiles.recoding import categories_of
 from mlops_tasks.profiles.storage import pack, text_arrays, texts_of, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -68,6 +70,7 @@ class Profile:
         schema: pa.Schema,
         *,
         columns: Sequence[str] | None = None,
+        categorical: Collection[str] = (),
     ) -> Profile:
         """Profile rows in one pass.
 
@@ -79,6 +82,8 @@ class Profile:
             Says what there is when there are no rows.
         columns : sequence of str, optional
             Columns to profile; by default all.
+        categorical : collection of str, optional
+            Columns that are categories whatever their type, as `ModelSpec.categorical` declares.
 
         Returns
         -------
@@ -94,7 +99,7 @@ class Profile:
         """
         from mlops_tasks.profiles.builder import ProfileBuilder
 
-        builder = ProfileBuilder(schema, columns=columns)
+        builder = ProfileBuilder(schema, columns=columns, categorical=categorical)
         for batch in batches:
             builder.update(batch)
         return builder.finish()
@@ -191,6 +196,23 @@ class Profile:
         """
         kept = {name: self.columns[name] for name in names if name in self.columns}
         return Profile.of_columns(self.n_rows, kept, Correlations.nothing(()))
+
+    def declared(self, categorical: Collection[str]) -> Profile:
+        """Return the same with the columns declared as categorical read as categories.
+
+        Parameters
+        ----------
+        categorical : collection of str
+            Those that were profiled as numbers, before they were declared, are read as
+            `categories_of` does; the others stay as they are.
+        """
+        names = set(categorical).intersection(self.numbers.names)
+        numbers = {name: self.columns[name] for name in names}
+        coded = {n: categories_of(c) for n, c in numbers.items() if isinstance(c, NumericProfile)}
+        if not coded:
+            return self
+        columns = {name: coded.get(name, column) for name, column in self.columns.items()}
+        return Profile.of_columns(self.n_rows, columns, Correlations.nothing(()))
 
     def merge(self, *others: Profile) -> Profile:
         """Merge with others, see `merged`.

@@ -71,6 +71,7 @@ class NumericStream:
     def __init__(self) -> None:
         self._n = self._null = self._nan = self._pos_inf = self._neg_inf = self._rounded = 0
         self._low, self._high = float("inf"), float("-inf")
+        self._ends: list[int] = []
         self._moments = Moments()
         self._sketch = QuantileStream()
         self._counts_integers = False
@@ -81,9 +82,13 @@ class NumericStream:
         Returns the center, and where finite values are unless they are everywhere.
         """
         import numpy as np
+        import pyarrow.compute as pc
         import pyarrow.types as pt
 
         self._counts_integers |= not pt.is_floating(column.type)
+        if pt.is_integer(column.type):
+            ends = [end.as_py() for end in pc.min_max(column).values()]
+            self._ends += [end for end in ends if end is not None]
         values = _doubles(column)
         with np.errstate(over="ignore", invalid="ignore"):
             total = float(values.sum())
@@ -105,6 +110,7 @@ class NumericStream:
     def finish(self) -> NumericProfile:
         """Return the profile of all chunks."""
         moments = self._moments
+        low, high = (min(self._ends), max(self._ends)) if self._ends else (self._low, self._high)
         return NumericProfile(
             n=self._n,
             n_null=self._null,
@@ -112,8 +118,8 @@ class NumericStream:
             n_pos_inf=self._pos_inf,
             n_neg_inf=self._neg_inf,
             n_rounded=self._rounded,
-            minimum=self._low if moments.n else float("nan"),
-            maximum=self._high if moments.n else float("nan"),
+            minimum=low if moments.n else float("nan"),
+            maximum=high if moments.n else float("nan"),
             moments=moments,
             sketch=self._sketch.finish(),
         )
@@ -274,6 +280,21 @@ def _microseconds(column: pa.Array) -> Counts:
     return view(pc.cast(column, options=options), np.int64)
 
 
+def _names(values: pa.Array) -> pa.Array:
+    """Return values as text, whole doubles as whole numbers: 1.0 and 1 are the same code."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as pt
+
+    texts = pc.cast(values, pa.large_string())
+    if not pt.is_floating(values.type):
+        return texts
+    small = pc.less(pc.abs(values), 2.0**63)
+    whole = pc.and_(small, pc.equal(pc.round(values), values))
+    digits = pc.cast(pc.if_else(whole, values, None), pa.int64())
+    return pc.coalesce(pc.cast(digits, pa.large_string()), texts)
+
+
 def _distinct(column: Any) -> tuple[pa.Array, Counts]:
     """Return the different values of a column as texts, and how often each occurs."""
     import numpy as np
@@ -285,11 +306,14 @@ def _distinct(column: Any) -> tuple[pa.Array, Counts]:
         column = column.dictionary_decode()
     if pt.is_null(column.type) or pt.is_string_view(column.type):
         column = pc.cast(column, pa.large_string())
+    if pt.is_floating(column.type):
+        # NaN is missing, and there is one zero.
+        column = pc.add(pc.if_else(pc.is_nan(column), None, column), pa.scalar(0, column.type))
     if not pt.is_dictionary(column.type):
         column = column.dictionary_encode()
     at = view(pc.cast(column.indices, pa.int64()).drop_null(), np.int64)
     counts = np.bincount(at, minlength=len(column.dictionary))
-    values = pc.cast(column.dictionary, pa.large_string())
+    values = _names(column.dictionary)
     used = np.flatnonzero(counts)
     if len(used) < len(counts):  # a dictionary may list values that no row has
         values, counts = values.take(integers(used)), counts[used]

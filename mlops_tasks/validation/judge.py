@@ -189,7 +189,7 @@ def readable(value: Any) -> str:
         text = ", ".join(f"{name} {readable(item)}" for name, item in value.items())
     elif isinstance(value, list | tuple | set | frozenset):
         text = ", ".join(readable(item) for item in value)
-    elif value is None or value != value:  # NaN and NaT are unequal to themselves
+    elif _is_null(value):
         text = "null"
     elif hasattr(value, "isoformat"):
         text = value.isoformat().replace("+00:00", "Z")
@@ -198,6 +198,11 @@ def readable(value: Any) -> str:
     else:
         text = _number(value)
     return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+def _is_null(value: Any) -> bool:
+    """Tell None, NaN and NaT, which are unequal to themselves, and pandas' NA, which is neither."""
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)
 
 
 def _number(value: Any) -> str:

@@ -198,6 +198,8 @@ def members(values: pa.ChunkedArray, wanted: Iterable[Any]) -> pa.ChunkedArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_dictionary(values.type):
+        values = pc.cast(values, values.type.value_type)
     if pa.types.is_date(values.type):
         values = pc.cast(values, pa.timestamp("us", tz="UTC"))
     if pa.types.is_decimal(values.type):

@@ -293,6 +293,7 @@ def _has(column: pa.ChunkedArray, value: Any) -> bool:
 
 def _sum(values: pa.ChunkedArray) -> Number:
     """Add up values that are there; whole numbers and decimals exactly."""
+    import numpy as np
     import pyarrow as pa
 
     kind = values.type
@@ -304,7 +305,8 @@ def _sum(values: pa.ChunkedArray) -> Number:
         return (int((whole >> 32).sum()) << 32) + int((whole & 0xFFFFFFFF).sum())
     if pa.types.is_decimal(kind):
         return sum(map(Fraction, values.to_pylist()), start=Fraction(0))
-    return float(_doubles(values).sum())
+    with np.errstate(all="ignore"):  # infinities, and what adds up to one, meet no finite limit
+        return float(_doubles(values).sum())
 
 
 def _added(parts: Sequence[Number]) -> Number:

@@ -124,7 +124,7 @@ def _true(mask: pa.ChunkedArray) -> Mask:
     import pyarrow.compute as pc
 
     found: Mask = pc.fill_null(mask, fill_value=False).to_numpy()
-    return found
+    return found.copy() if not found.flags.writeable else found
 
 
 def _between(kwargs: dict[str, Any], columns: list[pa.ChunkedArray]) -> Mask:
@@ -217,15 +217,19 @@ def _order(left: pa.ChunkedArray, right: pa.ChunkedArray) -> tuple[Mask, Mask]:
 
     if pt.is_date(left.type) or pt.is_date(right.type):
         left, right = (pc.cast(one, pa.timestamp("us", tz="UTC")) for one in (left, right))
-    less, equal = _true(pc.less(left, right)), _true(pc.equal(left, right))
-    if pt.is_floating(left.type) != pt.is_floating(right.type):
-        whole = right if pt.is_floating(left.type) else left
-        beyond = _true(pc.greater(pc.abs(pc.cast(whole, pa.float64(), safe=False)), _EXACT_DOUBLE))
+    a, b = left, right
+    mixed = pt.is_floating(left.type) != pt.is_floating(right.type)
+    if mixed:
+        a, b = (pc.cast(one, pa.float64(), safe=False) for one in (left, right))
+    less, equal = _true(pc.less(a, b)), _true(pc.equal(a, b))
+    if mixed:  # whole numbers that were rounded are compared again, one by one
+        whole = b if pt.is_floating(left.type) else a
+        beyond = _true(pc.greater_equal(pc.abs(whole), _EXACT_DOUBLE))
         at = np.flatnonzero(beyond & ~is_missing(left) & ~is_missing(right))
         few = pa.array(at, pa.int64())
         pairs = list(zip(left.take(few).to_pylist(), right.take(few).to_pylist(), strict=True))
-        less[at] = [a < b for a, b in pairs]
-        equal[at] = [a == b for a, b in pairs]
+        less[at] = [one < other for one, other in pairs]
+        equal[at] = [one == other for one, other in pairs]
     return less, equal
 
 

@@ -217,7 +217,7 @@ def _build(where: str, made: Any, kwargs: dict[str, Any]) -> Any:
     """Make the expectation once: GX drops one from a suite if its arguments are wrong."""
     try:
         return made(**kwargs)
-    except (TypeError, ValueError) as error:  # pydantic's error is one
+    except (OverflowError, TypeError, ValueError) as error:  # pydantic's error is one
         details: list[dict[str, Any]] = getattr(error, "errors", list)()
         lines = {f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in details} or {str(error)}
         text = "; ".join(sorted(line.removeprefix("__root__: ") for line in lines))

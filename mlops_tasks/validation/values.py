@@ -13,7 +13,6 @@ __all__ = ["bound", "member"]
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LAST_MOMENT = time(23, 59, 59, 999_999)
-_INT64 = range(-(2**63), 2**63)
 
 
 def bound(where: str, name: str, column: str, value: Any, held: str, *, last: bool) -> Any:
@@ -103,7 +102,11 @@ def member(where: str, name: str, column: str, value: Any, held: str) -> Any:
 def _fits(value: Any, held: str) -> bool:
     if held in ("string", "bool"):
         return isinstance(value, str if held == "string" else bool)
-    return is_number(value) and (value in _INT64 if held == "int64" else _is_double(value))
+    if not is_number(value):
+        return False
+    if held == "int64":
+        return bool(-(2**63) <= value < 2**63 and value == int(value))
+    return _is_double(value)
 
 
 def _is_double(value: float) -> bool:

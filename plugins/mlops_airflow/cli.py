@@ -135,12 +135,14 @@ def _fail(error: StackError | str) -> NoReturn:
 
 
 def _greet(stack: Stack) -> None:
-    user, _ = stack.login
-    console.print(f"\nAirflow  {stack.airflow_url}", markup=False)
-    console.print(f"MLflow   {stack.mlflow_url}", markup=False)
-    # The password goes to a person at a terminal, never into a log that output is sent to.
-    password = stack.login[1] if console.is_terminal else f"see {stack.settings.secrets_file}"
-    console.print(f"Login    {user} / {password}", markup=False, soft_wrap=True)
+    console.print()
+    for server, url, (user, password) in (
+        ("Airflow", stack.airflow_url, stack.login),
+        ("MLflow ", stack.mlflow_url, stack.mlflow_login),
+    ):
+        # A password goes to a person at a terminal, never into a log that output is sent to.
+        shown = password if console.is_terminal else f"see {stack.settings.secrets_file}"
+        console.print(f"{server}  {url}  login {user} / {shown}", markup=False, soft_wrap=True)
 
 
 def _stay(stack: Stack) -> None:

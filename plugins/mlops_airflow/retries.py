@@ -131,7 +131,6 @@ def task_defaults(period: timedelta) -> dict[str, Any]:
 def _passes(error: BaseException) -> bool:
     if isinstance(error, AirflowRuntimeError):  # what Airflow's own server could not do for a task
         return error.error.error.name in ("API_SERVER_ERROR", "GENERIC_ERROR")
-    if isinstance(error, TransientError) or outage(error) is not None:
-        return True
-    # One of ours that was raised from an outage: a log that cannot be read just now.
-    return error.__cause__ is not None and outage(error.__cause__) is not None
+    # One of ours may be raised from an outage: a log that cannot be read just now.
+    errors = (error, error.__cause__)
+    return any(e and (isinstance(e, TransientError) or outage(e)) for e in errors)

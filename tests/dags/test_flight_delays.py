@@ -13,6 +13,7 @@ from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.ingestion import ingest
 from mlops_tasks.registration import champion_of
 from mlops_tasks.sources import Database
+from mlops_tasks.types import TrainingPin
 from mlops_tasks.windows import feature_rows
 
 if TYPE_CHECKING:
@@ -353,3 +354,15 @@ def test_a_worse_challenger_is_registered_and_not_promoted(
     champion = champion_of("flight_delays", tracking=airflow.tracking, ledger=airflow.ledger)
     assert champion.version == "1"
     assert airflow.events("flight_delays.model", day(15)) == []
+
+
+def test_the_maintenance_leaves_all_of_it_as_it_is(airflow: Airflow, challenged: Finished) -> None:
+    before = {name: len(airflow.lake.all_commits(name)) for name in airflow.lake.tables()}
+    run = airflow.run("mlops.maintenance", day(20), keep_days=1)
+    assert run.tasks == {"maintain": "success"}
+    assert {name: len(airflow.lake.all_commits(name)) for name in before} == before
+    champion = champion_of("flight_delays", tracking=airflow.tracking, ledger=airflow.ledger)
+    airflow.tracking.load(champion.model_uri, champion.digest)
+    for entry in airflow.ledger.entries(kind="pin", history=True):
+        for pin in TrainingPin.from_json(entry.evidence).pins:
+            airflow.lake.verify_pin(pin)

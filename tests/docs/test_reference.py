@@ -39,7 +39,7 @@ def test_every_dag_and_task_is_there(dag_bag: DagBag) -> None:
     datasets = {dataset.name for dataset in MODEL.datasets}
     for dag_id, dag in dag_bag.dags.items():
         subject, _, verb = dag_id.rpartition(".")
-        kind = "<dataset>" if subject in datasets else "<model>"
+        kind = "<dataset>" if subject in datasets else "mlops" if subject == "mlops" else "<model>"
         row = next((line for line in dags.splitlines() if f"`{kind}.{verb}`" in line), "")
         assert row, f"{dag_id} is not in the table of Dags"
         assert {task.task_id for task in dag.tasks} <= quoted(row), dag_id
@@ -47,7 +47,7 @@ def test_every_dag_and_task_is_there(dag_bag: DagBag) -> None:
 
 
 def test_every_dag_that_is_there_exists(dag_bag: DagBag) -> None:
-    named = re.findall(r"^\| `<(?:dataset|model)>\.(\w+)`", section("Dags"), re.MULTILINE)
+    named = re.findall(r"^\| `(?:<dataset>|<model>|mlops)\.(\w+)`", section("Dags"), re.MULTILINE)
     assert set(named) == {dag_id.rpartition(".")[2] for dag_id in dag_bag.dags}
 
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator, Param
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-VERBS = "decide|ingest|monitor|refresh|reproduce|rollback|score|train"
+VERBS = "decide|ingest|maintenance|monitor|refresh|reproduce|rollback|score|train"
 DAG_ID = re.compile(rf"[a-z][a-z0-9_]*\.({VERBS})")
 TASK_ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
 #: These carry state from run to run, so two runs of one Dag must never overlap.
-ONE_AT_A_TIME = {"decide", "train", "rollback"}
+ONE_AT_A_TIME = {"decide", "maintenance", "train", "rollback"}
 
 #: A number means something only with its unit, or with the words that it has none.
 UNITS = re.compile(

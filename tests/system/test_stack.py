@@ -7,6 +7,7 @@ import contextlib
 import html
 import json
 import os
+import re
 import signal
 import sqlite3
 import stat
@@ -15,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
@@ -23,7 +25,9 @@ import httpx
 import psutil
 import pytest
 
-from mlops_airflow.stack.credentials import load_credentials
+from mlops_airflow.stack.credentials import KEYS, load_credentials
+from mlops_airflow.stack.processes import session_processes
+from mlops_airflow.stack.record import read_record
 from tests.system.conftest import (
     HERE,
     stack_processes,
@@ -166,6 +170,22 @@ def test_tasks_find_the_heavy_libraries_loaded(
     }
 
 
+def test_a_time_limit_ends_native_code(client: httpx.Client) -> None:
+    run = start_run(client, "stubborn")
+    assert wait_for_run(client, run) == "failed"
+
+    logs = {}
+    for task in ("query", "stuck"):
+        log = client.get(f"{run}/taskInstances/{task}/logs/1")
+        logs[task] = log.raise_for_status().text
+    assert "this took longer than its time limit of 2 s and was stopped" in logs["query"], logs
+    assert (
+        "did not stop 30 s after its time limit of 2 s. Give stubborn/stuck less" in logs["stuck"]
+    )
+    folders = [re.search(r"folder (\S*mlops-\d+/[^\s\"\\]+)", log) for log in logs.values()]
+    assert [folder and Path(folder[1]).exists() for folder in folders] == [False, False]
+
+
 def forms(secret: str) -> dict[str, str]:
     """Return what must not be found in any file, worked out without the code under test."""
     raw = secret.encode()
@@ -219,10 +239,10 @@ def test_secrets_are_in_no_file(
 
     own = load_credentials(settings.secrets_file)
     generated = {"admin password": own.admin_password, "fernet": own.fernet_key}
-    generated |= {"jwt": own.jwt_secret, "api": own.api_secret_key, "mlflow": own.mlflow_secret_key}
-    # These two files are where the stack and Airflow's login keep them, for the owner only.
-    files = [f for f in files if f not in {settings.secrets_file, settings.passwords_file}]
-    assert find(generated, [*files, console]) == []
+    generated |= {"jwt": own.jwt_secret, "api": own.api_secret_key, "mlflow": own.mlflow_password}
+    # Where the stack, Airflow's login and Airflow keep them, for the owner only.
+    kept = {settings.secrets_file, settings.passwords_file, *map(settings.key_file, KEYS)}
+    assert find(generated, [f for f in [*files, console] if f not in kept]) == []
 
 
 def kind_of(file: Path) -> str:
@@ -231,6 +251,53 @@ def kind_of(file: Path) -> str:
     if ".trigger." in file.name:
         return "trigger"
     return "task" if "dag_id=leaky" in file.parts else file.stem
+
+
+def test_each_process_holds_the_secrets_it_needs(
+    settings: StackSettings, client: httpx.Client
+) -> None:
+    start_sleeper(settings, client)
+    own = load_credentials(settings.secrets_file)
+    secrets = asdict(own) | CANARIES | {"connection password": json.dumps(CONNECTION["password"])}
+    record = read_record(settings.record_file)
+    assert record is not None
+    found = {}
+    for component, leader in record.components.items():
+        texts = [environment_of(p) for p in session_processes([leader])]
+        found[component] = {
+            name for name, secret in secrets.items() if any(secret in text for text in texts)
+        }
+    below = psutil.Process(record.components["scheduler"].pid).children(recursive=True)
+    (task,) = [p for p in below if p.cmdline() == ["sleep", "600"]]
+    held = environment_of(task.parent())
+
+    users = {"connection password", "connection extra", "nested extra", "environment"}
+    assert found == {
+        "mlflow": {"mlflow_password"},
+        "api-server": set(),
+        "scheduler": users | {"mlflow_password"},
+        "triggerer": users,
+        "dag-processor": users,
+    }
+    assert {name for name, secret in secrets.items() if secret in held} == found["scheduler"]
+    assert "AIRFLOW" not in environment_of(psutil.Process(record.components["mlflow"].pid))
+    # In no process list, whatever it belongs to.
+    lines = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
+    assert any("--app-name=mlops" in line for line in lines)
+    assert not [line for line in lines if any(secret in line for secret in secrets.values())]
+
+
+def environment_of(process: psutil.Process | None) -> str:
+    """Return what the process was started with: what `ps e` of its owner shows."""
+    assert process is not None
+    return Path(f"/proc/{process.pid}/environ").read_bytes().decode(errors="replace")
+
+
+def test_mlflow_asks_for_the_login_too(
+    settings: StackSettings, up: subprocess.Popen[bytes]
+) -> None:
+    search = f"{settings.mlflow_url}/api/2.0/mlflow/experiments/search?max_results=1"
+    assert httpx.get(search, trust_env=False).status_code == 401
 
 
 def test_files_are_closed_to_others(settings: StackSettings, client: httpx.Client) -> None:

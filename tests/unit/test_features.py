@@ -132,6 +132,16 @@ def test_too_little_memory_to_spill_is_told_with_the_setting(
         build_features(spec, many(20))
 
 
+def test_a_query_that_would_fill_the_disk_is_stopped_with_the_setting(
+    spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_one_core(monkeypatch)
+    monkeypatch.setenv("MLOPS_DUCKDB_MEMORY", "32MB")
+    monkeypatch.setenv("MLOPS_DUCKDB_DISK", "1MB")
+    with pytest.raises(FeatureError, match=r"features\.sql .* 1MB of disk: .* MLOPS_DUCKDB_DISK"):
+        build_features(spec, many(100))
+
+
 # --- leaks
 
 

@@ -55,6 +55,28 @@ def test_saying_something_else_is_added_and_nothing_is_lost(
     assert second.seq > first.seq
 
 
+def test_what_is_recorded_once_stays(ledger: Ledger) -> None:
+    about = {"model": "m", "kind": "decision", "key": "2024-03-01"}
+    first = ledger.record_once(**about, evidence={"a": 1}, dag_run="run")
+    assert ledger.record_once(**about, evidence={"a": 2}, dag_run="another") == first
+    assert ledger.entries(history=True) == [first]
+    assert (first.evidence, first.dag_run) == ({"a": 1}, "run")
+    record(ledger, "2024-03-01", {"a": 3}, kind="decision")
+    assert ledger.record_once(**about, evidence={"a": 4}) == first
+    other = ledger.record_once(**about | {"key": "2024-03-02"}, evidence={"a": 5})
+    assert other.seq > first.seq
+    with pytest.raises(ValueError, match="not plain JSON"):
+        ledger.record_once(**about, evidence={"x": math.nan})
+
+
+def test_entries_of_one_key(ledger: Ledger) -> None:
+    for key, number in (("2024-03-01", 1), ("2024-03-02", 2), ("2024-03-01", 3)):
+        record(ledger, key, {"n": number})
+    assert [e.evidence["n"] for e in ledger.entries(key="2024-03-01")] == [3]
+    assert [e.evidence["n"] for e in ledger.entries(key="2024-03-01", history=True)] == [1, 3]
+    assert ledger.entries(key="2024-03-09") == []
+
+
 def test_changing_ones_mind_back_is_a_new_entry(ledger: Ledger) -> None:
     for evidence in ({"a": 1}, {"a": 2}, {"a": 1}):
         record(ledger, "2024-03-01", evidence)

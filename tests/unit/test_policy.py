@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mlops_tasks.ledger import LedgerEntry
-from mlops_tasks.policy import decide
+from mlops_tasks.policy import champion_then, decide, note_on
 from mlops_tasks.spec import RetrainSpec
+from mlops_tasks.types import RetrainDecision
 from tests.unit.orders import day, project
 
 if TYPE_CHECKING:
@@ -186,3 +188,83 @@ def test_the_decision_is_plain_json(spec: ModelSpec) -> None:
     for entries in ([], [trained(3), drift(10, 5), drift(11, 5)]):
         decision = asdict(decide(spec, day(NIGHT), "3", entries))
         assert json.loads(json.dumps(decision, allow_nan=False)) == decision
+
+
+# --- the champion of a night
+
+
+def history(*events: tuple[str, int, str]) -> list[LedgerEntry]:
+    """Write down events in this order: kind, night, and the version promoted."""
+    return [
+        replace(entry(kind, number, version=version), seq=place)
+        for place, (kind, number, version) in enumerate(events, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("night", "version"), [(4, None), (5, "1"), (8, "1"), (9, "2"), (11, "2"), (12, "3"), (40, "3")]
+)
+def test_a_night_has_the_champion_that_was_promoted_last(night: int, version: str | None) -> None:
+    entries = history(
+        ("promotion", 5, "1"),
+        ("decision", 7, ""),
+        ("promotion", 9, "2"),
+        ("promotion", 12, "3"),
+    )
+    for shuffled in (entries, entries[::-1]):
+        assert champion_then(shuffled, day(night), "3") == version
+
+
+def test_a_later_decision_ends_what_was_known() -> None:
+    """Version 2 was trained as of the fifth night when the ninth had been decided."""
+    entries = history(("promotion", 3, "1"), ("decision", 9, ""), ("promotion", 5, "2"))
+    assert champion_then(entries, day(8), "2") == "1"
+    assert champion_then(entries, day(9), "2") == "2"
+    assert champion_then(entries, day(2), "2") is None
+
+
+def test_without_promotions_written_down_the_champion_is_the_one_given() -> None:
+    assert champion_then(history(("decision", 9, "")), day(3), "7") == "7"
+    assert champion_then([], day(3), None) is None
+
+
+def test_a_night_before_all_champions_cannot_be_told(spec: ModelSpec) -> None:
+    found = decide(spec, day(2), "1", history(("promotion", 5, "1")))
+    assert (found.retrain, found.cause) == (False, "cannot_tell")
+    assert found.reason.startswith(f"no version is known to have been champion on {day(2)}; ")
+    assert decide(spec, day(2), None, []).retrain
+
+
+def test_the_newest_evidence_that_was_known_counts(spec: ModelSpec) -> None:
+    def told(seq: int, number: int, known_at: int, alarm: bool) -> LedgerEntry:
+        first = performance(number, alarm)
+        return replace(first, seq=seq, evidence=first.evidence | {"known_at": day(known_at)})
+
+    alarms = [told(1, 10, 11, True), told(2, 11, 12, True)]
+    assert decide(spec, day(NIGHT), "3", alarms).cause == "performance"
+    assert decide(spec, day(NIGHT), "3", [*alarms, told(3, 11, 12, False)]).cause == "none"
+    assert decide(spec, day(NIGHT), "3", [told(3, 11, 12, False), *alarms]).cause == "none"
+    assert decide(spec, day(NIGHT), "3", [*alarms, told(3, 11, 13, False)]).cause == "performance"
+    late = [told(1, 10, 11, True), told(2, 11, 13, True)]
+    assert decide(spec, day(NIGHT), "3", late).cause == "none"
+
+
+def test_days_of_which_nobody_can_tell_are_named(spec: ModelSpec) -> None:
+    checks = [{"name": "roc_auc", "value": None, "alarm": False, "text": "too few"}]
+    untold = [entry("performance", n, model_version="3", checks=checks) for n in (10, 11)]
+    found = decide(spec, day(NIGHT), "3", [*untold, performance(9, False)])
+    assert found.reason.startswith("performance alarmed on 0 of the last 3 days, on 2 nobody can")
+    assert found.evidence["performance"]["untold_days"] == [day(10), day(11)]
+    assert found.evidence["performance"]["alarm"] is False
+
+
+@pytest.mark.parametrize(("cause", "same"), [("none", True), ("drift", False)])
+def test_a_note_says_what_would_be_decided_now(cause: str, same: bool) -> None:
+    then = {"retrain": False, "cause": "none", "reason": "all quiet", "evidence": {}}
+    note = note_on(then, RetrainDecision(not same, cause, "all moved", {}))
+    assert note["same"] is same
+    if same:
+        assert note["text"] == "today it would be the same: no (none): all moved"
+    else:
+        assert note["text"] == "decided was no (none): all quiet; today: retrain (drift): all moved"
+    assert (note["then"], note["now"]["cause"]) == (then, cause)

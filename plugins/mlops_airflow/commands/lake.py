@@ -97,13 +97,9 @@ def _lake() -> Lake:
 
 def _ledger_pins() -> dict[str, list[Pin]]:
     from mlops_airflow.hooks.database import LedgerHook
-    from mlops_tasks.types import TrainingPin
+    from mlops_tasks.maintenance import ledger_pins
 
-    pins: dict[str, list[Pin]] = {}
-    for entry in LedgerHook().get_ledger().entries(kind="pin", history=True):
-        training = TrainingPin.from_json(entry.evidence)
-        pins.setdefault(f"training of {entry.model} as of {entry.key}", []).extend(training.pins)
-    return pins
+    return ledger_pins(LedgerHook().get_ledger())
 
 
 def _registry_pins() -> dict[str, list[Pin]]:

@@ -22,7 +22,7 @@ class MlflowHook(BaseHook):
     Parameters
     ----------
     mlflow_conn_id : str, default "mlflow_default"
-        Connection of type ``mlflow``: schema ``http`` or ``https``, host, port.
+        Connection of type ``mlflow``: schema ``http`` or ``https``, host, port, login, password.
     """
 
     conn_name_attr = "mlflow_conn_id"
@@ -36,7 +36,9 @@ class MlflowHook(BaseHook):
 
     def get_conn(self, tags: dict[str, str] | None = None) -> Tracking:
         """Return the client; `tags` go to every run it opens."""
-        return Tracking(self.get_uri(), tags or {})
+        connection: Any = self.get_connection(self.mlflow_conn_id)
+        login = (connection.login, connection.password) if connection.login else None
+        return Tracking(self.get_uri(), tags or {}, login=login)
 
     def get_uri(self) -> str:
         """Return the address of the server, which holds no password."""

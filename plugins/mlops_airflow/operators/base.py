@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
 from datetime import date, timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -17,9 +19,12 @@ from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.outages import outages_named
 from mlops_tasks.registration import champion_of
 from mlops_tasks.reports import report_address
+from mlops_tasks.scratch import scratch
+from mlops_tasks.time_limit import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from airflow.sdk import Context
 
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from mlops_tasks.spec import ModelSpec
     from mlops_tasks.tracking import RegisteredVersion, Tracking
 
-__all__ = ["StepOperator", "dag_run_name", "given_known_at", "night_of", "partition_of"]
+__all__ = ["StepOperator", "dag_run_name", "given_known_at", "night_of", "partition_of", "plain"]
 
 
 def partition_of(context: Context) -> str:
@@ -76,6 +81,12 @@ def night_of(context: Context, *, nights: int) -> str | None:
     return day.isoformat()
 
 
+def plain(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Return evidence as it comes back from the ledger or from XCom."""
+    copy: dict[str, Any] = json.loads(json.dumps(dict(evidence)))
+    return copy
+
+
 def dag_run_name(context: Context) -> str:
     """Return ``dag_id/run_id``, as ledger entries name the run that wrote them."""
     ti: Any = context["ti"]
@@ -83,14 +94,28 @@ def dag_run_name(context: Context) -> str:
 
 
 def _guarded(execute: Callable[..., Any]) -> Callable[..., Any]:
-    """Let no library's error about an outage leave a step: retries go by our own."""
+    """Hold a step to its time limit, in its own temporary folder, and name outages as ours."""
 
     @wraps(execute)
     def guarded(self: StepOperator, context: Context) -> Any:
-        with outages_named():
+        with scratch(), _limited(self, context), outages_named():
             return execute(self, context)
 
     return guarded
+
+
+def _limited(operator: StepOperator, context: Context) -> AbstractContextManager[None]:
+    if operator.execution_timeout is None:
+        return nullcontext()
+    ti: Any = context["ti"]
+    name = f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"
+    # Started anew by a person, it has new attempts.
+    task = f"{name}/{getattr(ti, 'max_tries', 0)}"
+    fix = (
+        f"Give {ti.dag_id}/{ti.task_id} less to do, or raise its execution_timeout or "
+        "[mlops] time_limit_s"
+    )
+    return time_limit(operator.execution_timeout.total_seconds(), task=task, fix=fix)
 
 
 class StepOperator(BaseOperator):

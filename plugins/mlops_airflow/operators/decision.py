@@ -9,19 +9,24 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.assets import retrain_request_asset
-from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
-from mlops_tasks.policy import decide
+from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, plain
+from mlops_tasks.policy import decide, note_on
+from mlops_tasks.types import RetrainDecision
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from mlops_tasks.ledger import Ledger, LedgerEntry
     from mlops_tasks.spec import ModelSpec
 
 __all__ = ["DecideRetrainingOperator", "RequestRetrainingOperator"]
 
 
 class DecideRetrainingOperator(StepOperator):
-    """Weigh all evidence known by the run's night and write down a yes or a no.
+    """Weigh all evidence known by the run's night and write down a yes or a no, once.
+
+    A decision is never replaced: when the night is repeated, what would be decided today is written
+    beside it as a note, and what was decided is returned.
 
     Parameters
     ----------
@@ -34,31 +39,41 @@ class DecideRetrainingOperator(StepOperator):
         self.model = model
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Decide, record the decision and return it."""
-        night, ledger = partition_of(context), self.ledger
-        champion = self.champion(self.model, self.tracking(context))
-        version = champion.version if champion else None
-        decision = decide(self.model, night, version, ledger.entries(model=self.model.name))
-        ledger.record(
-            model=self.model.name,
-            kind="decision",
-            key=night,
-            evidence=asdict(decision),
-            dag_run=dag_run_name(context),
-        )
+        """Decide once, and return what was decided; a repeated night only gets a note."""
+        night, ledger, run = partition_of(context), self.ledger, dag_run_name(context)
+        found, note = self._decide(night, ledger), None
+        about = {"model": self.model.name, "key": night, "dag_run": run}
+        entry = ledger.record_once(kind="decision", evidence=asdict(found), **about)
+        if (entry.evidence, entry.dag_run) != (plain(asdict(found)), run):
+            note = note_on(entry.evidence, found)
+            ledger.record(kind="decision_note", evidence=note, **about)
+        self._report(night, entry, note)
+        return entry.evidence
+
+    def _decide(self, night: str, ledger: Ledger) -> RetrainDecision:
+        champion = ledger.champion(self.model.name)
+        entries = ledger.entries(model=self.model.name, history=True)
+        return decide(self.model, night, champion.version if champion else None, entries)
+
+    def _report(self, night: str, entry: LedgerEntry, note: dict[str, Any] | None) -> None:
+        decision = RetrainDecision(**entry.evidence)
+        version = decision.evidence.get("champion_version")
         facts = {
             "decision": "RETRAIN" if decision.retrain else "not retrained",
             "cause": decision.cause,
             "because": decision.reason,
-            "champion": f"version {version}" if version else "none yet",
+            "champion": f"version {version}" if version else "none known",
+            "decided": f"{entry.recorded_at:%Y-%m-%d %H:%M} UTC by {entry.dag_run}",
+            "note": note["text"] if note else None,
             "next": f"{self.model.name}.train as of {night}" if decision.retrain else "nothing",
         }
         self.report(f"decided on {self.model.name}, night {night}", facts)
-        return asdict(decision)
 
 
 class RequestRetrainingOperator(BaseOperator):
     """Emit the request that starts a training; skipped when the decision is no.
+
+    A night asks once: skipped, too, when the request was emitted before.
 
     Parameters
     ----------
@@ -71,7 +86,8 @@ class RequestRetrainingOperator(BaseOperator):
     template_fields = ("decision",)
 
     def __init__(self, *, model: ModelSpec, decision: Any, **kwargs: Any) -> None:
-        super().__init__(outlets=[retrain_request_asset(model)], **kwargs)
+        asset = retrain_request_asset(model)
+        super().__init__(inlets=[asset], outlets=[asset], **kwargs)
         self.model = model
         self.decision = decision
 
@@ -79,6 +95,13 @@ class RequestRetrainingOperator(BaseOperator):
         """Emit the request with its cause, or skip with the reason."""
         if not self.decision["retrain"]:
             raise AirflowSkipException(f"not retrained because {self.decision['reason']}")
+        night, asset = partition_of(context), retrain_request_asset(self.model)
+        for event in context["inlet_events"][asset]:
+            if event.partition_key == night:
+                raise AirflowSkipException(
+                    f"the training as of {night} was requested at {event.timestamp:%Y-%m-%d %H:%M} "
+                    f"UTC already; to train again, trigger {self.model.name}.train with the key"
+                )
         extra = {name: self.decision[name] for name in ("cause", "reason")}
-        context["outlet_events"][retrain_request_asset(self.model)].extra = extra
+        context["outlet_events"][asset].extra = extra
         self.log.info("requested a training: %s", self.decision["reason"])

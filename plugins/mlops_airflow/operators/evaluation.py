@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
 from mlops_tasks.evaluation import evaluate
-from mlops_tasks.types import TrainingPin, TrainResult
+from mlops_tasks.policy import champion_then
+from mlops_tasks.types import TrainingPin, TrainResult, Verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.types import Verdict
+    from mlops_tasks.tracking import Tracking
 
 __all__ = ["EvaluateModelOperator"]
 
 
 class EvaluateModelOperator(StepOperator):
     """Score challenger and champion on the same later rows and record the gate's verdict.
+
+    A verdict is never replaced: a repeated task returns the one it gave, and another training as of
+    the same night adds its own. A training of the past is compared with the champion of that night.
 
     Parameters
     ----------
@@ -43,20 +47,46 @@ class EvaluateModelOperator(StepOperator):
         self.trained = trained
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Evaluate, record the verdict and return it."""
+        """Evaluate once for each trained model, record the verdict and return it."""
         tracking, pin = self.tracking(context), TrainingPin.from_json(self.pin)
-        trained, champion = TrainResult(**self.trained), self.champion(self.model, tracking)
-        verdict = evaluate(self.model, pin, trained, champion, lake=self.lake, tracking=tracking)
-        self.ledger.record(
-            model=self.model.name,
-            kind="verdict",
-            key=pin.as_of,
-            evidence=asdict(verdict) | {"run_id": trained.run_id},
-            dag_run=dag_run_name(context),
-        )
+        trained = TrainResult(**self.trained)
+        verdict = self._recorded(trained)
+        if verdict is None:
+            verdict = self._evaluate(pin, trained, tracking)
+            self.ledger.record(
+                model=self.model.name,
+                kind="verdict",
+                key=pin.as_of,
+                evidence=asdict(verdict) | {"run_id": trained.run_id},
+                dag_run=dag_run_name(context),
+            )
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, trained.run_id)
         self._report(pin, verdict)
         return asdict(verdict)
+
+    def _recorded(self, trained: TrainResult) -> Verdict | None:
+        """Return the verdict on this very model, if it was given before."""
+        for entry in self.ledger.entries(model=self.model.name, kind="verdict", history=True):
+            if entry.evidence.get("run_id") == trained.run_id:
+                return Verdict(**{k: v for k, v in entry.evidence.items() if k != "run_id"})
+        return None
+
+    def _evaluate(self, pin: TrainingPin, trained: TrainResult, tracking: Tracking) -> Verdict:
+        """Compare with the champion of that night, which today's must not be."""
+        champion = self.champion(self.model, tracking)
+        today = champion.version if champion else None
+        entries = self.ledger.entries(model=self.model.name, history=True)
+        then = champion_then(entries, pin.as_of, today)
+        if then != today:
+            champion = tracking.by_version(self.model.name, then) if then else None
+        verdict = evaluate(self.model, pin, trained, champion, lake=self.lake, tracking=tracking)
+        if then == today or verdict.verdict != "promote":
+            return verdict
+        reason = (
+            f"{verdict.reason}; but version {today} has become champion since {pin.as_of}, and a "
+            "training of the past changes no champion"
+        )
+        return replace(verdict, verdict="keep", reason=reason)
 
     def _report(self, pin: TrainingPin, verdict: Verdict) -> None:
         rivals = {"challenger": verdict.challenger, "champion": verdict.champion or {}}

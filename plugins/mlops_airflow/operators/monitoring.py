@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.links import ReportLink
-from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
+from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, plain
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import (
     measure_drift,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.spec import DatasetSpec, ModelSpec
     from mlops_tasks.types import Check, MonitorResult
 
 __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
@@ -37,22 +37,35 @@ class _MonitorOperator(StepOperator):
         super().__init__(**kwargs)
         self.model = model
 
-    def _record(self, context: Context, kind: str, result: MonitorResult) -> dict[str, Any]:
-        evidence = asdict(result)
-        self.ledger.record(
-            model=self.model.name,
-            kind=kind,
-            key=result.last,
-            evidence=evidence,
-            dag_run=dag_run_name(context),
+    def _record(
+        self, context: Context, kind: str, result: MonitorResult, *datasets: DatasetSpec
+    ) -> dict[str, Any]:
+        """Append the checks with the night by which their data were known, and what they correct.
+
+        Finding the same again adds nothing.
+        """
+        known_at = max(
+            (
+                commit.known_at
+                for dataset in datasets
+                for commit in self.lake.commits(dataset.name, first=result.first, last=result.last)
+            ),
+            default=result.last,
         )
-        return evidence
+        evidence = plain(asdict(result) | {"known_at": max(known_at, result.last)})
+        about: dict[str, Any] = {"model": self.model.name, "kind": kind, "key": result.last}
+        for entry in self.ledger.entries(**about):
+            if {**entry.evidence, "corrects": None} == {**evidence, "corrects": None}:
+                return entry.evidence
+            evidence["corrects"] = entry.seq
+        run = dag_run_name(context)
+        return self.ledger.record(**about, evidence=evidence, dag_run=run).evidence
 
     def _tell(self, what: str, result: MonitorResult, *, more: Iterable[Check] = ()) -> None:
         """Log the summary, with further checks on the same window."""
         self.link_report(result.report)
         checks = (*result.checks, *more)
-        marks = [f"{'ALARM' if c.alarm else 'ok':<5}  {c.text}" for c in checks]
+        marks = [f"{_mark(check):<5}  {check.text}" for check in checks]
         facts = {
             "window": f"{result.first} to {result.last}, {result.n_rows} rows",
             "model": f"version {result.model_version}",
@@ -62,6 +75,12 @@ class _MonitorOperator(StepOperator):
             "next": f"{self.model.name}.decide weighs this with all other evidence",
         }
         self.report(f"{what} of {self.model.name} {result.last}", facts)
+
+
+def _mark(check: Check) -> str:
+    if check.alarm:
+        return "ALARM"
+    return "ok" if check.value is not None else "cannot tell"
 
 
 class MeasureDriftOperator(_MonitorOperator):
@@ -87,7 +106,8 @@ class MeasureDriftOperator(_MonitorOperator):
         version = tracking.by_version(self.model.name, self.scored["model_version"])
         result = measure_drift(self.model, day, version, lake=self.lake, tracking=tracking)
         self._tell("drift", result)
-        return self._record(context, "drift", result)
+        inputs = (item.dataset for item in self.model.inputs)
+        return self._record(context, "drift", result, *inputs)
 
 
 class MeasurePerformanceOperator(_MonitorOperator):
@@ -111,6 +131,6 @@ class MeasurePerformanceOperator(_MonitorOperator):
             raise AirflowSkipException(str(error)) from error
         result = measure_performance(outcomes, tracking=tracking)
         labels = measure_labels(outcomes, result, lake=lake, tracking=tracking)
-        self._record(context, "labels", labels)
+        self._record(context, "labels", labels, self.model.label.dataset)
         self._tell("performance", replace(result, report=labels.report), more=labels.checks)
-        return self._record(context, "performance", result)
+        return self._record(context, "performance", result, self.model.label.dataset)

@@ -10,7 +10,9 @@ from mlops_airflow.stack.settings import LOOPBACK
 if TYPE_CHECKING:
     from mlops_airflow.stack.settings import StackSettings
 
-__all__ = ["ENDED_BY_CHILD", "OUTLIVED_BY_TASKS", "component_commands"]
+__all__ = ["COMPONENTS", "ENDED_BY_CHILD", "OUTLIVED_BY_TASKS", "component_commands"]
+
+COMPONENTS = ("mlflow", "api-server", "scheduler", "triggerer", "dag-processor")
 
 #: Components that end in order once their only child has ended. Asked itself, the triggerer ends
 #: the child and then waits ten seconds for news from a pipe that is already closed.
@@ -53,13 +55,12 @@ def _mlflow(settings: StackSettings) -> list[str]:
     return [
         tool("mlflow"),
         "server",
+        "--app-name=mlops",  # mlops_airflow.mlflow_server: MLflow's own app asks for no login
         f"--host={LOOPBACK}",
         f"--port={settings.mlflow_port}",
         "--workers=1",
         f"--backend-store-uri=sqlite:///{settings.mlflow_home / 'mlflow.db'}",
         "--serve-artifacts",
         f"--artifacts-destination={(settings.mlflow_home / 'artifacts').as_uri()}",
-        # Airflow's UI may show MLflow's pages in a frame; another port is another origin. Only
-        # this machine reaches the server, and it asks for no login that a frame could abuse.
-        "--x-frame-options=NONE",
+        f"--allowed-hosts={LOOPBACK}:{settings.mlflow_port}",
     ]

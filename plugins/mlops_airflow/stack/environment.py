@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_airflow.mlflow_server import PASSWORD_VARIABLE, USER_VARIABLE
+from mlops_airflow.stack.credentials import KEYS, MLFLOW_USER
 from mlops_airflow.stack.processor import numeric_environment
 from mlops_airflow.stack.settings import LOOPBACK, StackSettings
 
@@ -94,7 +97,7 @@ def tool(name: str) -> str:
 def component_environment(
     settings: StackSettings, credentials: Credentials, outer: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Build the whole environment of the components.
+    """Build the whole environment: everything that any component, or a person's command, needs.
 
     Parameters
     ----------
@@ -109,7 +112,8 @@ def component_environment(
     Returns
     -------
     dict of str to str
-        Variables for every component and for ``airflow`` commands against this stack.
+        Variables for ``airflow`` and ``mlflow`` commands against this stack; components get
+        their part of it by `mlops_airflow.stack.secret_holders`.
     """
     outer = os.environ if outer is None else outer
     env = {
@@ -121,12 +125,12 @@ def component_environment(
     env["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), outer.get("PATH", os.defpath)))
     for name in ("NO_PROXY", "no_proxy"):
         env[name] = ",".join(filter(None, (outer.get(name), LOOPBACK, "localhost")))
-    env |= _airflow(settings) | _secrets(settings, credentials) | _mlflow(settings, credentials)
+    env |= _airflow(settings) | _keys(settings) | _mlflow(settings, credentials)
     env |= _quiet()
     if settings.profile == "fast":
         numeric = _threads() | numeric_environment()
         env |= _fast(settings) | {name: outer.get(name, value) for name, value in numeric.items()}
-    return env | _connections(settings, outer) | dict(settings.extra_env)
+    return env | _connections(settings, credentials, outer) | dict(settings.extra_env)
 
 
 def _airflow(settings: StackSettings) -> dict[str, str]:
@@ -186,12 +190,14 @@ def _options(options: Mapping[str, object]) -> dict[str, str]:
     }
 
 
-def _secrets(settings: StackSettings, credentials: Credentials) -> dict[str, str]:
+def _keys(settings: StackSettings) -> dict[str, str]:
+    # Airflow runs such a command when it needs the value: the environment itself holds none.
+    read = {key: shlex.join(["cat", str(settings.key_file(key))]) for key in KEYS}
     return _options(
         {
-            "core.fernet_key": credentials.fernet_key,
-            "api.secret_key": credentials.api_secret_key,
-            "api_auth.jwt_secret": credentials.jwt_secret,
+            "core.fernet_key_cmd": read["fernet_key"],
+            "api.secret_key_cmd": read["api_secret_key"],
+            "api_auth.jwt_secret_cmd": read["jwt_secret"],
         }
     )
 
@@ -199,11 +205,12 @@ def _secrets(settings: StackSettings, credentials: Credentials) -> dict[str, str
 def _mlflow(settings: StackSettings, credentials: Credentials) -> dict[str, str]:
     return {
         "MLFLOW_TRACKING_URI": settings.mlflow_url,
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": credentials.mlflow_secret_key,
+        "MLFLOW_TRACKING_USERNAME": MLFLOW_USER,
+        "MLFLOW_TRACKING_PASSWORD": credentials.mlflow_password,
+        USER_VARIABLE: MLFLOW_USER,
+        PASSWORD_VARIABLE: credentials.mlflow_password,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        # Only artifacts this server keeps itself may become a model version.
-        "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX": r"^(mlflow-artifacts|models|runs):/",
         # A server that is away must cost seconds, not the four minutes of the defaults.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -230,7 +237,9 @@ def _threads() -> dict[str, str]:
     return dict.fromkeys(names, threads) | {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def _connections(settings: StackSettings, outer: Mapping[str, str]) -> dict[str, str]:
+def _connections(
+    settings: StackSettings, credentials: Credentials, outer: Mapping[str, str]
+) -> dict[str, str]:
     sqlite: dict[str, object] = {"conn_type": "sqlite"}
     connections: dict[str, dict[str, object]] = {
         "mlflow_default": {
@@ -238,6 +247,8 @@ def _connections(settings: StackSettings, outer: Mapping[str, str]) -> dict[str,
             "host": LOOPBACK,
             "port": settings.mlflow_port,
             "schema": "http",
+            "login": MLFLOW_USER,
+            "password": credentials.mlflow_password,
         },
         "flights_source": sqlite | {"host": str(settings.home / "source.db")},
         "lake_default": {"conn_type": "file", "extra": {"path": str(settings.home / "lake")}},

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from mlops_airflow.stack.credentials import (
     ADMIN_USER,
+    KEYS,
     Credentials,
     load_credentials,
     write_private,
 )
-from mlops_airflow.stack.environment import component_environment, tool
+from mlops_airflow.stack.environment import tool
 from mlops_airflow.stack.exceptions import StackSetupError
 from mlops_airflow.stack.redaction import Redactor, environment_secrets
+from mlops_airflow.stack.secret_holders import component_environments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +48,7 @@ def make_home(settings: StackSettings) -> None:
         settings.airflow_home / "logs",
         settings.mlflow_home,
         settings.mlflow_home / "artifacts",
+        settings.home / "keys",
         settings.home / "lake",
         settings.logs_folder,
     ):
@@ -76,6 +79,8 @@ def prepare(settings: StackSettings, report: Callable[[str], None]) -> Credentia
     credentials = load_credentials(settings.secrets_file)
     passwords = json.dumps({ADMIN_USER: credentials.admin_password}) + "\n"
     write_private(settings.passwords_file, passwords)
+    for key in KEYS:
+        write_private(settings.key_file(key), getattr(credentials, key))
     marker = settings.home / _MARKER
     databases = (settings.airflow_home / "airflow.db", settings.mlflow_home / "mlflow.db")
     # Both tools need seconds to find out that there is nothing to do.
@@ -101,7 +106,8 @@ def _let_readers_go_on(database: Path) -> None:
 
 
 def _migrate(settings: StackSettings, credentials: Credentials) -> None:
-    env = component_environment(settings, credentials)
+    components = component_environments(settings, credentials)
+    environments = {"airflow": components["scheduler"], "mlflow": components["mlflow"]}
     commands = {
         "airflow": [tool("airflow"), "db", "migrate"],
         # Left to the server, several processes would create the tables at once and break them.
@@ -112,14 +118,16 @@ def _migrate(settings: StackSettings, credentials: Credentials) -> None:
             f"sqlite:///{settings.mlflow_home / 'mlflow.db'}",
         ],
     }
-    running = {name: _start(settings, command, env) for name, command in commands.items()}
+    running = {
+        name: _start(settings, command, environments[name]) for name, command in commands.items()
+    }
     try:
         outputs = {name: _finish(process) for name, process in running.items()}
     finally:
         for process in running.values():
             process.kill()  # has ended already, unless the set-up was interrupted
             process.wait()
-    redact = Redactor({*credentials.values(), *environment_secrets(env)})
+    redact = Redactor({*credentials.values(), *environment_secrets(environments["airflow"])})
     for name, (returncode, output) in outputs.items():
         write_private(settings.component_log(f"setup-{name}"), redact(output))
         if returncode != 0:

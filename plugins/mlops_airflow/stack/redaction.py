@@ -32,7 +32,7 @@ _SECRET_NAME = re.compile(
     r"|SECRET_KEY|PRIVATE_KEY|FERNET_KEY|CREDENTIALS?|DSN|CONNECTION_STRING)(_|$)"
 )
 _ABOUT_A_SECRET = re.compile(
-    r"_(FILE|PATH|DIR|URL|TIME|TTL|SECONDS|MINUTES|TIMEOUT|ALGORITHM|KID|NAMES?)$"
+    r"_(FILE|PATH|CMD|DIR|URL|TIME|TTL|SECONDS|MINUTES|TIMEOUT|ALGORITHM|KID|NAMES?)$"
 )
 #: Extras under these names say where something is, not how to get in.
 _PLAIN_EXTRAS = frozenset(

@@ -20,7 +20,6 @@ import httpx
 from mlops_airflow.stack.component import Component, describe_exit
 from mlops_airflow.stack.components import OUTLIVED_BY_TASKS, component_commands
 from mlops_airflow.stack.credentials import load_credentials
-from mlops_airflow.stack.environment import component_environment
 from mlops_airflow.stack.health import component_health
 from mlops_airflow.stack.health_watch import HealthWatch
 from mlops_airflow.stack.leftovers import runs_task
@@ -37,6 +36,7 @@ from mlops_airflow.stack.processes import (
 from mlops_airflow.stack.record import StackRecord
 from mlops_airflow.stack.redaction import Redactor, environment_secrets
 from mlops_airflow.stack.restarts import MAX_ENDS, WINDOW_S
+from mlops_airflow.stack.secret_holders import component_environments
 from mlops_airflow.stack.settings import StackSettings
 
 if TYPE_CHECKING:
@@ -230,10 +230,11 @@ def main() -> int:
     adopt_orphans()
     settings = StackSettings.from_env()
     credentials = load_credentials(settings.secrets_file)
-    env = component_environment(settings, credentials)
-    logs = LogFiles(settings, Redactor({*credentials.values(), *environment_secrets(env)}))
+    environments = component_environments(settings, credentials)
+    found = [environment_secrets(env) for env in environments.values()]
+    logs = LogFiles(settings, Redactor(set(credentials.values()).union(*found)))
     components = {
-        name: Component(name, command, env=env, cwd=settings.home, logs=logs)
+        name: Component(name, command, env=environments[name], cwd=settings.home, logs=logs)
         for name, command in component_commands(settings).items()
     }
     runner = Runner(settings, components, logs)

@@ -143,6 +143,21 @@ class StackSettings:
         """File with the generated secrets."""
         return self.home / "secrets.json"
 
+    def key_file(self, key: str) -> Path:
+        """Return the file that Airflow reads one of its keys from.
+
+        Parameters
+        ----------
+        key : str
+            Name of the key, for example ``fernet_key``.
+
+        Returns
+        -------
+        Path
+            The file, whether it exists or not.
+        """
+        return self.home / "keys" / key
+
     @property
     def passwords_file(self) -> Path:
         """File Airflow's SimpleAuthManager reads its passwords from."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from mlops_airflow.stack.components import component_commands
-from mlops_airflow.stack.credentials import ADMIN_USER, Credentials
+from mlops_airflow.stack.credentials import ADMIN_USER, MLFLOW_USER, Credentials
 from mlops_airflow.stack.ending import STOP_S, end_stack
 from mlops_airflow.stack.environment import component_environment
 from mlops_airflow.stack.exceptions import StackNotReadyError
@@ -69,6 +69,11 @@ class Stack:
     def login(self) -> tuple[str, str]:
         """User and password of Airflow's administrator."""
         return ADMIN_USER, self.credentials.admin_password
+
+    @property
+    def mlflow_login(self) -> tuple[str, str]:
+        """User and password of the MLflow tracking server."""
+        return MLFLOW_USER, self.credentials.mlflow_password
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the components, for ``airflow`` commands of one's own.

@@ -37,6 +37,7 @@ class Running:
     settings: StackSettings
     alive: bool = True
     login: tuple[str, str] = ("admin", "the-password")
+    mlflow_login: tuple[str, str] = ("mlops", "the-other-word")
     airflow_url: str = "http://127.0.0.1:1"
     mlflow_url: str = "http://127.0.0.1:2"
     env: dict[str, str] = field(default_factory=dict)
@@ -142,6 +143,7 @@ def test_password_is_shown_on_a_terminal_only(
         view = a_view(terminal=terminal)
         demo(stack, view)
         assert ("the-password" in printed(view)) is terminal
+        assert ("the-other-word" in printed(view)) is terminal
     assert "secrets.json" in printed(view)
 
 

@@ -57,6 +57,7 @@ def context(operator: Any, *, key: str | None, run: str = "manual__1", **params:
         "partition_key": key,
         "params": {"as_of": None, "train_days": 10, "evaluation_days": 4} | params,
         "outlet_events": OutletEventAccessors(),
+        "inlet_events": {inlet: [] for inlet in operator.inlets},
         "dag_run": SimpleNamespace(run_type="manual"),
     }
 

@@ -27,4 +27,4 @@ def made_home(settings: StackSettings) -> StackSettings:
 
 @pytest.fixture
 def credentials() -> Credentials:
-    return Credentials("admin-password", "fernet-key", "jwt-secret", "api-key-0", "mlflow-key-0")
+    return Credentials("admin-password", "fernet-key", "jwt-secret", "api-key-0", "mlflow-password")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +54,22 @@ def test_damaged_file_is_not_replaced(tmp_path: Path, content: str) -> None:
     with pytest.raises(StackSettingsError, match=r"secrets\.json is damaged"):
         load_credentials(file)
     assert file.read_text() == content
+
+
+def test_file_of_an_earlier_version_is_completed(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.json"
+    first = load_credentials(file)
+    earlier = json.loads(file.read_text())
+    del earlier["mlflow_password"]
+    file.write_text(json.dumps(earlier | {"mlflow_secret_key": "used no more"}))
+
+    now = load_credentials(file)
+
+    assert replace(now, mlflow_password="") == replace(first, mlflow_password="")
+    assert len(now.mlflow_password) >= 32
+    assert now.mlflow_password != first.mlflow_password
+    assert load_credentials(file) == now
+    assert mode(file) == 0o600
 
 
 def test_open_file_is_closed_to_others(tmp_path: Path) -> None:

@@ -41,8 +41,14 @@ def airflow_options() -> set[str]:
         for section, content in yaml.load(text, yaml.CSafeLoader).items()
         for option in content["options"]
     }
+    secret = {
+        f"AIRFLOW__{section}__{option}_CMD".upper()
+        for section, content in yaml.load(text, yaml.CSafeLoader).items()
+        for option, described in content["options"].items()
+        if described.get("sensitive")  # of these alone Airflow runs a command
+    }
     # Described below [core]; Airflow looks for each component's own value first.
-    return options | {"AIRFLOW__SCHEDULER__MP_START_METHOD"}
+    return options | secret | {"AIRFLOW__SCHEDULER__MP_START_METHOD"}
 
 
 @pytest.mark.parametrize("profile", ["fast", "stock"])
@@ -111,6 +117,8 @@ def test_connections_of_the_stack(settings: StackSettings, credentials: Credenti
             "host": "127.0.0.1",
             "port": 5000,
             "schema": "http",
+            "login": "mlops",
+            "password": "mlflow-password",
         },
         "AIRFLOW_CONN_FLIGHTS_SOURCE": {
             "conn_type": "sqlite",

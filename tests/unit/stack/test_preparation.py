@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sqlite3
 import stat
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mlops_airflow.stack import preparation
+from mlops_airflow.stack.environment import component_environment
 from mlops_airflow.stack.exceptions import StackSetupError
 from mlops_airflow.stack.preparation import make_home, prepare
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 #: Stands for `airflow` and `mlflow`: writes down how it was called and makes its database.
 TOOL = """#!/bin/sh
 echo "$0 $@ $AIRFLOW_HOME" >> "$MLOPS_HOME/calls"
-echo "key: $AIRFLOW__CORE__FERNET_KEY"
+echo "key: $($AIRFLOW__CORE__FERNET_KEY_CMD)"
 mkdir -p "$MLOPS_HOME/airflow" "$MLOPS_HOME/mlflow"
 touch "$MLOPS_HOME/airflow/airflow.db" "$MLOPS_HOME/mlflow/mlflow.db"
 exit {code}
@@ -57,7 +60,7 @@ def test_databases_are_made_once(made_home: StackSettings, tools: Path) -> None:
     assert told == ["Preparing the databases of Airflow and MLflow"]
     assert calls(made_home) == [
         f"airflow db migrate {made_home.airflow_home}",
-        f"mlflow db upgrade sqlite:///{made_home.mlflow_home}/mlflow.db {made_home.airflow_home}",
+        f"mlflow db upgrade sqlite:///{made_home.mlflow_home}/mlflow.db",
     ]
 
 
@@ -122,6 +125,20 @@ def test_password_file_of_airflow(made_home: StackSettings, tools: Path) -> None
     assert stat.S_IMODE(made_home.passwords_file.stat().st_mode) == 0o600
 
 
+def test_keys_lie_in_files_that_airflow_reads(made_home: StackSettings, tools: Path) -> None:
+    credentials = prepare(made_home, str)
+
+    env = component_environment(made_home, credentials, {})
+    for name, key in (
+        ("CORE__FERNET_KEY", credentials.fernet_key),
+        ("API__SECRET_KEY", credentials.api_secret_key),
+        ("API_AUTH__JWT_SECRET", credentials.jwt_secret),
+    ):
+        command = shlex.split(env[f"AIRFLOW__{name}_CMD"])
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == key
+        assert stat.S_IMODE(Path(command[-1]).stat().st_mode) == 0o600
+
+
 def test_home_is_closed_to_others(settings: StackSettings) -> None:
     settings.home.mkdir(mode=0o755)
 
@@ -129,5 +146,5 @@ def test_home_is_closed_to_others(settings: StackSettings) -> None:
     make_home(settings)
 
     folders = [settings.home, *(p for p in settings.home.rglob("*") if p.is_dir())]
-    assert len(folders) == 7
+    assert len(folders) == 8
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}

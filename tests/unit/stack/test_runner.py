@@ -39,6 +39,8 @@ def health(airflow_url, mlflow_url, client, started_at):
     return {n: "no answer" if n in sick else options["health"] for n in commands}
 
 runner.component_commands = lambda settings: commands
+real = runner.component_environments
+runner.component_environments = lambda *args: dict.fromkeys(commands, real(*args)["scheduler"])
 runner.component_health = health
 runner.SILENT_S, runner.LEFT_OVER_S = 0.5, 0.1
 health_watch.EAGER_S, health_watch.CALM_S = 0.02, 0.05

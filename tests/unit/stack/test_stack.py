@@ -192,6 +192,7 @@ def test_what_a_stack_offers(settings: StackSettings, credentials: Credentials) 
     assert stack.airflow_url == "http://127.0.0.1:8080"
     assert stack.mlflow_url == "http://127.0.0.1:5000"
     assert stack.login == ("admin", "admin-password")
+    assert stack.mlflow_login == ("mlops", "mlflow-password")
     assert stack.environment()["AIRFLOW_HOME"] == str(settings.airflow_home)
     assert not stack.is_running()
     assert stack.stop() == 0

@@ -1,0 +1,1 @@
+"""The nightly maintenance of the whole stack."""
