@@ -154,7 +154,7 @@ def _read_as(schema: pa.Schema) -> pa.Schema:
     unread = (pa.types.is_binary, pa.types.is_null)
     return pa.schema(
         [
-            field.with_type(pa.string()) if pa.types.is_temporal(field.type) else field
+            (field.name, pa.string() if pa.types.is_temporal(field.type) else field.type)
             for field in schema
             if not any(is_kind(field.type) for is_kind in unread)
         ]

@@ -19,20 +19,16 @@ if TYPE_CHECKING:
     Positions = npt.NDArray[np.int64]
     Hashes = npt.NDArray[np.uint64]
 
-__all__ = ["Repeats", "cell_breaches"]
+__all__ = ["Repeats", "cell_breaches", "day_breaches"]
 
 
-def cell_breaches(
-    spec: DatasetSpec, partition: str, chunk: pa.Table
-) -> Iterator[tuple[str, Positions]]:
+def cell_breaches(spec: DatasetSpec, chunk: pa.Table) -> Iterator[tuple[str, Positions]]:
     """Find the rows of a chunk with a value that its column must not have.
 
     Parameters
     ----------
     spec : DatasetSpec
         The dataset.
-    partition : str
-        The day of the rows.
     chunk : Table
         Rows with the columns of the contract.
 
@@ -40,8 +36,7 @@ def cell_breaches(
     ------
     tuple of str and array of int64
         ``null:<column>`` where the contract allows none, ``not_finite:<column>`` for NaN and
-        infinity, ``other_day:<column>`` and ``no_day:<column>`` where the source's `time_column`
-        says so, and the positions of the rows in the chunk.
+        infinity, and the positions of the rows in the chunk.
     """
     import numpy as np
     import pyarrow as pa
@@ -56,12 +51,27 @@ def cell_breaches(
             finite = np.isfinite(whole)
             if not finite.all():
                 yield f"not_finite:{name}", np.flatnonzero(~finite)
-    yield from _day_breaches(spec, partition, chunk)
 
 
-def _day_breaches(
+def day_breaches(
     spec: DatasetSpec, partition: str, chunk: pa.Table
 ) -> Iterator[tuple[str, Positions]]:
+    """Find the rows of a chunk that are of another day than the partition, or of none.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+        The dataset; its source says which column tells the day.
+    partition : str
+        The day.
+    chunk : Table
+        Rows with the columns of the contract.
+
+    Yields
+    ------
+    tuple of str and array of int64
+        ``other_day:<column>`` or ``no_day:<column>``, and the positions of the rows in the chunk.
+    """
     import numpy as np
     import pyarrow.compute as pc
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def breaches(spec: DatasetSpec, rows: pa.Table) -> dict[str, list[int]]:
     """Return everything of the contract that rows break, as `validate` finds it."""
-    cells = {reason: found.tolist() for reason, found in cell_breaches(spec, "2024-03-01", rows)}
+    cells = {reason: found.tolist() for reason, found in cell_breaches(spec, rows)}
     return cells | {r: found for r, found in duplicate_breaches(spec, rows).items() if found}
 
 
