@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONHOME
 export MLOPS_HOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check fix up down bench docs clean
+.PHONY: help setup demo test test-long mutate check fix up down bench docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-long: $(STAMP) ## the tests whose long forms take minutes: 200 kills, 10 mi
 	@MLOPS_KILLS=200 MLOPS_SKETCH_VALUES=10000000 $(BIN)/python -m pytest -s --durations=5 \
 	  tests/unit/test_lake_faults.py tests/unit/profiles/test_quantiles.py
 	@MLOPS_CHAOS_NIGHTS=10 $(BIN)/python -m pytest -s tests/system/test_chaos.py
+
+mutate: $(STAMP) ## change the code that decides; does a test notice? (MODULE=policy: only that)
+	@$(BIN)/python -m tests.mutation $(MODULE)
 
 check: $(STAMP) ## static checks only: lint, format, types, layers
 	@$(BIN)/ruff check .
@@ -59,7 +62,7 @@ clean: ## end the stack, remove caches, build output and all state below MLOPS_H
 	@if [ -x $(BIN)/mlops ]; then $(BIN)/mlops down; fi
 	@if [ -f "$(MLOPS_HOME)/stack.lock" ]; then rm -rf "$(MLOPS_HOME)"; fi
 	@rm -rf build dist htmlcov .coverage .coverage.* .hypothesis \
-	  .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	  .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .mutation
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 $(STAMP): constraints.txt pyproject.toml

@@ -110,11 +110,12 @@ def positive_share(classes: CategoryProfile) -> float:
     Parameters
     ----------
     classes : CategoryProfile
-        From `profile_labels` or `cut_scores`, with at least one row that has a class.
+        From `profile_labels` or `cut_scores`.
 
     Returns
     -------
     float
-        In [0, 1], of the rows that have a class.
+        In [0, 1], of the rows that have a class; NaN if none has.
     """
-    return classes.counts.get(_POSITIVE, 0) / (classes.n - classes.n_null)
+    present = classes.n - classes.n_null
+    return classes.counts.get(_POSITIVE, 0) / present if present else math.nan

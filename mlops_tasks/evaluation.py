@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.estimators import predict_scores
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from mlops_tasks.intervals import Comparison
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import GateSpec, ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
-    from mlops_tasks.types import TrainResult
+    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import RegisteredVersion, TrainResult
 
     Floats = npt.NDArray[np.float64]
     Target = npt.NDArray[np.int64]
@@ -85,17 +86,19 @@ def evaluate(
     scores = predict_scores(spec, model, frame)
     rival = None
     if champion is not None:
-        trained = TrainingPin.from_json(tracking.read_json(champion.run_id, PIN_FILE))
+        trained = TrainingPin.from_json(json.loads(tracking.read_artifact(champion, PIN_FILE)))
         _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
         old = tracking.load(champion.model_uri, champion.digest)
         rival = predict_scores(spec, old, model_frame(spec, old, rows))
     verdict = judge(spec.gate, target, scores, rival, champion, seed=spec.random_state)
     _log(verdict, challenger, pin, tracking)
     importance = feature_importance(model, frame, target, seed=spec.random_state)
-    tracking.log_json(challenger.run_id, IMPORTANCE, importance)
     profiles = pack_days(_score_profiles(spec, rows, scores))
-    tracking.log_bytes(challenger.run_id, SCORE_PROFILES, profiles)
-    return verdict
+    artifacts = {
+        IMPORTANCE: tracking.log_json(challenger.run_id, IMPORTANCE, importance),
+        SCORE_PROFILES: tracking.log_bytes(challenger.run_id, SCORE_PROFILES, profiles),
+    }
+    return replace(verdict, artifacts=artifacts)
 
 
 def judge(

@@ -10,6 +10,7 @@
     │   └── StorageFullError          a disk is full
     ├── TimeLimitError                a step took longer than it may: tried once more
     ├── SpecError                     a spec that cannot work; found while parsing
+    │   └── PartitionKeyError         a key that is no day, in the future, or not of the dataset
     ├── SourceAccessError             the source refuses the login, or a driver is missing
     ├── SourceQueryError              the source cannot answer: table missing, file damaged
     ├── SourceNotFoundError           no file or table where the day's rows are due
@@ -29,6 +30,7 @@
     ├── EstimatorError                the project's estimator cannot be built, fitted or asked
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
+    ├── UnknownVersionError           the ledger does not know a version, or not all of it
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
@@ -50,6 +52,7 @@ __all__ = [
     "NewerFormatError",
     "NoChampionError",
     "NoLabelsError",
+    "PartitionKeyError",
     "PartitionNotFoundError",
     "SchemaMismatchError",
     "SourceAccessError",
@@ -65,6 +68,7 @@ __all__ = [
     "UnavailableError",
     "UnknownExpectationError",
     "UnknownPinsError",
+    "UnknownVersionError",
     "UnsafeModelError",
     "ValidationFailedError",
 ]
@@ -100,6 +104,10 @@ class TimeLimitError(MlopsError):
 
 class SpecError(MlopsError):
     """A spec is wrong; the message names the field and the fix."""
+
+
+class PartitionKeyError(SpecError):
+    """A partition key or an `as_of` is no day, lies in the future or outside the dataset's days."""
 
 
 class SourceAccessError(MlopsError):
@@ -184,6 +192,10 @@ class NoLabelsError(MlopsError):
 
 class NoChampionError(MlopsError):
     """The registered model has no champion yet."""
+
+
+class UnknownVersionError(MlopsError):
+    """The ledger does not know a model version, so it is not loaded."""
 
 
 class ChampionChangedError(MlopsError):

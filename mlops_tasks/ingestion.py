@@ -14,6 +14,7 @@ from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake import as_of_night, check_partition
+from mlops_tasks.partitions import today
 from mlops_tasks.sources import (
     Findings,
     OtherDays,
@@ -76,7 +77,7 @@ def ingest(
     token : int
         Number of this attempt, from `Ledger.next_token`.
     known_at : str, optional
-        Day as of which the rows are known; today (UTC) by default.
+        Day as of which the rows are known; today by default, in the dataset's zone.
     night : str, optional
         Night whose scheduled run this is, however late. Without `known_at` the rows are known by
         then where that changes nothing that was known since, else today: see `as_of_night`.
@@ -106,11 +107,17 @@ def ingest(
     """
     started = time.monotonic()
     check_partition(partition)
+<<<<<<< HEAD
     by_night = as_of_night(lake, raw_table(spec), partition, night) if night else None
     known = known_at or by_night
     # What the first try is about to add to a table is only added by its commit; a new table has it.
     findings = Findings(all_lines=not lake.exists(raw_table(spec)))
     while True:  # again where the source says more than its beginning did
+=======
+    known = _known_by(spec, partition, lake, known_at, night)
+    left_out: dict[str, str] = {}
+    while True:
+>>>>>>> main
         try:
             result = _extracted(spec, partition, source, lake, token, known, findings)
             return replace(result, query_s=round(time.monotonic() - started, 3))
@@ -129,8 +136,13 @@ def _extracted(
     source: SourceConnection,
     lake: Lake,
     token: int,
+<<<<<<< HEAD
     known_at: str | Callable[[str], str] | None,
     findings: Findings,
+=======
+    known_at: str | Callable[[str], str],
+    left_out: dict[str, str],
+>>>>>>> main
 ) -> IngestResult:
     """Read the day once and commit it."""
     table = _table_schema(lake, raw_table(spec))
@@ -151,6 +163,14 @@ def _extracted(
                 raw_table(spec), partition, rows, token=token, known_at=known_at
             )
         return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=notes)
+
+
+def _known_by(
+    spec: DatasetSpec, partition: str, lake: Lake, known_at: str | None, night: str | None
+) -> str | Callable[[str], str]:
+    if known_at or not night:
+        return known_at or today(spec.timezone)
+    return as_of_night(lake, raw_table(spec), partition, night, timezone=spec.timezone)
 
 
 def _table_schema(lake: Lake, table: str) -> pa.Schema | None:

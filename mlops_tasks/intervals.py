@@ -154,7 +154,7 @@ def share_interval(n_hits: int, n_rows: int, *, confidence: float = 0.95) -> Int
     """
     from scipy.stats import binomtest
 
-    found = binomtest(n_hits, n_rows).proportion_ci(confidence, method="exact")
+    found = binomtest(n_hits, n_rows).proportion_ci(confidence)
     return Interval(n_hits / n_rows, float(found.low), float(found.high))
 
 
@@ -196,7 +196,7 @@ def log_losses(target: Target, scores: Floats) -> Floats:
     target : array of shape (n_samples,)
         0 or 1.
     scores : array of shape (n_samples,)
-        Probability of class 1; 0 and 1 count as 2.2e-16 less sure than they say.
+        Probability of class 1; what was held for impossible counts as 2.2e-16.
 
     Returns
     -------
@@ -206,7 +206,7 @@ def log_losses(target: Target, scores: Floats) -> Floats:
     import numpy as np
 
     likely = np.where(target == 1, scores, 1 - scores)
-    losses: Floats = -np.log(np.clip(likely, _EPSILON, 1 - _EPSILON))
+    losses: Floats = -np.log(np.maximum(likely, _EPSILON))
     return losses
 
 

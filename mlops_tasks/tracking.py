@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -14,20 +15,21 @@ from importlib.metadata import version as installed
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import UnknownPinsError
-from mlops_tasks.modelfiles import check_types, files_digest, load_model
+from mlops_tasks.exceptions import UnknownPinsError, UnknownVersionError, UnsafeModelError
+from mlops_tasks.modelfiles import check_types, examine_model, files_digest, load_model
 from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from mlops_tasks.types import Pin
+    from mlops_tasks.types import Pin, RegisteredVersion
 
 __all__ = [
+    "ARTIFACTS",
     "ATTEMPT_TAG",
     "CHALLENGER",
     "CHAMPION",
@@ -37,7 +39,6 @@ __all__ = [
     "LABEL_PROFILES",
     "PIN_FILE",
     "SCORE_PROFILES",
-    "RegisteredVersion",
     "Tracking",
 ]
 
@@ -47,22 +48,10 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 PIN_FILE, IMPORTANCE = "pin.json", "importance.json"
 FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
 LABEL_PROFILES = "label_profiles.zip"
+ARTIFACTS = (PIN_FILE, IMPORTANCE, FEATURE_PROFILES, LABEL_PROFILES, SCORE_PROFILES)
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
 _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredVersion:
-    """One version of a registered model, with what is needed to load it safely."""
-
-    name: str
-    version: str
-    run_id: str
-    model_uri: str
-    digest: str
-    tags: dict[str, str] = field(default_factory=dict)
-    aliases: tuple[str, ...] = ()
 
 
 def _login_of_environment() -> tuple[str, str] | None:
@@ -141,9 +130,10 @@ class Tracking:
         Raises
         ------
         UnsafeModelError
-            If the model holds types outside the allow-list.
+            If the model holds types outside the allow-list, or is another one when it is loaded.
         """
         import mlflow.sklearn
+        import numpy as np
 
         check_types(model)
         scores = model.predict_proba(signature_of)[:, 1]
@@ -159,7 +149,13 @@ class Tracking:
         )
         with self._downloaded(info.model_uri) as folder:
             digest = files_digest(folder)
-            load_model(folder, digest=digest)
+            examine_model(folder)
+            again = load_model(folder, digest=digest, examined=True)
+        if not np.array_equal(again.predict_proba(signature_of)[:, 1], scores):
+            raise UnsafeModelError(
+                f"{info.model_uri} does not predict what the model predicts that was saved as it: "
+                "MLflow's store was written to meanwhile, or the estimator cannot be saved"
+            )
         return info.model_uri, digest
 
     def log_pins(self, pins: Mapping[str, Pin], context: str) -> None:
@@ -214,41 +210,103 @@ class Tracking:
             [RunTag(name, value) for name, value in (tags or {}).items()],
         )
 
-    def log_json(self, run_id: str, name: str, content: Mapping[str, Any]) -> None:
-        """Store a small JSON artifact of a run."""
-        self.client.log_dict(run_id, dict(content), name)
+    def log_json(self, run_id: str, name: str, content: Mapping[str, Any]) -> str:
+        """Store a small JSON artifact of a run; return its SHA-256."""
+        return self.log_bytes(run_id, name, json.dumps(dict(content), indent=2).encode())
 
     def read_json(self, run_id: str, name: str) -> dict[str, Any]:
         """Read a JSON artifact of a run."""
         content: dict[str, Any] = json.loads(self.read_bytes(run_id, name))
         return content
 
-    def log_bytes(self, run_id: str, name: str, content: bytes) -> None:
-        """Store an artifact of a run; `name` may have folders."""
+    def log_bytes(self, run_id: str, name: str, content: bytes) -> str:
+        """Store an artifact of a run, whose `name` may have folders; return its SHA-256."""
         path = PurePosixPath(name)
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, path.name).write_bytes(content)
             parent = None if path.parent == PurePosixPath() else str(path.parent)
             self.client.log_artifact(run_id, str(Path(folder, path.name)), parent)
+        return hashlib.sha256(content).hexdigest()
 
     def read_bytes(self, run_id: str, name: str) -> bytes:
-        """Read an artifact of a run."""
+        """Read an artifact of a run that nothing depends on."""
+        with self._artifact(run_id, name) as path:
+            return path.read_bytes()
+
+    @contextmanager
+    def _artifact(self, run_id: str, name: str) -> Iterator[Path]:
         import mlflow
 
         self._select()
         with tempfile.TemporaryDirectory() as folder:
-            path = mlflow.artifacts.download_artifacts(
-                run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=self.uri
+            yield Path(
+                mlflow.artifacts.download_artifacts(
+                    run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=self.uri
+                )
             )
-            return Path(path).read_bytes()
 
-    def has_artifact(self, run_id: str, name: str) -> bool:
-        """Tell whether a run has an artifact of that name, outside of any folder."""
-        return any(found.path == name for found in self.client.list_artifacts(run_id))
+    def read_artifact(self, version: RegisteredVersion, name: str) -> bytes:
+        """Read an artifact of a version's run that a decision depends on.
 
-    def by_version(self, model: str, version: str) -> RegisteredVersion:
-        """Return one version of a registered model."""
-        return _registered(self.client.get_model_version(model, version))
+        Raises
+        ------
+        UnknownVersionError
+            If the ledger has no digest of it.
+        UnsafeModelError
+            If it is not what was stored.
+        """
+        if name not in version.artifacts:
+            raise UnknownVersionError(
+                f"version {version.version} of {version.name!r}: the ledger has no digest of "
+                f"{name}, so it is not read. Look at the version in MLflow; if it is yours, take "
+                f"it over: mlops ledger adopt {version.name} {version.version}"
+            )
+        with self._artifact(version.run_id, name) as path:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != version.artifacts[name]:
+                raise UnsafeModelError(
+                    f"{name} of run {version.run_id}, version {version.version} of "
+                    f"{version.name!r}, has digest {found[:12]}, stored was "
+                    f"{version.artifacts[name][:12]}: it was changed in MLflow. Nothing was "
+                    "decided; restore it, roll back or train again"
+                )
+            return path.read_bytes()
+
+    def digest_model(self, model_uri: str) -> str:
+        """Download a model that nobody vouches for, examine it and return its digest.
+
+        Raises
+        ------
+        UnsafeModelError
+            If it must not be loaded.
+        """
+        with self._downloaded(model_uri) as folder:
+            examine_model(folder)
+            return files_digest(folder)
+
+    def digest_artifacts(self, run_id: str, names: Iterable[str]) -> dict[str, str]:
+        """Return the SHA-256 of those artifacts that the run has."""
+        there = {found.path for found in self.client.list_artifacts(run_id)}
+        return {
+            name: hashlib.sha256(self.read_bytes(run_id, name)).hexdigest()
+            for name in names
+            if name in there
+        }
+
+    def gate_metrics(self, run_id: str) -> dict[str, float]:
+        """Return what a run has logged of its evaluation."""
+        metrics: dict[str, float] = self.client.get_run(run_id).data.metrics
+        prefix = "eval_"
+        return {
+            name.removeprefix(prefix): value
+            for name, value in metrics.items()
+            if name.startswith(prefix)
+        }
+
+    def by_version(self, model: str, version: str) -> ModelVersion:
+        """Return what MLflow says of a version: to be shown; loading goes by the ledger."""
+        return self.client.get_model_version(model, version)
 
     def registered_pins(self) -> dict[str, TrainingPin]:
         """Return what every version of every registered model was trained on.
@@ -295,9 +353,17 @@ class Tracking:
             ) from error
 
     def load(self, model_uri: str, digest: str) -> Any:
-        """Download a model, prove its digest and load it under our allow-list."""
+        """Download a model and load it, if it is the one that was examined.
+
+        Parameters
+        ----------
+        model_uri : str
+            Where MLflow has it.
+        digest : str
+            Of a version in the ledger, or of a training: those were examined.
+        """
         with self._downloaded(model_uri) as folder:
-            return load_model(folder, digest=digest)
+            return load_model(folder, digest=digest, examined=True)
 
     @property
     def client(self) -> MlflowClient:
@@ -363,15 +429,3 @@ def _trusted() -> list[str]:
     from mlops_tasks.modelfiles import ALLOWED_TYPES
 
     return sorted(ALLOWED_TYPES)
-
-
-def _registered(found: ModelVersion) -> RegisteredVersion:
-    return RegisteredVersion(
-        name=found.name,
-        version=str(found.version),
-        run_id=found.run_id or "",
-        model_uri=found.source or "",
-        digest=found.tags.get(DIGEST_TAG, ""),
-        tags=dict(found.tags),
-        aliases=tuple(found.aliases),
-    )

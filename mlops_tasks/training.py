@@ -74,8 +74,9 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         remember_forms(model, spec_forms(spec.categorical, spec.features))
         model_uri, digest = tracking.log_model(model, frame.head(200))
         share = round(float(target.mean()), 4)
-        _log(spec, pin, run_id, tracking, {"n_rows": len(frame), "y_share": share, "fit_s": fit_s})
-        _log_profiles(spec, rows, run_id, tracking)
+        metrics = {"n_rows": len(frame), "y_share": share, "fit_s": fit_s}
+        artifacts = _log(spec, pin, run_id, tracking, metrics)
+        artifacts |= _log_profiles(spec, rows, run_id, tracking)
     return TrainResult(
         run_id=run_id,
         model_id=model_uri.removeprefix("models:/"),
@@ -84,6 +85,7 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         n_rows=len(frame),
         positive_share=share,
         fit_s=fit_s,
+        artifacts=artifacts,
     )
 
 
@@ -96,7 +98,9 @@ def _refuse_empty(spec: ModelSpec, pin: TrainingPin, frame: pd.DataFrame) -> Non
         )
 
 
-def _log_profiles(spec: ModelSpec, rows: pa.Table, run_id: str, tracking: Tracking) -> None:
+def _log_profiles(
+    spec: ModelSpec, rows: pa.Table, run_id: str, tracking: Tracking
+) -> dict[str, str]:
     """Keep what each day of the training looked like, to be compared with what comes later."""
     days = split_days(spec, rows)
     features = {
@@ -106,8 +110,10 @@ def _log_profiles(spec: ModelSpec, rows: pa.Table, run_id: str, tracking: Tracki
         for day, part in days.items()
     }
     labels = {day: profile_labels(part.column("y")) for day, part in days.items()}
-    tracking.log_bytes(run_id, FEATURE_PROFILES, pack_days(features))
-    tracking.log_bytes(run_id, LABEL_PROFILES, pack_days(labels))
+    return {
+        name: tracking.log_bytes(run_id, name, pack_days(profiles))
+        for name, profiles in ((FEATURE_PROFILES, features), (LABEL_PROFILES, labels))
+    }
 
 
 def _log(
@@ -116,7 +122,7 @@ def _log(
     run_id: str,
     tracking: Tracking,
     metrics: dict[str, float],
-) -> None:
+) -> dict[str, str]:
     params = {
         "as_of": pin.as_of,
         "train_first": pin.train[0],
@@ -127,4 +133,4 @@ def _log(
     }
     tracking.log_batch(run_id, params=params, metrics=metrics)
     tracking.log_pins({**pin.inputs, spec.label.dataset.name: pin.labels}, "training")
-    tracking.log_json(run_id, PIN_FILE, pin.as_json())
+    return {PIN_FILE: tracking.log_json(run_id, PIN_FILE, pin.as_json())}

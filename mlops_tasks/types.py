@@ -14,6 +14,7 @@ __all__ = [
     "MonitorResult",
     "PartitionVersion",
     "Pin",
+    "RegisteredVersion",
     "RetrainDecision",
     "RowChanges",
     "ScoreResult",
@@ -279,7 +280,10 @@ class TrainingPin:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """A fitted model in MLflow: references and the figures a person asks for first."""
+    """A fitted model in MLflow: references and the figures a person asks for first.
+
+    ``artifacts`` has the SHA-256 of each artifact of the run that later steps read.
+    """
 
     run_id: str
     model_id: str
@@ -288,6 +292,34 @@ class TrainResult:
     n_rows: int
     positive_share: float
     fit_s: float
+    artifacts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredVersion:
+    """One version of a registered model as the ledger knows it: what is needed to load it safely.
+
+    Attributes
+    ----------
+    name, version : str
+        Registered model and version.
+    run_id, model_uri : str
+        Where MLflow has its run and its files.
+    digest : str
+        `files_digest` of its files when they were examined.
+    artifacts : dict of str to str
+        SHA-256 of each artifact of the run that later steps read.
+    metrics : dict of str to float
+        What it scored at its gate.
+    """
+
+    name: str
+    version: str
+    run_id: str
+    model_uri: str
+    digest: str
+    artifacts: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +329,7 @@ class Verdict:
     ``verdict`` is ``"promote"``, ``"keep"`` or ``"cannot_tell"``; metrics are plain finite floats.
     ``difference`` is the interval that decided: ROC AUC, or what it is above the champion's;
     ``log_loss_gap`` that of the log loss above the champion's. Empty where they cannot be measured.
+    ``artifacts`` has the SHA-256 of what the evaluation stored for later steps.
     """
 
     verdict: str
@@ -307,6 +340,7 @@ class Verdict:
     champion_version: str | None
     difference: dict[str, float]
     log_loss_gap: dict[str, float] = field(default_factory=dict)
+    artifacts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

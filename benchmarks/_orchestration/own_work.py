@@ -76,7 +76,7 @@ def _one_pass(lake: Lake, ledger: Ledger, tracking: Tracking, seconds: Seconds) 
     with _timed(training, "evaluate"):
         verdict = evaluate(MODEL, pin, trained, champion, lake=lake, tracking=tracking)
     with _timed(training, "register"):
-        version = register(MODEL.name, trained, verdict, tracking=tracking)
+        version = register(MODEL.name, trained, verdict, tracking=tracking, ledger=ledger)
     with _timed(training, "promote"):
         promote(version, verdict, as_of=night, tracking=tracking, ledger=ledger)
     token = ledger.next_token()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.ledger.database import Database
 from mlops_tasks.ledger.records import Champion, LedgerEntry
 from mlops_tasks.ledger.tables import table
+from mlops_tasks.types import RegisteredVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -183,6 +185,115 @@ class Ledger:
             return True
 
         return self._database.write(work)
+
+    def register(self, version: RegisteredVersion, *, recorded_by: str = "") -> bool:
+        """Keep what is known of a version, once and for all: the first word counts.
+
+        Parameters
+        ----------
+        version : RegisteredVersion
+            A version whose files were examined.
+        recorded_by : str, optional
+            The Dag run, or the command.
+
+        Returns
+        -------
+        bool
+            False if the ledger knows this number as something else already, which stays.
+        """
+
+        def work(connection: Connection) -> bool:
+            known = _registration(connection, version.name, version.version)
+            if known is None:
+                _insert_registration(connection, version, recorded_by)
+                return True
+            return (known.run_id, known.digest) == (version.run_id, version.digest)
+
+        return self._database.write(work)
+
+    def registration(self, model: str, version: str) -> RegisteredVersion | None:
+        """Return what is known of a version, or None if nobody has registered or adopted it."""
+        return self._database.read(lambda connection: _registration(connection, model, version))
+
+    def registrations(self, model: str | None = None) -> list[RegisteredVersion]:
+        """Return all that is known of versions, of one model or of all."""
+        query = table("registration").select()
+        if model is not None:
+            query = query.where(table("registration").c.model == model)
+        return self._database.read(lambda c: [_version(row) for row in c.execute(query)])
+
+    def adopt(
+        self, version: RegisteredVersion, *, evidence: Mapping[str, Any], recorded_by: str
+    ) -> bool:
+        """Take over a version on the word of a person, and write the word down.
+
+        Parameters
+        ----------
+        version : RegisteredVersion
+            A version whose files were examined.
+        evidence : mapping
+            Plain JSON: what the person saw and said.
+        recorded_by : str
+            The command.
+
+        Returns
+        -------
+        bool
+            False if the ledger knows other files under this number: those are the version.
+        """
+        body = _plain_json("adoption", version.version, evidence)
+
+        def work(connection: Connection) -> bool:
+            known = _registration(connection, version.name, version.version)
+            if known is not None and known.digest != version.digest:
+                return False
+            if known is None:
+                _insert_registration(connection, version, recorded_by)
+            else:  # from before digests of artifacts were kept: only what is missing is added
+                _complete_registration(connection, known, version)
+            _append(connection, version.name, "adoption", version.version, body, recorded_by)
+            return True
+
+        return self._database.write(work)
+
+
+def _registration(connection: Connection, model: str, version: str) -> RegisteredVersion | None:
+    rows = table("registration")
+    same = (rows.c.model == model) & (rows.c.version == version)
+    row = connection.execute(rows.select().where(same)).first()
+    return None if row is None else _version(row)
+
+
+def _version(row: Any) -> RegisteredVersion:
+    return RegisteredVersion(
+        name=row.model,
+        version=row.version,
+        run_id=row.run_id,
+        model_uri=row.model_uri,
+        digest=row.digest,
+        artifacts=dict(row.artifacts),
+        metrics=dict(row.metrics),
+    )
+
+
+def _insert_registration(
+    connection: Connection, version: RegisteredVersion, recorded_by: str
+) -> None:
+    values = asdict(version)
+    values |= {"model": values.pop("name"), "recorded_by": recorded_by, "recorded_at": _now()}
+    connection.execute(table("registration").insert().values(values))
+
+
+def _complete_registration(
+    connection: Connection, known: RegisteredVersion, found: RegisteredVersion
+) -> None:
+    rows = table("registration")
+    same = (rows.c.model == known.name) & (rows.c.version == known.version)
+    more = {
+        "artifacts": found.artifacts | known.artifacts,
+        "metrics": known.metrics or found.metrics,
+    }
+    connection.execute(rows.update().where(same).values(more))
 
 
 def _plain_json(kind: str, key: str, evidence: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ def named_in_ledger(ledger: Ledger, model: str | None = None) -> frozenset[str]:
     ledger : Ledger
         The ledger, with its whole history.
     model : str, optional
-        Only entries of this model, and its champion.
+        Only entries and registered versions of this model, and its champion.
 
     Returns
     -------
@@ -51,6 +51,8 @@ def named_in_ledger(ledger: Ledger, model: str | None = None) -> frozenset[str]:
         Whatever is in it must stay.
     """
     names = {text for e in ledger.entries(model=model, history=True) for text in _texts(e.evidence)}
+    for version in ledger.registrations(model):
+        names |= {version.version, version.run_id}
     champion = ledger.champion(model) if model else None
     return frozenset(names | ({champion.version} if champion else set()))
 

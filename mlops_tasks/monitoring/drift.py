@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.report import DriftReport
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import RegisteredVersion
 
 __all__ = ["measure_drift"]
 
@@ -165,8 +167,8 @@ def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseli
     choice = ReferenceChoice(ReferenceKind(spec.drift.reference), spec.drift.reference_days)
     if choice.kind is not ReferenceKind.TRAINING:
         return _scored_days(window, choice, lake)
-    trained = unpack_days(tracking.read_bytes(champion.run_id, FEATURE_PROFILES))
-    judged = unpack_days(tracking.read_bytes(champion.run_id, SCORE_PROFILES))
+    trained = unpack_days(tracking.read_artifact(champion, FEATURE_PROFILES))
+    judged = unpack_days(tracking.read_artifact(champion, SCORE_PROFILES))
     return (
         Baseline.of(
             [day.declared(spec.categorical) for day in trained.values()],
@@ -204,7 +206,7 @@ def _versions(day: Profile) -> Iterable[str]:
 
 
 def _importance(champion: RegisteredVersion, tracking: Tracking) -> dict[str, float]:
-    found: dict[str, float] = tracking.read_json(champion.run_id, IMPORTANCE)
+    found: dict[str, float] = json.loads(tracking.read_artifact(champion, IMPORTANCE))
     return found
 
 

@@ -20,13 +20,19 @@ if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
     from mlops_tasks.monitoring.outcomes import Outcomes
     from mlops_tasks.profiles import Profile
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import RegisteredVersion
 
 __all__ = ["measure_labels", "tell_apart"]
 
 
 def measure_labels(
-    outcomes: Outcomes, performance: MonitorResult, *, lake: Lake, tracking: Tracking
+    outcomes: Outcomes,
+    performance: MonitorResult,
+    champion: RegisteredVersion,
+    *,
+    lake: Lake,
+    tracking: Tracking,
 ) -> MonitorResult:
     """Compare the share of positive labels in a window with that of the champion's training.
 
@@ -37,6 +43,8 @@ def measure_labels(
     performance : MonitorResult
         From `measure_performance` on the same outcomes: it tells a moved world from a failing
         model.
+    champion : RegisteredVersion
+        The version that scored the last day.
     lake, tracking : Lake, Tracking
         Where the report goes, and where the profiles of the training are.
 
@@ -54,9 +62,8 @@ def measure_labels(
     predictions have a label; when late labels come, the comparison is made again.
     """
     spec = outcomes.spec
-    champion = tracking.by_version(spec.name, outcomes.version)
     mature = _mature_days(outcomes)
-    if untold := _why_not(outcomes, champion, mature, tracking):
+    if untold := _why_not(outcomes, champion, mature):
         check, report = Check(LABEL, None, spec.drift.min_effect, False, untold), ""
     else:
         reference = _labels_trained_on(champion, tracking)
@@ -130,7 +137,7 @@ def _at_rest(ranking: Check, gap: Check) -> str:
 
 
 def _labels_trained_on(champion: RegisteredVersion, tracking: Tracking) -> Baseline:
-    days = unpack_days(tracking.read_bytes(champion.run_id, LABEL_PROFILES))
+    days = unpack_days(tracking.read_artifact(champion, LABEL_PROFILES))
     return Baseline.of(list(days.values()), f"the training data of version {champion.version}")
 
 
@@ -140,11 +147,9 @@ def _mature_days(outcomes: Outcomes) -> list[str]:
     return [day for day, share in outcomes.coverage.items() if share and share >= enough]
 
 
-def _why_not(
-    outcomes: Outcomes, champion: RegisteredVersion, mature: list[str], tracking: Tracking
-) -> str:
+def _why_not(outcomes: Outcomes, champion: RegisteredVersion, mature: list[str]) -> str:
     """Say why labels cannot be compared; empty if they can."""
-    if not tracking.has_artifact(champion.run_id, LABEL_PROFILES):
+    if LABEL_PROFILES not in champion.artifacts:
         return (
             f"{LABEL}: no profile of labels in version {champion.version}; it was trained before "
             "labels were profiled, the next version will have one"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.domain import MIN_ROWS, domain_classifier_auc
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.domain import DomainResult
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import RegisteredVersion
 
 __all__ = ["compare_with_training"]
 
@@ -66,7 +68,7 @@ def compare_with_training(
     effect size, beyond the sampling error that an area of that size has; the stated level of false
     alarms does not cover it.
     """
-    pin = TrainingPin.from_json(tracking.read_json(champion.run_id, PIN_FILE))
+    pin = TrainingPin.from_json(json.loads(tracking.read_artifact(champion, PIN_FILE)))
     needed = max(spec.drift.min_rows, MIN_ROWS)
     reference, current = (
         _sample(spec, inputs)

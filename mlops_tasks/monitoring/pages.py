@@ -12,7 +12,8 @@ from mlops_tasks.reports import newest_facts, write_report
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import RegisteredVersion
 
 __all__ = ["publish_page"]
 

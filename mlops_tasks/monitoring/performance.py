@@ -11,7 +11,7 @@ from mlops_tasks.types import Check, MonitorResult
 if TYPE_CHECKING:
     from mlops_tasks.monitoring.outcomes import Outcomes
     from mlops_tasks.spec import PerformanceSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
+    from mlops_tasks.types import RegisteredVersion
 
 __all__ = ["measure_performance"]
 
@@ -21,15 +21,15 @@ _GAP_CONFIDENCE = 0.99
 _N_BOOTSTRAP = 200
 
 
-def measure_performance(outcomes: Outcomes, *, tracking: Tracking) -> MonitorResult:
+def measure_performance(outcomes: Outcomes, champion: RegisteredVersion) -> MonitorResult:
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
     Parameters
     ----------
     outcomes : Outcomes
         From `read_outcomes`.
-    tracking : Tracking
-        Where the model is.
+    champion : RegisteredVersion
+        The version that scored the last day.
 
     Returns
     -------
@@ -57,25 +57,22 @@ def measure_performance(outcomes: Outcomes, *, tracking: Tracking) -> MonitorRes
     spec, rows = outcomes.spec, outcomes.rows()
     target, scores = rows.column("y").to_numpy(), rows.column("score").to_numpy()
     check_scores(scores, f"{spec.predictions_table}, {outcomes.first} to {outcomes.last}")
-    gate = _gate_auc(tracking.by_version(spec.name, outcomes.version), tracking)
     return MonitorResult(
         first=outcomes.first,
         last=outcomes.last,
         n_rows=rows.num_rows,
         model_version=outcomes.version,
-        checks=_checks(spec.performance, target, scores, gate),
+        checks=_checks(spec.performance, target, scores, _gate_auc(champion)),
         coverage=outcomes.coverage[outcomes.last],
     )
 
 
-def _gate_auc(version: RegisteredVersion, tracking: Tracking) -> Interval | None:
+def _gate_auc(version: RegisteredVersion) -> Interval | None:
     """Return the ROC AUC that the gate measured; None for a version that passed no gate of ours."""
-    try:
-        value = float(version.tags["mlops.roc_auc"])
-    except (KeyError, ValueError):
+    value = version.metrics.get("roc_auc")
+    if value is None:
         return None
-    metrics = tracking.client.get_run(version.run_id).data.metrics
-    bounds = (metrics.get(f"eval_roc_auc_{end}", value) for end in ("lower", "upper"))
+    bounds = (version.metrics.get(f"roc_auc_{end}", value) for end in ("lower", "upper"))
     return Interval(value, *bounds)
 
 

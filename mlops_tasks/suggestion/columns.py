@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ __all__ = ["MAX_CATEGORIES", "ColumnFacts", "contract_type"]
 
 MAX_CATEGORIES = 30
 _MAX_KEPT = 2_000
+# Limits of doubles are no larger: beyond, there is no room for slack.
+_LARGEST = sys.float_info.max
 _SHAPES = (
     ("0-9", re.compile(r"[0-9]")),
     ("A-Z", re.compile(r"[A-Z]")),
@@ -150,16 +153,32 @@ class ColumnFacts:
     def range(self) -> tuple[float, float]:
         """Return limits with slack: as much again on both sides.
 
-        Whole numbers that are never negative stay so, and so does what begins at zero.
+        Whole numbers stay whole, of any size; those that are never negative stay so, and so does
+        what begins at zero.
         """
-        low, high = float(self.low), float(self.high)
-        span = (high - low) or max(abs(high), 1.0)
+        low, high = self.low, self.high
+        span = (high - low) or max(abs(high), 1)
         lower, upper = low - span, high + span
         if lower < 0 <= low and (self.kind == "int64" or low == 0):
-            lower = 0.0
+            lower = 0
         if high <= 0:
-            upper = min(upper, 0.0)
-        return _rounded(lower, math.floor), _rounded(upper, math.ceil)
+            upper = min(upper, 0)
+        if self.kind == "int64":
+            return _rounded_whole(lower), -_rounded_whole(-upper)
+        ends = max(float(lower), -_LARGEST), min(float(upper), _LARGEST)
+        return _rounded(ends[0], math.floor), _rounded(ends[1], math.ceil)
+
+
+def _rounded_whole(value: int) -> int:
+    """Round a whole number down to two digits, or beyond one of two digits.
+
+    Examples
+    --------
+    >>> _rounded_whole(4981), -_rounded_whole(-4981), -_rounded_whole(-(2**63)), _rounded_whole(7)
+    (4900, 5000, 9300000000000000000, 7)
+    """
+    step = 10 ** max(len(str(abs(value))) - 2, 0)
+    return int(value // step * step)
 
 
 def _rounded(value: float, whole: Callable[[float], int]) -> float:
@@ -170,7 +189,9 @@ def _rounded(value: float, whole: Callable[[float], int]) -> float:
     >>> _rounded(4981.0, math.ceil), _rounded(-0.123, math.floor), _rounded(0.0, math.ceil)
     (5000.0, -0.13, 0.0)
     """
-    if not value:
-        return 0.0
+    if not value or abs(value) >= _LARGEST:
+        return float(value)
     step = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
+    if not step:  # of the smallest doubles
+        return value
     return float(f"{whole(round(value / step, 9)) * step:.12g}")

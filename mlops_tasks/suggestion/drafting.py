@@ -169,7 +169,7 @@ def _of_column(fact: ColumnFacts, key: tuple[str, ...]) -> list[dict[str, Any]]:
     drafts: list[dict[str, Any]] = []
     limits: dict[str, Any]
     if fact.kind in ("int64", "float64") and fact.low is not None and fact.name not in key:
-        lower, upper = (int(end) if fact.kind == "int64" else end for end in fact.range())
+        lower, upper = fact.range()
         limits = {"column": fact.name, "min_value": lower, "max_value": upper}
         drafts.append(_expectation("column_values_to_be_between", "critical", **limits))
     if fact.kind == "string" and fact.name not in key:

@@ -238,7 +238,8 @@ def _check_column(where: str, kind: str, column: str, held: str) -> None:
             f"{where}: it reads text, and {column!r} is {held}; use "
             "'expect_column_values_to_be_between' or '..._to_be_in_set'"
         )
-    if kind in _NUMBERS and held in ("string", *_TIMES):
+    counted = ("bool",) if kind == "expect_column_quantile_values_to_be_between" else ()
+    if kind in _NUMBERS and held in ("string", *_TIMES, *counted):
         raise SuiteError(
             f"{where}: it needs numbers, and {column!r} is {held}; name a column of numbers"
         )

@@ -74,7 +74,7 @@ def test_kinds_of_ledger_entries() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", section("The ledger"), re.MULTILINE))
     recorded = set(re.findall(r'\.record\([^()]*\bkind="(\w+)"', CODE))
     monitored = re.findall(r'\._record\(context, "(\w+)"', CODE)
-    monitored += re.findall(r'_append\(connection, \w+, "(\w+)"', CODE)
+    monitored += re.findall(r'_append\(connection, [\w.]+, "(\w+)"', CODE)
     assert recorded, "nothing records"
     assert named == recorded | set(monitored)
 

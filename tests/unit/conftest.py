@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
     from mlops_tasks.ledger import Ledger
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion, Tracking
-    from mlops_tasks.types import TrainingPin, TrainResult, Verdict
+    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.types import RegisteredVersion, TrainingPin, TrainResult, Verdict
 
 # Before the first import of MLflow, which reads them then.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -105,7 +105,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Wo
     pin = pin_training_data(spec, as_of, lake=lake)
     trained = train(spec, pin, lake=lake, tracking=tracking)
     verdict = evaluate(spec, pin, trained, None, lake=lake, tracking=tracking)
-    version = register(spec.name, trained, verdict, tracking=tracking)
+    version = register(spec.name, trained, verdict, tracking=tracking, ledger=ledger)
     assert promote(version, verdict, as_of=as_of, tracking=tracking, ledger=ledger)
     champion = champion_of(spec.name, tracking=tracking, ledger=ledger)
     return World(spec, lake, tracking, ledger, pin, trained, verdict, champion, as_of)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -93,3 +94,8 @@ def test_classes_of_scores_merge_like_those_of_labels() -> None:
     merged: Any = Profile.merged(days)
     assert list(merged.columns) == ["score", PREDICTED]
     assert dict(merged.columns[PREDICTED].counts) == {"negative": 3, "positive": 1}
+
+
+def test_of_no_rows_there_is_no_share() -> None:
+    none = profile_labels(pa.chunked_array([pa.array([], pa.int8())]))
+    assert math.isnan(positive_share(none.columns["label"]))  # type: ignore[arg-type]

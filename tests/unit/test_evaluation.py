@@ -23,15 +23,16 @@ from mlops_tasks.profile_store import unpack_days
 from mlops_tasks.profiles import Profile
 from mlops_tasks.registration import promote, register
 from mlops_tasks.spec import GateSpec, LabelSpec
-from mlops_tasks.tracking import IMPORTANCE, SCORE_PROFILES, RegisteredVersion
+from mlops_tasks.tracking import IMPORTANCE, SCORE_PROFILES
 from mlops_tasks.training import train
+from mlops_tasks.types import RegisteredVersion
 from mlops_tasks.windows import labelled_rows, pin_training_data
 from tests.unit.orders import build_blind, day, project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlops_tasks.types import Verdict
+    from mlops_tasks.types import RegisteredVersion, Verdict
     from tests.unit.conftest import World
 
 GATE = GateSpec(n_bootstrap=60, max_worse_log_loss=0.05)
@@ -282,8 +283,8 @@ def test_a_window_of_one_class_cannot_be_judged(own_world: World) -> None:
     assert run.data.tags["mlops.verdict"] == "cannot_tell"
     assert run.data.tags["mlops.verdict_reason"] == verdict.reason
     assert set(world.tracking.read_json(trained.run_id, IMPORTANCE).values()) == {0.0}
-    version = register(spec.name, trained, verdict, tracking=world.tracking)
     stores: Any = {"tracking": world.tracking, "ledger": world.ledger}
+    version = register(spec.name, trained, verdict, **stores)
     assert not promote(version, verdict, as_of=day(17), **stores)
 
 
@@ -339,9 +340,9 @@ def test_challenger_and_champion_are_judged_on_the_same_rows(
     assert verdict.challenger["roc_auc"] == 0.5 < verdict.champion["roc_auc"]
     run = world.tracking.client.get_run(trained.run_id)
     assert run.data.metrics["champion_roc_auc"] == verdict.champion["roc_auc"]
-    register(spec.name, trained, verdict, tracking=world.tracking)
-    version = world.tracking.by_version(spec.name, "2")
-    assert version.tags["mlops.verdict"] == "keep"
+    version = register(spec.name, trained, verdict, tracking=world.tracking, ledger=world.ledger)
+    shown = world.tracking.by_version(spec.name, version.version).tags
+    assert shown["mlops.verdict"] == "keep"
 
 
 def test_a_champion_that_has_seen_the_window_is_no_rival(world: World) -> None:

@@ -196,6 +196,14 @@ def test_a_share_has_the_exact_interval(hits: int, rows: int) -> None:
     assert found.upper == pytest.approx(beta.ppf(0.95, hits + 1, rows - hits) if hits < rows else 1)
 
 
+def test_confidence_is_95_percent_unless_said_otherwise() -> None:
+    assert share_interval(3, 10) == share_interval(3, 10, confidence=0.95)
+    target = outcomes(20, 30)
+    scores = draw(1, target, skill=1.0)
+    said = compare_scores(target, scores, confidence=0.95, n_bootstrap=500, seed=0)
+    assert compare_scores(target, scores) == said
+
+
 # --- the standard error
 
 
@@ -206,6 +214,16 @@ def test_the_error_of_an_auc_is_what_resampling_finds() -> None:
     draws = [roc_auc_score(target, random.normal(0.8 * target, 1)) for _ in range(300)]
     formula = auc_standard_error(float(np.mean(draws)), positive, negative)
     assert formula == pytest.approx(np.std(draws), rel=0.15)
+
+
+@pytest.mark.parametrize("auc", [0.3, 0.5, 0.9])
+def test_the_error_of_one_pair_is_that_of_a_coin(auc: float) -> None:
+    """Two pairs that share a row depend on each other: more so in one class than in the other."""
+    alone = auc * (1 - auc)
+    same_positive, same_negative = 2 * auc**2 / (1 + auc) - auc**2, auc / (2 - auc) - auc**2
+    assert auc_standard_error(auc, 1, 1) == pytest.approx(math.sqrt(alone))
+    assert auc_standard_error(auc, 1, 2) == pytest.approx(math.sqrt((alone + same_positive) / 2))
+    assert auc_standard_error(auc, 2, 1) == pytest.approx(math.sqrt((alone + same_negative) / 2))
 
 
 def test_more_rows_make_a_smaller_error() -> None:
@@ -221,8 +239,11 @@ def test_scores_that_are_no_probabilities_are_refused(wrong: float) -> None:
     scores = np.array([0.0, 1.0, wrong, 0.5, wrong])
     with pytest.raises(EstimatorError) as error:
         check_scores(scores, "version 3")
-    assert str(error.value).startswith("version 3: 2 of 5 scores are no probabilities in [0, 1]")
-    assert f"the first is {wrong} in row 2" in str(error.value)
+    assert str(error.value) == (
+        f"version 3: 2 of 5 scores are no probabilities in [0, 1], the first is {wrong} in row 2; "
+        "let the estimator's predict_proba return probabilities, for example by "
+        "CalibratedClassifierCV"
+    )
     check_scores(scores[:2], "version 3")
 
 

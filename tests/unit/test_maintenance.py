@@ -118,7 +118,7 @@ def test_the_second_version_of_a_run_goes_and_the_first_stays(world: World) -> N
     tracking, name = world.tracking, world.spec.name
     champion = tracking.by_version(name, world.champion.version)
     twin = tracking.client.create_model_version(
-        name, champion.model_uri, champion.run_id, tags=champion.tags
+        name, champion.source, champion.run_id, tags=champion.tags
     )
     done = remove_spare_versions(tracking, ledger=world.ledger, grace_s=0)
     assert done.removed == (f"version {twin.version} of {name}",)
@@ -130,7 +130,7 @@ def test_a_second_version_that_something_needs_stays(own_world: World, reason: s
     tracking, name = own_world.tracking, own_world.spec.name
     champion = tracking.by_version(name, own_world.champion.version)
     twin = tracking.client.create_model_version(
-        name, champion.model_uri, champion.run_id, tags=champion.tags
+        name, champion.source, champion.run_id, tags=champion.tags
     )
     if reason == "an alias":
         tracking.client.set_registered_model_alias(name, "previous", twin.version)
@@ -180,7 +180,7 @@ def test_whatever_the_ledger_names_survives_everything(own_world: World) -> None
     remove_old_reports(world.lake, named=names, keep_days=-1)
 
     champion = world.tracking.by_version(model, world.champion.version)
-    world.tracking.load(champion.model_uri, champion.digest)
+    world.tracking.load(world.champion.model_uri, world.champion.digest)
     assert champion.aliases
     assert world.tracking.read_json(champion.run_id, "pin.json")
     for pins in ledger_pins(world.ledger).values():

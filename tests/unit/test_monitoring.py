@@ -85,7 +85,7 @@ def drift(world: World, spec: ModelSpec | None = None, number: int = LAST) -> Mo
 
 def performance(world: World, spec: ModelSpec | None = None, number: int = LAST) -> MonitorResult:
     outcomes = read_outcomes(spec or world.spec, day(number), lake=world.lake)
-    return measure_performance(outcomes, tracking=world.tracking)
+    return measure_performance(outcomes, world.champion)
 
 
 def checks(result: MonitorResult) -> dict[str, Check]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from mlops_tasks.monitoring import measure_labels, measure_performance, read_out
 from mlops_tasks.profile_store import unpack_days
 from mlops_tasks.reports import newest_facts
 from mlops_tasks.spec import DriftSpec, PerformanceSpec
-from mlops_tasks.tracking import LABEL_PROFILES, Tracking
+from mlops_tasks.tracking import LABEL_PROFILES
 from mlops_tasks.types import Check, MonitorResult
 from tests.unit.conftest import copy_world
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
@@ -46,8 +46,10 @@ def scored(template: World, tmp_path: Path) -> World:
 
 def labels(world: World, spec: ModelSpec | None = None, number: int = LAST) -> MonitorResult:
     outcomes = read_outcomes(spec or world.spec, day(number), lake=world.lake)
-    performance = measure_performance(outcomes, tracking=world.tracking)
-    return measure_labels(outcomes, performance, lake=world.lake, tracking=world.tracking)
+    performance = measure_performance(outcomes, world.champion)
+    return measure_labels(
+        outcomes, performance, world.champion, lake=world.lake, tracking=world.tracking
+    )
 
 
 def minutes_late(number: int) -> list[float]:
@@ -170,19 +172,13 @@ def test_a_window_without_mature_labels_says_so(scored: World, min_coverage: flo
     assert "at most 0 %; if more never come, lower min_coverage in PerformanceSpec" in check.text
 
 
-def test_a_version_that_was_trained_before_labels_were_profiled_is_named(
-    scored: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Tracking, "has_artifact", lambda *_: False)
-    result = labels(scored)
+def test_a_version_that_was_trained_before_labels_were_profiled_is_named(scored: World) -> None:
+    artifacts = dict(scored.champion.artifacts)
+    del artifacts[LABEL_PROFILES]
+    result = labels(replace(scored, champion=replace(scored.champion, artifacts=artifacts)))
     (check,) = result.checks
     assert (check.value, check.alarm, result.report) == (None, False, "")
     assert "label: no profile of labels in version 1; it was trained before" in check.text
-
-
-def test_a_run_knows_its_artifacts(world: World) -> None:
-    assert world.tracking.has_artifact(world.trained.run_id, LABEL_PROFILES)
-    assert not world.tracking.has_artifact(world.trained.run_id, "nothing.zip")
 
 
 # --- what labels and performance mean together

@@ -13,9 +13,9 @@ from scipy.stats import norm
 from mlops_tasks.exceptions import EstimatorError
 from mlops_tasks.monitoring import Outcomes, measure_performance
 from mlops_tasks.spec import PerformanceSpec
+from mlops_tasks.types import RegisteredVersion
 
 if TYPE_CHECKING:
-    from mlops_tasks.tracking import Tracking
     from mlops_tasks.types import Check
 
 DAY = "2024-03-01"
@@ -25,23 +25,22 @@ def measure(
     target: Any,
     scores: Any,
     *,
-    gate: str | None = "0.80",
+    gate: float | None = 0.80,
     lower: float | None = None,
     **limits: Any,
 ) -> dict[str, Check]:
     """Measure rows of one day against a version whose gate measured that ROC AUC."""
-    version = SimpleNamespace(run_id="run", tags={} if gate is None else {"mlops.roc_auc": gate})
-    metrics = {} if lower is None else {"eval_roc_auc_lower": lower}
-    run = SimpleNamespace(data=SimpleNamespace(metrics=metrics))
-    tracking = SimpleNamespace(
-        by_version=lambda *_: version, client=SimpleNamespace(get_run=lambda _: run)
+    metrics = {"roc_auc": gate, "roc_auc_lower": lower}
+    version = RegisteredVersion(
+        *("m", "3", "run", "models:/m-1", "digest"),
+        metrics={name: float(value) for name, value in metrics.items() if value is not None},
     )
     spec = SimpleNamespace(
         name="m", predictions_table="m__predictions", performance=PerformanceSpec(**limits)
     )
     rows = pa.table({"y": np.asarray(target, np.int64), "score": np.asarray(scores, float)})
     outcomes = Outcomes(cast("Any", spec), DAY, DAY, "3", {DAY: rows}, {DAY: 1.0})
-    result = measure_performance(outcomes, tracking=cast("Tracking", tracking))
+    result = measure_performance(outcomes, version)
     return {check.name: check for check in result.checks}
 
 
@@ -64,15 +63,13 @@ def test_too_few_labels_of_a_class_are_no_answer(n_few: int, label: int) -> None
 def test_a_model_as_good_as_the_limit_alarms_at_the_stated_rate(n_positive: int) -> None:
     """Its true ROC AUC is the one at the gate less what may be lost: the alarm has 5 %."""
     draws = (draw(seed, n_positive, 600, 0.75) for seed in range(60))
-    alarms = sum(measure(*rows, gate="0.80")["roc_auc"].alarm for rows in draws)
+    alarms = sum(measure(*rows, gate=0.80)["roc_auc"].alarm for rows in draws)
     assert alarms <= 8, "with one in twenty, 9 or more of 60 happen once in 300 trials"
 
 
 @pytest.mark.parametrize(("n_positive", "auc"), [(20, 0.4), (100, 0.6), (400, 0.69)])
 def test_a_model_that_fails_alarms(n_positive: int, auc: float) -> None:
-    found = [
-        measure(*draw(seed, n_positive, 600, auc), gate="0.80")["roc_auc"] for seed in range(10)
-    ]
+    found = [measure(*draw(seed, n_positive, 600, auc), gate=0.80)["roc_auc"] for seed in range(10)]
     assert sum(check.alarm for check in found) >= 8
     assert all(check.value is not None for check in found)
 
@@ -84,9 +81,8 @@ def test_a_gate_that_saw_few_rows_itself_leaves_more_room() -> None:
     assert measure(*rows)["roc_auc"].threshold >= sure.threshold
 
 
-@pytest.mark.parametrize("gate", [None, "n/a", ""])
-def test_a_version_without_a_gate_has_nothing_to_compare_with(gate: str | None) -> None:
-    found = measure(*draw(1, 100, 600, 0.5), gate=gate)["roc_auc"]
+def test_a_version_without_a_gate_has_nothing_to_compare_with() -> None:
+    found = measure(*draw(1, 100, 600, 0.5), gate=None)["roc_auc"]
     assert (found.value, found.alarm) == (None, False)
     assert found.text.startswith("cannot tell: the gate has measured no ROC AUC of this version")
 

@@ -54,6 +54,7 @@ def test_without_a_champion_there_is_nothing_to_weigh(spec: ModelSpec) -> None:
     decision = decide(spec, day(NIGHT), None, [])
     assert (decision.retrain, decision.cause) == (True, "no_champion")
     assert decision.reason == "there is no champion yet"
+    assert decision.evidence == {"night": day(NIGHT)}
 
 
 def test_a_quiet_night_is_a_written_no(spec: ModelSpec) -> None:
@@ -63,6 +64,7 @@ def test_a_quiet_night_is_a_written_no(spec: ModelSpec) -> None:
     assert decision.reason == (
         "performance alarmed on 0 of the last 1 days; drift alarmed on 0 of the last 3 days"
     )
+    assert decision.evidence["night"] == day(NIGHT)
     assert decision.evidence["champion_version"] == "3"
     assert decision.evidence["last_training"] == day(5)
     assert decision.evidence["drift"]["days"] == [day(9), day(10), day(11)]
@@ -95,6 +97,12 @@ def test_age_is_a_cause_of_its_own(spec: ModelSpec, age: int, retrain: bool) -> 
     if retrain:
         assert decision.cause == "age"
         assert decision.reason == f"the last training is {age} days old, the limit is 10"
+        assert decision.evidence["last_training"] == day(NIGHT - age)
+
+
+def test_a_training_of_the_night_itself_is_known(spec: ModelSpec) -> None:
+    decision = decide(spec, day(NIGHT), "3", [trained(0), trained(NIGHT)])
+    assert decision.evidence["last_training"] == day(NIGHT)
 
 
 def test_age_counts_from_the_last_training_and_not_the_last_promotion(spec: ModelSpec) -> None:
@@ -231,7 +239,11 @@ def test_without_promotions_written_down_the_champion_is_the_one_given() -> None
 def test_a_night_before_all_champions_cannot_be_told(spec: ModelSpec) -> None:
     found = decide(spec, day(2), "1", history(("promotion", 5, "1")))
     assert (found.retrain, found.cause) == (False, "cannot_tell")
-    assert found.reason.startswith(f"no version is known to have been champion on {day(2)}; ")
+    assert found.reason == (
+        f"no version is known to have been champion on {day(2)}; version 1 is by now, and a "
+        "training of the past would change nothing"
+    )
+    assert found.evidence == {"night": day(2)}
     assert decide(spec, day(2), None, []).retrain
 
 

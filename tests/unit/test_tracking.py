@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import threading
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +17,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from mlops_tasks.exceptions import UnknownPinsError, UnsafeModelError
-from mlops_tasks.tracking import ATTEMPT_TAG, DIGEST_TAG, PIN_FILE, Tracking
+from mlops_tasks.exceptions import UnknownPinsError, UnknownVersionError, UnsafeModelError
+from mlops_tasks.tracking import ARTIFACTS, ATTEMPT_TAG, DIGEST_TAG, PIN_FILE, Tracking
 from mlops_tasks.types import Pin
 from tests.unit import orders
 from tests.unit.workers import hold_run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.unit.conftest import World
@@ -228,22 +232,49 @@ def test_a_pin_is_the_dataset_of_a_run(tracking: Tracking) -> None:
     assert same.info.run_id == run_id
 
 
-def test_a_version_is_found_with_all_that_is_needed_to_load_it(world: World) -> None:
-    found = world.tracking.by_version("late_orders", world.champion.version)
-    assert found.digest == world.trained.digest
-    assert found.model_uri == world.trained.model_uri
-    assert found.run_id == world.trained.run_id
-    assert found.tags["mlops.verdict"] == "promote"
-    assert set(found.aliases) == {"challenger", "champion"}
+@pytest.mark.parametrize("name", ARTIFACTS)
+def test_an_artifact_that_decisions_read_is_the_one_that_was_stored(
+    own_world: World, name: str
+) -> None:
+    tracking, champion = own_world.tracking, own_world.champion
+    content = tracking.read_artifact(champion, name)
+    assert hashlib.sha256(content).hexdigest() == champion.artifacts[name]
+    other = replace(champion, run_id=_run_with(tracking, {name: content + b" "}))
+    with pytest.raises(UnsafeModelError, match=rf"{name} of run .* it was changed in MLflow"):
+        tracking.read_artifact(other, name)
+    unknown = replace(champion, artifacts={})
+    with pytest.raises(UnknownVersionError, match=r"mlops ledger adopt late_orders 1"):
+        tracking.read_artifact(unknown, name)
 
 
-def test_a_version_made_by_hand_has_no_digest_and_is_never_loaded(own_world: World) -> None:
-    client = own_world.tracking.client
-    made = client.create_model_version("late_orders", own_world.trained.model_uri)
-    found = own_world.tracking.by_version("late_orders", str(made.version))
-    assert found.digest == ""
-    with pytest.raises(UnsafeModelError):
-        own_world.tracking.load(found.model_uri, found.digest)
+def _run_with(tracking: Tracking, artifacts: dict[str, bytes]) -> str:
+    with tracking.run("late_orders", "x") as run_id:
+        for name, content in artifacts.items():
+            tracking.log_bytes(run_id, name, content)
+    return run_id
+
+
+def test_a_model_that_is_exchanged_while_it_is_saved_is_noticed(
+    tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its digest is taken, so that no digest can tell."""
+    import skops.io
+
+    other = skops.io.dumps(LogisticRegression().fit(FRAME, 1 - TARGET))
+    download = Tracking._downloaded
+
+    @contextmanager
+    def exchanged(self: Tracking, uri: str) -> Iterator[Path]:
+        with download(self, uri) as folder:
+            (folder / "model.skops").write_bytes(other)
+            yield folder
+
+    monkeypatch.setattr(Tracking, "_downloaded", exchanged)
+    with (
+        tracking.run("late_orders", "x"),
+        pytest.raises(UnsafeModelError, match="does not predict what the model predicts"),
+    ):
+        tracking.log_model(LogisticRegression().fit(FRAME, TARGET), FRAME)
 
 
 # --- pins of the registry

@@ -78,7 +78,7 @@ class EvaluateModelOperator(StepOperator):
         entries = self.ledger.entries(model=self.model.name, history=True)
         then = champion_then(entries, pin.as_of, today)
         if then != today:
-            champion = tracking.by_version(self.model.name, then) if then else None
+            champion = self.version(self.model, then) if then else None
         verdict = evaluate(self.model, pin, trained, champion, lake=self.lake, tracking=tracking)
         if then == today or verdict.verdict != "promote":
             return verdict

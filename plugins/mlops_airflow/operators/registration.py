@@ -11,8 +11,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
 from mlops_tasks.registration import promote, register
-from mlops_tasks.tracking import RegisteredVersion
-from mlops_tasks.types import TrainingPin, TrainResult, Verdict
+from mlops_tasks.types import RegisteredVersion, TrainingPin, TrainResult, Verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -52,6 +51,8 @@ class RegisterModelOperator(StepOperator):
             trained,
             Verdict(**self.verdict),
             tracking=tracking,
+            ledger=self.ledger,
+            dag_run=dag_run_name(context),
             tags={name: value for name, value in tags.items() if name.startswith("airflow.")},
             description=f"[Airflow task]({log_url}) · [MLflow run]({run_url})",
         )

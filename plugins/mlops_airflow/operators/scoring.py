@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import RegisteredVersion
-    from mlops_tasks.types import ScoreResult
+    from mlops_tasks.types import RegisteredVersion, ScoreResult
 
 __all__ = ["ScorePartitionOperator"]
 
@@ -39,7 +38,7 @@ class ScorePartitionOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Score and return the reference to the predictions."""
-        day, tracking = partition_of(context), self.tracking(context)
+        day, tracking = partition_of(context, self.model.rows), self.tracking(context)
         champion = self.champion(self.model, tracking)
         if champion is None:
             raise AirflowSkipException(f"no champion yet; trigger {self.model.name}.train first")

@@ -229,8 +229,8 @@ def test_a_training_of_the_past_changes_no_champion(stack: Stack) -> None:
     evaluation = pin.evaluation
     later = replace(pin, train=(pin.train[0], evaluation[1]), evaluation=(day(17), day(17)))
     trained = train(world.spec, later, lake=world.lake, tracking=world.tracking)
-    version = register(world.spec.name, trained, world.verdict, tracking=world.tracking)
     stores: Any = {"tracking": world.tracking, "ledger": world.ledger}
+    version = register(world.spec.name, trained, world.verdict, **stores)
     newer = replace(world.verdict, champion_version="1")
     assert promote(version, newer, as_of=day(18), **stores)
     again = train(world.spec, pin, lake=world.lake, tracking=world.tracking)

@@ -17,7 +17,7 @@ from mlops_airflow.assets import (
     retrain_request_asset,
 )
 from mlops_airflow.links import MlflowModelVersionLink, MlflowRunLink
-from mlops_airflow.operators.base import dag_run_name, partition_of
+from mlops_airflow.operators.base import dag_run_name, key_of
 from mlops_airflow.operators.decision import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluation import EvaluateModelOperator
 from mlops_airflow.operators.ingestion import IngestPartitionOperator
@@ -108,8 +108,8 @@ def announced(operator: Any, key: str = DAY, **options: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("key", [None, ""])
 def test_a_run_without_a_partition_fails_at_once_with_the_fix(key: str | None) -> None:
     with pytest.raises(AirflowFailException, match="trigger the Dag again with one, a day written"):
-        partition_of({"partition_key": key})  # type: ignore[typeddict-item]
-    assert partition_of({"partition_key": DAY}) == DAY  # type: ignore[typeddict-item]
+        key_of({"partition_key": key})  # type: ignore[typeddict-item]
+    assert key_of({"partition_key": DAY}) == DAY  # type: ignore[typeddict-item]
 
 
 def test_a_run_is_named_by_dag_and_run(spec: ModelSpec) -> None:
@@ -301,6 +301,21 @@ def test_a_training_from_pin_to_verdict(stack: Stack, log: Log) -> None:
         assert part in text
 
 
+def test_too_few_rows_to_tell_promote_nothing_and_say_so(stack: Stack, log: Log) -> None:
+    world, _ = stack
+    gate = world.spec.gate.model_copy(update={"min_class_rows": 10_000})
+    done = steps(world.spec.model_copy(update={"gate": gate}), NIGHT)
+    assert done["verdict"]["verdict"] == "cannot_tell"
+    assert "rows are too few to tell; the gate needs at least 10000 of each" in done["skipped"]
+    newest = world.ledger.entries(model="late_orders", kind="verdict")[-1]
+    assert newest.evidence["verdict"] == "cannot_tell"
+    assert world.tracking.by_version("late_orders", "2").tags["mlops.verdict"] == "cannot_tell"
+    champion = world.ledger.champion("late_orders")
+    assert champion is not None
+    assert champion.version == "1"
+    assert "verdict     CANNOT_TELL" in log.take()
+
+
 def test_every_task_has_its_page(stack: Stack) -> None:
     world, _ = stack
     train, evaluate, register, promote = steps(world.spec, NIGHT)["operators"]
@@ -331,12 +346,11 @@ def test_a_first_champion_is_promoted(stack: Stack, log: Log, tmp_path: Path) ->
 
 def test_the_event_of_a_promotion_names_version_and_pins(stack: Stack, tmp_path: Path) -> None:
     world, _ = stack
-    registered = world.tracking.by_version("late_orders", "1")
     promote = PromoteModelOperator(
         task_id="promote",
         model=world.spec,
         pin=world.pin.as_json(),
-        registered=asdict(registered),
+        registered=asdict(world.champion),
         verdict=asdict(world.verdict),
         outlets=[model_asset(world.spec)],
     )

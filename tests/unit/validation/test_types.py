@@ -181,6 +181,7 @@ CASES = [
         "a pair of numbers",
         quantile_ranges={"quantiles": [0.5], "value_ranges": [["1", 2]]},
     ),
+    refused("bool", "quantile_values_to_be_between", "needs numbers"),
     Case("int64", "values_to_be_increasing", INTS, True, {"strictly": True}, n_bad=0),
     Case("int64", "values_to_be_decreasing", [NEAR, NEAR + 1, LEAST], False, n_bad=1),
     Case("date", "values_to_be_increasing", [FIRST_DAY, None, LAST_DAY], True, n_bad=0),

@@ -1,0 +1,50 @@
+"""The throw-away process: ``python -m mlops_tasks.modelfiles.examiner FOLDER MEMORY CPU_S``."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+from mlops_tasks.exceptions import UnsafeModelError
+from mlops_tasks.modelfiles.inspection import REFUSED, inspect_model
+
+__all__ = ["main"]
+
+
+def main(folder: str, memory: str, cpu_s: str) -> int:
+    """Examine a model under limits and say on standard output why it is refused.
+
+    Parameters
+    ----------
+    folder : str
+        The downloaded model.
+    memory : str
+        Bytes of address space.
+    cpu_s : str
+        Seconds of processor time.
+
+    Returns
+    -------
+    int
+        Exit code: 0 if the model may be loaded, `REFUSED` if not. Every other one is a crash.
+    """
+    for limit, value in (
+        (resource.RLIMIT_AS, int(memory)),
+        (resource.RLIMIT_CPU, int(cpu_s)),
+        (resource.RLIMIT_FSIZE, 0),  # it writes nothing, no core file either
+    ):
+        resource.setrlimit(limit, (value, value))
+    try:
+        inspect_model(Path(folder))
+    except UnsafeModelError as error:
+        sys.stdout.write(str(error))
+        return REFUSED
+    except (MemoryError, RecursionError) as error:
+        sys.stdout.write(f"the model is nested too deep or needs too much memory: {error!r}")
+        return REFUSED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

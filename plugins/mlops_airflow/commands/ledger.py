@@ -1,0 +1,86 @@
+"""``mlops ledger``: what only a person may tell the ledger."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from mlops_airflow.commands.connections import connect
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Tell the ledger what only a person may.", no_args_is_help=True)
+
+
+@app.callback()
+def ledger() -> None:
+    """Tell the ledger what only a person may tell it."""
+    connect()
+
+
+@app.command()
+def adopt(
+    model: Annotated[str, typer.Argument(help="Registered model.")],
+    version: Annotated[str, typer.Argument(help="Its version in MLflow.")],
+    because: Annotated[str, typer.Option(help="Why; it is written down with your name.")],
+    champion: Annotated[
+        bool, typer.Option("--champion", help="Make it the champion, if the ledger has none.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; you have looked.")] = False,
+) -> None:
+    """Take over a version that the ledger does not know, after you have looked at it."""
+    from mlflow.exceptions import MlflowException
+
+    from mlops_airflow.hooks.database import LedgerHook
+    from mlops_airflow.hooks.mlflow import MlflowHook
+    from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.registration import adopt as take_over
+
+    try:
+        tracking = MlflowHook().get_conn()
+        _show(tracking.by_version(model, version))
+        if not yes:
+            typer.confirm("Is this version yours, and may it score?", abort=True)
+        adopted = take_over(
+            model,
+            version,
+            tracking=tracking,
+            ledger=LedgerHook().get_ledger(),
+            reason=because,
+            person=getpass.getuser(),
+            champion=champion,
+        )
+    except (MlopsError, MlflowException) as error:
+        _fail(str(error))
+    say = Console(soft_wrap=True).print
+    say(f"The ledger knows version {version} of {model} now: files {adopted.digest[:12]}")
+    say(f"with {', '.join(sorted(adopted.artifacts)) or 'no artifacts'}", markup=False)
+    if champion:
+        say(f"and it is the champion of {model}")
+
+
+def _show(found: ModelVersion) -> None:
+    """Print what a person needs to know it by."""
+    made = datetime.fromtimestamp((found.creation_timestamp or 0) / 1000, UTC)
+    facts = {
+        "version": f"{found.version} of {found.name}, made {made:%Y-%m-%d %H:%M} UTC",
+        "aliases": ", ".join(found.aliases) or "none",
+        "run": found.run_id or "none",
+        "made by": found.tags.get("airflow.run_id", "unknown"),
+        "verdict": found.tags.get("mlops.verdict_reason", "none"),
+        "ROC AUC": found.tags.get("mlops.roc_auc", "unknown"),
+    }
+    for name, value in facts.items():
+        Console(soft_wrap=True).print(f"{name:<8}  {value}", markup=False)
+
+
+def _fail(text: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"mlops: {text}", markup=False)
+    raise typer.Exit(1)

@@ -1,0 +1,117 @@
+"""Change the code that decides, one place at a time, and see whether a test notices.
+
+``make mutate`` does it for every module below, ``make mutate MODULE=policy`` for one. Each is
+copied to a folder of its own and tried by mutmut with the tests that concern it. A mutant that no
+test notices must be killed by a new test or explained in ``survivors.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT, HERE = Path(__file__).parents[2], Path(__file__).parent
+WORK = ROOT / ".mutation"
+
+#: Sources and the tests that concern them, as mutmut wants them.
+MODULES = {
+    "evaluation": (["mlops_tasks/evaluation.py"], ["tests/unit/test_evaluation.py"]),
+    "intervals": (["mlops_tasks/intervals.py"], ["tests/unit/test_intervals.py"]),
+    "policy": (["mlops_tasks/policy.py"], ["tests/unit/test_policy.py"]),
+    "ledger": (["mlops_tasks/ledger/*"], ["tests/unit/test_ledger*.py"]),
+    "registration": (["mlops_tasks/registration.py"], ["tests/unit/test_registration.py"]),
+    "modelfiles": (["mlops_tasks/modelfiles*"], ["tests/unit/test_modelfiles*.py"]),
+    "monitoring": (["mlops_tasks/monitoring/*"], ["tests/unit/test_monitoring*.py"]),
+    "scoring": (["mlops_tasks/scoring.py"], ["tests/unit/test_scoring.py"]),
+}
+
+_CONFIG = """
+[tool.mutmut]
+source_paths = ["mlops_tasks"]
+only_mutate = {sources}
+also_copy = ["plugins", "dags"]
+pytest_add_cli_args = ["-p", "no:xdist", "-p", "no:cacheprovider"]
+pytest_add_cli_args_test_selection = {tests}
+track_dependencies = false
+use_git_change_detection = false
+"""
+
+
+def main(names: list[str]) -> int:
+    """Try the modules named, or all; return 1 if a survivor is not explained."""
+    if unknown := sorted(set(names) - set(MODULES)):
+        sys.exit(f"no such module {unknown}; there are {', '.join(MODULES)}")
+    explained, open_ones = (HERE / "survivors.md").read_text(), 0
+    for name in names or MODULES:
+        folder = _copy(name)
+        log = folder / "mutmut.log"
+        with log.open("w") as output:
+            _mutmut(folder, "run", "--max-children", "2", stdout=output)
+        counts, survivors = _outcome(folder)
+        left = [each for each in survivors if f"`{each[1]}`" not in explained]
+        _say(f"{name}: {_score(counts)}, {len(survivors) - len(left)} explained; log {log}")
+        for mutant, after in left:
+            _say(f"  {mutant}\n    {after}")
+        open_ones += len(left)
+    return 1 if open_ones else 0
+
+
+def _copy(name: str) -> Path:
+    """Copy what the tests of a module need; earlier results of it go."""
+    folder = WORK / name
+    shutil.rmtree(folder, ignore_errors=True)
+    junk = shutil.ignore_patterns("__pycache__")
+    for part in ("mlops_tasks", "plugins", "dags", "tests/unit"):
+        shutil.copytree(ROOT / part, folder / part, ignore=junk)
+    shutil.copy(ROOT / "tests/conftest.py", folder / "tests")
+    sources, patterns = MODULES[name]
+    tests = [
+        str(path.relative_to(folder)) for each in patterns for path in sorted(folder.glob(each))
+    ]
+    config = _CONFIG.format(sources=json.dumps(sources), tests=json.dumps(tests))
+    (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + config)
+    return folder
+
+
+def _mutmut(folder: Path, *arguments: str, stdout: object = subprocess.PIPE) -> str:
+    command = [sys.executable, "-m", "mutmut", *arguments]
+    done = subprocess.run(
+        command, cwd=folder, stdout=stdout, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return done.stdout or ""
+
+
+def _outcome(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Count mutants by what became of them, and list those that live with the changed line."""
+    counts: dict[str, int] = {}
+    survivors = []
+    for line in _mutmut(folder, "results", "--all", "true").splitlines():
+        if found := re.fullmatch(r"\s*(\S+__mutmut_\d+): (.+)", line):
+            counts[found[2]] = counts.get(found[2], 0) + 1
+            if found[2] in {"survived", "no tests"}:
+                changed = re.findall(
+                    r"^\+(?!\+\+)\s*(.*)$", _mutmut(folder, "show", found[1]), re.M
+                )
+                survivors.append((found[1], " ".join(changed)))
+    return counts, survivors
+
+
+def _score(counts: dict[str, int]) -> str:
+    n_mutants = sum(counts.values())
+    n_killed = n_mutants - counts.get("survived", 0) - counts.get("no tests", 0)
+    share = n_killed / n_mutants if n_mutants else 0.0
+    rest = ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
+    return f"{share:.1%} of {n_mutants} mutants killed ({rest})"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
