@@ -107,17 +107,10 @@ def ingest(
     """
     started = time.monotonic()
     check_partition(partition)
-<<<<<<< HEAD
-    by_night = as_of_night(lake, raw_table(spec), partition, night) if night else None
-    known = known_at or by_night
+    known = _known_by(spec, partition, lake, known_at, night)
     # What the first try is about to add to a table is only added by its commit; a new table has it.
     findings = Findings(all_lines=not lake.exists(raw_table(spec)))
     while True:  # again where the source says more than its beginning did
-=======
-    known = _known_by(spec, partition, lake, known_at, night)
-    left_out: dict[str, str] = {}
-    while True:
->>>>>>> main
         try:
             result = _extracted(spec, partition, source, lake, token, known, findings)
             return replace(result, query_s=round(time.monotonic() - started, 3))
@@ -136,13 +129,8 @@ def _extracted(
     source: SourceConnection,
     lake: Lake,
     token: int,
-<<<<<<< HEAD
-    known_at: str | Callable[[str], str] | None,
-    findings: Findings,
-=======
     known_at: str | Callable[[str], str],
-    left_out: dict[str, str],
->>>>>>> main
+    findings: Findings,
 ) -> IngestResult:
     """Read the day once and commit it."""
     table = _table_schema(lake, raw_table(spec))
