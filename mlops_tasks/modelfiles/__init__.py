@@ -1,8 +1,15 @@
 """Model files that may be loaded: digested, examined by a throw-away process, never unpickled."""
 
 from mlops_tasks.modelfiles.allowed import ALLOWED_TYPES, check_types
-from mlops_tasks.modelfiles.examination import examine_model
+from mlops_tasks.modelfiles.examination import Examiner, examine_model
 from mlops_tasks.modelfiles.files import files_digest
 from mlops_tasks.modelfiles.loading import load_model
 
-__all__ = ["ALLOWED_TYPES", "check_types", "examine_model", "files_digest", "load_model"]
+__all__ = [
+    "ALLOWED_TYPES",
+    "Examiner",
+    "check_types",
+    "examine_model",
+    "files_digest",
+    "load_model",
+]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from mlops_tasks.exceptions import UnavailableError, UnsafeModelError
 from mlops_tasks.modelfiles.files import model_bytes
@@ -15,7 +16,7 @@ from mlops_tasks.modelfiles.inspection import REFUSED
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["examine_model"]
+__all__ = ["Examiner", "examine_model"]
 
 _MEMORY = 3 * 2**30
 _MEMORY_PER_BYTE = 8
@@ -25,6 +26,73 @@ _SHOWN = 2000
 # Nothing that holds a secret, and no variable that changes what Python runs, but where it looks.
 _PASSED_ON = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "PYTHONPYCACHEPREFIX")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class Examiner:
+    """A process that may die of a model, started before there is one.
+
+    What it imports takes a second: a training starts it before the fit, and finds it ready.
+
+    Raises
+    ------
+    UnavailableError
+        If the process could not be started.
+
+    Notes
+    -----
+    The process has limits of memory, processor time and file size, and is killed from here when
+    its time is over. It gets no environment but the paths it needs: no connection, no password.
+    """
+
+    def __init__(self) -> None:
+        kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        try:
+            self._process = subprocess.Popen(
+                (sys.executable, "-s", "-P", "-m", "mlops_tasks.modelfiles.examiner"),
+                env=kept | _ONE_THREAD,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        except OSError as error:
+            raise UnavailableError(
+                f"no process can be started to examine a model: {error}"
+            ) from error
+
+    def __enter__(self) -> Self:
+        """Return the waiting process."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End the process, whatever it is at."""
+        self._process.kill()
+        self._process.communicate()
+
+    def examine(self, folder: Path) -> None:
+        """Load the one model this process is for there, and let it predict.
+
+        Parameters
+        ----------
+        folder : Path
+            The downloaded model, in a folder that nobody else writes to.
+
+        Raises
+        ------
+        UnsafeModelError
+            If the files must not be loaded, crash the process, or need more time or memory than a
+            model of their size.
+        """
+        size = model_bytes(folder)
+        cpu_s = _CPU_S + _CPU_S_PER_MIB * (size // 2**20)
+        order = json.dumps([str(folder), _MEMORY + _MEMORY_PER_BYTE * size, cpu_s])
+        try:
+            out, err = self._process.communicate(order.encode(), timeout=_WALL_S_PER_CPU_S * cpu_s)
+        except subprocess.TimeoutExpired:
+            raise UnsafeModelError(
+                f"the model keeps a process busy for more than {_WALL_S_PER_CPU_S * cpu_s} s "
+                "instead of being loaded; it is not what training saved"
+            ) from None
+        _judge(self._process.returncode, out, err)
 
 
 def examine_model(folder: Path) -> None:
@@ -38,48 +106,23 @@ def examine_model(folder: Path) -> None:
     Raises
     ------
     UnsafeModelError
-        If the files must not be loaded, crash the process, or need more time or memory than a
-        model of their size.
+        As `Examiner.examine`.
     UnavailableError
         If the process could not be started.
-
-    Notes
-    -----
-    The process has limits of memory, processor time and file size, and is killed from here when
-    its time is over. It gets no environment but the paths it needs: no connection, no password.
     """
-    size = model_bytes(folder)
-    cpu_s = _CPU_S + _CPU_S_PER_MIB * (size // 2**20)
-    limits = str(_MEMORY + _MEMORY_PER_BYTE * size), str(cpu_s)
-    program = (sys.executable, "-s", "-P", "-m", "mlops_tasks.modelfiles.examiner")
-    try:
-        done = subprocess.run(  # noqa: S603 (our own module)
-            [*program, str(folder), *limits],
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _ONE_THREAD,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_WALL_S_PER_CPU_S * cpu_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise UnsafeModelError(
-            f"the model keeps a process busy for more than {_WALL_S_PER_CPU_S * cpu_s} s instead "
-            "of being loaded; it is not what training saved"
-        ) from None
-    except OSError as error:
-        raise UnavailableError(f"no process can be started to examine a model: {error}") from error
-    _judge(done)
+    with Examiner() as examiner:
+        examiner.examine(folder)
 
 
-def _judge(done: subprocess.CompletedProcess[bytes]) -> None:
-    if done.returncode == 0:
+def _judge(returncode: int, out: bytes, err: bytes) -> None:
+    if returncode == 0:
         return
-    if done.returncode == REFUSED:
-        raise UnsafeModelError(done.stdout.decode(errors="replace")[:_SHOWN])
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
+    if returncode == REFUSED:
+        raise UnsafeModelError(out.decode(errors="replace")[:_SHOWN])
+    if returncode < 0:
+        name = signal.Signals(-returncode).name
         raise UnsafeModelError(
             f"the model ended the process that examined it ({name}); it is not what training saved"
         )
-    said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+    said = err.decode(errors="replace").strip().splitlines()[-1:]
     raise UnsafeModelError(f"the model could not be examined: {' '.join(said)[:_SHOWN]}")

@@ -1,9 +1,13 @@
-"""The throw-away process: ``python -m mlops_tasks.modelfiles.examiner FOLDER MEMORY CPU_S``."""
+"""The throw-away process: ``python -m mlops_tasks.modelfiles.examiner``, told by standard input."""
 
 from __future__ import annotations
 
+import importlib
+import json
 import resource
 import sys
+import time
+from math import ceil
 from pathlib import Path
 
 from mlops_tasks.exceptions import UnsafeModelError
@@ -11,18 +15,21 @@ from mlops_tasks.modelfiles.inspection import REFUSED, inspect_model
 
 __all__ = ["main"]
 
+# What takes long to import; done while a model is still being fitted.
+_WARM = ("pandas", "sklearn.compose", "sklearn.ensemble", "sklearn.pipeline")
 
-def main(folder: str, memory: str, cpu_s: str) -> int:
+
+def main(folder: str, memory: int, cpu_s: int) -> int:
     """Examine a model under limits and say on standard output why it is refused.
 
     Parameters
     ----------
     folder : str
         The downloaded model.
-    memory : str
+    memory : int
         Bytes of address space.
-    cpu_s : str
-        Seconds of processor time.
+    cpu_s : int
+        Seconds of processor time from now on.
 
     Returns
     -------
@@ -30,8 +37,8 @@ def main(folder: str, memory: str, cpu_s: str) -> int:
         Exit code: 0 if the model may be loaded, `REFUSED` if not. Every other one is a crash.
     """
     for limit, value in (
-        (resource.RLIMIT_AS, int(memory)),
-        (resource.RLIMIT_CPU, int(cpu_s)),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CPU, ceil(time.process_time()) + cpu_s),
         (resource.RLIMIT_FSIZE, 0),  # it writes nothing, no core file either
     ):
         resource.setrlimit(limit, (value, value))
@@ -47,4 +54,8 @@ def main(folder: str, memory: str, cpu_s: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    for name in _WARM:
+        importlib.import_module(name)
+    order = sys.stdin.read()
+    if order:  # nothing comes where the training has failed
+        sys.exit(main(*json.loads(order)))

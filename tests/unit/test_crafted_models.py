@@ -463,13 +463,13 @@ def test_its_exit_code_and_its_words(
 ) -> None:
     """In this process, without limits on it."""
     monkeypatch.setattr("resource.setrlimit", lambda *_: None)
-    assert main(str(folder), "1", "1") == 0
+    assert main(str(folder), 1, 1) == 0
     (folder / "model.skops").write_bytes(b"")
-    assert main(str(folder), "1", "1") == 3
+    assert main(str(folder), 1, 1) == 3
     assert "model.skops is no skops file" in capsys.readouterr().out
     monkeypatch.setattr("mlops_tasks.modelfiles.examiner.inspect_model", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        main(str(folder), "1", "1")
+        main(str(folder), 1, 1)
 
 
 def test_files_that_nobody_examined_are_examined_before_they_are_loaded(
