@@ -10,6 +10,7 @@
     │   └── StorageFullError          a disk is full
     ├── TimeLimitError                a step took longer than it may: tried once more
     ├── SpecError                     a spec that cannot work; found while parsing
+    │   └── PartitionKeyError         a key that is no day, in the future, or not of the dataset
     ├── SourceAccessError             the source refuses the login, or a driver is missing
     ├── SourceQueryError              the source cannot answer: table missing, file damaged
     ├── SourceNotFoundError           no file or table where the day's rows are due
@@ -51,6 +52,7 @@ __all__ = [
     "NewerFormatError",
     "NoChampionError",
     "NoLabelsError",
+    "PartitionKeyError",
     "PartitionNotFoundError",
     "SchemaMismatchError",
     "SourceAccessError",
@@ -102,6 +104,10 @@ class TimeLimitError(MlopsError):
 
 class SpecError(MlopsError):
     """A spec is wrong; the message names the field and the fix."""
+
+
+class PartitionKeyError(SpecError):
+    """A partition key or an `as_of` is no day, lies in the future or outside the dataset's days."""
 
 
 class SourceAccessError(MlopsError):

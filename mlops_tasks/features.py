@@ -166,7 +166,7 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
         if kind != "BOOLEAN":
             raise FeatureError(
                 f"{_label_place(spec)} gives {kind} and must be true or false; write a condition, "
-                f"such as ({condition}) > 0"
+                "such as <column> > 0"
             )
         known = found.filter(f"{TARGET} IS NOT NULL")
         names = f"{keys}, CAST({TARGET} AS BIGINT) AS {TARGET}"

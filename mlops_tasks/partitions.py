@@ -7,12 +7,24 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from mlops_tasks.exceptions import FeatureError, SpecError
+from mlops_tasks.exceptions import FeatureError, PartitionKeyError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["check_instants", "check_partition", "days_of", "shift_day", "today"]
+    from mlops_tasks.spec import DatasetSpec, ModelSpec
+
+__all__ = [
+    "check_day",
+    "check_instants",
+    "check_night",
+    "check_partition",
+    "check_past",
+    "days_of",
+    "last_night",
+    "shift_day",
+    "today",
+]
 
 
 def check_partition(partition: str) -> str:
@@ -30,7 +42,7 @@ def check_partition(partition: str) -> str:
 
     Raises
     ------
-    SpecError
+    PartitionKeyError
         If it is anything else; paths and predicates are built from it.
 
     Examples
@@ -41,8 +53,8 @@ def check_partition(partition: str) -> str:
     day: str | None = None
     with suppress(ValueError, TypeError):
         day = date.fromisoformat(partition).isoformat()
-    if day != partition:
-        raise SpecError(
+    if day is None or day != partition:
+        raise PartitionKeyError(
             f"partition key {partition!r} is not a day: write it as YYYY-MM-DD, "
             "for example 2013-02-01"
         )
@@ -66,7 +78,7 @@ def shift_day(day: str, days: int) -> str:
 
     Raises
     ------
-    SpecError
+    PartitionKeyError
         If `day` is not a day, or the other one lies before the year 1 or after the year 9999.
 
     Examples
@@ -77,7 +89,7 @@ def shift_day(day: str, days: int) -> str:
     try:
         return (date.fromisoformat(check_partition(day)) + timedelta(days=days)).isoformat()
     except OverflowError:
-        raise SpecError(
+        raise PartitionKeyError(
             f"{days} days from {day} is outside the calendar, which has the years 1 to 9999"
         ) from None
 
@@ -96,6 +108,117 @@ def today(timezone: str | None = None) -> str:
         Partition key.
     """
     return datetime.now(UTC if timezone is None else ZoneInfo(timezone)).date().isoformat()
+
+
+def check_past(day: str, timezone: str | None, *, what: str) -> str:
+    """Return `day` if it is a day and has begun.
+
+    Parameters
+    ----------
+    day : str
+        Partition key or night.
+    timezone : str or None
+        Name of the zone whose clock counts; None stands for UTC.
+    what : str
+        What it is, for the error.
+
+    Returns
+    -------
+    str
+        The same day.
+
+    Raises
+    ------
+    PartitionKeyError
+        If it is no day, or lies in the future.
+    """
+    now = today(timezone)
+    if check_partition(day) > now:
+        raise PartitionKeyError(
+            f"{what} {day} lies in the future, it is {now} in {timezone or 'UTC'}: nothing of it "
+            "is known yet; choose today or a day before"
+        )
+    return day
+
+
+def check_day(dataset: DatasetSpec, partition: str) -> str:
+    """Return `partition` if it is a day that the dataset has, or will have had by now.
+
+    Parameters
+    ----------
+    dataset : DatasetSpec
+        The dataset, with its zone and its first and last day.
+    partition : str
+        Partition key.
+
+    Returns
+    -------
+    str
+        The same key.
+
+    Raises
+    ------
+    PartitionKeyError
+        If it is no day, lies in the future, before the dataset's `start` or after its `end`.
+    """
+    check_past(partition, dataset.timezone, what=f"dataset {dataset.name!r}: partition key")
+    first, last = dataset.start.isoformat(), dataset.end and dataset.end.isoformat()
+    if partition < first or (last and partition > last):
+        raise PartitionKeyError(
+            f"dataset {dataset.name!r} has no {partition}: its days go from {first} to "
+            f"{last or 'today'}; choose one of them, or change `start` and `end` of its spec"
+        )
+    return partition
+
+
+def last_night(dataset: DatasetSpec, newest: str) -> str:
+    """Return the last night on which a day can still bring news: its rows, or its late ones.
+
+    Parameters
+    ----------
+    dataset : DatasetSpec
+        The dataset.
+    newest : str
+        The day.
+
+    Returns
+    -------
+    str
+        The night.
+    """
+    return shift_day(newest, max(dataset.delay_days, dataset.refresh_after_days or 0))
+
+
+def check_night(spec: ModelSpec, night: str) -> str:
+    """Return `night` if a decision can be taken as of it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    night : str
+        The night, ``YYYY-MM-DD``.
+
+    Returns
+    -------
+    str
+        The same night.
+
+    Raises
+    ------
+    PartitionKeyError
+        If it is no day, lies in the future, before the first rows or after the last news of
+        datasets that have ended.
+    """
+    check_past(night, spec.timezone, what=f"model {spec.name!r}: as_of")
+    ends = [last_night(one, one.end.isoformat()) for one in spec.datasets if one.end is not None]
+    first, last = spec.rows.start.isoformat(), max(ends, default=None)
+    if night < first or (last and len(ends) == len(spec.datasets) and night > last):
+        raise PartitionKeyError(
+            f"model {spec.name!r}: as_of {night} is outside of its data, which begin on {first} "
+            f"and bring their last news on {last or 'no day yet'}; choose a night between"
+        )
+    return night
 
 
 def check_instants(moments: pa.ChunkedArray | pa.Array, *, what: str) -> None:

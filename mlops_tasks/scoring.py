@@ -9,6 +9,7 @@ from mlops_tasks.estimators import predict_scores
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.feature_types import known_categories
 from mlops_tasks.features import feature_batches, model_frame
+from mlops_tasks.partitions import check_day, today
 from mlops_tasks.profile_store import ProfileStore
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.types import ScoreResult
@@ -55,7 +56,7 @@ def score(
     token : int
         Number of this attempt, from `Ledger.next_token`.
     known_at : str, optional
-        Day as of which the predictions are known; today (UTC) by default.
+        Day as of which the predictions are known; today by default, in the zone of the datasets.
 
     Returns
     -------
@@ -69,13 +70,14 @@ def score(
         If the day was never published.
     UnsafeModelError
         If the model's files are not those that were registered.
-    SpecError
-        If `partition` is no day.
+    PartitionKeyError
+        If `partition` is no day, or none that the rows' dataset can have by now.
     FeatureError, LeakageError
         If the features cannot be built.
     EstimatorError
         If the model gives no score to a row.
     """
+    check_day(spec.rows, partition)
     inputs = published_inputs(spec, lake, first=partition, last=partition)
     if inputs[spec.rows.name].count_rows() == 0:
         raise PartitionNotFoundError(
@@ -85,7 +87,11 @@ def score(
     model = tracking.load(champion.model_uri, champion.digest)
     stream = _Scored(spec, model, champion.version)
     predictions = lake.overwrite_partition(
-        spec.predictions_table, partition, stream.reader(inputs), token=token, known_at=known_at
+        spec.predictions_table,
+        partition,
+        stream.reader(inputs),
+        token=token,
+        known_at=known_at or today(spec.timezone),
     )
     ProfileStore(lake).write(predictions, stream.profile.finish())
     return ScoreResult(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.history_spec import HistorySpec
-from mlops_tasks.source_spec import Source
+from mlops_tasks.source_spec import DeltaSource, Source
 from mlops_tasks.spec_model import Column
 from mlops_tasks.spec_model import SpecModel as _Spec
 
@@ -39,9 +40,36 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 RESERVED_COLUMNS = {"partition_key", "reasons"}
 _CONVERTED = {"decimal": {"float64", "int64", "string"}, "date": {"timestamp"}}
 _MODEL_RESERVED = {"model_version", "score", "y"}
+_DAILY = re.compile(r"(?P<minute>\d{1,2}) (?P<hour>\d{1,2}) \* \* \*")
+_MIDNIGHT = {"@daily": "0 0 * * *", "@midnight": "0 0 * * *"}
+_ESTIMATOR = re.compile(r"\w+(\.\w+)*:\w+")
+# As far as the rules of all zones are laid down in the usual zone data.
+_YEARS = range(2026, 2038)
+
+
+def _daily(cron: str) -> str:
+    """Return a cron that names one time of every day: a run takes the day before its own."""
+    found = _DAILY.fullmatch(_MIDNIGHT.get(cron, cron))
+    if not found or int(found["minute"]) > 59 or int(found["hour"]) > 23:
+        raise ValueError(
+            "must be one time of every day, written 'minute hour * * *', as '30 4 * * *'; each run "
+            "takes the day before it"
+        )
+    return cron
+
+
+def _importable(estimator: str) -> str:
+    if not _ESTIMATOR.fullmatch(estimator):
+        raise ValueError(
+            "must name a function as 'package.module:function', as 'flight_delays.model:build'"
+        )
+    return estimator
+
+
 # Tables are made of names and a suffix like `__quarantine`, so these are shorter and lack `__`.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
-Cron = Annotated[str, StringConstraints(pattern=r"^(@[a-z]+|\S+( \S+){4})$")]
+Cron = Annotated[str, AfterValidator(_daily)]
+Estimator = Annotated[str, AfterValidator(_importable)]
 ColumnType = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(COLUMN_TYPES)})\??$")]
 Days = Annotated[int, Field(ge=0, le=3650)]
 
@@ -114,7 +142,8 @@ class DatasetSpec(_Spec):
     refresh_after_days : int or None
         Take the day again that many nights later, for rows recorded late.
     cron : str
-        When the nightly run starts, UTC.
+        When the nightly run starts, by the clock of `timezone`: one time of every day, as
+        ``30 4 * * *``.
     max_quarantined_share : float
         Above this share of bad rows the whole partition is refused.
     history : HistorySpec
@@ -160,6 +189,7 @@ class DatasetSpec(_Spec):
     def _check_rows(self) -> Self:
         if self.timezone is not None:
             _check_timezone(self.timezone)
+            _check_clock(self.cron, self.timezone)
         if (self.duplicates == "keep_last") != (self.order_by is not None):
             raise ValueError("order_by belongs to duplicates='keep_last', which needs it")
         if self.order_by is not None and self.order_by not in self.columns:
@@ -170,6 +200,18 @@ class DatasetSpec(_Spec):
                 raise ValueError(f"convert: {given} cannot become {wanted or 'nothing'} ({column})")
             if given == "date" and self.timezone is None:
                 raise ValueError(f"convert: {column} is midnight of where? declare `timezone`")
+        return self
+
+    @model_validator(mode="after")
+    def _check_day(self) -> Self:
+        column = self.source.time_column
+        declared = self.columns.get(column or "", "").rstrip("?")
+        selects = isinstance(self.source, DeltaSource) or getattr(self.source, "table", None)
+        if column is not None and not selects and declared not in ("timestamp", "date"):
+            raise ValueError(
+                f"source.time_column {column!r} must be a timestamp or date of the contract "
+                "`columns`: rows of other days are told by it"
+            )
         return self
 
     @model_validator(mode="after")
@@ -194,6 +236,30 @@ def _check_timezone(name: str) -> None:
         raise ValueError(
             f"timezone {name!r} is unknown; write it like 'Europe/Berlin' or 'UTC'"
         ) from None
+
+
+@lru_cache
+def _check_clock(cron: str, timezone: str) -> None:
+    """Refuse a time that is skipped when clocks are put forward.
+
+    Airflow moves such a run by an hour and finds the day itself before it, not the day before: one
+    partition would be taken twice, once before it has ended, and another one never.
+    """
+    minute, hour, *_ = _MIDNIGHT.get(cron, cron).split()
+    zone, at = ZoneInfo(timezone), dt.time(int(hour), int(minute))
+    first = dt.date(_YEARS.start, 1, 1)
+    for number in range((dt.date(_YEARS.stop, 1, 1) - first).days):
+        local = dt.datetime.combine(first + dt.timedelta(days=number), at, zone)
+        if local.utcoffset() != local.replace(fold=1).utcoffset() and _skipped(local):
+            raise ValueError(
+                f"cron {cron!r}: {at:%H:%M} does not exist on {local:%Y-%m-%d} in {timezone}, when "
+                "clocks are put forward; choose a time that every day has, a few hours later"
+            )
+
+
+def _skipped(local: dt.datetime) -> bool:
+    there_and_back = local.astimezone(dt.UTC).astimezone(local.tzinfo)
+    return there_and_back.replace(tzinfo=None) != local.replace(tzinfo=None)
 
 
 class InputSpec(_Spec):
@@ -227,7 +293,7 @@ class LabelSpec(_Spec):
     """
 
     dataset: DatasetSpec
-    positive: str
+    positive: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class GateSpec(_Spec):
@@ -381,12 +447,15 @@ class ModelSpec(_Spec):
         The features. Nothing else the query returns reaches the estimator.
     estimator : str
         Import path ``"package.module:function"``; called with ``categorical=``, ``numeric=`` and
-        ``random_state=``, returns an unfitted scikit-learn classifier.
+        ``random_state=``, returns an unfitted scikit-learn classifier. Categorical features come
+        as text, numeric ones as ``float64``, both with NaN for what is missing.
     threshold : float
         A row with a higher score counts as predicted positive. Monitoring watches the share of
         such rows.
     train_days, evaluation_days : int
         At most so many days to train on, and the days after them to evaluate on.
+    cron : str
+        When the nightly decision is taken, by the clock of the datasets' `timezone`.
     """
 
     name: Name
@@ -399,7 +468,7 @@ class ModelSpec(_Spec):
     observed_at: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
-    estimator: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
+    estimator: Estimator
     random_state: int = 0
     threshold: float = Field(default=0.5, ge=0, lt=1)
     train_days: int = Field(default=60, ge=1)
@@ -451,6 +520,7 @@ class ModelSpec(_Spec):
                     f"{other.name!r}: one `timezone` must hold for all datasets of a model, or the "
                     "same key names different hours"
                 )
+        _check_clock(self.cron, self.timezone)
         label = self.label.dataset
         kinds = {key: (first.columns[key], label.columns[key]) for key in self.key}
         for key, (ours, theirs) in kinds.items():

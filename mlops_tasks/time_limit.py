@@ -27,6 +27,8 @@ _AGAIN_S = 0.5
 # The caller's own alarm was set a moment before this one.
 _EARLIER_S = 0.1
 _MOST_OVERRUNS = 2
+# Where Python itself is; secrets are none of the guard's business.
+_NEEDED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 _interrupts: list[Callable[[], object]] = []
 
@@ -114,6 +116,7 @@ def _start_guard(limit_s: float, grace_s: float, memory: Path, fix: str) -> subp
     # A session of its own: it must survive the process group that it kills.
     return subprocess.Popen(  # noqa: S603 (our own file)
         [sys.executable, "-I", "-S", str(_GUARD), *map(str, options)],
+        env={name: os.environ[name] for name in _NEEDED if name in os.environ},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         start_new_session=True,

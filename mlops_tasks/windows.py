@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import NoLabelsError
+from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError
 from mlops_tasks.features import build_features, build_targets, join_targets
-from mlops_tasks.partitions import check_instants, check_partition, days_of, shift_day
+from mlops_tasks.partitions import (
+    check_instants,
+    check_night,
+    days_of,
+    last_night,
+    shift_day,
+    today,
+)
 from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
@@ -52,10 +59,11 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     ------
     NoLabelsError
         If there are not enough labelled days for both windows.
-    SpecError
-        If `as_of` is not a day.
+    PartitionKeyError
+        If `as_of` is not a day or lies in the future; of datasets that have ended, also if it lies
+        after the last night on which their newest published days could bring news.
     """
-    check_partition(as_of)
+    _refuse_ahead(spec, check_night(spec, as_of), lake)
     days = _usable_days(spec, as_of, lake)
     evaluation = days[-spec.evaluation_days :]
     training = days[: -spec.evaluation_days][-spec.train_days :]
@@ -242,6 +250,27 @@ def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:
     place = pc.index_in(of_row, pa.array(days)).to_numpy()
     home = whole[distance.argmin(axis=1)][place]
     return {days[day]: rows.filter(pa.array(home == day)) for day in whole}
+
+
+def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
+    """Refuse a night that a replay of data from the past has not reached yet.
+
+    Where the source goes on, today is the limit: it may be silent for a while. Where it has ended,
+    every night after the last one with news would be the same training under a later name, and the
+    nights before would not count it as their last training.
+    """
+    if spec.rows.end is None or spec.rows.end.isoformat() >= today(spec.timezone):
+        return
+    published = {one.name: lake.partitions(one.name) for one in spec.datasets}
+    reached = [
+        last_night(one, published[one.name][-1]) for one in spec.datasets if published[one.name]
+    ]
+    if reached and as_of > max(reached):
+        raise PartitionKeyError(
+            f"model {spec.name!r}: nothing is known as of {as_of} that is not known as of "
+            f"{max(reached)}, by the newest days of {sorted(published)}; train as of that night or "
+            "an earlier one, or ingest more days first"
+        )
 
 
 def _usable_days(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:

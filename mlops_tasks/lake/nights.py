@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from mlops_tasks.lake.names import check_partition, today
+from mlops_tasks.partitions import check_partition, shift_day, today
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["as_of_night"]
 
 
-def as_of_night(lake: Lake, table: str, partition: str, night: str) -> Callable[[str], str]:
+def as_of_night(
+    lake: Lake, table: str, partition: str, night: str, *, timezone: str | None = None
+) -> Callable[[str], str]:
     """Return what dates the content that the run of a night brings, whenever it really runs.
 
     Parameters
@@ -26,7 +27,9 @@ def as_of_night(lake: Lake, table: str, partition: str, night: str) -> Callable[
     table, partition : str
         Where the content goes.
     night : str
-        The night, ``YYYY-MM-DD``; its own runs take place until the end of the next day, UTC.
+        The night, ``YYYY-MM-DD``; its own runs take place until the end of the next day.
+    timezone : str, optional
+        Name of the zone whose days these are; UTC by default.
 
     Returns
     -------
@@ -42,10 +45,10 @@ def as_of_night(lake: Lake, table: str, partition: str, night: str) -> Callable[
     is repeated as of an earlier night never sees a correction.
     """
     check_partition(night)
-    in_time_until = (date.fromisoformat(night) + timedelta(days=1)).isoformat()
+    in_time_until = shift_day(night, 1)
 
     def known_at(digest: str) -> str:
-        now = today()
+        now = today(timezone)
         if now <= in_time_until or _changes_nothing(lake, table, partition, night, digest):
             return night
         return now

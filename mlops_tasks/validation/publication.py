@@ -74,7 +74,7 @@ def publish(
     known = [name for name in rows.schema.names if name in spec.columns]
     profile = ProfileBuilder(rows.schema, columns=known)
     good = _good(rows, marks, profile)
-    by_night = as_of_night(lake, spec.name, partition, night)
+    by_night = as_of_night(lake, spec.name, partition, night, timezone=spec.timezone)
     if n_bad or not _is_whole(rows):
         published = lake.overwrite_partition(
             spec.name, partition, good, token=token, known_at=known_at or by_night

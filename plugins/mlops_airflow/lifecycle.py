@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from airflow.sdk import (
     DAG,
@@ -22,6 +23,7 @@ from mlops_airflow.operators.scoring import ScorePartitionOperator
 from mlops_airflow.operators.training import PinTrainingDataOperator, TrainModelOperator
 from mlops_airflow.operators.validation import ValidatePartitionOperator
 from mlops_airflow.retries import task_defaults
+from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_tasks.spec import PARTITION_FORMAT
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ def model_dags(model: ModelSpec) -> list[DAG]:
 
 
 def _ingest_dag(dataset: DatasetSpec, verb: str, days: int, outlet: Asset) -> DAG:
+    zone = dataset.timezone or "UTC"
     when = "on the night after it" if days == 0 else f"{days} nights after it"
     what = "Take a day" if verb == "ingest" else "Take a day again, for rows recorded late,"
     doc = f"""
@@ -103,9 +106,9 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, days: int, outlet: Asset) -> DA
         owner=dataset.owner,
         tags=["mlops", "ingest", dataset.name],
         # The tick after midnight takes the day that has just ended, and `days` before that.
-        schedule=_nightly(dataset.cron, -1 - days),
-        start_date=_midnight(dataset.start),
-        end_date=None if dataset.end is None else _midnight(dataset.end, days=days + 2),
+        schedule=_nightly(dataset.cron, -1 - days, zone),
+        start_date=_midnight(dataset.start, zone),
+        end_date=_after(dataset.end, days, zone),
         max_active_runs=8,
         params={
             "known_at": Param(
@@ -168,9 +171,9 @@ def _decide_dag(model: ModelSpec) -> DAG:
         model,
         "decide",
         doc,
-        schedule=_nightly(model.cron, -1),
-        start_date=_midnight(model.rows.start),
-        end_date=None if model.rows.end is None else _midnight(model.rows.end, days=2),
+        schedule=_nightly(model.cron, -1, model.timezone),
+        start_date=_midnight(model.rows.start, model.timezone),
+        end_date=_after(model.rows.end, 0, model.timezone),
         max_active_runs=1,
     ) as dag:
         decision = DecideRetrainingOperator(task_id="decide", model=model).output
@@ -250,16 +253,23 @@ def _dag(dag_id: str, doc: str, *, owner: str, schedule: Any, **kwargs: Any) -> 
         description=lines[0].removeprefix("### "),
         doc_md="\n".join(lines),
         catchup=False,
-        default_args={"owner": owner} | task_defaults(_PERIOD),
+        default_args={"owner": owner, "pre_execute": refuse_unknown_conf} | task_defaults(_PERIOD),
         **kwargs,
     )
 
 
-def _nightly(cron: str, run_offset: int) -> CronPartitionTimetable:
+def _nightly(cron: str, run_offset: int, timezone: str) -> CronPartitionTimetable:
     return CronPartitionTimetable(
-        cron, timezone="UTC", run_offset=run_offset, key_format=PARTITION_FORMAT
+        cron, timezone=timezone, run_offset=run_offset, key_format=PARTITION_FORMAT
     )
 
 
-def _midnight(day: Any, *, days: int = 0) -> datetime:
-    return datetime.combine(day, time(), UTC) + timedelta(days=days)
+def _after(end: date | None, days: int, timezone: str) -> datetime | None:
+    """Return a moment between the tick that takes the last day and the next one."""
+    if end is None:
+        return None
+    return _midnight(end + timedelta(days=days + 2), timezone) - timedelta(seconds=1)
+
+
+def _midnight(day: date, timezone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)

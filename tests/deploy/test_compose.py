@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import json
 import re
 import runpy
+import shutil
+import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
+from importlib.metadata import distributions
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -85,6 +93,68 @@ def test_no_worker_holds_the_keys_of_the_object_store(compose: Compose) -> None:
         if "AWS_SECRET_ACCESS_KEY" in environment(service)
     }
     assert holders == {"mlflow", "mlflow-init", "objects"}
+
+
+def test_the_api_server_reads_the_reports_of_the_lake(compose: Compose) -> None:
+    server = services(compose)["airflow-api-server"]
+    connection = json.loads(environment(server)["AIRFLOW_CONN_LAKE_DEFAULT"])
+    assert f"lake:{connection['extra']['path']}:ro" in server["volumes"]
+
+
+def test_workers_import_before_they_fork(compose: Compose) -> None:
+    worker = environment(services(compose)["airflow-worker"])
+    (name,) = json.loads(worker["AIRFLOW__CELERY__EXTRA_CELERY_CONFIG"])["imports"]
+    subprocess.run(
+        [sys.executable, "-c", f"import {name}, sys; assert 'mlflow.sklearn' in sys.modules"],
+        check=True,
+    )
+
+
+def test_secrets_of_tasks_are_with_the_workers(compose: Compose) -> None:
+    for name, service in services(compose).items():
+        held = {key for key in environment(service) if key.startswith("AIRFLOW_CONN_")}
+        of_tasks = {
+            f"AIRFLOW_CONN_{c}" for c in ("MLFLOW_DEFAULT", "LEDGER_DEFAULT", "FLIGHTS_SOURCE")
+        }
+        assert held & of_tasks == (of_tasks if name == "airflow-worker" else set()), name
+
+
+def test_mlflow_asks_for_a_login(compose: Compose) -> None:
+    server, worker = (services(compose)[name] for name in ("mlflow", "airflow-worker"))
+    assert "--app-name=mlops" in server["command"]
+    connection = json.loads(environment(worker)["AIRFLOW_CONN_MLFLOW_DEFAULT"])
+    served = environment(server)
+    assert connection["login"] == served["MLOPS_MLFLOW_USERNAME"]
+    assert connection["password"] == served["MLOPS_MLFLOW_PASSWORD"]
+    (hosts,) = [word for word in server["command"] if word.startswith("--allowed-hosts=")]
+    assert f"{connection['host']}:{connection['port']}" in hosts
+    assert "*" not in hosts
+
+
+def test_mlflows_image_finds_the_app_with_the_login(compose: Compose, tmp_path: Path) -> None:
+    site = "/opt/mlops/app"
+    server = services(compose)["mlflow"]
+    assert environment(server)["PYTHONPATH"] == site
+    for volume in server["volumes"]:
+        source, target, mode = volume.split(":")
+        assert mode == "ro"
+        shutil.copytree(ROOT / source, tmp_path / PurePosixPath(target).relative_to(site))
+    (found,) = [
+        point
+        for distribution in distributions(path=[str(tmp_path)])
+        for point in distribution.entry_points
+    ]
+    assert (found.group, found.name) == ("mlflow.app", "mlops")
+    ours = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert ours["entry-points"]["mlflow.app"] == {"mlops": found.value}
+    # The rest of this project is not there: the package may import the library, MLflow and itself.
+    for file in (tmp_path / found.module.replace(".", "/")).glob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                first = str(node.module).partition(".")[0]
+                known = first in {"mlflow", *sys.stdlib_module_names}
+                assert known or str(node.module).startswith(found.module), f"{file}: {node.module}"
 
 
 def test_state_services_are_not_published(compose: Compose) -> None:

@@ -262,12 +262,12 @@ def test_each_process_holds_the_secrets_it_needs(
     record = read_record(settings.record_file)
     assert record is not None
     found = {}
-    for component, leader in record.components.items():
-        texts = [environment_of(p) for p in session_processes([leader])]
+    for component, known in record.components.items():
+        texts = [environment_of(p) for p in session_processes([known.process])]
         found[component] = {
             name for name, secret in secrets.items() if any(secret in text for text in texts)
         }
-    below = psutil.Process(record.components["scheduler"].pid).children(recursive=True)
+    below = psutil.Process(record.components["scheduler"].process.pid).children(recursive=True)
     (task,) = [p for p in below if p.cmdline() == ["sleep", "600"]]
     held = environment_of(task.parent())
 
@@ -280,7 +280,7 @@ def test_each_process_holds_the_secrets_it_needs(
         "dag-processor": users,
     }
     assert {name for name, secret in secrets.items() if secret in held} == found["scheduler"]
-    assert "AIRFLOW" not in environment_of(psutil.Process(record.components["mlflow"].pid))
+    assert "AIRFLOW" not in environment_of(psutil.Process(record.components["mlflow"].process.pid))
     # In no process list, whatever it belongs to.
     lines = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
     assert any("--app-name=mlops" in line for line in lines)

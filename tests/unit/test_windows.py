@@ -1,20 +1,37 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.exceptions import DamagedTableError, NoLabelsError, SpecError
-from mlops_tasks.partitions import shift_day
+from mlops_tasks.exceptions import (
+    DamagedTableError,
+    FeatureError,
+    NoLabelsError,
+    PartitionKeyError,
+    SpecError,
+)
+from mlops_tasks.partitions import shift_day, today
+from mlops_tasks.spec import InputSpec, LabelSpec
 from mlops_tasks.windows import (
     feature_rows,
     labelled_rows,
     pin_training_data,
     split_days,
 )
-from tests.unit.orders import ROWS_PER_DAY, day, fill_lake, project, rows_of
+from tests.unit.orders import (
+    ROWS_PER_DAY,
+    day,
+    deliveries_dataset,
+    fill_lake,
+    orders_dataset,
+    project,
+    rows_of,
+    traffic_dataset,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,3 +183,103 @@ def test_days_are_whole_and_take_what_is_left_beside_them(
     spec: ModelSpec, counts: dict[int, int], days: dict[str, int]
 ) -> None:
     assert {day: rows.num_rows for day, rows in hours_of(spec, counts).items()} == days
+
+
+def moments(*instants: datetime | None) -> pa.Table:
+    return pa.table({"asked_at": pa.array(instants, pa.timestamp("us", "UTC"))})
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
+@pytest.mark.parametrize("month", [3, 11])
+def test_days_are_those_of_the_zone_of_the_datasets_also_when_clocks_change(
+    tmp_path: Path, zone: str, month: int
+) -> None:
+    spec = zoned(tmp_path, zone)
+    first = datetime(2024, month, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    last = datetime(2024, month, 15, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    n = int((last - first) / timedelta(minutes=30))
+    found = split_days(spec, moments(*(first + timedelta(minutes=30 * i) for i in range(n))))
+    assert list(found) == [f"2024-{month:02}-{number:02}" for number in range(1, 15)]
+    lengths = {rows.num_rows for rows in found.values()}
+    changed = {"UTC": set(), "Asia/Kolkata": set(), "America/New_York": {46 if month == 3 else 50}}
+    assert lengths == {48} | changed[zone]
+
+
+def test_moments_that_are_missing_merge_no_days(spec: ModelSpec) -> None:
+    days = [datetime(2024, 3, n, 5, tzinfo=UTC) for n in range(1, 11) for _ in range(50)]
+    assert len(split_days(spec, moments(*days))) == 10
+    with pytest.raises(FeatureError, match="as_of 'asked_at' is null in 1 of 501 rows"):
+        split_days(spec, moments(*days, None))
+
+
+def test_a_date_is_no_moment(spec: ModelSpec) -> None:
+    rows = pa.table({"asked_at": pa.array([date(2024, 3, 1)])})
+    with pytest.raises(FeatureError, match=r"'asked_at' must be an instant.*is date32"):
+        split_days(spec, rows)
+
+
+# --- as of a night that lies ahead
+
+
+def test_a_training_as_of_the_future_is_refused(short: ModelSpec, filled: Lake) -> None:
+    for night in (shift_day(today(), 1), "2999-01-01", "9999-12-31"):
+        with pytest.raises(PartitionKeyError, match=rf"as_of {night} lies in the future"):
+            pin_training_data(short, night, lake=filled)
+    assert pin_training_data(short, today(), lake=filled).as_of == today()
+
+
+def test_a_replay_is_not_trained_ahead_of_what_it_has_published(tmp_path: Path, lake: Lake) -> None:
+    spec = ended(tmp_path, date(2024, 3, 31))
+    fill_lake(lake, spec, range(8), n=5)
+    last = shift_day(day(7), 5)  # when late labels of the newest day have come
+    assert pin_training_data(spec, last, lake=lake).as_of == last
+    with pytest.raises(PartitionKeyError, match=rf"not known as of {last}, by the newest days of"):
+        pin_training_data(spec, shift_day(last, 1), lake=lake)
+    with pytest.raises(PartitionKeyError, match=r"bring their last news on 2024-04-05"):
+        pin_training_data(spec, "2025-01-01", lake=lake)
+
+
+def test_a_condition_that_is_none_is_refused_before_the_query_is_run(
+    tmp_path: Path, short: ModelSpec, filled: Lake
+) -> None:
+    for positive, kind in (
+        ("minutes_late", "DOUBLE"),
+        ("order_id", "VARCHAR"),
+        ("1", "INTEGER"),
+        ("NULL", "NULL"),
+        ("minutes_late > 1, 2", "TUPLE"),
+    ):
+        label = LabelSpec(dataset=short.label.dataset, positive=positive)
+        wrong = short.model_copy(update={"label": label})
+        wrong.features_sql.write_text("SELECT nothing")
+        pin = pin_training_data(wrong, day(7), lake=filled)
+        with pytest.raises(FeatureError, match=rf"label condition '{positive}' .*({kind})"):
+            labelled_rows(wrong, pin, pin.train, lake=filled)
+
+
+def test_a_condition_may_end_with_a_comment(short: ModelSpec, filled: Lake) -> None:
+    pin = pin_training_data(short, day(7), lake=filled)
+    label = LabelSpec(dataset=short.label.dataset, positive="minutes_late > 10 -- too late")
+    said = short.model_copy(update={"label": label})
+    first, second = (labelled_rows(one, pin, pin.train, lake=filled) for one in (short, said))
+    assert first == second
+
+
+def zoned(folder: Path, zone: str) -> ModelSpec:
+    inputs = (
+        InputSpec(dataset=orders_dataset(folder, timezone=zone)),
+        InputSpec(dataset=traffic_dataset(folder, timezone=zone), lookback_days=1),
+    )
+    label = LabelSpec(
+        dataset=deliveries_dataset(folder, timezone=zone), positive="minutes_late > 10"
+    )
+    return project(folder / zone.replace("/", "-"), inputs=inputs, label=label)
+
+
+def ended(folder: Path, end: date) -> ModelSpec:
+    inputs = (
+        InputSpec(dataset=orders_dataset(folder, end=end)),
+        InputSpec(dataset=traffic_dataset(folder, end=end), lookback_days=1),
+    )
+    label = LabelSpec(dataset=deliveries_dataset(folder, end=end), positive="minutes_late > 10")
+    return project(folder / "x", inputs=inputs, label=label, train_days=3, evaluation_days=2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 
 from mlops_airflow.commands.connections import connect
+from mlops_tasks.partitions import today
 
 if TYPE_CHECKING:
     from mlops_tasks.spec import DatasetSpec
@@ -56,7 +56,7 @@ def readmit(
             raw_table=raw_table(spec),
             lake=lake,
             token=ledger.next_token(above=lake.newest_token(partition, *tables)),
-            known_at=datetime.now(UTC).date().isoformat(),
+            known_at=today(spec.timezone),
         )
     except MlopsError as error:
         _fail(str(error))

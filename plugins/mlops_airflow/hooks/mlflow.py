@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from mlops_tasks.types import RegisteredVersion
 
 __all__ = ["MlflowHook", "airflow_tags"]
+
+# By default the client blocks for four minutes where a server is away: the task's retries wait.
+_PATIENCE = {"MAX_RETRIES": "3", "BACKOFF_FACTOR": "1", "TIMEOUT": "20"}
 
 
 class MlflowHook(BaseHook):
@@ -38,6 +42,8 @@ class MlflowHook(BaseHook):
         """Return the client; `tags` go to every run it opens."""
         connection: Any = self.get_connection(self.mlflow_conn_id)
         login = (connection.login, connection.password) if connection.login else None
+        for name, value in _PATIENCE.items():
+            os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{name}", value)
         return Tracking(self.get_uri(), tags or {}, login=login)
 
     def get_uri(self) -> str:

@@ -2,6 +2,8 @@
 
 MLflow's own app lets everybody in who reaches its port, and writes wherever a client says. Here
 every route but ``/health`` asks for a login, and the server keeps artifacts in its own folder only.
+
+MLflow's own image runs this package, too: it imports nothing else of this project.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ import os
 from typing import TYPE_CHECKING
 
 from mlops_airflow.mlflow_server.login import LoginRequired
-from mlops_tasks.exceptions import MlopsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ def create_app() -> AsgiApp:
 
     Raises
     ------
-    MlopsError
+    RuntimeError
         If the environment names no user, password or host: an open server is never started.
     """
     from mlops_airflow.mlflow_server.locations import keep_artifacts_inside
@@ -53,5 +54,5 @@ def _setting(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "")
     if not value:
         msg = f"{name} is not set: MLflow's server does not start without a login and its own hosts"
-        raise MlopsError(msg)
+        raise RuntimeError(msg)
     return value

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from datetime import date, timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, conf
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from mlops_airflow.hooks.database import LedgerHook
 from mlops_airflow.hooks.lake import LakeHook
@@ -17,6 +16,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.outages import outages_named
+from mlops_tasks.partitions import check_day, check_night, check_partition, check_past, shift_day
 from mlops_tasks.registration import champion_of, registered_version
 from mlops_tasks.reports import report_address
 from mlops_tasks.scratch import scratch
@@ -30,34 +30,91 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.ledger import Ledger
-    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.spec import DatasetSpec, ModelSpec
     from mlops_tasks.tracking import Tracking
     from mlops_tasks.types import RegisteredVersion
 
-__all__ = ["StepOperator", "dag_run_name", "given_known_at", "night_of", "partition_of", "plain"]
+__all__ = [
+    "StepOperator",
+    "dag_run_name",
+    "decided_night",
+    "given_known_at",
+    "key_of",
+    "night_of",
+    "partition_of",
+    "plain",
+]
 
 
-def partition_of(context: Context) -> str:
-    """Return the partition key of the run.
+def partition_of(context: Context, dataset: DatasetSpec) -> str:
+    """Return the partition key of the run, or fail: a day that the dataset can have by now.
 
-    Raises
-    ------
-    AirflowFailException
-        If the run was triggered without one.
+    Parameters
+    ----------
+    context : Context
+        Of the running task.
+    dataset : DatasetSpec
+        The dataset.
+
+    Returns
+    -------
+    str
+        A day. A schedule begins a tick early; its first run, for the day before `start`, is
+        skipped.
     """
+    _skip_before(context, dataset)
+    return check_day(dataset, key_of(context))
+
+
+def decided_night(context: Context, model: ModelSpec) -> str:
+    """Return the partition key of a run that decides, or fail.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running task.
+    model : ModelSpec
+        The model.
+
+    Returns
+    -------
+    str
+        A night of the model's data.
+    """
+    _skip_before(context, model.rows)
+    return check_night(model, key_of(context))
+
+
+def key_of(context: Context) -> str:
+    """Return the partition key of the run, or fail if it was triggered without one."""
     key = context.get("partition_key")
     if not key:
         raise AirflowFailException(
             "this run has no partition key; trigger the Dag again with one, a day written "
             "YYYY-MM-DD (the field is in the trigger form)"
         )
-    return key
+    return check_partition(key)
 
 
-def given_known_at(context: Context) -> str | None:
-    """Return the run's parameter ``known_at``, which wins over every other night, if it is set."""
+def given_known_at(context: Context, dataset: DatasetSpec) -> str | None:
+    """Return the run's parameter ``known_at``, which wins over every other night, if it is set.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running task.
+    dataset : DatasetSpec
+        The dataset, whose clock counts.
+
+    Returns
+    -------
+    str or None
+        A day, never one in the future: no training would see the rows.
+    """
     given = context["params"].get("known_at")
-    return str(given) if given else None
+    if not given:
+        return None
+    return check_past(str(given), dataset.timezone, what=f"dataset {dataset.name!r}: known_at")
 
 
 def night_of(context: Context, *, nights: int) -> str | None:
@@ -75,11 +132,17 @@ def night_of(context: Context, *, nights: int) -> str | None:
     str or None
         A day; None for a run that somebody started.
     """
+    return shift_day(key_of(context), nights) if _is_scheduled(context) else None
+
+
+def _skip_before(context: Context, dataset: DatasetSpec) -> None:
+    if _is_scheduled(context) and key_of(context) < dataset.start.isoformat():
+        raise AirflowSkipException(f"{dataset.name} begins on {dataset.start}; nothing to do")
+
+
+def _is_scheduled(context: Context) -> bool:
     run: Any = context["dag_run"]
-    if str(run.run_type).rsplit(".", 1)[-1].lower() != "scheduled":
-        return None
-    day = date.fromisoformat(partition_of(context)) + timedelta(days=nights)
-    return day.isoformat()
+    return str(run.run_type).rsplit(".", 1)[-1].lower() == "scheduled"
 
 
 def plain(evidence: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.assets import retrain_request_asset
-from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, plain
+from mlops_airflow.operators.base import StepOperator, dag_run_name, decided_night, key_of, plain
 from mlops_tasks.policy import decide, note_on
 from mlops_tasks.types import RetrainDecision
 
@@ -40,7 +40,7 @@ class DecideRetrainingOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide once, and return what was decided; a repeated night only gets a note."""
-        night, ledger, run = partition_of(context), self.ledger, dag_run_name(context)
+        night, ledger, run = decided_night(context, self.model), self.ledger, dag_run_name(context)
         found, note = self._decide(night, ledger), None
         about = {"model": self.model.name, "key": night, "dag_run": run}
         entry = ledger.record_once(kind="decision", evidence=asdict(found), **about)
@@ -95,7 +95,7 @@ class RequestRetrainingOperator(BaseOperator):
         """Emit the request with its cause, or skip with the reason."""
         if not self.decision["retrain"]:
             raise AirflowSkipException(f"not retrained because {self.decision['reason']}")
-        night, asset = partition_of(context), retrain_request_asset(self.model)
+        night, asset = key_of(context), retrain_request_asset(self.model)
         for event in context["inlet_events"][asset]:
             if event.partition_key == night:
                 raise AirflowSkipException(

@@ -36,7 +36,7 @@ class IngestPartitionOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ingest and return the reference to the raw partition."""
-        day, source = partition_of(context), self.dataset.source
+        day, source = partition_of(context, self.dataset), self.dataset.source
         connection = SourceHook(source.conn_id).get_source(source)
         result = ingest(
             self.dataset,
@@ -44,7 +44,7 @@ class IngestPartitionOperator(StepOperator):
             source=connection,
             lake=self.lake,
             token=self.next_token(day, raw_table(self.dataset)),
-            known_at=given_known_at(context),
+            known_at=given_known_at(context, self.dataset),
             night=night_of(context, nights=self.nights),
         )
         self.report(f"ingested {self.dataset.name} {day}", self._facts(result))

@@ -102,7 +102,7 @@ class MeasureDriftOperator(_MonitorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure drift and record it."""
-        day, tracking = partition_of(context), self.tracking(context)
+        day, tracking = partition_of(context, self.model.rows), self.tracking(context)
         version = self.version(self.model, self.scored["model_version"])
         result = measure_drift(self.model, day, version, lake=self.lake, tracking=tracking)
         self._tell("drift", result)
@@ -124,15 +124,15 @@ class MeasurePerformanceOperator(_MonitorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure performance and labels, and record both."""
-        day, tracking, lake = partition_of(context), self.tracking(context), self.lake
+        day, tracking = partition_of(context, self.model.rows), self.tracking(context)
         try:
-            outcomes = read_outcomes(self.model, day, lake=lake)
+            outcomes = read_outcomes(self.model, day, lake=self.lake)
         except NeverScoredError as error:  # late labels also come for days before the champion
             raise AirflowSkipException(str(error)) from error
         result = measure_performance(
             outcomes, champion := self.version(self.model, outcomes.version)
         )
-        labels = measure_labels(outcomes, result, champion, lake=lake, tracking=tracking)
+        labels = measure_labels(outcomes, result, champion, lake=self.lake, tracking=tracking)
         self._record(context, "labels", labels, self.model.label.dataset)
         self._tell("performance", replace(result, report=labels.report), more=labels.checks)
         return self._record(context, "performance", result, self.model.label.dataset)

@@ -38,7 +38,7 @@ class ScorePartitionOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Score and return the reference to the predictions."""
-        day, tracking = partition_of(context), self.tracking(context)
+        day, tracking = partition_of(context, self.model.rows), self.tracking(context)
         champion = self.champion(self.model, tracking)
         if champion is None:
             raise AirflowSkipException(f"no champion yet; trigger {self.model.name}.train first")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
-from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
+from mlops_airflow.operators.base import StepOperator, dag_run_name, key_of
 from mlops_tasks.training import train
 from mlops_tasks.types import TrainingPin
 from mlops_tasks.windows import pin_training_data
@@ -39,7 +39,7 @@ class PinTrainingDataOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Pin and return the pin as JSON."""
         params = context["params"]
-        as_of = params.get("as_of") or partition_of(context)
+        as_of = params.get("as_of") or key_of(context)
         windows = {name: params[name] for name in ("train_days", "evaluation_days")}
         pin = pin_training_data(self.model.model_copy(update=windows), as_of, lake=self.lake)
         self.ledger.record(  # what a pin names is never vacuumed

@@ -64,7 +64,7 @@ class ValidatePartitionOperator(StepOperator):
 
     def _options(self, context: Context, partition: str, run: str) -> dict[str, Any]:
         token = self.next_token(partition, self.dataset.name, quarantine_table(self.dataset))
-        options = {"token": token, "known_at": given_known_at(context)}
+        options = {"token": token, "known_at": given_known_at(context, self.dataset)}
         return options | self._published_before(partition, run)
 
     def _published_before(self, partition: str, run: str) -> dict[str, Any]:

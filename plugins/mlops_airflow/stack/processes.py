@@ -180,12 +180,12 @@ def adopt_orphans() -> bool:
 
 
 def reap_orphans(own: Collection[int]) -> None:
-    """Collect adopted processes that have ended.
+    """Collect adopted processes that have ended; they come from other sessions than this one.
 
     Parameters
     ----------
     own : collection of int
-        Children whose starter collects them and needs their exit code.
+        Children that lead other sessions, too, whose starter needs their exit code.
 
     Notes
     -----
@@ -194,8 +194,10 @@ def reap_orphans(own: Collection[int]) -> None:
     if not sys.platform.startswith("linux"):
         return  # there are no adopted ones
     with contextlib.suppress(ChildProcessError):
-        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        while (found := os.waitid(os.P_ALL, 0, look)) and found.si_pid not in own:
+        look, here = os.WEXITED | os.WNOHANG | os.WNOWAIT, os.getsid(0)
+        while found := os.waitid(os.P_ALL, 0, look):
+            if found.si_pid in own or os.getsid(found.si_pid) == here:
+                return  # its starter collects it; the others have their turn next time
             os.waitpid(found.si_pid, 0)
 
 

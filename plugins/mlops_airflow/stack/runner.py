@@ -20,6 +20,7 @@ import httpx
 from mlops_airflow.stack.component import Component, describe_exit
 from mlops_airflow.stack.components import OUTLIVED_BY_TASKS, component_commands
 from mlops_airflow.stack.credentials import load_credentials
+from mlops_airflow.stack.database_cleaning import DatabaseCleaning
 from mlops_airflow.stack.health import component_health
 from mlops_airflow.stack.health_watch import HealthWatch
 from mlops_airflow.stack.leftovers import runs_task
@@ -238,6 +239,8 @@ def main() -> int:
         for name, command in component_commands(settings).items()
     }
     runner = Runner(settings, components, logs)
+    if env := environments.get("scheduler"):  # whose right to the database is needed
+        DatabaseCleaning(settings.airflow_home, env=env, report=runner.note).start()
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, runner.ask_to_end)
     if "--attached" in sys.argv:

@@ -6,6 +6,7 @@ from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI
 
 from mlops_airflow.ui import reports
+from mlops_airflow.ui.access import require_own_origin
 
 __all__ = ["app"]
 
@@ -15,6 +16,6 @@ app = FastAPI(
     docs_url=None,
     redoc_url=None,
     openapi_url=None,
-    dependencies=[Depends(requires_authenticated())],
+    dependencies=[Depends(requires_authenticated()), Depends(require_own_origin)],
 )
 app.include_router(reports.router)

@@ -1,4 +1,4 @@
-"""Reports out of the lake, for people who are logged in to Airflow."""
+"""Reports out of the lake, for people who may read the Dags that wrote them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import HTMLResponse
 
 from mlops_airflow.hooks.lake import LakeHook
+from mlops_airflow.ui.access import require_readable_dags
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.lake import check_partition
 from mlops_tasks.reports import REPORTS
@@ -27,12 +28,12 @@ _NAME = re.compile(r"(refused-)?\d{1,12}")
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
-@router.get("/reports/{dataset}/{partition}/{name}")
-def _report(dataset: str, partition: str, name: str) -> HTMLResponse:
+@router.get("/reports/{table}/{partition}/{name}", dependencies=[Depends(require_readable_dags)])
+def _report(table: str, partition: str, name: str) -> HTMLResponse:
     """Serve one report; what is not exactly the name of one does not exist."""
-    text = read_report(LakeHook().get_conn().root, dataset, partition, name)
+    text = read_report(LakeHook().get_conn().root, table, partition, name)
     if text is None:
-        raise HTTPException(404, f"there is no report {name!r} of {dataset!r} {partition!r}")
+        raise HTTPException(404, f"there is no report {name!r} of {table!r} {partition!r}")
     return HTMLResponse(text, headers=report_headers(text))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -191,3 +192,17 @@ def test_what_the_provider_names_is_there() -> None:
         module, _, attribute = name.rpartition(".")
         assert getattr(import_module(module), attribute)
     assert connection["connection-type"] == MlflowHook.conn_type
+
+
+def test_an_mlflow_that_is_away_costs_seconds_and_not_minutes(
+    connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("MAX_RETRIES", "1"), ("BACKOFF_FACTOR", ""), ("TIMEOUT", "")):
+        variable = f"MLFLOW_HTTP_REQUEST_{name}"
+        monkeypatch.setenv(variable, value)  # so that it is put back
+        if not value:
+            monkeypatch.delenv(variable)
+    connect("mlflow_default", conn_type="mlflow", host="mlflow")
+    MlflowHook().get_conn()
+    found = [os.environ[f"MLFLOW_HTTP_REQUEST_{n}"] for n in ("MAX_RETRIES", "TIMEOUT")]
+    assert found == ["1", "20"], "what is set counts"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
+import pytest
 from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.timetables.base import TimeRestriction
+from pendulum import instance as coerce_datetime
 
 from mlops_airflow.lifecycle import build_dags, dataset_dags, model_dags
 from mlops_airflow.retries import RetryByKind
@@ -86,10 +91,114 @@ def test_nothing_is_scheduled_after_the_data_ends(tmp_path: Path) -> None:
     ended = orders_dataset(tmp_path, end=date(2024, 3, 31))
     (ingest,) = dataset_dags(ended)
     assert ingest.start_date == datetime(2024, 3, 1, tzinfo=UTC)
-    assert ingest.end_date == datetime(2024, 4, 2, tzinfo=UTC)
+    assert ingest.end_date == datetime(2024, 4, 1, 23, 59, 59, tzinfo=UTC)
     inputs = (InputSpec(dataset=ended), *project(tmp_path).inputs[1:])
     decide = dags(project(tmp_path, inputs=inputs))["late_orders.decide"]
-    assert decide.end_date == datetime(2024, 4, 2, tzinfo=UTC)
+    assert decide.end_date == datetime(2024, 4, 1, 23, 59, 59, tzinfo=UTC)
+
+
+# New York and Lord Howe change their clocks, by an hour and by half of one; others stand off
+# by half hours.
+ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("cron", ["0 1 * * *", "15 4 * * *", "30 23 * * *", "0 0 * * *"])
+def test_each_day_of_the_zone_is_taken_once_and_after_it_has_ended(
+    tmp_path: Path, zone: str, cron: str
+) -> None:
+    dataset = deliveries_dataset(tmp_path, timezone=zone, cron=cron, refresh_after_days=None)
+    (ingest,) = dataset_dags(dataset)
+    timetable = coerce_to_core_timetable(ingest.timetable)
+    limits = TimeRestriction(earliest=ingest.start_date, latest=None, catchup=True)
+    last = None
+    for number in range(366):
+        last = timetable.next_dagrun_info_v2(last_dagrun_info=last, restriction=limits)
+        ran = last.run_after.in_timezone(zone)
+        wanted = (ran.date() - timedelta(days=1 + dataset.delay_days)).isoformat()
+        assert (number, last.partition_key) == (number, wanted)
+        ended = datetime.fromisoformat(wanted).replace(tzinfo=ZoneInfo(zone)) + timedelta(days=1)
+        assert last.run_after >= ended
+        assert ran.date() == (
+            ingest.start_date.astimezone(ZoneInfo(zone)).date() + timedelta(days=number)
+        )
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_backfill_takes_each_day_of_the_zone_once(tmp_path: Path, zone: str) -> None:
+    (ingest,) = dataset_dags(orders_dataset(tmp_path, timezone=zone))
+    runs = coerce_to_core_timetable(ingest.timetable).iter_partition_dagrun_infos(
+        earliest=datetime(2024, 1, 1, tzinfo=UTC), latest=datetime(2024, 12, 31, 23, tzinfo=UTC)
+    )
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(366)]
+    assert [run.partition_key for run in runs] == [day.isoformat() for day in days]
+
+
+def test_a_dag_begins_and_ends_with_the_days_of_its_zone(tmp_path: Path) -> None:
+    zone = ZoneInfo("America/New_York")
+    dataset = orders_dataset(tmp_path, timezone=zone.key, end=date(2024, 3, 31), cron="0 0 * * *")
+    (ingest,) = dataset_dags(dataset)
+    assert ingest.start_date == datetime(2024, 3, 1, tzinfo=zone)
+    timetable = coerce_to_core_timetable(ingest.timetable)
+    limits = TimeRestriction(ingest.start_date, coerce_datetime(ingest.end_date), catchup=True)
+    found, last = [], None
+    while last := timetable.next_dagrun_info_v2(last_dagrun_info=last, restriction=limits):
+        found.append(last.partition_key)
+    assert found[-1] == "2024-03-31"
+
+
+def test_decisions_are_taken_in_the_zone_of_the_datasets(tmp_path: Path) -> None:
+    zone = "Asia/Kolkata"
+    inputs = (InputSpec(dataset=orders_dataset(tmp_path, timezone=zone)),)
+    label = LabelSpec(
+        dataset=deliveries_dataset(tmp_path, timezone=zone), positive="minutes_late > 1"
+    )
+    decide = dags(project(tmp_path, inputs=inputs, label=label))["late_orders.decide"]
+    # Three in the morning in Kolkata is half past nine in the evening before in UTC.
+    assert keys(decide, start=datetime(2024, 3, 2, tzinfo=UTC), n=1) == [
+        ("2024-03-02", "2024-03-02")
+    ]
+    assert keys(decide, start=datetime(2024, 3, 2, 22, tzinfo=UTC), n=1) == [
+        ("2024-03-03", "2024-03-03")
+    ]
+
+
+# --- the configuration of a run
+
+
+def test_every_task_refuses_a_parameter_that_its_dag_does_not_have(spec: ModelSpec) -> None:
+    found = {**dags(spec), **{dag.dag_id: dag for dag in dataset_dags(spec.label.dataset)}}
+    for dag in found.values():
+        for task in dag.tasks:
+            with pytest.raises(
+                AirflowFailException, match=rf"{dag.dag_id} has no parameter \['traind"
+            ):
+                refusal(task)(run_of(dag, {"traindays": 3}))
+            refusal(task)(run_of(dag, {}))
+            refusal(task)(run_of(dag, None))
+
+
+def test_the_closest_parameter_is_named_and_all_of_them(spec: ModelSpec) -> None:
+    train = dags(spec)["late_orders.train"]
+    (pin, *_) = train.tasks
+    refusal(pin)(run_of(train, {"train_days": 3, "as_of": "2024-03-01"}))
+    with pytest.raises(
+        AirflowFailException,
+        match=r"'traindays': did you mean 'train_days'\? There are: as_of, evaluation_days",
+    ):
+        refusal(pin)(run_of(train, {"traindays": 3, "as_of": "2024-03-01"}))
+    score = dags(spec)["late_orders.score"]
+    with pytest.raises(AirflowFailException, match="'day': there are none"):
+        refusal(score.tasks[0])(run_of(score, {"day": "2024-03-01"}))
+
+
+def refusal(task: Any) -> Any:
+    """Return what Airflow calls before it executes the task."""
+    return task._pre_execute_hook
+
+
+def run_of(dag: DAG, conf: dict[str, Any] | None) -> Any:
+    return {"dag": dag, "dag_run": SimpleNamespace(conf=conf)}
 
 
 def test_a_day_is_scored_when_all_its_inputs_are_there(spec: ModelSpec) -> None:

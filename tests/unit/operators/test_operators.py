@@ -17,7 +17,7 @@ from mlops_airflow.assets import (
     retrain_request_asset,
 )
 from mlops_airflow.links import MlflowModelVersionLink, MlflowRunLink
-from mlops_airflow.operators.base import dag_run_name, partition_of
+from mlops_airflow.operators.base import dag_run_name, key_of
 from mlops_airflow.operators.decision import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluation import EvaluateModelOperator
 from mlops_airflow.operators.ingestion import IngestPartitionOperator
@@ -108,8 +108,8 @@ def announced(operator: Any, key: str = DAY, **options: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("key", [None, ""])
 def test_a_run_without_a_partition_fails_at_once_with_the_fix(key: str | None) -> None:
     with pytest.raises(AirflowFailException, match="trigger the Dag again with one, a day written"):
-        partition_of({"partition_key": key})  # type: ignore[typeddict-item]
-    assert partition_of({"partition_key": DAY}) == DAY  # type: ignore[typeddict-item]
+        key_of({"partition_key": key})  # type: ignore[typeddict-item]
+    assert key_of({"partition_key": DAY}) == DAY  # type: ignore[typeddict-item]
 
 
 def test_a_run_is_named_by_dag_and_run(spec: ModelSpec) -> None:

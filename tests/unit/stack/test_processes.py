@@ -14,6 +14,7 @@ from mlops_airflow.stack.processes import (
     ProcessId,
     end_processes,
     is_alive,
+    reap_orphans,
     session_processes,
 )
 
@@ -118,3 +119,20 @@ def test_the_caller_is_never_listed() -> None:
     mine = session_processes([ProcessId.of(os.getsid(0))])
 
     assert os.getpid() not in {process.pid for process in mine}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lets adopt")
+def test_only_adopted_processes_are_collected() -> None:
+    own = subprocess.Popen(["sh", "-c", "exit 3"], start_new_session=True)
+    here = subprocess.Popen(["sh", "-c", "exit 4"])
+    for process in (own, here):
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    reap_orphans({own.pid})
+    assert (own.wait(), here.wait()) == (3, 4)
+
+    adopted = subprocess.Popen(["sh", "-c", "exit 5"], start_new_session=True)
+    os.waitid(os.P_PID, adopted.pid, os.WEXITED | os.WNOWAIT)
+    reap_orphans({own.pid})
+    with pytest.raises(ChildProcessError):
+        os.waitpid(adopted.pid, 0)
+    adopted.wait()
