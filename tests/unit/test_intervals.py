@@ -64,6 +64,8 @@ def test_differences_to_a_rival_are_paired() -> None:
     )
     for one in (found.roc_auc, found.auc_gain, found.log_loss_gap):
         assert one.lower < one.value < one.upper
+    assert found.auc_gain.value - found.auc_gain.lower == pytest.approx(0.1, abs=0.05)
+    assert found.auc_gain.upper - found.auc_gain.value == pytest.approx(0.1, abs=0.05)
     alone = compare_scores(target, ours)
     assert (alone.auc_gain, alone.log_loss_gap) == (None, None)
 
