@@ -1,8 +1,8 @@
 """What a Celery worker does once, before it forks the processes that run tasks.
 
 Celery imports this module by name (``imports`` in ``[celery] extra_celery_config``); nothing else
-should. It is the worker's counterpart of the scheduler's fork server: without it every process of the
-pool, and every task forked from one, would import the heavy libraries again.
+should. It is the worker's counterpart of the scheduler's fork server: without it every process of
+the pool, and every task forked from one, would import the heavy libraries again.
 """
 
 from __future__ import annotations
