@@ -16,7 +16,10 @@ from mlops_tasks.faults import fault_point
 from mlops_tasks.lake import as_of_night, check_partition
 from mlops_tasks.partitions import today
 from mlops_tasks.sources import (
+    Findings,
+    OtherDays,
     UnfitColumnError,
+    UnsurveyedError,
     open_source,
     plan_columns,
     reading_ahead,
@@ -26,7 +29,7 @@ from mlops_tasks.sources import (
 from mlops_tasks.types import IngestResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -92,8 +95,8 @@ def ingest(
         If a retry cannot help: login refused, table missing, file damaged or not there.
     SchemaMismatchError
         If columns or types are not the contract's, if the source declared a column never null and
-        does so no longer, or if such a column is null in more than `max_quarantined_share` of the
-        rows.
+        does so no longer, or if in more than `max_quarantined_share` of the rows such a column is
+        null, or the source's `time_column` says another day.
     EmptyPartitionError
         If the day has no rows at all. Zero rows would pass every check, so they are refused.
 
@@ -105,15 +108,19 @@ def ingest(
     started = time.monotonic()
     check_partition(partition)
     known = _known_by(spec, partition, lake, known_at, night)
-    left_out: dict[str, str] = {}
-    while True:
+    # What the first try is about to add to a table is only added by its commit; a new table has it.
+    findings = Findings(all_lines=not lake.exists(raw_table(spec)))
+    while True:  # again where the source says more than its beginning did
         try:
-            result = _extracted(spec, partition, source, lake, token, known, left_out)
+            result = _extracted(spec, partition, source, lake, token, known, findings)
             return replace(result, query_s=round(time.monotonic() - started, 3))
-        except UnfitColumnError as error:  # no contract names it: the day is read without it
-            if error.column in left_out:
+        except UnsurveyedError:
+            findings = replace(findings, all_lines=True)
+        except UnfitColumnError as error:
+            if error.column in findings.left_out:
                 raise
-            left_out[error.column] = error.reason
+            left_out = {**findings.left_out, error.column: error.reason}
+            findings = replace(findings, left_out=left_out)
 
 
 def _extracted(
@@ -123,21 +130,27 @@ def _extracted(
     lake: Lake,
     token: int,
     known_at: str | Callable[[str], str],
-    left_out: dict[str, str],
+    findings: Findings,
 ) -> IngestResult:
-    """Read the day once, without some columns beyond the contract, and commit it."""
+    """Read the day once and commit it."""
     table = _table_schema(lake, raw_table(spec))
-    with open_source(spec, partition, source, _known(spec, table), left_out) as stream:
-        plan = plan_columns(spec, stream.schema, table, parts=stream.parts, left_out=left_out)
+    with open_source(spec, partition, source, _known(spec, table), findings) as stream:
+        plan = plan_columns(
+            spec, stream.schema, table, parts=stream.parts, left_out=findings.left_out
+        )
         refuse_loosened(spec, partition, stream.never_null, lake.root / _DECLARED)
-        for note in plan.notes:
+        notes = (*stream.notes, *plan.notes)
+        for note in notes:
             log.warning("%s %s: %s", spec.name, partition, note)
         with _ahead(stream) as batches:
-            rows = _reader(plan, _not_empty(spec, partition, _converted(plan, batches)))
+            rows = _reader(
+                plan,
+                _not_empty(spec, partition, _converted(plan, batches, partition), stream.notes),
+            )
             raw = lake.overwrite_partition(
                 raw_table(spec), partition, rows, token=token, known_at=known_at
             )
-        return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=plan.notes)
+        return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=notes)
 
 
 def _known_by(
@@ -168,9 +181,12 @@ def _ahead(stream: SourceStream) -> AbstractContextManager[Iterator[pa.RecordBat
     return reading_ahead(stream.batches, stream.cancel)
 
 
-def _converted(plan: ColumnPlan, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _converted(
+    plan: ColumnPlan, batches: Iterator[pa.RecordBatch], partition: str
+) -> Iterator[pa.RecordBatch]:
     """Convert batch by batch, and say now and then how far it is."""
     nulls: Counter[str] = Counter()
+    other_days = OtherDays.of(plan.spec, partition)
     n_rows, started = 0, time.monotonic()
     said = started
     for batch in batches:
@@ -178,6 +194,7 @@ def _converted(plan: ColumnPlan, batches: Iterator[pa.RecordBatch]) -> Iterator[
         if batch.num_rows:
             rows = plan.convert(batch)
             nulls.update({name: rows.column(name).null_count for name in plan.spec.columns})
+            other_days.add(rows)
             yield rows
         n_rows += batch.num_rows
         now = time.monotonic()
@@ -185,10 +202,14 @@ def _converted(plan: ColumnPlan, batches: Iterator[pa.RecordBatch]) -> Iterator[
             said = now
             log.info("%s: %d rows, %d rows/s", plan.spec.name, n_rows, n_rows / (now - started))
     refuse_nulls(plan.spec, nulls, n_rows)
+    other_days.refuse(n_rows)
 
 
 def _not_empty(
-    spec: DatasetSpec, partition: str, batches: Iterator[pa.RecordBatch]
+    spec: DatasetSpec,
+    partition: str,
+    batches: Iterator[pa.RecordBatch],
+    notes: Sequence[str],
 ) -> Iterable[pa.RecordBatch]:
     first = next(batches, None)
     if first is None:
@@ -196,6 +217,7 @@ def _not_empty(
             f"dataset {spec.name!r}: the source {spec.source.conn_id!r} has no rows for "
             f"{partition}; nothing was published. If the day is late, run this task again once it "
             "is there; if it will never come, mark the task as success"
+            + "".join(f". {note}" for note in notes)
         )
     return chain([first], batches)
 

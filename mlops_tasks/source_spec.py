@@ -46,8 +46,10 @@ class SqlSource(SpecModel):
         In place of a query: the table, or view, whose columns are all taken. Its schema stands
         before it with a dot: ``sales.orders``. Names of letters, digits and ``_``; they are quoted.
     time_column : str or None
-        With `table`: the column that says which day a row belongs to. The database is asked
-        whether it holds instants, local times in the dataset's `timezone`, or days.
+        The column that says which day a row belongs to. A `table` is asked whether it holds
+        instants, local times in the dataset's `timezone`, or days, and gives the rows of the day.
+        With a `query`, which may be wrong, it is a timestamp or date of the contract: rows that it
+        gives for another day are refused.
     """
 
     kind: Literal["sql"] = "sql"
@@ -62,8 +64,8 @@ class SqlSource(SpecModel):
     def _check(self) -> Self:
         if (self.query is None) == (self.table is None):
             raise ValueError("give either `query`, or `table` with `time_column`")
-        if (self.table is None) != (self.time_column is None):
-            raise ValueError("`time_column` belongs to `table`, which needs it")
+        if self.table is not None and self.time_column is None:
+            raise ValueError("`table` needs a `time_column`, which says the day of a row")
         if self.query is not None:
             self._check_query(self.query)
         return self
@@ -94,6 +96,9 @@ class FileSource(SpecModel):
     format : str
         ``parquet``, ``csv`` (UTF-8, first line names the columns) or ``jsonl`` (one object a line);
         the last two may be compressed (``.gz``, ``.bz2``, ``.zst``).
+    time_column : str or None
+        Column of the contract, a timestamp or date, that says which day a row belongs to: rows of
+        another day than the path's are refused. None if that is not to be checked.
     delimiter : str
         Between the values of a CSV file: one ASCII character, no quote.
     """
@@ -102,6 +107,7 @@ class FileSource(SpecModel):
     conn_id: ConnId
     path: str
     format: Literal["parquet", "csv", "jsonl"] = "parquet"
+    time_column: Annotated[str, StringConstraints(min_length=1)] | None = None
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.history_spec import HistorySpec
-from mlops_tasks.source_spec import Source
+from mlops_tasks.source_spec import DeltaSource, Source
 from mlops_tasks.spec_model import Column
 from mlops_tasks.spec_model import SpecModel as _Spec
 
@@ -200,6 +200,18 @@ class DatasetSpec(_Spec):
                 raise ValueError(f"convert: {given} cannot become {wanted or 'nothing'} ({column})")
             if given == "date" and self.timezone is None:
                 raise ValueError(f"convert: {column} is midnight of where? declare `timezone`")
+        return self
+
+    @model_validator(mode="after")
+    def _check_day(self) -> Self:
+        column = self.source.time_column
+        declared = self.columns.get(column or "", "").rstrip("?")
+        selects = isinstance(self.source, DeltaSource) or getattr(self.source, "table", None)
+        if column is not None and not selects and declared not in ("timestamp", "date"):
+            raise ValueError(
+                f"source.time_column {column!r} must be a timestamp or date of the contract "
+                "`columns`: rows of other days are told by it"
+            )
         return self
 
     @model_validator(mode="after")

@@ -103,9 +103,13 @@ def remove_spare_versions(
     removed, kept = list[str](), Counter[str]()
     for (name, _), versions in sorted(by_run.items()):
         ready = sorted((v for v in versions if v.status == "READY"), key=lambda v: int(v.version))
-        for version in versions:
+        if ready:
+            kept["the one version of its run"] += 1
+        spare = [version for version in versions if version not in ready[:1]]
+        named = named_in_ledger(ledger, name) if spare else frozenset()
+        for version in spare:
             found = tracking.client.get_model_version(name, version.version)  # with its aliases
-            if why := _needed(found, ready[:1], named_in_ledger(ledger, name), grace_s):
+            if why := _needed(found, named, grace_s):
                 kept[why] += 1
                 continue
             if not dry_run:
@@ -168,15 +172,11 @@ def _remove_artifacts(address: str) -> None:
     get_artifact_repository(address).delete_artifacts()  # type: ignore[no-untyped-call]
 
 
-def _needed(
-    version: ModelVersion, first: list[ModelVersion], named: Collection[str], grace_s: float
-) -> str:
+def _needed(version: ModelVersion, named: Collection[str], grace_s: float) -> str:
     if str(version.version) in named:
         return "named in the ledger"
     if version.aliases:
         return "has an alias"
-    if [one.version for one in first] == [version.version]:
-        return "the one version of its run"
     return "younger than an hour" if _young(version.creation_timestamp, grace_s) else ""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.sources.failures import attempt, guarded
 from mlops_tasks.sources.stream import SourceStream
+from mlops_tasks.sources.tables import without_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
+    from deltalake import DeltaTable
 
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.source_spec import DeltaSource
@@ -61,14 +63,33 @@ def read_delta(
     wanted = _of_day(rows.schema.field(source.time_column), day, failures)
     batches = guarded(_batches(rows, wanted), explain)
     described = f"Delta table version {table.version()}"
-    never_null = frozenset(field.name for field in rows.schema if not field.nullable)
-    yield SourceStream(rows.schema, batches, described, cancel=lambda: None, never_null=never_null)
+    n_without = attempt(lambda: _without_time(table, rows, source.time_column), explain)
+    yield SourceStream(
+        rows.schema,
+        batches,
+        described,
+        cancel=lambda: None,
+        never_null=frozenset(field.name for field in rows.schema if not field.nullable),
+        notes=without_day(n_without, f"table {source.path!r}", source.time_column),
+    )
 
 
 def _open(address: str, store: DeltaStore) -> Any:
     from deltalake import DeltaTable
 
     return DeltaTable(address, storage_options=store.options or None)
+
+
+def _without_time(table: DeltaTable, rows: ds.Dataset, column: str) -> int:
+    """Count the rows without a time: by the table's log, or if it does not say by the rows."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    files = pa.table(table.get_add_actions(flatten=True))
+    nulls = files.schema.get_field_index(f"null_count.{column}")
+    if nulls >= 0 and not files.column(nulls).null_count:
+        return int(pc.sum(files.column(nulls), min_count=0).as_py())
+    return int(rows.count_rows(filter=pc.field(column).is_null()))
 
 
 def _batches(rows: ds.Dataset, wanted: pc.Expression) -> Iterator[pa.RecordBatch]:

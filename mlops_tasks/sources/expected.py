@@ -14,7 +14,25 @@ if TYPE_CHECKING:
 
     from mlops_tasks.spec import DatasetSpec
 
-__all__ = ["Expected"]
+__all__ = ["Expected", "Findings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What an earlier reading of the same day has shown.
+
+    Attributes
+    ----------
+    left_out : dict of str to str
+        Columns beyond the contract that are not read, and why: a value of theirs could not be.
+    all_lines : bool
+        Whether all lines of JSON are looked at before the first is taken. If not, the first ones
+        say which columns there are beyond the contract, and `UnsurveyedError` tells that others
+        say something else.
+    """
+
+    left_out: dict[str, str] = field(default_factory=dict)
+    all_lines: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +45,18 @@ class Expected:
         The dataset.
     schema : Schema
         Columns of the contract, with what may be null, then the table's others.
-    left_out : collection of str
-        Columns beyond the contract that are not read: a value of theirs could not be.
+    findings : Findings
+        What an earlier reading has shown.
     """
 
     spec: DatasetSpec
     schema: pa.Schema
-    left_out: Collection[str] = field(default=frozenset())
+    findings: Findings = field(default_factory=Findings)
+
+    @property
+    def left_out(self) -> Collection[str]:
+        """Columns beyond the contract that are not read."""
+        return self.findings.left_out
 
     def type_of(self, name: str) -> pa.DataType | None:
         """Return a column's type; None where nothing says it."""

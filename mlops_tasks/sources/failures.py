@@ -18,7 +18,7 @@ from mlops_tasks.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["Failures", "UnfitColumnError", "attempt", "guarded"]
+__all__ = ["Failures", "UnfitColumnError", "UnsurveyedError", "attempt", "guarded"]
 
 T = TypeVar("T")
 
@@ -38,6 +38,10 @@ class UnfitColumnError(SchemaMismatchError):
         super().__init__(message)
         self.column = column
         self.reason = reason
+
+
+class UnsurveyedError(MlopsError):
+    """The columns beyond the contract are not those that the first lines show: look at all."""
 
 
 @dataclass(frozen=True, slots=True)

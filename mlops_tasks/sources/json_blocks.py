@@ -27,11 +27,17 @@ class Block:
         Whole lines.
     first : int
         Number of the first one in the file, from 1.
+
+    Attributes
+    ----------
+    n_ends : int
+        Line ends.
     """
 
     def __init__(self, content: bytes, first: int) -> None:
         self.content = content
         self.first = first
+        self.n_ends = content.count(b"\n")
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         """Iterate over the lines that are not empty, with their numbers."""
@@ -48,10 +54,12 @@ class Block:
     def is_plain(self) -> bool:
         """Whether every line begins and ends as an object does, as far as that can be seen."""
         content = self.content
-        n_breaks = content.count(b"\n", 0, len(content) - 1)
-        n_ends = content.count(b"}\n{") + content.count(b"}\r\n{")
-        whole = content.startswith(b"{") and content.endswith((b"}", b"}\n", b"}\r\n"))
-        return whole and n_ends == n_breaks and not _BARE_NULL.search(content)
+        n_between = self.n_ends - content.endswith(b"\n")
+        if not content.startswith(b"{") or not content.endswith((b"}", b"}\n", b"}\r\n")):
+            return False
+        if all(content.count(b"}" + end + b"{") != n_between for end in (b"\n", b"\r\n")):
+            return False
+        return not _BARE_NULL.search(content)
 
 
 def line_blocks(stream: Any, block_bytes: int) -> Iterator[Block]:
@@ -82,8 +90,9 @@ def line_blocks(stream: Any, block_bytes: int) -> Iterator[Block]:
             raise ValueError(f"line {first} is longer than {LONGEST_ROW // 2**20} MiB")
         rest, wanted = content[end:], block_bytes if end else len(content)
         if end:
-            yield _text(Block(content[:end], first))
-            first += content.count(b"\n", 0, end)
+            block = _text(Block(content[:end], first))
+            yield block
+            first += block.n_ends
     if rest.strip():
         yield _text(Block(rest, first))
 
@@ -127,7 +136,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _text(block: Block) -> Block:
     try:
-        block.content.decode()
+        if not block.content.isascii():
+            block.content.decode()
     except UnicodeDecodeError as error:
         line = block.first + block.content.count(b"\n", 0, error.start)
         raise ValueError(f"line {line} is no UTF-8: {error}") from None

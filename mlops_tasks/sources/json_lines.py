@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.sources.conversion import parse_text
+from mlops_tasks.sources.failures import UnsurveyedError
 from mlops_tasks.sources.json_blocks import line_blocks, objects
 from mlops_tasks.sources.opened import BLOCK_BYTES, Opened, file_size, naming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -52,27 +54,25 @@ def open_jsonl(
     -------
     list of Opened
         The files, all with the same columns. Those of the contract are there in any case, null
-        where a line does not have them. Where others are wanted, all lines of all files are read
-        once before, for the names and types that they have.
+        where a line does not have them. Names and types of others are those of all lines of all
+        files, see `Findings`.
     """
     import pyarrow as pa
 
-    contract = [f for f in expected.schema if f.name in expected.spec.columns]
-    others: dict[str, set[str]] = {}
-    if expected.spec.extra_columns == "keep":
+    contract = pa.schema([f for f in expected.schema if f.name in expected.spec.columns])
+    others = _Others(contract, expected)
+    if others.wanted:
         for path in paths:
             with naming(path, failures), filesystem.open_input_stream(path) as stream:
-                for block in line_blocks(stream, BLOCK_BYTES):
-                    for name, kinds in _kinds(block, pa.schema(contract)).items():
-                        others.setdefault(name, set()).update(kinds)
-    found = [_field(name, kinds, expected) for name, kinds in others.items()]
-    schema = pa.schema([*contract, *found])
+                blocks = line_blocks(stream, BLOCK_BYTES)
+                others.look_at(blocks if expected.findings.all_lines else islice(blocks, 1))
+    schema = others.schema()
 
     def opened(path: str) -> Opened:
         def batches() -> Iterator[pa.RecordBatch]:
             with naming(path, failures), filesystem.open_input_stream(path) as stream:
                 for block in line_blocks(stream, BLOCK_BYTES):
-                    yield _parsed(block, schema, expected, path, failures)
+                    yield _parsed(block, schema, others, path, failures)
 
         return Opened(path, file_size(filesystem, path), schema, batches)
 
@@ -80,21 +80,20 @@ def open_jsonl(
 
 
 def _parsed(
-    block: Block, schema: pa.Schema, expected: Expected, path: str, failures: Failures
+    block: Block, schema: pa.Schema, others: _Others, path: str, failures: Failures
 ) -> pa.RecordBatch:
     """Read a block's lines as the columns of a schema."""
     import pyarrow as pa
 
-    kinds = {field.name: _json_type(field.type) for field in schema}
-    wanted = pa.schema([(name, kind) for name, kind in kinds.items() if kind is not None])
+    wanted = _read_as(schema)
     try:
-        table = _read(block, wanted, "ignore")
+        table = others.confirmed(block, wanted, schema) or _read(block, wanted, "ignore")
     except pa.ArrowInvalid as error:
         raise _culprit(block, wanted, path, failures) or error from error
     arrays = []
     for field in schema:
         try:
-            arrays.append(_column(table, field, expected))
+            arrays.append(_column(table, field, others.expected))
         except pa.ArrowInvalid as error:
             raise failures.value(field.name, field.type, f"{error} (file {path})") from error
     return pa.RecordBatch.from_arrays(arrays, names=schema.names)
@@ -122,7 +121,7 @@ def _read(block: Block, wanted: pa.Schema, others: str) -> pa.Table:
     parsing = arrow_json.ParseOptions(explicit_schema=wanted, unexpected_field_behavior=others)
     reading = arrow_json.ReadOptions(use_threads=False, block_size=size)
     table = arrow_json.read_json(pa.BufferReader(block.content), reading, parsing)
-    if len(table) != block.content.count(b"\n") and len(table) != block.n_lines:
+    if len(table) != block.n_ends and len(table) != block.n_lines:
         _refuse_other_lines(block)
         raise ValueError(f"{block.n_lines} lines from line {block.first} on give {len(table)} rows")
     return table
@@ -148,16 +147,64 @@ def _culprit(block: Block, wanted: pa.Schema, path: str, failures: Failures) -> 
     return None
 
 
-def _json_type(wanted: pa.DataType) -> pa.DataType | None:
-    """Return the type in which JSON writes a column; None if the column is not read."""
+def _read_as(schema: pa.Schema) -> pa.Schema:
+    """Return the columns that are read, in the types in which JSON writes them."""
     import pyarrow as pa
 
-    if pa.types.is_binary(wanted) or pa.types.is_null(wanted):
-        return None
-    return pa.string() if pa.types.is_temporal(wanted) else wanted
+    unread = (pa.types.is_binary, pa.types.is_null)
+    return pa.schema(
+        [
+            (field.name, pa.string() if pa.types.is_temporal(field.type) else field.type)
+            for field in schema
+            if not any(is_kind(field.type) for is_kind in unread)
+        ]
+    )
 
 
 # --- columns beyond the contract
+
+
+class _Others:
+    """The columns beyond the contract: their names, and the kinds of values that they have."""
+
+    def __init__(self, contract: pa.Schema, expected: Expected) -> None:
+        self.contract = contract
+        self.expected = expected
+        self.wanted = expected.spec.extra_columns == "keep"
+        self._kinds: dict[str, set[str]] = {}
+
+    def look_at(self, blocks: Iterable[Block]) -> None:
+        for block in blocks:
+            self._add(_kinds(block, self.contract))
+
+    def schema(self) -> pa.Schema:
+        """Return the contract and, as far as is seen by now, the columns beyond."""
+        import pyarrow as pa
+
+        found = [_field(name, kinds, self.expected) for name, kinds in self._kinds.items()]
+        return pa.schema([*self.contract, *found])
+
+    def confirmed(self, block: Block, wanted: pa.Schema, schema: pa.Schema) -> pa.Table | None:
+        """Read lines that were not looked at before, and see whether they fit what is known.
+
+        Returns nothing if all were. Raises `UnsurveyedError` if they do not fit.
+        """
+        import pyarrow as pa
+
+        if not self.wanted or self.expected.findings.all_lines:
+            return None
+        try:
+            table = _read(block, wanted, "infer")
+            self._add(_kinds_in(table, self.contract))
+        except pa.ArrowInvalid:  # a value of the contract is wrong, or one of another column
+            raise UnsurveyedError("a column has values of several kinds") from None
+        if not self.schema().equals(schema):
+            raise UnsurveyedError("columns begin, or change their type, behind the first lines")
+        return table
+
+    def _add(self, found: dict[str, set[str]]) -> None:
+        for name, kinds in found.items():
+            self._kinds.setdefault(name, set()).update(kinds)
 
 
 def _field(name: str, kinds: set[str], expected: Expected) -> pa.Field:
@@ -187,14 +234,8 @@ def _kinds(block: Block, contract: pa.Schema) -> dict[str, set[str]]:
     """Tell what values the columns have that the contract does not name."""
     import pyarrow as pa
 
-    read = [(f.name, kind) for f in contract if (kind := _json_type(f.type)) is not None]
     try:
-        table = _read(block, pa.schema(read), "infer")
-        return {
-            name: _kinds_of(table.column(name))
-            for name in table.schema.names
-            if name not in contract.names
-        }
+        return _kinds_in(_read(block, _read_as(contract), "infer"), contract)
     except pa.ArrowInvalid:  # values of several kinds, or too large ones, in one column
         found: dict[str, set[str]] = {}
         for _, row in objects(block):
@@ -202,6 +243,11 @@ def _kinds(block: Block, contract: pa.Schema) -> dict[str, set[str]]:
                 if name not in contract.names:
                     found.setdefault(name, set()).update(_kind_of(value))
         return found
+
+
+def _kinds_in(table: pa.Table, contract: pa.Schema) -> dict[str, set[str]]:
+    names = [name for name in table.schema.names if name not in contract.names]
+    return {name: _kinds_of(table.column(name)) for name in names}
 
 
 def _kinds_of(column: pa.ChunkedArray) -> set[str]:

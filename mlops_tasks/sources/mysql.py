@@ -12,6 +12,7 @@ from mlops_tasks.source_spec import PLACEHOLDER
 from mlops_tasks.sources.conversion import parse_text
 from mlops_tasks.sources.failures import attempt, guarded
 from mlops_tasks.sources.stream import SourceStream
+from mlops_tasks.sources.tables import without_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +85,7 @@ def read_mysql(
 
     connection = attempt(lambda: pymysql.connect(**_arguments(database.url)), explain)
     with _quietly(connection) as cursor:
-        text = attempt(lambda: _begin(cursor, query, failures), explain)
+        text, notes = attempt(lambda: _begin(cursor, query, failures), explain)
         attempt(lambda: _execute(cursor, text, day), explain)
         declared = None if isinstance(query, str) else _never_null(cursor)
         batches = guarded(_read(cursor, expected, failures), explain)
@@ -94,6 +95,7 @@ def read_mysql(
             chain([first], batches),
             "MySQL by server-side cursor",
             never_null=declared,
+            notes=notes,
         )
 
 
@@ -127,21 +129,24 @@ def _arguments(url: URL) -> dict[str, Any]:
     }
 
 
-def _begin(cursor: Any, query: str | DayOfTable, failures: Failures) -> str:
-    """Begin the transaction; return the query, for a table by what its time column holds."""
+def _begin(cursor: Any, query: str | DayOfTable, failures: Failures) -> tuple[str, tuple[str, ...]]:
+    """Begin the transaction; return the query, and what is to be reported of a table."""
     from pymysql.constants import FIELD_TYPE as KIND
 
     for statement in _SET_UP:
         cursor.execute(statement)
     if isinstance(query, str):
-        return query
+        return query, ()
     column = _quote(query.time_column)
     cursor.execute(f"SELECT {column} FROM {query.quoted(_quote)} LIMIT 0")  # noqa: S608 (quoted)
     ((_, code, *_),) = cursor.description
     cursor.fetchall()
     if code not in {KIND.TIMESTAMP, KIND.DATETIME, KIND.DATE}:
         raise failures.query(query.holds_no_time(_type(code, 0)))
-    return query.query(_quote, "instant" if code == KIND.TIMESTAMP else "local")
+    cursor.execute(query.without_time(_quote, "mysql"))
+    ((n_without,),) = cursor.fetchall()
+    notes = without_day(int(n_without), f"table {query.table!r}", query.time_column)
+    return query.query(_quote, "instant" if code == KIND.TIMESTAMP else "local"), notes
 
 
 def _never_null(cursor: Any) -> frozenset[str]:

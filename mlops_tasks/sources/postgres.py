@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from mlops_tasks.source_spec import PLACEHOLDER
 from mlops_tasks.sources.failures import attempt, guarded
 from mlops_tasks.sources.stream import SourceStream
-from mlops_tasks.sources.tables import DayOfTable
+from mlops_tasks.sources.tables import DayOfTable, without_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,13 +109,14 @@ def read_postgres(
             return _explain(error, failures)
 
         declared = attempt(lambda: _begin(cursor, query, day), explain)
-        reader = attempt(lambda: _execute(cursor, query, day, failures), explain)
+        reader, notes = attempt(lambda: _execute(cursor, query, day, failures), explain)
         yield SourceStream(
             reader.schema,
             guarded(reader, explain),
             "PostgreSQL by ADBC",
             cancel=lambda: _cancel(cursor),
             never_null=declared,
+            notes=notes,
         )
 
 
@@ -131,20 +132,29 @@ def _begin(cursor: Any, query: str | DayOfTable, day: Day) -> frozenset[str] | N
     return frozenset(name for name, not_null in found if not_null) if found else None
 
 
+def _notes(cursor: Any, table: DayOfTable) -> tuple[str, ...]:
+    cursor.execute(table.without_time(_quote, "postgresql"))
+    ((n_rows,),) = cursor.fetchall()
+    return without_day(n_rows, f"table {table.table!r}", table.time_column)
+
+
 def _execute(
     cursor: Any, wanted: str | DayOfTable, day: Day, failures: Failures
-) -> pa.RecordBatchReader:
+) -> tuple[pa.RecordBatchReader, tuple[str, ...]]:
+    """Begin to read the rows; return also what is to be reported of a table."""
     query = wanted.rstrip("; \n\t") if isinstance(wanted, str) else wanted.query(_quote)
     numbered, names = _numbered(query)
     # A line of its own, so that a comment at the query's end does not swallow what follows.
     kinds = [_kind(field) for field in (cursor.adbc_prepare(f"{numbered}\n") if names else [])]
     if isinstance(wanted, DayOfTable) and not _TIMES.issuperset(kinds):
         raise failures.query(wanted.holds_no_time(kinds[0]))
+    notes = _notes(cursor, wanted) if isinstance(wanted, DayOfTable) else ()
     literals = [_literal(day, name, kind) for name, kind in zip(names, kinds, strict=True)]
     cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(_BATCH_BYTES)})
     cursor.execute(f"{_filled(query, literals)}\n")
     # The plain reader loses the SQLSTATE of an error in the middle; ADBC's own does not.
-    return getattr(getattr(cursor, "_results", None), "reader", None) or cursor.fetch_record_batch()
+    reader = getattr(getattr(cursor, "_results", None), "reader", None)
+    return reader or cursor.fetch_record_batch(), notes
 
 
 def _quote(name: str) -> str:

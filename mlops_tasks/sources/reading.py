@@ -8,7 +8,7 @@ from mlops_tasks.source_spec import DeltaSource, FileSource, SqlSource
 from mlops_tasks.sources.connections import Database, DeltaStore, FileStore
 from mlops_tasks.sources.day import Day
 from mlops_tasks.sources.delta import read_delta
-from mlops_tasks.sources.expected import Expected
+from mlops_tasks.sources.expected import Expected, Findings
 from mlops_tasks.sources.failures import Failures
 from mlops_tasks.sources.files import read_files
 from mlops_tasks.sources.mysql import read_mysql
@@ -17,7 +17,6 @@ from mlops_tasks.sources.rows import read_rows
 from mlops_tasks.sources.tables import DayOfTable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -34,7 +33,7 @@ def open_source(
     partition: str,
     connection: SourceConnection,
     known: pa.Schema,
-    left_out: Collection[str] = (),
+    findings: Findings | None = None,
 ) -> AbstractContextManager[SourceStream]:
     """Open one day of a dataset's source.
 
@@ -48,8 +47,8 @@ def open_source(
         Where the source is; of the kind that the spec's source needs.
     known : Schema
         Columns whose type is known beforehand: the contract's, then the table's others.
-    left_out : collection of str
-        Columns beyond the contract that are not to be read.
+    findings : Findings, optional
+        What an earlier reading of the day has shown.
 
     Returns
     -------
@@ -71,7 +70,7 @@ def open_source(
     failures = Failures(
         spec.name, source.conn_id, partition, spec.columns, secrets=connection.secrets
     )
-    expected = Expected(spec, known, left_out)
+    expected = Expected(spec, known, findings or Findings())
     if isinstance(source, FileSource) and isinstance(connection, FileStore):
         return read_files(source, day, connection, failures, expected)
     if isinstance(source, DeltaSource) and isinstance(connection, DeltaStore):

@@ -6,15 +6,16 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_tasks.source_spec import PLACEHOLDER
 from mlops_tasks.sources.conversion import convert, parse_text
 from mlops_tasks.sources.declared_types import postgres_fields, sqlite_fields
 from mlops_tasks.sources.failures import attempt, guarded
 from mlops_tasks.sources.postgres import LOGIN, by_sqlstate, refuse_infinity
+from mlops_tasks.sources.sqlite import existing_file
 from mlops_tasks.sources.stream import SourceStream
-from mlops_tasks.sources.tables import never_null, time_column_holds
+from mlops_tasks.sources.tables import never_null, time_column_holds, without_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,8 @@ _SET_UP = {
     "sqlite": ("BEGIN",),  # the columns' types are asked of the very rows that are read
     "postgresql": ("SET TRANSACTION READ ONLY", "SELECT set_config('TimeZone', :zone, true)"),
 }
+# How other databases say at the login that trying again is of no use.
+_REFUSED = ("unable to open database file", "Login failed", "Access denied", "ORA-01017")
 # Parts of messages about what other sessions do at the moment; databases share no code for it.
 _PASSING = ("is locked", "deadlock", "lock timeout")
 
@@ -80,33 +83,52 @@ def read_rows(
     def login(error: Exception) -> MlopsError | None:
         return _login(error, failures)
 
-    engine = attempt(lambda: sa.create_engine(database.url, poolclass=sa.NullPool), login)
+    url = database.url
+    if url.get_backend_name() == "sqlite":
+        url = existing_file(url, failures)
+    engine = attempt(lambda: sa.create_engine(url, poolclass=sa.NullPool), login)
     connection = attempt(engine.connect, login)
     with connection:
-        text, declared = attempt(lambda: _begin(connection, query, day, failures), explain)
-        result, fields = attempt(lambda: _execute(connection, text, day, expected), explain)
+        begun = attempt(lambda: _begin(connection, query, day, failures), explain)
+        result, fields = attempt(lambda: _execute(connection, begun.query, day, expected), explain)
         batches = guarded(_read(result, fields, expected, failures), explain)
         first = next(batches)
-        described = f"{engine.dialect.name} by SQLAlchemy"
-        stream = chain([first], batches)
-        yield SourceStream(first.schema, stream, described, never_null=declared)
+        yield SourceStream(
+            first.schema,
+            chain([first], batches),
+            f"{engine.dialect.name} by SQLAlchemy",
+            never_null=begun.never_null,
+            notes=begun.notes,
+        )
 
 
-def _begin(
-    connection: Connection, query: str | DayOfTable, day: Day, failures: Failures
-) -> tuple[str, frozenset[str] | None]:
-    """Begin the transaction; return the query, and what a table keeps from being null."""
+class _Begun(NamedTuple):
+    """The query, what a table keeps from being null, and what is to be reported of it."""
+
+    query: str
+    never_null: frozenset[str] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _begin(connection: Connection, query: str | DayOfTable, day: Day, failures: Failures) -> _Begun:
+    """Begin the transaction, and ask a table what it holds."""
     import sqlalchemy as sa
 
-    if connection.dialect.driver == "psycopg2":
+    dialect = connection.dialect
+    if dialect.driver == "psycopg2":
         refuse_infinity(connection.connection.dbapi_connection)
-    for statement in _SET_UP.get(connection.dialect.name, ()):
+    for statement in _SET_UP.get(dialect.name, ()):
         connection.execute(sa.text(statement), {"zone": day.timezone})
     if isinstance(query, str):
-        return query, None
+        return _Begun(query)
     holds = time_column_holds(query, connection, failures)
-    text = query.query(connection.dialect.identifier_preparer.quote, holds)
-    return text, never_null(query, sa.inspect(connection))
+    quoted = dialect.identifier_preparer.quote
+    n_without = connection.execute(sa.text(query.without_time(quoted, dialect.name))).scalar_one()
+    return _Begun(
+        query.query(quoted, holds),
+        never_null(query, sa.inspect(connection)),
+        without_day(n_without, f"table {query.table!r}", query.time_column),
+    )
 
 
 def _execute(
@@ -244,20 +266,24 @@ def _names(kinds: set[type]) -> str:
 
 
 def _login(error: Exception, failures: Failures) -> MlopsError | None:
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     if isinstance(error, ImportError):
         return failures.access(f"{error}: install the driver that the connection asks for")
+    if isinstance(error, ArgumentError):  # an unknown dialect among them
+        return failures.access(f"{error}: the connection's type is the SQLAlchemy dialect")
     if not isinstance(error, SQLAlchemyError | OSError):
         return None
     reason = getattr(error, "orig", error)
-    refused = any(part in str(reason) for part in LOGIN)
+    refused = any(part in str(reason) for part in (*LOGIN, *_REFUSED))
     return (failures.access if refused else failures.unavailable)(reason)
 
 
 def _explain(error: Exception, failures: Failures) -> MlopsError | None:
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+    if isinstance(error, ValueError | OverflowError):  # a driver finds no Python value for one
+        return failures.query(f"a value cannot be read: {error}")
     if not isinstance(error, DBAPIError):
         return failures.query(error) if isinstance(error, SQLAlchemyError) else None
     state = getattr(error.orig, "pgcode", None)

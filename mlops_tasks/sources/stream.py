@@ -32,6 +32,8 @@ class SourceStream:
         the source may read it.
     never_null : frozenset of str or None
         Columns that the source itself keeps from being null. None where it does not tell.
+    notes : tuple of str
+        What a person should know, such as how many rows belong to no day.
     """
 
     schema: pa.Schema
@@ -40,3 +42,4 @@ class SourceStream:
     parts: tuple[tuple[str, pa.Schema], ...] = ()
     cancel: Callable[[], None] | None = None
     never_null: frozenset[str] | None = None
+    notes: tuple[str, ...] = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from mlops_tasks.sources.sqlite import text_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.sources.failures import Failures
 
-__all__ = ["DayOfTable", "Holds", "never_null", "time_column_holds"]
+__all__ = ["DayOfTable", "Holds", "never_null", "time_column_holds", "without_day"]
 
 #: What a time column holds: instants, local times and days, or on SQLite text of one form.
 Holds = Literal["instant", "local", "text", "text instant", "spaced text instant"]
@@ -29,8 +30,11 @@ _BOUNDS: dict[Holds, tuple[str, str]] = {
         "replace(rtrim(:end, 'Z'), 'T', ' ')",
     ),
 }
-_TEXT_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:([T ])\d\d:\d\d[\d:.]*(Z|[+-]\d\d:?\d\d)?)?")
-_UTC = ("Z", "+00:00", "+0000", "-00:00")
+# Where a database has times that are none, how it finds them.
+_NO_TIME = {
+    "postgresql": " OR NOT isfinite({column})",
+    "mysql": " OR {column} = 0",  # a "zero date"
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,25 @@ class DayOfTable:
         rows = f"SELECT * FROM {self.quoted(quote)}"  # noqa: S608 (quoted)
         return f"{rows} WHERE {column} >= {first} AND {column} < {end}"
 
+    def without_time(self, quote: Callable[[str], str], dialect: str) -> str:
+        """Return the query for the number of rows that are of no day.
+
+        Parameters
+        ----------
+        quote : callable
+            Quotes a name as the database does.
+        dialect : str
+            Name of the database.
+
+        Examples
+        --------
+        >>> DayOfTable("orders", "at").without_time(lambda name: f'"{name}"', "sqlite")
+        'SELECT count(*) FROM "orders" WHERE "at" IS NULL'
+        """
+        column = quote(self.time_column)
+        other = _NO_TIME.get(dialect, "").format(column=column)
+        return f"SELECT count(*) FROM {self.quoted(quote)} WHERE {column} IS NULL{other}"  # noqa: S608 (quoted)
+
     def holds_no_time(self, found: object) -> str:
         """Return what to tell where the time column cannot say which day a row belongs to."""
         return (
@@ -125,27 +148,33 @@ def time_column_holds(day: DayOfTable, connection: Connection, failures: Failure
             f"table {day.table!r} has no time_column {day.time_column!r}, it has {list(columns)}"
         )
     if connection.dialect.name == "sqlite":
-        return _text_holds(day, connection, failures)
+        return text_times(day, connection, failures)
     kind = columns[day.time_column]
     if not isinstance(kind, sa.DateTime | sa.Date):
         raise failures.query(day.holds_no_time(kind))
     return "instant" if getattr(kind, "timezone", False) else "local"
 
 
-def _text_holds(day: DayOfTable, connection: Connection, failures: Failures) -> Holds:
-    """Tell by one value: SQLite has no times, and whoever fills it chooses a form of text."""
-    import sqlalchemy as sa
+def without_day(n_rows: int, day_of: str, column: str) -> tuple[str, ...]:
+    """Report rows whose time column says no day: they are in no partition.
 
-    quote = connection.dialect.identifier_preparer.quote
-    column, table = quote(day.time_column), day.quoted(quote)
-    one = sa.text(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1")  # noqa: S608 (quoted)
-    value = connection.execute(one).scalar()
-    form = _TEXT_TIME.fullmatch(value) if isinstance(value, str) else None
-    if value is not None and (form is None or form[2] not in (None, *_UTC)):
-        raise failures.query(day.holds_no_time(f"values like {value!r}"))
-    if form is None or form[2] is None:
-        return "text"
-    return "text instant" if form[1] == "T" else "spaced text instant"
+    Parameters
+    ----------
+    n_rows : int
+        How many there are.
+    day_of : str
+        The table, as a person reads it.
+    column : str
+        The time column.
+
+    Returns
+    -------
+    tuple of str
+        One note, or none.
+    """
+    if not n_rows:
+        return ()
+    return (f"{n_rows} rows of {day_of} belong to no day, their {column!r} is no time: not taken",)
 
 
 def never_null(day: DayOfTable, inspector: Inspector) -> frozenset[str] | None:

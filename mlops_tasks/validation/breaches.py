@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.digest import row_hashes
+from mlops_tasks.sources import Day, day_column, in_other_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     Positions = npt.NDArray[np.int64]
     Hashes = npt.NDArray[np.uint64]
 
-__all__ = ["Repeats", "cell_breaches"]
+__all__ = ["Repeats", "cell_breaches", "day_breaches"]
 
 
 def cell_breaches(spec: DatasetSpec, chunk: pa.Table) -> Iterator[tuple[str, Positions]]:
@@ -50,6 +51,39 @@ def cell_breaches(spec: DatasetSpec, chunk: pa.Table) -> Iterator[tuple[str, Pos
             finite = np.isfinite(whole)
             if not finite.all():
                 yield f"not_finite:{name}", np.flatnonzero(~finite)
+
+
+def day_breaches(
+    spec: DatasetSpec, partition: str, chunk: pa.Table
+) -> Iterator[tuple[str, Positions]]:
+    """Find the rows of a chunk that are of another day than the partition, or of none.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+        The dataset; its source says which column tells the day.
+    partition : str
+        The day.
+    chunk : Table
+        Rows with the columns of the contract.
+
+    Yields
+    ------
+    tuple of str and array of int64
+        ``other_day:<column>`` or ``no_day:<column>``, and the positions of the rows in the chunk.
+    """
+    import numpy as np
+    import pyarrow.compute as pc
+
+    column = day_column(spec)
+    if column is None:
+        return
+    times = chunk.column(column)
+    other = in_other_days(Day(partition, spec.timezone or "UTC"), times)
+    if pc.any(other, min_count=0).as_py():
+        yield f"other_day:{column}", np.flatnonzero(other.to_numpy())
+    if times.null_count and spec.nullable(column):
+        yield f"no_day:{column}", np.flatnonzero(pc.is_null(times).to_numpy())
 
 
 class Repeats:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.contract import duplicate_breaches
 from mlops_tasks.exceptions import SchemaMismatchError, ValidationFailedError
-from mlops_tasks.validation.breaches import Repeats, cell_breaches
+from mlops_tasks.sources import day_column
+from mlops_tasks.validation.breaches import Repeats, cell_breaches, day_breaches
 from mlops_tasks.validation.conditions import selected_rows
 from mlops_tasks.validation.judge import Finding, Judge
 from mlops_tasks.validation.kinds import HOW_IN_WORDS
@@ -129,6 +130,9 @@ class _Examiner:
     def take(self, start: int, chunk: pa.Table) -> None:
         for reason, positions in cell_breaches(self.spec, chunk):
             self.marks.add(reason, positions + start)
+        if day_column(self.spec) is not None:
+            for reason, positions in day_breaches(self.spec, self.rows.commit.partition, chunk):
+                self.marks.add(reason, positions + start)
         self.keys.add(chunk)
         for expectation, reduction in self.reductions:
             selected, _ = selected_rows(expectation.kwargs, chunk)

@@ -19,6 +19,8 @@ SUPERSEDED = "superseded"
 _REASONS = {
     "null": "no nulls, says the contract",
     "not_finite": "finite numbers only, says the contract",
+    "other_day": "rows of the partition's own day only, says the source's time_column",
+    "no_day": "a time, which says the day of the row",
     "duplicate_key": "every key once, says the contract",
     "superseded": "the last row of every key, says the contract",
 }

@@ -180,6 +180,15 @@ def test_a_run_without_a_partition_fails(airflow: Airflow) -> None:
     assert airflow.run("weather.ingest", None).tasks["ingest"] == "failed"
 
 
+@pytest.mark.parametrize("key", ["banana", "2013-02-30", "2012-12-31", "2014-01-01", "2999-01-01"])
+def test_a_key_that_is_no_day_of_the_data_fails_at_once(airflow: Airflow, key: str) -> None:
+    assert airflow.run("flight_delays.score", key).tasks["score"] == "failed"
+
+
+def test_a_parameter_that_does_not_exist_fails_the_run(airflow: Airflow) -> None:
+    assert airflow.run("flight_delays.train", FIRST, traindays=3).tasks["pin"] == "failed"
+
+
 # --- train
 
 
@@ -201,8 +210,6 @@ def test_the_first_champion_is_trained_judged_and_promoted(
     assert trained.outputs["promote"] == {"name": "flight_delays", "version": "1"}
     champion = champion_of("flight_delays", tracking=airflow.tracking, ledger=airflow.ledger)
     assert champion.version == "1"
-    assert champion.tags["airflow.dag_id"] == "flight_delays.train"
-    assert champion.tags["airflow.partition_key"] == day(12)
     (event,) = airflow.events("flight_delays.model", day(12))
     assert event["version"] == "1"
     assert [pin["digest"] for pin in event["pins"]] == [

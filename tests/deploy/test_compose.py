@@ -8,6 +8,7 @@ import json
 import re
 import runpy
 import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -92,6 +93,21 @@ def test_no_worker_holds_the_keys_of_the_object_store(compose: Compose) -> None:
         if "AWS_SECRET_ACCESS_KEY" in environment(service)
     }
     assert holders == {"mlflow", "mlflow-init", "objects"}
+
+
+def test_the_api_server_reads_the_reports_of_the_lake(compose: Compose) -> None:
+    server = services(compose)["airflow-api-server"]
+    connection = json.loads(environment(server)["AIRFLOW_CONN_LAKE_DEFAULT"])
+    assert f"lake:{connection['extra']['path']}:ro" in server["volumes"]
+
+
+def test_workers_import_before_they_fork(compose: Compose) -> None:
+    worker = environment(services(compose)["airflow-worker"])
+    (name,) = json.loads(worker["AIRFLOW__CELERY__EXTRA_CELERY_CONFIG"])["imports"]
+    subprocess.run(
+        [sys.executable, "-c", f"import {name}, sys; assert 'mlflow.sklearn' in sys.modules"],
+        check=True,
+    )
 
 
 def test_secrets_of_tasks_are_with_the_workers(compose: Compose) -> None:

@@ -16,6 +16,7 @@ from mlops_tasks.exceptions import (
     EmptyPartitionError,
     MlopsError,
     SchemaMismatchError,
+    SourceAccessError,
     SourceQueryError,
     SourceUnavailableError,
     StaleAttemptError,
@@ -258,16 +259,44 @@ def published(orders: DatasetSpec, source: Source, lake: Lake) -> Lake:
     return lake
 
 
-def test_a_database_that_does_not_answer_is_worth_a_retry(
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("sqlite:///file:{}/gone.db?mode=ro&uri=true", "gone.db' does not exist"),
+        ("sqlite:///{}/gone.db?cached_statements=9", "gone.db' does not exist"),
+        ("sqlite:///{}/no/folder/gone.db?cached_statements=9", "gone.db' does not exist"),
+        ("sqlite:///{}?cached_statements=9", "' is no file"),
+        ("sqlite://", "in memory has no rows"),
+        ("sqlite:///:memory:", "in memory has no rows"),
+        ("sqlite:///file:x?mode=memory&uri=true", "in memory has no rows"),
+        ("nosuch://db/shop", "nosuch"),
+        ("sqlite+nosuch:///x", "does not exist"),
+    ],
+)
+def test_a_database_that_is_not_there_is_named_and_not_made(
+    orders: DatasetSpec, published: Lake, tmp_path: Path, address: str, message: str
+) -> None:
+    """Another try would not find it either."""
+    before = sorted(tmp_path.rglob("*"))
+    url = address.format(tmp_path)
+    error = fails(SourceAccessError, "connection 'shop_source' cannot", orders, url, published)
+    assert not isinstance(error, TransientError)
+    assert message in str(error)
+    assert (error.__cause__, error.__context__) == (None, None), "they may hold the password"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_file_that_is_no_database_is_named(
     orders: DatasetSpec, published: Lake, tmp_path: Path
 ) -> None:
-    gone = f"sqlite:///file:{tmp_path}/gone.db?mode=ro&uri=true"
-    error = fails(
-        SourceUnavailableError, "'shop_source' does not answer: unable", orders, gone, published
+    (tmp_path / "text.db").write_text("order_id\n" * 1000)
+    fails(
+        SourceQueryError,
+        "file is not a database",
+        orders,
+        f"sqlite:///{tmp_path}/text.db?cached_statements=9",
+        published,
     )
-    assert isinstance(error, TransientError)
-    assert "Check the connection in Airflow" in str(error)
-    assert (error.__cause__, error.__context__) == (None, None), "they may hold the password"
 
 
 def test_a_locked_database_is_worth_a_retry(

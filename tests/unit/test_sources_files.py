@@ -463,6 +463,20 @@ def test_columns_that_came_later_are_null_before(tmp_path: Path, drop: Path, lak
     assert result.described == "Delta table version 1"
 
 
+@pytest.mark.parametrize("statistics", [True, False])
+def test_rows_of_another_table_without_a_time_are_counted(
+    tmp_path: Path, drop: Path, lake: Lake, statistics: bool
+) -> None:
+    rows = three_days()
+    lost = pa.array([None] * 3 + rows["ordered_at"].to_pylist()[3:], rows.schema.field(1).type)
+    rows = rows.set_column(1, "ordered_at", lost)
+    settings = {} if statistics else {"delta.dataSkippingNumIndexedCols": "0"}
+    write_deltalake(str(drop / "orders"), rows, configuration=settings)
+    result = run_delta(delta(tmp_path), drop, lake)
+    assert result.raw.n_rows == N - 3
+    assert result.notes[0].startswith("3 rows of table 'orders' belong to no day")
+
+
 def test_what_is_wrong_with_another_table_is_named(tmp_path: Path, drop: Path, lake: Lake) -> None:
     def refused(error: type[MlopsError], spec: DatasetSpec, *parts: str) -> None:
         with pytest.raises(error) as raised:

@@ -4,10 +4,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException
 
 from mlops_airflow.hooks.database import DatabaseHook
 from mlops_airflow.hooks.source import SourceHook
+from mlops_tasks.exceptions import SourceAccessError
 from mlops_tasks.source_spec import DeltaSource, FileSource, SqlSource
 from mlops_tasks.sources import Database, DeltaStore, FileStore
 
@@ -126,5 +126,45 @@ def test_other_stores_go_through_airflow(connection: Any) -> None:
 def test_a_connection_without_a_path_is_named(connection: Any) -> None:
     connection(conn_type="file")
     for source in (FILES, DELTA):
-        with pytest.raises(AirflowException, match="'shop' has no 'path' in its extra"):
+        with pytest.raises(SourceAccessError, match="'shop' cannot be used: it has no 'path' in"):
             SourceHook("shop").get_source(source)
+
+
+@pytest.mark.parametrize("source", [SQL, FILES, DELTA])
+def test_a_connection_that_is_not_defined_is_named(source: Any) -> None:
+    with pytest.raises(
+        SourceAccessError, match=r"connection 'no_shop' cannot be used.*not def"
+    ) as e:
+        SourceHook("no_shop").get_source(source)
+    assert "airflow connections add no_shop" in str(e.value)
+    assert "AIRFLOW_CONN_NO_SHOP" in str(e.value)
+
+
+def test_a_connection_that_is_no_json_is_named_without_its_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", '{"password": "s3cr3t", ')
+    with pytest.raises(SourceAccessError, match="connection 'shop' cannot be used") as error:
+        SourceHook("shop").get_source(SQL)
+    assert "s3cr3t" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"conn_type": "sqlite"}, "it has no host"),
+        ({"host": "db"}, "it has no type"),
+    ],
+)
+def test_a_connection_of_no_database_is_named(
+    connection: Any, fields: dict[str, str], message: str
+) -> None:
+    connection(**fields)
+    with pytest.raises(SourceAccessError, match=message):
+        SourceHook("shop").get_source(SQL)
+
+
+def test_a_scheme_that_nothing_reads_is_named(connection: Any) -> None:
+    connection(conn_type="generic", extra={"path": "nosuch://landing/x"})
+    with pytest.raises(SourceAccessError, match="'nosuch://landing/x' has a scheme that nothing"):
+        SourceHook("shop").get_source(FILES)

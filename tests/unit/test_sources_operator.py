@@ -140,11 +140,11 @@ def test_a_run_in_its_time_may_bring_news(
     lake = Lake(tmp_path / "lake")
     validated(operator, execute(operator, known_at=DAY))
     source.run("UPDATE orders SET items = 9 WHERE rowid <= 3")
-    monkeypatch.setattr("mlops_tasks.lake.nights.today", lambda: day(3))
+    monkeypatch.setattr("mlops_tasks.lake.nights.today", lambda *_: day(3))
     validated(operator, execute(operator, scheduled=True))
     assert [as_of(lake, night).count(9) for night in (day(1), NIGHT)] == [0, 3]
     source.run("UPDATE orders SET items = 9 WHERE rowid <= 4")
-    monkeypatch.setattr("mlops_tasks.lake.nights.today", lambda: day(4))
+    monkeypatch.setattr("mlops_tasks.lake.nights.today", lambda *_: day(4))
     validated(operator, execute(operator, scheduled=True))
     assert [as_of(lake, night).count(9) for night in (NIGHT, day(3), day(4))] == [3, 3, 4]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from mlops_tasks.exceptions import SourceQueryError, SpecError
+from mlops_tasks.exceptions import EmptyPartitionError, SourceQueryError, SpecError
 from mlops_tasks.ingestion import ingest
 from mlops_tasks.source_spec import SqlSource
 from mlops_tasks.sources import Database
@@ -44,11 +44,7 @@ def test_a_table_may_stand_behind_its_schema(name: str) -> None:
     [
         ({"query": "SELECT 1 WHERE d = :partition"}, "give either `query`, or `table`"),
         ({"table": None}, "give either `query`, or `table`"),
-        ({"time_column": None}, "`time_column` belongs to `table`"),
-        (
-            {"table": None, "query": "SELECT 1 WHERE d = :partition"},
-            "`time_column` belongs to `table`",
-        ),
+        ({"time_column": None}, "`table` needs a `time_column`"),
         ({"table": "orders; DROP TABLE orders"}, "table"),
         ({"table": 'or"ders'}, "table"),
         ({"table": "a.b.c.d"}, "table"),
@@ -138,6 +134,15 @@ def test_a_text_tells_a_time_in_any_form(
         (table(), ("yesterday",), "values like 'yesterday'"),
         (table(), ("2024-03-01 10:00:00+02:00",), "write a `query` that binds :partition"),
         (table(), (None,), "has no rows for 2024-03-01"),
+        # one value that is another form than the others, wherever it stands
+        (table(), (*UTC, "2024-03-01T12:00:00Z", LOCAL[1]), "in several forms, such as"),
+        (table(), (*LOCAL, f"{UTC[1]}Z"), "in several forms, such as"),
+        (table(), (f"{UTC[1]}Z", UTC[1].replace(" ", "T") + "Z"), "in several forms, such as"),
+        (table(), (*LOCAL, "20240301T130000Z"), "holds values like '20240301T130000Z'"),
+        (table(), (*LOCAL, "2024-03-01T23:30:00+01:00"), r"values like '2024-03-01T23:30:00\+01"),
+        (table(), (*LOCAL, "2024-03-01 10:00:00 UTC"), "values like '2024-03-01 10:00:00 UTC'"),
+        (table(), (*LOCAL, ""), "values like ''"),
+        (table(), (*LOCAL, 1_709_280_000.5), "neither times nor days"),
     ],
 )
 def test_what_tells_no_time_is_named(
@@ -147,6 +152,19 @@ def test_what_tells_no_time_is_named(
         taken(tmp_path, lake, source, shop(tmp_path, values))
     assert isinstance(error.value, SourceQueryError) or "has no rows" in message
     assert lake.partitions("orders__raw") == []
+
+
+def test_rows_without_a_time_are_counted(tmp_path: Path, lake: Lake) -> None:
+    """They belong to no day, so no partition has them."""
+    database = shop(tmp_path, (None, *LOCAL, None, None))
+    spec = orders(tmp_path, table())
+    result = ingest(spec, DAY, source=database, lake=lake, token=1)
+    assert (result.raw.n_rows, result.notes) == (
+        2,
+        ("3 rows of table 'orders' belong to no day, their 'at' is no time: not taken",),
+    )
+    with pytest.raises(EmptyPartitionError, match="3 rows of table 'orders' belong to no day"):
+        ingest(spec, "2024-05-01", source=database, lake=lake, token=2)
 
 
 def test_a_name_that_is_a_word_of_sql_is_quoted(tmp_path: Path, lake: Lake) -> None:

@@ -269,3 +269,87 @@ def test_what_a_flight_project_must_refuse_is_in_its_label_dataset() -> None:
     later = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"}
     assert later <= MODEL.known_later
     assert not later & set(FLIGHTS.columns)
+
+
+# --- what is said of a mistake
+
+
+def test_an_unknown_field_is_told_with_the_closest_one_and_the_place(tmp_path: Path) -> None:
+    dataset = deliveries_dataset(tmp_path)
+    with pytest.raises(SpecError) as error:
+        LabelSpec(dataset=dataset, positiv="minutes_late > 10")
+    refused(
+        error,
+        "LabelSpec of 'deliveries' cannot be used, written in unit/test_spec.py, line ",
+        "positiv: no such field; did you mean 'positive'? There are: dataset, positive",
+        "positive: Field required",
+    )
+    with pytest.raises(
+        SpecError, match=r"InputSpec of 'deliveries' .*\n.*lookback_days: .* not 'x'"
+    ):
+        InputSpec(dataset=dataset, lookback_days="x")
+
+
+@pytest.mark.parametrize("positive", ["", "  "])
+def test_a_label_without_a_condition_is_refused(tmp_path: Path, positive: str) -> None:
+    with pytest.raises(SpecError, match="positive: String should have at least 1 character"):
+        LabelSpec(dataset=deliveries_dataset(tmp_path), positive=positive)
+
+
+@pytest.mark.parametrize(
+    "cron", ["@hourly", "0 */6 * * *", "0 3 * * 1", "60 3 * * *", "0 24 * * *"]
+)
+def test_a_cron_is_one_time_of_every_day(tmp_path: Path, cron: str) -> None:
+    with pytest.raises(
+        SpecError, match=r"cron: must be one time of every day, written 'minute hour"
+    ):
+        orders_dataset(tmp_path, cron=cron)
+
+
+@pytest.mark.parametrize(
+    ("zone", "cron", "skipped"),
+    [
+        ("America/New_York", "30 2 * * *", "02:30 does not exist on 2026-03-08"),
+        ("Europe/Berlin", "0 2 * * *", "02:00 does not exist on 2026-03-29"),
+        ("Asia/Beirut", "@daily", "00:00 does not exist on 2026-03-29"),
+        ("Australia/Lord_Howe", "15 2 * * *", "02:15 does not exist on 2026-10-04"),
+    ],
+)
+def test_a_time_that_is_skipped_when_clocks_change_is_refused(
+    tmp_path: Path, zone: str, cron: str, skipped: str
+) -> None:
+    with pytest.raises(SpecError, match=rf"{skipped} in {zone}.*choose a time that every day has"):
+        orders_dataset(tmp_path, timezone=zone, cron=cron)
+    inputs = (InputSpec(dataset=orders_dataset(tmp_path, timezone=zone, cron="0 5 * * *")),)
+    label = deliveries_dataset(tmp_path, timezone=zone, cron="0 5 * * *")
+    with pytest.raises(SpecError, match=skipped):
+        project(
+            tmp_path, inputs=inputs, label=LabelSpec(dataset=label, positive="x > 1"), cron=cron
+        )
+    assert orders_dataset(tmp_path, timezone="Asia/Kolkata", cron=cron)
+
+
+def test_the_datasets_of_a_model_share_one_zone(tmp_path: Path) -> None:
+    label = deliveries_dataset(tmp_path, timezone="Europe/Berlin")
+    with pytest.raises(SpecError) as error:
+        project(tmp_path, label=LabelSpec(dataset=label, positive="minutes_late > 10"))
+    refused(error, "UTC for 'orders'", "Europe/Berlin for 'deliveries'", "one `timezone`")
+    same = deliveries_dataset(tmp_path, timezone="UTC")
+    project(tmp_path, label=LabelSpec(dataset=same, positive="minutes_late > 10"))
+
+
+def test_rows_find_their_labels_by_a_key_of_one_type(tmp_path: Path) -> None:
+    columns = {"order_id": "int64", "minutes_late": "float64?"}
+    label = deliveries_dataset(tmp_path, columns=columns)
+    with pytest.raises(
+        SpecError, match="'order_id' is string in 'orders' and int64 in 'deliveries'"
+    ):
+        project(tmp_path, label=LabelSpec(dataset=label, positive="minutes_late > 10"))
+
+
+@pytest.mark.parametrize("estimator", ["model.build", "a:b:c", ":build", "a.b:", "a b:c", ".a:b"])
+def test_an_estimator_names_a_function(tmp_path: Path, estimator: str) -> None:
+    with pytest.raises(
+        SpecError, match=r"estimator: must name a function as 'package\.module:func"
+    ):
+        project(tmp_path, estimator=estimator)

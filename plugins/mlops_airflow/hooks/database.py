@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowException
 
+from mlops_airflow.hooks.connections import defined_connection, unusable_connection
 from mlops_tasks.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -56,12 +56,14 @@ class DatabaseHook(BaseHook):
         """
         from sqlalchemy import URL
 
-        connection: Any = self.get_connection(self.conn_id)
+        connection: Any = defined_connection(self.conn_id)
+        if not connection.conn_type:
+            reason = "it has no type; set it to the database's, as postgres, mysql or sqlite"
+            raise unusable_connection(self.conn_id, reason)
         if connection.conn_type == "sqlite":
             if not connection.host:
-                raise AirflowException(
-                    f"connection {self.conn_id!r} has no host; set it to the path of the file"
-                )
+                reason = "it has no host; set it to the path of the file"
+                raise unusable_connection(self.conn_id, reason)
             query = {"mode": "ro", "uri": "true"}
             return URL.create("sqlite", database=f"file:{quote(connection.host)}", query=query)
         driver = _DRIVERS.get(connection.conn_type, connection.conn_type)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowException
 
+from mlops_airflow.hooks.connections import defined_connection, unusable_connection
 from mlops_airflow.hooks.database import DatabaseHook
 from mlops_tasks.source_spec import DeltaSource, SqlSource
 from mlops_tasks.sources import Database, DeltaStore, FileStore
@@ -45,12 +45,13 @@ class SourceHook(BaseHook):
         """Return the connection of a source, of the kind it needs; nothing is opened yet."""
         if isinstance(source, SqlSource):
             return Database(DatabaseHook(self.conn_id).get_url())
-        connection: Any = self.get_connection(self.conn_id)
+        connection: Any = defined_connection(self.conn_id)
         root = connection.extra_dejson.get("path")
         if not root:
-            raise AirflowException(
-                f"connection {self.conn_id!r} has no 'path' in its extra; set it to the root "
-                "folder of the source, or to an address like s3://bucket/folder"
+            raise unusable_connection(
+                self.conn_id,
+                "it has no 'path' in its extra; set it to the root folder of the source, or to an "
+                "address like s3://bucket/folder",
             )
         secrets = tuple(s for s in (connection.password, _token(connection)) if s)
         if isinstance(source, DeltaSource):
@@ -74,8 +75,14 @@ def _file_system(connection: Any, root: str) -> tuple[Any, str]:
         return _s3(connection), f"{address.netloc}{address.path}".rstrip("/")
     from airflow.sdk import ObjectStoragePath
 
-    storage: Any = ObjectStoragePath(root, conn_id=connection.conn_id)
-    return fs.PyFileSystem(fs.FSSpecHandler(storage.fs)), str(storage.path).rstrip("/")
+    try:
+        storage: Any = ObjectStoragePath(root, conn_id=connection.conn_id)
+        return fs.PyFileSystem(fs.FSSpecHandler(storage.fs)), str(storage.path).rstrip("/")
+    except (ImportError, ValueError) as error:  # no such scheme, or no provider for it
+        reason = f"its 'path' {root!r} has a scheme that nothing reads here ({error}); install "
+        raise unusable_connection(
+            connection.conn_id, f"{reason}the Airflow provider of that store, or correct the path"
+        ) from None
 
 
 def _s3(connection: Any) -> Any:
