@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta, norm
 from sklearn.metrics import log_loss, roc_auc_score
 
+from mlops_tasks import intervals
 from mlops_tasks.exceptions import EstimatorError
 from mlops_tasks.intervals import (
     auc_standard_error,
@@ -63,6 +64,8 @@ def test_differences_to_a_rival_are_paired() -> None:
     )
     for one in (found.roc_auc, found.auc_gain, found.log_loss_gap):
         assert one.lower < one.value < one.upper
+    assert found.auc_gain.value - found.auc_gain.lower == pytest.approx(0.1, abs=0.05)
+    assert found.auc_gain.upper - found.auc_gain.value == pytest.approx(0.1, abs=0.05)
     alone = compare_scores(target, ours)
     assert (alone.auc_gain, alone.log_loss_gap) == (None, None)
 
@@ -110,6 +113,19 @@ def test_more_resamples_are_drawn_where_the_confidence_needs_them() -> None:
     scores = draw(6, target, skill=0.0)
     few = compare_scores(target, scores, confidence=0.999, n_bootstrap=50).roc_auc
     assert few == compare_scores(target, scores, confidence=0.999, n_bootstrap=2000).roc_auc
+    assert few != compare_scores(target, scores, confidence=0.999, n_bootstrap=2001).roc_auc
+
+
+def test_a_bound_lies_between_the_resamples_that_its_level_is_exact_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 100 resamples the 5.05th from below: a new one falls below it once in 20."""
+    drawn = iter(np.random.default_rng(1).permutation(100).tolist())
+    monkeypatch.setattr(intervals._Rows, "bounds", lambda *_: ([one := next(drawn)], [one]))
+    found = compare_scores(
+        outcomes(5, 5), np.linspace(0, 1, 10), confidence=0.9, n_bootstrap=100
+    ).roc_auc
+    assert (found.lower, found.upper) == (pytest.approx(4.05), pytest.approx(94.95))
 
 
 CLASSES = [(1, 199), (2, 198), (3, 197), (5, 195), (10, 190), (190, 10), (10, 10), (50, 50)]

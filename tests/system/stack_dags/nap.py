@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import dag, task
 
 
 @dag(schedule=None, tags=["test"])
 def nap() -> None:
-    @task(retries=2)
+    @task(retries=2, retry_delay=timedelta(seconds=2))
     def sleep(ti: object = None) -> int:
         import subprocess
 
