@@ -27,17 +27,17 @@ MODULES = {
         [f"mlops_tasks/ledger/{name}.py" for name in ("database", "ledger", "upgrading")],
         ["tests/unit/test_ledger*.py"],
     ),
-    "registration": (["mlops_tasks/registration.py"], ["tests/unit/test_registration.py"]),
+    "registration": (["mlops_tasks/registration.py"], ["tests/unit/test_registration*.py"]),
     "modelfiles": (
         ["mlops_tasks/modelfiles/*"],
         ["tests/unit/test_modelfiles*.py", "tests/unit/test_crafted_models.py"],
     ),
-    "monitoring": (["mlops_tasks/monitoring/*"], ["tests/unit/test_monitoring*.py"]),
-    "scoring": (["mlops_tasks/scoring.py"], ["tests/unit/test_scoring.py"]),
+    "monitoring": (
+        [f"mlops_tasks/monitoring/{name}.py" for name in ("labels", "performance")],
+        ["tests/unit/test_monitoring*.py"],
+    ),
+    "scoring": (["mlops_tasks/scoring.py"], ["tests/unit/test_scoring*.py"]),
 }
-
-#: These have no other tests than those that need a store of MLflow.
-SLOW = {"registration", "scoring"}
 
 #: A line of a plain string of three words or more. Words in braces belong to an f-string: code.
 _PROSE = r"""^\s*"[^"{}]*\w [^"{}]*\w [^"{}]*"[),]*$"""
@@ -48,7 +48,7 @@ source_paths = ["mlops_tasks"]
 only_mutate = {sources}
 also_copy = ["plugins", "dags"]
 do_not_mutate_patterns = [{prose}]
-pytest_add_cli_args = ["-p", "no:xdist", "-p", "no:cacheprovider"{quick}]
+pytest_add_cli_args = ["-p", "no:xdist", "-p", "no:cacheprovider", "-p", "tests.mutation.quick"]
 pytest_add_cli_args_test_selection = {tests}
 track_dependencies = false
 use_git_change_detection = false
@@ -87,10 +87,7 @@ def _copy(name: str) -> Path:
         str(path.relative_to(folder)) for each in patterns for path in sorted(folder.glob(each))
     ]
     config = _CONFIG.format(
-        sources=json.dumps(sources),
-        tests=json.dumps(tests),
-        prose=json.dumps(_PROSE),
-        quick="" if name in SLOW else ', "-p", "tests.mutation.quick"',
+        sources=json.dumps(sources), tests=json.dumps(tests), prose=json.dumps(_PROSE)
     )
     (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + config)
     return folder
