@@ -437,9 +437,7 @@ class ModelSpec(_Spec):
         if len(set(self.features)) != len(self.features):
             raise ValueError("a feature is named twice")
         if keys := sorted(set(self.features) & set(self.key)):
-            raise ValueError(
-                f"{keys} are the key; to use one as a feature, select it under a second name"
-            )
+            raise ValueError(f"{keys} are the key; as features, select them under second names")
         if reserved := sorted(_MODEL_RESERVED & {*self.features, *self.key}):
             raise ValueError(f"{reserved} are names of the model's own columns; rename them")
         names = [dataset.name for dataset in self.datasets]
@@ -452,8 +450,7 @@ class ModelSpec(_Spec):
             raise ValueError(f"features_sql: no such file {self.features_sql.name}")
         if not set(self.key) <= set(self.label.dataset.columns):
             raise ValueError(f"label dataset lacks the key {list(self.key)} of {self.rows.name!r}")
-        leaks = sorted(set(self.features) & self.known_later)
-        if leaks:
+        if leaks := sorted(set(self.features) & self.known_later):
             raise ValueError(
                 f"{leaks} belong to the label dataset {self.label.dataset.name!r} and are known "
                 "only afterwards; remove them from the features"

@@ -1,0 +1,24 @@
+"""Leave out of a mutation run what would make each mutant take minutes.
+
+The tests of MLflow's store and those marked slow still run in ``make test``; here a mutant that
+only they would notice counts as living, and wants a test that is quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests that need no store of MLflow and are not marked slow."""
+    left_out = [item for item in items if _is_slow(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    return "mlflow_template" in fixtures or item.get_closest_marker("slow") is not None
