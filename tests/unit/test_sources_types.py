@@ -258,6 +258,7 @@ def test_a_text_that_is_no_value_is_named_with_its_column(
         (pa.array([1.0]), "number"),
         (pa.array([1]), "measure"),
         (pa.array([b"x"]), "text"),
+        (pa.array([b"\xff"]).view(pa.string()), "text"),
         (pa.array([1]), "flag"),
     ],
 )

@@ -13,6 +13,7 @@ from mlops_airflow.hooks.database import DatabaseHook, LedgerHook
 from mlops_airflow.hooks.lake import LakeHook
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.provider import get_provider_info
+from mlops_tasks.exceptions import SourceAccessError
 from mlops_tasks.tracking import ATTEMPT_TAG
 from mlops_tasks.types import RegisteredVersion
 from tests.unit.operators.conftest import TaskInstance
@@ -64,7 +65,7 @@ def test_a_sqlite_source_is_never_written_or_made(tmp_path: Path, connect: Conne
 
 def test_a_sqlite_source_without_a_file_is_an_error_with_the_fix(connect: Connect) -> None:
     connect("shop", conn_type="sqlite")
-    with pytest.raises(AirflowException, match="'shop' has no host; set it to the path of the"):
+    with pytest.raises(SourceAccessError, match="'shop' cannot be used: it has no host; set"):
         DatabaseHook("shop").get_url()
 
 

@@ -151,9 +151,13 @@ def test_second_start_says_so(made_home: StackSettings) -> None:
 def test_taken_port_stops_the_start(
     settings: StackSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as taken:
+    with socket.socket() as taken, socket.socket() as free:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
+        # Bound and not listening: a server may still take it, and nobody else gets it.
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLOPS_AIRFLOW_PORT", str(free.getsockname()[1]))
         monkeypatch.setenv("MLOPS_MLFLOW_PORT", str(taken.getsockname()[1]))
 
         result = runner.invoke(app, ["up", "--detach"])
