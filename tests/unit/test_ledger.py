@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """Return an empty ledger in a file, of little patience: a mistake is not waited for."""
+    monkeypatch.setattr(database, "_PATIENCE_S", 2)
+    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
+
+
 def record(ledger: Ledger, key: str, evidence: Any, **changes: Any) -> LedgerEntry:
     fields = {"model": "m", "kind": "drift", "key": key, "evidence": evidence}
     return ledger.record(**fields | changes)

@@ -8,6 +8,7 @@ import resource
 import subprocess
 import warnings
 import zipfile
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ import yaml
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from mlops_tasks.exceptions import UnsafeModelError
+from mlops_tasks.exceptions import UnavailableError, UnsafeModelError
 from mlops_tasks.modelfiles import (
     ALLOWED_TYPES,
     allowed,
@@ -93,6 +94,16 @@ def test_so_many_files_and_bytes_and_not_one_more(
     assert refusal(plain_files, folder) == (
         f"the model has more than {many} files or {size} GiB: models of that size are not loaded"
     )
+
+
+@pytest.mark.parametrize("name", ["a\nb", "link", "folder"])
+def test_what_is_no_plain_file_is_named(folder: Path, name: str) -> None:
+    if name == "a\nb":
+        (folder / name).write_text("")
+    else:
+        (folder / name).symlink_to(folder / {"link": "b", "folder": "deep"}[name])
+    told = f"the model holds {name!r}, which is no plain file with a name"
+    assert refusal(plain_files, folder) == told
 
 
 # --- the digest that is meant
@@ -170,6 +181,28 @@ def test_a_packing_that_skops_may_use(tmp_path: Path) -> None:
     check_archive(pack(tmp_path / "x", {"schema.json": b"{}" * 20}, zipfile.ZIP_DEFLATED))
 
 
+@pytest.mark.parametrize(
+    ("names", "more", "told"),
+    [
+        (["schema.json", "a.npy"], 0, ""),
+        (["schema.json", "a.npy"], 1, "its members overlap"),
+        (["schema.json", "schema.json"], 0, "it has two members of the same name"),
+    ],
+)
+def test_members_that_are_written_twice(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], more: int, told: str
+) -> None:
+    members = [zipfile.ZipInfo(name) for name in names]
+    members[0].compress_size = weights.stat().st_size - 1 + more
+    members[1].compress_size = 1
+    listed = SimpleNamespace(infolist=lambda: members)
+    monkeypatch.setattr(archive, "ZipFile", lambda _: nullcontext(listed))
+    if told:
+        assert refusal(check_archive, weights) == f"w.skops is no plain skops file: {told}"
+    else:
+        check_archive(weights)
+
+
 def test_an_archive_without_a_schema(tmp_path: Path) -> None:
     path = pack(tmp_path / "x.skops", {"a.npy": b"x"})
     assert refusal(check_archive, path) == "x.skops is no plain skops file: it has no schema.json"
@@ -220,6 +253,7 @@ def described(path: Path, signature: Any = None, **flavors: Any) -> Path:
         ({"inputs": json.dumps(INPUTS)}, INPUTS),
         ({"inputs": json.dumps([*INPUTS, 7, "x"])}, INPUTS),
         ({"inputs": '{"name": "a"}'}, []),
+        ({"inputs": "7"}, []),
         ({"outputs": json.dumps(INPUTS)}, []),
     ],
 )
@@ -364,6 +398,31 @@ def test_only_estimators_that_predict_are_models(
     assert refusal(inspect_model, model_folder) == told.format("StandardScaler")
     monkeypatch.setattr("skops.io.load", lambda *_, **__: Asked())
     assert refusal(inspect_model, model_folder) == told.format("Asked")
+
+
+def test_an_honest_model_is_loaded_with_the_allowed_types_and_looked_through(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, asked = LogisticRegression(), list[Any]()
+
+    def load(path: Path, **how: Any) -> LogisticRegression:
+        asked.append((path.name, how))
+        return model
+
+    skops.io.dump(model, model_folder / "model.skops")
+    monkeypatch.setattr("skops.io.load", load)
+    monkeypatch.setattr("mlops_tasks.modelfiles.structure.check_structure", asked.append)
+    inspect_model(model_folder)
+    assert asked == [("model.skops", {"trusted": sorted(ALLOWED_TYPES)}), model]
+
+
+def test_types_that_are_not_allowed_are_never_loaded(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skops.io.load", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr("skops.io.get_untrusted_types", lambda *, file: [f"x.{file.name}"])
+    told = "model.skops holds types outside the allow-list: ['x.model.skops']. Use"
+    assert refusal(inspect_model, model_folder).startswith(told)
 
 
 @pytest.mark.parametrize("place", ["plain_files", "check_description", "check_archive"])
@@ -529,7 +588,18 @@ def test_an_inner_owner_has_features_of_its_own() -> None:
     assert refusal(
         check_structure, Thing(n_features_in_=3, inner=Thing(n_features_in_=1, p=tree()))
     )
-    assert refusal(check_structure, tree()), "nobody owns it: it has no feature"
+    orphan = tree(feature=[0, -2, -2])
+    assert refusal(check_structure, orphan), "nobody owns it: it has no feature"
+
+
+def test_a_part_that_is_there_twice_hides_no_other() -> None:
+    shared, bad = Thing(), tree(feature=[2, -2, -2])
+    assert refusal(check_structure, Thing(n_features_in_=2, steps=[bad, shared, shared]))
+
+
+def test_what_a_class_holds_is_no_part_of_a_model() -> None:
+    kind = type("Kind", (), {"part": tree(feature=[2, -2, -2])})
+    check_structure(Thing(n_features_in_=2, kind=kind))
 
 
 # --- the process
@@ -601,7 +671,7 @@ def test_the_process_is_told_its_limits_and_ended(
             "the model ended the process that examined it (SIGHUP); it is not what training saved",
         ),
         (
-            Process(1, b"", b"first\nlast \xff" + b"x" * 3000 + b"\n\n"),
+            Process(1, b"", b"first\nmiddle\nlast \xff" + b"x" * 3000 + b"\n\n"),
             "the model could not be examined: last \ufffd" + "x" * 1994,
         ),
         (Process(9), "the model could not be examined: "),
@@ -617,6 +687,17 @@ def test_what_the_process_answers(
 ) -> None:
     assert refusal(examined, monkeypatch, folder, process) == told
     assert process.told[-2] == "kill", "whatever happened"
+
+
+def test_a_process_that_cannot_be_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    with pytest.raises(UnavailableError) as error:
+        examine_model(folder)
+    monkeypatch.undo()
+    assert str(error.value) == ("no process can be started to examine a model: no more processes")
 
 
 def test_the_process_limits_itself_before_it_looks(
