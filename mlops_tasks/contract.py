@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.spec import DatasetSpec
 
-__all__ = ["arrow_schema", "duplicate_breaches"]
+__all__ = ["arrow_schema", "duplicate_breaches", "with_one_zero"]
 
 _EXAMPLES = 3
 
@@ -65,7 +65,7 @@ def duplicate_breaches(spec: DatasetSpec, rows: pa.Table) -> dict[str, list[int]
     ValidationFailedError
         If there are such rows and the spec says ``duplicates="fail"``.
     """
-    groups = _groups(rows.select(list(spec.key)), _order(spec, rows))
+    groups = _groups(with_one_zero(rows.select(list(spec.key))), _order(spec, rows))
     if not len(groups):
         return {}
     if spec.duplicates == "fail":
@@ -73,6 +73,29 @@ def duplicate_breaches(spec: DatasetSpec, rows: pa.Table) -> dict[str, list[int]
     if spec.duplicates == "keep_last":
         return _superseded(spec, rows, groups)
     return {"duplicate_key": sorted(groups.flatten().to_pylist())}
+
+
+def with_one_zero(rows: pa.Table) -> pa.Table:
+    """Turn negative zeros into zeros: they are equal, but not the same bits.
+
+    Parameters
+    ----------
+    rows : Table
+        Of any columns.
+
+    Returns
+    -------
+    Table
+        The same rows.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for index, field in enumerate(rows.schema):
+        if pa.types.is_floating(field.type):
+            values = pc.add(rows.column(index), pa.scalar(0.0, field.type))
+            rows = rows.set_column(index, field, values)
+    return rows
 
 
 def _order(spec: DatasetSpec, rows: pa.Table) -> pa.Array:

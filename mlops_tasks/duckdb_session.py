@@ -113,8 +113,8 @@ def _located(connection: DuckDBPyConnection, query: str, message: str) -> str:
             connection.execute(f"EXPLAIN {query}")
         except duckdb.Error as error:
             message = str(error) if _LINE.search(str(error)) else message
-    if not (found := _LINE.search(message)):
-        return message
+    if not (found := _LINE.search(message)) or int(found[1]) < 2:
+        return message[: found.start()] if found else message
     return f"line {int(found[1]) - 1}, {found[2].strip()!r}: {message[: found.start()]}"
 
 

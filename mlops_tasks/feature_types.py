@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 _TEXT_FEATURES = "text_features_in_"  # beside scikit-learn's own feature_names_in_
+_NO_DATE = "<value out of range"  # what Arrow writes for DuckDB's infinity
 _MISREAD = {"UHUGEINT"}  # DuckDB gives Arrow other numbers
 
 
@@ -265,8 +266,14 @@ def _text(place: str, name: str, values: Any) -> pd.Series:
     if pa.types.is_floating(values.type):
         zero, missing = pa.scalar(0.0, values.type), pa.scalar(None, values.type)
         values = pc.if_else(pc.is_nan(values), missing, pc.add(values, zero))  # no negative zero
-    texts: pd.Series = values.cast(pa.string()).to_pandas()
-    return texts
+    texts = values.cast(pa.string())
+    if pa.types.is_date32(values.type) and pc.any(pc.starts_with(texts, _NO_DATE)).as_py():
+        raise FeatureError(
+            f"{place}: categorical feature {name!r} has infinite dates; bound them in the query or "
+            "in the dataset's suite"
+        )
+    found: pd.Series = texts.to_pandas()
+    return found
 
 
 def _number(place: str, name: str, values: Any) -> pd.Series:

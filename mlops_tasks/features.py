@@ -19,6 +19,7 @@ from mlops_tasks.feature_types import (
     fitted_forms,
     spec_forms,
 )
+from mlops_tasks.repeatable import check_repeatable, one_statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,6 +45,8 @@ __all__ = [
 TARGET = "y"
 _BATCH_ROWS = 100_000
 _POSITION = "__row"
+_HIGHEST = "__highest"
+_ENDS = {"min": TARGET, "max": _HIGHEST}
 
 
 def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
@@ -114,7 +117,8 @@ def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.
     if keys.n_rows != expected or keys.n_keys != expected:
         raise FeatureError(
             f"{_place(spec)} gives {keys.n_rows} rows, {keys.n_keys} of them with a key of their "
-            f"own, for {expected} rows of {spec.rows.name!r}: a join loses or doubles rows"
+            f"own, for {expected} rows of {spec.rows.name!r}: a join loses or doubles rows, or a "
+            "key comes again on another day and needs the day in it"
         )
 
 
@@ -150,16 +154,19 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
     Returns
     -------
     Table
-        Key and ``y``, 0 or 1; rows whose condition is null are left out: they are unknown.
+        Key and ``y``, 0 or 1, each key once; rows whose condition is null are left out: they are
+        unknown.
 
     Raises
     ------
     FeatureError
-        If the condition does not run, or is none: its type must be BOOLEAN.
+        If the condition does not run, reads the clock or is none (its type must be BOOLEAN), or if
+        it is true and false for rows of one key.
     """
     keys = ", ".join(f'"{name}"' for name in spec.key)
     condition = spec.label.positive
     with connect() as connection, explained(_label_place(spec), connection) as ask:
+        check_repeatable(_label_place(spec), connection, condition)
         connection.register("labels", labels)
         found = ask(f"SELECT {keys}, (\n{condition}\n) AS {TARGET} FROM labels")  # noqa: S608
         kind = str(found.types[-1])
@@ -169,8 +176,23 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
                 "such as <column> > 0"
             )
         known = found.filter(f"{TARGET} IS NOT NULL")
-        names = f"{keys}, CAST({TARGET} AS BIGINT) AS {TARGET}"
-        return known.project(names).order(keys).to_arrow_table()
+        ends = ", ".join(f"{end}({TARGET})::BIGINT AS {name}" for end, name in _ENDS.items())
+        targets = known.aggregate(f"{keys}, {ends}", keys).order(keys).to_arrow_table()
+    _refuse_contradictions(spec, targets)
+    return targets.drop_columns([_HIGHEST])
+
+
+def _refuse_contradictions(spec: ModelSpec, targets: pa.Table) -> None:
+    import pyarrow.compute as pc
+
+    both = targets.filter(pc.not_equal(targets.column(TARGET), targets.column(_HIGHEST)))
+    if both.num_rows:
+        first = both.select(list(spec.key)).slice(0, 1).to_pylist()[0]
+        raise FeatureError(
+            f"{_label_place(spec)} is true and false for rows of one key, of {both.num_rows} keys, "
+            f"first {first}: the key of {spec.rows.name!r} must tell the rows of "
+            f"{spec.label.dataset.name!r} apart"
+        )
 
 
 def join_targets(spec: ModelSpec, rows: pa.Table, targets: pa.Table) -> pa.Table:
@@ -272,6 +294,8 @@ def _result(
         connection.register(name, rows)
     try:
         with explained(_place(spec), connection) as ask:
+            check_repeatable(_place(spec), connection, sql)
+            _refuse_twice(spec, ask(f"\n{sql}").columns)
             # The project's own file:
             result = ask(f"SELECT * FROM (\n{sql}\n) ORDER BY {keys}")  # noqa: S608
             types = dict(zip(result.columns, map(str, result.types), strict=True))
@@ -289,11 +313,23 @@ def _result(
 
 def _query(spec: ModelSpec) -> str:
     try:
-        return spec.features_sql.read_text(encoding="utf-8").rstrip().rstrip(";")
+        text = spec.features_sql.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise FeatureError(
             f"{_place(spec)} cannot be read as text in UTF-8: {error}; put the query there"
         ) from error
+    return one_statement(_place(spec), text)
+
+
+def _refuse_twice(spec: ModelSpec, names: list[str]) -> None:
+    """Refuse a column that the query gives twice: DuckDB would take the first one."""
+    needed = {spec.as_of, *spec.observed_at, *spec.features}
+    lower = [name.lower() for name in names]
+    if twice := sorted(name for name in needed if lower.count(name) > 1):
+        raise FeatureError(
+            f"{_place(spec)} gives {twice} more than once; leave one of each, for example by "
+            "SELECT * EXCLUDE or REPLACE"
+        )
 
 
 def _label_place(spec: ModelSpec) -> str:
@@ -316,6 +352,8 @@ def _place(spec: ModelSpec) -> str:
 
 
 def _check_columns(spec: ModelSpec, schema: pa.Schema, sql_types: Mapping[str, str]) -> None:
+    import pyarrow.types as pt
+
     needed = [*spec.key, spec.as_of, *spec.observed_at, *spec.features]
     missing = [name for name in needed if name not in schema.names]
     if missing:
@@ -326,6 +364,10 @@ def _check_columns(spec: ModelSpec, schema: pa.Schema, sql_types: Mapping[str, s
     for name in spec.features:
         kind, text = schema.field(name).type, name in spec.categorical
         check_feature(_place(spec), name, kind, sql_types[name], text=text)
+    if unions := [field.name for field in schema if pt.is_union(field.type)]:
+        raise FeatureError(
+            f"{_place(spec)}: {unions} are unions, which no table can hold; cast them"
+        )
 
 
 def _check_keys(spec: ModelSpec, schema: pa.Schema, sql_types: Mapping[str, str]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from mlops_tasks.clock_times import check_clock, check_daily, check_timezone
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.history_spec import HistorySpec
 from mlops_tasks.source_spec import DeltaSource, Source
@@ -40,22 +39,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 RESERVED_COLUMNS = {"partition_key", "reasons"}
 _CONVERTED = {"decimal": {"float64", "int64", "string"}, "date": {"timestamp"}}
 _MODEL_RESERVED = {"model_version", "score", "y"}
-_DAILY = re.compile(r"(?P<minute>\d{1,2}) (?P<hour>\d{1,2}) \* \* \*")
-_MIDNIGHT = {"@daily": "0 0 * * *", "@midnight": "0 0 * * *"}
 _ESTIMATOR = re.compile(r"\w+(\.\w+)*:\w+")
-# As far as the rules of all zones are laid down in the usual zone data.
-_YEARS = range(2026, 2038)
-
-
-def _daily(cron: str) -> str:
-    """Return a cron that names one time of every day: a run takes the day before its own."""
-    found = _DAILY.fullmatch(_MIDNIGHT.get(cron, cron))
-    if not found or int(found["minute"]) > 59 or int(found["hour"]) > 23:
-        raise ValueError(
-            "must be one time of every day, written 'minute hour * * *', as '30 4 * * *'; each run "
-            "takes the day before it"
-        )
-    return cron
 
 
 def _importable(estimator: str) -> str:
@@ -68,7 +52,7 @@ def _importable(estimator: str) -> str:
 
 # Tables are made of names and a suffix like `__quarantine`, so these are shorter and lack `__`.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
-Cron = Annotated[str, AfterValidator(_daily)]
+Cron = Annotated[str, AfterValidator(check_daily)]
 Estimator = Annotated[str, AfterValidator(_importable)]
 ColumnType = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(COLUMN_TYPES)})\??$")]
 Days = Annotated[int, Field(ge=0, le=3650)]
@@ -188,8 +172,8 @@ class DatasetSpec(_Spec):
     @model_validator(mode="after")
     def _check_rows(self) -> Self:
         if self.timezone is not None:
-            _check_timezone(self.timezone)
-            _check_clock(self.cron, self.timezone)
+            check_timezone(self.timezone)
+            check_clock(self.cron, self.timezone)
         if (self.duplicates == "keep_last") != (self.order_by is not None):
             raise ValueError("order_by belongs to duplicates='keep_last', which needs it")
         if self.order_by is not None and self.order_by not in self.columns:
@@ -229,39 +213,6 @@ class DatasetSpec(_Spec):
         return self.columns[column].endswith("?")
 
 
-def _check_timezone(name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (OSError, ValueError, LookupError):
-        raise ValueError(
-            f"timezone {name!r} is unknown; write it like 'Europe/Berlin' or 'UTC'"
-        ) from None
-
-
-@lru_cache
-def _check_clock(cron: str, timezone: str) -> None:
-    """Refuse a time that is skipped when clocks are put forward.
-
-    Airflow moves such a run by an hour and finds the day itself before it, not the day before: one
-    partition would be taken twice, once before it has ended, and another one never.
-    """
-    minute, hour, *_ = _MIDNIGHT.get(cron, cron).split()
-    zone, at = ZoneInfo(timezone), dt.time(int(hour), int(minute))
-    first = dt.date(_YEARS.start, 1, 1)
-    for number in range((dt.date(_YEARS.stop, 1, 1) - first).days):
-        local = dt.datetime.combine(first + dt.timedelta(days=number), at, zone)
-        if local.utcoffset() != local.replace(fold=1).utcoffset() and _skipped(local):
-            raise ValueError(
-                f"cron {cron!r}: {at:%H:%M} does not exist on {local:%Y-%m-%d} in {timezone}, when "
-                "clocks are put forward; choose a time that every day has, a few hours later"
-            )
-
-
-def _skipped(local: dt.datetime) -> bool:
-    there_and_back = local.astimezone(dt.UTC).astimezone(local.tzinfo)
-    return there_and_back.replace(tzinfo=None) != local.replace(tzinfo=None)
-
-
 class InputSpec(_Spec):
     """A dataset that features read.
 
@@ -270,7 +221,7 @@ class InputSpec(_Spec):
     dataset : DatasetSpec
         The dataset.
     lookback_days : int
-        So many days before the scored day are needed, too.
+        So many days before the scored day are needed, too; 0 for a model's first input.
     timeless : str
         Why a join with it cannot see the future, such as ``"airports do not move"``. Without a
         reason the query must give the moment of each joined fact, see `ModelSpec.observed_at`.
@@ -517,7 +468,13 @@ class ModelSpec(_Spec):
                     f"{other.name!r}: one `timezone` must hold for all datasets of a model, or the "
                     "same key names different hours"
                 )
-        _check_clock(self.cron, self.timezone)
+        check_clock(self.cron, self.timezone)
+        if self.inputs[0].lookback_days:
+            raise ValueError(
+                f"{first.name!r} is the first input and gives the rows to score, so it cannot have "
+                "lookback_days: rows of days before would be scored again; to use earlier rows as "
+                "facts, take the same source as a second dataset and let that look back"
+            )
         label = self.label.dataset
         kinds = {key: (first.columns[key], label.columns[key]) for key in self.key}
         for key, (ours, theirs) in kinds.items():

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import SchemaMismatchError
-from mlops_tasks.sources.conversion import Rules, convert, lake_type, type_name
+from mlops_tasks.sources.conversion import convert, lake_type, type_name
 from mlops_tasks.sources.failures import UnfitColumnError
+from mlops_tasks.sources.rules import Rules
 from mlops_tasks.spec import RESERVED_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -191,7 +192,7 @@ def _check_names(spec: DatasetSpec, found: list[str], where: str) -> None:
             f"dataset {spec.name!r}: {place} gives no column {missing}; the contract needs "
             f"{sorted(spec.columns)}, there are {sorted(found)}. Nothing was published"
         )
-    if twice := sorted({name for name in found if found.count(name) > 1}):
+    if twice := [name for name in spec.columns if found.count(name) > 1]:
         raise SchemaMismatchError(
             f"dataset {spec.name!r}: {place} gives {twice} more than once; name each column "
             "once. Nothing was published"
@@ -209,11 +210,12 @@ def _beyond(
     """Find the columns beyond the contract that are kept, and their types."""
     known = _kept_types(table)
     kept: dict[str, pa.DataType] = {}
-    for field in found:
+    twice = {name for _, schema in places for name in schema.names if schema.names.count(name) > 1}
+    for field in {field.name: field for field in found}.values():
         if field.name in spec.columns:
             continue
         kind = known.get(field.name) or lake_type(field.type, _rules(spec, field.name))
-        why = left_out.get(field.name) or _unfit(field) or _no_type(field, kind)
+        why = left_out.get(field.name) or _unfit(field, twice) or _no_type(field, kind)
         if kind is not None and not why:
             why = _unfit_for(spec, field.name, kind, places)
         if kind is None or why:
@@ -247,7 +249,9 @@ def _unfit_for(
     return ""
 
 
-def _unfit(field: pa.Field) -> str:
+def _unfit(field: pa.Field, twice: Collection[str]) -> str:
+    if field.name in twice:
+        return "the source gives it more than once"
     if field.name in RESERVED_COLUMNS:
         return "the lake has a column of that name"
     if not _NAME.fullmatch(field.name):

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mlops_tasks.sources.instants import DAY_ADVICE, NO_ZONE, from_days, from_local, within_years
+from mlops_tasks.sources.text_values import parse_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Rules", "convert", "lake_type", "parse_text", "type_name"]
+    from mlops_tasks.sources.rules import Rules
 
-# 0001-01-01 and the end of 9999: beyond lie only "infinity" and broken clocks.
-_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
-_DAY_US = 86_400_000_000
-_DAYS_OF_A_YEAR = 365.2425
-_DATE_ONLY = len("2024-03-01")
-_ZONE = r"(Z|[+-]\d\d(:?\d\d)?)$"
-_NO_ZONE = "these times have no zone: declare `timezone` in the spec"
-_DAY_ADVICE = "a day is no instant; declare `convert` and `timezone` if midnight is meant"
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a column's contract allows beyond its own type.
-
-    Attributes
-    ----------
-    given : str or None
-        ``decimal`` or ``date`` if the contract has such a source type converted.
-    timezone : str or None
-        Zone of times without one.
-    """
-
-    given: str | None = None
-    timezone: str | None = None
+__all__ = ["convert", "lake_type", "type_name"]
 
 
 def convert(array: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
@@ -58,7 +37,8 @@ def convert(array: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
     TypeError
         If the type is another one; the text says what to do.
     ArrowInvalid
-        If a value has no place in the wanted type, or is a local time that never was, or was twice.
+        If a value has no place in the wanted type, is a local time that never was, or was twice, or
+        a text that is no UTF-8.
 
     Notes
     -----
@@ -76,7 +56,7 @@ def convert(array: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
     if plain.type != wanted and not _widens(plain.type, wanted):
         raise TypeError(_advice(plain.type))
     found = plain.cast(wanted)
-    return _within_years(found) if pa.types.is_date(wanted) else found
+    return within_years(found) if pa.types.is_date(wanted) else found
 
 
 def type_name(field: pa.Field) -> str:
@@ -118,70 +98,6 @@ def lake_type(found: pa.DataType, rules: Rules) -> pa.DataType | None:
     return next((kept for kept, fits in kinds.items() if fits(found)), None)
 
 
-def parse_text(texts: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
-    """Read values that a source writes as text; what does not look like one is an error.
-
-    Parameters
-    ----------
-    texts : StringArray
-        One value each; times in ISO 8601. Each is read by itself: one with a zone is an instant,
-        one without is a local time, a day is midnight where `rules` say so.
-    wanted : DataType
-        A type of the contract.
-    rules : Rules
-        What may be converted on purpose.
-
-    Returns
-    -------
-    Array
-        Of the wanted type.
-
-    Raises
-    ------
-    ArrowInvalid
-        If a text is no such value.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_timestamp(wanted):
-        return _parse_times(texts, wanted, rules)
-    if pa.types.is_date(wanted):
-        return _within_years(pc.cast(texts, wanted))
-    if pa.types.is_integer(wanted) and _any(pc.match_substring(texts, "x", ignore_case=True)):
-        raise pa.ArrowInvalid("a number is written in decimal digits, one is not")
-    return pc.cast(texts, wanted)
-
-
-def _parse_times(texts: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    local = pa.timestamp("us")
-
-    def instants(some: pa.Array) -> pa.Array:
-        return _within_years(pc.cast(some, wanted))
-
-    def local_times(some: pa.Array) -> pa.Array:
-        return _from_local(pc.cast(some, local), wanted, rules)
-
-    def days(some: pa.Array) -> pa.Array:
-        if rules.given != "date":
-            raise pa.ArrowInvalid(_DAY_ADVICE)
-        return _from_local(pc.cast(some, pa.date32()).cast(local), wanted, rules)
-
-    is_day = pc.equal(pc.utf8_length(texts), _DATE_ONLY)
-    has_zone = pc.and_not(pc.match_substring_regex(texts, _ZONE), is_day)
-    is_local = pc.and_not(pc.invert(has_zone), is_day)
-    nothing = pa.scalar(None, texts.type)
-    found = [
-        read(texts if pc.all(mask).as_py() else pc.if_else(mask, texts, nothing))
-        for mask, read in ((has_zone, instants), (is_local, local_times), (is_day, days))
-        if _any(mask)
-    ]
-    return pc.coalesce(*found) if found else pa.nulls(len(texts), wanted)
-
-
 def _plain(array: pa.Array) -> pa.Array:
     """Undo encodings and wrappings that change nothing about the values."""
     import pyarrow as pa
@@ -191,7 +107,13 @@ def _plain(array: pa.Array) -> pa.Array:
         return _plain(array.dictionary_decode())
     if getattr(kind, "extension_name", "") == "arrow.json" or _is_numeric(array):
         return _plain(array.storage)
-    return array.cast(pa.string()) if _is_text(kind) else array
+    return _valid_text(array.cast(pa.string())) if _is_text(kind) else array
+
+
+def _valid_text(array: pa.Array) -> pa.Array:
+    """Refuse bytes that are no UTF-8; a file may well have them in what it calls text."""
+    array.validate(full=True)
+    return array
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -226,59 +148,30 @@ def _from_decimal(array: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Arra
         raise TypeError("a decimal; declare it in `convert`, or cast it in the query")
     if pa.types.is_string(array.type) and pa.types.is_integer(wanted):
         array = pc.replace_substring_regex(array, r"\.0+$", "")
+    if pa.types.is_string(array.type):
+        return parse_text(array, wanted, rules)
     return pc.cast(array, wanted)
 
 
 def _instants(array: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
     import pyarrow as pa
 
-    local = pa.timestamp("us")
     if pa.types.is_date(array.type) and rules.given == "date":
-        array = _within_years(array.cast(pa.date32())).cast(local)
+        if rules.timezone is None:
+            raise TypeError(NO_ZONE)
+        return from_days(array.cast(pa.date32()), wanted, rules.timezone)
     if not pa.types.is_timestamp(array.type):
         raise TypeError(_advice(array.type))
     if array.type.tz is not None:
-        return _within_years(array.cast(wanted))
+        return within_years(array.cast(wanted))
     if rules.timezone is None:
-        raise TypeError(_NO_ZONE)
-    return _from_local(array.cast(local), wanted, rules)
-
-
-def _from_local(times: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if rules.timezone is None:
-        raise pa.ArrowInvalid(_NO_ZONE)
-    known = pc.assume_timezone(_within_years(times), rules.timezone)
-    return _within_years(known.cast(wanted))
-
-
-def _within_years(times: pa.Array) -> pa.Array:
-    """Refuse days and times that no calendar of the lake has."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    unit, number = (1, pa.int32()) if pa.types.is_date32(times.type) else (_DAY_US, pa.int64())
-    ends = pc.min_max(times.cast(number)).as_py()
-    for end in (ends["min"], ends["max"]):
-        if end is not None and not _FIRST_DAY <= end // unit <= _LAST_DAY:
-            year = 1970 + int(end / unit // _DAYS_OF_A_YEAR)
-            raise pa.ArrowInvalid(
-                f"a time lies outside the years 1 to 9999, in the year {year}, or is infinity"
-            )
-    return times
+        raise TypeError(NO_ZONE)
+    return from_local(array.cast(pa.timestamp("us")), wanted, rules.timezone)
 
 
 def _advice(found: pa.DataType) -> str:
     import pyarrow as pa
 
     if pa.types.is_date(found):
-        return _DAY_ADVICE
+        return DAY_ADVICE
     return "nothing is guessed; cast it in the query, or change the contract"
-
-
-def _any(mask: Any) -> bool:
-    import pyarrow.compute as pc
-
-    return bool(pc.any(mask, min_count=0).as_py())

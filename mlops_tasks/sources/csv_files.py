@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.sources.conversion import parse_text
 from mlops_tasks.sources.csv_rows import first_row, row_blocks
 from mlops_tasks.sources.opened import BLOCK_BYTES, Opened, file_size, naming
+from mlops_tasks.sources.text_values import parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,6 +101,8 @@ def _read(
 
     if block.startswith(_BYTE_ORDER_MARK):  # Arrow would leave it out; it is part of a value here
         block = b"\n" + block
+    if not block.endswith((b"\n", b"\r")):  # without it Arrow finds no columns in a single row
+        block += b"\n"
     names = None if n_columns is None else [str(number) for number in range(n_columns)]
     reading = csv.ReadOptions(
         block_size=len(block) + 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlops_tasks.sources.conversion import Rules
+from mlops_tasks.sources.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.sources.csv_rows import LONGEST_ROW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Block", "line_blocks", "objects"]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Behind an object, it would end the process that has Arrow read it.
 _BARE_NULL = re.compile(rb"}\s*+null")
+# So would a value nested some ten thousand times; this many are never looked at twice.
+_MAX_OPENED = 500
 
 
 class Block:
@@ -59,7 +61,14 @@ class Block:
             return False
         if all(content.count(b"}" + end + b"{") != n_between for end in (b"\n", b"\r\n")):
             return False
-        return not _BARE_NULL.search(content)
+        return not _BARE_NULL.search(content) and not self._may_be_deep()
+
+    def _may_be_deep(self) -> bool:
+        """Tell whether a line opens so many lists and objects that they may be nested deeply."""
+        n_opened = self.content.count(b"[") + self.content.count(b"{")
+        if n_opened - self.n_ends <= _MAX_OPENED:
+            return False
+        return any(line.count(b"[") + line.count(b"{") > _MAX_OPENED for _, line in self)
 
 
 def line_blocks(stream: Any, block_bytes: int) -> Iterator[Block]:
@@ -118,7 +127,9 @@ def objects(block: Block) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in block:
         try:
             row = json.loads(line, object_pairs_hook=_once)
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            raise ValueError(f"line {number} is nested too deeply") from None
+        except ValueError as error:
             raise ValueError(f"line {number} is no JSON: {error}") from None
         if not isinstance(row, dict):
             raise ValueError(f"line {number} is no JSON object")
@@ -131,7 +142,18 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{twice!r} stands twice in one object")
+    if not all(name.isascii() for name in found):
+        _refuse_surrogates(found)
     return found
+
+
+def _refuse_surrogates(names: Iterable[str]) -> None:
+    r"""Refuse names that are no text, as half of a pair (``\ud800``) is."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"the name {name!r} is no Unicode text") from None
 
 
 def _text(block: Block) -> Block:

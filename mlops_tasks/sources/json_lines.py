@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.sources.conversion import parse_text
 from mlops_tasks.sources.failures import UnsurveyedError
 from mlops_tasks.sources.json_blocks import line_blocks, objects
 from mlops_tasks.sources.opened import BLOCK_BYTES, Opened, file_size, naming
+from mlops_tasks.sources.text_values import parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ __all__ = ["open_jsonl"]
 
 # Beyond it neighbouring integers are the same float.
 _EXACT_FLOAT = 2**53
+_ROW = re.compile(r"in row (\d+)")
 
 
 def open_jsonl(
@@ -120,11 +122,22 @@ def _read(block: Block, wanted: pa.Schema, others: str) -> pa.Table:
     size = len(block.content) + 1
     parsing = arrow_json.ParseOptions(explicit_schema=wanted, unexpected_field_behavior=others)
     reading = arrow_json.ReadOptions(use_threads=False, block_size=size)
-    table = arrow_json.read_json(pa.BufferReader(block.content), reading, parsing)
+    try:
+        table = arrow_json.read_json(pa.BufferReader(block.content), reading, parsing)
+    except pa.ArrowInvalid as error:
+        raise pa.ArrowInvalid(_with_line(str(error), block)) from None
     if len(table) != block.n_ends and len(table) != block.n_lines:
         _refuse_other_lines(block)
         raise ValueError(f"{block.n_lines} lines from line {block.first} on give {len(table)} rows")
     return table
+
+
+def _with_line(text: str, block: Block) -> str:
+    """Name the file's line, where Arrow counts the rows that it was given."""
+    found = _ROW.search(text)
+    for number, _ in islice(block, int(found[1]), None) if found else ():
+        return _ROW.sub(f"in line {number}", text)
+    return text
 
 
 def _refuse_other_lines(block: Block) -> None:

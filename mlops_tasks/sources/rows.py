@@ -9,13 +9,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_tasks.source_spec import PLACEHOLDER
-from mlops_tasks.sources.conversion import convert, parse_text
+from mlops_tasks.sources.conversion import convert
 from mlops_tasks.sources.declared_types import postgres_fields, sqlite_fields
 from mlops_tasks.sources.failures import attempt, guarded
 from mlops_tasks.sources.postgres import LOGIN, by_sqlstate, refuse_infinity
 from mlops_tasks.sources.sqlite import existing_file
 from mlops_tasks.sources.stream import SourceStream
 from mlops_tasks.sources.tables import never_null, time_column_holds, without_day
+from mlops_tasks.sources.text_values import parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.sources.connections import Database
-    from mlops_tasks.sources.conversion import Rules
     from mlops_tasks.sources.day import Day
     from mlops_tasks.sources.expected import Expected
     from mlops_tasks.sources.failures import Failures
+    from mlops_tasks.sources.rules import Rules
     from mlops_tasks.sources.tables import DayOfTable
 
 __all__ = ["read_rows"]

@@ -164,9 +164,12 @@ def _check_shapes(where: str, kwargs: Mapping[str, Any]) -> None:
     for name in ("column", "column_A", "column_B"):
         if not isinstance(kwargs.get(name), str | None):
             raise SuiteError(f"{where}: {name} is {kwargs[name]!r}; write the name of a column")
-    for name in kwargs.get("column_list") or []:
+    names = kwargs.get("column_list") or []
+    for name in names:
         if not isinstance(name, str):
             raise SuiteError(f"{where}: column_list has {name!r}; write names of columns")
+        if names.count(name) > 1:
+            raise SuiteError(f"{where}: column_list has {name!r} twice; write it once")
     for pair in kwargs.get("value_pairs_set") or []:
         if not isinstance(pair, list) or len(pair) != 2:
             raise SuiteError(f"{where}: value_pairs_set has {pair!r}; write pairs like [1, 2]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlops_tasks.contract import with_one_zero
 from mlops_tasks.digest import row_hashes
 from mlops_tasks.sources import Day, day_column, in_other_days
 
@@ -112,7 +113,7 @@ class Repeats:
 
     def add(self, chunk: pa.Table) -> None:
         """Take in the next rows."""
-        rows = _without_nan(chunk.select(list(self.columns)))
+        rows = with_one_zero(_without_nan(chunk.select(list(self.columns))))
         self._hashes.append(row_hashes(rows))
         if self.skip:
             skipped = _missing(rows, every=self.skip == "all")

@@ -21,13 +21,14 @@ def is_missing(values: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
 
 
 def present_values(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the values without nulls and NaN."""
+    """Return the values without nulls and NaN, and zeros without a sign: they are all equal."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     values = values.drop_null()
     if pa.types.is_floating(values.type):
         values = values.filter(pc.invert(pc.is_nan(values)))
+        values = pc.add(values, pa.scalar(0.0, values.type))
     return values
 
 

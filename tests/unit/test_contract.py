@@ -56,6 +56,12 @@ def test_every_row_of_a_doubled_key_breaks_it(tmp_path: Path) -> None:
     assert found == {"duplicate_key": [0, 1, 2, 4, 5]}
 
 
+def test_zeros_of_both_signs_are_one_key(tmp_path: Path) -> None:
+    spec = orders_dataset(tmp_path, key=("distance",))
+    found = breaches(spec, orders(distance=[0.0, 1.0, -0.0]))
+    assert found == {"duplicate_key": [0, 2]}
+
+
 def test_null_keys_are_nulls_and_duplicates(tmp_path: Path) -> None:
     found = breaches(orders_dataset(tmp_path), orders(order_id=[None, None, "a"]))
     assert found == {"null:order_id": [0, 1], "duplicate_key": [0, 1]}

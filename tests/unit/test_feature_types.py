@@ -178,6 +178,19 @@ def test_an_error_of_the_query_has_its_line(tmp_path: Path, sql: str, line: str)
         build_features(spec, numbered([1, 2]))
 
 
+@pytest.mark.parametrize("date", ["infinity", "-infinity"])
+def test_an_infinite_date_is_no_category(tmp_path: Path, date: str) -> None:
+    spec = typed(tmp_path, f"DATE '{date}'", text=True)
+    with pytest.raises(FeatureError, match="categorical feature 'x' has infinite dates"):
+        seen(spec, [1])
+
+
+def test_a_column_that_no_table_holds_is_named(tmp_path: Path) -> None:
+    spec = typed(tmp_path, "union_value(a := n) AS either, n", text=True)
+    with pytest.raises(FeatureError, match=r"\['either'\] are unions, which no table can hold"):
+        build_features(spec, numbered([1]))
+
+
 @pytest.mark.parametrize("content", [None, b"SELECT \xff"])
 def test_a_query_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
     spec = typed(tmp_path, "n", text=True)

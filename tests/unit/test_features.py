@@ -255,6 +255,66 @@ def test_a_query_that_does_not_run_is_named(tmp_path: Path) -> None:
         build_features(variant(tmp_path, "FROM orders", "FROM nowhere"), inputs())
 
 
+@pytest.mark.parametrize(
+    "end", [";", ";\n-- done", "; -- done; really\n", " -- done", ";;\n/* ; */"]
+)
+def test_a_query_may_end_with_semicolons_and_comments(
+    tmp_path: Path, spec: ModelSpec, end: str
+) -> None:
+    closed = project(tmp_path, features_sql=f"{FEATURES_SQL}{end}")
+    assert build_features(closed, inputs()) == build_features(spec, inputs())
+
+
+@pytest.mark.parametrize("text", ["", "\n", "-- to be written", ";"])
+def test_a_file_without_a_query_is_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(FeatureError, match=r"'late_orders', features\.sql holds no query"):
+        build_features(project(tmp_path, features_sql=text), inputs())
+
+
+def test_a_feature_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    spec = variant(tmp_path, "o.distance,", "o.distance, o.distance * 2 AS Distance,")
+    with pytest.raises(FeatureError, match=r"gives \['distance'\] more than once"):
+        build_features(spec, inputs())
+
+
+UNREPEATABLE = [
+    "random()",
+    '"random"()',
+    "uuid()::VARCHAR",
+    "epoch(now())",
+    "epoch(NOW ( ))",
+    "CURRENT_DATE",
+    "hash(current_timestamp)",
+    "year(today())",
+    "age(o.ordered_at::TIMESTAMP)",
+    "ago(INTERVAL 1 DAY)",
+    "(SELECT max(items) FROM orders TABLESAMPLE 50%)",
+    "(SELECT max(items) FROM orders USING SAMPLE 9)",
+]
+
+
+@pytest.mark.parametrize("sql", UNREPEATABLE)
+def test_neither_clock_nor_chance_makes_a_feature(tmp_path: Path, sql: str) -> None:
+    spec = variant(tmp_path, "o.distance,", f"o.distance,\n-- now()\n{sql} AS other,")
+    with pytest.raises(FeatureError, match=r"features\.sql, line 10: \w+ answers otherwise each"):
+        build_features(spec, inputs())
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "age(o.ordered_at::TIMESTAMP, (t.observed_at)::TIMESTAMP)",
+        "'now()' AS text, o.items AS current_date",
+        "o.items AS now, o.items AS sample",
+        "hash(o.order_id) % 10",
+        "CASE WHEN o.items < 0 THEN error('less than none') END",
+    ],
+)
+def test_what_only_looks_like_a_clock_is_taken(tmp_path: Path, sql: str) -> None:
+    spec = variant(tmp_path, "t.speed", f"t.speed, {sql}")
+    assert build_features(spec, inputs()).num_rows == 80
+
+
 def test_rows_may_not_get_lost(tmp_path: Path) -> None:
     readings = inputs()
     readings["traffic"] = readings["traffic"].slice(24)  # only one zone is left
@@ -379,6 +439,33 @@ def test_a_condition_that_does_not_run_is_named(tmp_path: Path, spec: ModelSpec)
     with pytest.raises(
         FeatureError, match=r"label condition 'lateness > 10' does not run.*lateness"
     ):
+        build_targets(project(tmp_path / "other", label=wrong), labels(a=1.0))
+
+
+@pytest.mark.parametrize("late", [[11.0, 12.0], [11.0, None], [11.0]])
+def test_a_key_has_one_target_however_often_it_comes(
+    spec: ModelSpec, late: list[float | None]
+) -> None:
+    found = build_targets(spec, pa.table({"order_id": ["a"] * len(late), "minutes_late": late}))
+    assert found.to_pydict() == {"order_id": ["a"], "y": [1]}
+
+
+def test_labels_that_contradict_each_other_are_refused_with_their_key(spec: ModelSpec) -> None:
+    twice = pa.concat_tables([labels(a=11.0, b=0.0), labels(a=9.0)])
+    with pytest.raises(
+        FeatureError, match=r"true and false for rows of one key.*first {'order_id': 'a'}"
+    ):
+        build_targets(spec, twice)
+
+
+@pytest.mark.parametrize("positive", ["random() < 0.5", "minutes_late > epoch(now())"])
+def test_neither_clock_nor_chance_makes_a_target(
+    tmp_path: Path, spec: ModelSpec, positive: str
+) -> None:
+    from mlops_tasks.spec import LabelSpec
+
+    wrong = LabelSpec(dataset=spec.label.dataset, positive=positive)
+    with pytest.raises(FeatureError, match=r"label condition .*: (random|now) answers otherwise"):
         build_targets(project(tmp_path / "other", label=wrong), labels(a=1.0))
 
 

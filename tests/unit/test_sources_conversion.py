@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -8,12 +9,14 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.contract import arrow_schema
-from mlops_tasks.exceptions import SchemaMismatchError
+from mlops_tasks.exceptions import PartitionKeyError, SchemaMismatchError
 from mlops_tasks.sources import Day, plan_columns
-from mlops_tasks.sources.conversion import Rules, convert, lake_type, parse_text
+from mlops_tasks.sources.conversion import convert, lake_type
 from mlops_tasks.sources.expected import Expected
 from mlops_tasks.sources.failures import Failures
 from mlops_tasks.sources.rows import _column
+from mlops_tasks.sources.rules import Rules
+from mlops_tasks.sources.text_values import parse_text
 from tests.unit.orders import orders_dataset
 
 if TYPE_CHECKING:
@@ -113,6 +116,30 @@ def test_days_become_midnight_when_declared() -> None:
     assert found.to_pylist() == [datetime(2024, 7, 1, 4, tzinfo=UTC)]
 
 
+@pytest.mark.parametrize(
+    ("zone", "text", "expected"),
+    [
+        ("America/Sao_Paulo", "2018-11-04", datetime(2018, 11, 4, 3, tzinfo=UTC)),  # begins at 1
+        ("America/Havana", "2024-11-03", datetime(2024, 11, 3, 4, tzinfo=UTC)),  # midnight twice
+        ("Pacific/Apia", "2011-12-31", datetime(2011, 12, 30, 10, tzinfo=UTC)),
+        ("Pacific/Apia", "2011-12-30", None),
+    ],
+)
+def test_a_day_begins_with_its_first_instant(
+    zone: str, text: str, expected: datetime | None
+) -> None:
+    rules = Rules("date", zone)
+    for read in (
+        lambda: convert(pa.array([date.fromisoformat(text)]), INSTANT, rules),
+        lambda: parse_text(pa.array([text]), INSTANT, rules),
+    ):
+        if expected is None:
+            with pytest.raises(pa.ArrowInvalid, match=r"2011-12-30 is a day that .* never"):
+                read()
+        else:
+            assert read().to_pylist() == [expected]
+
+
 # --- time zones
 
 
@@ -153,6 +180,13 @@ def test_infinity_is_no_time(zone: str | None, value: int) -> None:
         (["7", "-7", "007", None], pa.int64(), [7, -7, 7, None]),
         (["1.5", "1e3"], pa.float64(), [1.5, 1000.0]),
         (["true", "False", "1"], pa.bool_(), [True, False, True]),
+        (["+7", "+007", "-7"], pa.int64(), [7, 7, -7]),
+        (["inf", "-Infinity"], pa.float64(), [math.inf, -math.inf]),
+        (
+            ["2024-03-01T05:00:00.123456000Z", "2024-03-01T00:00:00.123456000"],
+            INSTANT,
+            [datetime(2024, 3, 1, 5, 0, 0, 123_456, UTC)] * 2,
+        ),
         (["2024-03-01"], pa.date32(), [date(2024, 3, 1)]),
         (["2024-03-01T05:00:00+05:00"], INSTANT, [datetime(2024, 3, 1, tzinfo=UTC)]),
         (["2024-03-01 05:00:00.5"], INSTANT, [datetime(2024, 3, 1, 10, 0, 0, 500_000, UTC)]),
@@ -202,6 +236,34 @@ def test_text_is_read_as_what_it_says(texts: Any, wanted: pa.DataType, expected:
 def test_text_that_says_something_else_is_refused(texts: Any, wanted: pa.DataType) -> None:
     with pytest.raises(pa.ArrowInvalid):
         parse_text(pa.array(texts, pa.string()), wanted, Rules())
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "message"),
+    [
+        ("1709280000", INSTANT, "'1709280000' is no time in ISO 8601"),
+        ("01/03/2024", INSTANT, "'01/03/2024' is no time in ISO 8601"),
+        ("20240301T050000Z", INSTANT, "'20240301T050000Z' is no time in ISO 8601"),
+        ("1.3.2024", pa.date32(), "'1.3.2024' is no day, as 2024-03-01"),
+        ("1e3", pa.int64(), "'1e3' is no whole number of 64 bits"),
+        ("++1", pa.int64(), r"'\+\+1' is no whole number"),
+        ("1,5", pa.float64(), "'1,5' is no number"),
+        ("1e400", pa.float64(), "'1e400' is too big for a float"),
+        ("yes", pa.bool_(), "'yes' is no true, false, 1 or 0"),
+    ],
+)
+def test_the_text_that_is_no_value_is_shown(text: str, wanted: pa.DataType, message: str) -> None:
+    with pytest.raises(pa.ArrowInvalid, match=message):
+        parse_text(pa.array([text]), wanted, Rules(timezone="UTC"))
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    for kind, stored in ((pa.string(), pa.binary()), (pa.large_string(), pa.large_binary())):
+        wrong = pa.array([b"fine", b"\xff"], stored).view(kind)
+        with pytest.raises(pa.ArrowInvalid, match="UTF8"):
+            convert(wrong, pa.string(), Rules())
+        with pytest.raises(pa.ArrowInvalid, match="UTF8"):
+            convert(wrong.dictionary_encode(), pa.string(), Rules())
 
 
 # --- values of databases that give Python objects
@@ -333,3 +395,9 @@ def test_a_day_whose_midnight_never_was_begins_with_its_first_instant() -> None:
     day = Day("2018-11-04", "America/Sao_Paulo")
     assert day.start == datetime(2018, 11, 4, 3, tzinfo=UTC)
     assert day.end == datetime(2018, 11, 5, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("day", "zone"), [("9999-12-31", "UTC"), ("0001-01-01", "Asia/Kolkata")])
+def test_a_day_at_the_end_of_all_years_is_refused(day: str, zone: str) -> None:
+    with pytest.raises(PartitionKeyError, match=f"day {day} in {zone} does not lie within"):
+        _ = Day(day, zone).start, Day(day, zone).end

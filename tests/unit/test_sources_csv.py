@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyarrow import fs
 
-from mlops_tasks.exceptions import SchemaMismatchError, SourceQueryError, SpecError
+from mlops_tasks.exceptions import (
+    EmptyPartitionError,
+    SchemaMismatchError,
+    SourceQueryError,
+    SpecError,
+)
 from mlops_tasks.ingestion import ingest
 from mlops_tasks.source_spec import FileSource
 from mlops_tasks.sources import FileStore
@@ -229,3 +234,32 @@ def test_a_column_that_only_the_table_knows_is_no_reason_to_refuse_a_day(
     assert (rows[0]["n"], result.notes) == (8, ())
     with pytest.raises(SchemaMismatchError, match="'n': the contract says 'int64'"):
         take(b"id,s,n\n1,a,many\n", {**TEXTS, "n": "int64"})
+
+
+# --- the first line
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_file_with_nothing_but_names_has_no_rows(take: Any, end: bytes) -> None:
+    with pytest.raises(EmptyPartitionError):
+        take(b"id,s" + end)
+    rows, _ = take({"a.csv": b"id,s" + end, "b.csv": b"id,s\n1,a" + end})
+    assert [row["id"] for row in rows] == [1]
+
+
+@pytest.mark.parametrize("names", [b"id,s,,", b"id,s,extra,extra"])
+def test_a_name_beyond_the_contract_may_come_twice(take: Any, names: bytes) -> None:
+    rows, result = take(names + b"\n1,a,b,c\n")
+    assert [row["s"] for row in rows] == ["a"]
+    assert set(rows[0]) == {"id", "s"}
+    assert "is not kept: the source gives it more than once" in result.notes[0]
+
+
+def test_a_name_of_the_contract_comes_once(take: Any) -> None:
+    with pytest.raises(SchemaMismatchError, match=r"gives \['s'\] more than once"):
+        take(b"id,s,s\n1,a,b\n")
+
+
+def test_a_number_that_no_float_holds_is_refused(take: Any) -> None:
+    with pytest.raises(SchemaMismatchError, match=r"'x'.*'1e400' is too big for a float \(file"):
+        take(b"id,x\n1,inf\n2,1e400\n", {"id": "int64", "x": "float64?"})

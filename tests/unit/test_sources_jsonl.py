@@ -156,6 +156,33 @@ def test_a_value_of_another_type_is_named(take: Any, column: str, value: str) ->
         take(content, {"id": "int64", "x": f"{column}?"})
 
 
+def test_the_line_of_an_error_counts_all_lines_before(take: Any) -> None:
+    before = b'\n{"id": 1}\n' * (MIB // 8)
+    with pytest.raises(SourceQueryError, match=rf"surrogate.* in line {MIB // 4 + 1};"):
+        take(before + b'{"id": 2, "s": "\\ud800"}\n')
+
+
+@pytest.mark.parametrize("extra_columns", ["keep", "ignore"])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])
+def test_values_may_be_nested_but_not_without_end(
+    take: Any, opening: str, closing: str, extra_columns: str
+) -> None:
+    def nested(depth: int) -> bytes:
+        return f'{{"id": 1, "x": {opening * depth}1{closing * depth}}}\n'.encode()
+
+    many = b'{"id": 2, "s": "' + b"[" * 100_000 + b'"}\n'
+    rows, _ = take(nested(400) + many, extra_columns=extra_columns)
+    assert [row["id"] for row in rows] == [1, 2]
+    with pytest.raises(SourceQueryError, match="line 2 is nested too deeply"):
+        take(b'{"id": 2}\n' + nested(200_000), extra_columns=extra_columns)
+
+
+@pytest.mark.parametrize("extra_columns", ["keep", "ignore"])
+def test_a_name_that_is_no_text_is_refused(take: Any, extra_columns: str) -> None:
+    with pytest.raises(SourceQueryError, match=r"surrogate|no Unicode text"):
+        take(b'{"id": 1, "\\ud800": 1}\n', extra_columns=extra_columns)
+
+
 def test_a_number_that_no_float_holds_is_refused(take: Any) -> None:
     with pytest.raises(MlopsError, match="too big"):
         take(b'{"id": 1, "x": 1e400}\n', {"id": "int64", "x": "float64?"})

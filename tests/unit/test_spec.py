@@ -197,6 +197,16 @@ def test_no_dataset_is_named_twice(tmp_path: Path) -> None:
     refused(error, "'traffic'", "inputs")
 
 
+def test_the_rows_to_score_do_not_look_back(tmp_path: Path) -> None:
+    inputs = (
+        InputSpec(dataset=orders_dataset(tmp_path), lookback_days=1),
+        InputSpec(dataset=traffic_dataset(tmp_path)),
+    )
+    with pytest.raises(SpecError) as error:
+        project(tmp_path, inputs=inputs)
+    refused(error, "'orders'", "lookback_days")
+
+
 def test_a_join_without_its_moment_is_refused_unless_the_input_is_timeless(
     tmp_path: Path,
 ) -> None:

@@ -121,6 +121,12 @@ def test_wrong_arguments_are_refused_with_what_is_wrong(tmp_path: Path) -> None:
     )
 
 
+def test_a_column_is_named_once_in_a_list(tmp_path: Path) -> None:
+    unique = "expect_compound_columns_to_be_unique"
+    text = refused(tmp_path, unique, column_list=["shop", "items", "shop"])
+    assert "column_list has 'shop' twice" in text
+
+
 def test_a_parameter_that_nobody_fills_is_refused(tmp_path: Path) -> None:
     text = refused(tmp_path, BETWEEN, column="items", min_value={"$PARAMETER": "low"})
     assert "min_value is the parameter 'low'" in text

@@ -196,6 +196,8 @@ CASES = [
     whole("int64", "distinct_values_to_equal_set", [MOST, None], True, value_set=[MOST]),
     whole("date", "distinct_values_to_equal_set", [LAST_DAY], True, value_set=["9999-12-31"]),
     whole("bool", "distinct_values_to_contain_set", [True], False, value_set=[False]),
+    whole("float64", "unique_value_count_to_be_between", [0.0, -0.0, None], True, max_value=1),
+    whole("float64", "distinct_values_to_equal_set", [-0.0], True, value_set=[0]),
     whole("int64", "proportion_of_unique_values_to_be_between", INTS, True, min_value=1),
     *(
         Case(type_, "values_to_be_unique", values, not n_bad, n_bad=n_bad)
