@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from mlops_tasks.exceptions import PartitionKeyError
+
 __all__ = ["Day"]
 
 
@@ -45,19 +47,34 @@ class Day:
     @property
     def local_end(self) -> datetime:
         """The next midnight as the zone's clocks show it, without a zone."""
-        return self.local_start + timedelta(days=1)
+        try:
+            return self.local_start + timedelta(days=1)
+        except OverflowError:
+            raise self._beyond() from None
 
     @property
     def start(self) -> datetime:
         """The instant at which the day begins, in UTC."""
-        return self.local_start.replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
+        return self._instant(self.local_start)
 
     @property
     def end(self) -> datetime:
         """The instant at which the next day begins, in UTC."""
-        return self.local_end.replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
+        return self._instant(self.local_end)
 
     def bound(self, name: str) -> datetime | str:
         """Return the value of a query's parameter: an instant, a local time, or the day as text."""
         value: datetime | str = getattr(self, name)
         return value
+
+    def _instant(self, midnight: datetime) -> datetime:
+        try:
+            return midnight.replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
+        except OverflowError:
+            raise self._beyond() from None
+
+    def _beyond(self) -> PartitionKeyError:
+        return PartitionKeyError(
+            f"day {self.partition} in {self.timezone} does not lie within the years 1 to 9999 in "
+            "UTC from its beginning to its end; choose another"
+        )

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.sources.failures import attempt, guarded
+from mlops_tasks.sources.opened import naming
+from mlops_tasks.sources.parquet_files import parquet_batches
 from mlops_tasks.sources.stream import SourceStream
 from mlops_tasks.sources.tables import without_day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["read_delta"]
 
-_BATCH_ROWS = 65_536
 _ACCESS = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "401", "ermission")
 
 
@@ -57,11 +58,13 @@ def read_delta(
 
     address = "/".join(part for part in (store.root.rstrip("/"), source.path) if part != ".")
     table = attempt(lambda: _open(address, store), explain)
+    _refuse_renamed(table, source, failures)
     rows = attempt(table.to_pyarrow_dataset, explain)
     if source.time_column not in rows.schema.names:
         raise failures.query(f"table {source.path!r} has no time column {source.time_column!r}")
     wanted = _of_day(rows.schema.field(source.time_column), day, failures)
-    batches = guarded(_batches(rows, wanted), explain)
+    fragments = rows.get_fragments(_to_skip_by(table, source.time_column, wanted))
+    batches = guarded(_batches(rows, fragments, wanted, failures), explain)
     described = f"Delta table version {table.version()}"
     n_without = attempt(lambda: _without_time(table, rows, source.time_column), explain)
     yield SourceStream(
@@ -80,6 +83,16 @@ def _open(address: str, store: DeltaStore) -> Any:
     return DeltaTable(address, storage_options=store.options or None)
 
 
+def _refuse_renamed(table: DeltaTable, source: DeltaSource, failures: Failures) -> None:
+    """Refuse a table whose files have other names of columns: all values would be null."""
+    mode = table.metadata().configuration.get("delta.columnMapping.mode", "none")
+    if mode != "none":
+        raise failures.query(
+            f"table {source.path!r} maps the names of its columns (delta.columnMapping.mode is "
+            f"{mode!r}), which is not read here; have a copy of it written without"
+        )
+
+
 def _without_time(table: DeltaTable, rows: ds.Dataset, column: str) -> int:
     """Count the rows without a time: by the table's log, or if it does not say by the rows."""
     import pyarrow as pa
@@ -92,32 +105,61 @@ def _without_time(table: DeltaTable, rows: ds.Dataset, column: str) -> int:
     return int(rows.count_rows(filter=pc.field(column).is_null()))
 
 
-def _batches(rows: ds.Dataset, wanted: pc.Expression) -> Iterator[pa.RecordBatch]:
+def _to_skip_by(table: DeltaTable, column: str, wanted: pc.Expression) -> pc.Expression | None:
+    """Return what tells which files need not be read; None where the log does not say it of each.
+
+    A file without statistics of the column would be skipped, as if it had none of its values.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    files = pa.table(table.get_add_actions(flatten=True))
+    names = [f"{what}.{column}" for what in ("min", "max", "null_count")]
+    if not set(names) & set(files.schema.names):
+        return wanted
+    if not set(names) <= set(files.schema.names):
+        return None
+    first, last, n_nulls = (files.column(name) for name in names)
+    unknown = pc.or_(pc.is_null(first), pc.is_null(last))
+    all_null = pc.fill_null(pc.equal(n_nulls, files.column("num_records")), False)
+    lacking = pc.any(pc.and_not(unknown, all_null), min_count=0).as_py()
+    return None if lacking else wanted
+
+
+def _batches(
+    rows: ds.Dataset,
+    fragments: Iterable[ds.Fragment],
+    wanted: pc.Expression,
+    failures: Failures,
+) -> Iterator[pa.RecordBatch]:
     """Read the files that may hold wanted rows, page by page.
 
     A dataset's own scanner decodes a whole row group at once, and others may have written a day
     as one.
     """
     import pyarrow.dataset as ds
-    import pyarrow.parquet as pq
 
-    for fragment in rows.get_fragments(filter=wanted):
+    for fragment in fragments:
         known = ds.get_partition_keys(fragment.partition_expression)
-        options = {"pre_buffer": False, "buffer_size": 2**20, "page_checksum_verification": True}
-        with pq.ParquetFile(fragment.path, filesystem=fragment.filesystem, **options) as file:
-            for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
+        with naming(fragment.path, failures):
+            for batch in parquet_batches(fragment.path, fragment.filesystem):
                 yield _completed(batch, rows.schema, known).filter(wanted)
 
 
 def _completed(batch: pa.RecordBatch, schema: pa.Schema, known: dict[str, Any]) -> pa.RecordBatch:
-    """Add what is not in the file: partition columns, and null for columns that came later."""
+    """Add what is not in the file: partition columns, and null for columns that came later.
+
+    Types are those of the table: a file may have smaller numbers, and times without their zone.
+    """
     import pyarrow as pa
 
-    for field in schema:
-        if field.name not in batch.schema.names:
-            value = pa.scalar(known.get(field.name), field.type)
-            batch = batch.append_column(field, pa.repeat(value, batch.num_rows))
-    return batch
+    arrays = [
+        batch.column(field.name).cast(field.type)
+        if field.name in batch.schema.names
+        else pa.repeat(pa.scalar(known.get(field.name), field.type), batch.num_rows)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _of_day(column: pa.Field, day: Day, failures: Failures) -> pc.Expression:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, quote_plus
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["Failures", "UnfitColumnError", "UnsurveyedError", "attempt", "guarded"]
 
 T = TypeVar("T")
+
+# What drivers add for a terminal, and of their own calls.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_FRAME = re.compile(r"\s+(\d+: \S+|at \S+)$")
 
 
 class UnfitColumnError(SchemaMismatchError):
@@ -126,7 +131,8 @@ class Failures:
         for secret in self.secrets:
             for form in {secret, quote(secret, safe=""), quote_plus(secret), quote(secret)}:
                 text = text.replace(form, "***")
-        return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
+        lines = (line.rstrip() for line in _COLOUR.sub("", text).splitlines())
+        return "\n".join(line for line in lines if line and not _FRAME.match(line))
 
 
 def attempt(call: Callable[[], T], explain: Callable[[Exception], MlopsError | None]) -> T:

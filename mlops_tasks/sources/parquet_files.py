@@ -10,14 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     from mlops_tasks.source_spec import FileSource
     from mlops_tasks.sources.expected import Expected
     from mlops_tasks.sources.failures import Failures
 
-__all__ = ["open_parquet"]
+__all__ = ["open_parquet", "parquet_batches"]
 
 _READING = {"pre_buffer": False, "buffer_size": BLOCK_BYTES, "page_checksum_verification": True}
+# INT96, which Spark writes, has days of any year, and nanoseconds of a day. Arrow makes nanoseconds
+# since 1970 of it, which wrap around beyond 1677 and 2262, or microseconds, which lose digits.
+_OLD_TIMES = {"coerce_int96_timestamp_unit": "us"}
 
 
 def open_parquet(
@@ -50,16 +54,64 @@ def open_parquet(
     return [_opened(filesystem, path, failures) for path in paths]
 
 
+def parquet_batches(path: str, filesystem: Any) -> Iterator[pa.RecordBatch]:
+    """Read a file page by page, never a whole row group at once.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    filesystem : FileSystem
+        Where.
+
+    Yields
+    ------
+    RecordBatch
+        At most 65,536 rows.
+    """
+    import pyarrow.parquet as pq
+
+    def batches(file: pq.ParquetFile, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        yield from file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
+
+    with pq.ParquetFile(path, filesystem=filesystem, **_READING, **_OLD_TIMES) as file:
+        old = _old_times(file)
+        if not old:
+            yield from batches(file)
+            return
+        with pq.ParquetFile(path, filesystem=filesystem, **_READING) as in_nanoseconds:
+            for batch, times in zip(batches(file), batches(in_nanoseconds, old), strict=True):
+                _refuse_finer(batch, times)
+                yield batch
+
+
+def _old_times(file: pq.ParquetFile) -> list[str]:
+    columns = (file.schema.column(number) for number in range(len(file.schema)))
+    return [c.name for c in columns if c.physical_type == "INT96" and c.path == c.name]
+
+
+def _refuse_finer(batch: pa.RecordBatch, in_nanoseconds: pa.RecordBatch) -> None:
+    """Refuse times that microseconds do not hold; both may have wrapped around alike."""
+    import numpy as np
+    import pyarrow as pa
+
+    for name in in_nanoseconds.schema.names:
+        whole, fine = (
+            rows.column(name).cast(pa.int64()).fill_null(0).to_numpy()
+            for rows in (batch, in_nanoseconds)
+        )
+        if (whole * np.int64(1000) != fine).any():
+            raise ValueError(f"column {name!r} has times with fractions finer than a microsecond")
+
+
 def _opened(filesystem: Any, path: str, failures: Failures) -> Opened:
     import pyarrow.parquet as pq
 
     def batches() -> Iterator[pa.RecordBatch]:
-        with (
-            naming(path, failures),
-            pq.ParquetFile(path, filesystem=filesystem, **_READING) as file,
-        ):
-            yield from file.iter_batches(BATCH_ROWS, use_threads=False)
+        with naming(path, failures):
+            yield from parquet_batches(path, filesystem)
 
-    with naming(path, failures), pq.ParquetFile(path, filesystem=filesystem, **_READING) as file:
+    reading = {**_READING, **_OLD_TIMES}
+    with naming(path, failures), pq.ParquetFile(path, filesystem=filesystem, **reading) as file:
         schema = file.schema_arrow
     return Opened(path, file_size(filesystem, path), schema, batches)

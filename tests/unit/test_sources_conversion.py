@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.contract import arrow_schema
-from mlops_tasks.exceptions import SchemaMismatchError
+from mlops_tasks.exceptions import PartitionKeyError, SchemaMismatchError
 from mlops_tasks.sources import Day, plan_columns
 from mlops_tasks.sources.conversion import convert, lake_type
 from mlops_tasks.sources.expected import Expected
@@ -395,3 +395,9 @@ def test_a_day_whose_midnight_never_was_begins_with_its_first_instant() -> None:
     day = Day("2018-11-04", "America/Sao_Paulo")
     assert day.start == datetime(2018, 11, 4, 3, tzinfo=UTC)
     assert day.end == datetime(2018, 11, 5, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("day", "zone"), [("9999-12-31", "UTC"), ("0001-01-01", "Asia/Kolkata")])
+def test_a_day_at_the_end_of_all_years_is_refused(day: str, zone: str) -> None:
+    with pytest.raises(PartitionKeyError, match=f"day {day} in {zone} does not lie within"):
+        _ = Day(day, zone).start, Day(day, zone).end

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, convert_to_deltalake, write_deltalake
 from pyarrow import fs
 
 from mlops_tasks.exceptions import (
@@ -475,6 +475,38 @@ def test_rows_of_another_table_without_a_time_are_counted(
     result = run_delta(delta(tmp_path), drop, lake)
     assert result.raw.n_rows == N - 3
     assert result.notes[0].startswith("3 rows of table 'orders' belong to no day")
+
+
+def test_a_file_without_statistics_of_its_times_is_read(
+    tmp_path: Path, drop: Path, lake: Lake
+) -> None:
+    """As Spark writes them by default: times as INT96, of which a table's log says nothing."""
+    rows = orders()
+    local = rows["ordered_at"].cast(pa.timestamp("us"))
+    rows = rows.set_column(rows.schema.get_field_index("ordered_at"), "ordered_at", local)
+    (drop / "orders").mkdir()
+    pq.write_table(rows, drop / "orders/a.parquet", use_deprecated_int96_timestamps=True)
+    convert_to_deltalake(drop / "orders")
+    run_delta(delta(tmp_path, timezone="UTC"), drop, lake)
+    assert raw(lake) == orders()
+
+
+def test_a_table_with_other_names_in_its_files_is_refused(
+    tmp_path: Path, drop: Path, lake: Lake
+) -> None:
+    mapped = {"delta.columnMapping.mode": "name"}
+    write_deltalake(str(drop / "orders"), three_days(), configuration=mapped)
+    with pytest.raises(SourceQueryError, match="maps the names of its columns"):
+        run_delta(delta(tmp_path), drop, lake)
+
+
+def test_a_damaged_file_of_another_table_is_named(tmp_path: Path, drop: Path, lake: Lake) -> None:
+    write_deltalake(str(drop / "orders"), three_days())
+    (path,) = (drop / "orders").glob("*.parquet")
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(SourceQueryError, match=rf"{path.name}' cannot be read"):
+        run_delta(delta(tmp_path), drop, lake)
+    assert lake.partitions("orders__raw") == []
 
 
 def test_what_is_wrong_with_another_table_is_named(tmp_path: Path, drop: Path, lake: Lake) -> None:

@@ -17,7 +17,7 @@ from deltalake import write_deltalake
 from pyarrow import fs
 
 from mlops_tasks.contract import arrow_schema
-from mlops_tasks.exceptions import SchemaMismatchError
+from mlops_tasks.exceptions import SchemaMismatchError, SourceQueryError
 from mlops_tasks.ingestion import ingest
 from mlops_tasks.source_spec import DeltaSource, FileSource, SqlSource
 from mlops_tasks.sources import Database, DeltaStore, FileStore
@@ -180,7 +180,7 @@ def test_a_column_of_nulls_alone_has_its_type(tmp_path: Path, lake: Lake, kind: 
 def test_the_size_of_a_batch_changes_nothing(
     tmp_path: Path, lake: Lake, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("rows._BATCH_ROWS", "delta._BATCH_ROWS", "parquet_files.BATCH_ROWS"):
+    for name in ("rows._BATCH_ROWS", "parquet_files.BATCH_ROWS"):
         monkeypatch.setattr(f"mlops_tasks.sources.{name}", 1)
     for name in ("csv_files.BLOCK_BYTES", "json_lines.BLOCK_BYTES"):
         monkeypatch.setattr(f"mlops_tasks.sources.{name}", 7)
@@ -283,3 +283,29 @@ def test_a_stored_value_that_has_no_place_is_named_with_its_column(
     kept = column in lake.read("orders__raw", first=DAY, last=DAY).schema.names
     assert kept == any(f"{column} (" in note for note in result.notes)
     assert kept == (column in ("measure", "flag") or str(values.type) == "double")
+
+
+# --- INT96, the times of older writers and of Spark
+
+OLD = {"use_deprecated_int96_timestamps": True}
+
+
+def test_old_times_of_any_year_are_exact(tmp_path: Path, lake: Lake) -> None:
+    rows = expected()
+    local = rows["at"].cast(pa.timestamp("us"))
+    rows = rows.set_column(rows.schema.get_field_index("at"), "at", local)
+    pq.write_table(rows, tmp_path / f"{DAY}.parquet", **OLD)
+    spec = dataset(tmp_path, "parquet", timezone="UTC")
+    ingest(spec, DAY, source=place("parquet", tmp_path), lake=lake, token=1)
+    found = lake.read("orders__raw", first=DAY, last=DAY).sort_by("id")
+    assert found["at"].to_pylist() == VALUES["at"]
+
+
+def test_old_times_with_finer_fractions_are_refused(tmp_path: Path, lake: Lake) -> None:
+    rows = expected(1)
+    fine = pa.array([1_700_000_000_000_000_001], pa.timestamp("ns"))
+    rows = rows.set_column(rows.schema.get_field_index("at"), "at", fine)
+    pq.write_table(rows, tmp_path / f"{DAY}.parquet", **OLD)
+    spec = dataset(tmp_path, "parquet", timezone="UTC")
+    with pytest.raises(SourceQueryError, match="'at' has times with fractions finer"):
+        ingest(spec, DAY, source=place("parquet", tmp_path), lake=lake, token=1)
