@@ -27,7 +27,10 @@ _BUSY_S = 10.0  # SQLite waits so long for a lock; its waiting is not fair
 _PATIENCE_S = 45.0  # after this a task gives up, and is run again by Airflow
 _LONGEST_PAUSE_S = 2.0
 # What SQLite says of a file that is not to be had or no database, however often one asks.
-_SQLITE_FATAL = ("CANTOPEN", "CORRUPT", "NOTADB", "READONLY", "PERM", "AUTH", "ERROR")
+_SQLITE_FATAL = (
+    *("CANTOPEN", "CORRUPT", "NOTADB", "READONLY", "PERM", "AUTH", "ERROR"),
+    "CONSTRAINT_NOTNULL",
+)
 # What a server says of a login that will not work in a minute either.
 _SERVER_FATAL = ("authentication", "does not exist", "pg_hba", "permission denied")
 
@@ -145,12 +148,14 @@ def _failure(error: DBAPIError, name: str) -> MlopsError:
 def _is_transient(error: DBAPIError, reason: str) -> bool:
     from sqlalchemy.exc import IntegrityError, OperationalError
 
-    if error.connection_invalidated or isinstance(error, IntegrityError):  # a lost race
+    if error.connection_invalidated:
         return True
     if (sqlite := getattr(error.orig, "sqlite_errorname", None)) is not None:
         return not any(str(sqlite).startswith(f"SQLITE_{fatal}") for fatal in _SQLITE_FATAL)
     state = str(getattr(error.orig, "pgcode", None) or "")
     if state:
-        # Connection, rolled back, resources, operator; a lock that was not to be had.
-        return state[:2] in {"08", "40", "53", "57"} or state == "55P03"
+        # Connection, rolled back, resources, operator; a lost race, a lock that was not to be had.
+        return state[:2] in {"08", "40", "53", "57"} or state in {"23505", "55P03"}
+    if isinstance(error, IntegrityError):  # a lost race
+        return True
     return isinstance(error, OperationalError) and not any(f in reason for f in _SERVER_FATAL)

@@ -70,7 +70,7 @@ def _inside(part: Any) -> Iterable[Any]:
 def _sound_tree(tree: Any, n_features: int) -> bool:
     left, right, feature = tree.children_left, tree.children_right, tree.feature
     leaves = (left == _LEAF) & (right == _LEAF)
-    shaped = tree.value.shape[0] == len(left) == len(feature) > 0
+    shaped = tree.value.shape[0] == len(left) == len(feature)
     return shaped and _sound_nodes(left, right, feature, leaves, n_features)
 
 

@@ -6,10 +6,20 @@ only they would notice counts as living, and wants a test that is quick.
 
 from __future__ import annotations
 
+import resource
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
+
+
+# A mutant that never stops appending must not take the memory of everybody else.
+_MEMORY = 6 * 2**30
+
+
+def pytest_configure() -> None:
+    """Limit the memory of the tests."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

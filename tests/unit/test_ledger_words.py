@@ -26,6 +26,13 @@ VERSION = RegisteredVersion(
 )
 
 
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """Return a ledger that nobody else uses: there is nothing to wait for."""
+    monkeypatch.setattr(database, "_PATIENCE_S", 0.1)
+    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
+
+
 def stored(path: Path, query: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(path / "ledger.db")) as connection:
         return connection.execute(query).fetchall()
@@ -134,6 +141,8 @@ def test_an_entry_of_another_model_kind_or_key_is_not_the_same(ledger: Ledger) -
             assert (entry.model, entry.kind, entry.key) == tuple(about.values())
             assert entry.dag_run == ""
             assert once(**about, evidence={"a": 1}) == entry
+        with pytest.raises(ValueError, match=r"^evidence of drift 'k' is not plain JSON: "):
+            once(**said, evidence={"a": math.nan})
     assert len(ledger.entries(history=True)) == 8
 
 
@@ -170,7 +179,8 @@ OPERATIONAL, PROGRAMMING = sa.exc.OperationalError, sa.exc.ProgrammingError
         answer(PROGRAMMING, pgcode="57P03"),
         answer(PROGRAMMING, pgcode="55P03"),
         answer(OPERATIONAL, "connection refused"),
-        answer(sa.exc.IntegrityError, sqlite_errorname="SQLITE_ERROR"),
+        answer(sa.exc.IntegrityError, sqlite_errorname="SQLITE_CONSTRAINT_PRIMARYKEY"),
+        answer(sa.exc.IntegrityError, "a lost race"),
         answer(sa.exc.IntegrityError, pgcode="23505"),
     ],
     ids=lambda error: repr(vars(error.orig)) + type(error).__name__,
@@ -206,6 +216,8 @@ def test_a_connection_that_broke_may_be_made_again(monkeypatch: pytest.MonkeyPat
             answer(OPERATIONAL, sqlite_errorname=f"SQLITE_{name}")
             for name in ("CANTOPEN_ISDIR", "CORRUPT", "NOTADB", "READONLY", "PERM", "AUTH", "ERROR")
         ),
+        answer(sa.exc.IntegrityError, sqlite_errorname="SQLITE_CONSTRAINT_NOTNULL"),
+        answer(sa.exc.IntegrityError, pgcode="23502"),
         answer(OPERATIONAL, pgcode="28P01"),
         answer(OPERATIONAL, pgcode="55006"),
         answer(OPERATIONAL, pgcode="42P01"),
@@ -227,6 +239,17 @@ def test_what_stays_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch, error: 
         "connection of the ledger or the rights of its user; docs/how-to/operate.md says how to go "
         "on after a ledger was lost"
     )
+
+
+def test_what_may_not_be_null_is_no_lost_race(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake of a caller: trying again would not make it better."""
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited for nothing"))
+    nobody: Any = None
+    with pytest.raises(LedgerError, match="cannot be used: NOT NULL constraint failed"):
+        ledger.record(model=nobody, kind="drift", key="k", evidence={})
+    assert ledger.entries() == []
 
 
 def test_waiting_grows_up_to_a_bound_and_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

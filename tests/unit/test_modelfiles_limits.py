@@ -33,6 +33,7 @@ from mlops_tasks.modelfiles import (
     files_digest,
     inspection,
     load_model,
+    loading,
 )
 from mlops_tasks.modelfiles.allowed import refuse_types
 from mlops_tasks.modelfiles.archive import check_archive
@@ -645,6 +646,17 @@ def test_the_process_limits_itself_before_it_looks(
         monkeypatch.setattr(examiner, "inspect_model", fail)
         assert examiner.main("folder", 1000, 60) == 3
         assert capsys.readouterr().out.startswith(told)
+
+
+def test_a_model_is_examined_unless_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Path] = []
+    monkeypatch.setattr(loading, "examine_model", looked.append)
+    monkeypatch.setattr("skops.io.load", lambda *_, **__: "model")
+    digest = files_digest(folder)
+    assert load_model(folder, digest=digest, examined=True) == "model"
+    assert looked == []
+    assert load_model(folder, digest=digest) == "model"
+    assert looked == [folder]
 
 
 def test_only_allowed_types_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

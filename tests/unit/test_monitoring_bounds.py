@@ -269,6 +269,7 @@ def test_labels_are_compared_and_the_page_is_kept(
     compared = Compared(monkeypatch)
     about = outcomes([0, 1, 1], [0.1, 0.5, 0.9])
     object.__setattr__(about, "first", first)
+    about.days[FIRST] = about.days[LAST].slice(0, 1)  # not mature: its row is left out
     found = label_of(compared, about)
     assert (found.first, found.last, found.n_rows) == (first, LAST, 3)
     assert (found.model_version, found.coverage, found.report) == ("3", 0.9, "page.html")
@@ -352,6 +353,16 @@ def test_a_day_without_any_label_is_never_mature(monkeypatch: pytest.MonkeyPatch
     about.coverage[FIRST] = 0.0
     (check,) = label_of(compared, about).checks
     assert check.text.endswith(f"left out until more labels come: {FIRST} (0 % labelled)")
+
+
+def test_all_days_that_are_waited_for_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    about = outcomes([0, 1], [0.1, 0.5])
+    about.days["2024-02-29"] = about.days[FIRST]
+    about.coverage["2024-02-29"] = 0.25
+    (check,) = label_of(Compared(monkeypatch), about).checks
+    assert check.text.endswith(
+        f"more labels come: {FIRST} (50 % labelled), 2024-02-29 (25 % labelled)"
+    )
 
 
 def test_a_version_that_kept_no_labels_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:

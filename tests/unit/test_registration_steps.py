@@ -178,6 +178,24 @@ def test_the_second_attempt_makes_nothing(registry: Registry, ledger: Ledger) ->
     ]
 
 
+@pytest.mark.parametrize("named", [{}, {"dag_run": "m.train/r"}])
+def test_the_ledger_is_told_who_registers_and_promotes(
+    registry: Registry, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, named: dict[str, str]
+) -> None:
+    said: list[Any] = []
+
+    def keep(*_: Any, **words: Any) -> bool:
+        said.append(words.get("recorded_by", words.get("dag_run")))
+        return True
+
+    version = register("m", TRAINED, VERDICT, **stores(registry, ledger))
+    monkeypatch.setattr(ledger, "register", keep)
+    monkeypatch.setattr(ledger, "promote", keep)
+    register("m", TRAINED, VERDICT, **stores(registry, ledger), **named)
+    promote(version, VERDICT, as_of="n", **stores(registry, ledger), **named)
+    assert said == [named.get("dag_run", "")] * 2
+
+
 def test_of_several_versions_the_lowest_number_stays(registry: Registry, ledger: Ledger) -> None:
     registry.next_number, registry.copies = 9, 3
     assert register("m", TRAINED, VERDICT, **stores(registry, ledger)).version == "9"

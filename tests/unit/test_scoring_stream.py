@@ -65,7 +65,7 @@ def spec(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a model of two features; nothing of its project is read."""
     monkeypatch.setattr(scoring, "check_day", lambda rows, day: checked.append((rows.name, day)))
     monkeypatch.setattr(scoring, "published_inputs", published)
-    monkeypatch.setattr(scoring, "feature_batches", lambda _, inputs: batches(inputs))
+    monkeypatch.setattr(scoring, "feature_batches", batches)
     monkeypatch.setattr(scoring, "model_frame", framed)
     monkeypatch.setattr(scoring, "predict_scores", predicted)
     monkeypatch.setattr(scoring, "known_categories", known)
@@ -91,8 +91,8 @@ def published(whose: Any, lake: Lake, *, first: str, last: str) -> Any:
     return {"orders": lake, "traffic": None}
 
 
-def batches(inputs: Any) -> Iterator[pa.RecordBatch]:
-    assert list(inputs) == ["orders", "traffic"]
+def batches(whose: Any, inputs: Any) -> Iterator[pa.RecordBatch]:
+    assert (whose, list(inputs)) == (SPEC, ["orders", "traffic"])
     yield from BATCHES
 
 
@@ -173,10 +173,14 @@ def test_a_day_without_rows_is_named(spec: Any) -> None:
     assert lake.published == []
 
 
-def test_no_row_at_all_has_a_mean_of_zero(spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "feature_batches", lambda *_: iter([batch()]))
-    found = scored(spec, Lake(1))
-    assert (found.mean_score, found.unseen_categories) == (0.0, {})
+def test_one_row_is_its_own_mean_and_none_has_zero(
+    spec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rows, mean in (([], 0.0), ([(1, "bakery", 0.75, 7)], 0.75)):
+        made = [batch(), batch(*rows)]
+        monkeypatch.setattr(scoring, "feature_batches", lambda *_, made=made: iter(made))
+        found = scored(spec, Lake(1))
+        assert (found.mean_score, found.unseen_categories) == (mean, {})
 
 
 def test_columns_without_an_unseen_category_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
