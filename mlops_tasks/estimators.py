@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build_estimator", "fit_estimator", "predict_scores"]
 
+_ROUNDING = 1e-6  # of single precision
+
 
 def build_estimator(spec: ModelSpec) -> Any:
     """Call the function that the spec names and return its unfitted classifier.
@@ -120,7 +122,7 @@ def predict_scores(spec: ModelSpec, model: Any, frame: pd.DataFrame) -> npt.NDAr
             "sklearn.calibration.CalibratedClassifierCV"
         )
     try:
-        scores = np.asarray(model.predict_proba(frame)[:, 1], dtype=np.float64)
+        answer = np.asarray(model.predict_proba(frame), dtype=np.float64)
     except MemoryError:
         raise
     except Exception as error:
@@ -129,6 +131,15 @@ def predict_scores(spec: ModelSpec, model: Any, frame: pd.DataFrame) -> npt.NDAr
             f"{_said(error)}. One row must not stop a day: let the estimator impute what is "
             "missing and ignore unknown categories"
         ) from error
+    if answer.shape != (len(frame), 2):
+        raise EstimatorError(
+            f"{_place(spec)}: predict_proba of {type(model).__name__} gives {answer.shape} for "
+            f"{len(frame)} rows, and must give two columns, the probabilities of false and true"
+        )
+    scores = answer[:, 1]
+    # A weighted mean of ones may lie a rounding above one.
+    bounded = np.clip(scores, 0.0, 1.0)
+    scores = np.where(np.abs(scores - bounded) <= _ROUNDING, bounded, scores)
     if wrong := int((~((scores >= 0) & (scores <= 1))).sum()):
         raise EstimatorError(
             f"{_place(spec)}: {type(model).__name__} gives {wrong} of {len(frame)} rows a score "

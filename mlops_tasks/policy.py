@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.classes import PREDICTED
+from mlops_tasks.partitions import check_partition
 from mlops_tasks.types import RetrainDecision
 
 if TYPE_CHECKING:
@@ -69,7 +70,13 @@ def decide(
         ``cause`` is one of ``no_champion``, ``age``, ``performance``, ``drift`` or, for a no,
         ``cooldown``, ``none`` or ``cannot_tell``: nobody knows which version was champion on that
         night. Evidence of another version than the champion never counts.
+
+    Raises
+    ------
+    PartitionKeyError
+        If `night` is no day.
     """
+    check_partition(night)
     if champion_version is None:
         return RetrainDecision(True, "no_champion", "there is no champion yet", {"night": night})
     version = champion_then(entries, night, champion_version)

@@ -159,6 +159,8 @@ class DatasetSpec(_Spec):
         unknown = [column for column in self.key if column not in self.columns]
         if unknown:
             raise ValueError(f"key names {unknown}, which the contract `columns` does not have")
+        if len(set(self.key)) != len(self.key):
+            raise ValueError(f"key names a column twice: {list(self.key)}")
         if reserved := sorted(RESERVED_COLUMNS & set(self.columns)):
             raise ValueError(f"columns {reserved} are added by the lake; rename them in the query")
         if self.end is not None and self.end < self.start:
@@ -302,7 +304,7 @@ class DriftSpec(_Spec):
         it.
     """
 
-    window_days: int = Field(default=7, ge=1)
+    window_days: int = Field(default=7, ge=1, le=3650)
     reference: Literal["training", "trailing", "season"] = "training"
     reference_days: int = Field(default=28, ge=5, le=366)
     level: float = Field(default=0.01, gt=0, le=0.5)
@@ -337,7 +339,7 @@ class PerformanceSpec(_Spec):
         predictions has one: labels that come first often differ from those that come last.
     """
 
-    window_days: int = Field(default=7, ge=1)
+    window_days: int = Field(default=7, ge=1, le=3650)
     max_auc_loss: float = Field(default=0.05, ge=0)
     max_calibration_gap: float = Field(default=0.03, ge=0)
     min_rows: int = Field(default=500, ge=1)
@@ -403,6 +405,8 @@ class ModelSpec(_Spec):
     threshold : float
         A row with a higher score counts as predicted positive. Monitoring watches the share of
         such rows.
+    random_state : int
+        Seed of the estimator, the gate and the importance of features, below 2^32.
     train_days, evaluation_days : int
         At most so many days to train on, and the days after them to evaluate on.
     cron : str
@@ -420,7 +424,7 @@ class ModelSpec(_Spec):
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     estimator: Estimator
-    random_state: int = 0
+    random_state: int = Field(default=0, ge=0, lt=2**32)
     threshold: float = Field(default=0.5, ge=0, lt=1)
     train_days: int = Field(default=60, ge=1)
     evaluation_days: int = Field(default=7, ge=1)

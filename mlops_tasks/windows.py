@@ -216,9 +216,9 @@ def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:
     Parameters
     ----------
     spec : ModelSpec
-        The model.
+        The model; of anything that names an `as_of` and no zone, days begin in UTC.
     rows : Table
-        From `labelled_rows`; at least one.
+        From `labelled_rows`.
 
     Returns
     -------
@@ -241,7 +241,9 @@ def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:
 
     moments = rows.column(spec.as_of)
     check_instants(moments, what=f"as_of {spec.as_of!r}")
-    of_row = days_of(moments, spec.timezone)
+    if not rows.num_rows:
+        return {}
+    of_row = days_of(moments, getattr(spec, "timezone", "UTC"))
     counted = pc.value_counts(of_row)
     by_day = sorted((one["values"], one["counts"]) for one in counted.to_pylist())
     days, counts = [day for day, _ in by_day], np.array([count for _, count in by_day])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,13 +147,23 @@ def test_a_score_is_a_probability(spec: ModelSpec, value: float) -> None:
         predict_scores(spec, Odd(), FRAME)
 
 
-def test_one_column_of_probabilities_is_not_taken_for_two(spec: ModelSpec) -> None:
-    class Narrow:
+@pytest.mark.parametrize("shape", [(8, 1), (8,), (8, 3), (7, 2), (9, 2)])
+def test_one_row_has_two_probabilities(spec: ModelSpec, shape: tuple[int, ...]) -> None:
+    class Odd:
         def predict_proba(self, frame: pd.DataFrame) -> Any:
-            return np.full((len(frame), 1), 0.5)
+            return np.full(shape, 0.5)
 
-    with pytest.raises(EstimatorError, match="Narrow cannot score 8 rows: IndexError"):
-        predict_scores(spec, Narrow(), FRAME)
+    with pytest.raises(EstimatorError, match=rf"of Odd gives {re.escape(str(shape))} for 8 rows"):
+        predict_scores(spec, Odd(), FRAME)
+
+
+def test_a_rounding_above_one_is_one(spec: ModelSpec) -> None:
+    class Rounded:
+        def predict_proba(self, frame: pd.DataFrame) -> Any:
+            over = np.nextafter(1.0, 2.0)
+            return np.tile([1 - over, over], (len(frame), 1))
+
+    assert predict_scores(spec, Rounded(), FRAME).tolist() == [1.0] * 8
 
 
 def test_too_little_memory_is_no_fault_of_the_project(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.ledger import LedgerEntry
 from mlops_tasks.policy import champion_then, decide, note_on
 from mlops_tasks.spec import RetrainSpec
@@ -55,6 +56,15 @@ def test_without_a_champion_there_is_nothing_to_weigh(spec: ModelSpec) -> None:
     assert (decision.retrain, decision.cause) == (True, "no_champion")
     assert decision.reason == "there is no champion yet"
     assert decision.evidence == {"night": day(NIGHT)}
+
+
+@pytest.mark.parametrize("champion", ["3", None])
+@pytest.mark.parametrize("night", ["banana", "2024-02-30", "2024-3-1", "20240301", ""])
+def test_a_night_that_is_no_day_is_refused(
+    spec: ModelSpec, night: str, champion: str | None
+) -> None:
+    with pytest.raises(PartitionKeyError, match="is not a day"):
+        decide(spec, night, champion, [trained(1)])
 
 
 def test_a_quiet_night_is_a_written_no(spec: ModelSpec) -> None:

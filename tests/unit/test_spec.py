@@ -14,6 +14,7 @@ from mlops_tasks.spec import (
     InputSpec,
     LabelSpec,
     ModelSpec,
+    PerformanceSpec,
     RetrainSpec,
 )
 from tests.unit.orders import deliveries_dataset, orders_dataset, project, traffic_dataset
@@ -195,6 +196,26 @@ def test_no_dataset_is_named_twice(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as error:
         project(tmp_path, inputs=inputs)
     refused(error, "'traffic'", "inputs")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_is_one_that_every_generator_takes(tmp_path: Path, seed: int) -> None:
+    with pytest.raises(SpecError, match="random_state: "):
+        project(tmp_path, random_state=seed)
+
+
+@pytest.mark.parametrize("kind", [DriftSpec, PerformanceSpec])
+@pytest.mark.parametrize("days", [0, -7, 3651, 10**9])
+def test_a_window_is_of_days_that_the_calendar_has(
+    kind: type[DriftSpec | PerformanceSpec], days: int
+) -> None:
+    with pytest.raises(SpecError, match=f"window_days: .*not {days}"):
+        kind(window_days=days)
+
+
+def test_a_key_names_each_column_once(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"key names a column twice: \['order_id', 'order_id'\]"):
+        orders_dataset(tmp_path, key=("order_id", "order_id"))
 
 
 def test_the_rows_to_score_do_not_look_back(tmp_path: Path) -> None:

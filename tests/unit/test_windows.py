@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -210,6 +211,16 @@ def test_moments_that_are_missing_merge_no_days(spec: ModelSpec) -> None:
     assert len(split_days(spec, moments(*days))) == 10
     with pytest.raises(FeatureError, match="as_of 'asked_at' is null in 1 of 501 rows"):
         split_days(spec, moments(*days, None))
+
+
+def test_no_rows_have_no_days(spec: ModelSpec) -> None:
+    assert split_days(spec, moments()) == {}
+
+
+def test_days_begin_in_utc_where_nobody_names_a_zone() -> None:
+    only_as_of: Any = SimpleNamespace(as_of="asked_at")
+    late = datetime(2024, 3, 1, 23, 59, tzinfo=UTC)
+    assert list(split_days(only_as_of, moments(late))) == ["2024-03-01"]
 
 
 def test_a_date_is_no_moment(spec: ModelSpec) -> None:
