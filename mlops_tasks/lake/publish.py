@@ -18,7 +18,7 @@ from mlops_tasks.lake.files import WrittenRows, link_files, remove_files, write_
 from mlops_tasks.lake.maintenance import optimize
 from mlops_tasks.lake.marker import check_lake, mark_lake
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
-from mlops_tasks.lake.schemas import added_columns, with_partition
+from mlops_tasks.lake.schemas import added_columns, refuse_unkept, with_partition
 from mlops_tasks.types import PartitionVersion
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def _publish(
     check_partition(to.partition)
     if isinstance(to.known_at, str):
         check_partition(to.known_at)
+    refuse_unkept(to.table, schema)
     check_lake(lake.root)
     _create(lake.folder(to.table), schema)
     mark_lake(lake.root)

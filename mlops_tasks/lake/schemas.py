@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable, Field
 
-__all__ = ["added_columns", "with_partition"]
+__all__ = ["added_columns", "refuse_unkept", "with_partition"]
 
 
 def with_partition(schema: pa.Schema) -> pa.Schema:
@@ -19,6 +19,44 @@ def with_partition(schema: pa.Schema) -> pa.Schema:
     import pyarrow as pa
 
     return schema.append(pa.field(PARTITION_COLUMN, pa.string()))
+
+
+def refuse_unkept(table: str, schema: pa.Schema) -> None:
+    """Refuse columns that the lake has no place for, before anything is made.
+
+    Parameters
+    ----------
+    table : str
+        For the error.
+    schema : Schema
+        Of the new rows, without the partition column.
+
+    Raises
+    ------
+    SchemaMismatchError
+        Naming every column whose type is not kept, or whose name comes twice, in any case.
+    """
+    names = [name.lower() for name in schema.names]
+    wrong = [f"  {f.name}: {f.type} is not kept" for f in schema if not _is_kept(f.type)]
+    wrong += [f"  {name}: comes twice" for name in schema.names if names.count(name.lower()) > 1]
+    if wrong:
+        raise SchemaMismatchError(
+            f"table {table!r} was not changed; cast to text, a number of 64 bits or a time in UTC "
+            "and microseconds, and name each column once:\n" + "\n".join(wrong)
+        )
+
+
+def _is_kept(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+    import pyarrow.types as pt
+
+    if pt.is_timestamp(kind):
+        return kind in (pa.timestamp("us"), pa.timestamp("us", tz="UTC"))
+    kinds = (
+        *(pt.is_string, pt.is_large_string, pt.is_string_view),
+        *(pt.is_signed_integer, pt.is_float32, pt.is_float64, pt.is_boolean, pt.is_date32),
+    )
+    return any(fits(kind) for fits in kinds)
 
 
 def added_columns(table: str, delta: DeltaTable, schema: pa.Schema) -> list[Field]:

@@ -238,6 +238,33 @@ def test_rows_of_another_shape_are_refused(lake: Lake, wrong: pa.Table, message:
     assert numbers(lake, D1) == [1]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.nulls(1),
+        pa.array([1], pa.uint64()),
+        pa.array([1], pa.timestamp("ns", tz="UTC")),
+        pa.array([1], pa.timestamp("us", tz="America/New_York")),
+        pa.array(["a"]).dictionary_encode(),
+        pa.array([[1]]),
+        pa.array([b"a"]),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_what_a_table_cannot_hold_is_refused_and_makes_no_table(
+    lake: Lake, values: pa.Array
+) -> None:
+    with pytest.raises(SchemaMismatchError, match=r"x: .* is not kept"):
+        lake.overwrite_partition("t", D1, pa.table({"x": values}), token=1)
+    assert not lake.exists("t")
+
+
+def test_a_column_is_named_once_in_any_case(lake: Lake) -> None:
+    twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "X"])
+    with pytest.raises(SchemaMismatchError, match="X: comes twice"):
+        lake.overwrite_partition("t", D1, twice, token=1)
+
+
 def test_naive_times_are_not_taken_for_utc(lake: Lake) -> None:
     from datetime import UTC, datetime
 
