@@ -100,8 +100,7 @@ def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.
         At least one, empty if there are no rows. That no row was lost is known, and raised, only
         at the end: nothing may be published before the stream has ended.
     """
-    expected = _count(inputs[spec.rows.name])
-    keys = _KeyCount(spec)
+    wanted_keys, keys = _wanted_keys(spec, inputs[spec.rows.name]), _KeyCount(spec)
     with connect() as connection, _result(spec, inputs, connection) as (reader, sql_types):
         _check_columns(spec, reader.schema, sql_types)
         known = [*spec.key, spec.as_of, *spec.features]
@@ -114,12 +113,7 @@ def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.
             for name in spec.numeric:
                 check_number(_place(spec), name, batch.column(name))
             yield batch.select(wanted)
-    if keys.n_rows != expected or keys.n_keys != expected:
-        raise FeatureError(
-            f"{_place(spec)} gives {keys.n_rows} rows, {keys.n_keys} of them with a key of their "
-            f"own, for {expected} rows of {spec.rows.name!r}: a join loses or doubles rows, or a "
-            "key comes again on another day and needs the day in it"
-        )
+    _compare_keys(spec, keys, wanted_keys)
 
 
 class _KeyCount:
@@ -127,7 +121,7 @@ class _KeyCount:
 
     def __init__(self, spec: ModelSpec) -> None:
         self.key = list(spec.key)
-        self.n_rows = self.n_keys = 0
+        self.n_rows = self.n_keys = self.total = 0
         self._last: int | None = None
 
     def add(self, rows: pa.RecordBatch) -> None:
@@ -137,8 +131,36 @@ class _KeyCount:
         if not len(hashes):
             return
         self.n_rows += len(hashes)
+        self.total = (self.total + int(hashes.sum())) % 2**64  # whatever the order
         self.n_keys += int((hashes[1:] != hashes[:-1]).sum()) + (int(hashes[0]) != self._last)
         self._last = int(hashes[-1])
+
+
+def _wanted_keys(spec: ModelSpec, rows: Rows) -> _KeyCount:
+    """Count the keys of the rows to score; not ordered, so it cannot tell how many differ."""
+    import pyarrow as pa
+
+    found, contract = _KeyCount(spec), arrow_schema(spec.rows)
+    schema = pa.schema([contract.field(name).with_nullable(True) for name in spec.key])
+    columns = list(spec.key)
+    table = hasattr(rows, "num_rows")
+    for batch in rows.to_batches() if table else rows.to_batches(columns=columns):
+        found.add(batch.select(columns).cast(schema))
+    return found
+
+
+def _compare_keys(spec: ModelSpec, keys: _KeyCount, wanted: _KeyCount) -> None:
+    if keys.n_rows != wanted.n_rows or keys.n_keys != wanted.n_rows:
+        raise FeatureError(
+            f"{_place(spec)} gives {keys.n_rows} rows, {keys.n_keys} of them with a key of their "
+            f"own, for {wanted.n_rows} rows of {spec.rows.name!r}: a join loses or doubles rows, "
+            "or a key comes again on another day and needs the day in it"
+        )
+    if keys.total != wanted.total:
+        raise FeatureError(
+            f"{_place(spec)} gives other keys {list(spec.key)} than the rows of "
+            f"{spec.rows.name!r} have: no label would find its row; select the key as it is"
+        )
 
 
 def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
@@ -341,10 +363,6 @@ def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
 
     columns = [column.combine_chunks() for column in schema.empty_table().columns]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _count(rows: Rows) -> int:
-    return int(rows.num_rows if hasattr(rows, "num_rows") else rows.count_rows())
 
 
 def _place(spec: ModelSpec) -> str:

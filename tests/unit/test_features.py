@@ -265,6 +265,20 @@ def test_a_query_may_end_with_semicolons_and_comments(
     assert build_features(closed, inputs()) == build_features(spec, inputs())
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "o.order_id || ' '",
+        "'x' || o.order_id",
+        "nullif(o.order_id, (SELECT min(order_id) FROM orders))",
+    ],
+)
+def test_the_keys_are_those_of_the_rows(tmp_path: Path, key: str) -> None:
+    spec = variant(tmp_path, "o.order_id,", f"{key} AS order_id,")
+    with pytest.raises(FeatureError, match=r"other keys \['order_id'\] than the rows of 'orders'"):
+        build_features(spec, inputs())
+
+
 @pytest.mark.parametrize("text", ["", "\n", "-- to be written", ";"])
 def test_a_file_without_a_query_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(FeatureError, match=r"'late_orders', features\.sql holds no query"):
