@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TABLE, DAY = "orders", "2013-02-01"
+DAYS = ("2013-02-01", "2013-02-02", "2013-02-03")
 N_ROWS = 2_000
 
 
@@ -37,7 +38,7 @@ def overwrite_for_ever(root: Path, seed: int, diary: Path) -> None:
     """Overwrite three partitions in turn until killed; the diary tells what was begun."""
     generation = seed
     while True:
-        day = f"2013-02-{1 + generation % 3:02d}"
+        day = DAYS[generation % len(DAYS)]
         with diary.open("a") as file:
             file.write(f"{day} {generation}\n")
         overwrite(root, generation, day=day)
