@@ -53,7 +53,7 @@ _LOST = re.compile(
     re.IGNORECASE,
 )
 _NO_SPACE = re.compile(r"no space left|disk (is )?full|database or disk is full|quota", re.I)
-# Said by the same error classes, and in the same breath, of what no waiting mends.
+# Said by the same error classes, and in the same breath, of what no waiting fixes.
 _REFUSED = re.compile(
     r"authentication failed|access.?denied|no pg_hba|does not exist|unknown database|no such table"
     r"|permission denied|password|syntax error|readonly database|forbidden|unauthorized"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from contextlib import ExitStack
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from tests.system.servers import Server
 
 HERE = Path(__file__).parent
+#: How many nights to play; takes minutes, so without it nobody asks for them.
+NIGHTS = "MLOPS_CHAOS_NIGHTS"
+collect_ignore = [] if NIGHTS in os.environ else ["test_chaos.py"]
 
 #: Coverage measures the process runner, not Airflow: its start would take several times as long.
 NOT_MEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}

@@ -14,6 +14,7 @@ from mlops_airflow.stack.status import stack_status
 from tests.system.chaos import play
 from tests.system.conftest import (
     HERE,
+    NIGHTS,
     stack_processes,
     start_run,
     survivors,
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
     from mlops_airflow.stack.settings import StackSettings
 
 DAGS, REPOSITORY = HERE / "stack_dags", HERE.parents[1]
-N_NIGHTS = int(os.environ.get("MLOPS_CHAOS_NIGHTS", "0"))
-
-pytestmark = pytest.mark.skipif(N_NIGHTS == 0, reason="takes minutes: set MLOPS_CHAOS_NIGHTS")
+N_NIGHTS = int(os.environ[NIGHTS])
 
 
 @pytest.fixture
