@@ -76,7 +76,7 @@ def compare_scores(
     confidence : float, default 0.95
         Of each two-sided interval, in (0, 1).
     n_bootstrap : int, default 500
-        Resamples; more are drawn where the confidence cannot be reached with so many.
+        Resamples; more are drawn where the confidence cannot be reached with these.
     seed : int, default 0
         Of the resampling.
 

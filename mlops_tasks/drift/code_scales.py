@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CodeShares", "coded_columns"]
 
-# Numbers are codes if those with so large a share each have so many of the rows together. Smaller
-# shares are not told well from the points of a sketch, least from the few of a roll-up.
+# Numbers are codes if those with at least the first share each cover the second of the rows.
+# Smaller shares are not known well from the points of a sketch, least from the few of a roll-up.
 _LEAST_SHARE, _COVERED = 1 / 32, 3 / 4
 _FINITE, _SLACK = COUNTS.index("n_finite"), MOMENTS.index("slack")
 

@@ -30,7 +30,7 @@ def shrink_tables(
     ledger, tracking : Ledger, Tracking
         What their pins refer to is never removed.
     keep_days : int
-        Also keep what was known so many days ago.
+        Also keep what was known within this number of days.
     dry_run : bool, default False
         Only say what would be removed.
 

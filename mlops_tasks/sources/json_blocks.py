@@ -64,7 +64,7 @@ class Block:
         return not _BARE_NULL.search(content) and not self._may_be_deep()
 
     def _may_be_deep(self) -> bool:
-        """Tell whether a line opens so many lists and objects that they may be nested deeply."""
+        """Tell whether a line opens enough lists and objects to be nested too deeply."""
         n_opened = self.content.count(b"[") + self.content.count(b"{")
         if n_opened - self.n_ends <= _MAX_OPENED:
             return False
