@@ -16,11 +16,17 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import UnknownPinsError, UnknownVersionError, UnsafeModelError
-from mlops_tasks.modelfiles import check_types, examine_model, files_digest, load_model
+from mlops_tasks.modelfiles import (
+    check_types,
+    examine_model,
+    files_digest,
+    inspect_model,
+    load_model,
+)
 from mlops_tasks.types import TrainingPin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
     from mlflow import MlflowClient
@@ -112,13 +118,11 @@ class Tracking:
         finally:
             mlflow.end_run(status)
 
-    def log_model(
-        self,
-        model: Any,
-        signature_of: pd.DataFrame,
-        examine: Callable[[Path], None] = examine_model,
-    ) -> tuple[str, str]:
+    def log_model(self, model: Any, signature_of: pd.DataFrame) -> tuple[str, str]:
         """Save a fitted model to the open run as skops files and prove that it can be loaded.
+
+        The files are inspected in this process: it has just made them itself, so another one would
+        protect it from nobody but its own estimator.
 
         Parameters
         ----------
@@ -126,8 +130,6 @@ class Tracking:
             Fitted classifier with ``predict_proba``.
         signature_of : DataFrame of shape (n_samples, n_features)
             Some rows as the model sees them, for the signature.
-        examine : callable, optional
-            `Examiner.examine` of a process that waits for the model already.
 
         Returns
         -------
@@ -156,7 +158,7 @@ class Tracking:
         )
         with self._downloaded(info.model_uri) as folder:
             digest = files_digest(folder)
-            examine(folder)
+            inspect_model(folder)
             again = load_model(folder, digest=digest, examined=True)
         if not np.array_equal(again.predict_proba(signature_of)[:, 1], scores):
             raise UnsafeModelError(

@@ -10,7 +10,6 @@ from mlops_tasks.estimators import build_estimator, fit_estimator
 from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.feature_types import remember_forms, spec_forms
 from mlops_tasks.features import feature_frame
-from mlops_tasks.modelfiles import Examiner
 from mlops_tasks.profile_store import pack_days
 from mlops_tasks.profiles import Profile
 from mlops_tasks.tracking import FEATURE_PROFILES, LABEL_PROFILES, PIN_FILE
@@ -63,22 +62,21 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         If the estimator holds types outside the allow-list.
     """
     model = build_estimator(spec)
-    with Examiner() as examiner:  # ready when the model is
-        for table in pin.pins:
-            lake.verify_pin(table)
-        rows = labelled_rows(spec, pin, pin.train, lake=lake)
-        frame, target = feature_frame(spec, rows), rows.column("y").to_numpy()
-        _refuse_empty(spec, pin, frame)
-        with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
-            started = time.monotonic()
-            fit_estimator(spec, model, frame, target)
-            fit_s = round(time.monotonic() - started, 3)
-            remember_forms(model, spec_forms(spec.categorical, spec.features))
-            model_uri, digest = tracking.log_model(model, frame.head(200), examiner.examine)
-            share = round(float(target.mean()), 4)
-            metrics = {"n_rows": len(frame), "y_share": share, "fit_s": fit_s}
-            artifacts = _log(spec, pin, run_id, tracking, metrics)
-            artifacts |= _log_profiles(spec, rows, run_id, tracking)
+    for table in pin.pins:
+        lake.verify_pin(table)
+    rows = labelled_rows(spec, pin, pin.train, lake=lake)
+    frame, target = feature_frame(spec, rows), rows.column("y").to_numpy()
+    _refuse_empty(spec, pin, frame)
+    with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
+        started = time.monotonic()
+        fit_estimator(spec, model, frame, target)
+        fit_s = round(time.monotonic() - started, 3)
+        remember_forms(model, spec_forms(spec.categorical, spec.features))
+        model_uri, digest = tracking.log_model(model, frame.head(200))
+        share = round(float(target.mean()), 4)
+        metrics = {"n_rows": len(frame), "y_share": share, "fit_s": fit_s}
+        artifacts = _log(spec, pin, run_id, tracking, metrics)
+        artifacts |= _log_profiles(spec, rows, run_id, tracking)
     return TrainResult(
         run_id=run_id,
         model_id=model_uri.removeprefix("models:/"),

@@ -1,15 +1,16 @@
 """Model files that may be loaded: digested, examined by a throw-away process, never unpickled."""
 
 from mlops_tasks.modelfiles.allowed import ALLOWED_TYPES, check_types
-from mlops_tasks.modelfiles.examination import Examiner, examine_model
+from mlops_tasks.modelfiles.examination import examine_model
 from mlops_tasks.modelfiles.files import files_digest
+from mlops_tasks.modelfiles.inspection import inspect_model
 from mlops_tasks.modelfiles.loading import load_model
 
 __all__ = [
     "ALLOWED_TYPES",
-    "Examiner",
     "check_types",
     "examine_model",
     "files_digest",
+    "inspect_model",
     "load_model",
 ]

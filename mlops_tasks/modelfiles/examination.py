@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import UnavailableError, UnsafeModelError
 from mlops_tasks.modelfiles.files import model_bytes
@@ -16,7 +16,7 @@ from mlops_tasks.modelfiles.inspection import REFUSED
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Examiner", "examine_model"]
+__all__ = ["examine_model"]
 
 _MEMORY = 3 * 2**30
 _MEMORY_PER_BYTE = 8
@@ -26,73 +26,6 @@ _SHOWN = 2000
 # Nothing that holds a secret, and no variable that changes what Python runs, but where it looks.
 _PASSED_ON = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "PYTHONPYCACHEPREFIX")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-
-
-class Examiner:
-    """A process that may die of a model, started before there is one.
-
-    What it imports takes a second: a training starts it before the fit, and finds it ready.
-
-    Raises
-    ------
-    UnavailableError
-        If the process could not be started.
-
-    Notes
-    -----
-    The process has limits of memory, processor time and file size, and is killed from here when
-    its time is over. It gets no environment but the paths it needs: no connection, no password.
-    """
-
-    def __init__(self) -> None:
-        kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        try:
-            self._process = subprocess.Popen(
-                (sys.executable, "-s", "-P", "-m", "mlops_tasks.modelfiles.examiner"),
-                env=kept | _ONE_THREAD,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-        except OSError as error:
-            raise UnavailableError(
-                f"no process can be started to examine a model: {error}"
-            ) from error
-
-    def __enter__(self) -> Self:
-        """Return the waiting process."""
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """End the process, whatever it is at."""
-        self._process.kill()
-        self._process.communicate()
-
-    def examine(self, folder: Path) -> None:
-        """Load the one model this process is for there, and let it predict.
-
-        Parameters
-        ----------
-        folder : Path
-            The downloaded model, in a folder that nobody else writes to.
-
-        Raises
-        ------
-        UnsafeModelError
-            If the files must not be loaded, crash the process, or need more time or memory than a
-            model of their size.
-        """
-        size = model_bytes(folder)
-        cpu_s = _CPU_S + _CPU_S_PER_MIB * (size // 2**20)
-        order = json.dumps([str(folder), _MEMORY + _MEMORY_PER_BYTE * size, cpu_s])
-        try:
-            out, err = self._process.communicate(order.encode(), timeout=_WALL_S_PER_CPU_S * cpu_s)
-        except subprocess.TimeoutExpired:
-            raise UnsafeModelError(
-                f"the model keeps a process busy for more than {_WALL_S_PER_CPU_S * cpu_s} s "
-                "instead of being loaded; it is not what training saved"
-            ) from None
-        _judge(self._process.returncode, out, err)
 
 
 def examine_model(folder: Path) -> None:
@@ -106,12 +39,37 @@ def examine_model(folder: Path) -> None:
     Raises
     ------
     UnsafeModelError
-        As `Examiner.examine`.
+        If the files must not be loaded, crash the process, or need more time or memory than a
+        model of their size.
     UnavailableError
         If the process could not be started.
+
+    Notes
+    -----
+    The process limits its own memory, processor time and file size, and is killed from here when
+    its time is over. It gets no environment but the paths it needs: no connection, no password.
     """
-    with Examiner() as examiner:
-        examiner.examine(folder)
+    size = model_bytes(folder)
+    cpu_s = _CPU_S + _CPU_S_PER_MIB * (size // 2**20)
+    order = json.dumps([str(folder), _MEMORY + _MEMORY_PER_BYTE * size, cpu_s])
+    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    try:
+        done = subprocess.run(
+            (sys.executable, "-s", "-P", "-m", "mlops_tasks.modelfiles.examiner"),
+            env=kept | _ONE_THREAD,
+            input=order.encode(),
+            capture_output=True,
+            timeout=_WALL_S_PER_CPU_S * cpu_s,
+            check=False,
+        )
+    except OSError as error:
+        raise UnavailableError(f"no process can be started to examine a model: {error}") from error
+    except subprocess.TimeoutExpired:
+        raise UnsafeModelError(
+            f"the model keeps a process busy for more than {_WALL_S_PER_CPU_S * cpu_s} s "
+            "instead of being loaded; it is not what training saved"
+        ) from None
+    _judge(done.returncode, done.stdout, done.stderr)
 
 
 def _judge(returncode: int, out: bytes, err: bytes) -> None:

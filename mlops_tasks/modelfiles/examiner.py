@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import resource
 import sys
@@ -14,9 +13,6 @@ from mlops_tasks.exceptions import UnsafeModelError
 from mlops_tasks.modelfiles.inspection import REFUSED, inspect_model
 
 __all__ = ["main"]
-
-# What takes long to import; done while a model is still being fitted.
-_WARM = ("pandas", "sklearn.compose", "sklearn.ensemble", "sklearn.pipeline")
 
 
 def main(folder: str, memory: int, cpu_s: int) -> int:
@@ -54,8 +50,4 @@ def main(folder: str, memory: int, cpu_s: int) -> int:
 
 
 if __name__ == "__main__":
-    for name in _WARM:
-        importlib.import_module(name)
-    order = sys.stdin.read()
-    if order:  # nothing comes where the training has failed
-        sys.exit(main(*json.loads(order)))
+    sys.exit(main(*json.loads(sys.stdin.read())))

@@ -1,4 +1,7 @@
-"""Look into a model's files, step by step; only ever done in a process that may die of it."""
+"""Look into a model's files, step by step.
+
+Files of strangers are looked into by a process that may die of it; see `examination`.
+"""
 
 from __future__ import annotations
 

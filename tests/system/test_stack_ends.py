@@ -84,10 +84,13 @@ def test_killed_components_are_started_again(settings: StackSettings) -> None:
             assert wait_for_run(client, run) == "success"
             tried = client.get(f"{run}/taskInstances/sleep/xcomEntries/return_value")
             assert tried.json()["value"] == 1
+            runner_log = stack.settings.component_log("runner")
+            wait_for(
+                lambda: "the last task of an earlier scheduler is over" in runner_log.read_text(),
+                "what the killed scheduler left is swept",
+            )
         old_workers = [p for p in stack_processes(settings) if "<idle>" in " ".join(command(p))]
         processes = stack_processes(settings)
-        log = stack.settings.component_log("runner").read_text()
-    assert "the last task of an earlier scheduler is over" in log
     assert len(old_workers) <= settings.parallelism
     assert survivors(processes) == []
 

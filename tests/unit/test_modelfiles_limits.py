@@ -605,95 +605,88 @@ def test_what_a_class_holds_is_no_part_of_a_model() -> None:
 # --- the process
 
 
-class Process:
-    """What is told to a process and what it answers."""
-
-    def __init__(self, returncode: int, out: bytes = b"", err: bytes = b"") -> None:
-        self.returncode, self.answer = returncode, (out, err)
-        self.told: list[Any] = []
-
-    def communicate(self, order: bytes = b"", timeout: float | None = None) -> tuple[bytes, bytes]:
-        self.told.append((order, timeout))
-        if order and self.returncode == 99:
-            raise subprocess.TimeoutExpired("x", 1)
-        return self.answer
-
-    def kill(self) -> None:
-        self.told.append("kill")
+def answer(
+    returncode: int, out: bytes = b"", err: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """What a process answers that has ended."""
+    return subprocess.CompletedProcess((), returncode, out, err)
 
 
 def examined(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, process: Process
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    answered: subprocess.CompletedProcess[bytes] | subprocess.TimeoutExpired,
 ) -> tuple[Any, dict[str, Any]]:
+    """Examine a model by a process that answers so; return what was started and how."""
     started: list[Any] = []
 
-    def start(*command: Any, **settings: Any) -> Process:
+    def start(*command: Any, **settings: Any) -> subprocess.CompletedProcess[bytes]:
         started.append((command, settings))
-        return process
+        if isinstance(answered, subprocess.TimeoutExpired):
+            raise answered
+        return answered
 
     with monkeypatch.context() as patch:
-        patch.setattr(subprocess, "Popen", start)
+        patch.setattr(subprocess, "run", start)
         examine_model(folder)
     return started[0]
 
 
-def test_the_process_is_told_its_limits_and_ended(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_process_is_told_its_limits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = 3 * 2**20 + 1
     monkeypatch.setattr(examination, "model_bytes", lambda _: size)
     monkeypatch.setattr("os.environ", {"PATH": "p", "SECRET": "s", "LANG": "C"})
     monkeypatch.setattr("sys.executable", "python")
-    process = Process(0)
-    command, settings = examined(monkeypatch, folder, process)
+    command, settings = examined(monkeypatch, folder, answer(0))
     assert command == (("python", "-s", "-P", "-m", "mlops_tasks.modelfiles.examiner"),)
+    assert json.loads(settings.pop("input")) == [str(folder), 3 * 2**30 + 8 * size, 66]
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     assert settings == {
         "env": {"PATH": "p", "LANG": "C"} | dict.fromkeys(threads, "1"),
-        **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
+        "capture_output": True,
+        "timeout": 330,
+        "check": False,
     }
-    (order, timeout), *rest = process.told
-    assert json.loads(order) == [str(folder), 3 * 2**30 + 8 * size, 66]
-    assert timeout == 330
-    assert rest == ["kill", (b"", None)]
 
 
 @pytest.mark.parametrize(
-    ("process", "told"),
+    ("answered", "told"),
     [
-        (Process(3, b"no \xff" + b"x" * 3000), "no \ufffd" + "x" * 1996),
+        (answer(3, b"no \xff" + b"x" * 3000), "no \ufffd" + "x" * 1996),
         (
-            Process(-11),
+            answer(-11),
             "the model ended the process that examined it (SIGSEGV); it is not what training saved",
         ),
         (
-            Process(-1),
+            answer(-1),
             "the model ended the process that examined it (SIGHUP); it is not what training saved",
         ),
         (
-            Process(1, b"", b"first\nmiddle\nlast \xff" + b"x" * 3000 + b"\n\n"),
+            answer(1, b"", b"first\nmiddle\nlast \xff" + b"x" * 3000 + b"\n\n"),
             "the model could not be examined: last \ufffd" + "x" * 1994,
         ),
-        (Process(9), "the model could not be examined: "),
+        (answer(9), "the model could not be examined: "),
         (
-            Process(99),
+            subprocess.TimeoutExpired("x", 1),
             "the model keeps a process busy for more than 300 s instead of being loaded; it is not "
             "what training saved",
         ),
     ],
 )
 def test_what_the_process_answers(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, process: Process, told: str
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answered: subprocess.CompletedProcess[bytes] | subprocess.TimeoutExpired,
+    told: str,
 ) -> None:
-    assert refusal(examined, monkeypatch, folder, process) == told
-    assert process.told[-2] == "kill", "whatever happened"
+    assert refusal(examined, monkeypatch, folder, answered) == told
 
 
 def test_a_process_that_cannot_be_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("no more processes")
 
-    monkeypatch.setattr(subprocess, "Popen", fail)
+    monkeypatch.setattr(subprocess, "run", fail)
     with pytest.raises(UnavailableError) as error:
         examine_model(folder)
     monkeypatch.undo()
