@@ -28,8 +28,8 @@ from demo.view import View
 from mlops_airflow.stack.exceptions import StackError
 from mlops_airflow.stack.stack import running_stack
 from mlops_tasks.lake import Lake
-from mlops_tasks.ledger import Ledger
-from mlops_tasks.tracking import Tracking
+from mlops_tasks.registry.ledger import Ledger
+from mlops_tasks.registry.tracking import Tracking
 
 if TYPE_CHECKING:
     from mlops_airflow.stack.stack import Stack

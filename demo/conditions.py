@@ -10,7 +10,7 @@ from demo.plan import LABEL_DELAY, TRAIN
 
 if TYPE_CHECKING:
     from demo.evidence import Evidence
-    from mlops_tasks.ledger import LedgerEntry
+    from mlops_tasks.registry.ledger import LedgerEntry
 
 CAUSES_BY_ALARM = ("drift", "performance")
 

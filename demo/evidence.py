@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from demo.airflow_api import AirflowApi
     from demo.airflow_records import DagRun
     from mlops_tasks.lake import Lake
-    from mlops_tasks.ledger import Champion, Ledger, LedgerEntry
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.registry.ledger import Champion, Ledger, LedgerEntry
+    from mlops_tasks.registry.tracking import Tracking
 
 PREDICTIONS_TABLE = f"{MODEL}__predictions"
 LABELS_TABLE = ARRIVALS.removesuffix(".ingest")

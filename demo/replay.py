@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from demo.settling import Watcher
     from demo.source import SourceDatabase
     from demo.view import View
-    from mlops_tasks.ledger import Ledger
+    from mlops_tasks.registry.ledger import Ledger
 
 BACKFILL_RUNS = 4
 PARSE_TIMEOUT_S = 120.0

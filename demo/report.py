@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from demo.evidence import Evidence
-    from mlops_tasks.ledger import LedgerEntry
+    from mlops_tasks.registry.ledger import LedgerEntry
 
 MONITORS = ("performance", "drift")
 

@@ -12,7 +12,7 @@ from mlops_tasks.exceptions import FeatureError, PartitionKeyError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlops_tasks.spec import DatasetSpec, ModelSpec
+    from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = [
     "check_day",

@@ -102,7 +102,7 @@ def ours_window(seconds: Seconds, lake: str, how: str) -> int:
 
     ``how`` is "days" when single days are read, "roll-ups" when the store may use its own.
     """
-    names = ("mlops_tasks.profile_store", "mlops_tasks.lake", "mlops_tasks.drift.baseline")
+    names = ("mlops_tasks.profiles.store", "mlops_tasks.lake", "mlops_tasks.drift.baseline")
     lazy = ("mlops_tasks.drift.detection", "deltalake", "pyarrow.compute", "scipy.special")
     found = [clocked(seconds, "import_s", partial(importlib.import_module, n)) for n in names]
     for name in (*lazy, "mlops_tasks.drift.movement", "mlops_tasks.drift.scales"):

@@ -19,8 +19,8 @@ from benchmarks._shared.peers import environment_of
 from mlops_airflow.stack.processor import numeric_environment
 from mlops_tasks.lake import Lake
 from mlops_tasks.partitions import shift_day
-from mlops_tasks.profile_store import ProfileStore
 from mlops_tasks.profiles import Profile
+from mlops_tasks.profiles.store import ProfileStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from benchmarks._lake.fresh import clocked
 from benchmarks._lake.orders import DAY, dataset
-from mlops_tasks.ingestion import ingest
 from mlops_tasks.lake import Lake
 from mlops_tasks.sources import Database
+from mlops_tasks.steps.ingest import ingest
 
 PRELOADED = (adbc_driver_postgresql.dbapi, deltalake, pyarrow.compute, pyarrow.parquet)
 

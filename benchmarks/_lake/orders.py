@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from mlops_tasks.source_spec import SqlSource
-from mlops_tasks.spec import DatasetSpec
+from mlops_tasks.specs import DatasetSpec
+from mlops_tasks.specs.source import SqlSource
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from mlops_tasks.contract import arrow_schema
-from mlops_tasks.source_spec import SqlSource
-from mlops_tasks.spec import DatasetSpec, InputSpec, LabelSpec, ModelSpec
+from mlops_tasks.specs import DatasetSpec, InputSpec, LabelSpec, ModelSpec
+from mlops_tasks.specs.schema import arrow_schema
+from mlops_tasks.specs.source import SqlSource
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,9 +17,8 @@ import pyarrow.parquet
 
 from benchmarks._lake.fresh import clocked
 from benchmarks._lake.pins_data import FEATURES_SQL, FIRST, LAST, fill, project
-from mlops_tasks.features import feature_batches
-from mlops_tasks.lake import Lake
-from mlops_tasks.types import Pin
+from mlops_tasks.features.sql import feature_batches
+from mlops_tasks.lake import Lake, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_tasks.lake import Lake
-from mlops_tasks.source_spec import SqlSource
-from mlops_tasks.spec import DatasetSpec
+from mlops_tasks.specs import DatasetSpec
+from mlops_tasks.specs.source import SqlSource
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,9 +17,9 @@ import pyarrow.parquet
 
 from benchmarks._lake.fresh import clocked
 from benchmarks._lake.validation_orders import RAW, dataset
-from mlops_tasks.lake import Lake
-from mlops_tasks.types import PartitionVersion
-from mlops_tasks.validation import load_suite, validate
+from mlops_tasks.lake import Lake, PartitionVersion
+from mlops_tasks.steps.validate import validate
+from mlops_tasks.validation import load_suite
 from mlops_tasks.validation.examination import examine
 from mlops_tasks.validation.judge import Judge
 from mlops_tasks.validation.memory import MEMORY_VARIABLE

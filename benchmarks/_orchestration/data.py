@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from demo.source import FIRST_DAY, SourceDatabase
 from mlops_tasks.lake import Lake
-from mlops_tasks.ledger import Ledger
+from mlops_tasks.registry.ledger import Ledger
 
 if TYPE_CHECKING:
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
 
 __all__ = ["TRAIN_NIGHT", "prepare_home"]
 
@@ -45,9 +45,9 @@ def prepare_home(home: Path) -> None:
 
 
 def _take_in(dataset: DatasetSpec, source: SourceDatabase, lake: Lake, ledger: Ledger) -> None:
-    from mlops_tasks.ingestion import ingest
     from mlops_tasks.sources import Database
-    from mlops_tasks.validation import validate
+    from mlops_tasks.steps.ingest import ingest
+    from mlops_tasks.steps.validate import validate
 
     for number in range((TRAIN_NIGHT - FIRST_DAY).days + 1 - dataset.delay_days):
         day = FIRST_DAY + timedelta(days=number)

@@ -14,7 +14,7 @@ from demo.plan import ALL_DAGS
 from demo.replay import Replay
 from demo.source import SourceDatabase
 from demo.view import View
-from mlops_tasks.ledger import Ledger
+from mlops_tasks.registry.ledger import Ledger
 
 if TYPE_CHECKING:
     from mlops_airflow.stack.stack import Stack

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from mlops_tasks.source_spec import SqlSource
-from mlops_tasks.spec import (
+from mlops_tasks.specs import (
     DatasetSpec,
     DriftSpec,
     GateSpec,
@@ -16,6 +15,7 @@ from mlops_tasks.spec import (
     PerformanceSpec,
     RetrainSpec,
 )
+from mlops_tasks.specs.source import SqlSource
 
 HERE = Path(__file__).parent
 FIRST, LAST = date(2013, 1, 1), date(2013, 12, 31)

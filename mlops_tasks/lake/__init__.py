@@ -5,6 +5,7 @@ from mlops_tasks.lake.files import DataFile
 from mlops_tasks.lake.maintenance import Optimized, Vacuumed, optimize, vacuum
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
 from mlops_tasks.lake.nights import as_of_night
+from mlops_tasks.lake.references import PartitionVersion, Pin, TrainingPin
 from mlops_tasks.lake.streaming import stream_rows
 from mlops_tasks.lake.table import Lake
 
@@ -14,6 +15,9 @@ __all__ = [
     "DataFile",
     "Lake",
     "Optimized",
+    "PartitionVersion",
+    "Pin",
+    "TrainingPin",
     "Vacuumed",
     "as_of_night",
     "check_partition",

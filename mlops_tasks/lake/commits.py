@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.atomic_files import replace_file
-from mlops_tasks.digest import ContentSums
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.formats import check_format, known_fields
+from mlops_tasks.lake.digest import ContentSums
 from mlops_tasks.lake.files import DataFile
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.digest import HALF, SPREAD, cell_parts, column_constants, mix
+from mlops_tasks.lake.digest import HALF, SPREAD, cell_parts, column_constants, mix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pyarrow as pa
 
-    from mlops_tasks.digest import ContentDigest, ContentSums
     from mlops_tasks.lake.commits import Commit
+    from mlops_tasks.lake.digest import ContentDigest, ContentSums
 
 __all__ = ["difference"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.atomic_files import sync
-from mlops_tasks.digest import ContentDigest
 from mlops_tasks.faults import fault_point
+from mlops_tasks.lake.digest import ContentDigest
 from mlops_tasks.workers import Workers
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.digest import ContentSums
+    from mlops_tasks.lake.digest import ContentSums
 
 __all__ = ["DataFile", "WrittenRows", "link_files", "remove_files", "write_rows"]
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops_tasks.lake.commits import Commit
+    from mlops_tasks.lake.references import Pin
     from mlops_tasks.lake.table import Lake
-    from mlops_tasks.types import Pin
 
 __all__ = ["Optimized", "Vacuumed", "optimize", "vacuum"]
 

@@ -6,10 +6,10 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mlops_tasks.digest import ContentDigest
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.lake.differences import difference
-from mlops_tasks.types import Pin
+from mlops_tasks.lake.digest import ContentDigest
+from mlops_tasks.lake.references import Pin
 from mlops_tasks.workers import n_threads
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from mlops_tasks.lake.files import WrittenRows, link_files, remove_files, write_
 from mlops_tasks.lake.maintenance import optimize
 from mlops_tasks.lake.marker import check_lake, mark_lake
 from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
+from mlops_tasks.lake.references import PartitionVersion
 from mlops_tasks.lake.schemas import added_columns, refuse_unkept, with_partition
-from mlops_tasks.types import PartitionVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,7 +15,7 @@ from mlops_tasks.lake.publish import overwrite_partition, share_partition
 from mlops_tasks.lake.reading import open_files, unreadable_told
 from mlops_tasks.lake.schemas import with_partition
 from mlops_tasks.lake.streaming import stream_ahead
-from mlops_tasks.spec import check_name
+from mlops_tasks.names import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from mlops_tasks.lake.commits import Records
-    from mlops_tasks.types import PartitionVersion, Pin
+    from mlops_tasks.lake.references import PartitionVersion, Pin
 
 __all__ = ["Lake"]
 

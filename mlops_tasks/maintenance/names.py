@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.types import TrainingPin
+from mlops_tasks.lake import TrainingPin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.types import Pin
+    from mlops_tasks.lake import Pin
+    from mlops_tasks.registry.ledger import Ledger
 
 __all__ = ["ledger_pins", "named_in_ledger"]
 

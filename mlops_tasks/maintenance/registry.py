@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.faults import fault_point
 from mlops_tasks.maintenance.names import named_in_ledger
 from mlops_tasks.maintenance.upkeep import Upkeep
-from mlops_tasks.tracking import ATTEMPT_TAG
+from mlops_tasks.registry.tracking import ATTEMPT_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
 
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.registry.tracking import Tracking
 
 __all__ = ["end_dead_runs", "remove_old_runs", "remove_spare_versions"]
 

@@ -12,8 +12,8 @@ from mlops_tasks.maintenance.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.registry.tracking import Tracking
 
 __all__ = ["shrink_tables"]
 

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlops_tasks.classes import with_classes
 from mlops_tasks.drift.baseline import FEW_DAYS, Baseline
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
@@ -14,11 +13,12 @@ from mlops_tasks.drift.references import ReferenceChoice, ReferenceKind, referen
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring.multivariate import compare_with_training
 from mlops_tasks.monitoring.pages import publish_page
+from mlops_tasks.monitoring.results import Check, MonitorResult
 from mlops_tasks.partitions import shift_day
-from mlops_tasks.profile_store import ProfileStore, unpack_days
+from mlops_tasks.problem_types.binary import with_classes
 from mlops_tasks.profiles import Profile
-from mlops_tasks.tracking import FEATURE_PROFILES, IMPORTANCE, SCORE_PROFILES
-from mlops_tasks.types import Check, MonitorResult
+from mlops_tasks.profiles.store import ProfileStore, unpack_days
+from mlops_tasks.registry.tracking import FEATURE_PROFILES, IMPORTANCE, SCORE_PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.decision import ColumnDrift
     from mlops_tasks.drift.report import DriftReport
     from mlops_tasks.lake import Lake
-    from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import Tracking
-    from mlops_tasks.types import RegisteredVersion
+    from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.registry.versions import RegisteredVersion
+    from mlops_tasks.specs import ModelSpec
 
 __all__ = ["measure_drift"]
 

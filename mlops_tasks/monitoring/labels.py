@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.classes import LABEL, positive_share, profile_labels
 from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.monitoring.pages import publish_page
-from mlops_tasks.profile_store import unpack_days
-from mlops_tasks.tracking import LABEL_PROFILES
-from mlops_tasks.types import Check, MonitorResult
+from mlops_tasks.monitoring.results import Check, MonitorResult
+from mlops_tasks.problem_types.binary import LABEL, positive_share, profile_labels
+from mlops_tasks.profiles.store import unpack_days
+from mlops_tasks.registry.tracking import LABEL_PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
     from mlops_tasks.monitoring.outcomes import Outcomes
     from mlops_tasks.profiles import Profile
-    from mlops_tasks.tracking import Tracking
-    from mlops_tasks.types import RegisteredVersion
+    from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.registry.versions import RegisteredVersion
 
 __all__ = ["measure_labels", "tell_apart"]
 

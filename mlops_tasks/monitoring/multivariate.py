@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.domain import MIN_ROWS, domain_classifier_auc
-from mlops_tasks.features import feature_batches
+from mlops_tasks.features.sql import feature_batches
+from mlops_tasks.features.windows import pinned_inputs, published_inputs
 from mlops_tasks.intervals import auc_standard_error
-from mlops_tasks.tracking import PIN_FILE
-from mlops_tasks.types import Check, TrainingPin
-from mlops_tasks.windows import pinned_inputs, published_inputs
+from mlops_tasks.lake import TrainingPin
+from mlops_tasks.monitoring.results import Check
+from mlops_tasks.registry.tracking import PIN_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
     from mlops_tasks.drift.domain import DomainResult
     from mlops_tasks.lake import Lake
-    from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import Tracking
-    from mlops_tasks.types import RegisteredVersion
+    from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.registry.versions import RegisteredVersion
+    from mlops_tasks.specs import ModelSpec
 
 __all__ = ["compare_with_training"]
 

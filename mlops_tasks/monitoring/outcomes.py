@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NeverScoredError
-from mlops_tasks.features import build_targets, join_targets
+from mlops_tasks.features.sql import build_targets, join_targets
 from mlops_tasks.partitions import shift_day
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake
-    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.specs import ModelSpec
 
 __all__ = ["Outcomes", "read_outcomes"]
 

@@ -11,9 +11,9 @@ from mlops_tasks.reports import newest_facts, write_report
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
-    from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import Tracking
-    from mlops_tasks.types import RegisteredVersion
+    from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.registry.versions import RegisteredVersion
+    from mlops_tasks.specs import ModelSpec
 
 __all__ = ["publish_page"]
 

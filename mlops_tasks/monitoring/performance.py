@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.intervals import Interval, check_scores, compare_scores, share_interval
-from mlops_tasks.types import Check, MonitorResult
+from mlops_tasks.monitoring.results import Check, MonitorResult
 
 if TYPE_CHECKING:
     from mlops_tasks.monitoring.outcomes import Outcomes
-    from mlops_tasks.spec import PerformanceSpec
-    from mlops_tasks.types import RegisteredVersion
+    from mlops_tasks.registry.versions import RegisteredVersion
+    from mlops_tasks.specs import PerformanceSpec
 
 __all__ = ["measure_performance"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mlops_tasks.digest import row_hashes
+from mlops_tasks.lake.digest import row_hashes
 
 if TYPE_CHECKING:
     import numpy as np

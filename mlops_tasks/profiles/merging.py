@@ -5,13 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import SchemaMismatchError
-from mlops_tasks.profiles.arrays import (
-    COUNTS,
-    MOMENTS,
-    TEXTS,
-    CategoryArrays,
-    NumberArrays,
-)
+from mlops_tasks.profiles.arrays import COUNTS, MOMENTS, TEXTS, CategoryArrays, NumberArrays
 from mlops_tasks.profiles.bridge import texts
 from mlops_tasks.profiles.distinct import N_REGISTERS
 from mlops_tasks.profiles.frequency import Frequencies

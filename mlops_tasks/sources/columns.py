@@ -6,19 +6,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import SchemaMismatchError
 from mlops_tasks.sources.conversion import convert, lake_type, type_name
 from mlops_tasks.sources.failures import UnfitColumnError
 from mlops_tasks.sources.rules import Rules
-from mlops_tasks.spec import RESERVED_COLUMNS
+from mlops_tasks.specs import RESERVED_COLUMNS
+from mlops_tasks.specs.schema import arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow as pa
 
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
 
 __all__ = ["ColumnPlan", "plan_columns", "refuse_nulls"]
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.source_spec import FileSource
     from mlops_tasks.sources.expected import Expected
     from mlops_tasks.sources.failures import Failures
+    from mlops_tasks.specs.source import FileSource
 
 __all__ = ["open_csv"]
 

@@ -11,7 +11,7 @@ from mlops_tasks.exceptions import DamagedTableError, SchemaMismatchError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
 
 __all__ = ["refuse_loosened"]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
 
 __all__ = ["Expected", "Findings"]
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.source_spec import FileSource
     from mlops_tasks.sources.connections import FileStore
     from mlops_tasks.sources.day import Day
     from mlops_tasks.sources.expected import Expected
     from mlops_tasks.sources.failures import Failures
     from mlops_tasks.sources.opened import Opened
+    from mlops_tasks.specs.source import FileSource
 
 __all__ = ["day_path", "glob_pattern", "read_files"]
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.source_spec import PLACEHOLDER
 from mlops_tasks.sources.failures import attempt, guarded
 from mlops_tasks.sources.stream import SourceStream
 from mlops_tasks.sources.tables import without_day
 from mlops_tasks.sources.text_values import parse_text
+from mlops_tasks.specs.source import PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

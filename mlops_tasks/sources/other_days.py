@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
 
 __all__ = ["OtherDays", "day_column", "in_other_days"]
 

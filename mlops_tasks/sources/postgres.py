@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from mlops_tasks.source_spec import PLACEHOLDER
 from mlops_tasks.sources.failures import attempt, guarded
 from mlops_tasks.sources.stream import SourceStream
 from mlops_tasks.sources.tables import DayOfTable, without_day
+from mlops_tasks.specs.source import PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

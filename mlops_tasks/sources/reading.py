@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.source_spec import DeltaSource, FileSource, SqlSource
 from mlops_tasks.sources.connections import Database, DeltaStore, FileStore
 from mlops_tasks.sources.day import Day
 from mlops_tasks.sources.delta import read_delta
@@ -15,6 +14,7 @@ from mlops_tasks.sources.mysql import read_mysql
 from mlops_tasks.sources.postgres import has_driver, read_postgres
 from mlops_tasks.sources.rows import read_rows
 from mlops_tasks.sources.tables import DayOfTable
+from mlops_tasks.specs.source import DeltaSource, FileSource, SqlSource
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.sources.connections import SourceConnection
     from mlops_tasks.sources.stream import SourceStream
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
 
 __all__ = ["open_source"]
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlops_tasks.source_spec import PLACEHOLDER
 from mlops_tasks.sources.conversion import convert
 from mlops_tasks.sources.declared_types import postgres_fields, sqlite_fields
 from mlops_tasks.sources.failures import attempt, guarded
@@ -17,6 +16,7 @@ from mlops_tasks.sources.sqlite import existing_file
 from mlops_tasks.sources.stream import SourceStream
 from mlops_tasks.sources.tables import never_null, time_column_holds, without_day
 from mlops_tasks.sources.text_values import parse_text
+from mlops_tasks.specs.source import PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

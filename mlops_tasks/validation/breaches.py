@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.contract import with_one_zero
-from mlops_tasks.digest import row_hashes
+from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.sources import Day, day_column, in_other_days
+from mlops_tasks.validation.contract import with_one_zero
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
 
     Positions = npt.NDArray[np.int64]
     Hashes = npt.NDArray[np.uint64]

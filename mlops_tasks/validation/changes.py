@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_tasks.digest import row_hashes
-from mlops_tasks.types import RowChanges
+from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.validation.judge import N_EXAMPLES, readable
 from mlops_tasks.validation.present import to_python
+from mlops_tasks.validation.results import RowChanges
 from mlops_tasks.validation.rows import PartitionRows
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.lake import Commit, Lake
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
 
     Hashes = npt.NDArray[np.uint64]
     Positions = npt.NDArray[np.int64]

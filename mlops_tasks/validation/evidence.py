@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlops_tasks.types import ValidationResult
+    from mlops_tasks.validation.results import ValidationResult
 
 __all__ = ["validation_evidence"]
 

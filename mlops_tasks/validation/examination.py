@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mlops_tasks.contract import duplicate_breaches
 from mlops_tasks.exceptions import SchemaMismatchError, ValidationFailedError
 from mlops_tasks.sources import day_column
 from mlops_tasks.validation.breaches import Repeats, cell_breaches, day_breaches
 from mlops_tasks.validation.conditions import selected_rows
+from mlops_tasks.validation.contract import duplicate_breaches
 from mlops_tasks.validation.judge import Finding, Judge
 from mlops_tasks.validation.kinds import HOW_IN_WORDS
 from mlops_tasks.validation.marks import RowMarks
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from mlops_tasks.spec import DatasetSpec
-    from mlops_tasks.types import CheckOutcome
+    from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.validation.kinds import How
+    from mlops_tasks.validation.results import CheckOutcome
     from mlops_tasks.validation.rows import PartitionRows
     from mlops_tasks.validation.suite import Expectation, Suite
 

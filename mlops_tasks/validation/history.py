@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
-from mlops_tasks.digest import row_hashes
 from mlops_tasks.lake import stream_rows
+from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.sources import Day
-from mlops_tasks.types import CheckOutcome
 from mlops_tasks.validation.present import to_python
+from mlops_tasks.validation.results import CheckOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from mlops_tasks.history_spec import (
+    from mlops_tasks.lake import Commit, Lake
+    from mlops_tasks.specs import DatasetSpec
+    from mlops_tasks.specs.history import (
         CategoryGrowthSpec,
         FreshnessSpec,
         KeyOverlapSpec,
         RowCountSpec,
     )
-    from mlops_tasks.lake import Commit, Lake
-    from mlops_tasks.spec import DatasetSpec
     from mlops_tasks.validation.examination import Facts
 
 __all__ = ["history_outcomes", "trailing_commits"]

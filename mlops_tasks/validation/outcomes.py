@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.types import CheckOutcome
 from mlops_tasks.validation.judge import N_EXAMPLES, readable
+from mlops_tasks.validation.results import CheckOutcome
 
 if TYPE_CHECKING:
     from mlops_tasks.validation.judge import Finding

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake import as_of_night
-from mlops_tasks.profile_store import ProfileStore
 from mlops_tasks.profiles import ProfileBuilder
+from mlops_tasks.profiles.store import ProfileStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pyarrow as pa
 
-    from mlops_tasks.lake import Lake
-    from mlops_tasks.spec import DatasetSpec
-    from mlops_tasks.types import PartitionVersion
+    from mlops_tasks.lake import Lake, PartitionVersion
+    from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.validation.marks import RowMarks
     from mlops_tasks.validation.rows import PartitionRows
 

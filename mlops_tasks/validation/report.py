@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
-    from mlops_tasks.lake import Commit, Lake
-    from mlops_tasks.spec import DatasetSpec
-    from mlops_tasks.types import CheckOutcome, PartitionVersion, ValidationResult
+    from mlops_tasks.lake import Commit, Lake, PartitionVersion
+    from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.validation.marks import RowMarks
+    from mlops_tasks.validation.results import CheckOutcome, ValidationResult
     from mlops_tasks.validation.rows import PartitionRows
     from mlops_tasks.validation.suite import Suite
 

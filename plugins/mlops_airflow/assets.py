@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Asset
 
 if TYPE_CHECKING:
-    from mlops_tasks.spec import DatasetSpec, ModelSpec
+    from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = [
     "dataset_asset",

@@ -24,12 +24,12 @@ from mlops_airflow.operators.training import PinTrainingDataOperator, TrainModel
 from mlops_airflow.operators.validation import ValidatePartitionOperator
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
-from mlops_tasks.spec import PARTITION_FORMAT
+from mlops_tasks.specs import PARTITION_FORMAT
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset
 
-    from mlops_tasks.spec import DatasetSpec, ModelSpec
+    from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["build_dags", "dataset_dags", "model_dags"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import SpecError
-from mlops_tasks.spec import DatasetSpec, ModelSpec
+from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from demo.source import SourceDatabase
     from mlops_tasks.lake import Lake
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.registry.tracking import Tracking
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 
@@ -224,8 +224,8 @@ def _airflow(home: Path) -> Airflow:
 
     from demo.source import SourceDatabase
     from mlops_tasks.lake import Lake
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.registry.tracking import Tracking
 
     dags = BundleDagBag(dag_folder=DAGS, bundle_path=DAGS).dags
     for dag in dags.values():

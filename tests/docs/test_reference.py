@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel
 
-from mlops_tasks import spec
+from mlops_tasks import specs
 from tests.docs.pages import prose
 from tests.quality.discovery import ROOT, listed_names, module_files
 
@@ -92,14 +92,19 @@ def test_connections() -> None:
     assert named == defaults | {"flights_source"}
 
 
-SPECS = [name for name in listed_names(ROOT / "mlops_tasks" / "spec.py") if name.endswith("Spec")]
+SPECS = [
+    name
+    for module in ("dataset", "gate", "model", "monitoring", "policy")
+    for name in listed_names(ROOT / "mlops_tasks" / "specs" / f"{module}.py")
+    if name.endswith("Spec")
+]
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_fields_of_a_spec(name: str) -> None:
     row = next((r for r in section("A spec").splitlines() if r.startswith(f"| `{name}`")), "")
     assert row, f"{name} is not in the table"
-    model: type[BaseModel] = getattr(spec, name)
+    model: type[BaseModel] = getattr(specs, name)
     _, _, required, optional, _ = row.split("|")
     fields = model.model_fields
     assert quoted(required) == {n for n, field in fields.items() if field.is_required()}

@@ -21,20 +21,23 @@ WORK = ROOT / ".mutation"
 
 #: Sources and the tests that concern them, as mutmut wants them.
 MODULES = {
-    "evaluation": (["mlops_tasks/evaluation.py"], ["tests/unit/test_evaluation*.py"]),
+    "evaluation": (["mlops_tasks/steps/evaluate.py"], ["tests/unit/steps/test_evaluate*.py"]),
     "intervals": (["mlops_tasks/intervals.py"], ["tests/unit/test_intervals.py"]),
-    "policy": (["mlops_tasks/policy.py"], ["tests/unit/test_policy.py"]),
+    "policy": (["mlops_tasks/steps/decide.py"], ["tests/unit/steps/test_decide.py"]),
     "ledger": (
-        [f"mlops_tasks/ledger/{name}.py" for name in ("database", "ledger", "upgrading")],
-        ["tests/unit/test_ledger*.py"],
+        [f"mlops_tasks/registry/ledger/{name}.py" for name in ("database", "ledger", "upgrading")],
+        ["tests/unit/registry/test_ledger*.py"],
     ),
-    "registration": (["mlops_tasks/registration.py"], ["tests/unit/test_registration*.py"]),
-    "modelfiles": (["mlops_tasks/modelfiles/*"], ["tests/unit/test_modelfiles*.py"]),
+    "registration": (["mlops_tasks/steps/register.py"], ["tests/unit/steps/test_register*.py"]),
+    "modelfiles": (
+        ["mlops_tasks/registry/modelfiles/*"],
+        ["tests/unit/registry/test_modelfiles*.py"],
+    ),
     "monitoring": (
         [f"mlops_tasks/monitoring/{name}.py" for name in ("labels", "performance")],
-        ["tests/unit/test_monitoring*.py"],
+        ["tests/unit/monitoring/test_*.py"],
     ),
-    "scoring": (["mlops_tasks/scoring.py"], ["tests/unit/test_scoring*.py"]),
+    "scoring": (["mlops_tasks/steps/score.py"], ["tests/unit/steps/test_score*.py"]),
 }
 
 #: A line of a plain string of three words or more. Words in braces belong to an f-string: code.

@@ -14,7 +14,7 @@ FILES = [
     *sorted(DAGS.rglob("*.py")),
 ]
 MAX_MODULE = 300
-MAX_FUNCTION = 30
+MAX_FUNCTION = 50
 MAX_EXECUTE = 10
 MAX_OPERATOR_ARGUMENTS = 8
 DRAWERS = {"common", "helpers", "manager", "misc", "utils"}

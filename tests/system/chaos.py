@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from demo.airflow_records import DagRun
     from mlops_airflow.stack.settings import StackSettings
-    from mlops_tasks.ledger import LedgerEntry
+    from mlops_tasks.registry.ledger import LedgerEntry
 
 INGESTION = {FLIGHTS, WEATHER, ARRIVALS, REFRESH}
 #: Columns that hold times.

@@ -9,8 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.source_spec import SqlSource
-from mlops_tasks.spec import DatasetSpec
+from mlops_tasks.specs import DatasetSpec
+from mlops_tasks.specs.source import SqlSource
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

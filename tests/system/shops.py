@@ -11,9 +11,9 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
-from mlops_tasks.ingestion import ingest
 from mlops_tasks.lake import Lake
 from mlops_tasks.sources import Database
+from mlops_tasks.steps.ingest import ingest
 from tests.system import servers
 from tests.system.extraction import DAY, dataset
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
 
 QUERY = "SELECT * FROM orders WHERE ordered_at >= :start AND ordered_at < :end"
 # Whatever a person may read must not have it, nor the password of another login.

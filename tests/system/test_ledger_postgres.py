@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from mlops_tasks.exceptions import LedgerError, UnavailableError
-from mlops_tasks.ledger import Champion, Ledger, database
+from mlops_tasks.registry.ledger import Champion, Ledger, database
 from tests.system.servers import PASSWORD, USER, postgres
 from tests.unit.workers import at_once, promote, say_the_same, write_entries
 

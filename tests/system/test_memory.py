@@ -41,7 +41,7 @@ import json, os, sys
 from pathlib import Path
 import deltalake, great_expectations.expectations, jinja2
 import pyarrow.compute, pyarrow.csv, pyarrow.dataset, pyarrow.json, pyarrow.parquet
-import mlops_tasks.validation.step
+import mlops_tasks.steps.validate
 from mlops_tasks.lake import files
 from mlops_tasks.profiles import builder
 from mlops_tasks.sources import csv_files, json_lines, parquet_files
@@ -99,8 +99,8 @@ def write(kind: str, folder: Path, n_pieces: int) -> None:
 
 def dataset(kind: str, folder: Path) -> Any:
     """Return the dataset; its suite has row-wise checks and one that finds a bad row."""
-    from mlops_tasks.source_spec import DeltaSource, FileSource
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
+    from mlops_tasks.specs.source import DeltaSource, FileSource
 
     limits = {"column": "id", "min_value": 1}
     checks = [
@@ -127,9 +127,9 @@ def dataset(kind: str, folder: Path) -> Any:
 def ingested(kind: str, folder: Path) -> int:
     from pyarrow import fs
 
-    from mlops_tasks.ingestion import ingest
     from mlops_tasks.lake import Lake
     from mlops_tasks.sources import DeltaStore, FileStore
+    from mlops_tasks.steps.ingest import ingest
 
     files = FileStore(fs.LocalFileSystem(), str(folder))
     store = DeltaStore(str(folder)) if kind == "delta" else files
@@ -138,9 +138,8 @@ def ingested(kind: str, folder: Path) -> int:
 
 
 def validated(kind: str, folder: Path) -> int:
-    from mlops_tasks.lake import Lake
-    from mlops_tasks.types import PartitionVersion
-    from mlops_tasks.validation import validate
+    from mlops_tasks.lake import Lake, PartitionVersion
+    from mlops_tasks.steps.validate import validate
 
     os.environ["MLOPS_VALIDATION_MEMORY"] = "8MB"
     lake = Lake(folder / "lake")

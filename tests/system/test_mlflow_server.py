@@ -22,7 +22,7 @@ from mlops_airflow.stack.credentials import MLFLOW_USER, load_credentials
 from mlops_airflow.stack.environment import tool
 from mlops_airflow.stack.preparation import make_home
 from mlops_airflow.stack.secret_holders import component_environments
-from mlops_tasks.tracking import Tracking
+from mlops_tasks.registry.tracking import Tracking
 from tests.system.conftest import HERE, wait_for
 
 if TYPE_CHECKING:

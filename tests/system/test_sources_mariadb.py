@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.exceptions import SchemaMismatchError, SourceQueryError, SourceUnavailableError
-from mlops_tasks.ingestion import ingest
 from mlops_tasks.sources import Day
 from mlops_tasks.sources.expected import Expected
 from mlops_tasks.sources.failures import Failures
 from mlops_tasks.sources.rows import read_rows
+from mlops_tasks.steps.ingest import ingest
 from tests.system import servers
 from tests.system.extraction import DAY, wide_query
 from tests.system.shops import MARIADB, Kind, Shop, execute_mariadb

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlops_tasks.contract import arrow_schema
 from mlops_tasks.exceptions import (
     MlopsError,
     SchemaMismatchError,
@@ -14,8 +13,9 @@ from mlops_tasks.exceptions import (
     SourceQueryError,
     SourceUnavailableError,
 )
-from mlops_tasks.ingestion import ingest
 from mlops_tasks.sources import open_source
+from mlops_tasks.specs.schema import arrow_schema
+from mlops_tasks.steps.ingest import ingest
 from tests.system import servers
 from tests.system.extraction import DAY, wide_query
 from tests.system.shops import POSTGRES, WRONG_PASSWORD, Kind, Shop, execute_postgres

@@ -19,10 +19,10 @@ from mlops_tasks.exceptions import (
     SourceNotFoundError,
     SourceUnavailableError,
 )
-from mlops_tasks.ingestion import ingest
 from mlops_tasks.lake import Lake
-from mlops_tasks.source_spec import DeltaSource, FileSource
 from mlops_tasks.sources import ColumnPlan
+from mlops_tasks.specs.source import DeltaSource, FileSource
+from mlops_tasks.steps.ingest import ingest
 from tests.system import servers
 from tests.system.extraction import DAY, dataset
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mlops_tasks.types import IngestResult
+    from mlops_tasks.steps.ingest import IngestResult
 
 KEY, SECRET = "landing-key", "l4nding/secret+x"
 COLUMNS = {"order_id": "string", "items": "int64", "note": "string?"}

@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from mlops_tasks.exceptions import MlopsError, SchemaMismatchError, SourceQueryError
-from mlops_tasks.ingestion import ingest
 from mlops_tasks.lake import Lake
-from mlops_tasks.source_spec import SqlSource
 from mlops_tasks.sources import Database
+from mlops_tasks.specs.source import SqlSource
+from mlops_tasks.steps.ingest import ingest
 from tests.system import servers
 from tests.system.extraction import DAY, dataset, peak_memory_mb, wide_query
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
 
 ZONE = "America/New_York"
 # The last moment of the day before in New York, the first and last of the day, and the next.

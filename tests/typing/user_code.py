@@ -12,15 +12,15 @@ from typing import assert_type
 
 from mlops_airflow.lifecycle import build_dags
 from mlops_airflow.operators.training import TrainModelOperator
-from mlops_tasks.ingestion import ingest
-from mlops_tasks.lake import Lake
-from mlops_tasks.ledger import Champion, Ledger, LedgerEntry
-from mlops_tasks.source_spec import SqlSource
-from mlops_tasks.spec import DatasetSpec, InputSpec, LabelSpec, ModelSpec
-from mlops_tasks.tracking import Tracking
-from mlops_tasks.training import train
-from mlops_tasks.types import IngestResult, Pin, TrainingPin, TrainResult
-from mlops_tasks.windows import pin_training_data
+from mlops_tasks.lake import Lake, Pin, TrainingPin
+from mlops_tasks.registry.ledger import Champion, Ledger, LedgerEntry
+from mlops_tasks.registry.tracking import Tracking
+from mlops_tasks.registry.versions import TrainResult
+from mlops_tasks.specs import DatasetSpec, InputSpec, LabelSpec, ModelSpec
+from mlops_tasks.specs.source import SqlSource
+from mlops_tasks.steps.ingest import IngestResult, ingest
+from mlops_tasks.steps.pin import pin_training_data
+from mlops_tasks.steps.train import train
 
 
 def a_dataset() -> DatasetSpec:

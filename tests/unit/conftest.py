@@ -12,11 +12,12 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlops_tasks.lake import Lake
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import Tracking
-    from mlops_tasks.types import RegisteredVersion, TrainingPin, TrainResult, Verdict
+    from mlops_tasks.gate.verdict import Verdict
+    from mlops_tasks.lake import Lake, TrainingPin
+    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
+    from mlops_tasks.specs import ModelSpec
 
 # Before the first import of MLflow, which reads them then.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -65,7 +66,7 @@ def lake(tmp_path: Path) -> Lake:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     """Return an empty ledger in a file, as several processes would share it."""
-    from mlops_tasks.ledger import Ledger
+    from mlops_tasks.registry.ledger import Ledger
 
     return Ledger(f"sqlite:///{tmp_path}/ledger.db")
 
@@ -89,12 +90,12 @@ def tracking(tmp_path: Path, mlflow_template: Path) -> Tracking:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> World:
     """Build the shared world once. Only for tests that change nothing in it."""
-    from mlops_tasks.evaluation import evaluate
     from mlops_tasks.lake import Lake
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.registration import champion_of, promote, register
-    from mlops_tasks.training import train
-    from mlops_tasks.windows import pin_training_data
+    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.steps.evaluate import evaluate
+    from mlops_tasks.steps.pin import pin_training_data
+    from mlops_tasks.steps.register import champion_of, promote, register
+    from mlops_tasks.steps.train import train
     from tests.unit.orders import day, fill_lake, project
 
     home = tmp_path_factory.mktemp("world")
@@ -120,8 +121,8 @@ def own_world(world: World, tmp_path: Path) -> World:
 def copy_world(world: World, home: Path) -> World:
     """Copy all stores of a world below `home`. Model files are shared: nobody writes to them."""
     from mlops_tasks.lake import Lake
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.registry.tracking import Tracking
 
     shutil.copytree(world.lake.root, home / "lake")
     for name in ("mlflow.db", "ledger.db"):
@@ -135,7 +136,7 @@ def copy_world(world: World, home: Path) -> World:
 
 
 def _tracking(home: Path, template: Path) -> Tracking:
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.registry.tracking import Tracking
 
     shutil.copy(template, home / "mlflow.db")
     tracking = Tracking(f"sqlite:///{home}/mlflow.db")

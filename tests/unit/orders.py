@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from mlops_tasks.contract import arrow_schema
-from mlops_tasks.source_spec import SqlSource
-from mlops_tasks.spec import (
+from mlops_tasks.specs import (
     DatasetSpec,
     DriftSpec,
     GateSpec,
@@ -29,6 +27,8 @@ from mlops_tasks.spec import (
     PerformanceSpec,
     RetrainSpec,
 )
+from mlops_tasks.specs.schema import arrow_schema
+from mlops_tasks.specs.source import SqlSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.features import build_features, build_targets, feature_frame
-from mlops_tasks.scoring import score
-from mlops_tasks.spec import InputSpec, LabelSpec, ModelSpec
-from mlops_tasks.windows import split_days
+from mlops_tasks.features.sql import build_features, build_targets, feature_frame
+from mlops_tasks.features.windows import split_days
+from mlops_tasks.specs import InputSpec, LabelSpec, ModelSpec
+from mlops_tasks.steps.score import score
 from tests.unit.orders import deliveries_dataset, orders_dataset
 
 if TYPE_CHECKING:

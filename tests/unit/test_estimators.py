@@ -14,7 +14,7 @@ from mlops_tasks.exceptions import EstimatorError, SpecError
 from tests.unit import orders
 
 if TYPE_CHECKING:
-    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.specs import ModelSpec
 
 PLACE = r"model 'late_orders', estimator 'tests\.unit\.orders:build'"
 FRAME = pd.DataFrame({"shop": ["a", "b"] * 4, "items": np.arange(8.0)})

@@ -11,8 +11,7 @@ import pytest
 
 from mlops_tasks.exceptions import DamagedTableError, NewerFormatError
 from mlops_tasks.formats import check_format
-from mlops_tasks.lake import Lake, optimize
-from mlops_tasks.types import Pin
+from mlops_tasks.lake import Lake, Pin, optimize
 
 if TYPE_CHECKING:
     from collections.abc import Callable

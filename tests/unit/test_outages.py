@@ -22,7 +22,7 @@ from mlops_tasks.exceptions import (
     UnavailableError,
 )
 from mlops_tasks.outages import outage, outages_named
-from mlops_tasks.tracking import Tracking
+from mlops_tasks.registry.tracking import Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -26,7 +26,7 @@ from tests.unit.orders import deliveries_dataset, orders_dataset, project, traff
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.specs import ModelSpec
 
 WRONG = [
     "banana",
@@ -148,7 +148,7 @@ def test_a_day_of_a_dataset_has_begun_and_is_between_its_first_and_last(
 
 
 def replayed(folder: Path, **changes: Any) -> ModelSpec:
-    from mlops_tasks.spec import InputSpec, LabelSpec
+    from mlops_tasks.specs import InputSpec, LabelSpec
 
     end = date(2024, 3, 10)
     inputs = (

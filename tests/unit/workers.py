@@ -59,7 +59,7 @@ def overwrite(root: str, jobs: Sequence[tuple[str, int]]) -> list[tuple[int, int
 
 def write_entries(url: str, writer: int, n: int) -> list[int]:
     """Draw a token and record an entry, n times; return the tokens."""
-    from mlops_tasks.ledger import Ledger
+    from mlops_tasks.registry.ledger import Ledger
 
     ledger, tokens = Ledger(url), []
     for i in range(n):
@@ -70,7 +70,7 @@ def write_entries(url: str, writer: int, n: int) -> list[int]:
 
 def say_the_same(url: str, n: int) -> None:
     """Record the same entries as everybody else."""
-    from mlops_tasks.ledger import Ledger
+    from mlops_tasks.registry.ledger import Ledger
 
     for i in range(n):
         Ledger(url).record(model="m", kind="drift", key=f"2024-03-{i + 1:02}", evidence={"i": i})
@@ -78,14 +78,14 @@ def say_the_same(url: str, n: int) -> None:
 
 def promote(url: str, expected: str | None, version: str) -> bool:
     """Try to make a version the champion."""
-    from mlops_tasks.ledger import Ledger
+    from mlops_tasks.registry.ledger import Ledger
 
     return Ledger(url).promote("m", expected=expected, version=version)
 
 
 def hold_run(uri: str, tags: dict[str, str], started: str) -> None:
     """Open a run and stay in it until killed."""
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.registry.tracking import Tracking
 
     with Tracking(uri, tags).run("late_orders", "held") as run_id:
         Path(started).write_text(run_id)

@@ -13,7 +13,7 @@ from mlops_airflow.commands.connections import connect
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
-    from mlops_tasks.suggestion import Suggestion
+    from mlops_tasks.validation.suggestion import Suggestion
 
 __all__ = ["app"]
 
@@ -46,7 +46,7 @@ def suggest(
     from zoneinfo import ZoneInfoNotFoundError
 
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.suggestion import suggest as draft
+    from mlops_tasks.validation.suggestion import suggest as draft
 
     try:
         lake, table = _find(data)

@@ -39,8 +39,8 @@ def heatmap(
     from mlops_tasks.drift.heatmap import draw_heatmap
     from mlops_tasks.drift.report import DriftReport
     from mlops_tasks.exceptions import MlopsError, PartitionNotFoundError
+    from mlops_tasks.names import check_name
     from mlops_tasks.reports import newest_facts
-    from mlops_tasks.spec import check_name
 
     days = [day.date().isoformat() for day in (first, last)]
     try:

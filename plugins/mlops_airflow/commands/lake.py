@@ -13,8 +13,7 @@ from rich.table import Table
 from mlops_airflow.commands.connections import connect
 
 if TYPE_CHECKING:
-    from mlops_tasks.lake import Lake
-    from mlops_tasks.types import Pin
+    from mlops_tasks.lake import Lake, Pin
 
 __all__ = ["app"]
 

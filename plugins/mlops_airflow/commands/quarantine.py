@@ -12,8 +12,8 @@ from mlops_airflow.commands.connections import connect
 from mlops_tasks.partitions import today
 
 if TYPE_CHECKING:
-    from mlops_tasks.spec import DatasetSpec
-    from mlops_tasks.validation import Readmission
+    from mlops_tasks.specs import DatasetSpec
+    from mlops_tasks.steps.readmit import Readmission
 
 __all__ = ["app"]
 
@@ -42,9 +42,9 @@ def readmit(
     from mlops_airflow.hooks.lake import LakeHook
     from mlops_airflow.projects import find_dataset
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.ingestion import raw_table
+    from mlops_tasks.steps.ingest import raw_table
+    from mlops_tasks.steps.readmit import readmit as validate_again
     from mlops_tasks.validation import quarantine_table, validation_evidence
-    from mlops_tasks.validation import readmit as validate_again
 
     ledger, lake = LedgerHook().get_ledger(), LakeHook().get_conn()
     try:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from airflow.sdk import BaseHook
 
 from mlops_airflow.hooks.connections import defined_connection, unusable_connection
-from mlops_tasks.ledger import Ledger
+from mlops_tasks.registry.ledger import Ledger
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
-from mlops_tasks.tracking import ATTEMPT_TAG, Tracking
+from mlops_tasks.registry.tracking import ATTEMPT_TAG, Tracking
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_tasks.types import RegisteredVersion
+    from mlops_tasks.registry.versions import RegisteredVersion
 
 __all__ = ["MlflowHook", "airflow_tags"]
 

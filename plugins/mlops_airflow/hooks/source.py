@@ -9,12 +9,12 @@ from airflow.sdk import BaseHook
 
 from mlops_airflow.hooks.connections import defined_connection, unusable_connection
 from mlops_airflow.hooks.database import DatabaseHook
-from mlops_tasks.source_spec import DeltaSource, SqlSource
 from mlops_tasks.sources import Database, DeltaStore, FileStore
+from mlops_tasks.specs.source import DeltaSource, SqlSource
 
 if TYPE_CHECKING:
-    from mlops_tasks.source_spec import FileSource
     from mlops_tasks.sources import SourceConnection
+    from mlops_tasks.specs.source import FileSource
 
 __all__ = ["SourceHook"]
 

@@ -17,9 +17,9 @@ from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.outages import outages_named
 from mlops_tasks.partitions import check_day, check_night, check_partition, check_past, shift_day
-from mlops_tasks.registration import champion_of, registered_version
 from mlops_tasks.reports import report_address
 from mlops_tasks.scratch import scratch
+from mlops_tasks.steps.register import champion_of, registered_version
 from mlops_tasks.time_limit import time_limit
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_tasks.lake import Lake
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.spec import DatasetSpec, ModelSpec
-    from mlops_tasks.tracking import Tracking
-    from mlops_tasks.types import RegisteredVersion
+    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.registry.versions import RegisteredVersion
+    from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = [
     "StepOperator",

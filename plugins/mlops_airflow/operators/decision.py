@@ -10,14 +10,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.assets import retrain_request_asset
 from mlops_airflow.operators.base import StepOperator, dag_run_name, decided_night, key_of, plain
-from mlops_tasks.policy import decide, note_on
-from mlops_tasks.types import RetrainDecision
+from mlops_tasks.steps.decide import RetrainDecision, decide, note_on
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_tasks.ledger import Ledger, LedgerEntry
-    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.registry.ledger import Ledger, LedgerEntry
+    from mlops_tasks.specs import ModelSpec
 
 __all__ = ["DecideRetrainingOperator", "RequestRetrainingOperator"]
 

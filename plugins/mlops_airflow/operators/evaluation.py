@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
-from mlops_tasks.evaluation import evaluate
-from mlops_tasks.policy import champion_then
-from mlops_tasks.types import TrainingPin, TrainResult, Verdict
+from mlops_tasks.gate.verdict import Verdict
+from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.versions import TrainResult
+from mlops_tasks.steps.decide import champion_then
+from mlops_tasks.steps.evaluate import evaluate
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.specs import ModelSpec
 
 __all__ = ["EvaluateModelOperator"]
 

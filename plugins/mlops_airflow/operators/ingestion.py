@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.source import SourceHook
 from mlops_airflow.operators.base import StepOperator, given_known_at, night_of, partition_of
-from mlops_tasks.ingestion import ingest, raw_table
+from mlops_tasks.steps.ingest import ingest, raw_table
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_tasks.spec import DatasetSpec
-    from mlops_tasks.types import IngestResult
+    from mlops_tasks.specs import DatasetSpec
+    from mlops_tasks.steps.ingest import IngestResult
 
 __all__ = ["IngestPartitionOperator"]
 

@@ -10,20 +10,15 @@ from airflow.sdk.exceptions import AirflowSkipException
 from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, plain
 from mlops_tasks.exceptions import NeverScoredError
-from mlops_tasks.monitoring import (
-    measure_drift,
-    measure_labels,
-    measure_performance,
-    read_outcomes,
-)
+from mlops_tasks.monitoring import measure_drift, measure_labels, measure_performance, read_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow.sdk import Context
 
-    from mlops_tasks.spec import DatasetSpec, ModelSpec
-    from mlops_tasks.types import Check, MonitorResult
+    from mlops_tasks.monitoring.results import Check, MonitorResult
+    from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
 

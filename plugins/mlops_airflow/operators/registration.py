@@ -10,13 +10,15 @@ from airflow.sdk.exceptions import AirflowSkipException
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
-from mlops_tasks.registration import promote, register
-from mlops_tasks.types import RegisteredVersion, TrainingPin, TrainResult, Verdict
+from mlops_tasks.gate.verdict import Verdict
+from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
+from mlops_tasks.steps.register import promote, register
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.specs import ModelSpec
 
 __all__ = ["PromoteModelOperator", "RegisterModelOperator"]
 

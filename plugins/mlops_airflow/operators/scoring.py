@@ -10,13 +10,14 @@ from airflow.sdk.exceptions import AirflowSkipException
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, partition_of
-from mlops_tasks.scoring import score
+from mlops_tasks.steps.score import score
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_tasks.spec import ModelSpec
-    from mlops_tasks.types import RegisteredVersion, ScoreResult
+    from mlops_tasks.registry.versions import RegisteredVersion
+    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.steps.score import ScoreResult
 
 __all__ = ["ScorePartitionOperator"]
 

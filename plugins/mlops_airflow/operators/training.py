@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, key_of
-from mlops_tasks.training import train
-from mlops_tasks.types import TrainingPin
-from mlops_tasks.windows import pin_training_data
+from mlops_tasks.lake import TrainingPin
+from mlops_tasks.steps.pin import pin_training_data
+from mlops_tasks.steps.train import train
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_tasks.spec import ModelSpec
+    from mlops_tasks.specs import ModelSpec
 
 __all__ = ["PinTrainingDataOperator", "TrainModelOperator"]
 

@@ -12,16 +12,17 @@ from airflow.sdk.exceptions import AirflowSkipException
 from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, given_known_at
 from mlops_tasks.exceptions import ValidationFailedError
-from mlops_tasks.types import PartitionVersion
-from mlops_tasks.validation import quarantine_table, validate, validation_evidence
+from mlops_tasks.lake import PartitionVersion
+from mlops_tasks.steps.validate import validate
+from mlops_tasks.validation import quarantine_table, validation_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow.sdk import Context
 
-    from mlops_tasks.spec import DatasetSpec
-    from mlops_tasks.types import CheckOutcome, ValidationResult
+    from mlops_tasks.specs import DatasetSpec
+    from mlops_tasks.validation.results import CheckOutcome, ValidationResult
 
 __all__ = ["ValidatePartitionOperator"]
 

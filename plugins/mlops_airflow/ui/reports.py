@@ -14,8 +14,8 @@ from mlops_airflow.hooks.lake import LakeHook
 from mlops_airflow.ui.access import require_readable_dags
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.lake import check_partition
+from mlops_tasks.names import check_name
 from mlops_tasks.reports import REPORTS
-from mlops_tasks.spec import check_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ class QueryOperator(StepOperator):
     def execute(self, context: Context) -> None:
         import pyarrow as pa
 
-        from mlops_tasks.duckdb_session import connect
+        from mlops_tasks.features.duckdb_session import connect
 
         print(f"folder {tempfile.gettempdir()}")  # noqa: T201
         with connect() as connection:

@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 from mlops_airflow.commands import contract, quarantine
 from mlops_airflow.projects import find_dataset
 from mlops_tasks.exceptions import SpecError
-from mlops_tasks.ingestion import raw_table
-from mlops_tasks.types import PartitionVersion
-from mlops_tasks.validation import validate
+from mlops_tasks.lake import PartitionVersion
+from mlops_tasks.steps.ingest import raw_table
+from mlops_tasks.steps.validate import validate
 from tests.unit.orders import day, orders_dataset, rows_of
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
-    from mlops_tasks.ledger import Ledger
+    from mlops_tasks.registry.ledger import Ledger
 
 DAY = day(0)
 SPEC = """

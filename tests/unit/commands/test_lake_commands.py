@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mlops_airflow.commands import lake as commands
-from mlops_tasks.ledger import Ledger
-from mlops_tasks.types import TrainingPin
+from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.ledger import Ledger
 from tests.unit.conftest import World, copy_world
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mlops_airflow.cli import app
-from mlops_tasks.ledger import Champion, Ledger
+from mlops_tasks.registry.ledger import Champion, Ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

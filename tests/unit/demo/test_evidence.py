@@ -24,8 +24,8 @@ from demo.evidence import (
 from demo.plan import DECIDE, MODEL, TRAIN
 from demo.report import build_report, print_report
 from mlops_tasks.lake import Lake
-from mlops_tasks.ledger import Ledger
-from mlops_tasks.tracking import Tracking
+from mlops_tasks.registry.ledger import Ledger
+from mlops_tasks.registry.tracking import Tracking
 
 if TYPE_CHECKING:
     from pathlib import Path

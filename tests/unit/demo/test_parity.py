@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from flight_delays.spec import MODEL
 from mlops_tasks.exceptions import LeakageError
-from mlops_tasks.ingestion import ingest, raw_table
+from mlops_tasks.features.parity import assert_parity
 from mlops_tasks.lake import Lake
-from mlops_tasks.parity import assert_parity
 from mlops_tasks.sources import Database
+from mlops_tasks.steps.ingest import ingest, raw_table
 
 if TYPE_CHECKING:
     from pathlib import Path

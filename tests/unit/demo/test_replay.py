@@ -17,7 +17,7 @@ from demo.plan import ALL_DAGS, ARRIVALS, DECIDE, MODEL, SCORE, TRAIN, history, 
 from demo.replay import Replay, ReplayError
 from demo.source import LAST_DAY, SourceDatabase
 from demo.view import View
-from mlops_tasks.ledger import Ledger
+from mlops_tasks.registry.ledger import Ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

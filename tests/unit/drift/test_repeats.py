@@ -11,7 +11,7 @@ import pytest
 from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.drift.repeats import RepeatedNumbers
-from mlops_tasks.profile_store import roll_up
+from mlops_tasks.profiles.store import roll_up
 from tests.unit.drift.samples import profile
 
 if TYPE_CHECKING:

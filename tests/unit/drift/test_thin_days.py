@@ -11,8 +11,8 @@ import pytest
 from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.decision import DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.profile_store import roll_up
 from mlops_tasks.profiles import Profile
+from mlops_tasks.profiles.store import roll_up
 from tests.unit.drift.samples import profile
 
 if TYPE_CHECKING:

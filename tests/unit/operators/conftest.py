@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops_tasks.lake import Lake
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.registry.tracking import Tracking
     from tests.unit.conftest import World
     from tests.unit.orders import Source
 

@@ -14,8 +14,8 @@ from mlops_airflow.hooks.lake import LakeHook
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.provider import get_provider_info
 from mlops_tasks.exceptions import SourceAccessError
-from mlops_tasks.tracking import ATTEMPT_TAG
-from mlops_tasks.types import RegisteredVersion
+from mlops_tasks.registry.tracking import ATTEMPT_TAG
+from mlops_tasks.registry.versions import RegisteredVersion
 from tests.unit.operators.conftest import TaskInstance
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ from mlops_airflow.assets import retrain_request_asset
 from mlops_airflow.operators.decision import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluation import EvaluateModelOperator
 from mlops_airflow.operators.monitoring import MeasurePerformanceOperator
-from mlops_tasks.registration import promote, register
-from mlops_tasks.scoring import score
-from mlops_tasks.training import train
-from mlops_tasks.windows import pin_training_data
+from mlops_tasks.steps.pin import pin_training_data
+from mlops_tasks.steps.register import promote, register
+from mlops_tasks.steps.score import score
+from mlops_tasks.steps.train import train
 from tests.unit.operators.conftest import context
 from tests.unit.orders import day, rows_of
 
 if TYPE_CHECKING:
-    from mlops_tasks.ledger import LedgerEntry
+    from mlops_tasks.registry.ledger import LedgerEntry
     from tests.unit.conftest import World
     from tests.unit.orders import Source
 

@@ -16,7 +16,7 @@ from pendulum import instance as coerce_datetime
 
 from mlops_airflow.lifecycle import build_dags, dataset_dags, model_dags
 from mlops_airflow.retries import RetryByKind
-from mlops_tasks.spec import InputSpec, LabelSpec, ModelSpec
+from mlops_tasks.specs import InputSpec, LabelSpec, ModelSpec
 from tests.unit.orders import deliveries_dataset, orders_dataset, project
 
 if TYPE_CHECKING:

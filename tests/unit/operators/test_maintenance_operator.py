@@ -10,13 +10,13 @@ import pytest
 from mlops_airflow.operators.maintenance import MaintainOperator, _alive
 from mlops_tasks.exceptions import MaintenanceError
 from mlops_tasks.maintenance import end_dead_runs
-from mlops_tasks.tracking import ATTEMPT_TAG
+from mlops_tasks.registry.tracking import ATTEMPT_TAG
 from tests.unit.operators.conftest import context
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlops_tasks.tracking import Tracking
+    from mlops_tasks.registry.tracking import Tracking
     from tests.unit.conftest import World
     from tests.unit.orders import Source
 

@@ -34,8 +34,8 @@ from tests.unit.orders import ROWS_PER_DAY, day, project
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.spec import DatasetSpec, ModelSpec
+    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.specs import DatasetSpec, ModelSpec
     from tests.unit.conftest import World
     from tests.unit.orders import Source
 

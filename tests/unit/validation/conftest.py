@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.ingestion import raw_table
-from mlops_tasks.validation import validate
+from mlops_tasks.steps.ingest import raw_table
+from mlops_tasks.steps.validate import validate
 from tests.unit.orders import day, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlops_tasks.lake import Lake
-    from mlops_tasks.spec import DatasetSpec
-    from mlops_tasks.types import PartitionVersion, ValidationResult
+    from mlops_tasks.lake import Lake, PartitionVersion
+    from mlops_tasks.specs import DatasetSpec
+    from mlops_tasks.validation.results import ValidationResult
 
 
 def changed(rows: pa.Table, **cells: dict[int, Any]) -> pa.Table:

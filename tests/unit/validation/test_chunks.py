@@ -23,7 +23,7 @@ from mlops_tasks.validation.suite import load_suite
 from tests.unit.orders import day, orders_dataset
 
 if TYPE_CHECKING:
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.validation.examination import Examination
 
 DAY = day(0)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlops_tasks.faults import FAULT_VARIABLE, InjectedFaultError
-from mlops_tasks.ingestion import raw_table
 from mlops_tasks.lake import Lake
-from mlops_tasks.profile_store import ProfileStore
-from mlops_tasks.validation import quarantine_table, validate
+from mlops_tasks.profiles.store import ProfileStore
+from mlops_tasks.steps.ingest import raw_table
+from mlops_tasks.steps.validate import validate
+from mlops_tasks.validation import quarantine_table
 from tests.unit.orders import day, orders_dataset, rows_of
 from tests.unit.validation.conftest import Nights, changed
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.spec import DatasetSpec
-    from mlops_tasks.types import PartitionVersion
+    from mlops_tasks.lake import PartitionVersion
+    from mlops_tasks.specs import DatasetSpec
 
 ROOT = Path(__file__).resolve().parents[3]
 DAY = day(0)
@@ -48,7 +49,7 @@ import json, os, sys
 from pathlib import Path
 import deltalake, great_expectations.expectations, jinja2, pyarrow.dataset, pyarrow.parquet
 from mlops_tasks.lake import Lake
-from mlops_tasks.types import PartitionVersion
+from mlops_tasks.lake import PartitionVersion
 from mlops_tasks.validation import validate
 from tests.unit.orders import orders_dataset
 for folder, fault, raw in json.loads(sys.argv[1]):

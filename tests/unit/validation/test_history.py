@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.exceptions import SpecError, ValidationFailedError
-from mlops_tasks.history_spec import (
+from mlops_tasks.specs.history import (
     CategoryGrowthSpec,
     FreshnessSpec,
     HistorySpec,
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops_tasks.lake import Lake
-    from mlops_tasks.spec import DatasetSpec
-    from mlops_tasks.types import CheckOutcome, ValidationResult
+    from mlops_tasks.specs import DatasetSpec
+    from mlops_tasks.validation.results import CheckOutcome, ValidationResult
     from tests.unit.validation.conftest import Nights
 
     Orders = Callable[..., pa.Table]

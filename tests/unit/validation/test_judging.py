@@ -126,8 +126,8 @@ def test_a_raw_partition_without_a_column_of_the_contract_is_refused(
     columns = {**orders_dataset(tmp_path).columns, "colour": "string"}
     raw = lake.commits("orders__raw", first=day(0), last=day(0))[0]
     spec = orders_dataset(tmp_path, columns=columns)
-    from mlops_tasks.types import PartitionVersion
-    from mlops_tasks.validation import validate
+    from mlops_tasks.lake import PartitionVersion
+    from mlops_tasks.steps.validate import validate
 
     part = PartitionVersion("orders__raw", day(0), raw.version, raw.n_rows, raw.digest)
     with pytest.raises(SchemaMismatchError, match=r"has no column \['colour'\] of the contract"):
@@ -140,7 +140,7 @@ def test_columns_beyond_the_contract_are_published_too(
     spec = orders_dataset(tmp_path)
     more = orders().append_column("colour", pa.array(["red"] * 80))
     raw = lake.overwrite_partition("orders__raw", day(0), more, token=1)
-    from mlops_tasks.validation import validate
+    from mlops_tasks.steps.validate import validate
 
     validate(spec, raw, lake=lake, token=2)
     assert lake.read("orders", first=day(0), last=day(0)).column("colour").to_pylist()[0] == "red"

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake
-    from mlops_tasks.ledger import Ledger
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.specs import DatasetSpec
     from tests.unit.validation.conftest import Nights
 
     Orders = Callable[..., pa.Table]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from mlops_tasks.validation import validate
+from mlops_tasks.steps.validate import validate
 from tests.unit.orders import day, orders_dataset
 
 if TYPE_CHECKING:

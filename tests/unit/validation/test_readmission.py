@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlops_tasks.exceptions import PartitionNotFoundError, ValidationFailedError
-from mlops_tasks.ingestion import raw_table
-from mlops_tasks.validation import quarantine_table, readmit
+from mlops_tasks.steps.ingest import raw_table
+from mlops_tasks.steps.readmit import readmit
+from mlops_tasks.validation import quarantine_table
 from tests.unit.orders import day, orders_dataset, write_suite
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake
-    from mlops_tasks.spec import DatasetSpec
-    from mlops_tasks.validation import Readmission
+    from mlops_tasks.specs import DatasetSpec
+    from mlops_tasks.steps.readmit import Readmission
     from tests.unit.validation.conftest import Nights
 
     Orders = Callable[..., pa.Table]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake
-    from mlops_tasks.spec import DatasetSpec
+    from mlops_tasks.specs import DatasetSpec
     from tests.unit.validation.conftest import Nights
 
     Orders = Callable[..., pa.Table]

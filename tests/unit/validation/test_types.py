@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mlops_tasks.types import CheckOutcome
+    from mlops_tasks.validation.results import CheckOutcome
 
 LEAST, MOST, NEAR = -(2**63), 2**63 - 1, 2**53
 FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)

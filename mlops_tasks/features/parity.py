@@ -1,0 +1,98 @@
+"""For the tests of a model project: what is scored is what the model was trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tasks.features.sql import build_features
+from mlops_tasks.features.windows import feature_rows, pinned_inputs
+from mlops_tasks.lake.digest import row_hashes
+from mlops_tasks.partitions import check_partition, shift_day
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.specs import ModelSpec
+
+__all__ = ["assert_parity"]
+
+
+def assert_parity(spec: ModelSpec, day: str, *, lake: Lake, window_days: int = 3) -> int:
+    """Assert that a day has the same features in a training set and as a scoring partition.
+
+    The day is read twice, as the two steps read it: from pinned versions in the midst of a window
+    of several days, and alone as published. A query that looks at other rows than the day's and
+    its look-back, such as an average over all rows it is given, gives two answers.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    day : str
+        A published day, ``YYYY-MM-DD``.
+    lake : Lake
+        With that day, and better some days around it: without them the two are read alike.
+    window_days : int, default 3
+        How many days before and after belong to the training set, as far as they are published.
+
+    Returns
+    -------
+    int
+        How many rows were compared, at least 1.
+
+    Raises
+    ------
+    AssertionError
+        If a row differs in the two, naming the first one and its column; or
+        if the day has no rows, as nothing is proved then.
+    FeatureError, LeakageError
+        If ``features.sql`` does not run, reads the labels, or sees the future.
+
+    Notes
+    -----
+    Values are the same if they are equal in type and value, or both null, or both NaN.
+    """
+    check_partition(day)
+    place = f"model {spec.name!r}, {spec.features_sql.name}, {day}"
+    scored = feature_rows(spec, lake, first=day, last=day)
+    if not scored.num_rows:
+        raise AssertionError(f"{place}: {spec.rows.name!r} has no rows to compare")
+    trained = _trained(spec, day, lake, window_days)
+    key = list(spec.key)
+    order = [(name, "ascending") for name in key]
+    trained = trained.join(scored.select(key), key, join_type="left semi").sort_by(order)
+    scored = scored.sort_by(order)
+    _assert_same_cells(place, key, trained, scored)
+    return int(scored.num_rows)
+
+
+def _trained(spec: ModelSpec, day: str, lake: Lake, window_days: int) -> pa.Table:
+    """Build the features of the days around, from pins, as a training does."""
+    earliest, latest = shift_day(day, -window_days), shift_day(day, window_days)
+    around = [d for d in lake.partitions(spec.rows.name) if earliest <= d <= latest]
+    window = (around[0], around[-1])
+    pins = {
+        item.dataset.name: lake.pin(
+            item.dataset.name, first=shift_day(window[0], -item.lookback_days), last=window[1]
+        )
+        for item in spec.inputs
+    }
+    return build_features(spec, pinned_inputs(spec, pins, window, lake=lake))
+
+
+def _assert_same_cells(place: str, key: list[str], trained: pa.Table, scored: pa.Table) -> None:
+    first: dict[str, int] = {}
+    for name in scored.column_names:
+        differ = row_hashes(trained.select([name])) != row_hashes(scored.select([name]))
+        if differ.any():
+            first[name] = int(differ.argmax())
+    if first:
+        name = min(first, key=lambda column: first[column])
+        row = scored.slice(first[name], 1).to_pylist()[0]
+        one, other = (rows.column(name)[first[name]].as_py() for rows in (trained, scored))
+        raise AssertionError(
+            f"{place}: row { {k: row[k] for k in key} } has {name} = {one!r} in the training set "
+            f"and {other!r} when scored; columns that differ: {list(first)}. The query looks at "
+            "rows outside the day and its look-back"
+        )

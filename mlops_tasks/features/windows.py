@@ -1,0 +1,192 @@
+"""Windows of days: which days may be used, and their rows, at exact versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tasks.exceptions import NoLabelsError
+from mlops_tasks.features.sql import build_features, build_targets, join_targets
+from mlops_tasks.partitions import (
+    check_instants,
+    days_of,
+    shift_day,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    from mlops_tasks.lake import Lake, Pin, TrainingPin
+    from mlops_tasks.specs import ModelSpec
+
+__all__ = [
+    "feature_rows",
+    "labelled_rows",
+    "pinned_inputs",
+    "published_inputs",
+    "split_days",
+]
+
+
+def feature_rows(spec: ModelSpec, lake: Lake, *, first: str, last: str) -> pa.Table:
+    """Return key, `as_of` and features of all rows from `first` to `last`, as published now.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    lake : Lake
+        The data.
+    first, last : str
+        Days, both inclusive.
+
+    Returns
+    -------
+    Table
+        From `build_features`.
+    """
+    return build_features(spec, published_inputs(spec, lake, first=first, last=last))
+
+
+def published_inputs(
+    spec: ModelSpec, lake: Lake, *, first: str, last: str
+) -> dict[str, ds.Dataset]:
+    """Return what ``features.sql`` may read for the rows of some days, to be streamed.
+
+    Parameters
+    ----------
+    spec, lake, first, last
+        As for `feature_rows`.
+
+    Returns
+    -------
+    dict of str to Dataset
+        By dataset, each with its look-back before `first`.
+    """
+    inputs = {}
+    for item in spec.inputs:
+        name = item.dataset.name
+        start = shift_day(first, -item.lookback_days)
+        inputs[name] = lake.scan(name, lake.commits(name, first=start, last=last))
+    return inputs
+
+
+def labelled_rows(
+    spec: ModelSpec, pin: TrainingPin, window: tuple[str, str], *, lake: Lake, n_classes: int = 2
+) -> pa.Table:
+    """Return the pinned rows of one window that have a label, with the target as ``y``.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    pin : TrainingPin
+        The exact versions.
+    window : tuple of str
+        First and last day, both inclusive: ``pin.train`` or ``pin.evaluation``.
+    lake : Lake
+        The data.
+    n_classes : int, default 2
+        So many classes of the target are needed: 2 to learn, 1 to look.
+
+    Returns
+    -------
+    Table
+        Key, `as_of`, features and ``y``, ordered by key.
+
+    Raises
+    ------
+    NoLabelsError
+        If no row has a target, or the targets are of fewer classes.
+    """
+    import pyarrow.compute as pc
+
+    first, last = window
+    # Targets first: a condition that cannot be one is known before the long query is run.
+    targets = build_targets(spec, lake.read_pin(pin.labels, first=first, last=last))
+    rows = build_features(spec, pinned_inputs(spec, pin.inputs, window, lake=lake))
+    joined = join_targets(spec, rows, targets)
+    kinds = pc.count_distinct(joined.column("y")).as_py()
+    if kinds < n_classes:
+        raise NoLabelsError(
+            f"model {spec.name!r}, {first} to {last}: {joined.num_rows} of {rows.num_rows} rows "
+            f"have a label from {spec.label.dataset.name!r}, of {kinds} of the "
+            f"{n_classes} classes that are needed. Are the labels of these days ingested?"
+        )
+    return joined
+
+
+def pinned_inputs(
+    spec: ModelSpec, pins: Mapping[str, Pin], window: tuple[str, str], *, lake: Lake
+) -> dict[str, ds.Dataset]:
+    """Return what ``features.sql`` may read for the pinned rows of one window, to be streamed.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    pins : mapping of str to Pin
+        By dataset; each reaches back before the window as far as its input looks back.
+    window : tuple of str
+        First and last day, both inclusive.
+    lake : Lake
+        The data.
+
+    Returns
+    -------
+    dict of str to Dataset
+        By dataset.
+    """
+    first, last = window
+    return {
+        item.dataset.name: lake.scan_pin(
+            pins[item.dataset.name], first=shift_day(first, -item.lookback_days), last=last
+        )
+        for item in spec.inputs
+    }
+
+
+def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:
+    """Split rows by the day of their `as_of`, in the zone of the model's datasets.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model; of anything that names an `as_of` and no zone, days begin in UTC.
+    rows : Table
+        From `labelled_rows`.
+
+    Returns
+    -------
+    dict of str to Table
+        By day, in order.
+
+    Raises
+    ------
+    FeatureError
+        If `as_of` is no instant, null, or outside the years 1 to 9999.
+
+    Notes
+    -----
+    A day with less than half the rows of the median day is counted to its neighbour: the few rows
+    that are asked for before their day begins differ from every whole day by their hours alone.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    moments = rows.column(spec.as_of)
+    check_instants(moments, what=f"as_of {spec.as_of!r}")
+    if not rows.num_rows:
+        return {}
+    of_row = days_of(moments, getattr(spec, "timezone", "UTC"))
+    counted = pc.value_counts(of_row)
+    by_day = sorted((one["values"], one["counts"]) for one in counted.to_pylist())
+    days, counts = [day for day, _ in by_day], np.array([count for _, count in by_day])
+    (whole,) = np.nonzero(2 * counts >= np.median(counts))
+    distance = np.abs(whole[np.newaxis, :] - np.arange(len(days))[:, np.newaxis])
+    place = pc.index_in(of_row, pa.array(days)).to_numpy()
+    home = whole[distance.argmin(axis=1)][place]
+    return {days[day]: rows.filter(pa.array(home == day)) for day in whole}

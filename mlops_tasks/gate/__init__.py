@@ -1,0 +1,3 @@
+"""The gate: whether a challenger may replace the champion."""
+
+__all__: list[str] = []

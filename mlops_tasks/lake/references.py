@@ -1,0 +1,109 @@
+"""References to rows that never change: of a partition, of a range of days, of a training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mlops_tasks.formats import known_fields
+
+__all__ = ["PartitionVersion", "Pin", "TrainingPin"]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionVersion:
+    """One partition of one table, exactly as one commit left it.
+
+    Attributes
+    ----------
+    table, partition : str
+        Table name and partition key.
+    version : int
+        Version number of the table that the commit made.
+    n_rows : int
+        Rows of the partition.
+    digest : str
+        Digest of its content, independent of row order.
+    """
+
+    table: str
+    partition: str
+    version: int
+    n_rows: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The exact, immutable rows of a range of days of one table.
+
+    Attributes
+    ----------
+    table : str
+        The table.
+    first, last : str
+        First and last day, both inclusive.
+    versions : tuple of int
+        For each day that has rows, in order, the version of the table that wrote it. Numbers,
+        never times: clocks skew.
+    columns : tuple of str
+        Columns of the rows.
+    n_rows : int
+        Number of rows.
+    digest : str
+        Digest of the whole content; it depends on no row order, file or library.
+    """
+
+    table: str
+    first: str
+    last: str
+    versions: tuple[int, ...]
+    columns: tuple[str, ...]
+    n_rows: int
+    digest: str
+
+    @property
+    def version(self) -> int:
+        """Newest version among the days."""
+        return max(self.versions, default=-1)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Pin:
+        """Rebuild the pin from ``dataclasses.asdict`` after a trip through JSON."""
+        lists = {name: tuple(raw[name]) for name in ("columns", "versions")}
+        return cls(**known_fields(cls, raw) | lists)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPin:
+    """The data of one training as known on one night.
+
+    ``train`` and ``evaluation`` are the inclusive first and last event days of the two windows;
+    the evaluation window lies wholly after the training window.
+    """
+
+    as_of: str
+    train: tuple[str, str]
+    evaluation: tuple[str, str]
+    inputs: dict[str, Pin]
+    labels: Pin
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> TrainingPin:
+        """Rebuild the record from ``dataclasses.asdict`` after a trip through JSON."""
+        return cls(
+            as_of=raw["as_of"],
+            train=(raw["train"][0], raw["train"][1]),
+            evaluation=(raw["evaluation"][0], raw["evaluation"][1]),
+            inputs={name: Pin.from_json(pin) for name, pin in raw["inputs"].items()},
+            labels=Pin.from_json(raw["labels"]),
+        )
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """The pins of all its tables, labels last."""
+        return (*self.inputs.values(), self.labels)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record as plain JSON types."""
+        return asdict(self)

@@ -1,6 +1,0 @@
-"""The ledger: every decision with its evidence, append-only, and who is champion now."""
-
-from mlops_tasks.ledger.ledger import Ledger
-from mlops_tasks.ledger.records import Champion, LedgerEntry
-
-__all__ = ["Champion", "Ledger", "LedgerEntry"]

@@ -1,0 +1,117 @@
+"""Import paths of 0.1: they work until 0.3, with a warning that names the new one."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+__all__ = ["MOVED", "MOVED_NAMES", "moved_name", "serve_old_paths"]
+
+#: By old module, where its names are now.
+MOVED: dict[str, tuple[str, ...]] = {
+    "classes": ("problem_types.binary",),
+    "contract": ("validation.contract", "specs.schema"),
+    "digest": ("lake.digest",),
+    "evaluation": ("steps.evaluate",),
+    "history_spec": ("specs.history",),
+    "ingestion": ("steps.ingest",),
+    "ledger": ("registry.ledger",),
+    "modelfiles": ("registry.modelfiles",),
+    "parity": ("features.parity",),
+    "policy": ("steps.decide",),
+    "profile_store": ("profiles.store",),
+    "registration": ("steps.register",),
+    "scoring": ("steps.score",),
+    "source_spec": ("specs.source",),
+    "spec": ("specs", "names"),
+    "suggestion": ("validation.suggestion",),
+    "tracking": ("registry.tracking",),
+    "training": ("steps.train",),
+    "types": (
+        "lake.references",
+        "validation.results",
+        "registry.versions",
+        "gate.verdict",
+        "monitoring.results",
+        "steps.ingest",
+        "steps.score",
+        "steps.decide",
+    ),
+    "windows": ("features.windows", "steps.pin"),
+}
+
+#: By package and old name in it, the module that has it now.
+MOVED_NAMES: dict[str, dict[str, str]] = {
+    "mlops_tasks.validation": {
+        "Readmission": "mlops_tasks.steps.readmit",
+        "readmit": "mlops_tasks.steps.readmit",
+        "validate": "mlops_tasks.steps.validate",
+    }
+}
+
+_PACKAGE = "mlops_tasks."
+
+
+class _MovedLoader(Loader):
+    """Fill a module of an old name with what stands at the new places."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        homes = [_PACKAGE + home for home in MOVED[module.__name__.removeprefix(_PACKAGE)]]
+        _warn(module.__name__, " and ".join(homes) if len(homes) < 3 else "the module of its step")
+        for home in homes:
+            found = importlib.import_module(home)
+            vars(module).update({name: getattr(found, name) for name in found.__all__})
+
+
+class _MovedFinder(MetaPathFinder):
+    """Find the modules that have moved; asked only for what is nowhere else."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.removeprefix(_PACKAGE) not in MOVED or not fullname.startswith(_PACKAGE):
+            return None
+        return ModuleSpec(fullname, _MovedLoader())
+
+
+def serve_old_paths() -> None:
+    """Let the old import paths be found, from now on and in this process."""
+    if not any(isinstance(finder, _MovedFinder) for finder in sys.meta_path):
+        sys.meta_path.append(_MovedFinder())
+
+
+def moved_name(package: str, name: str) -> object:
+    """Return what a package used to have under a name.
+
+    Parameters
+    ----------
+    package, name : str
+        The package's full name, and the name that it lacks.
+
+    Returns
+    -------
+    object
+        What has the name at its new place.
+
+    Raises
+    ------
+    AttributeError
+        If there never was such a name.
+    """
+    home = MOVED_NAMES[package].get(name)
+    if home is None:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    _warn(f"{package}.{name}", f"{home}.{name}")
+    return getattr(importlib.import_module(home), name)
+
+
+def _warn(old: str, new: str) -> None:
+    warnings.warn(f"{old} is now {new}; the old path goes in 0.3", DeprecationWarning, stacklevel=3)

@@ -1,0 +1,3 @@
+"""What differs between kinds of targets."""
+
+__all__: list[str] = []

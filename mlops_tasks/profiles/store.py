@@ -1,0 +1,290 @@
+"""Where profiles are kept: beside the partition they are of, or many days of them in one file."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import struct
+import zipfile
+from contextlib import suppress
+from dataclasses import dataclass
+from os.path import isfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops_tasks.atomic_files import replace_file
+from mlops_tasks.exceptions import DamagedTableError, PartitionNotFoundError
+from mlops_tasks.profiles import Profile
+from mlops_tasks.profiles.periods import cover, evenly
+from mlops_tasks.profiles.storage import FORMAT_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import IO
+
+    from mlops_tasks.lake import Lake, PartitionVersion
+
+__all__ = ["ProfileStore", "ProfiledWindow", "pack_days", "roll_up", "unpack_days"]
+
+_FOLDER = "_profiles"
+# The same days give the same bytes: an archive otherwise tells when it was made.
+_TIMELESS = (1980, 1, 1, 0, 0, 0)
+_WHOLE = "whole"
+# Points of a column inside a roll-up: rank errors of 1/512 of the merge and 1/128 of a day more.
+_WHOLE_POINTS, _THIN_POINTS = 256, 64
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProfiledWindow:
+    """Some days, as profiles.
+
+    Attributes
+    ----------
+    covered : tuple of str
+        All days of the window that have a profile.
+    parts : tuple of Profile
+        Of months, weeks and days, without correlations where they are of more than a day. Together
+        they are the window.
+    days : tuple of Profile
+        Some of its days, one by one, in order. Those from a roll-up have fewer points.
+    """
+
+    covered: tuple[str, ...]
+    parts: tuple[Profile, ...]
+    days: tuple[Profile, ...]
+
+
+class ProfileStore:
+    """Profiles of published partitions, one file each: ``_profiles/<table>/<day>/<version>``.
+
+    Beside them lie roll-ups, ``_profiles/<table>/<month or week>/<key>``: a merge of its days, and
+    each of them with fewer points. The first reader of a window that they are part of makes them.
+    The key names the versions that were merged, so one of other content is never found; to remove
+    one, or all, costs the next reader some time and nothing else.
+
+    Parameters
+    ----------
+    lake : Lake
+        The tables; profiles lie beside them.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+
+    def write(self, published: PartitionVersion, profile: Profile) -> None:
+        """Keep the profile of what was just published; that of older versions is let go.
+
+        Parameters
+        ----------
+        published : PartitionVersion
+            The partition, at its version.
+        profile : Profile
+            Of its rows.
+        """
+        path = self._path(published.table, published.partition, published.version)
+        replace_file(path, profile.to_bytes())
+        for other in path.parent.iterdir():
+            if other.suffix == path.suffix and int(other.stem) < published.version:
+                other.unlink(missing_ok=True)
+
+    def read(
+        self, table: str, *, first: str, last: str, categorical: Collection[str] = ()
+    ) -> dict[str, Profile]:
+        """Return the profiles of some days, as published now; no row is read.
+
+        Parameters
+        ----------
+        table : str
+            The table.
+        first, last : str
+            Days, both inclusive.
+        categorical : collection of str, optional
+            Columns that are read as categories, also where they were profiled as numbers.
+
+        Returns
+        -------
+        dict of str to Profile
+            By day, in order. Days that were not published, or never profiled, are left out.
+
+        Raises
+        ------
+        DamagedTableError
+            If a file is no profile.
+        """
+        return _read(self._profiled(table, first, last), categorical)
+
+    def read_window(
+        self,
+        table: str,
+        *,
+        first: str,
+        last: str,
+        n_days: int,
+        categorical: Collection[str] = (),
+    ) -> ProfiledWindow:
+        """Return the profiles of a window, from roll-ups of whole months and weeks where it can.
+
+        Parameters
+        ----------
+        table : str
+            The table.
+        first, last : str
+            Days, both inclusive.
+        n_days : int
+            So many days are wanted one by one; of more, these are taken evenly.
+        categorical : collection of str, optional
+            Columns that are read as categories, also where they were profiled as numbers.
+
+        Returns
+        -------
+        ProfiledWindow
+            As published now. Days that were not published, or never profiled, are left out.
+
+        Raises
+        ------
+        DamagedTableError
+            If the file of a day is no profile; a roll-up that is none is made again.
+        """
+        paths = self._profiled(table, first, last)
+        wanted = set(evenly(list(paths), n_days))
+        parts: list[Profile] = []
+        days: list[Profile] = []
+        for period in cover(first, last):
+            own = {day: path for day, path in paths.items() if period.first <= day <= period.last}
+            if len(own) > 1:
+                some = wanted & own.keys()
+                whole, single = self._rolled_up(table, period.name, own, some, categorical)
+                parts.append(whole)
+            else:
+                single = _read(own, categorical)
+                parts.extend(single.values())
+            days.extend(profile for day, profile in single.items() if day in wanted)
+        return ProfiledWindow(tuple(paths), tuple(parts), tuple(days))
+
+    def _profiled(self, table: str, first: str, last: str) -> dict[str, Path]:
+        """Return where the profile of each day lies that has one, in order."""
+        try:
+            commits = self.lake.commits(table, first=first, last=last)
+        except PartitionNotFoundError:  # there is no such table yet
+            return {}
+        paths = {c.partition: self._path(table, c.partition, c.version) for c in commits}
+        return {day: path for day, path in paths.items() if isfile(path)}
+
+    def _rolled_up(
+        self,
+        table: str,
+        period: str,
+        paths: Mapping[str, Path],
+        wanted: Collection[str],
+        categorical: Collection[str],
+    ) -> tuple[Profile, dict[str, Profile]]:
+        """Return the merge of some days, and those wanted of them; keep a new merge."""
+        path = self.lake.root / _FOLDER / table / period / f"{_key(paths, categorical)}.rollup"
+        try:
+            with path.open("rb") as file:
+                made = _members(file, [_WHOLE, *sorted(wanted)])
+        except (FileNotFoundError, DamagedTableError) as error:
+            if path.exists():
+                _log.warning("%s is made again: %s", path, error)
+            made = roll_up(_read(paths, categorical))
+            _keep(path, pack_days(made))
+        return made.pop(_WHOLE), made
+
+    def _path(self, table: str, day: str, version: int) -> Path:
+        return Path(f"{self.lake.root}/{_FOLDER}/{table}/{day}/{version}.profile")
+
+
+def pack_days(days: Mapping[str, Profile]) -> bytes:
+    """Put the profiles of several days into one file.
+
+    Parameters
+    ----------
+    days : mapping of str to Profile
+        By day.
+
+    Returns
+    -------
+    bytes
+        For `unpack_days`.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for day, profile in days.items():
+            archive.writestr(zipfile.ZipInfo(day, _TIMELESS), profile.to_bytes())
+    return packed.getvalue()
+
+
+def unpack_days(packed: bytes) -> dict[str, Profile]:
+    """Return the profiles of `pack_days`, by day.
+
+    Parameters
+    ----------
+    packed : bytes
+        The file.
+
+    Returns
+    -------
+    dict of str to Profile
+        In the order they were packed in.
+
+    Raises
+    ------
+    DamagedTableError
+        If it is no such file.
+    """
+    return _members(io.BytesIO(packed))
+
+
+def _members(file: IO[bytes], names: Collection[str] | None = None) -> dict[str, Profile]:
+    """Read an archive of `pack_days`, or some of its members."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            stored = {name: archive.read(name) for name in names or archive.namelist()}
+    # What the library raises, depending on which bytes are not as they were.
+    except (zipfile.BadZipFile, struct.error, LookupError, ValueError, RuntimeError) as error:
+        raise DamagedTableError(f"the profiles of some days cannot be read: {error}") from error
+    return dict(zip(stored, Profile.all_from_bytes(stored.values()), strict=True))
+
+
+def _read(paths: Mapping[str, Path], categorical: Collection[str]) -> dict[str, Profile]:
+    profiles = Profile.all_from_bytes(path.read_bytes() for path in paths.values())
+    declared = (profile.declared(categorical) for profile in profiles)
+    return dict(zip(paths, declared, strict=True))
+
+
+def _keep(path: Path, packed: bytes) -> None:
+    """Write a roll-up, and remove those of other content."""
+    with suppress(OSError):  # a full or read-only disk: the next reader does it
+        replace_file(path, packed)
+        for other in path.parent.glob(f"*{path.suffix}"):
+            if other != path:
+                other.unlink(missing_ok=True)
+
+
+def _key(paths: Mapping[str, Path], categorical: Collection[str]) -> str:
+    """Name the days and versions that are merged, and how."""
+    versions = [f"{day} {path.stem}" for day, path in paths.items()]
+    how = f"{FORMAT_VERSION} {_WHOLE_POINTS} {_THIN_POINTS} {sorted(categorical)}"
+    told = "\n".join([how, *versions])
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def roll_up(days: Mapping[str, Profile]) -> dict[str, Profile]:
+    """Merge days, and thin each of them.
+
+    Parameters
+    ----------
+    days : mapping of str to Profile
+        By day, at least two.
+
+    Returns
+    -------
+    dict of str to Profile
+        The merge as ``whole``, with at most 256 points a column; and by day those of the days, with
+        at most 64. Half a point is added to the rank errors: 1/512, and 1/128 of a day. Nothing
+        else of them is less than it was, but there are no correlations.
+    """
+    whole = Profile.merged(days.values(), n_points=_WHOLE_POINTS, correlated=False)
+    return {_WHOLE: whole} | {day: profile.thinned(_THIN_POINTS) for day, profile in days.items()}

@@ -1,0 +1,3 @@
+"""Where models are kept: MLflow, safe model files, and the ledger."""
+
+__all__: list[str] = []

@@ -1,0 +1,6 @@
+"""The ledger: every decision with its evidence, append-only, and who is champion now."""
+
+from mlops_tasks.registry.ledger.ledger import Ledger
+from mlops_tasks.registry.ledger.records import Champion, LedgerEntry
+
+__all__ = ["Champion", "Ledger", "LedgerEntry"]

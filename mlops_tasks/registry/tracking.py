@@ -1,0 +1,441 @@
+"""MLflow as tracking and registry store: one thin, typed client that all steps share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version as installed
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.exceptions import UnknownPinsError, UnknownVersionError, UnsafeModelError
+from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.modelfiles import (
+    check_types,
+    examine_model,
+    files_digest,
+    inspect_model,
+    load_model,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+    from mlops_tasks.lake import Pin
+    from mlops_tasks.registry.versions import RegisteredVersion
+
+__all__ = [
+    "ARTIFACTS",
+    "ATTEMPT_TAG",
+    "CHALLENGER",
+    "CHAMPION",
+    "DIGEST_TAG",
+    "FEATURE_PROFILES",
+    "IMPORTANCE",
+    "LABEL_PROFILES",
+    "PIN_FILE",
+    "SCORE_PROFILES",
+    "Tracking",
+]
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+# Artifacts of a training run that later steps read: its data, what features and labels of every day
+# of it looked like, the scores of its evaluation, and how much the model makes of each feature.
+PIN_FILE, IMPORTANCE = "pin.json", "importance.json"
+FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
+LABEL_PROFILES = "label_profiles.zip"
+ARTIFACTS = (PIN_FILE, IMPORTANCE, FEATURE_PROFILES, LABEL_PROFILES, SCORE_PROFILES)
+ATTEMPT_TAG = "mlops.task"
+DIGEST_TAG = "mlops.digest"
+_LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+
+
+def _login_of_environment() -> tuple[str, str] | None:
+    user, password = (os.environ.get(name) for name in _LOGIN_VARIABLES)
+    return (user, password) if user and password else None
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """A connection to one MLflow server.
+
+    Parameters
+    ----------
+    uri : str
+        Tracking URI; registry and artifacts are the server's.
+    tags : mapping, optional
+        Tags of every run opened here: which Dag run and task it belongs to, and its address.
+    login : tuple of (str, str), optional
+        User and password; by default those of MLflow's own variables,
+        ``MLFLOW_TRACKING_USERNAME`` and ``MLFLOW_TRACKING_PASSWORD``.
+    """
+
+    uri: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    login: tuple[str, str] | None = field(default_factory=_login_of_environment, repr=False)
+
+    @contextmanager
+    def run(self, experiment: str, name: str) -> Iterator[str]:
+        """Open a run and close it whatever happens.
+
+        An unfinished run of the same task (tag ``mlops.task``), left by a killed attempt, is
+        closed as KILLED first.
+
+        Parameters
+        ----------
+        experiment, name : str
+            Experiment, made at its first run, and the run's name.
+
+        Yields
+        ------
+        str
+            The run id; ``mlflow.log_*`` functions log to this run inside the block.
+        """
+        import mlflow
+
+        self._select()
+        experiment_id = mlflow.set_experiment(experiment).experiment_id
+        self._close_orphans(experiment_id)
+        run = mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=dict(self.tags))
+        status = "KILLED"
+        try:
+            with _terminated():
+                yield run.info.run_id
+            status = "FINISHED"
+        except Exception:
+            status = "FAILED"
+            raise
+        finally:
+            mlflow.end_run(status)
+
+    def log_model(self, model: Any, signature_of: pd.DataFrame) -> tuple[str, str]:
+        """Save a fitted model to the open run as skops files and prove that it can be loaded.
+
+        The files are inspected in this process: it has just made them itself, so another one would
+        protect it from nobody but its own estimator.
+
+        Parameters
+        ----------
+        model : estimator
+            Fitted classifier with ``predict_proba``.
+        signature_of : DataFrame of shape (n_samples, n_features)
+            Some rows as the model sees them, for the signature.
+
+        Returns
+        -------
+        model_uri, digest : str
+            ``models:/m-...`` and the digest of its files.
+
+        Raises
+        ------
+        UnsafeModelError
+            If the model holds types outside the allow-list, or is another one when it is loaded.
+        """
+        import mlflow.sklearn
+        import numpy as np
+
+        check_types(model)
+        scores = model.predict_proba(signature_of)[:, 1]
+        info = mlflow.sklearn.log_model(
+            model,
+            name="model",
+            signature=mlflow.models.infer_signature(signature_of, scores),
+            # Without this list MLflow spends seconds in a subprocess to guess it.
+            pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "skops")],
+            serialization_format="skops",
+            skops_trusted_types=_trusted(),
+            pyfunc_predict_fn="predict_proba",
+        )
+        with self._downloaded(info.model_uri) as folder:
+            digest = files_digest(folder)
+            inspect_model(folder)
+            again = load_model(folder, digest=digest, examined=True)
+        if not np.array_equal(again.predict_proba(signature_of)[:, 1], scores):
+            raise UnsafeModelError(
+                f"{info.model_uri} does not predict what the model predicts that was saved as it: "
+                "MLflow's store was written to meanwhile, or the estimator cannot be saved"
+            )
+        return info.model_uri, digest
+
+    def log_pins(self, pins: Mapping[str, Pin], context: str) -> None:
+        """Attach pinned tables, by name, to the open run: as datasets, and their digests as params.
+
+        The store keeps 36 characters of a dataset's digest. The whole one is a tag of the dataset
+        and a parameter of the run, ``digest.<name>``, to be searched for.
+        """
+        import mlflow
+        from mlflow.data.code_dataset_source import CodeDatasetSource
+        from mlflow.data.meta_dataset import MetaDataset
+
+        datasets = [
+            MetaDataset(  # type: ignore[abstract]
+                CodeDatasetSource({"table": pin.table, "version": str(pin.version)}),
+                name=f"{name}@v{pin.version}",
+                digest=pin.digest[:36],
+            )
+            for name, pin in pins.items()
+        ]
+        tags: list[dict[str, str] | None] = [
+            {
+                "mlops.digest": pin.digest,
+                "mlops.n_rows": str(pin.n_rows),
+                "mlops.days": f"{pin.first} to {pin.last}",
+            }
+            for pin in pins.values()
+        ]
+        mlflow.log_inputs(list(datasets), contexts=[context] * len(pins), tags_list=tags)
+        mlflow.log_params({f"digest.{name}": pin.digest for name, pin in pins.items()})
+
+    def log_batch(
+        self,
+        run_id: str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        model_id: str | None = None,
+    ) -> None:
+        """Log to a run in one request; the metrics also to a model of it."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        now_ms = time.time_ns() // 1_000_000
+        self.client.log_batch(
+            run_id,
+            [
+                Metric(name, value, now_ms, step=0, model_id=model_id)
+                for name, value in (metrics or {}).items()
+            ],
+            [Param(name, value) for name, value in (params or {}).items()],
+            [RunTag(name, value) for name, value in (tags or {}).items()],
+        )
+
+    def log_json(self, run_id: str, name: str, content: Mapping[str, Any]) -> str:
+        """Store a small JSON artifact of a run; return its SHA-256."""
+        return self.log_bytes(run_id, name, json.dumps(dict(content), indent=2).encode())
+
+    def read_json(self, run_id: str, name: str) -> dict[str, Any]:
+        """Read a JSON artifact of a run."""
+        content: dict[str, Any] = json.loads(self.read_bytes(run_id, name))
+        return content
+
+    def log_bytes(self, run_id: str, name: str, content: bytes) -> str:
+        """Store an artifact of a run, whose `name` may have folders; return its SHA-256."""
+        path = PurePosixPath(name)
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, path.name).write_bytes(content)
+            parent = None if path.parent == PurePosixPath() else str(path.parent)
+            self.client.log_artifact(run_id, str(Path(folder, path.name)), parent)
+        return hashlib.sha256(content).hexdigest()
+
+    def read_bytes(self, run_id: str, name: str) -> bytes:
+        """Read an artifact of a run that nothing depends on."""
+        with self._artifact(run_id, name) as path:
+            return path.read_bytes()
+
+    @contextmanager
+    def _artifact(self, run_id: str, name: str) -> Iterator[Path]:
+        import mlflow
+
+        self._select()
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(
+                mlflow.artifacts.download_artifacts(
+                    run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=self.uri
+                )
+            )
+
+    def read_artifact(self, version: RegisteredVersion, name: str) -> bytes:
+        """Read an artifact of a version's run that a decision depends on.
+
+        Raises
+        ------
+        UnknownVersionError
+            If the ledger has no digest of it.
+        UnsafeModelError
+            If it is not what was stored.
+        """
+        if name not in version.artifacts:
+            raise UnknownVersionError(
+                f"version {version.version} of {version.name!r}: the ledger has no digest of "
+                f"{name}, so it is not read. Look at the version in MLflow; if it is yours, take "
+                f"it over: mlops ledger adopt {version.name} {version.version}"
+            )
+        with self._artifact(version.run_id, name) as path:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != version.artifacts[name]:
+                raise UnsafeModelError(
+                    f"{name} of run {version.run_id}, version {version.version} of "
+                    f"{version.name!r}, has digest {found[:12]}, stored was "
+                    f"{version.artifacts[name][:12]}: it was changed in MLflow. Nothing was "
+                    "decided; restore it, roll back or train again"
+                )
+            return path.read_bytes()
+
+    def digest_model(self, model_uri: str) -> str:
+        """Download a model that nobody vouches for, examine it and return its digest.
+
+        Raises
+        ------
+        UnsafeModelError
+            If it must not be loaded.
+        """
+        with self._downloaded(model_uri) as folder:
+            examine_model(folder)
+            return files_digest(folder)
+
+    def digest_artifacts(self, run_id: str, names: Iterable[str]) -> dict[str, str]:
+        """Return the SHA-256 of those artifacts that the run has."""
+        there = {found.path for found in self.client.list_artifacts(run_id)}
+        return {
+            name: hashlib.sha256(self.read_bytes(run_id, name)).hexdigest()
+            for name in names
+            if name in there
+        }
+
+    def gate_metrics(self, run_id: str) -> dict[str, float]:
+        """Return what a run has logged of its evaluation."""
+        metrics: dict[str, float] = self.client.get_run(run_id).data.metrics
+        prefix = "eval_"
+        return {
+            name.removeprefix(prefix): value
+            for name, value in metrics.items()
+            if name.startswith(prefix)
+        }
+
+    def by_version(self, model: str, version: str) -> ModelVersion:
+        """Return what MLflow says of a version: to be shown; loading goes by the ledger."""
+        return self.client.get_model_version(model, version)
+
+    def registered_pins(self) -> dict[str, TrainingPin]:
+        """Return what every version of every registered model was trained on.
+
+        Returns
+        -------
+        dict of str to TrainingPin
+            By ``"version 3 of flight_delays"``. Versions that something else registered are not
+            in it: they have no pin.
+
+        Raises
+        ------
+        UnknownPinsError
+            If the server cannot be reached, or has lost the pin of a version.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return {
+                f"version {found.version} of {found.name}": self._training_pin(found)
+                for found in self._versions()
+                if DIGEST_TAG in found.tags
+            }
+        except (MlflowException, OSError) as error:
+            raise UnknownPinsError(
+                f"MLflow at {self.uri} cannot be asked what its model versions were trained on: "
+                f"{error}"
+            ) from error
+
+    def _versions(self) -> Iterator[ModelVersion]:
+        token: str | None = None
+        while token != "":
+            page = self.client.search_model_versions(page_token=token)
+            yield from page
+            token = page.token or ""
+
+    def _training_pin(self, found: ModelVersion) -> TrainingPin:
+        try:
+            return TrainingPin.from_json(self.read_json(found.run_id or "", PIN_FILE))
+        except (ValueError, TypeError, KeyError) as error:
+            raise UnknownPinsError(
+                f"version {found.version} of {found.name}: {PIN_FILE} of its run {found.run_id} "
+                f"cannot be read ({error!r})"
+            ) from error
+
+    def load(self, model_uri: str, digest: str) -> Any:
+        """Download a model and load it, if it is the one that was examined.
+
+        Parameters
+        ----------
+        model_uri : str
+            Where MLflow has it.
+        digest : str
+            Of a version in the ledger, or of a training: those were examined.
+        """
+        with self._downloaded(model_uri) as folder:
+            return load_model(folder, digest=digest, examined=True)
+
+    @property
+    def client(self) -> MlflowClient:
+        """The MLflow client of this server."""
+        self._select()
+        return self._client
+
+    def _select(self) -> None:
+        """Make this the server of the process, as MLflow has it: model URIs have no server."""
+        import mlflow
+
+        mlflow.set_tracking_uri(self.uri)
+        # Read at each request. What another server was given must not be sent to this one.
+        for name, value in zip(_LOGIN_VARIABLES, self.login or ("", ""), strict=True):
+            if value:
+                os.environ[name] = value
+            else:
+                os.environ.pop(name, None)
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        import mlflow
+
+        return mlflow.MlflowClient(self.uri)
+
+    @contextmanager
+    def _downloaded(self, model_uri: str) -> Iterator[Path]:
+        import mlflow
+
+        self._select()
+        with tempfile.TemporaryDirectory(prefix="model-") as folder:
+            yield Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=folder))
+
+    def _close_orphans(self, experiment_id: str) -> None:
+        task = self.tags.get(ATTEMPT_TAG)
+        if task is None:
+            return
+        quoted = task.replace("'", "")
+        query = f"attributes.status = 'RUNNING' and tags.`{ATTEMPT_TAG}` = '{quoted}'"
+        for run in self.client.search_runs([experiment_id], query):
+            self.client.set_terminated(run.info.run_id, "KILLED")
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """Turn SIGTERM into an exception inside the block, so that the run can be closed."""
+
+    def stop(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    try:
+        previous = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread: nobody sends it signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _trusted() -> list[str]:
+    from mlops_tasks.registry.modelfiles import ALLOWED_TYPES
+
+    return sorted(ALLOWED_TYPES)

@@ -1,0 +1,39 @@
+"""What a user writes: specs, checked before any Dag is built."""
+
+from mlops_tasks.specs.dataset import COLUMN_TYPES, PARTITION_FORMAT, RESERVED_COLUMNS, DatasetSpec
+from mlops_tasks.specs.gate import GateSpec
+from mlops_tasks.specs.history import (
+    CategoryGrowthSpec,
+    FreshnessSpec,
+    HistorySpec,
+    KeyOverlapSpec,
+    RowCountSpec,
+)
+from mlops_tasks.specs.model import InputSpec, LabelSpec, ModelSpec
+from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
+from mlops_tasks.specs.policy import RetrainSpec
+from mlops_tasks.specs.source import PLACEHOLDER, DeltaSource, FileSource, Source, SqlSource
+
+__all__ = [
+    "COLUMN_TYPES",
+    "PARTITION_FORMAT",
+    "PLACEHOLDER",
+    "RESERVED_COLUMNS",
+    "CategoryGrowthSpec",
+    "DatasetSpec",
+    "DeltaSource",
+    "DriftSpec",
+    "FileSource",
+    "FreshnessSpec",
+    "GateSpec",
+    "HistorySpec",
+    "InputSpec",
+    "KeyOverlapSpec",
+    "LabelSpec",
+    "ModelSpec",
+    "PerformanceSpec",
+    "RetrainSpec",
+    "RowCountSpec",
+    "Source",
+    "SqlSource",
+]

@@ -1,0 +1,150 @@
+"""A dataset: where its rows come from, and the contract they must keep."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from mlops_tasks.clock_times import check_clock, check_timezone
+from mlops_tasks.specs.base import Column, Cron, Days, Name, SpecModel
+from mlops_tasks.specs.history import HistorySpec
+from mlops_tasks.specs.source import DeltaSource, Source
+
+__all__ = ["COLUMN_TYPES", "PARTITION_FORMAT", "RESERVED_COLUMNS", "DatasetSpec"]
+
+PARTITION_FORMAT = "%Y-%m-%d"
+COLUMN_TYPES = ("string", "int64", "float64", "bool", "timestamp", "date")
+# Added to a dataset's columns in the lake, and to a model's key in its own tables.
+RESERVED_COLUMNS = {"partition_key", "reasons"}
+_CONVERTED = {"decimal": {"float64", "int64", "string"}, "date": {"timestamp"}}
+
+ColumnType = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(COLUMN_TYPES)})\??$")]
+
+
+class DatasetSpec(SpecModel):
+    """One dataset: where its rows come from and what they must look like.
+
+    Attributes
+    ----------
+    name : str
+        Table name in the lake; also the asset's name.
+    source : SqlSource, FileSource or DeltaSource
+        Where the rows of a day come from.
+    columns : dict of str to str
+        The contract: name to type, one of ``string int64 float64 bool timestamp date``; a trailing
+        ``?`` allows nulls. Timestamps are instants in UTC.
+    key : tuple of str
+        Columns that together identify a row.
+    timezone : str or None
+        Name of the zone that days begin in and that times without a zone are in, as
+        ``Europe/Berlin``. Without it days begin at midnight UTC and such times are refused.
+    duplicates : str
+        Rows with the same key: ``quarantine`` all of them, ``fail`` the partition, or
+        ``keep_last``, the one with the largest `order_by`.
+    order_by : str or None
+        Column that says which of two rows is the later one.
+    extra_columns : str
+        Columns beyond the contract: ``keep`` them, nullable, or ``ignore`` them.
+    convert : dict of str to str
+        Columns that the source has in another type, which is to be converted: from ``decimal`` to
+        float64 (the nearest), int64 or string (exactly), from ``date`` to timestamp (midnight in
+        `timezone`).
+    expectations : Path
+        Great Expectations suite, JSON.
+    start, end : date
+        First day there is, and the last one if the source has ended.
+    delay_days : int
+        Nights between a day and its ingestion: 0 takes the day that has just ended.
+    refresh_after_days : int or None
+        Take the day again that many nights later, for rows recorded late.
+    cron : str
+        When the nightly run starts, by the clock of `timezone`: one time of every day, as
+        ``30 4 * * *``.
+    max_quarantined_share : float
+        Above this share of bad rows the whole partition is refused.
+    history : HistorySpec
+        Checks against the partitions before this one.
+    """
+
+    name: Name
+    description: str
+    owner: str = "mlops"
+    source: Source
+    columns: dict[Column, ColumnType] = Field(min_length=1)
+    key: tuple[str, ...] = Field(min_length=1)
+    timezone: str | None = None
+    duplicates: Literal["fail", "keep_last", "quarantine"] = "quarantine"
+    order_by: str | None = None
+    extra_columns: Literal["keep", "ignore"] = "keep"
+    convert: dict[Column, Literal["date", "decimal"]] = Field(default_factory=dict)
+    expectations: Path
+    start: dt.date
+    end: dt.date | None = None
+    cron: Cron = "0 1 * * *"
+    delay_days: Days = 0
+    refresh_after_days: Days | None = None
+    max_quarantined_share: float = Field(default=0.05, ge=0, le=1)
+    history: HistorySpec = HistorySpec()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        unknown = [column for column in self.key if column not in self.columns]
+        if unknown:
+            raise ValueError(f"key names {unknown}, which the contract `columns` does not have")
+        if len(set(self.key)) != len(self.key):
+            raise ValueError(f"key names a column twice: {list(self.key)}")
+        if reserved := sorted(RESERVED_COLUMNS & set(self.columns)):
+            raise ValueError(f"columns {reserved} are added by the lake; rename them in the query")
+        if self.end is not None and self.end < self.start:
+            raise ValueError(f"end {self.end} lies before start {self.start}")
+        if self.refresh_after_days is not None and self.refresh_after_days <= self.delay_days:
+            raise ValueError("refresh_after_days must be larger than delay_days")
+        if not self.expectations.is_file():
+            raise ValueError(f"expectations: no such file {self.expectations.name}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_rows(self) -> Self:
+        if self.timezone is not None:
+            check_timezone(self.timezone)
+            check_clock(self.cron, self.timezone)
+        if (self.duplicates == "keep_last") != (self.order_by is not None):
+            raise ValueError("order_by belongs to duplicates='keep_last', which needs it")
+        if self.order_by is not None and self.order_by not in self.columns:
+            raise ValueError(f"order_by {self.order_by!r} is no column of the contract `columns`")
+        for column, given in self.convert.items():
+            wanted = self.columns.get(column, "").rstrip("?")
+            if wanted not in _CONVERTED[given]:
+                raise ValueError(f"convert: {given} cannot become {wanted or 'nothing'} ({column})")
+            if given == "date" and self.timezone is None:
+                raise ValueError(f"convert: {column} is midnight of where? declare `timezone`")
+        return self
+
+    @model_validator(mode="after")
+    def _check_day(self) -> Self:
+        column = self.source.time_column
+        declared = self.columns.get(column or "", "").rstrip("?")
+        selects = isinstance(self.source, DeltaSource) or getattr(self.source, "table", None)
+        if column is not None and not selects and declared not in ("timestamp", "date"):
+            raise ValueError(
+                f"source.time_column {column!r} must be a timestamp or date of the contract "
+                "`columns`: rows of other days are told by it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_history(self) -> Self:
+        fresh, growth = self.history.freshness, self.history.categories
+        if fresh and self.columns.get(fresh.column, "").rstrip("?") != "timestamp":
+            raise ValueError(f"history.freshness: {fresh.column!r} is no timestamp of the contract")
+        unknown = [name for name in (growth.columns if growth else ()) if name not in self.columns]
+        if unknown:
+            raise ValueError(f"history.categories names {unknown}, which `columns` does not have")
+        return self
+
+    def nullable(self, column: str) -> bool:
+        """Tell whether the contract lets `column` be null."""
+        return self.columns[column].endswith("?")

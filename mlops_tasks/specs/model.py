@@ -1,0 +1,226 @@
+"""A model project: data, features, estimator, gate, monitoring and policy."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from mlops_tasks.clock_times import check_clock
+from mlops_tasks.specs.base import Cron, Days, Name, SpecModel
+from mlops_tasks.specs.dataset import DatasetSpec
+from mlops_tasks.specs.gate import GateSpec
+from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
+from mlops_tasks.specs.policy import RetrainSpec
+
+__all__ = ["InputSpec", "LabelSpec", "ModelSpec"]
+
+_MODEL_RESERVED = {"model_version", "score", "y"}
+_ESTIMATOR = re.compile(r"\w+(\.\w+)*:\w+")
+
+
+def _importable(estimator: str) -> str:
+    if not _ESTIMATOR.fullmatch(estimator):
+        raise ValueError(
+            "must name a function as 'package.module:function', as 'flight_delays.model:build'"
+        )
+    return estimator
+
+
+Estimator = Annotated[str, AfterValidator(_importable)]
+
+
+class InputSpec(SpecModel):
+    """A dataset that features read.
+
+    Attributes
+    ----------
+    dataset : DatasetSpec
+        The dataset.
+    lookback_days : int
+        So many days before the scored day are needed, too; 0 for a model's first input.
+    timeless : str
+        Why a join with it cannot see the future, such as ``"airports do not move"``. Without a
+        reason the query must give the moment of each joined fact, see `ModelSpec.observed_at`.
+    """
+
+    dataset: DatasetSpec
+    lookback_days: Days = 0
+    timeless: str = ""
+
+
+class LabelSpec(SpecModel):
+    """Where the truth comes from, and how it becomes a target.
+
+    Attributes
+    ----------
+    dataset : DatasetSpec
+        The label dataset. None of its columns but the key may ever be a feature.
+    positive : str
+        SQL condition over its columns that is true for the positive class; null means unknown.
+    """
+
+    dataset: DatasetSpec
+    positive: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class ModelSpec(SpecModel):
+    """One model project: data, features, estimator, gate, monitoring and policy.
+
+    Attributes
+    ----------
+    name : str
+        Registered model, prefix of its Dag ids and tables.
+    inputs : tuple of InputSpec
+        Datasets that ``features.sql`` may read, under their names. The first one gives the rows
+        to score.
+    label : LabelSpec
+        The truth, known later.
+    features_sql : Path
+        Query over the inputs: the key, `as_of`, `observed_at` columns and all features.
+    as_of : str
+        Column of the query with the moment at which the prediction is asked for.
+    observed_at : tuple of str
+        Columns with the moments at which joined facts became known; each must lie before `as_of`.
+        One at least for each input after the first that is not `InputSpec.timeless`.
+    categorical, numeric : tuple of str
+        The features. Nothing else the query returns reaches the estimator.
+    estimator : str
+        Import path ``"package.module:function"``; called with ``categorical=``, ``numeric=`` and
+        ``random_state=``, returns an unfitted scikit-learn classifier. Categorical features come
+        as text, numeric ones as ``float64``, both with NaN for what is missing.
+    threshold : float
+        A row with a higher score counts as predicted positive. Monitoring watches the share of
+        such rows.
+    random_state : int
+        Seed of the estimator, the gate and the importance of features, below 2^32.
+    train_days, evaluation_days : int
+        At most so many days to train on, and the days after them to evaluate on.
+    cron : str
+        When the nightly decision is taken, by the clock of the datasets' `timezone`.
+    """
+
+    name: Name
+    description: str
+    owner: str = "mlops"
+    inputs: tuple[InputSpec, ...] = Field(min_length=1)
+    label: LabelSpec
+    features_sql: Path
+    as_of: str
+    observed_at: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    estimator: Estimator
+    random_state: int = Field(default=0, ge=0, lt=2**32)
+    threshold: float = Field(default=0.5, ge=0, lt=1)
+    train_days: int = Field(default=60, ge=1)
+    evaluation_days: int = Field(default=7, ge=1)
+    gate: GateSpec = GateSpec()
+    drift: DriftSpec = DriftSpec()
+    performance: PerformanceSpec = PerformanceSpec()
+    retrain: RetrainSpec = RetrainSpec()
+    cron: Cron = "0 3 * * *"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.features:
+            raise ValueError("categorical and numeric are both empty: name at least one feature")
+        if len(set(self.features)) != len(self.features):
+            raise ValueError("a feature is named twice")
+        if keys := sorted(set(self.features) & set(self.key)):
+            raise ValueError(f"{keys} are the key; as features, select them under second names")
+        if reserved := sorted(_MODEL_RESERVED & {*self.features, *self.key}):
+            raise ValueError(f"{reserved} are names of the model's own columns; rename them")
+        names = [dataset.name for dataset in self.datasets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"{twice} stand twice among inputs and label; each input is named once, and the "
+                "label dataset, known only afterwards, is never an input"
+            )
+        if not self.features_sql.is_file():
+            raise ValueError(f"features_sql: no such file {self.features_sql.name}")
+        if not set(self.key) <= set(self.label.dataset.columns):
+            raise ValueError(f"label dataset lacks the key {list(self.key)} of {self.rows.name!r}")
+        if leaks := sorted(set(self.features) & self.known_later):
+            raise ValueError(
+                f"{leaks} belong to the label dataset {self.label.dataset.name!r} and are known "
+                "only afterwards; remove them from the features"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_datasets(self) -> Self:
+        first = self.rows
+        for other in self.datasets[1:]:
+            zones = [dataset.timezone or "UTC" for dataset in (first, other)]
+            if zones[0] != zones[1]:
+                raise ValueError(
+                    f"days begin in {zones[0]} for {first.name!r} and in {zones[1]} for "
+                    f"{other.name!r}: one `timezone` must hold for all datasets of a model, or the "
+                    "same key names different hours"
+                )
+        check_clock(self.cron, self.timezone)
+        if self.inputs[0].lookback_days:
+            raise ValueError(
+                f"{first.name!r} is the first input and gives the rows to score, so it cannot have "
+                "lookback_days: rows of days before would be scored again; to use earlier rows as "
+                "facts, take the same source as a second dataset and let that look back"
+            )
+        label = self.label.dataset
+        kinds = {key: (first.columns[key], label.columns[key]) for key in self.key}
+        for key, (ours, theirs) in kinds.items():
+            if ours.rstrip("?") != theirs.rstrip("?"):
+                raise ValueError(
+                    f"the key {key!r} is {ours} in {first.name!r} and {theirs} in {label.name!r}: "
+                    "rows find their labels by it, so declare one type"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_moments(self) -> Self:
+        joined = [i.dataset.name for i in self.inputs[1:] if not i.timeless.strip()]
+        if len(set(self.observed_at)) < len(joined):
+            raise ValueError(
+                f"{joined} are joined, but observed_at names {len(set(self.observed_at))} moments: "
+                "for each of them select in features.sql when the joined fact became known, and "
+                "name that column in observed_at, so that no row sees the future; or say in "
+                "InputSpec(timeless='...') why its rows are known at any time"
+            )
+        return self
+
+    @property
+    def rows(self) -> DatasetSpec:
+        """The dataset whose rows are scored."""
+        return self.inputs[0].dataset
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The key of a row to score."""
+        return self.rows.key
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """All features, categorical first."""
+        return (*self.categorical, *self.numeric)
+
+    @property
+    def timezone(self) -> str:
+        """The zone that the days of all datasets begin in."""
+        return self.rows.timezone or "UTC"
+
+    @property
+    def known_later(self) -> frozenset[str]:
+        """Columns that exist only once the label does."""
+        return frozenset(self.label.dataset.columns) - frozenset(self.key)
+
+    @property
+    def predictions_table(self) -> str:
+        """Table of the scored partitions."""
+        return f"{self.name}__predictions"
+
+    @property
+    def datasets(self) -> tuple[DatasetSpec, ...]:
+        """Every dataset of the project, the label last."""
+        return (*(item.dataset for item in self.inputs), self.label.dataset)

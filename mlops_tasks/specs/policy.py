@@ -1,0 +1,41 @@
+"""The policy: what is a reason to train again."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from mlops_tasks.specs.base import Days, SpecModel
+
+__all__ = ["RetrainSpec"]
+
+
+class RetrainSpec(SpecModel):
+    """The one place that decides: alarms with memory, a cool-down and an age limit.
+
+    Attributes
+    ----------
+    windows, of_last : int
+        A check is a cause when it alarmed in at least `windows` of its `of_last` newest days,
+        the newest one included.
+    min_drifted : int
+        So many drifted columns at once make a drift cause; the scores count as one, the classes
+        cut from them do not count.
+    cooldown_days : int
+        No alarm retrains sooner than this after the last training.
+    max_age_days : int
+        Train at this age of the champion's data at the latest; 1 means every night.
+    """
+
+    windows: int = Field(default=2, ge=1)
+    of_last: int = Field(default=3, ge=1)
+    min_drifted: int = Field(default=3, ge=1)
+    cooldown_days: Days = 7
+    max_age_days: int = Field(default=30, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.windows > self.of_last:
+            raise ValueError("windows must not be larger than of_last")
+        return self

@@ -1,0 +1,173 @@
+"""Where a dataset's rows come from: a database, files, or another Delta table."""
+
+from __future__ import annotations
+
+import re
+import string
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from mlops_tasks.specs.base import SpecModel
+
+__all__ = ["PLACEHOLDER", "DeltaSource", "FileSource", "Source", "SqlSource"]
+
+# As SQLAlchemy finds the bound parameters of a text; PostgreSQL's `:start::date` is one, too.
+PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)\b(?!:(?!:))")
+
+_ONE_DAY = ({"partition"}, {"start", "end"}, {"local_start", "local_end"})
+_ALL_PARAMETERS = set().union(*_ONE_DAY)
+_ALL_FIELDS = {"partition", "year", "month", "day"}
+
+# Quoted in any case; what needs more than this can be written as a query.
+_SQL_NAME = "[A-Za-z_][A-Za-z0-9_]{0,127}"
+ConnId = Annotated[str, StringConstraints(min_length=1)]
+
+
+class SqlSource(SpecModel):
+    r"""A query on a database, or a table of it.
+
+    The day is handed over by the query's parameters. ``:start`` and ``:end`` are
+    the instants at which the day begins and the next one does, in the dataset's `timezone` (UTC
+    without one): ``at >= :start AND at < :end``. PostgreSQL is asked for the type that each
+    parameter has at its place, and given a day, a local time or an instant accordingly. Elsewhere
+    ``:local_start`` and ``:local_end`` are the same bounds as local times, for columns that hold
+    those. ``:partition`` is the day as ``YYYY-MM-DD``. On SQLite, which has no times, instants are
+    text like ``2024-03-01T05:00:00Z``.
+
+    Attributes
+    ----------
+    conn_id : str
+        Airflow connection of the database.
+    query : str or None
+        SELECT that binds ``:start`` and ``:end``, ``:local_start`` and ``:local_end``, or
+        ``:partition``, and no other parameter. Write ``\:`` for a colon that binds nothing.
+    table : str or None
+        In place of a query: the table, or view, whose columns are all taken. Its schema stands
+        before it with a dot: ``sales.orders``. Names of letters, digits and ``_``; they are quoted.
+    time_column : str or None
+        The column that says which day a row belongs to. A `table` is asked whether it holds
+        instants, local times in the dataset's `timezone`, or days, and gives the rows of the day.
+        With a `query`, which may be wrong, it is a timestamp or date of the contract: rows that it
+        gives for another day are refused.
+    """
+
+    kind: Literal["sql"] = "sql"
+    conn_id: ConnId
+    query: str | None = None
+    table: (
+        Annotated[str, StringConstraints(pattern=rf"^{_SQL_NAME}(\.{_SQL_NAME}){{0,2}}$")] | None
+    ) = None
+    time_column: Annotated[str, StringConstraints(pattern=rf"^{_SQL_NAME}$")] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.query is None) == (self.table is None):
+            raise ValueError("give either `query`, or `table` with `time_column`")
+        if self.table is not None and self.time_column is None:
+            raise ValueError("`table` needs a `time_column`, which says the day of a row")
+        if self.query is not None:
+            self._check_query(self.query)
+        return self
+
+    @staticmethod
+    def _check_query(query: str) -> None:
+        found = set(PLACEHOLDER.findall(query))
+        if not any(need <= found for need in _ONE_DAY) or not found <= _ALL_PARAMETERS:
+            raise ValueError(
+                "query must select one day: bind :start and :end (or :local_start and :local_end), "
+                f"or :partition, and nothing else; found {[f':{name}' for name in sorted(found)]} "
+                "(write \\: for a colon that binds nothing)"
+            )
+
+
+class FileSource(SpecModel):
+    """Files that together hold one day.
+
+    Attributes
+    ----------
+    conn_id : str
+        Airflow connection whose extra ``path`` is the root: a folder, or an address like
+        ``s3://bucket/folder``.
+    path : str
+        Below the root, with ``{partition}`` or ``{year}``, ``{month}`` and ``{day}`` in it:
+        ``orders/{year}/{month}/{day}/*.parquet``. ``*`` and ``?`` stay within a folder, ``**`` does
+        not. A folder means every file in it. Names that begin with ``_`` or ``.`` are left out.
+    format : str
+        ``parquet``, ``csv`` (UTF-8, first line names the columns) or ``jsonl`` (one object a line);
+        the last two may be compressed (``.gz``, ``.bz2``, ``.zst``).
+    time_column : str or None
+        Column of the contract, a timestamp or date, that says which day a row belongs to: rows of
+        another day than the path's are refused. None if that is not to be checked.
+    delimiter : str
+        Between the values of a CSV file: one ASCII character, no quote.
+    """
+
+    kind: Literal["file"] = "file"
+    conn_id: ConnId
+    path: str
+    format: Literal["parquet", "csv", "jsonl"] = "parquet"
+    time_column: Annotated[str, StringConstraints(min_length=1)] | None = None
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.delimiter in '"\r\n' or not self.delimiter.isascii():
+            raise ValueError(
+                f"delimiter {self.delimiter!r} must be one ASCII character that is no quote and no "
+                "line end"
+            )
+        fields = _fields_of(_relative(self.path))
+        if unknown := sorted(fields - _ALL_FIELDS):
+            raise ValueError(f"path: unknown {unknown}; there are {sorted(_ALL_FIELDS)}")
+        if "partition" not in fields and not {"year", "month", "day"} <= fields:
+            raise ValueError(
+                "path must name one day: use {partition}, or {year}, {month} and {day}"
+            )
+        return self
+
+
+class DeltaSource(SpecModel):
+    """A Delta table that someone else writes.
+
+    Attributes
+    ----------
+    conn_id : str
+        Airflow connection whose extra ``path`` is the root of the table's folder.
+    path : str
+        The table below that root; ``.`` is the root itself.
+    time_column : str
+        Column that says which day a row belongs to: an instant, a local time in the dataset's
+        `timezone`, a date, or the day as ``YYYY-MM-DD`` text.
+    """
+
+    kind: Literal["delta"] = "delta"
+    conn_id: ConnId
+    path: str
+    time_column: Annotated[str, StringConstraints(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _relative(self.path)
+        return self
+
+
+Source = Annotated[SqlSource | FileSource | DeltaSource, Field(discriminator="kind")]
+
+
+def _relative(path: str) -> str:
+    if not path or path.startswith("/") or "://" in path or ".." in path.split("/"):
+        raise ValueError(
+            f"path {path!r} must lie below the root that the connection names: relative, without .."
+        )
+    return path
+
+
+def _fields_of(path: str) -> set[str]:
+    try:
+        parts = list(string.Formatter().parse(path))
+    except ValueError as error:
+        raise ValueError(f"path {path!r}: {error}; write {{{{ and }}}} for braces") from None
+    if any(spec or conversion for _, _, spec, conversion in parts):
+        raise ValueError(f"path {path!r}: fields take no format, write {{day}} alone")
+    return {name for _, name, _, _ in parts if name is not None}

@@ -1,0 +1,249 @@
+"""Ingest: one day of a source becomes one raw partition of the lake."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from mlops_tasks.exceptions import EmptyPartitionError
+from mlops_tasks.faults import fault_point
+from mlops_tasks.lake import as_of_night, check_partition
+from mlops_tasks.partitions import today
+from mlops_tasks.sources import (
+    Findings,
+    OtherDays,
+    UnfitColumnError,
+    UnsurveyedError,
+    open_source,
+    plan_columns,
+    reading_ahead,
+    refuse_loosened,
+    refuse_nulls,
+)
+from mlops_tasks.specs.schema import arrow_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    import pyarrow as pa
+
+    from mlops_tasks.lake import Lake, PartitionVersion
+    from mlops_tasks.sources import ColumnPlan, SourceConnection, SourceStream
+    from mlops_tasks.specs import DatasetSpec
+
+__all__ = ["IngestResult", "ingest", "raw_table"]
+
+_PROGRESS_S = 5.0
+# Beside the tables: what each source declared never null.
+_DECLARED = "_declared"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What `ingest` extracted: a reference to the raw partition, no rows.
+
+    Attributes
+    ----------
+    raw : PartitionVersion
+        The raw partition.
+    query_s : float
+        Seconds from the query to the commit: rows are written while they are read.
+    described : str
+        What was read, and how.
+    notes : tuple of str
+        What became of columns beyond the contract.
+    """
+
+    raw: PartitionVersion
+    query_s: float
+    described: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def raw_table(spec: DatasetSpec) -> str:
+    """Return the table that holds the dataset as extracted, before any check."""
+    return f"{spec.name}__raw"
+
+
+def ingest(
+    spec: DatasetSpec,
+    partition: str,
+    *,
+    source: SourceConnection,
+    lake: Lake,
+    token: int,
+    known_at: str | None = None,
+    night: str | None = None,
+) -> IngestResult:
+    """Stream one day of the dataset's source into its raw partition, which is overwritten.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+        The dataset.
+    partition : str
+        The day, ``YYYY-MM-DD``.
+    source : Database, FileStore or DeltaStore
+        Where the source is; of the kind that the spec's source needs.
+    lake : Lake
+        Where to.
+    token : int
+        Number of this attempt, from `Ledger.next_token`.
+    known_at : str, optional
+        Day as of which the rows are known; today by default, in the dataset's zone.
+    night : str, optional
+        Night whose scheduled run this is, however late. Without `known_at` the rows are known by
+        then where that changes nothing that was known since, else today: see `as_of_night`.
+
+    Returns
+    -------
+    IngestResult
+        Reference to the raw partition; no rows.
+
+    Raises
+    ------
+    SourceUnavailableError
+        If the source does not answer, stops to in the middle, or is locked; worth a retry.
+    SourceAccessError, SourceQueryError, SourceNotFoundError
+        If a retry cannot help: login refused, table missing, file damaged or not there.
+    SchemaMismatchError
+        If columns or types are not the contract's, if the source declared a column never null and
+        does so no longer, or if in more than `max_quarantined_share` of the rows such a column is
+        null, or the source's `time_column` says another day.
+    EmptyPartitionError
+        If the day has no rows at all. Zero rows would pass every check, so they are refused.
+
+    Notes
+    -----
+    The rows pass through in batches: memory does not grow with the partition. Whatever goes wrong
+    goes wrong before the one commit at the end, so a published partition stays as it is.
+    """
+    started = time.monotonic()
+    check_partition(partition)
+    known = _known_by(spec, partition, lake, known_at, night)
+    # What the first try is about to add to a table is only added by its commit; a new table has it.
+    findings = Findings(all_lines=not lake.exists(raw_table(spec)))
+    while True:  # again where the source says more than its beginning did
+        try:
+            result = _extracted(spec, partition, source, lake, token, known, findings)
+            return replace(result, query_s=round(time.monotonic() - started, 3))
+        except UnsurveyedError:
+            findings = replace(findings, all_lines=True)
+        except UnfitColumnError as error:
+            if error.column in findings.left_out:
+                raise
+            left_out = {**findings.left_out, error.column: error.reason}
+            findings = replace(findings, left_out=left_out)
+
+
+def _extracted(
+    spec: DatasetSpec,
+    partition: str,
+    source: SourceConnection,
+    lake: Lake,
+    token: int,
+    known_at: str | Callable[[str], str],
+    findings: Findings,
+) -> IngestResult:
+    """Read the day once and commit it."""
+    table = _table_schema(lake, raw_table(spec))
+    with open_source(spec, partition, source, _known(spec, table), findings) as stream:
+        plan = plan_columns(
+            spec, stream.schema, table, parts=stream.parts, left_out=findings.left_out
+        )
+        refuse_loosened(spec, partition, stream.never_null, lake.root / _DECLARED)
+        notes = (*stream.notes, *plan.notes)
+        for note in notes:
+            log.warning("%s %s: %s", spec.name, partition, note)
+        with _ahead(stream) as batches:
+            rows = _reader(
+                plan,
+                _not_empty(spec, partition, _converted(plan, batches, partition), stream.notes),
+            )
+            raw = lake.overwrite_partition(
+                raw_table(spec), partition, rows, token=token, known_at=known_at
+            )
+        return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=notes)
+
+
+def _known_by(
+    spec: DatasetSpec, partition: str, lake: Lake, known_at: str | None, night: str | None
+) -> str | Callable[[str], str]:
+    if known_at or not night:
+        return known_at or today(spec.timezone)
+    return as_of_night(lake, raw_table(spec), partition, night, timezone=spec.timezone)
+
+
+def _table_schema(lake: Lake, table: str) -> pa.Schema | None:
+    return lake.schema(table) if lake.exists(table) else None
+
+
+def _known(spec: DatasetSpec, table: pa.Schema | None) -> pa.Schema:
+    """Join the contract's columns, with what may be null, and the table's others."""
+    import pyarrow as pa
+
+    contract = [field.with_nullable(spec.nullable(field.name)) for field in arrow_schema(spec)]
+    others = [field for field in table or () if field.name not in spec.columns]
+    return pa.schema(contract + others)
+
+
+def _ahead(stream: SourceStream) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
+    """Read while the rows before are written, where the source allows another thread."""
+    if stream.cancel is None:
+        return nullcontext(stream.batches)
+    return reading_ahead(stream.batches, stream.cancel)
+
+
+def _converted(
+    plan: ColumnPlan, batches: Iterator[pa.RecordBatch], partition: str
+) -> Iterator[pa.RecordBatch]:
+    """Convert batch by batch, and say now and then how far it is."""
+    nulls: Counter[str] = Counter()
+    other_days = OtherDays.of(plan.spec, partition)
+    n_rows, started = 0, time.monotonic()
+    said = started
+    for batch in batches:
+        fault_point("ingest:mid_read")
+        if batch.num_rows:
+            rows = plan.convert(batch)
+            nulls.update({name: rows.column(name).null_count for name in plan.spec.columns})
+            other_days.add(rows)
+            yield rows
+        n_rows += batch.num_rows
+        now = time.monotonic()
+        if now - said >= _PROGRESS_S:
+            said = now
+            log.info("%s: %d rows, %d rows/s", plan.spec.name, n_rows, n_rows / (now - started))
+    refuse_nulls(plan.spec, nulls, n_rows)
+    other_days.refuse(n_rows)
+
+
+def _not_empty(
+    spec: DatasetSpec,
+    partition: str,
+    batches: Iterator[pa.RecordBatch],
+    notes: Sequence[str],
+) -> Iterable[pa.RecordBatch]:
+    first = next(batches, None)
+    if first is None:
+        raise EmptyPartitionError(
+            f"dataset {spec.name!r}: the source {spec.source.conn_id!r} has no rows for "
+            f"{partition}; nothing was published. If the day is late, run this task again once it "
+            "is there; if it will never come, mark the task as success"
+            + "".join(f". {note}" for note in notes)
+        )
+    return chain([first], batches)
+
+
+def _reader(plan: ColumnPlan, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
+    import pyarrow as pa
+
+    return pa.RecordBatchReader.from_batches(plan.schema, batches)

@@ -1,0 +1,135 @@
+"""Train: pinned rows become a fitted pipeline in MLflow."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from mlops_tasks.estimators import build_estimator, fit_estimator
+from mlops_tasks.exceptions import FeatureError
+from mlops_tasks.features.feature_types import remember_forms, spec_forms
+from mlops_tasks.features.sql import feature_frame
+from mlops_tasks.features.windows import labelled_rows, split_days
+from mlops_tasks.problem_types.binary import profile_labels
+from mlops_tasks.profiles import Profile
+from mlops_tasks.profiles.store import pack_days
+from mlops_tasks.registry.tracking import FEATURE_PROFILES, LABEL_PROFILES, PIN_FILE
+from mlops_tasks.registry.versions import TrainResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from mlops_tasks.lake import Lake, TrainingPin
+    from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.specs import ModelSpec
+
+__all__ = ["train"]
+
+
+def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) -> TrainResult:
+    """Fit the model's estimator on the pinned training window and log it to MLflow.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    pin : TrainingPin
+        From `pin_training_data`.
+    lake : Lake
+        The data.
+    tracking : Tracking
+        Where run and model go.
+
+    Returns
+    -------
+    TrainResult
+        References to run and model.
+
+    Raises
+    ------
+    NoLabelsError
+        If the window has no labels or only one class.
+    FeatureError
+        If the features cannot be built, one of them has no value at all, or the label's condition
+        is none.
+    SpecError, EstimatorError
+        If the estimator cannot be imported, built or fitted, or is no classifier.
+    DamagedTableError
+        If the pinned rows are not what they were.
+    UnsafeModelError
+        If the estimator holds types outside the allow-list.
+    """
+    model = build_estimator(spec)
+    for table in pin.pins:
+        lake.verify_pin(table)
+    rows = labelled_rows(spec, pin, pin.train, lake=lake)
+    frame, target = feature_frame(spec, rows), rows.column("y").to_numpy()
+    _refuse_empty(spec, pin, frame)
+    with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
+        started = time.monotonic()
+        fit_estimator(spec, model, frame, target)
+        fit_s = round(time.monotonic() - started, 3)
+        remember_forms(model, spec_forms(spec.categorical, spec.features))
+        model_uri, digest = tracking.log_model(model, frame.head(200))
+        share = round(float(target.mean()), 4)
+        metrics = {"n_rows": len(frame), "y_share": share, "fit_s": fit_s}
+        artifacts = _log(spec, pin, run_id, tracking, metrics)
+        artifacts |= _log_profiles(spec, rows, run_id, tracking)
+    return TrainResult(
+        run_id=run_id,
+        model_id=model_uri.removeprefix("models:/"),
+        model_uri=model_uri,
+        digest=digest,
+        n_rows=len(frame),
+        positive_share=share,
+        fit_s=fit_s,
+        artifacts=artifacts,
+    )
+
+
+def _refuse_empty(spec: ModelSpec, pin: TrainingPin, frame: pd.DataFrame) -> None:
+    empty = [str(name) for name in frame.columns if frame[name].isna().all()]
+    if empty:
+        raise FeatureError(
+            f"model {spec.name!r}: {empty} have no value in any of the {len(frame)} rows of "
+            f"{pin.train[0]} to {pin.train[1]}; the source lost them, or drop them from the spec"
+        )
+
+
+def _log_profiles(
+    spec: ModelSpec, rows: pa.Table, run_id: str, tracking: Tracking
+) -> dict[str, str]:
+    """Keep what each day of the training looked like, to be compared with what comes later."""
+    days = split_days(spec, rows)
+    features = {
+        day: Profile.of(
+            part.to_batches(), part.schema, columns=spec.features, categorical=spec.categorical
+        )
+        for day, part in days.items()
+    }
+    labels = {day: profile_labels(part.column("y")) for day, part in days.items()}
+    return {
+        name: tracking.log_bytes(run_id, name, pack_days(profiles))
+        for name, profiles in ((FEATURE_PROFILES, features), (LABEL_PROFILES, labels))
+    }
+
+
+def _log(
+    spec: ModelSpec,
+    pin: TrainingPin,
+    run_id: str,
+    tracking: Tracking,
+    metrics: dict[str, float],
+) -> dict[str, str]:
+    params = {
+        "as_of": pin.as_of,
+        "train_first": pin.train[0],
+        "train_last": pin.train[1],
+        "estimator": spec.estimator,
+        "random_state": str(spec.random_state),
+        "features": ",".join(spec.features),
+    }
+    tracking.log_batch(run_id, params=params, metrics=metrics)
+    tracking.log_pins({**pin.inputs, spec.label.dataset.name: pin.labels}, "training")
+    return {PIN_FILE: tracking.log_json(run_id, PIN_FILE, pin.as_json())}

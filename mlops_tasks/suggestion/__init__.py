@@ -1,5 +1,0 @@
-"""Suggestion: a first contract and suite from rows that are in the lake, for a person to review."""
-
-from mlops_tasks.suggestion.drafting import Suggestion, suggest
-
-__all__ = ["Suggestion", "suggest"]

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import math
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mlops_tasks.exceptions import LedgerError, TransientError, UnavailableError
+from mlops_tasks.registry.ledger import Champion, Ledger, LedgerEntry, database
+from tests.unit.workers import at_once, promote, say_the_same, write_entries
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """Return an empty ledger in a file, of little patience: a mistake is not waited for."""
+    monkeypatch.setattr(database, "_PATIENCE_S", 2)
+    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
+
+
+def record(ledger: Ledger, key: str, evidence: Any, **changes: Any) -> LedgerEntry:
+    fields = {"model": "m", "kind": "drift", "key": key, "evidence": evidence}
+    return ledger.record(**fields | changes)
+
+
+def test_an_entry_is_stored_as_it_was_said(ledger: Ledger) -> None:
+    evidence = {"checks": [{"name": "x", "value": None, "alarm": False}], "text": "δ ≥ 0.2 'q'"}
+    before = datetime.now(UTC)
+    entry = record(ledger, "2024-03-01", evidence, dag_run="m.score/manual__1")
+    assert ledger.entries() == [entry]
+    assert (entry.model, entry.kind, entry.key) == ("m", "drift", "2024-03-01")
+    assert (entry.evidence, entry.dag_run) == (evidence, "m.score/manual__1")
+    assert before - timedelta(seconds=1) <= entry.recorded_at <= datetime.now(UTC)
+
+
+def test_it_outlives_the_process_that_wrote_it(ledger: Ledger, tmp_path: Path) -> None:
+    entry = record(ledger, "2024-03-01", {"a": 1})
+    assert Ledger(f"sqlite:///{tmp_path}/ledger.db").entries() == [entry]
+
+
+def test_saying_the_same_again_adds_nothing(ledger: Ledger) -> None:
+    first = record(ledger, "2024-03-01", {"a": 1, "b": (2, 3)}, dag_run="run")
+    again = record(ledger, "2024-03-01", {"b": [2, 3], "a": 1}, dag_run="run")
+    assert again == first
+    assert len(ledger.entries(history=True)) == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"evidence": {"a": 2}}, {"dag_run": "another"}, {"kind": "verdict"}]
+)
+def test_saying_something_else_is_added_and_nothing_is_lost(
+    ledger: Ledger, changes: dict[str, Any]
+) -> None:
+    first = record(ledger, "2024-03-01", {"a": 1})
+    second = record(ledger, "2024-03-01", **{"evidence": {"a": 1}} | changes)
+    assert ledger.entries(history=True) == [first, second]
+    assert second.seq > first.seq
+
+
+def test_what_is_recorded_once_stays(ledger: Ledger) -> None:
+    about = {"model": "m", "kind": "decision", "key": "2024-03-01"}
+    first = ledger.record_once(**about, evidence={"a": 1}, dag_run="run")
+    assert ledger.record_once(**about, evidence={"a": 2}, dag_run="another") == first
+    assert ledger.entries(history=True) == [first]
+    assert (first.evidence, first.dag_run) == ({"a": 1}, "run")
+    record(ledger, "2024-03-01", {"a": 3}, kind="decision")
+    assert ledger.record_once(**about, evidence={"a": 4}) == first
+    other = ledger.record_once(**about | {"key": "2024-03-02"}, evidence={"a": 5})
+    assert other.seq > first.seq
+    with pytest.raises(ValueError, match="not plain JSON"):
+        ledger.record_once(**about, evidence={"x": math.nan})
+
+
+def test_entries_of_one_key(ledger: Ledger) -> None:
+    for key, number in (("2024-03-01", 1), ("2024-03-02", 2), ("2024-03-01", 3)):
+        record(ledger, key, {"n": number})
+    assert [e.evidence["n"] for e in ledger.entries(key="2024-03-01")] == [3]
+    assert [e.evidence["n"] for e in ledger.entries(key="2024-03-01", history=True)] == [1, 3]
+    assert ledger.entries(key="2024-03-09") == []
+
+
+def test_changing_ones_mind_back_is_a_new_entry(ledger: Ledger) -> None:
+    for evidence in ({"a": 1}, {"a": 2}, {"a": 1}):
+        record(ledger, "2024-03-01", evidence)
+    history = ledger.entries(history=True)
+    assert [entry.evidence["a"] for entry in history] == [1, 2, 1]
+    assert ledger.entries() == history[-1:]
+
+
+def test_entries_are_the_newest_of_each_key_sorted_by_key(ledger: Ledger) -> None:
+    record(ledger, "2024-03-02", {"n": 1})
+    record(ledger, "2024-03-01", {"n": 2})
+    record(ledger, "2024-03-02", {"n": 3})
+    record(ledger, "2024-03-03", {"n": 4}, kind="decision")
+    record(ledger, "2024-03-01", {"n": 5}, model="other")
+    assert [entry.evidence["n"] for entry in ledger.entries(model="m")] == [2, 3, 4]
+    assert [entry.evidence["n"] for entry in ledger.entries(kind="drift")] == [2, 5, 3]
+    assert [e.evidence["n"] for e in ledger.entries(model="m", kind="decision")] == [4]
+    assert [e.evidence["n"] for e in ledger.entries(model="m", history=True)] == [2, 1, 3, 4]
+    assert ledger.entries(model="nobody") == []
+
+
+@pytest.mark.parametrize(
+    "evidence", [{"x": math.nan}, {"x": math.inf}, {"x": {1, 2}}, {"x": b"bytes"}, {"x": object()}]
+)
+def test_only_plain_json_is_evidence(ledger: Ledger, evidence: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"evidence|JSON"):
+        record(ledger, "2024-03-01", evidence)
+    assert ledger.entries() == []
+
+
+def test_text_stays_text(ledger: Ledger) -> None:
+    evil = "x'); DROP TABLE entry; --"
+    record(ledger, evil, {"a": evil}, model=evil)
+    assert [entry.key for entry in ledger.entries(model=evil)] == [evil]
+
+
+def test_tokens_only_grow(ledger: Ledger, tmp_path: Path) -> None:
+    tokens = [ledger.next_token() for _ in range(5)]
+    assert tokens == [1, 2, 3, 4, 5]
+    assert Ledger(f"sqlite:///{tmp_path}/ledger.db").next_token() == 6
+
+
+@pytest.mark.parametrize("committed", [1, 5, 2**40])
+def test_a_token_is_larger_than_what_is_committed_already(ledger: Ledger, committed: int) -> None:
+    """As after a ledger was lost: attempts that it gave numbers may still be at work."""
+    found = ledger.next_token(above=committed)
+    assert found == committed + 1_000_000
+    assert ledger.next_token(above=committed) == found + 1
+    assert ledger.next_token(above=found + 1) == found + 2
+    assert ledger.next_token(above=found + 3) == found + 3 + 1_000_000
+    assert ledger.next_token() == found + 4 + 1_000_000
+
+
+def test_the_first_use_by_many_processes_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/fresh.db"
+    found = at_once(write_entries, [(url, writer, 5) for writer in range(1, 5)])
+    tokens = [token for own in found for token in own]
+    assert len(set(tokens)) == 20
+    assert all(own == sorted(own) for own in found)
+    history = Ledger(url).entries(history=True)
+    assert sorted((e.key, e.evidence["i"]) for e in history) == [
+        (f"2024-03-0{writer}", i) for writer in range(1, 5) for i in range(5)
+    ]
+
+
+def test_attempts_that_say_the_same_at_once_are_one_entry(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    at_once(say_the_same, [(url, 20)] * 3)
+    assert [entry.evidence["i"] for entry in Ledger(url).entries(history=True)] == [*range(20)]
+
+
+# --- the champion
+
+
+def test_there_is_no_champion_before_the_first_promotion(ledger: Ledger) -> None:
+    assert ledger.champion("m") is None
+    assert ledger.promote("m", expected=None, version="1")
+    assert ledger.champion("m") == Champion("1", 1)
+    assert ledger.champion("other") is None
+
+
+def test_a_promotion_needs_the_champion_it_was_compared_with(ledger: Ledger) -> None:
+    assert ledger.promote("m", expected=None, version="1")
+    assert ledger.promote("m", expected="1", version="2")
+    assert not ledger.promote("m", expected="1", version="3")
+    assert not ledger.promote("m", expected=None, version="3")
+    assert not ledger.promote("nobody", expected="1", version="2")
+    assert ledger.champion("m") == Champion("2", 2)
+
+
+def test_promoting_again_changes_nothing(ledger: Ledger) -> None:
+    assert ledger.promote("m", expected=None, version="1")
+    assert ledger.promote("m", expected=None, version="1")
+    assert ledger.champion("m") == Champion("1", 1)
+
+
+@pytest.mark.parametrize("expected", [None, "1"])
+def test_of_many_promotions_at_once_one_wins(tmp_path: Path, expected: str | None) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    if expected is not None:
+        assert Ledger(url).promote("m", expected=None, version=expected)
+    won = at_once(promote, [(url, expected, version) for version in ("7", "8", "9")])
+    assert sum(won) == 1
+    champion = Ledger(url).champion("m")
+    assert champion is not None
+    assert champion.version == ("7", "8", "9")[won.index(True)]
+    assert champion.generation == (1 if expected is None else 2)
+
+
+def test_it_lives_in_memory_for_a_notebook() -> None:
+    ledger = Ledger("sqlite://")
+    record(ledger, "2024-03-01", {"a": 1})
+    assert len(ledger.entries()) == 1
+
+
+def test_a_promotion_and_its_entry_are_written_together(ledger: Ledger) -> None:
+    evidence = {"reason": "it is better"}
+    for _ in range(2):
+        assert ledger.promote("m", expected=None, version="1", key="n", evidence=evidence)
+    (entry,) = ledger.entries(history=True)
+    assert (entry.kind, entry.key, entry.evidence) == ("promotion", "n", evidence)
+    assert not ledger.promote("m", expected=None, version="2", key="n", evidence={"reason": "x"})
+    with pytest.raises(ValueError, match="plain JSON"):
+        ledger.promote("m", expected="1", version="2", key="n", evidence={"x": math.nan})
+    assert ledger.entries(history=True) == [entry]
+    assert ledger.champion("m") == Champion("1", 1)
+
+
+# --- what goes wrong
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////nowhere/at/all/ledger.db",
+        "sqlite:////proc/version",
+        "nonsense",
+        "oracle://h/x",
+        "what://h",
+        "",
+    ],
+)
+def test_a_database_that_cannot_be_used_is_named_with_the_fix(url: str) -> None:
+    with pytest.raises(LedgerError, match=r"ledger .*(orrect the connection)"):
+        Ledger(url).next_token()
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_text("not a database at all, but something that somebody may need" * 100)
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match=r"ledger\.db cannot be used: file is not a database"):
+        Ledger(f"sqlite:///{path}").champion("m")
+    assert path.read_bytes() == before
+
+
+def test_a_ledger_that_stays_locked_is_given_up_as_transient(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.next_token()
+    monkeypatch.setattr(database, "_BUSY_S", 0.05)
+    monkeypatch.setattr(database, "_PATIENCE_S", 0.3)
+    locked = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UnavailableError, match=r"database is locked; nothing was") as e:
+            record(locked, "2024-03-01", {"secret of the evidence": 1})
+        assert "secret" not in str(e.value)
+        assert isinstance(e.value, TransientError)
+        assert locked.entries() == [], "who reads does not wait for who writes"
+    record(locked, "2024-03-01", {"a": 1})
+
+
+def test_a_ledger_that_is_free_again_soon_is_waited_for(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.next_token()
+    monkeypatch.setattr(database, "_BUSY_S", 0.02)
+    waiting = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    somebody = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+    somebody.execute("BEGIN IMMEDIATE")
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            somebody.close()
+
+    monkeypatch.setattr("mlops_tasks.registry.ledger.database.time.sleep", pause)
+    assert waiting.next_token() == 2
+    assert len(pauses) == 3
+    assert pauses == sorted(pauses), "growing"
+
+
+@pytest.mark.slow
+def test_eight_writers_under_load_lose_nothing_and_see_no_raw_error(tmp_path: Path) -> None:
+    url, n = f"sqlite:///{tmp_path}/ledger.db", 15
+    found = at_once(write_entries, [(url, writer, n) for writer in range(1, 9)])
+    tokens = [token for own in found for token in own]
+    assert sorted(tokens) == list(range(1, 8 * n + 1))
+    history = Ledger(url).entries(history=True)
+    assert sorted((e.key, e.evidence["i"]) for e in history) == [
+        (f"2024-03-{writer:02}", i) for writer in range(1, 9) for i in range(n)
+    ]

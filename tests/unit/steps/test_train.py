@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlops_tasks.exceptions import FeatureError, NoLabelsError, SpecError, UnsafeModelError
+from mlops_tasks.features.sql import feature_frame
+from mlops_tasks.features.windows import labelled_rows
+from mlops_tasks.lake import TrainingPin
+from mlops_tasks.profiles.store import unpack_days
+from mlops_tasks.registry.tracking import FEATURE_PROFILES, PIN_FILE
+from mlops_tasks.steps.pin import pin_training_data
+from mlops_tasks.steps.train import train
+from tests.unit import orders
+from tests.unit.orders import ROWS_PER_DAY, day, fill_lake, project, rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.specs import ModelSpec
+    from tests.unit.conftest import World
+
+DAYS = 6
+
+
+def short(tmp_path: Path, **changes: Any) -> ModelSpec:
+    return project(tmp_path / "short", **{"train_days": 3, "evaluation_days": 1} | changes)
+
+
+def pinned(spec: ModelSpec, lake: Lake, tracking: Tracking) -> Any:
+    pin = pin_training_data(spec, day(DAYS), lake=lake)
+    return lambda: train(spec, pin, lake=lake, tracking=tracking)
+
+
+def no_runs(tracking: Tracking) -> bool:
+    experiment = tracking.client.get_experiment_by_name("late_orders")
+    return not tracking.client.search_runs([experiment.experiment_id])
+
+
+def test_the_result_says_what_it_was_trained_on(world: World) -> None:
+    assert world.trained.n_rows == 10 * ROWS_PER_DAY
+    rows = labelled_rows(world.spec, world.pin, world.pin.train, lake=world.lake)
+    share = rows.column("y").to_numpy().mean()
+    assert world.trained.positive_share == pytest.approx(share, abs=1e-4)
+    assert world.trained.model_uri == f"models:/{world.trained.model_id}"
+    assert world.trained.fit_s >= 0
+
+
+def test_the_run_holds_everything_needed_to_do_it_again(world: World) -> None:
+    run = world.tracking.client.get_run(world.trained.run_id)
+    assert run.info.status == "FINISHED"
+    params = run.data.params
+    assert (params["as_of"], params["train_first"], params["train_last"]) == (
+        world.as_of,
+        *world.pin.train,
+    )
+    assert params["estimator"] == "tests.unit.orders:build"
+    assert params["features"].split(",") == list(world.spec.features)
+    assert run.data.metrics["n_rows"] == world.trained.n_rows
+    names = {item.dataset.name.split("@")[0] for item in run.inputs.dataset_inputs}
+    assert names == {"orders", "traffic", "deliveries"}
+    pin = world.tracking.read_json(world.trained.run_id, PIN_FILE)
+    assert TrainingPin.from_json(pin) == world.pin
+
+
+def test_the_profile_is_that_of_the_training_rows(world: World) -> None:
+    days = unpack_days(world.tracking.read_bytes(world.trained.run_id, FEATURE_PROFILES))
+    assert sum(profile.n_rows for profile in days.values()) == world.trained.n_rows
+    assert (min(days), max(days)) == world.pin.train
+    assert {tuple(profile.columns) for profile in days.values()} == {world.spec.features}
+
+
+def test_training_again_on_the_same_pin_gives_the_same_model(
+    world: World, own_world: World
+) -> None:
+    again = train(world.spec, world.pin, lake=own_world.lake, tracking=own_world.tracking)
+    rows = labelled_rows(world.spec, world.pin, world.pin.evaluation, lake=world.lake)
+    frame = feature_frame(world.spec, rows)
+    first, second = (
+        tracking.load(result.model_uri, result.digest).predict_proba(frame)
+        for tracking, result in (
+            (world.tracking, world.trained),
+            (own_world.tracking, again),
+        )
+    )
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "match"),
+    [
+        ("tests.unit.nowhere:build", "No module named"),
+        ("tests.unit.orders:nothing", "has no attribute 'nothing'"),
+    ],
+)
+def test_an_estimator_that_cannot_be_found_is_named(
+    tmp_path: Path, lake: Lake, tracking: Tracking, estimator: str, match: str
+) -> None:
+    spec = short(tmp_path, estimator=estimator)
+    fill_lake(lake, spec, range(DAYS), n=10)
+    with pytest.raises(SpecError, match=rf"estimator '{estimator}': .*{match}.*importable from"):
+        pinned(spec, lake, tracking)()
+    assert no_runs(tracking)
+
+
+def test_an_estimator_that_could_not_be_loaded_again_fails_its_run(
+    tmp_path: Path, lake: Lake, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    def lambdas(**_: Any) -> Any:
+        first = FunctionTransformer(lambda frame: frame[["items"]])
+        return make_pipeline(first, LogisticRegression())
+
+    monkeypatch.setattr(orders, "build", lambdas)
+    spec = short(tmp_path)
+    fill_lake(lake, spec, range(DAYS), n=20)
+    with pytest.raises(UnsafeModelError):
+        pinned(spec, lake, tracking)()
+    experiment = tracking.client.get_experiment_by_name("late_orders")
+    (run,) = tracking.client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FAILED"
+
+
+def test_a_feature_without_any_value_is_named(
+    tmp_path: Path, lake: Lake, tracking: Tracking
+) -> None:
+    spec = short(tmp_path)
+    fill_lake(lake, spec, range(DAYS), n=20)
+    for number in range(DAYS):
+        rows = rows_of(number, n=20)["orders"]
+        empty = rows.set_column(5, "distance", pa.nulls(20, pa.float64()))
+        lake.overwrite_partition("orders", day(number), empty, token=2**40, known_at=day(number))
+    with pytest.raises(FeatureError, match=r"\['distance'\] have no value in any of the 60 rows"):
+        pinned(spec, lake, tracking)()
+    assert no_runs(tracking)
+
+
+def test_labels_of_one_kind_are_an_error(tmp_path: Path, lake: Lake, tracking: Tracking) -> None:
+    from mlops_tasks.specs import LabelSpec
+
+    label = project(tmp_path / "other").label.dataset
+    spec = short(tmp_path, label=LabelSpec(dataset=label, positive="minutes_late > 10000"))
+    fill_lake(lake, spec, range(DAYS), n=20)
+    with pytest.raises(NoLabelsError, match="of 1 of the 2 classes that are needed"):
+        pinned(spec, lake, tracking)()
+    assert no_runs(tracking)

@@ -1,0 +1,48 @@
+"""What people wrote for 0.1 goes on working for a while."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from mlops_tasks.moved import MOVED, MOVED_NAMES
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_an_old_module_has_the_names_of_the_new_ones(old: str) -> None:
+    sys.modules.pop(f"mlops_tasks.{old}", None)
+    with pytest.warns(DeprecationWarning, match=rf"mlops_tasks\.{old} is now .* goes in 0\.3"):
+        found = importlib.import_module(f"mlops_tasks.{old}")
+    for home in MOVED[old]:
+        new = importlib.import_module(f"mlops_tasks.{home}")
+        assert {name: getattr(found, name) for name in new.__all__} == {
+            name: getattr(new, name) for name in new.__all__
+        }
+
+
+@pytest.mark.parametrize("package", MOVED_NAMES)
+def test_an_old_name_of_a_package_is_the_new_one(package: str) -> None:
+    module = importlib.import_module(package)
+    for name, home in MOVED_NAMES[package].items():
+        with pytest.warns(DeprecationWarning, match=rf"{name} is now {home}\.{name}"):
+            found = getattr(module, name)
+        assert found is getattr(importlib.import_module(home), name)
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = module.nonsense
+
+
+def test_what_never_was_is_not_found() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"mlops_tasks\.nonsense"):
+        importlib.import_module("mlops_tasks.nonsense")
+    with pytest.raises(ModuleNotFoundError, match="no_such"), warnings.catch_warnings():
+        importlib.import_module("no_such.spec")
+
+
+def test_the_warning_names_the_line_that_imports() -> None:
+    code = "import warnings\nwarnings.simplefilter('error')\nfrom mlops_tasks.spec import ModelSpec"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "DeprecationWarning: mlops_tasks.spec is now mlops_tasks.specs" in done.stderr
