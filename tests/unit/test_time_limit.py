@@ -50,7 +50,7 @@ def work():
 """
 QUERIES = """
 import duckdb, pandas, pyarrow.compute
-from mlops_tasks.duckdb_session import connect
+from mlops_tasks.features.duckdb_session import connect
 
 def query(text):
     with connect() as connection:

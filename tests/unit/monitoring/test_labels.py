@@ -19,7 +19,7 @@ from mlops_tasks.reports import newest_facts
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
 from tests.unit.conftest import copy_world
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
-from tests.unit.test_monitoring import LAST, change, rescore_all
+from tests.unit.monitoring.test_monitoring import LAST, change, rescore_all
 
 if TYPE_CHECKING:
     from pathlib import Path

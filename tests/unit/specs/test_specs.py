@@ -87,7 +87,7 @@ def test_a_wrong_dataset_is_refused_by_field(
 def test_the_name_is_said_when_there_is_one(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="DatasetSpec 'orders' cannot be used"):
         orders_dataset(tmp_path, owner=1)
-    with pytest.raises(SpecError, match=r"GateSpec cannot be used, written in unit/test_spec\.py"):
+    with pytest.raises(SpecError, match=r"GateSpec cannot be used, written in specs/test_specs\.py"):
         GateSpec(min_value=2)
 
 
@@ -311,7 +311,7 @@ def test_an_unknown_field_is_told_with_the_closest_one_and_the_place(tmp_path: P
         LabelSpec(dataset=dataset, positiv="minutes_late > 10")
     refused(
         error,
-        "LabelSpec of 'deliveries' cannot be used, written in unit/test_spec.py, line ",
+        "LabelSpec of 'deliveries' cannot be used, written in specs/test_specs.py, line ",
         "positiv: no such field; did you mean 'positive'? There are: dataset, positive",
         "positive: Field required",
     )
