@@ -114,7 +114,8 @@ def test_a_model_that_was_never_logged_whole_is_failed(tracking: Tracking) -> No
 # --- versions and old runs
 
 
-def test_the_second_version_of_a_run_goes_and_the_first_stays(world: World) -> None:
+def test_the_second_version_of_a_run_goes_and_the_first_stays(own_world: World) -> None:
+    world = own_world
     tracking, name = world.tracking, world.spec.name
     champion = tracking.by_version(name, world.champion.version)
     twin = tracking.client.create_model_version(
