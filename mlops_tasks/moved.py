@@ -48,13 +48,18 @@ MOVED: dict[str, tuple[str, ...]] = {
     "windows": ("features.windows", "steps.pin"),
 }
 
-#: By package and old name in it, the module that has it now.
+#: By package or old module and old name in it, the module that has it now, and its new name if any.
 MOVED_NAMES: dict[str, dict[str, str]] = {
+    "mlops_tasks.source_spec": {"Source": "mlops_tasks.specs.source:SourceSpec"},
+    "mlops_tasks.sources": {
+        "SourceConnection": "mlops_tasks.sources.source:Source",
+        "reading_ahead": "mlops_tasks.sources.prefetch:prefetch",
+    },
     "mlops_tasks.validation": {
         "Readmission": "mlops_tasks.steps.readmit",
         "readmit": "mlops_tasks.steps.readmit",
         "validate": "mlops_tasks.steps.validate",
-    }
+    },
 }
 
 _PACKAGE = "mlops_tasks."
@@ -69,6 +74,8 @@ class _MovedLoader(Loader):
         for home in homes:
             found = importlib.import_module(home)
             vars(module).update({name: getattr(found, name) for name in found.__all__})
+        for name in MOVED_NAMES.get(module.__name__, {}):
+            vars(module)[name] = _found(module.__name__, name)
 
 
 class _MovedFinder(MetaPathFinder):
@@ -106,11 +113,16 @@ def moved_name(package: str, name: str) -> object:
     AttributeError
         If there never was such a name.
     """
-    home = MOVED_NAMES[package].get(name)
-    if home is None:
+    if name not in MOVED_NAMES[package]:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
-    _warn(f"{package}.{name}", f"{home}.{name}")
-    return getattr(importlib.import_module(home), name)
+    home, _, new = MOVED_NAMES[package][name].partition(":")
+    _warn(f"{package}.{name}", f"{home}.{new or name}")
+    return _found(package, name)
+
+
+def _found(package: str, name: str) -> object:
+    home, _, new = MOVED_NAMES[package][name].partition(":")
+    return getattr(importlib.import_module(home), new or name)
 
 
 def _warn(old: str, new: str) -> None:

@@ -7,6 +7,7 @@ other), `files` (with a module for each format: `csv_files`, `jsonl_files`, `par
 `conversion` (to the contract's types), `not_null` and `other_days` (what is refused).
 """
 
+from mlops_tasks.moved import moved_name
 from mlops_tasks.sources.column_plan import ColumnPlan, plan_columns, refuse_nulls
 from mlops_tasks.sources.connection import Connection, unusable_connection
 from mlops_tasks.sources.database import Database
@@ -45,3 +46,7 @@ __all__ = [
     "refuse_nulls",
     "unusable_connection",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return moved_name(__name__, name)

@@ -71,5 +71,18 @@ class Connection:
 
 
 def unusable_connection(conn_id: str, reason: str) -> SourceAccessError:
-    """Return the error for a connection that no retry improves: what is wrong, and the fix."""
+    """Return the error for a connection that no retry improves.
+
+    Parameters
+    ----------
+    conn_id : str
+        Its id.
+    reason : str
+        What is wrong, and the fix.
+
+    Returns
+    -------
+    SourceAccessError
+        To be raised.
+    """
     return SourceAccessError(f"connection {conn_id!r} cannot be used: {reason}")

@@ -223,7 +223,6 @@ class SqlAlchemyReader:
 
     def _batches(self, connection: Connection, query: str) -> Iterator[pa.RecordBatch]:
         """Read batches, at least one, maybe empty."""
-        import pyarrow as pa
         import sqlalchemy as sa
 
         values = {name: self.bound(name) for name in PLACEHOLDER.findall(query)}
@@ -232,12 +231,21 @@ class SqlAlchemyReader:
         options = {"stream_results": True, "max_row_buffer": _BATCH_ROWS}
         result = connection.execution_options(**options).execute(sa.text(text), values)
         fields = self.fields(connection, result, text, values)
-        chunks = result.partitions(_BATCH_ROWS)
-        for rows in chain([next(chunks, [])], chunks):
-            columns = list(zip(*rows, strict=True)) or [()] * len(fields)
-            arrays = [self._column(*column) for column in zip(columns, fields, strict=True)]
-            read = [field.with_type(a.type) for field, a in zip(fields, arrays, strict=True)]
-            yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(read))
+        rows = result.fetchmany(_BATCH_ROWS)
+        while True:
+            batch = self._batch(rows, fields)
+            rows = []  # or two batches of Python's objects would be in memory at once
+            yield batch
+            if not (rows := result.fetchmany(_BATCH_ROWS)):
+                return
+
+    def _batch(self, rows: Sequence[Any], fields: Sequence[pa.Field]) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        columns = list(zip(*rows, strict=True)) or [()] * len(fields)
+        arrays = [self._column(*column) for column in zip(columns, fields, strict=True)]
+        read = [field.with_type(a.type) for field, a in zip(fields, arrays, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(read))
 
     def _column(self, values: Sequence[Any], field: pa.Field) -> pa.Array:
         import pyarrow as pa
