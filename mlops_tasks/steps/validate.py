@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from mlops_tasks.faults import fault_point
 from mlops_tasks.lake import PartitionVersion
 from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.reports import write_report
+from mlops_tasks.serialization import to_json
 from mlops_tasks.validation.check_outcomes import blocking_reasons
 from mlops_tasks.validation.examination import examine
 from mlops_tasks.validation.history import history_outcomes, trailing_commits
@@ -94,9 +95,9 @@ class ValidationResult:
             threshold, and what changed.
         """
         history = [check for check in self.checks if check.source == "history"]
-        changes = asdict(self.changes) if self.changes else None
+        changes = to_json(self.changes) if self.changes else None
         if changes:
-            changes["examples"] = {w: list(keys) for w, keys in changes["examples"].items() if keys}
+            changes["examples"] = {word: keys for word, keys in changes["examples"].items() if keys}
         return {
             "table": self.published.table,
             "version": self.published.version,
