@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 import warnings
+from operator import attrgetter
 
 import pytest
 
@@ -31,11 +32,11 @@ PACKAGES = [name for name in MOVED_NAMES if name.removeprefix("mlops_tasks.") no
 def test_an_old_name_of_a_package_is_the_new_one(package: str) -> None:
     module = importlib.import_module(package)
     for name, place in MOVED_NAMES[package].items():
-        home, _, renamed = place.partition(":")
-        new = renamed or name
-        with pytest.warns(DeprecationWarning, match=rf"{name} is now {home}\.{new}"):
+        home, _, there = place.partition(":")
+        there = there or name
+        with pytest.warns(DeprecationWarning, match=rf"{name} is now {home}\.{there}"):
             found = getattr(module, name)
-        assert found is getattr(importlib.import_module(home), new)
+        assert found is attrgetter(there)(importlib.import_module(home))
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = module.nonsense
 
