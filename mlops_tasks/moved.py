@@ -51,8 +51,8 @@ MOVED: dict[str, tuple[str, ...]] = {
     "windows": ("features.windows", "steps.pin"),
 }
 
-#: By package or old module and old name in it, the module that has it now; behind a colon what it is
-#: there, if not the same.
+#: By package or old module and old name in it, the module that has it now, and behind a colon what
+#: it is there, if not the same.
 MOVED_NAMES: dict[str, dict[str, str]] = {
     "mlops_tasks.source_spec": {"Source": "mlops_tasks.specs.source:SourceSpec"},
     "mlops_tasks.sources": {
