@@ -13,13 +13,13 @@ from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.monitoring import measure_labels, measure_performance, read_outcomes, tell_apart
 from mlops_tasks.monitoring.results import Check, MonitorResult
 from mlops_tasks.problem_types.binary import LABEL
-from mlops_tasks.profiles.store import unpack_days
+from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.reports import newest_facts
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
 from tests.unit.conftest import copy_world
-from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 from tests.unit.monitoring.test_monitoring import LAST, change, rescore_all
+from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
