@@ -93,4 +93,4 @@ def test_beside_its_partition_an_old_profile_serves_windows_and_drift(
     assert [one.columns["code"].kind for one in days.values()] == ["category", "category"]
     whole = store.read_window("t", first="2024-01-01", last="2024-01-31", n_days=2)
     assert [part.n_rows for part in whole.parts] == [3000]
-    assert not detect_drift(Baseline(old), profile(DAYS[0]), window=DAYS[0]).alarm
+    assert not detect_drift(Baseline(old), profile(DAYS[0]), window=DAYS[0]).alarms
