@@ -11,9 +11,9 @@ from mlops_tasks.drift.movement import told_days
 from mlops_tasks.drift.ranges import far_ends
 from mlops_tasks.drift.rare_shares import RareShares
 from mlops_tasks.profiles.arrays import COUNTS
-from mlops_tasks.profiles.periods import evenly
 from mlops_tasks.profiles.quantiles import middles
 from mlops_tasks.profiles.recoding import told_apart
+from mlops_tasks.profiles.sampling import evenly
 from mlops_tasks.profiles.stacking import places, stacked
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """Sources: one day of a database, of files or of a Delta table, as a stream of Arrow batches."""
 
+from mlops_tasks.partitions import Day
 from mlops_tasks.sources.ahead import reading_ahead
 from mlops_tasks.sources.columns import ColumnPlan, plan_columns, refuse_nulls
 from mlops_tasks.sources.connections import Database, DeltaStore, FileStore, SourceConnection
-from mlops_tasks.sources.day import Day
 from mlops_tasks.sources.declared import refuse_loosened
 from mlops_tasks.sources.expected import Findings
 from mlops_tasks.sources.failures import UnfitColumnError, UnsurveyedError

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.partitions import Day
     from mlops_tasks.sources.connections import DeltaStore
-    from mlops_tasks.sources.day import Day
     from mlops_tasks.sources.failures import Failures
     from mlops_tasks.specs.source import DeltaSource
 

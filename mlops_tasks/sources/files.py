@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.partitions import Day
     from mlops_tasks.sources.connections import FileStore
-    from mlops_tasks.sources.day import Day
     from mlops_tasks.sources.expected import Expected
     from mlops_tasks.sources.failures import Failures
     from mlops_tasks.sources.opened import Opened
@@ -95,7 +95,7 @@ def day_path(template: str, day: Day) -> str:
 
     Examples
     --------
-    >>> from mlops_tasks.sources.day import Day
+    >>> from mlops_tasks.partitions import Day
     >>> day_path("orders/{year}/{month}/{day}/*.csv", Day("2024-03-01"))
     'orders/2024/03/01/*.csv'
     """

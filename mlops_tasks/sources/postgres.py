@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
     from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.partitions import Day
     from mlops_tasks.sources.connections import Database
-    from mlops_tasks.sources.day import Day
     from mlops_tasks.sources.failures import Failures
 
 __all__ = ["LOGIN", "by_sqlstate", "has_driver", "read_postgres", "refuse_infinity"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlops_tasks.partitions import Day
 from mlops_tasks.sources.connections import Database, DeltaStore, FileStore
-from mlops_tasks.sources.day import Day
 from mlops_tasks.sources.delta import read_delta
 from mlops_tasks.sources.expected import Expected, Findings
 from mlops_tasks.sources.failures import Failures
