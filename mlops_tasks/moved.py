@@ -29,7 +29,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "modelfiles": ("registry.modelfiles",),
     "parity": ("features.parity",),
     "policy": ("steps.decide",),
-    "profile_store": ("profiles.store",),
+    "profile_store": ("profiles.store", "profiles.archive"),
     "registration": ("steps.register",),
     "scoring": ("steps.score",),
     "source_spec": ("specs.source",),

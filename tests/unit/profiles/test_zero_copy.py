@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.profiles.bridge import integers, texts, valid, view
+from mlops_tasks.profiles.zero_copy import integers, texts, valid, view
 
 
 @pytest.mark.parametrize("start", [0, 3, 9, 20])
@@ -30,7 +30,7 @@ from mlops_tasks.profiles import Profile
 columns = [pa.nulls(3, pa.float64()), pa.nulls(3, pa.string())]
 batch = pa.RecordBatch.from_arrays(columns, ["x", "y"])
 profile = Profile.of([batch], batch.schema)
-assert Profile.from_bytes(profile.merge(profile).to_bytes()).n_rows == 6
+assert Profile.from_bytes(Profile.merged([profile, profile]).to_bytes()).n_rows == 6
 sys.exit("pandas" in sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -9,7 +9,7 @@ import pytest
 
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.profiles import Profile
-from mlops_tasks.profiles.storage import FORMAT_VERSION
+from mlops_tasks.profiles.file_format import FORMAT_VERSION
 from tests.unit.profiles.rows import numbers, profile
 
 LIMIT = 64 * 1024

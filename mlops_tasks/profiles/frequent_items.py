@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_tasks.profiles.bridge import integers, texts, view
-from mlops_tasks.profiles.distinct import empty_registers, registers_of
+from mlops_tasks.profiles.zero_copy import integers, texts, view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,20 +15,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     Counts = npt.NDArray[np.int64]
-    Registers = npt.NDArray[np.uint8]
 
-__all__ = ["MAX_EXACT", "Frequencies", "FrequencyStream"]
+__all__ = ["MAX_EXACT", "FrequencyAccumulator", "FrequentItems"]
 
-#: Up to so many different values, every count is exact for ever.
+#: Of at most this many different values, every count is exact for ever.
 MAX_EXACT = 1024
-#: Beyond, so many frequent ones are kept.
+#: Of more, this many frequent ones are kept.
 _MAX_FREQUENT = 256
-#: So many while a partition streams by.
+#: While a partition streams by, this many.
 _STREAM_VALUES = 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Frequencies:
+class FrequentItems:
     """Values with their counts, the most frequent first.
 
     Attributes
@@ -40,8 +38,8 @@ class Frequencies:
         Rows of each.
     error : int
         No value has more rows than its count, or 0 when it is not there, plus this.
-    registers : array of uint8, optional
-        For the number of different values; None while all of them are here.
+    is_exact : bool
+        Whether all values are here.
 
     Notes
     -----
@@ -53,22 +51,22 @@ class Frequencies:
     values: pa.Array
     counts: Counts
     error: int = 0
-    registers: Registers | None = None
+    is_exact: bool = True
 
     @classmethod
-    def merged(cls, parts: Sequence[Frequencies], limit: int = _MAX_FREQUENT) -> Frequencies:
+    def merged(cls, parts: Sequence[FrequentItems], limit: int = _MAX_FREQUENT) -> FrequentItems:
         """Count the union of rows.
 
         Parameters
         ----------
-        parts : sequence of Frequencies
+        parts : sequence of FrequentItems
             At least one.
         limit : int, optional
-            So many values are kept when there are more than `MAX_EXACT`.
+            Largest number of values that are kept, of more than `MAX_EXACT`.
 
         Returns
         -------
-        Frequencies
+        FrequentItems
             The same whatever the order of the parts.
         """
         import numpy as np
@@ -79,33 +77,29 @@ class Frequencies:
         values = encoded.dictionary
         counts = _sums(encoded.indices, weights, len(values))
         error = sum(part.error for part in parts)
-        if len(values) <= MAX_EXACT and all(part.registers is None for part in parts):
+        if len(values) <= MAX_EXACT and all(part.is_exact for part in parts):
             return cls(*_sorted(values, counts), error)
-        known = [part.registers for part in parts if part.registers is not None]
-        exact = [part.values for part in parts if part.registers is None]
-        if exact:
-            known.append(registers_of(pa.concat_arrays(exact)))
         cut = _cut(counts, limit)
         kept = counts > cut
         values, counts = _sorted(values.take(integers(np.flatnonzero(kept))), counts[kept])
-        return cls(values, counts, error + cut, np.maximum.reduce([empty_registers(), *known]))
+        return cls(values, counts, error + cut, is_exact=False)
 
 
-class FrequencyStream:
+class FrequencyAccumulator:
     """Count the values of batches as they come."""
 
     def __init__(self) -> None:
         import numpy as np
 
-        self._sum = Frequencies(texts([]), np.zeros(0, np.int64))
+        self._sum = FrequentItems(texts([]), np.zeros(0, np.int64))
 
     def add(self, values: pa.Array, counts: Counts) -> None:
         """Add the different values of a batch with their counts."""
-        self._sum = Frequencies.merged([self._sum, Frequencies(values, counts)], _STREAM_VALUES)
+        self._sum = FrequentItems.merged([self._sum, FrequentItems(values, counts)], _STREAM_VALUES)
 
-    def finish(self) -> Frequencies:
+    def finish(self) -> FrequentItems:
         """Return the counts, few enough to be stored."""
-        return Frequencies.merged([self._sum])
+        return FrequentItems.merged([self._sum])
 
 
 def _sums(indices: pa.Array, weights: Counts, size: int) -> Counts:

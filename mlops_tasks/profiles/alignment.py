@@ -1,21 +1,34 @@
-"""The arrays of many profiles on top of each other, column by column."""
+"""The same columns of many profiles, on top of each other."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     import numpy.typing as npt
 
-    from mlops_tasks.profiles.arrays import CategoryArrays, NumberArrays
-
     Integers = npt.NDArray[np.int64]
 
-__all__ = ["matching", "places", "stacked"]
+__all__ = ["matching", "places", "stacked", "union"]
+
+
+class _Columns(Protocol):
+    """Columns of a profile side by side, with the number of points or values of each."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def sizes(self) -> Integers: ...
+
+
+def union(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return all names once, in the order in which they come."""
+    return tuple(dict.fromkeys(name for own in dict.fromkeys(names) for name in own))
 
 
 @lru_cache(maxsize=256)
@@ -26,14 +39,12 @@ def matching(own: tuple[str, ...], names: tuple[str, ...]) -> tuple[list[int], l
     return [at[names[i]] for i in both], both
 
 
-def stacked(
-    parts: Sequence[NumberArrays | CategoryArrays], names: tuple[str, ...], field: str
-) -> npt.NDArray[Any]:
-    """Put one table of each part on top of each other.
+def stacked(parts: Sequence[_Columns], names: tuple[str, ...], field: str) -> npt.NDArray[Any]:
+    """Stack one table of each part.
 
     Parameters
     ----------
-    parts : sequence of NumberArrays or CategoryArrays
+    parts : sequence of NumericColumns or CategoryColumns
         At least one.
     names : tuple of str
         Columns wanted.
@@ -45,17 +56,15 @@ def stacked(
     array of shape (n_parts, n_names, ...)
         Zeros where a part lacks a column.
     """
-    return _taken(parts, names, [getattr(part, field) for part in parts])
+    return _aligned(parts, names, [getattr(part, field) for part in parts])
 
 
-def places(
-    parts: Sequence[NumberArrays | CategoryArrays], names: tuple[str, ...]
-) -> tuple[Integers, Integers]:
+def places(parts: Sequence[_Columns], names: tuple[str, ...]) -> tuple[Integers, Integers]:
     """Return where the points or values of each column begin in each part, and how many it has.
 
     Parameters
     ----------
-    parts : sequence of NumberArrays or CategoryArrays
+    parts : sequence of NumericColumns or CategoryColumns
         Each with some of the columns.
     names : tuple of str
         All columns.
@@ -69,13 +78,11 @@ def places(
 
     sizes = [part.sizes for part in parts]
     begins = [np.cumsum(own) - own for own in sizes]
-    return _taken(parts, names, begins), _taken(parts, names, sizes)
+    return _aligned(parts, names, begins), _aligned(parts, names, sizes)
 
 
-def _taken(
-    parts: Sequence[NumberArrays | CategoryArrays],
-    names: tuple[str, ...],
-    tables: Sequence[npt.NDArray[Any]],
+def _aligned(
+    parts: Sequence[_Columns], names: tuple[str, ...], tables: Sequence[npt.NDArray[Any]]
 ) -> npt.NDArray[Any]:
     """Take the rows of some columns from one table of each part."""
     import numpy as np
