@@ -19,6 +19,7 @@ __all__ = ["MOVED", "MOVED_NAMES", "moved_name", "serve_old_paths"]
 #: By old module, where its names are now.
 MOVED: dict[str, tuple[str, ...]] = {
     "classes": ("problem_types.binary",),
+    "clock_times": ("partitions",),
     "contract": ("specs.schema", "validation.contract", "validation.duplicates"),
     "digest": ("lake.digest",),
     "evaluation": ("steps.evaluate",),
@@ -32,7 +33,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "registration": ("steps.register",),
     "scoring": ("steps.score",),
     "source_spec": ("specs.source",),
-    "spec": ("specs", "names"),
+    "spec": ("specs", "names", "partitions"),
     "suggestion": ("validation.suggestion",),
     "tracking": ("registry.tracking",),
     "training": ("steps.train",),
@@ -75,7 +76,7 @@ class _MovedLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         homes = [_PACKAGE + home for home in MOVED[module.__name__.removeprefix(_PACKAGE)]]
-        _warn(module.__name__, " and ".join(homes) if len(homes) < 3 else "the module of its step")
+        _warn(module.__name__, " and ".join(homes) if len(homes) < 4 else "the module of its step")
         for home in homes:
             found = importlib.import_module(home)
             vars(module).update({name: getattr(found, name) for name in found.__all__})

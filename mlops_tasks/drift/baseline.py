@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.drift.decision import LEVEL_DAYS
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.profiles import Profile
-from mlops_tasks.profiles.periods import evenly
+from mlops_tasks.profiles.sampling import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,9 +12,9 @@ from mlops_tasks.drift.ranges import far_ends
 from mlops_tasks.drift.rare_shares import RareShares
 from mlops_tasks.profiles.alignment import places, stacked
 from mlops_tasks.profiles.numeric import COUNTS
-from mlops_tasks.profiles.periods import evenly
 from mlops_tasks.profiles.quantiles import middles
 from mlops_tasks.profiles.recoding import single_precision
+from mlops_tasks.profiles.sampling import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

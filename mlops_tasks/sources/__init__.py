@@ -8,10 +8,10 @@ other), `files` (with a module for each format: `csv_files`, `jsonl_files`, `par
 """
 
 from mlops_tasks.moved import moved_name
+from mlops_tasks.partitions import Day
 from mlops_tasks.sources.column_plan import ColumnPlan, plan_columns, refuse_nulls
 from mlops_tasks.sources.connection import Connection, unusable_connection
 from mlops_tasks.sources.database import Database
-from mlops_tasks.sources.day import Day
 from mlops_tasks.sources.delta import DeltaStore
 from mlops_tasks.sources.errors import SourceErrors, UnfitColumnError, UnsurveyedError
 from mlops_tasks.sources.files import FileStore

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.partitions import Day
     from mlops_tasks.sources.connection import Connection
-    from mlops_tasks.sources.day import Day
     from mlops_tasks.sources.errors import SourceErrors
     from mlops_tasks.sources.source import Request
     from mlops_tasks.specs.source import DeltaSource

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.partitions import Day
     from mlops_tasks.sources.connection import Connection
-    from mlops_tasks.sources.day import Day
     from mlops_tasks.sources.errors import SourceErrors
     from mlops_tasks.sources.formats import OpenedFile
     from mlops_tasks.sources.source import Request
@@ -121,7 +121,7 @@ def day_path(template: str, day: Day) -> str:
 
     Examples
     --------
-    >>> from mlops_tasks.sources.day import Day
+    >>> from mlops_tasks.partitions import Day
     >>> day_path("orders/{year}/{month}/{day}/*.csv", Day("2024-03-01"))
     'orders/2024/03/01/*.csv'
     """

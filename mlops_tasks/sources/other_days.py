@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import SchemaMismatchError
-from mlops_tasks.sources.day import Day
+from mlops_tasks.partitions import Day
 
 if TYPE_CHECKING:
     import datetime as dt

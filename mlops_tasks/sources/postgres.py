@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, CursorResult
 
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.sources.day import Day
+    from mlops_tasks.partitions import Day
     from mlops_tasks.sources.errors import SourceErrors
     from mlops_tasks.sources.source import Request
     from mlops_tasks.specs.source import SqlSource

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
-from mlops_tasks.sources.day import Day
+from mlops_tasks.partitions import Day
 from mlops_tasks.sources.errors import SourceErrors
 from mlops_tasks.sources.text_values import Rules
 

@@ -1,6 +1,6 @@
 """What a user writes: specs, checked before any Dag is built."""
 
-from mlops_tasks.specs.dataset import COLUMN_TYPES, PARTITION_FORMAT, RESERVED_COLUMNS, DatasetSpec
+from mlops_tasks.specs.dataset import COLUMN_TYPES, RESERVED_COLUMNS, DatasetSpec
 from mlops_tasks.specs.gate import GateSpec
 from mlops_tasks.specs.history import (
     CategoryGrowthSpec,
@@ -16,7 +16,6 @@ from mlops_tasks.specs.source import PLACEHOLDER, DeltaSource, FileSource, Sourc
 
 __all__ = [
     "COLUMN_TYPES",
-    "PARTITION_FORMAT",
     "PLACEHOLDER",
     "RESERVED_COLUMNS",
     "CategoryGrowthSpec",
