@@ -94,7 +94,7 @@ def plan_columns(
     spec : DatasetSpec
         The dataset.
     found : Schema
-        The source's columns; type null where it cannot tell.
+        The source's columns; type null where it cannot say.
     table : Schema, optional
         The raw table's columns, if there is one.
     parts : sequence of (str, Schema)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 from mlops_tasks.partitions import Day
 from mlops_tasks.sources.errors import SourceErrors
 from mlops_tasks.sources.text_values import Rules
+from mlops_tasks.specs.schema import arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -102,15 +103,24 @@ class Request(Generic[SpecT]):
         cls,
         spec: DatasetSpec,
         partition: str,
-        schema: pa.Schema,
+        table: pa.Schema | None = None,
         findings: Findings | None = None,
         *,
         secrets: tuple[str, ...] = (),
     ) -> Request[Any]:
-        """Return the request for one partition."""
-        source, day = spec.source, Day(partition, spec.timezone or "UTC")
-        errors = SourceErrors(spec.name, source.conn_id, partition, spec.columns, secrets)
-        return Request(spec, source, day, schema, errors, findings or Findings())
+        """Return the request for a partition; `table` has the columns of the lake so far."""
+        import pyarrow as pa
+
+        contract = [field.with_nullable(spec.nullable(field.name)) for field in arrow_schema(spec)]
+        others = [field for field in table or () if field.name not in spec.columns]
+        return Request(
+            spec,
+            spec.source,
+            Day(partition, spec.timezone or "UTC"),
+            pa.schema(contract + others),
+            SourceErrors(spec.name, spec.source.conn_id, partition, spec.columns, secrets),
+            findings or Findings(),
+        )
 
     @property
     def left_out(self) -> Collection[str]:

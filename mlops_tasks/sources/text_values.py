@@ -39,27 +39,10 @@ class Rules:
 
 
 def parse_text(texts: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
-    """Read values that a source writes as text; what does not look like one is an error.
+    """Read values that a source writes as text; ArrowInvalid if one does not look like its type.
 
-    Parameters
-    ----------
-    texts : StringArray
-        One value each; times in ISO 8601. Each is read by itself: one with a zone is an instant,
-        one without is a local time, a day is its first instant where `rules` say so.
-    wanted : DataType
-        A type of the contract.
-    rules : Rules
-        What may be converted on purpose.
-
-    Returns
-    -------
-    Array
-        Of the wanted type.
-
-    Raises
-    ------
-    ArrowInvalid
-        If a text is no such value.
+    Times are ISO 8601, and each is read by itself: one with a zone is an instant, one without is a
+    local time, a day is its first instant where `rules` say so.
     """
     import pyarrow as pa
 
@@ -140,7 +123,7 @@ def _tidied(texts: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 
 def _in_words(error: pa.ArrowInvalid, wanted: pa.DataType) -> pa.ArrowInvalid:
-    """Say what a text is not; Arrow's own advice is about its functions."""
+    """Explain what a text is not; Arrow's own advice is about its functions."""
     import pyarrow as pa
 
     found = _UNREAD.match(str(error))

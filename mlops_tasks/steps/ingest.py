@@ -25,7 +25,6 @@ from mlops_tasks.sources import (
     refuse_loosened,
     refuse_nulls,
 )
-from mlops_tasks.specs.schema import arrow_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -155,7 +154,7 @@ def _extracted(
 ) -> IngestResult:
     """Read the day once and commit it."""
     table = _table_schema(lake, raw_table(spec))
-    with open_source(spec, partition, source, _known(spec, table), findings) as stream:
+    with open_source(spec, partition, source, table, findings) as stream:
         plan = plan_columns(
             spec, stream.schema, table, parts=stream.parts, left_out=findings.left_out
         )
@@ -186,15 +185,6 @@ def _table_schema(lake: Lake, table: str) -> pa.Schema | None:
     return lake.schema(table) if lake.exists(table) else None
 
 
-def _known(spec: DatasetSpec, table: pa.Schema | None) -> pa.Schema:
-    """Join the contract's columns, with what may be null, and the table's others."""
-    import pyarrow as pa
-
-    contract = [field.with_nullable(spec.nullable(field.name)) for field in arrow_schema(spec)]
-    others = [field for field in table or () if field.name not in spec.columns]
-    return pa.schema(contract + others)
-
-
 def _prefetched(stream: SourceStream) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
     """Read while the rows before are written, where the source allows another thread."""
     if stream.cancel is None:
@@ -205,11 +195,11 @@ def _prefetched(stream: SourceStream) -> AbstractContextManager[Iterator[pa.Reco
 def _converted(
     plan: ColumnPlan, batches: Iterator[pa.RecordBatch], partition: str
 ) -> Iterator[pa.RecordBatch]:
-    """Convert batch by batch, and say now and then how far it is."""
+    """Convert batch by batch, and log now and then how far it is."""
     nulls: Counter[str] = Counter()
     other_days = OtherDays.of(plan.spec, partition)
     n_rows, started = 0, time.monotonic()
-    said = started
+    logged = started
     for batch in batches:
         fault_point("ingest:mid_read")
         if batch.num_rows:
@@ -219,8 +209,8 @@ def _converted(
             yield rows
         n_rows += batch.num_rows
         now = time.monotonic()
-        if now - said >= _PROGRESS_S:
-            said = now
+        if now - logged >= _PROGRESS_S:
+            logged = now
             log.info("%s: %d rows, %d rows/s", plan.spec.name, n_rows, n_rows / (now - started))
     refuse_nulls(plan.spec, nulls, n_rows)
     other_days.refuse(n_rows)
