@@ -11,7 +11,7 @@ from mlops_tasks.sources.text_values import Rules
 from mlops_tasks.specs.schema import arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -122,22 +122,17 @@ class Request(Generic[SpecT]):
             findings or Findings(),
         )
 
-    @property
-    def left_out(self) -> Collection[str]:
-        """Columns beyond the contract that are not read."""
-        return self.findings.left_out
-
     def type_of(self, name: str) -> pa.DataType | None:
         """Return a column's type; None where nothing says it."""
         return self.schema.field(name).type if self.knows(name) else None
 
     def knows(self, name: str) -> bool:
         """Return whether a column's type is known."""
-        return name in self.schema.names and name not in self.left_out
+        return name in self.schema.names and name not in self.findings.left_out
 
     def rules(self, name: str) -> Rules:
         """Return what may be converted in a column."""
-        return Rules(self.spec.convert.get(name), self.spec.timezone)
+        return Rules.of(self.spec, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from mlops_tasks.sources.instants import DAY_ADVICE, from_days, from_local, with
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mlops_tasks.specs import DatasetSpec
+
 __all__ = ["Rules", "parse_text"]
 
 _DAY = r"^\d{4}-\d\d-\d\d$"
@@ -36,6 +38,11 @@ class Rules:
 
     given: str | None = None
     timezone: str | None = None
+
+    @classmethod
+    def of(cls, spec: DatasetSpec, column: str) -> Rules:
+        """Return the rules of a dataset's column."""
+        return cls(spec.convert.get(column), spec.timezone)
 
 
 def parse_text(texts: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:

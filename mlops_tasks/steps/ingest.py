@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import EmptyPartitionError
@@ -27,13 +25,12 @@ from mlops_tasks.sources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake, PartitionVersion
-    from mlops_tasks.sources import ColumnPlan, Source, SourceStream
+    from mlops_tasks.sources import ColumnPlan, Source
     from mlops_tasks.specs import DatasetSpec
 
 __all__ = ["IngestResult", "ingest", "raw_table"]
@@ -153,7 +150,9 @@ def _extracted(
     findings: Findings,
 ) -> IngestResult:
     """Read the day once and commit it."""
-    table = _table_schema(lake, raw_table(spec))
+    import pyarrow as pa
+
+    table = lake.schema(raw_table(spec)) if lake.exists(raw_table(spec)) else None
     with open_source(spec, partition, source, table, findings) as stream:
         plan = plan_columns(
             spec, stream.schema, table, parts=stream.parts, left_out=findings.left_out
@@ -162,10 +161,9 @@ def _extracted(
         notes = (*stream.notes, *plan.notes)
         for note in notes:
             log.warning("%s %s: %s", spec.name, partition, note)
-        with _prefetched(stream) as batches:
-            rows = _reader(
-                plan,
-                _not_empty(spec, partition, _converted(plan, batches, partition), stream.notes),
+        with prefetch(stream.batches, stream.cancel) as batches:
+            rows = pa.RecordBatchReader.from_batches(
+                plan.schema, _converted(plan, batches, partition, stream.notes)
             )
             raw = lake.overwrite_partition(
                 raw_table(spec), partition, rows, token=token, known_at=known_at
@@ -181,21 +179,10 @@ def _known_by(
     return as_of_night(lake, raw_table(spec), partition, night, timezone=spec.timezone)
 
 
-def _table_schema(lake: Lake, table: str) -> pa.Schema | None:
-    return lake.schema(table) if lake.exists(table) else None
-
-
-def _prefetched(stream: SourceStream) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
-    """Read while the rows before are written, where the source allows another thread."""
-    if stream.cancel is None:
-        return nullcontext(stream.batches)
-    return prefetch(stream.batches, stream.cancel)
-
-
 def _converted(
-    plan: ColumnPlan, batches: Iterator[pa.RecordBatch], partition: str
+    plan: ColumnPlan, batches: Iterator[pa.RecordBatch], partition: str, notes: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """Convert batch by batch, and log now and then how far it is."""
+    """Convert batch by batch, log now and then how far it is, and refuse the day at its end."""
     nulls: Counter[str] = Counter()
     other_days = OtherDays.of(plan.spec, partition)
     n_rows, started = 0, time.monotonic()
@@ -212,28 +199,12 @@ def _converted(
         if now - logged >= _PROGRESS_S:
             logged = now
             log.info("%s: %d rows, %d rows/s", plan.spec.name, n_rows, n_rows / (now - started))
-    refuse_nulls(plan.spec, nulls, n_rows)
-    other_days.refuse(n_rows)
-
-
-def _not_empty(
-    spec: DatasetSpec,
-    partition: str,
-    batches: Iterator[pa.RecordBatch],
-    notes: Sequence[str],
-) -> Iterable[pa.RecordBatch]:
-    first = next(batches, None)
-    if first is None:
+    if not n_rows:
         raise EmptyPartitionError(
-            f"dataset {spec.name!r}: the source {spec.source.conn_id!r} has no rows for "
+            f"dataset {plan.spec.name!r}: the source {plan.spec.source.conn_id!r} has no rows for "
             f"{partition}; nothing was published. If the day is late, run this task again once it "
             "is there; if it will never come, mark the task as success"
             + "".join(f". {note}" for note in notes)
         )
-    return chain([first], batches)
-
-
-def _reader(plan: ColumnPlan, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
-    import pyarrow as pa
-
-    return pa.RecordBatchReader.from_batches(plan.schema, batches)
+    refuse_nulls(plan.spec, nulls, n_rows)
+    other_days.refuse(n_rows)
