@@ -59,8 +59,14 @@ MOVED: dict[str, tuple[str, ...]] = {
     "windows": ("features.windows", "steps.pin"),
 }
 
-#: By package and old name in it, the module that has it now, and what it is there if not the same.
+#: By package or old module and old name in it, the module that has it now, and behind a colon what
+#: it is there, if not the same.
 MOVED_NAMES: dict[str, dict[str, str]] = {
+    "mlops_tasks.source_spec": {"Source": "mlops_tasks.specs.source:SourceSpec"},
+    "mlops_tasks.sources": {
+        "SourceConnection": "mlops_tasks.sources.source:Source",
+        "reading_ahead": "mlops_tasks.sources.prefetch:prefetch",
+    },
     "mlops_tasks.validation": {
         "Readmission": "mlops_tasks.steps.validate",
         "readmit": "mlops_tasks.steps.validate",
@@ -81,6 +87,8 @@ class _MovedLoader(Loader):
         for home in homes:
             found = importlib.import_module(home)
             vars(module).update({name: getattr(found, name) for name in found.__all__})
+        for name in MOVED_NAMES.get(module.__name__, {}):
+            vars(module)[name] = _found(module.__name__, name)
 
 
 class _MovedFinder(MetaPathFinder):
@@ -122,6 +130,11 @@ def moved_name(package: str, name: str) -> object:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
     home, _, there = MOVED_NAMES[package][name].partition(":")
     _warn(f"{package}.{name}", f"{home}.{there or name}")
+    return _found(package, name)
+
+
+def _found(package: str, name: str) -> object:
+    home, _, there = MOVED_NAMES[package][name].partition(":")
     found: object = attrgetter(there or name)(importlib.import_module(home))
     return found
 

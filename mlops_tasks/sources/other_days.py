@@ -41,7 +41,7 @@ def day_column(spec: DatasetSpec) -> str | None:
 
 
 def in_other_days(day: Day, times: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Tell for each row whether it belongs to another day.
+    """Return for each row whether it belongs to another day.
 
     Parameters
     ----------

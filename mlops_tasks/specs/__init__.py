@@ -12,7 +12,7 @@ from mlops_tasks.specs.history import (
 from mlops_tasks.specs.model import InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.policy import RetrainSpec
-from mlops_tasks.specs.source import PLACEHOLDER, DeltaSource, FileSource, Source, SqlSource
+from mlops_tasks.specs.source import PLACEHOLDER, DeltaSource, FileSource, SourceSpec, SqlSource
 
 __all__ = [
     "COLUMN_TYPES",
@@ -33,6 +33,6 @@ __all__ = [
     "PerformanceSpec",
     "RetrainSpec",
     "RowCountSpec",
-    "Source",
+    "SourceSpec",
     "SqlSource",
 ]

@@ -12,7 +12,7 @@ from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.partitions import check_clock, check_past, check_timezone, shift_day
 from mlops_tasks.specs.base import Column, Cron, Days, Name, SpecModel
 from mlops_tasks.specs.history import HistorySpec
-from mlops_tasks.specs.source import DeltaSource, Source
+from mlops_tasks.specs.source import SourceSpec
 
 __all__ = ["COLUMN_TYPES", "RESERVED_COLUMNS", "DatasetSpec"]
 
@@ -72,7 +72,7 @@ class DatasetSpec(SpecModel):
     name: Name
     description: str
     owner: str = "mlops"
-    source: Source
+    source: SourceSpec
     columns: dict[Column, ColumnType] = Field(min_length=1)
     key: tuple[str, ...] = Field(min_length=1)
     timezone: str | None = None
@@ -127,11 +127,12 @@ class DatasetSpec(SpecModel):
     def _check_day(self) -> Self:
         column = self.source.time_column
         declared = self.columns.get(column or "", "").rstrip("?")
-        selects = isinstance(self.source, DeltaSource) or getattr(self.source, "table", None)
-        if column is not None and not selects and declared not in ("timestamp", "date"):
+        if column is None or self.source.selects_by_time:
+            return self
+        if declared not in ("timestamp", "date"):
             raise ValueError(
                 f"source.time_column {column!r} must be a timestamp or date of the contract "
-                "`columns`: rows of other days are told by it"
+                "`columns`: it says which rows are of other days"
             )
         return self
 

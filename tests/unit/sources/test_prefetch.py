@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlops_tasks.sources import reading_ahead
+from mlops_tasks.sources import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-THREADS = "reading-ahead"
+THREADS = "prefetch"
 
 
 def readers() -> list[threading.Thread]:
@@ -23,7 +23,7 @@ def nothing() -> None:
 
 
 def test_items_come_in_order_and_the_thread_ends() -> None:
-    with reading_ahead(iter(range(100)), nothing) as items:
+    with prefetch(iter(range(100)), nothing) as items:
         assert list(items) == list(range(100))
     assert not readers()
 
@@ -36,7 +36,7 @@ def test_it_is_at_most_two_items_ahead() -> None:
             made.append(number)
             yield number
 
-    with reading_ahead(items(), nothing) as taken:
+    with prefetch(items(), nothing) as taken:
         assert next(taken) == 0
         time.sleep(0.3)
         assert made[-1] <= 3
@@ -48,7 +48,7 @@ def test_an_error_is_raised_at_its_place() -> None:
         yield 1
         raise KeyError("gone")
 
-    with pytest.raises(KeyError, match="gone"), reading_ahead(items(), nothing) as taken:  # noqa: PT012
+    with pytest.raises(KeyError, match="gone"), prefetch(items(), nothing) as taken:  # noqa: PT012
         assert next(taken) == 1
         next(taken)
     assert not readers()
@@ -63,7 +63,7 @@ def test_leaving_early_cancels_a_read_and_waits_for_it() -> None:
         ended.append(True)
         raise OSError("cancelled")
 
-    with pytest.raises(ValueError, match="enough"), reading_ahead(items(), cancelled.set) as taken:  # noqa: PT012
+    with pytest.raises(ValueError, match="enough"), prefetch(items(), cancelled.set) as taken:  # noqa: PT012
         assert next(taken) == 1
         raise ValueError("enough")
     assert ended
@@ -71,6 +71,6 @@ def test_leaving_early_cancels_a_read_and_waits_for_it() -> None:
 
 
 def test_leaving_early_stops_what_waits_to_be_taken() -> None:
-    with reading_ahead(iter(range(100)), nothing) as taken:
+    with prefetch(iter(range(100)), nothing) as taken:
         assert next(taken) == 0
     assert not readers()

@@ -7,9 +7,9 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.sources.failures import UnsurveyedError
-from mlops_tasks.sources.json_blocks import line_blocks, objects
-from mlops_tasks.sources.opened import BLOCK_BYTES, Opened, file_size, naming
+from mlops_tasks.sources.errors import UnsurveyedError
+from mlops_tasks.sources.formats import BLOCK_BYTES, OpenedFile, file_size, naming
+from mlops_tasks.sources.jsonl_blocks import line_blocks, objects
 from mlops_tasks.sources.text_values import parse_text
 
 if TYPE_CHECKING:
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.sources.expected import Expected
-    from mlops_tasks.sources.failures import Failures
-    from mlops_tasks.sources.json_blocks import Block
+    from mlops_tasks.sources.jsonl_blocks import Block
+    from mlops_tasks.sources.source import Request
     from mlops_tasks.specs.source import FileSource
 
 __all__ = ["open_jsonl"]
@@ -31,77 +30,55 @@ _ROW = re.compile(r"in row (\d+)")
 
 
 def open_jsonl(
-    filesystem: Any,
-    paths: Sequence[str],
-    source: FileSource,
-    expected: Expected,
-    failures: Failures,
-) -> list[Opened]:
-    """Open files with one JSON object a line.
+    filesystem: Any, paths: Sequence[str], request: Request[FileSource]
+) -> list[OpenedFile]:
+    """Open files with one JSON object a line, all with the same columns.
 
-    Parameters
-    ----------
-    filesystem : FileSystem
-        Where.
-    paths : sequence of str
-        Which files.
-    source : FileSource
-        Not needed here.
-    expected : Expected
-        Types of the columns; JSON has numbers, text and booleans, times are text.
-    failures : Failures
-        Makes the errors.
-
-    Returns
-    -------
-    list of Opened
-        The files, all with the same columns. Those of the contract are there in any case, null
-        where a line does not have them. Names and types of others are those of all lines of all
-        files, see `Findings`.
+    Those of the contract are there in any case, null where a line does not have them. Names and
+    types of others are those of all lines of all files, see `Findings`. JSON has numbers, text and
+    booleans; times are text.
     """
     import pyarrow as pa
 
-    contract = pa.schema([f for f in expected.schema if f.name in expected.spec.columns])
-    others = _Others(contract, expected)
+    contract = pa.schema([f for f in request.schema if f.name in request.spec.columns])
+    others, errors = _Others(contract, request), request.errors
     if others.wanted:
         for path in paths:
-            with naming(path, failures), filesystem.open_input_stream(path) as stream:
+            with naming(path, errors), filesystem.open_input_stream(path) as stream:
                 blocks = line_blocks(stream, BLOCK_BYTES)
-                others.look_at(blocks if expected.findings.all_lines else islice(blocks, 1))
+                others.look_at(blocks if request.findings.all_lines else islice(blocks, 1))
     schema = others.schema()
 
-    def opened(path: str) -> Opened:
+    def opened(path: str) -> OpenedFile:
         def batches() -> Iterator[pa.RecordBatch]:
-            with naming(path, failures), filesystem.open_input_stream(path) as stream:
+            with naming(path, errors), filesystem.open_input_stream(path) as stream:
                 for block in line_blocks(stream, BLOCK_BYTES):
-                    yield _parsed(block, schema, others, path, failures)
+                    yield _parsed(block, schema, others, path)
 
-        return Opened(path, file_size(filesystem, path), schema, batches)
+        return OpenedFile(path, file_size(filesystem, path), schema, batches)
 
     return [opened(path) for path in paths]
 
 
-def _parsed(
-    block: Block, schema: pa.Schema, others: _Others, path: str, failures: Failures
-) -> pa.RecordBatch:
+def _parsed(block: Block, schema: pa.Schema, others: _Others, path: str) -> pa.RecordBatch:
     """Read a block's lines as the columns of a schema."""
     import pyarrow as pa
 
-    wanted = _read_as(schema)
+    wanted, request = _read_as(schema), others.request
     try:
         table = others.confirmed(block, wanted, schema) or _read(block, wanted, "ignore")
     except pa.ArrowInvalid as error:
-        raise _culprit(block, wanted, path, failures) or error from error
+        raise _culprit(block, wanted, path, request) or error from error
     arrays = []
     for field in schema:
         try:
-            arrays.append(_column(table, field, others.expected))
+            arrays.append(_column(table, field, request))
         except pa.ArrowInvalid as error:
-            raise failures.value(field.name, field.type, f"{error} (file {path})") from error
+            raise request.errors.value(field.name, field.type, f"{error} (file {path})") from error
     return pa.RecordBatch.from_arrays(arrays, names=schema.names)
 
 
-def _column(table: pa.Table, field: pa.Field, expected: Expected) -> pa.Array:
+def _column(table: pa.Table, field: pa.Field, request: Request[FileSource]) -> pa.Array:
     import pyarrow as pa
 
     if field.name not in table.schema.names:
@@ -109,7 +86,7 @@ def _column(table: pa.Table, field: pa.Field, expected: Expected) -> pa.Array:
     array = table.column(field.name).combine_chunks()
     if not pa.types.is_temporal(field.type):
         return array
-    return parse_text(array, field.type, expected.rules(field.name))
+    return parse_text(array, field.type, request.rules(field.name))
 
 
 def _read(block: Block, wanted: pa.Schema, others: str) -> pa.Table:
@@ -145,7 +122,9 @@ def _refuse_other_lines(block: Block) -> None:
         pass
 
 
-def _culprit(block: Block, wanted: pa.Schema, path: str, failures: Failures) -> MlopsError | None:
+def _culprit(
+    block: Block, wanted: pa.Schema, path: str, request: Request[FileSource]
+) -> MlopsError | None:
     """Find the line, or the column, that cannot be read; Arrow does not always say."""
     import pyarrow as pa
 
@@ -156,7 +135,7 @@ def _culprit(block: Block, wanted: pa.Schema, path: str, failures: Failures) -> 
         except pa.ArrowInvalid as error:
             if any(part in str(error) for part in ("changed from", "convert")):
                 where = f"(file {path}, from line {block.first} on)"
-                return failures.value(field.name, field.type, f"{error} {where}")
+                return request.errors.value(field.name, field.type, f"{error} {where}")
     return None
 
 
@@ -180,10 +159,10 @@ def _read_as(schema: pa.Schema) -> pa.Schema:
 class _Others:
     """The columns beyond the contract: their names, and the kinds of values that they have."""
 
-    def __init__(self, contract: pa.Schema, expected: Expected) -> None:
+    def __init__(self, contract: pa.Schema, request: Request[FileSource]) -> None:
         self.contract = contract
-        self.expected = expected
-        self.wanted = expected.spec.extra_columns == "keep"
+        self.request = request
+        self.wanted = request.spec.extra_columns == "keep"
         self._kinds: dict[str, set[str]] = {}
 
     def look_at(self, blocks: Iterable[Block]) -> None:
@@ -194,7 +173,7 @@ class _Others:
         """Return the contract and, as far as is seen by now, the columns beyond."""
         import pyarrow as pa
 
-        found = [_field(name, kinds, self.expected) for name, kinds in self._kinds.items()]
+        found = [_field(name, kinds, self.request) for name, kinds in self._kinds.items()]
         return pa.schema([*self.contract, *found])
 
     def confirmed(self, block: Block, wanted: pa.Schema, schema: pa.Schema) -> pa.Table | None:
@@ -204,7 +183,7 @@ class _Others:
         """
         import pyarrow as pa
 
-        if not self.wanted or self.expected.findings.all_lines:
+        if not self.wanted or self.request.findings.all_lines:
             return None
         try:
             table = _read(block, wanted, "infer")
@@ -220,11 +199,11 @@ class _Others:
             self._kinds.setdefault(name, set()).update(kinds)
 
 
-def _field(name: str, kinds: set[str], expected: Expected) -> pa.Field:
+def _field(name: str, kinds: set[str], request: Request[FileSource]) -> pa.Field:
     """Choose the type that all values of a column have."""
     import pyarrow as pa
 
-    known = expected.type_of(name)
+    known = request.type_of(name)
     if kinds == {"text"} and known is not None and pa.types.is_temporal(known):
         return pa.field(name, known)
     types = {
@@ -244,7 +223,7 @@ def _field(name: str, kinds: set[str], expected: Expected) -> pa.Field:
 
 
 def _kinds(block: Block, contract: pa.Schema) -> dict[str, set[str]]:
-    """Tell what values the columns have that the contract does not name."""
+    """Return what kinds of values the columns have that the contract does not name."""
     import pyarrow as pa
 
     try:

@@ -1,4 +1,4 @@
-"""What goes wrong at a source, in this project's own errors: named, and without secrets."""
+"""What goes wrong at a source, as errors of this project: they name it, without secrets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlops_tasks.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["Failures", "UnfitColumnError", "UnsurveyedError", "attempt", "guarded"]
+__all__ = ["SourceErrors", "UnfitColumnError", "UnsurveyedError", "attempt", "guarded"]
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class UnsurveyedError(MlopsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
+class SourceErrors:
     """Makes the errors of one extraction.
 
     Attributes
@@ -140,18 +140,6 @@ def attempt(call: Callable[[], T], explain: Callable[[Exception], MlopsError | N
 
     The driver's exception is not even chained: its text, or that of its causes, may hold a
     password. What `explain` has no word for is raised as it is.
-
-    Parameters
-    ----------
-    call : callable
-        What may fail.
-    explain : callable
-        Makes an error of this project, or None.
-
-    Returns
-    -------
-    object
-        What `call` returns.
     """
     try:
         return call()
@@ -163,15 +151,7 @@ def attempt(call: Callable[[], T], explain: Callable[[Exception], MlopsError | N
 
 
 def guarded(items: Iterable[T], explain: Callable[[Exception], MlopsError | None]) -> Iterator[T]:
-    """Iterate as `attempt` calls.
-
-    Parameters
-    ----------
-    items : iterable
-        What may fail at any item.
-    explain : callable
-        Makes an error of this project, or None.
-    """
+    """Iterate as `attempt` calls."""
     iterator = iter(items)
     done = object()
     while (item := attempt(lambda: next(iterator, done), explain)) is not done:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import SchemaMismatchError
 from mlops_tasks.sources.conversion import convert, lake_type, type_name
-from mlops_tasks.sources.failures import UnfitColumnError
-from mlops_tasks.sources.rules import Rules
+from mlops_tasks.sources.errors import UnfitColumnError
+from mlops_tasks.sources.text_values import Rules
 from mlops_tasks.specs import RESERVED_COLUMNS
 from mlops_tasks.specs.schema import arrow_schema
 
@@ -155,8 +155,8 @@ def refuse_nulls(spec: DatasetSpec, nulls: Mapping[str, int], n_rows: int) -> No
     Parameters
     ----------
     spec : DatasetSpec
-        The dataset. Up to its `max_quarantined_share` nulls are bad rows, which `validate` keeps
-        back; above it, it is the column that has changed.
+        The dataset. Up to its `max_quarantined_share` nulls are bad rows, which `validate`
+        quarantines; above it, it is the column that has changed.
     nulls : mapping of str to int
         Nulls by column.
     n_rows : int
@@ -238,7 +238,7 @@ def _no_type(field: pa.Field, kind: pa.DataType | None) -> str:
 def _unfit_for(
     spec: DatasetSpec, name: str, kind: pa.DataType, places: Sequence[tuple[str, pa.Schema]]
 ) -> str:
-    """Tell where a column has a type that does not become the one it is kept in."""
+    """Say where a column has a type that does not become the one it is kept in."""
     import pyarrow as pa
 
     for where, schema in places:

@@ -1,4 +1,4 @@
-"""What a source once declared never null, so that it is noticed when it no longer does."""
+"""What a source once declared NOT NULL, so that it is noticed when it no longer does."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def _loosened(spec: DatasetSpec, lost: dict[str, str], path: Path) -> SchemaMism
     ]
     return SchemaMismatchError(
         f"dataset {spec.name!r}: the source does not keep the contract; nothing was published. "
-        "Change the contract in the spec or have the source mended; to go on with the contract as "
-        f"it is, where single nulls are kept back, remove {path}:\n" + "\n".join(lines)
+        "Change the contract in the spec or have the source fixed; to go on with the contract as "
+        f"it is, where single nulls are quarantined, remove {path}:\n" + "\n".join(lines)
     )
 
 

@@ -19,32 +19,12 @@ _LINE_ENDS = b"\r\n"
 
 
 def row_blocks(stream: Any, delimiter: str, block_bytes: int) -> Iterator[bytes]:
-    r"""Cut a stream where rows end.
+    r"""Cut a stream, from its beginning, where rows end; a block is longer only if its one row is.
 
-    Parameters
-    ----------
-    stream : NativeStream
-        From its beginning; a byte order mark there is left out.
-    delimiter : str
-        Between values.
-    block_bytes : int
-        Size of a block, unless one row is longer.
-
-    Yields
-    ------
-    bytes
-        Whole rows, byte for byte.
-
-    Raises
-    ------
-    ValueError
-        If text follows a closing quote, the stream ends inside quotes, or a row is longer than
-        `LONGEST_ROW`; with the line.
-
-    Notes
-    -----
     A value is quoted if its first byte is a quote; a quote in the middle of any other value is a
-    character like others. Rows end with ``\n``, ``\r\n`` or ``\r``.
+    character like others. Rows end with ``\n``, ``\r\n`` or ``\r``. A byte order mark is left out.
+    Raises ValueError, with the line, if text follows a closing quote, the stream ends inside
+    quotes, or a row is longer than `LONGEST_ROW`.
     """
     grammar = _Grammar(delimiter)
     rest, line, wanted = _without_mark(stream), 1, block_bytes
@@ -66,20 +46,7 @@ def row_blocks(stream: Any, delimiter: str, block_bytes: int) -> Iterator[bytes]
 
 
 def first_row(block: bytes, delimiter: str) -> bytes:
-    """Return the first row of a block of whole rows.
-
-    Parameters
-    ----------
-    block : bytes
-        Whole rows.
-    delimiter : str
-        Between values.
-
-    Returns
-    -------
-    bytes
-        The row with its end and with the empty lines before it.
-    """
+    """Return the first row of a block of whole rows, with its end and the empty lines before."""
     found = _Grammar(delimiter).one_row.match(block)
     return found[0] if found else block
 
@@ -130,7 +97,7 @@ class _Grammar:
             raise ValueError(f"the file ends inside a quoted value that begins in line {line}")
 
     def _in_pairs(self, block: Any, quotes: Any) -> bool:
-        """Tell whether every quote opens a value, closes one or is one of a pair inside it."""
+        """Return whether every quote opens a value, closes one or is one of a pair inside it."""
         import numpy as np
 
         opening, closing = quotes[0::2], quotes[1::2]

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.sources.csv_rows import LONGEST_ROW
+from mlops_tasks.sources.csv_blocks import LONGEST_ROW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,7 +64,7 @@ class Block:
         return not _BARE_NULL.search(content) and not self._may_be_deep()
 
     def _may_be_deep(self) -> bool:
-        """Tell whether a line opens enough lists and objects to be nested too deeply."""
+        """Return whether a line opens enough lists and objects to be nested too deeply."""
         n_opened = self.content.count(b"[") + self.content.count(b"{")
         if n_opened - self.n_ends <= _MAX_OPENED:
             return False
@@ -72,24 +72,10 @@ class Block:
 
 
 def line_blocks(stream: Any, block_bytes: int) -> Iterator[Block]:
-    """Cut a stream where lines end.
+    """Cut a stream, from its beginning, where lines end; a block is longer only if its line is.
 
-    Parameters
-    ----------
-    stream : NativeStream
-        From its beginning; a byte order mark there is left out.
-    block_bytes : int
-        Size of a block, unless one line is longer.
-
-    Yields
-    ------
-    Block
-        Whole lines, of UTF-8 text.
-
-    Raises
-    ------
-    ValueError
-        If a line is longer than `LONGEST_ROW`, or is no UTF-8.
+    A byte order mark is left out. Raises ValueError, with the line, if one is longer than
+    `LONGEST_ROW` or is no UTF-8.
     """
     rest, first, wanted = _without_mark(stream), 1, block_bytes
     while data := stream.read(wanted):
@@ -107,22 +93,9 @@ def line_blocks(stream: Any, block_bytes: int) -> Iterator[Block]:
 
 
 def objects(block: Block) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Read line by line, which is slow, but knows every line that is wrong.
+    """Read line by line, with numbers, which is slow but knows every line that is wrong.
 
-    Parameters
-    ----------
-    block : Block
-        The lines.
-
-    Yields
-    ------
-    tuple of int and dict
-        Number and content of each line that is not empty.
-
-    Raises
-    ------
-    ValueError
-        If a line is not one JSON object, or has a name twice; with its number.
+    Raises ValueError if a line is not one JSON object, or has a name twice.
     """
     for number, line in block:
         try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops_tasks.lake import Lake
-    from mlops_tasks.sources import SourceConnection
+    from mlops_tasks.sources import Source
 
     Write = Callable[..., None]
 
@@ -102,7 +102,7 @@ def take(tmp_path: Path, source: Any, lake: Lake) -> Callable[..., int]:
         if table is not None:
             source.write(table)
         spec = orders_dataset(tmp_path, source=source.spec, columns=COLUMNS | columns)
-        store: SourceConnection = source.store
+        store: Source = source.store
         token = len(lake.all_commits("orders__raw")) + 1 if lake.exists("orders__raw") else 1
         return ingest(spec, day(number), source=store, lake=lake, token=token).raw.n_rows
 

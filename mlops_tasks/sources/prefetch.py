@@ -1,4 +1,4 @@
-"""Reading ahead: the source is read while what was read before is written."""
+"""Prefetch: the source is read while what was read before is written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["reading_ahead"]
+__all__ = ["prefetch"]
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ _END = object()
 
 
 @contextmanager
-def reading_ahead(items: Iterator[T], cancel: Callable[[], None]) -> Iterator[Iterator[T]]:
+def prefetch(items: Iterator[T], cancel: Callable[[], None]) -> Iterator[Iterator[T]]:
     """Iterate in a thread of its own, at most two items ahead.
 
     Parameters
@@ -56,7 +56,7 @@ def reading_ahead(items: Iterator[T], cancel: Callable[[], None]) -> Iterator[It
         except BaseException as error:  # raised where the items are used
             put((_END, error))
 
-    reader = threading.Thread(target=read, name="reading-ahead", daemon=True)
+    reader = threading.Thread(target=read, name="prefetch", daemon=True)
     reader.start()
     try:
         yield _taken(ahead)
