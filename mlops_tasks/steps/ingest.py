@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import EmptyPartitionError
@@ -162,11 +163,15 @@ def _extracted(
         for note in notes:
             log.warning("%s %s: %s", spec.name, partition, note)
         with prefetch(stream.batches, stream.cancel) as batches:
-            rows = pa.RecordBatchReader.from_batches(
-                plan.schema, _converted(plan, batches, partition, stream.notes)
-            )
+            rows = _converted(plan, batches, partition, stream.notes)
+            # A day that its first rows refuse must not make a table, or add a column to one.
+            rows = chain([next(rows)], rows)
             raw = lake.overwrite_partition(
-                raw_table(spec), partition, rows, token=token, known_at=known_at
+                raw_table(spec),
+                partition,
+                pa.RecordBatchReader.from_batches(plan.schema, rows),
+                token=token,
+                known_at=known_at,
             )
         return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=notes)
 
