@@ -50,11 +50,12 @@ MOVED: dict[str, tuple[str, ...]] = {
 
 #: By package and old name in it, the module that has it now.
 MOVED_NAMES: dict[str, dict[str, str]] = {
+    "mlops_tasks.lake": {"check_partition": "mlops_tasks.partitions"},
     "mlops_tasks.validation": {
         "Readmission": "mlops_tasks.steps.readmit",
         "readmit": "mlops_tasks.steps.readmit",
         "validate": "mlops_tasks.steps.validate",
-    }
+    },
 }
 
 _PACKAGE = "mlops_tasks."

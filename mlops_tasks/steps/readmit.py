@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from mlops_tasks.lake import Commit, Lake
+    from mlops_tasks.lake import Commit, Lake, Table
     from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.validation.results import ValidationResult
 
@@ -81,41 +81,42 @@ def readmit(
     ValidationFailedError
         If the partition must not be published; everything stays as it was.
     """
-    kept = _newest(lake, quarantine_table(spec), partition)
+    kept_table, published = lake.table(quarantine_table(spec)), lake.table(spec.name)
+    kept = _newest(kept_table, partition)
     if kept is None or not kept.n_rows:
         raise PartitionNotFoundError(
             f"dataset {spec.name!r}: nothing of {partition} is in {quarantine_table(spec)!r}"
         )
-    newest = _newest(lake, raw_table, partition)
+    newest = _newest(lake.table(raw_table), partition)
     if newest is None:
         raise PartitionNotFoundError(
             f"dataset {spec.name!r}: {raw_table!r} has no {partition}; ingest the day again"
         )
     raw = PartitionVersion(raw_table, partition, newest.version, newest.n_rows, newest.digest)
-    columns = [name for name in spec.columns if name in lake.schema(quarantine_table(spec)).names]
-    before = _hashes(lake, quarantine_table(spec), kept, columns)
+    columns = [name for name in spec.columns if name in kept_table.schema.names]
+    before = _hashes(kept_table, kept, columns)
     result = validate(spec, raw, lake=lake, token=token, known_at=known_at)
-    (now,) = lake.commits(spec.name, first=partition, last=partition)
+    (now,) = published.commits(first=partition, last=partition)
     return Readmission(
         result=result,
         n_before=kept.n_rows,
-        n_readmitted=_n_among(before, _hashes(lake, spec.name, now, columns)),
+        n_readmitted=_n_among(before, _hashes(published, now, columns)),
         still=dict(result.quarantined_by_reason),
     )
 
 
-def _newest(lake: Lake, table: str, partition: str) -> Commit | None:
-    if not lake.exists(table):
+def _newest(table: Table, partition: str) -> Commit | None:
+    if not table.exists:
         return None
-    commits = lake.commits(table, first=partition, last=partition)
+    commits = table.commits(first=partition, last=partition)
     return commits[0] if commits else None
 
 
-def _hashes(lake: Lake, table: str, commit: Commit, columns: list[str]) -> Hashes:
+def _hashes(table: Table, commit: Commit, columns: list[str]) -> Hashes:
     """Hash the rows of a commit by their content, without the reasons for keeping them back."""
     import numpy as np
 
-    rows = PartitionRows.within_memory(lake, table, commit)
+    rows = PartitionRows.within_memory(table, commit)
     return np.concatenate([row_hashes(chunk) for _, chunk in rows.chunks(columns)])
 
 

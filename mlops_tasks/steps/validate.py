@@ -191,29 +191,31 @@ class _Run:
 
 def _rows(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> PartitionRows:
     day = raw.partition
-    commits = lake.commits(raw.table, first=day, last=day, version=raw.version)
+    table = lake.table(raw.table)
+    commits = table.commits(first=day, last=day, version=raw.version)
     if not commits or not commits[0].n_rows:
         raise EmptyPartitionError(
             f"dataset {spec.name!r}, partition {day}: {raw.table!r} version {raw.version} has no "
             f"rows; nothing was published. Run the ingest task of {day} again"
         )
-    (newest,) = lake.commits(raw.table, first=day, last=day)
+    (newest,) = table.commits(first=day, last=day)
     if newest.digest != raw.digest:
         raise StaleAttemptError(
             f"dataset {spec.name!r}, partition {day}: {raw.table!r} version {raw.version} was "
             f"replaced by a later extract, version {newest.version} has it; the run that took it "
             f"publishes it. Run {spec.name}.ingest for {day} if it has not"
         )
-    return PartitionRows.within_memory(lake, raw.table, commits[0])
+    return PartitionRows.within_memory(table, commits[0])
 
 
 def _published(spec: DatasetSpec, partition: str, lake: Lake, version: int | None) -> Commit | None:
     """Return what is published as of a version; as of now, if that has been vacuumed or is gone."""
-    if not lake.exists(spec.name):
+    table = lake.table(spec.name)
+    if not table.exists:
         return None
-    known = version is not None and version <= lake.version(spec.name)
+    known = version is not None and version <= table.version
     for asked in (version, None) if known else (None,):
-        for commit in lake.commits(spec.name, first=partition, last=partition, version=asked):
-            if all((lake.folder(spec.name) / file.path).exists() for file in commit.files):
+        for commit in table.commits(first=partition, last=partition, version=asked):
+            if all((table.folder / file.path).exists() for file in commit.files):
                 return commit
     return None

@@ -90,7 +90,7 @@ def row_changes(spec: DatasetSpec, old: Commit, new: Commit, *, lake: Lake) -> R
 def _hashed(spec: DatasetSpec, lake: Lake, commit: Commit) -> _Hashed:
     import numpy as np
 
-    rows = PartitionRows.within_memory(lake, spec.name, commit)
+    rows = PartitionRows.within_memory(lake.table(spec.name), commit)
     parts = [
         (row_hashes(chunk.select(list(spec.key))), row_hashes(chunk)) for _, chunk in rows.chunks()
     ]

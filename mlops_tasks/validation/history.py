@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
-from mlops_tasks.lake import stream_rows
 from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.sources import Day
 from mlops_tasks.validation.present import to_python
@@ -55,10 +54,11 @@ def trailing_commits(spec: DatasetSpec, partition: str, lake: Lake) -> list[Comm
     list of Commit
         Oldest first.
     """
-    if not lake.exists(spec.name) or partition == _FIRST_DAY:
+    table = lake.table(spec.name)
+    if not table.exists or partition == _FIRST_DAY:
         return []
     last = (date.fromisoformat(partition) - timedelta(days=1)).isoformat()
-    commits = lake.commits(spec.name, first=_FIRST_DAY, last=last)
+    commits = table.commits(last=last)
     return commits[-spec.history.window :]
 
 
@@ -206,7 +206,7 @@ def _key_overlap(
 def _key_hashes(spec: DatasetSpec, lake: Lake, commit: Commit) -> npt.NDArray[np.uint64]:
     import numpy as np
 
-    parts = [row_hashes(rows) for rows in stream_rows(lake, spec.name, [commit], spec.key)]
+    parts = [row_hashes(rows) for rows in lake.table(spec.name).stream([commit], spec.key)]
     return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
 
 
@@ -223,7 +223,7 @@ def _category_growth(
         if not before:
             outcomes.append(_unknown(f"categories:{name}", asked.severity, f"{len(own)} values"))
             continue
-        parts = [pc.unique(r.column(0)) for r in stream_rows(lake, spec.name, before, [name])]
+        parts = [pc.unique(r.column(0)) for r in lake.table(spec.name).stream(before, [name])]
         known = pa.chunked_array(parts, own.type)
         new = sorted(map(str, to_python(own.filter(pc.invert(pc.is_in(own, pc.unique(known)))))))
         shown = ", ".join(new[:5]) + (", …" if len(new) > 5 else "")

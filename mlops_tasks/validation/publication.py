@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
-from mlops_tasks.lake import as_of_night
+from mlops_tasks.lake import as_of_night, overwrite_partition, share_partition
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.profiles.store import ProfileStore
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.lake import Lake, PartitionVersion
+    from mlops_tasks.lake import Lake, PartitionVersion, Table
     from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.validation.marks import RowMarks
     from mlops_tasks.validation.rows import PartitionRows
@@ -73,15 +73,16 @@ def publish(
     known = [name for name in rows.schema.names if name in spec.columns]
     profile = ProfileBuilder(rows.schema, columns=known)
     good = _good(rows, marks, profile)
-    by_night = as_of_night(lake, spec.name, partition, night, timezone=spec.timezone)
+    table = lake.table(spec.name)
+    by_night = as_of_night(table, partition, night, timezone=spec.timezone)
     if n_bad or not _is_whole(rows):
-        published = lake.overwrite_partition(
-            spec.name, partition, good, token=token, known_at=known_at or by_night
+        published = overwrite_partition(
+            table, partition, good, token=token, known_at=known_at or by_night
         )
     else:
         deque(good, maxlen=0)  # to be profiled
-        published = lake.share_partition(
-            rows.table, rows.commit, spec.name, token=token, known_at=known_at or by_night
+        published = share_partition(
+            rows.table, rows.commit, table, token=token, known_at=known_at or by_night
         )
     seen = profile.finish()
     if seen.n_rows + n_bad != rows.n_rows:
@@ -104,20 +105,19 @@ def _keep_back(
     token: int,
     known_at: str,
 ) -> None:
-    table, partition = quarantine_table(spec), rows.commit.partition
+    table, partition = lake.table(quarantine_table(spec)), rows.commit.partition
     fault_point("quarantine:before")
     # Also where rows of an earlier run were kept back that the source has mended since.
-    if marks.n_marked or _n_kept_back(spec, partition, lake):
+    if marks.n_marked or _n_kept_back(table, partition):
         bad = _bad(rows, marks)
-        lake.overwrite_partition(table, partition, bad, token=token, known_at=known_at)
+        overwrite_partition(table, partition, bad, token=token, known_at=known_at)
     fault_point("quarantine:after")
 
 
-def _n_kept_back(spec: DatasetSpec, partition: str, lake: Lake) -> int:
-    table = quarantine_table(spec)
-    if not lake.exists(table):
+def _n_kept_back(table: Table, partition: str) -> int:
+    if not table.exists:
         return 0
-    return sum(c.n_rows for c in lake.commits(table, first=partition, last=partition))
+    return sum(c.n_rows for c in table.commits(first=partition, last=partition))
 
 
 def _is_whole(rows: PartitionRows) -> bool:

@@ -8,7 +8,6 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EmptyPartitionError
-from mlops_tasks.lake import stream_rows
 from mlops_tasks.sources import Day
 from mlops_tasks.validation.suggestion.columns import ColumnFacts, contract_type
 from mlops_tasks.validation.suggestion.keys import find_key
@@ -16,7 +15,7 @@ from mlops_tasks.validation.suggestion.keys import find_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlops_tasks.lake import Commit, Lake
+    from mlops_tasks.lake import Commit, Lake, Table
 
 __all__ = ["Suggestion", "suggest"]
 
@@ -103,15 +102,16 @@ def suggest(
     -----
     Streamed: one batch in memory, and at most 2,000 different values a column.
     """
-    commits = lake.commits(table, first=first or _FIRST, last=last or _LAST)
+    source = lake.table(table)
+    commits = source.commits(first=first or _FIRST, last=last or _LAST)
     commits = [commit for commit in commits if commit.n_rows]
     if not commits:
         raise EmptyPartitionError(
             f"table {table!r} has no rows from {first or 'the start'} to {last or 'the end'}; "
             "ingest a few days first, the more the better"
         )
-    facts, strange = _look(lake, table, commits)
-    key = find_key(lake, table, commits, facts)
+    facts, strange = _look(source, commits)
+    key = find_key(source, commits, facts)
     return Suggestion(
         table=table,
         first=commits[0].partition,
@@ -129,9 +129,9 @@ def suggest(
     )
 
 
-def _look(lake: Lake, table: str, commits: Sequence[Commit]) -> tuple[list[ColumnFacts], list[str]]:
+def _look(table: Table, commits: Sequence[Commit]) -> tuple[list[ColumnFacts], list[str]]:
     facts, strange = [], []
-    for field in lake.schema(table):
+    for field in table.schema:
         kind = contract_type(field.type)
         if kind is None:
             strange.append(
@@ -141,7 +141,7 @@ def _look(lake: Lake, table: str, commits: Sequence[Commit]) -> tuple[list[Colum
             facts.append(ColumnFacts(field.name, kind))
     names = [f.name for f in facts]
     for commit in commits:
-        for rows in stream_rows(lake, table, [commit], names):
+        for rows in table.stream([commit], names):
             for fact in facts:
                 fact.add(rows.column(fact.name))
         for fact in facts:

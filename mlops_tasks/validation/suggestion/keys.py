@@ -5,13 +5,12 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from mlops_tasks.lake import stream_rows
 from mlops_tasks.lake.digest import row_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mlops_tasks.lake import Commit, Lake
+    from mlops_tasks.lake import Commit, Table
     from mlops_tasks.validation.suggestion.columns import ColumnFacts
 
 __all__ = ["find_key"]
@@ -20,15 +19,13 @@ _MAX_PARTS = 10
 
 
 def find_key(
-    lake: Lake, table: str, commits: Sequence[Commit], facts: Iterable[ColumnFacts]
+    table: Table, commits: Sequence[Commit], facts: Iterable[ColumnFacts]
 ) -> tuple[str, ...]:
     """Return the first column, or pair of columns, that tells all rows of every day apart.
 
     Parameters
     ----------
-    lake : Lake
-        Where the table is.
-    table : str
+    table : Table
         The table.
     commits : sequence of Commit
         Its partitions.
@@ -47,13 +44,13 @@ def find_key(
     pairs = sorted(combinations(parts, 2), key=lambda pair: sorted(map(names.index, pair)))
     largest = sorted(commits, key=lambda commit: -commit.n_rows)
     for candidate in [*((name,) for name in names), *pairs]:
-        if all(_tells_apart(lake, table, commit, candidate) for commit in largest):
+        if all(_tells_apart(table, commit, candidate) for commit in largest):
             return tuple(sorted(candidate, key=names.index))
     return ()
 
 
-def _tells_apart(lake: Lake, table: str, commit: Commit, columns: tuple[str, ...]) -> bool:
+def _tells_apart(table: Table, commit: Commit, columns: tuple[str, ...]) -> bool:
     import numpy as np
 
-    parts = [row_hashes(rows) for rows in stream_rows(lake, table, [commit], columns)]
+    parts = [row_hashes(rows) for rows in table.stream([commit], columns)]
     return not parts or len(np.unique(np.concatenate(parts))) == commit.n_rows
