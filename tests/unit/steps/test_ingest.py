@@ -448,7 +448,7 @@ ingest(spec, day(0), source=Database(make_url(url)), lake=lake, token=50)
 def test_an_attempt_killed_while_reading_changes_nothing(
     orders: DatasetSpec, source: Source, published: Lake, tmp_path: Path
 ) -> None:
-    before = published.read("orders__raw", first=DAY, last=DAY)
+    before = published.table("orders__raw").read(first=DAY, last=DAY)
     source.run(f"DELETE FROM orders WHERE order_date = '{DAY}' AND items < 5")
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), source.url],
@@ -459,6 +459,6 @@ def test_an_attempt_killed_while_reading_changes_nothing(
         check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert published.read("orders__raw", first=DAY, last=DAY) == before
+    assert published.table("orders__raw").read(first=DAY, last=DAY) == before
     again = run(orders, source, published, token=51)
     assert again.raw.n_rows < before.num_rows
