@@ -1,4 +1,4 @@
-"""Values in a suite, as the columns of a contract hold them."""
+"""Literal values of a suite, as the columns of a contract hold them."""
 
 from __future__ import annotations
 
@@ -9,37 +9,18 @@ from typing import Any
 from mlops_tasks.exceptions import SuiteError
 from mlops_tasks.validation.limits import is_number
 
-__all__ = ["bound", "member"]
+__all__ = ["literal_limit", "literal_member"]
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LAST_MOMENT = time(23, 59, 59, 999_999)
 
 
-def bound(where: str, name: str, column: str, value: Any, held: str, *, last: bool) -> Any:
+def literal_limit(where: str, name: str, column: str, value: Any, held: str, *, last: bool) -> Any:
     """Return a limit of a range of values, as the column holds them.
 
-    Parameters
-    ----------
-    where, name : str
-        Suite and expectation, and the argument, for errors.
-    column : str
-        The column.
-    value : Any
-        As written in the suite.
-    held : str
-        Type of the column in the contract, without a question mark.
-    last : bool
-        Whether a day stands for its last moment, where the column holds moments; else its first.
-
-    Returns
-    -------
-    int, float or datetime
-        Moments in UTC; a day as its midnight.
-
-    Raises
-    ------
-    SuiteError
-        If the column has no range, or it cannot be compared.
+    `held` is the type of the column in the contract, without a question mark; `where` and `name`
+    are for errors. Moments are in UTC. A day is its midnight for a column of days; where the column
+    holds moments, it stands for its first one, or for its `last`.
     """
     if held in ("string", "bool"):
         raise SuiteError(
@@ -58,30 +39,8 @@ def bound(where: str, name: str, column: str, value: Any, held: str, *, last: bo
     return value
 
 
-def member(where: str, name: str, column: str, value: Any, held: str) -> Any:
-    """Return a value that a column may be equal to, as the column holds it.
-
-    Parameters
-    ----------
-    where, name : str
-        Suite and expectation, and the argument, for errors.
-    column : str
-        The column.
-    value : Any
-        As written in the suite.
-    held : str
-        Type of the column in the contract, without a question mark.
-
-    Returns
-    -------
-    int, float, str, bool or datetime
-        Moments in UTC; a day as its midnight.
-
-    Raises
-    ------
-    SuiteError
-        If the column can never be equal to it.
-    """
+def literal_member(where: str, name: str, column: str, value: Any, held: str) -> Any:
+    """Return a value that a column may be equal to, as the column holds it: see `literal_limit`."""
     if held == "date":
         return _midnight(where, name, value)
     if held == "timestamp":
@@ -110,7 +69,7 @@ def _fits(value: Any, held: str) -> bool:
 
 
 def _is_double(value: float) -> bool:
-    """Tell whether a number is one of those that doubles have."""
+    """Return whether a double holds the number exactly."""
     try:
         return float(value) == value
     except OverflowError:

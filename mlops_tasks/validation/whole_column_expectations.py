@@ -1,4 +1,4 @@
-"""Expectations that need all values of a column at once: their middle, ranks, order and mode."""
+"""Expectations that need a whole column at once: its median, quantiles, order and mode."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.validation.judge import N_EXAMPLES, Finding, readable
+from mlops_tasks.validation.aggregate_expectations import number_finding
+from mlops_tasks.validation.arrow_values import (
+    N_EXAMPLES,
+    is_missing,
+    present_values,
+    readable,
+    to_python,
+)
+from mlops_tasks.validation.check_outcomes import Finding
 from mlops_tasks.validation.limits import Limits, are_comparable, is_instant, members
-from mlops_tasks.validation.present import is_missing, present_values, to_python
-from mlops_tasks.validation.reductions import judged_number
+from mlops_tasks.validation.row_conditions import selected_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.validation.suite import Expectation
 
-__all__ = ["check_whole", "is_checked_whole"]
+__all__ = ["evaluate", "supports"]
 
 _MEDIAN = "expect_column_median_to_be_between"
 _QUANTILES = "expect_column_quantile_values_to_be_between"
@@ -28,21 +35,8 @@ _INCREASING = "expect_column_values_to_be_increasing"
 _DECREASING = "expect_column_values_to_be_decreasing"
 
 
-def is_checked_whole(expectation: Expectation, schema: pa.Schema) -> bool:
-    """Tell whether `check_whole` judges an expectation on a column of this type.
-
-    Parameters
-    ----------
-    expectation : Expectation
-        Of a suite.
-    schema : Schema
-        With the column.
-
-    Returns
-    -------
-    bool
-        False where Great Expectations judges it, on a frame.
-    """
+def supports(expectation: Expectation, schema: pa.Schema) -> bool:
+    """Return whether it is judged here on a column of this type; otherwise by GX, on a frame."""
     import pyarrow.types as pt
 
     if expectation.kind not in _CHECKS:
@@ -57,22 +51,13 @@ def is_checked_whole(expectation: Expectation, schema: pa.Schema) -> bool:
     return are_comparable(kind, Limits.of(expectation.kwargs).given)
 
 
-def check_whole(expectation: Expectation, values: pa.ChunkedArray) -> Finding:
-    """Judge all values of a column.
-
-    Parameters
-    ----------
-    expectation : Expectation
-        For which `is_checked_whole` holds.
-    values : ChunkedArray
-        All of them.
-
-    Returns
-    -------
-    Finding
-        Positions are those among the values.
-    """
-    return _CHECKS[expectation.kind](expectation, values)
+def evaluate(expectation: Expectation, rows: pa.Table) -> Finding:
+    """Judge a column of all rows; positions are those among them."""
+    selected, positions = selected_rows(expectation.kwargs, rows)
+    finding = _CHECKS[expectation.kind](expectation, selected.column(expectation.named[0]))
+    if positions is not None and finding.positions is not None:
+        finding.positions = positions[finding.positions]
+    return finding
 
 
 def _median(expectation: Expectation, values: pa.ChunkedArray) -> Finding:
@@ -81,13 +66,13 @@ def _median(expectation: Expectation, values: pa.ChunkedArray) -> Finding:
     kind = values.type
     ordered = _ordered(values)
     if not len(ordered):
-        return judged_number(None, expectation.kwargs)
+        return number_finding(None, expectation.kwargs)
     middle = _between_neighbours(ordered, (len(ordered) - 1) / 2)
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         at = pa.chunked_array([pa.array([math.floor(middle)], pa.timestamp("us", tz="UTC"))])
         (held,) = Limits.of(expectation.kwargs).mask(at).to_pylist()
         return Finding(bool(held), observed=readable(to_python(at)[0]))
-    return judged_number(middle, expectation.kwargs)
+    return number_finding(middle, expectation.kwargs)
 
 
 def _quantiles(expectation: Expectation, values: pa.ChunkedArray) -> Finding:
@@ -95,7 +80,7 @@ def _quantiles(expectation: Expectation, values: pa.ChunkedArray) -> Finding:
 
     asked, ordered = expectation.kwargs["quantile_ranges"], _ordered(values)
     if not len(ordered):
-        return judged_number(None, expectation.kwargs)
+        return number_finding(None, expectation.kwargs)
     method: Any = expectation.kwargs.get("allow_relative_error") or "nearest"
     places: Any = np.quantile(np.arange(float(len(ordered))), asked["quantiles"], method=method)
     found = [_between_neighbours(ordered, place) for place in places.tolist()]
@@ -103,8 +88,8 @@ def _quantiles(expectation: Expectation, values: pa.ChunkedArray) -> Finding:
         Limits(*limits).hold(value)
         for value, limits in zip(found, asked["value_ranges"], strict=True)
     ]
-    told = {"quantiles": asked["quantiles"], "values": found}
-    return Finding(all(held), observed=readable(told))
+    observed = {"quantiles": asked["quantiles"], "values": found}
+    return Finding(all(held), observed=readable(observed))
 
 
 def _most_common(expectation: Expectation, values: pa.ChunkedArray) -> Finding:

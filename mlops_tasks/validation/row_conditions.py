@@ -1,4 +1,4 @@
-"""Conditions over rows: which rows an expectation is about."""
+"""The `row_condition` of an expectation: which rows it is about."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import SuiteError
 from mlops_tasks.validation.limits import Limits, are_comparable, members
-from mlops_tasks.validation.values import bound, member
+from mlops_tasks.validation.literals import literal_limit, literal_member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,24 +31,8 @@ _SIGNS = ("==", "!=", "IN", "NOT_IN", *_ORDER)
 def checked_condition(where: str, condition: Any, types: Mapping[str, str]) -> dict[str, Any]:
     """Return a condition with its values as the columns of the contract hold them.
 
-    Parameters
-    ----------
-    where : str
-        Suite and expectation, for errors.
-    condition : Any
-        As written in the suite.
-    types : mapping of str to str
-        Of the columns of the contract; what is compared with others is taken as it is.
-
-    Returns
-    -------
-    dict
-        For `selected_rows`.
-
-    Raises
-    ------
-    SuiteError
-        If it is code in a text, which nobody can check, or compares what cannot be compared.
+    Code in a text, which nobody can check, is refused, and so is what cannot be compared. Columns
+    without a type in the contract are compared with what is written.
     """
     kind = condition.get("type") if isinstance(condition, dict) else None
     if kind in ("and", "or") and isinstance(condition.get("conditions"), list):
@@ -75,26 +59,16 @@ def _checked(where: str, column: str, sign: str, parameter: Any, held: str | Non
     if held is None:
         return parameter
     if sign in ("IN", "NOT_IN"):
-        return [member(where, name, column, value, held) for value in parameter]
+        return [literal_member(where, name, column, value, held) for value in parameter]
     if sign in _ORDER and not (held == "string" and isinstance(parameter, str)):
-        return bound(where, name, column, parameter, held, last=sign in (">", "<="))
-    return member(where, name, column, parameter, held)
+        return literal_limit(where, name, column, parameter, held, last=sign in (">", "<="))
+    return literal_member(where, name, column, parameter, held)
 
 
 def selected_rows(kwargs: Mapping[str, Any], rows: pa.Table) -> tuple[pa.Table, Positions | None]:
-    """Return the rows that the condition of an expectation selects.
+    """Return the rows that the condition of an expectation selects, and their positions.
 
-    Parameters
-    ----------
-    kwargs : mapping of str to Any
-        Its arguments.
-    rows : Table
-        With the columns that the condition compares.
-
-    Returns
-    -------
-    tuple of Table and array of int64
-        The rows and their positions; None for all rows.
+    Without a condition these are all rows, and None.
     """
     import numpy as np
 

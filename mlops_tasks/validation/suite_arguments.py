@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import SuiteError
-from mlops_tasks.validation.conditions import CONDITION_FORM, checked_condition
 from mlops_tasks.validation.limits import is_number
-from mlops_tasks.validation.values import bound, member
+from mlops_tasks.validation.literals import literal_limit, literal_member
+from mlops_tasks.validation.row_conditions import CONDITION_FORM, checked_condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,27 +80,10 @@ def checked_arguments(
 ) -> dict[str, Any]:
     """Return the arguments as Great Expectations judges them rightly.
 
-    Parameters
-    ----------
-    where : str
-        Suite and expectation, for errors.
-    kind : str
-        Type of the expectation.
-    kwargs : mapping of str to Any
-        Arguments as written in the suite.
-    columns : mapping of str to str
-        The contract. Columns it does not have are not compared.
-
-    Returns
-    -------
-    dict of str to Any
-        Times are instants in UTC: without a zone they are taken as UTC, and a day stands for all
-        of it, its first moment as the lower and its last as the upper limit.
-
-    Raises
-    ------
-    SuiteError
-        If an argument is a parameter, a wrong pattern, or cannot be compared with the column.
+    Times are instants in UTC: without a zone they are taken as UTC, and a day stands for all of it,
+    its first moment as the lower and its last as the upper limit. A `SuiteError` refuses what is
+    a parameter, a wrong pattern, or cannot be compared with the column; columns that the contract
+    does not have are not compared.
 
     Examples
     --------
@@ -138,10 +121,10 @@ def _of_column(where: str, kind: str, kwargs: Mapping[str, Any], held: str) -> d
                 # The whole day belongs to the range, or lies outside it where the limit is strict.
                 strict = bool(kwargs.get(f"strict_{name.removesuffix('_value')}"))
                 last = (name == "max_value") != strict
-                found[name] = bound(where, name, column, kwargs[name], held, last=last)
+                found[name] = literal_limit(where, name, column, kwargs[name], held, last=last)
     if kind in _SETS:
         values = kwargs.get("value_set") or []
-        found["value_set"] = [member(where, "value_set", column, v, held) for v in values]
+        found["value_set"] = [literal_member(where, "value_set", column, v, held) for v in values]
     if kind == "expect_column_quantile_values_to_be_between":
         _check_quantiles(where, kwargs)
     return found
@@ -207,22 +190,24 @@ def _check_pair(where: str, kind: str, kwargs: Mapping[str, Any], types: dict[st
     """Refuse to compare columns whose values are never equal, or have no order."""
     named = [kwargs.get("column_A"), kwargs.get("column_B"), *(kwargs.get("column_list") or [])]
     held = {name: types[name] for name in named if name in types}
-    told = ", ".join(f"{name!r} is {kind}" for name, kind in held.items())
+    described = ", ".join(f"{name!r} is {kind}" for name, kind in held.items())
     families = {_FAMILIES.get(kind, kind) for kind in held.values()}
     if kind in _COMPARED and len(families) > 1:
-        raise SuiteError(f"{where}: {told}: they cannot be compared; declare both as the same type")
+        raise SuiteError(
+            f"{where}: {described}: they cannot be compared; declare both as the same type"
+        )
     if kind == _GREATER and families & {"string", "bool"}:
-        raise SuiteError(f"{where}: {told}, which has no order here; compare numbers or times")
+        raise SuiteError(f"{where}: {described}, which has no order here; compare numbers or times")
     if kind == "expect_multicolumn_sum_to_equal":
         if families - {"number"}:
-            raise SuiteError(f"{where}: {told}; only numbers have a sum")
+            raise SuiteError(f"{where}: {described}; only numbers have a sum")
         if not is_number(kwargs.get("sum_total")):
             raise SuiteError(f"{where}: sum_total {kwargs.get('sum_total')!r} is no number")
     if kind == "expect_column_pair_values_to_be_in_set":
         for pair in kwargs.get("value_pairs_set") or []:
             for name, value in zip(named[:2], pair, strict=True):
                 if value is not None and name in types:
-                    member(where, "value_pairs_set", str(name), value, types[str(name)])
+                    literal_member(where, "value_pairs_set", str(name), value, types[str(name)])
 
 
 def _check_patterns(where: str, kwargs: Mapping[str, Any]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.validation.conditions import selected_rows
-from mlops_tasks.validation.judge import N_EXAMPLES, Finding, readable
+from mlops_tasks.validation.arrow_values import N_EXAMPLES, is_missing, readable, to_python
+from mlops_tasks.validation.check_outcomes import Finding
 from mlops_tasks.validation.limits import Limits, are_comparable, is_number, members
-from mlops_tasks.validation.present import is_missing, to_python
+from mlops_tasks.validation.row_conditions import selected_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-__all__ = ["compare_rows", "is_compared"]
+__all__ = ["evaluate", "supports"]
 
 _BETWEEN = "expect_column_values_to_be_between"
 _IN_SET = "expect_column_values_to_be_in_set"
@@ -34,21 +34,8 @@ _DIFFERENT = "expect_select_column_values_to_be_unique_within_record"
 _EXACT_DOUBLE = 2**53
 
 
-def is_compared(expectation: Expectation, schema: pa.Schema) -> bool:
-    """Tell whether `compare_rows` judges an expectation on columns of these types.
-
-    Parameters
-    ----------
-    expectation : Expectation
-        Of a suite.
-    schema : Schema
-        With the columns that it names.
-
-    Returns
-    -------
-    bool
-        False where Great Expectations judges it, on a frame.
-    """
+def supports(expectation: Expectation, schema: pa.Schema) -> bool:
+    """Return whether it is judged here on columns of these types; otherwise by GX, on a frame."""
     import pyarrow.types as pt
 
     kind, kwargs = expectation.kind, expectation.kwargs
@@ -62,21 +49,8 @@ def is_compared(expectation: Expectation, schema: pa.Schema) -> bool:
     return kind == _SUM and {_family(one) for one in types} == {"number"}
 
 
-def compare_rows(expectation: Expectation, chunk: pa.Table) -> Finding:
-    """Judge every row of a chunk.
-
-    Parameters
-    ----------
-    expectation : Expectation
-        For which `is_compared` holds.
-    chunk : Table
-        With the columns that it names, and those of its condition.
-
-    Returns
-    -------
-    Finding
-        Positions are those in the chunk.
-    """
+def evaluate(expectation: Expectation, chunk: pa.Table) -> Finding:
+    """Judge every row of a chunk; positions are those in the chunk."""
     import numpy as np
     import pyarrow as pa
 
@@ -197,7 +171,7 @@ def _adds_up(row: tuple[Any, ...], total: Any) -> bool:
 
 
 def _all_different(_: dict[str, Any], columns: list[pa.ChunkedArray]) -> Mask:
-    """Tell where no value comes twice in a row; two missing ones are the same."""
+    """Return where no value comes twice in a row; two missing ones are the same."""
     import numpy as np
 
     different = np.ones(len(columns[0]), np.bool_)
@@ -209,7 +183,7 @@ def _all_different(_: dict[str, Any], columns: list[pa.ChunkedArray]) -> Mask:
 
 
 def _order(left: pa.ChunkedArray, right: pa.ChunkedArray) -> tuple[Mask, Mask]:
-    """Tell where the left value is less than the right one, and where they are equal."""
+    """Return where the left value is less than the right one, and where they are equal."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc

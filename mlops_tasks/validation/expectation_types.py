@@ -1,4 +1,4 @@
-"""What kinds of expectations there are: which are refused, and how each is made in chunks."""
+"""Types of expectations: which are refused, what they read, and how each is made in chunks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["HOW_IN_WORDS", "How", "columns_of", "how_of", "refusal"]
-
+__all__ = ["HOW_IN_WORDS", "How", "columns_read", "how_in_chunks", "why_refused"]
 
 How: TypeAlias = Literal[
     "rows",
@@ -111,38 +110,22 @@ _REFUSED = {
 }
 
 
-def refusal(kind: str, made: Any) -> str:
-    """Return why a kind of expectation is refused, or nothing.
-
-    Parameters
-    ----------
-    kind : str
-        Its type.
-    made : type
-        Its class; a class derived from a refused one is refused with it.
-
-    Returns
-    -------
-    str
-        The rest of a sentence that begins with the type.
-    """
+def why_refused(kind: str, implementation: type) -> str:
+    """Return why a type of expectation, or what it is derived from, is refused; "" if it is not."""
     from great_expectations.expectations.registry import get_expectation_impl
 
     if kind in _REFUSED:
         return _REFUSED[kind]
     for refused, why in _REFUSED.items():
-        if issubclass(made, get_expectation_impl(refused)):
+        if issubclass(implementation, get_expectation_impl(refused)):
             return why
     return ""
 
 
-def columns_of(built: Any) -> tuple[str, ...] | None:
-    """Return the columns that an expectation reads, sorted; None if it may read any.
+def columns_read(built: Any) -> tuple[str, ...] | None:
+    """Return the columns that a built expectation reads, sorted; None if it may read any.
 
-    Parameters
-    ----------
-    built : Expectation
-        Made by Great Expectations; classes of a project may give columns by default.
+    Classes of a project may give columns by default.
     """
     names = [getattr(built, name, None) for name in ("column", "column_A", "column_B")]
     names += list(getattr(built, "column_list", None) or ())
@@ -151,39 +134,23 @@ def columns_of(built: Any) -> tuple[str, ...] | None:
         return None
     condition = getattr(built, "row_condition", None)
     if condition:
-        found.update(_named(condition.dict()))
+        found.update(_compared(condition.dict()))
     return tuple(sorted(found))
 
 
-def _named(condition: dict[str, Any]) -> Iterator[str]:
+def _compared(condition: dict[str, Any]) -> Iterator[str]:
     """Yield the columns that a condition over rows compares, also those within it."""
     if "column" in condition:
         yield condition["column"]["name"]
     for part in condition.get("conditions", []):
-        yield from _named(part)
+        yield from _compared(part)
 
 
-def how_of(built: Any, kind: str) -> How:
-    """Return how an expectation is made in chunks.
-
-    Parameters
-    ----------
-    built : Expectation
-        Made by Great Expectations. Classes of a project are known by the metric they map.
-    kind : str
-        Its type.
-
-    Returns
-    -------
-    How
-        A key of `HOW_IN_WORDS`.
-    """
+def how_in_chunks(built: Any, kind: str) -> How:
+    """Return how a built expectation is made in chunks; a project's own by the metric it maps."""
     metric = getattr(built, "map_metric", None)
     if metric in _ROW_METRICS:
         return "rows"
-    how = _HOW.get(kind, "whole")
-    if getattr(built, "row_condition", None) and how in ("schema", "count"):
-        return "whole"
-    if metric in _UNIQUE_METRICS:
-        return "whole" if getattr(built, "row_condition", None) else "unique"
-    return how
+    how = "unique" if metric in _UNIQUE_METRICS else _HOW.get(kind, "whole")
+    conditional = how in ("schema", "count", "unique") and getattr(built, "row_condition", None)
+    return "whole" if conditional else how

@@ -1,4 +1,4 @@
-"""Columns reduced, chunk by chunk, to a few exact numbers or values that are judged at the end."""
+"""Expectations about an aggregate of a column, which is taken in chunk by chunk, exactly."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlops_tasks.validation.judge import N_EXAMPLES, Finding, readable
+from mlops_tasks.validation.arrow_values import N_EXAMPLES, present_values, readable, to_python
+from mlops_tasks.validation.check_outcomes import Finding
 from mlops_tasks.validation.limits import Limits, are_comparable, members
-from mlops_tasks.validation.present import present_values, to_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from mlops_tasks.validation.kinds import How
+    from mlops_tasks.validation.expectation_types import How
     from mlops_tasks.validation.suite import Expectation
 
     Number = int | float | Fraction
 
-__all__ = ["REDUCED", "Distinct", "Extremes", "Reduction", "is_reduced", "judged_number"]
+__all__ = ["AGGREGATES", "Aggregate", "Distinct", "Extremes", "number_finding", "supports"]
 
 _INT64_MAX = 2**63 - 1
 
 
-class Reduction(Protocol):
+class Aggregate(Protocol):
     """Takes in a column chunk by chunk, and judges it at the end."""
 
     def add(self, values: pa.ChunkedArray) -> None:
@@ -37,25 +37,12 @@ class Reduction(Protocol):
         """Judge all values so far."""
 
 
-def is_reduced(expectation: Expectation, schema: pa.Schema) -> bool:
-    """Tell whether a reduction judges an expectation on a column of this type.
-
-    Parameters
-    ----------
-    expectation : Expectation
-        Of a suite.
-    schema : Schema
-        With the column.
-
-    Returns
-    -------
-    bool
-        False where Great Expectations judges it, on a frame.
-    """
+def supports(expectation: Expectation, schema: pa.Schema) -> bool:
+    """Return whether an aggregate judges it on this type; otherwise GX does, on a frame."""
     import pyarrow.types as pt
 
     how = expectation.how
-    if how not in REDUCED:
+    if how not in AGGREGATES:
         return False
     kind = schema.field(expectation.named[0]).type
     if how == "extremes":
@@ -65,21 +52,8 @@ def is_reduced(expectation: Expectation, schema: pa.Schema) -> bool:
     return not pt.is_nested(kind)
 
 
-def judged_number(value: Number | None, kwargs: Mapping[str, Any]) -> Finding:
-    """Judge one number against the limits of an expectation.
-
-    Parameters
-    ----------
-    value : int, float, Fraction or None
-        The number; None or NaN where there are no values that have one, which meets no limit.
-    kwargs : mapping of str to Any
-        Arguments of the expectation.
-
-    Returns
-    -------
-    Finding
-        Of the whole column.
-    """
+def number_finding(value: Number | None, kwargs: Mapping[str, Any]) -> Finding:
+    """Judge one number of a whole column; None and NaN, where there is none, meet no limit."""
     if value is None or value != value:
         return Finding(success=False, observed="null")
     return Finding(Limits.of(kwargs).hold(value), observed=readable(value))
@@ -129,14 +103,14 @@ class Distinct:
         """Judge the number of different values, or compare them with a set."""
         kwargs, column = expectation.kwargs, self.column()
         if "value_set" not in kwargs:
-            return judged_number(len(column), kwargs)
+            return number_finding(len(column), kwargs)
         parts = []
         if not expectation.kind.endswith("_contain_set"):
             parts.append(("unexpected", *_unexpected(column, kwargs["value_set"])))
         if not expectation.kind.endswith("_in_set"):
             parts.append(("missing", *_not_there(column, kwargs["value_set"])))
-        told = [f"{n} {word}: {', '.join(map(readable, some))}" for word, n, some in parts if n]
-        return Finding(not told, observed="; ".join(told) or "nothing")
+        lines = [f"{n} {word}: {', '.join(map(readable, some))}" for word, n, some in parts if n]
+        return Finding(not lines, observed="; ".join(lines) or "nothing")
 
 
 class _Sum:
@@ -152,7 +126,7 @@ class _Sum:
         return _added(self._parts)
 
     def finding(self, expectation: Expectation) -> Finding:
-        return judged_number(self.total(), expectation.kwargs)
+        return number_finding(self.total(), expectation.kwargs)
 
 
 class _Mean(_Sum):
@@ -167,7 +141,7 @@ class _Mean(_Sum):
         self.n += len(present_values(values))
 
     def finding(self, expectation: Expectation) -> Finding:
-        return judged_number(_divided(self.total(), self.n), expectation.kwargs)
+        return number_finding(_divided(self.total(), self.n), expectation.kwargs)
 
 
 class _Deviation:
@@ -203,7 +177,7 @@ class _Deviation:
         """Judge it; that of a single value is not defined."""
         known = self._n > 1 and self._squares >= 0
         value = math.sqrt(self._squares / (self._n - 1)) if known else None
-        return judged_number(value, expectation.kwargs)
+        return number_finding(value, expectation.kwargs)
 
     def _moved(self, values: pa.ChunkedArray) -> npt.NDArray[np.float64]:
         import numpy as np
@@ -233,7 +207,7 @@ class _SharePresent:
 
     def finding(self, expectation: Expectation) -> Finding:
         share = self.n_present / self.n_rows if self.n_rows else 0.0
-        return judged_number(share, expectation.kwargs)
+        return number_finding(share, expectation.kwargs)
 
 
 class _ShareDistinct(Distinct):
@@ -249,11 +223,11 @@ class _ShareDistinct(Distinct):
 
     def finding(self, expectation: Expectation) -> Finding:
         share = len(self.column()) / self.n_present if self.n_present else 0.0
-        return judged_number(share, expectation.kwargs)
+        return number_finding(share, expectation.kwargs)
 
 
-#: What reduces the column of an expectation, by how that is made.
-REDUCED: dict[How, type[Reduction]] = {
+#: By how an expectation is made.
+AGGREGATES: dict[How, type[Aggregate]] = {
     "extremes": Extremes,
     "sum": _Sum,
     "mean": _Mean,
@@ -295,6 +269,7 @@ def _sum(values: pa.ChunkedArray) -> Number:
     """Add up values that are there; whole numbers and decimals exactly."""
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     kind = values.type
     if pa.types.is_boolean(kind):
@@ -304,7 +279,8 @@ def _sum(values: pa.ChunkedArray) -> Number:
         # Halves of 32 bits: their sums fit 64 bits for up to two thousand million rows.
         return (int((whole >> 32).sum()) << 32) + int((whole & 0xFFFFFFFF).sum())
     if pa.types.is_decimal(kind):
-        return sum(map(Fraction, values.to_pylist()), start=Fraction(0))
+        wide = pc.cast(values, pa.decimal256(76, kind.scale))
+        return Fraction(pc.sum(wide, min_count=0).as_py())
     with np.errstate(all="ignore"):  # infinities, and what adds up to one, meet no finite limit
         return float(_doubles(values).sum())
 

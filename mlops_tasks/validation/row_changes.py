@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlops_tasks.lake.digest import row_hashes
-from mlops_tasks.validation.judge import N_EXAMPLES, readable
-from mlops_tasks.validation.present import to_python
-from mlops_tasks.validation.results import RowChanges
-from mlops_tasks.validation.rows import PartitionRows
+from mlops_tasks.validation.arrow_values import N_EXAMPLES, readable, to_python
+from mlops_tasks.validation.partition_rows import PartitionRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,20 +16,53 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from mlops_tasks.lake import Commit, Lake
+    from mlops_tasks.lake import Commit, Table
     from mlops_tasks.specs import DatasetSpec
 
     Hashes = npt.NDArray[np.uint64]
     Positions = npt.NDArray[np.int64]
 
-__all__ = ["row_changes"]
+__all__ = ["RowChanges", "row_changes"]
 
-# So many changed rows are compared column by column; all of them are counted.
+# At most this many changed rows are compared column by column; all of them are counted.
 _COMPARED_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Hashed:
+class RowChanges:
+    """How a partition differs, row by row, from the version that was published before.
+
+    Attributes
+    ----------
+    since : int
+        Table version it is compared with.
+    added, removed, changed, unchanged : int
+        Rows by key.
+    columns : dict of str to int
+        In how many of the changed rows each column differs; of at most 10,000 of them.
+    examples : dict of str to tuple of str
+        A few keys that were ``added``, ``removed`` or ``changed``.
+    """
+
+    since: int
+    added: int
+    removed: int
+    changed: int
+    unchanged: int
+    columns: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The counts in one sentence."""
+        return (
+            f"{self.added} added, {self.removed} removed, {self.changed} changed, "
+            f"{self.unchanged} the same as in version {self.since}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _HashedRows:
     """A partition as hashes, ordered by key: key, whole row, and where the row is."""
 
     rows: PartitionRows
@@ -40,32 +71,16 @@ class _Hashed:
     positions: Positions
 
 
-def row_changes(spec: DatasetSpec, old: Commit, new: Commit, *, lake: Lake) -> RowChanges:
-    """Compare two versions of a published partition.
+def row_changes(spec: DatasetSpec, old: Commit, new: Commit, *, table: Table) -> RowChanges:
+    """Compare two versions of a published partition, by 64-bit hashes of keys and rows.
 
-    Parameters
-    ----------
-    spec : DatasetSpec
-        The dataset, whose key tells which rows are the same thing.
-    old, new : Commit
-        The versions.
-    lake : Lake
-        Where they are.
-
-    Returns
-    -------
-    RowChanges
-        Counts, the columns that differ, and a few keys.
-
-    Notes
-    -----
-    Streamed; 24 bytes a row of both versions are held. Keys and rows are compared by 64-bit hashes.
+    Streamed; 24 bytes a row of both versions are held.
     """
     import numpy as np
 
     if old.digest == new.digest:
         return RowChanges(old.version, added=0, removed=0, changed=0, unchanged=new.n_rows)
-    before, after = _hashed(spec, lake, old), _hashed(spec, lake, new)
+    before, after = _hashed(spec, table, old), _hashed(spec, table, new)
     _, left, right = np.intersect1d(
         before.keys, after.keys, assume_unique=True, return_indices=True
     )
@@ -87,19 +102,19 @@ def row_changes(spec: DatasetSpec, old: Commit, new: Commit, *, lake: Lake) -> R
     )
 
 
-def _hashed(spec: DatasetSpec, lake: Lake, commit: Commit) -> _Hashed:
+def _hashed(spec: DatasetSpec, table: Table, commit: Commit) -> _HashedRows:
     import numpy as np
 
-    rows = PartitionRows.within_memory(lake.table(spec.name), commit)
+    rows = PartitionRows.within_memory(table, commit)
     parts = [
         (row_hashes(chunk.select(list(spec.key))), row_hashes(chunk)) for _, chunk in rows.chunks()
     ]
     keys, whole = (np.concatenate(side) for side in zip(*parts, strict=True))
     order = np.argsort(keys, kind="stable")
-    return _Hashed(rows, keys[order], whole[order], order)
+    return _HashedRows(rows, keys[order], whole[order], order)
 
 
-def _examples(spec: DatasetSpec, side: _Hashed, where: Positions) -> tuple[str, ...]:
+def _examples(spec: DatasetSpec, side: _HashedRows, where: Positions) -> tuple[str, ...]:
     positions = sorted(side.positions[where[:N_EXAMPLES]].tolist())
     found = side.rows.take(positions, spec.key).select(list(spec.key))
     rows = zip(*map(to_python, found.columns), strict=True)
@@ -107,7 +122,7 @@ def _examples(spec: DatasetSpec, side: _Hashed, where: Positions) -> tuple[str, 
 
 
 def _columns(
-    before: _Hashed, after: _Hashed, left: Sequence[int], right: Sequence[int]
+    before: _HashedRows, after: _HashedRows, left: Sequence[int], right: Sequence[int]
 ) -> dict[str, int]:
     """Count in how many of the changed rows each column differs, most often first."""
     import numpy as np
@@ -124,7 +139,7 @@ def _columns(
     return dict(sorted(found, key=lambda item: (-item[1], item[0])))
 
 
-def _in_key_order(side: _Hashed, where: Positions) -> pa.Table:
+def _in_key_order(side: _HashedRows, where: Positions) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 

@@ -12,29 +12,20 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
     Positions = npt.NDArray[np.int64]
 
-__all__ = ["RowMarks"]
+__all__ = ["RowFlags"]
 
 
-class RowMarks:
-    """The bad rows of a partition by reason, as bits.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows of the partition.
-
-    Notes
-    -----
-    ``n_rows / 8`` bytes for every reason that applies to any row at all.
+class RowFlags:
+    """The flagged rows of a partition by reason, in ``n_rows / 8`` bytes a reason.
 
     Examples
     --------
-    >>> marks = RowMarks(10)
-    >>> marks.add("null:a", [1, 9])
-    >>> marks.add("null:b", [9])
-    >>> marks.counts(), marks.n_marked
+    >>> flags = RowFlags(10)
+    >>> flags.add("null:a", [1, 9])
+    >>> flags.add("null:b", [9])
+    >>> flags.counts(), flags.n_flagged
     ({'null:a': 2, 'null:b': 1}, 2)
-    >>> marks.bad(8, 2).tolist()
+    >>> flags.mask(8, 2).tolist()
     [False, True]
     """
 
@@ -43,7 +34,7 @@ class RowMarks:
         self._bits: dict[str, Bits] = {}
 
     def add(self, reason: str, positions: Positions | list[int]) -> None:
-        """Mark rows; marking one again for the same reason changes nothing."""
+        """Flag rows; flagging one again for the same reason changes nothing."""
         import numpy as np
 
         if not len(positions):
@@ -57,27 +48,22 @@ class RowMarks:
         mask[where - first * 8] = True
         bits[first:last] |= np.packbits(mask)
 
-    def drop(self, reason: str) -> None:
-        """Forget a reason: its rows are good after all."""
-        self._bits.pop(reason, None)
-
-    def rename(self, reason: str, into: str) -> None:
-        """Give the rows of a reason another one, beside those that it may have already."""
-        bits = self._bits.pop(reason, None)
-        if bits is not None:
-            other = self._bits.get(into)
-            self._bits[into] = bits if other is None else bits | other
+    def adopt(self, reason: str, other: RowFlags, other_reason: str) -> None:
+        """Flag the rows that other flags have for a reason of theirs."""
+        if (bits := other._bits.get(other_reason)) is not None:
+            own = self._bits.get(reason)
+            self._bits[reason] = bits if own is None else own | bits
 
     def counts(self) -> dict[str, int]:
         """Return the number of rows of each reason; a row may have several."""
         return {reason: _count(bits) for reason, bits in self._bits.items()}
 
     @property
-    def n_marked(self) -> int:
+    def n_flagged(self) -> int:
         """Rows with at least one reason."""
         return _count(self._any(slice(None)))
 
-    def n_marked_beyond(self, reason: str) -> int:
+    def n_flagged_beyond(self, reason: str) -> int:
         """Count the rows with at least one reason other than this one."""
         return _count(self._any(slice(None), but=reason))
 
@@ -88,23 +74,23 @@ class RowMarks:
         found: set[int] = set()
         for bits in self._bits.values():
             start = np.flatnonzero(bits)[:n]  # each of these bytes has at least one
-            rows = [8 * byte + bit for byte in start for bit in np.flatnonzero(_eight(bits[byte]))]
-            found.update(int(row) for row in rows[:n])
+            flagged = np.flatnonzero(np.unpackbits(bits[start]))[:n].tolist()
+            found.update(8 * int(start[row // 8]) + row % 8 for row in flagged)
         return sorted(found)
 
-    def bad(self, start: int, n: int) -> Mask:
+    def mask(self, start: int, n: int) -> Mask:
         """Return for `n` rows from `start` whether each has any reason."""
         return _unpacked(self._any(_bytes(start, n)), start, n)
 
     def reasons(self, start: int, n: int) -> list[str]:
-        """Return the reasons of each bad row among `n` rows from `start`, joined by ``; ``."""
+        """Return the reasons of each flagged row among `n` rows from `start`, joined by ``; ``."""
         import numpy as np
 
-        where = np.flatnonzero(self.bad(start, n))
+        where = np.flatnonzero(self.mask(start, n))
         texts: list[list[str]] = [[] for _ in where]
         for reason, bits in self._bits.items():
-            marked = _unpacked(bits[_bytes(start, n)], start, n)[where]
-            for row in np.flatnonzero(marked):
+            flagged = _unpacked(bits[_bytes(start, n)], start, n)[where]
+            for row in np.flatnonzero(flagged):
                 texts[row].append(reason)
         return ["; ".join(text) for text in texts]
 
@@ -127,12 +113,6 @@ def _unpacked(bits: Bits, start: int, n: int) -> Mask:
 
     before = start % 8  # rows of the first byte that are not asked for
     return np.unpackbits(bits, count=before + n)[before:].astype(np.bool_)
-
-
-def _eight(byte: np.uint8) -> Bits:
-    import numpy as np
-
-    return np.unpackbits(np.array([byte]))
 
 
 def _count(bits: Bits) -> int:

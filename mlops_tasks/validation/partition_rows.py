@@ -1,42 +1,64 @@
-"""The rows of one committed partition, chunk by chunk, always in the same order."""
+"""The rows of one committed partition, chunk by chunk, always in the same order.
+
+Chunks are as large as ``MLOPS_VALIDATION_MEMORY`` has room for, which is set by the machine.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
+from mlops_tasks.exceptions import SpecError
 from mlops_tasks.lake.scan import damage_reported
-from mlops_tasks.validation.memory import MEMORY_VARIABLE, memory_limit, rows_within
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    import pandas as pd
     import pyarrow as pa
 
     from mlops_tasks.lake import Commit, Table
 
-__all__ = ["PartitionRows", "to_frame"]
+__all__ = ["MEMORY_VARIABLE", "PartitionRows", "memory_limit", "rows_within"]
 
-# The first rows tell how large one is.
+MEMORY_VARIABLE = "MLOPS_VALIDATION_MEMORY"
+_DEFAULT_MEMORY = "1GB"
+# A row is there as it was read, as a frame, and in what is computed of that: measured, three
+# times its size in Arrow at the peak.
+_COPIES = 3
+# Row flags lie eight to a byte.
+_MIN_ROWS = 8
+# The first rows show how large one is.
 _SAMPLE_ROWS = 1024
-# Beyond it neighbouring integers are the same float.
-_EXACT_FLOAT = 2**53
+
+
+def memory_limit() -> tuple[str, int]:
+    """Return the limit as it is written in ``MLOPS_VALIDATION_MEMORY``, and in bytes.
+
+    Written as DuckDB's: ``1GB`` (the default) is 10**9 bytes, ``1GiB`` 2**30. It counts what the
+    rows of a chunk take; the process itself takes about 300 MB beside it.
+    """
+    text = os.environ.get(MEMORY_VARIABLE, _DEFAULT_MEMORY)
+    try:
+        # pydantic reads a number without a unit as bytes, and "80%" as 80 of them.
+        if text.strip()[-1:] in ("B", "b"):
+            return text, int(TypeAdapter(ByteSize).validate_python(text.strip()))
+    except ValidationError:
+        pass
+    raise SpecError(f"{MEMORY_VARIABLE} is {text!r}, which is no size; write it like 500MB or 2GB")
+
+
+def rows_within(row_bytes: float) -> int:
+    """Return how many rows of a size in Arrow may be judged at once."""
+    _, limit = memory_limit()
+    return max(int(limit / (_COPIES * max(row_bytes, 1))), _MIN_ROWS)
 
 
 @dataclass(slots=True)
 class PartitionRows:
-    """One partition at one version: held in memory if it fits one chunk, streamed otherwise.
-
-    Parameters
-    ----------
-    table : Table
-        Its table.
-    commit : Commit
-        The commit that wrote it.
-    chunk_rows : int
-        Rows of a chunk, at least 1.
-    """
+    """One partition at one version: held in memory if it fits one chunk, streamed otherwise."""
 
     table: Table
     commit: Commit
@@ -51,18 +73,8 @@ class PartitionRows:
     def within_memory(cls, table: Table, commit: Commit) -> PartitionRows:
         """Return the rows in chunks that ``MLOPS_VALIDATION_MEMORY`` has room for.
 
-        Parameters
-        ----------
-        table : Table
-            Their table.
-        commit : Commit
-            The commit that wrote them. How large a row is, is read off the first ones, and is at
-            least its share of the recorded bytes of the files.
-
-        Raises
-        ------
-        DamagedTableError
-            If a file cannot be read as it was written.
+        How large a row is, is read off the first ones, and is at least its share of the recorded
+        bytes of the files.
         """
         return cls(table, commit, rows_within(_row_bytes(table, commit)))
 
@@ -77,6 +89,11 @@ class PartitionRows:
         )
 
     @property
+    def partition(self) -> str:
+        """Key of the partition."""
+        return self.commit.partition
+
+    @property
     def n_rows(self) -> int:
         """Rows of the partition, as committed."""
         return self.commit.n_rows
@@ -87,18 +104,7 @@ class PartitionRows:
         return max(-(-self.n_rows // self.chunk_rows), 1)
 
     def chunks(self, columns: Collection[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
-        """Yield the position of the first row and the rows of every chunk, in order.
-
-        Parameters
-        ----------
-        columns : collection of str, optional
-            Only these; the smaller the selection, the less is read.
-
-        Raises
-        ------
-        DamagedTableError
-            If a file cannot be read as it was written.
-        """
+        """Yield the position of the first row and the rows of every chunk, in order."""
         names = self._names(columns)
         if self.n_chunks == 1:
             if self._whole is None:
@@ -122,7 +128,7 @@ class PartitionRows:
             yield start, rows
             start += rows.num_rows
 
-    def columns(self, names: Sequence[str]) -> pa.Table:
+    def load(self, names: Sequence[str]) -> pa.Table:
         """Return some columns of all rows at once, for what cannot be judged in chunks."""
         import pyarrow as pa
 
@@ -156,48 +162,6 @@ class PartitionRows:
                 start, held = start + self.chunk_rows, held.slice(self.chunk_rows)
         if held.num_rows:
             yield start, held
-
-
-def to_frame(rows: pa.Table, positions: Sequence[int] | None = None) -> pd.DataFrame:
-    """Return columns as pandas judges them, the same whatever else is in the chunk.
-
-    Parameters
-    ----------
-    rows : Table
-        Some columns.
-    positions : sequence of int, optional
-        Index of the frame; 0, 1, 2, … by default.
-
-    Returns
-    -------
-    DataFrame
-        Nulls and NaN are missing. Integers beside nulls become floats only where those are exact,
-        and days become midnights in UTC.
-    """
-    import pandas as pd
-
-    frame = pd.DataFrame({name: _series(rows.column(name)) for name in rows.column_names})
-    if not rows.column_names:  # a count of rows needs no column
-        return pd.DataFrame(index=pd.RangeIndex(rows.num_rows))
-    if positions is not None:
-        frame.index = pd.Index(positions)
-    return frame
-
-
-def _series(column: pa.ChunkedArray) -> pd.Series:
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_integer(column.type) and column.null_count:
-        ends = pc.min_max(column).as_py()
-        if max(abs(ends["min"] or 0), abs(ends["max"] or 0)) > _EXACT_FLOAT:
-            exact: pd.Series = column.to_pandas(types_mapper=lambda _: pd.Int64Dtype())
-            return exact
-    if pa.types.is_date(column.type):  # else objects, which compare with nothing in a suite
-        column = pc.cast(column, pa.timestamp("us", tz="UTC"))
-    series: pd.Series = column.to_pandas()
-    return series
 
 
 def _row_bytes(table: Table, commit: Commit) -> float:
