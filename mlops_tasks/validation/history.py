@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
 from mlops_tasks.lake.digest import row_hashes
-from mlops_tasks.sources import Day
+from mlops_tasks.partitions import Day, shift_day
 from mlops_tasks.validation.aggregate_expectations import Distinct, Extremes
 from mlops_tasks.validation.arrow_values import to_python
 from mlops_tasks.validation.check_outcomes import CheckOutcome
@@ -46,7 +46,7 @@ def trailing_commits(spec: DatasetSpec, partition: str, table: Table) -> list[Co
     """Return the commits of the published partitions before one, oldest first, at most `window`."""
     if not table.exists or partition == _FIRST_DAY:
         return []
-    last = (date.fromisoformat(partition) - timedelta(days=1)).isoformat()
+    last = shift_day(partition, -1)
     commits = table.commits(last=last)
     return commits[-spec.history.window :]
 

@@ -8,7 +8,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EmptyPartitionError
-from mlops_tasks.sources import Day
+from mlops_tasks.partitions import Day
 from mlops_tasks.validation.suggestion.column_summary import ColumnFacts, contract_type
 from mlops_tasks.validation.suggestion.keys import find_key
 
