@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.lake import PartitionVersion, Table
+    from mlops_tasks.lake import Lake, PartitionVersion, Table
     from mlops_tasks.sources import ColumnPlan, Source, SourceStream
     from mlops_tasks.specs import DatasetSpec
 
