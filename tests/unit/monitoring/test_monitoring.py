@@ -16,6 +16,7 @@ from mlops_tasks.intervals import auc_standard_error
 from mlops_tasks.lake import PartitionVersion, overwrite_partition
 from mlops_tasks.monitoring import drift as measuring
 from mlops_tasks.monitoring import measure_drift, measure_performance, read_outcomes
+from mlops_tasks.problem_types.binary.intervals import auc_standard_error
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.serialization import to_json
