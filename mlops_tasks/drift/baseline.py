@@ -14,18 +14,16 @@ from mlops_tasks.profiles.periods import evenly
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mlops_tasks.drift.columns import Floats
-    from mlops_tasks.drift.gauges import Aspect
-    from mlops_tasks.drift.movement import Movement
-    from mlops_tasks.drift.scales import Scale
+    from mlops_tasks.drift.aspects import Aspect
+    from mlops_tasks.drift.day_effects import DayEffect
 
 __all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline"]
 
 MAX_DAYS = 60
-"""So many days are enough to tell how days differ; of more, these are taken evenly."""
+"""Enough days to show how days differ; of more, this many are taken evenly."""
 
 FEW_DAYS = LEVEL_DAYS
-"""So many keep the level of false alarms: what is read of a window that its roll-ups serve.
+"""Enough days to keep the level of false alarms: read of a window that its roll-ups serve.
 
 With twice as many a threshold would be lower by a tenth at most: Fisher's F has 27 degrees of
 freedom, not 55.
@@ -94,19 +92,10 @@ class Baseline:
         return replace(self, whole=self.whole.only(names))
 
     @cached_property
-    def scales(self) -> tuple[tuple[Scale, dict[Aspect, Movement]], ...]:
-        """The gauges of each kind of column, with the movement of the days by aspect."""
-        from mlops_tasks.drift.movement import movement_of
-        from mlops_tasks.drift.scales import scales_of
+    def aspects(self) -> tuple[tuple[Aspect, DayEffect], ...]:
+        """Every aspect that its columns have, and how far its days differ in it."""
+        from mlops_tasks.drift.aspects import aspects_of
+        from mlops_tasks.drift.day_effects import day_effect
 
-        def moved(scale: Scale) -> tuple[Scale, dict[Aspect, Movement]]:
-            return scale, {a: movement_of(g, scale.own[a]) for a, g in scale.gauges.items()}
-
-        return tuple(map(moved, scales_of(self.whole, self.days, self.known_numbers)))
-
-    @cached_property
-    def known_numbers(self) -> dict[str, Floats]:
-        """The numbers that the days had, of each column whose numbers repeat."""
-        from mlops_tasks.drift.repeats import known_numbers
-
-        return known_numbers(self.days)
+        found = aspects_of(self.whole, self.days)
+        return tuple((aspect, day_effect(aspect.effect, aspect.days)) for aspect in found)
