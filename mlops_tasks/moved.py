@@ -20,6 +20,8 @@ MOVED: dict[str, tuple[str, ...]] = {
     "classes": ("problem_types.binary",),
     "contract": ("validation.contract", "specs.schema"),
     "digest": ("lake.digest",),
+    "drift.domain": ("drift.domain_classifier",),
+    "drift.movement": ("drift.day_effects",),
     "evaluation": ("steps.evaluate",),
     "history_spec": ("specs.history",),
     "ingestion": ("steps.ingest",),

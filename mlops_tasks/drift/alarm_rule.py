@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.aspects.base import Aspect
     from mlops_tasks.drift.day_effects import DayEffect
     from mlops_tasks.drift.decision import DriftPolicy
-    from mlops_tasks.drift.distributions import Floats, Integers
     from mlops_tasks.drift.effects import Readings
-    from mlops_tasks.drift.two_samples import TwoSamples
+    from mlops_tasks.drift.samples import Floats, Integers, TwoSamples
 
 __all__ = ["AlarmRule", "noise_quantile"]
 

@@ -1,13 +1,14 @@
-"""The reference of a comparison, and how much its own days move."""
+"""The reference of a comparison, how much its own days move, and which days make it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.decision import LEVEL_DAYS
-from mlops_tasks.exceptions import PartitionNotFoundError
+from mlops_tasks.exceptions import PartitionNotFoundError, SpecError
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.periods import evenly
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.aspects import Aspect
     from mlops_tasks.drift.day_effects import DayEffect
 
-__all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline"]
+__all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline", "reference_span"]
 
 MAX_DAYS = 60
 """Enough days to show how days differ; of more, this many are taken evenly."""
@@ -28,6 +29,9 @@ FEW_DAYS = LEVEL_DAYS
 With twice as many a threshold would be lower by a tenth at most: Fisher's F has 27 degrees of
 freedom, not 55.
 """
+
+# 52 weeks: the same season, and the same days of the week.
+_YEAR = timedelta(weeks=52)
 
 
 @dataclass(frozen=True)
@@ -99,3 +103,41 @@ class Baseline:
 
         found = aspects_of(self.whole, self.days)
         return tuple((aspect, day_effect(aspect.effect, aspect.days)) for aspect in found)
+
+
+def reference_span(kind: str, n_days: int, *, first: str, last: str) -> tuple[str, str]:
+    """Return the first and the last day of a reference of scored days.
+
+    Parameters
+    ----------
+    kind : {"trailing", "season"}
+        The days before the window: has something changed just now? Or the same season a year
+        before: is this more than winter? See `DriftSpec.reference`.
+    n_days : int
+        Days of the reference, at least 1; 28 or more to keep the level of false alarms.
+    first, last : str
+        First and last day of the window, both inclusive.
+
+    Returns
+    -------
+    tuple of str
+        Both inclusive; never a day of the window itself.
+
+    Raises
+    ------
+    SpecError
+        If the window ends before it begins.
+
+    Examples
+    --------
+    >>> reference_span("trailing", 3, first="2013-01-10", last="2013-01-11")
+    ('2013-01-07', '2013-01-09')
+    """
+    begin, end = date.fromisoformat(first), date.fromisoformat(last)
+    if end < begin:
+        raise SpecError(f"the window {first} to {last} ends before it begins")
+    before, span = begin - timedelta(days=1), timedelta(days=n_days - 1)
+    if kind == "trailing":
+        return (before - span).isoformat(), before.isoformat()
+    low = begin + (end - begin) / 2 - _YEAR - timedelta(days=(n_days - 1) // 2)
+    return low.isoformat(), min(low + span, before).isoformat()

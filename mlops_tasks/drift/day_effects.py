@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlops_tasks.drift.distributions import Booleans, Floats, Integers
     from mlops_tasks.drift.effects import Effect, Readings
+    from mlops_tasks.drift.samples import Booleans, Floats, Integers
 
 __all__ = ["MIN_DAYS", "DayEffect", "day_effect", "effective_days", "usable_days"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.drift.baseline import Baseline
     from mlops_tasks.drift.decision import Evidence
-    from mlops_tasks.drift.two_samples import TwoSamples
+    from mlops_tasks.drift.samples import TwoSamples
     from mlops_tasks.profiles import Profile
 
 __all__ = ["compare_schemas", "detect_drift"]
@@ -85,7 +85,7 @@ def detect_drift(
         raise SpecError(f"the importance of {', '.join(wrong)} is no number of at least 0")
     from mlops_tasks.drift.alarm_rule import AlarmRule
     from mlops_tasks.drift.day_effects import MIN_DAYS
-    from mlops_tasks.drift.two_samples import TwoSamples
+    from mlops_tasks.drift.samples import TwoSamples
 
     policy = policy or DriftPolicy()
     samples = TwoSamples(baseline.whole, current, _shared(baseline.whole, current))

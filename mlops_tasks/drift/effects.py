@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from mlops_tasks.drift.distributions import Booleans, Floats
+    from mlops_tasks.drift.samples import Booleans, Floats
 
 __all__ = [
     "CohensD",

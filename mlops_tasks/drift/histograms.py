@@ -10,8 +10,7 @@ from mlops_tasks.drift.decision import Picture
 from mlops_tasks.drift.formatting import instant, short_name, short_number
 
 if TYPE_CHECKING:
-    from mlops_tasks.drift.distributions import Floats, NumberColumns
-    from mlops_tasks.drift.two_samples import ContingencyTable, TwoSamples
+    from mlops_tasks.drift.samples import ContingencyTable, Floats, NumberSamples, TwoSamples
 
 __all__ = ["draw_all"]
 
@@ -42,7 +41,7 @@ def _draw_categories(table: ContingencyTable) -> Picture:
     return _picture(labels, bars, is_ordered=False)
 
 
-def _draw_numbers(numbers: NumberColumns) -> dict[str, Picture]:
+def _draw_numbers(numbers: NumberSamples) -> dict[str, Picture]:
     """Draw 24 bins of equal width between the values that 0.5 % of either side are beyond.
 
     There are fewer where edges coincide.

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from mlops_tasks.drift.distributions import Floats, NumberColumns
-    from mlops_tasks.drift.two_samples import TwoSamples
+    from mlops_tasks.drift.samples import Floats, NumberSamples, TwoSamples
 
     Measures = dict[str, float | None]
 
@@ -291,9 +290,9 @@ def measure_all(samples: TwoSamples) -> dict[str, Measures]:
     }
 
 
-def _of_numbers(numbers: NumberColumns) -> dict[str, dict[str, float]]:
+def _of_numbers(numbers: NumberSamples) -> dict[str, dict[str, float]]:
     bins = numbers.histogram(numbers.quantiles(_DECILES)[0])
-    ends = np.moveaxis(numbers.ends, 0, -1)
+    ends = np.stack(numbers.ends, axis=-1)
     steps = np.sort(np.concatenate([*numbers.quantiles(_LEVELS), *ends], axis=-1), axis=-1)
     some = np.where((numbers.n_present > 0).all(axis=0), 1.0, np.nan)
     f, g = numbers.cdf(steps)

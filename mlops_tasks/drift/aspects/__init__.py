@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.drift.aspects.base import Aspect, ReferenceProfiles
-from mlops_tasks.drift.aspects.code_shares import CodeShares
+from mlops_tasks.drift.aspects.base import Aspect
 from mlops_tasks.drift.aspects.concentration import Concentration
-from mlops_tasks.drift.aspects.level import Level
 from mlops_tasks.drift.aspects.missing import MissingShare
 from mlops_tasks.drift.aspects.out_of_range import OutOfRange
-from mlops_tasks.drift.aspects.shape import Shape
-from mlops_tasks.drift.aspects.shares import CategoryShares
-from mlops_tasks.drift.aspects.unseen_categories import UnseenCategories
-from mlops_tasks.drift.aspects.unseen_numbers import UnseenNumbers
+from mlops_tasks.drift.aspects.reference import ReferenceProfiles
+from mlops_tasks.drift.aspects.shape_and_level import Level, Shape
+from mlops_tasks.drift.aspects.shares import CategoryShares, CodeShares
+from mlops_tasks.drift.aspects.unseen_values import UnseenCategories, UnseenNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,49 +1,25 @@
-"""What an aspect is, and the columns of a reference that there are to look at."""
+"""What an aspect is."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import compress
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from mlops_tasks.drift.aspects.category_rows import CategoryRows
-from mlops_tasks.drift.distributions import CategoryColumns, NumberColumns
+import numpy as np
+
+from mlops_tasks.drift.day_effects import usable_days
+from mlops_tasks.drift.effects import CohensH, Effect, Readings
+from mlops_tasks.drift.formatting import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from mlops_tasks.drift.effects import Effect, Readings
-    from mlops_tasks.drift.two_samples import TwoSamples
+    from mlops_tasks.drift.aspects.reference import ReferenceProfiles
+    from mlops_tasks.drift.samples import TwoSamples
     from mlops_tasks.profiles import Profile
 
-__all__ = ["Aspect", "ReferenceProfiles", "in_blocks"]
-
-# Columns that are read together: their arrays stay in a processor's cache.
-_BLOCK = 32
-
-
-@dataclass(frozen=True)
-class ReferenceProfiles:
-    """The profiles of a reference: of the whole, and of its days or of the whole as a single one."""
-
-    whole: Profile
-    days: Sequence[Profile]
-
-    @cached_property
-    def numbers(self) -> tuple[str, ...]:
-        """Columns with a finite number; instants are none, they move on by themselves."""
-        names = self.whole.numbers.names
-        columns = NumberColumns.of([self.whole], names)
-        return tuple(compress(names, (columns.n_present[0] > 0) & ~columns.is_time[0]))
-
-    @cached_property
-    def category_rows(self) -> list[CategoryRows]:
-        """The rows by category of the columns that have any, in blocks."""
-        names = self.whole.categories.names
-        some = compress(names, CategoryColumns.of([self.whole], names).n_present[0] > 0)
-        return [CategoryRows(self.whole, block) for block in in_blocks(some)]
+__all__ = ["Aspect", "RareShare"]
 
 
 class Aspect(ABC):
@@ -83,7 +59,33 @@ class Aspect(ABC):
         """Write what changed in the column at place i, the reference first."""
 
 
-def in_blocks(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Cut columns into blocks to be read together."""
-    own = tuple(names)
-    return (own[i : i + _BLOCK] for i in range(0, len(own), _BLOCK))
+class RareShare(Aspect):
+    """An aspect whose shares are small without drift; less than expected is no drift."""
+
+    def read(self, profiles: Sequence[Profile]) -> Readings:
+        """Read no less than is expected."""
+        found = self.read_new(profiles)
+        return replace(found, values=np.maximum(found.values, self.reference.values))
+
+    @abstractmethod
+    def read_new(self, profiles: Sequence[Profile]) -> Readings:
+        """Read profiles that are none of the days."""
+
+    def usual(self, i: int) -> str:
+        """Write what a new day of the reference would have, if anything."""
+        share = self.reference.values[0, i, 0]
+        return f" ({percent(share)} on the reference's own days)" if share else ""
+
+    def _learn(self, days: Readings) -> None:
+        """Set the zero by what the days read, each as if it was none of the reference."""
+        # Days with too few rows count only if there are no others.
+        is_day = usable_days(days.n)
+        counts = is_day | ~is_day.any(axis=0)
+        n = np.where(counts, days.n, 0.0)
+        n_all = np.where(counts, days.rows, 0.0).sum(axis=0)
+        total, hits = n.sum(axis=0), np.sum(days.values[:, :, 0] * n, axis=0)
+        # Half a row, after Jeffreys: that no day had one is no proof that none will.
+        share = ((hits + 0.5) / (total + 1))[:, None]
+        expected = (hits / np.maximum(total, 1))[None, :, None]
+        self.effect, self.days = CohensH(np.ones_like(share), share), days
+        self.reference = Readings(expected, total[None], np.zeros_like(total)[None], n_all[None])

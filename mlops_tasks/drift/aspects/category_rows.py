@@ -6,21 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from mlops_tasks.drift.day_effects import usable_days
-from mlops_tasks.drift.distributions import CategoryColumns
+from mlops_tasks.drift.samples import Booleans, CategorySamples, Floats, Integers
 from mlops_tasks.profiles.bridge import valid, view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy.typing as npt
-
-    from mlops_tasks.drift.distributions import Booleans, Floats, Integers
     from mlops_tasks.drift.effects import Effect, Readings
     from mlops_tasks.profiles import Profile
 
+    Rows = npt.NDArray[Any]
     Read = tuple[Floats, Floats, Floats]
 
 __all__ = ["MAX_CATEGORIES", "CategoryRows", "expected_of_a_day"]
@@ -53,9 +52,7 @@ class CategoryRows:
         Categories that are looked at one by one: the first.
     """
 
-    def __init__(
-        self, whole: Profile, names: tuple[str, ...], *, least_share: float = 0.0
-    ) -> None:
+    def __init__(self, whole: Profile, names: tuple[str, ...], *, least_share: float = 0.0) -> None:
         self.names = names
         own = self._columns([whole])
         counted = [own.counted(0, i) for i in range(len(names))]
@@ -82,8 +79,8 @@ class CategoryRows:
             last = self._last = asked, self._read(profiles, own=own)
         return last[1]
 
-    def _columns(self, profiles: Sequence[Profile]) -> CategoryColumns:
-        return CategoryColumns.of(profiles, self.names)
+    def _columns(self, profiles: Sequence[Profile]) -> CategorySamples:
+        return CategorySamples.of(profiles, self.names)
 
     def _read(self, profiles: Sequence[Profile], *, own: bool) -> Read:
         columns = self._columns(profiles)
@@ -101,7 +98,7 @@ class CategoryRows:
             shares[:, i, last] = rows[:, i] - named
         return n, shares / rows[:, :, None], unseen / rows
 
-    def _tables(self, columns: CategoryColumns) -> Iterator[tuple[Floats, Floats]]:
+    def _tables(self, columns: CategorySamples) -> Iterator[tuple[Rows, Rows]]:
         """Count rows per profile and known category, and those of all that are not known."""
         import pyarrow.compute as pc
 
@@ -124,7 +121,7 @@ def expected_of_a_day(effect: Effect, whole: Readings, days: Readings, at: Integ
     return replace(whole, values=values)
 
 
-def _has_cut(rows: npt.NDArray[Any], least: float) -> Booleans:
+def _has_cut(rows: Rows, least: float) -> Booleans:
     """Return which categories, along the last axis, have more rows than the next; of a tie none."""
     if rows.shape[-1] > MAX_CATEGORIES:
         at = rows.shape[-1] - MAX_CATEGORIES - 1

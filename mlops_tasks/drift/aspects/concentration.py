@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlops_tasks.drift.aspects.base import in_blocks
+from mlops_tasks.drift.aspects.base import Aspect, RareShare
 from mlops_tasks.drift.aspects.category_rows import MAX_CATEGORIES
-from mlops_tasks.drift.aspects.rare_share import RareShare
-from mlops_tasks.drift.distributions import CategoryColumns
+from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
 from mlops_tasks.drift.effects import Readings
 from mlops_tasks.drift.formatting import percent, short_name
+from mlops_tasks.drift.samples import CategorySamples, TwoSamples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mlops_tasks.drift.aspects.base import Aspect, ReferenceProfiles
-    from mlops_tasks.drift.two_samples import TwoSamples
     from mlops_tasks.profiles import Profile
 
 __all__ = ["Concentration"]
@@ -38,7 +36,7 @@ class Concentration(RareShare):
     @classmethod
     def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
         """Look at columns of more categories than are looked at one by one."""
-        own = CategoryColumns.of([reference.whole], reference.whole.categories.names)
+        own = CategorySamples.of([reference.whole], reference.whole.categories.names)
         many = (~own.is_exact | (own.sizes > MAX_CATEGORIES)) & (own.n_present > 0)
         return [cls(reference, columns) for columns in in_blocks(compress(own.names, many[0]))]
 
@@ -48,7 +46,7 @@ class Concentration(RareShare):
 
     def read_new(self, profiles: Sequence[Profile]) -> Readings:
         """Read any profiles."""
-        own = CategoryColumns.of(profiles, self.columns)
+        own = CategorySamples.of(profiles, self.columns)
         most = np.zeros_like(own.n)
         for i, part in enumerate(own.parts):  # the rows of a column's values fall
             most[i] = np.append(part.rows, 0)[np.where(own.sizes[i] > 0, own.begins[i], -1)]
@@ -57,7 +55,7 @@ class Concentration(RareShare):
 
     def describe(self, samples: TwoSamples, i: int) -> str:
         """Write how many rows repeat the commonest value, and name it."""
-        own = CategoryColumns.of([samples.current], (self.columns[i],))
+        own = CategorySamples.of([samples.current], (self.columns[i],))
         values, rows = own.counted(0, 0)
         name = short_name(values[0].as_py()) if len(rows) else ""
         share = (rows[0] - 1 if len(rows) else 0) / own.n_present[0, 0]

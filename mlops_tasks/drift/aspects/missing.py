@@ -6,20 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlops_tasks.drift.aspects.base import Aspect, in_blocks
-from mlops_tasks.drift.distributions import CategoryColumns, NumberColumns
+from mlops_tasks.drift.aspects.base import Aspect
+from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
 from mlops_tasks.drift.effects import CohensH, Readings
 from mlops_tasks.drift.formatting import percent
-from mlops_tasks.profiles.columns import CategoryProfile, NumericProfile
+from mlops_tasks.drift.samples import CategorySamples, Floats, NumberSamples, TwoSamples
+from mlops_tasks.profiles.columns import CategoryProfile, ColumnProfile, NumericProfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mlops_tasks.drift.aspects.base import ReferenceProfiles
-    from mlops_tasks.drift.distributions import Floats
-    from mlops_tasks.drift.two_samples import TwoSamples
     from mlops_tasks.profiles import Profile
-    from mlops_tasks.profiles.columns import ColumnProfile
 
 __all__ = ["MissingShare"]
 
@@ -58,7 +55,7 @@ class MissingShare(Aspect):
         return f"missing {percent(old)} → {percent(new)}{f' (among them {odd})' if odd else ''}"
 
     def _rows(self, profiles: Sequence[Profile]) -> tuple[Floats, Floats]:
-        kinds = NumberColumns, CategoryColumns
+        kinds = NumberSamples, CategorySamples
         numbers, categories = (kind.of(profiles, self.columns) for kind in kinds)
         return numbers.n + categories.n, numbers.n_present + categories.n_present
 

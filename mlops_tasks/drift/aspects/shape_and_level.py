@@ -1,4 +1,4 @@
-"""The shape of a column of numbers: its distribution function at 32 cuts."""
+"""Shape and level of columns of numbers: their distribution functions, and their means."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlops_tasks.drift.aspects.base import Aspect, in_blocks
-from mlops_tasks.drift.distributions import NumberColumns
-from mlops_tasks.drift.effects import CohensH, Readings, never_certain
+from mlops_tasks.drift.aspects.base import Aspect
+from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
+from mlops_tasks.drift.effects import CohensD, CohensH, Readings, never_certain
 from mlops_tasks.drift.formatting import change
+from mlops_tasks.drift.samples import Floats, NumberSamples, TwoSamples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mlops_tasks.drift.aspects.base import ReferenceProfiles
-    from mlops_tasks.drift.distributions import Floats
-    from mlops_tasks.drift.two_samples import TwoSamples
     from mlops_tasks.profiles import Profile
 
-__all__ = ["Shape"]
+__all__ = ["Level", "Shape"]
 
 # Cuts of a column of numbers: at 31 quantiles, below its minimum and at its maximum.
 _N_CUTS = 32
@@ -40,7 +38,7 @@ class Shape(Aspect):
 
     def __init__(self, reference: ReferenceProfiles, columns: tuple[str, ...]) -> None:
         self.columns = columns
-        self._cuts = _cuts(NumberColumns.of([reference.whole], columns))
+        self._cuts = _cuts(NumberSamples.of([reference.whole], columns))
         self.reference = self.read([reference.whole])
         shares = never_certain(self.reference)
         self.effect = CohensH(_weights(self._cuts), shares, is_ordered=True)
@@ -48,7 +46,7 @@ class Shape(Aspect):
 
     def read(self, profiles: Sequence[Profile]) -> Readings:
         """Read the shares below the cuts."""
-        numbers = NumberColumns.of(profiles, self.columns)
+        numbers = NumberSamples.of(profiles, self.columns)
         spread = (numbers.rank_error * _SD_PER_RANK_ERROR) ** 2
         return Readings(numbers.cdf(self._cuts), numbers.n_present, spread)
 
@@ -58,7 +56,35 @@ class Shape(Aspect):
         return "percentiles " + ", ".join(f"{which} {change(a, b)}" for which, a, b in changes)
 
 
-def _cuts(whole: NumberColumns) -> Floats:
+class Level(Aspect):
+    """The mean, in standard deviations."""
+
+    name = "level"
+
+    @classmethod
+    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+        """Look at columns of numbers that have any."""
+        return [cls(reference, columns) for columns in in_blocks(reference.numbers)]
+
+    def __init__(self, reference: ReferenceProfiles, columns: tuple[str, ...]) -> None:
+        self.columns, self.effect = columns, CohensD()
+        self.reference, self.days = self.read([reference.whole]), self.read(reference.days)
+
+    def read(self, profiles: Sequence[Profile]) -> Readings:
+        """Read means and variances."""
+        numbers = NumberSamples.of(profiles, self.columns)
+        return Readings(numbers.mean[:, :, None], numbers.n_present, numbers.variance)
+
+    def describe(self, samples: TwoSamples, i: int) -> str:
+        """Write how the mean changed, and by how many standard deviations."""
+        at = samples.numbers.names.index(self.columns[i])
+        old, new = samples.numbers.mean[:, at].tolist()
+        spread = math.sqrt(max(0.0, *samples.numbers.variance[:, at].tolist()))  # as the effect has
+        moved = f" ({(new - old) / spread:+.2f} standard deviations)" if spread > 0 else ""
+        return f"mean {change(old, new)}{moved}"
+
+
+def _cuts(whole: NumberSamples) -> Floats:
     """Return where columns are cut, in order; cuts may coincide."""
     inner = whole.quantiles(np.arange(1, _N_CUTS) / _N_CUTS)[0]
     low, high = (end[0, :, None] for end in whole.ends)
