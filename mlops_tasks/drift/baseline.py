@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.decision import LEVEL_DAYS
 from mlops_tasks.exceptions import PartitionNotFoundError, SpecError
+from mlops_tasks.partitions import days_between, shift_day
 from mlops_tasks.profiles import Profile
-from mlops_tasks.profiles.periods import evenly
+from mlops_tasks.profiles.sampling import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ freedom, not 55.
 """
 
 # 52 weeks: the same season, and the same days of the week.
-_YEAR = timedelta(weeks=52)
+_YEAR = 52 * 7
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Baseline:
                 "ingest them again, or choose another reference"
             )
         few = evenly(parts if days is None else days, MAX_DAYS)
-        return cls(Profile.merged(parts, correlated=False), few, label)
+        return cls(Profile.merged(parts), few, label)
 
     def only(self, names: Iterable[str]) -> Baseline:
         """Return the same reference of some of its columns."""
@@ -133,11 +133,10 @@ def reference_span(kind: str, n_days: int, *, first: str, last: str) -> tuple[st
     >>> reference_span("trailing", 3, first="2013-01-10", last="2013-01-11")
     ('2013-01-07', '2013-01-09')
     """
-    begin, end = date.fromisoformat(first), date.fromisoformat(last)
-    if end < begin:
+    if (length := days_between(first, last)) < 0:
         raise SpecError(f"the window {first} to {last} ends before it begins")
-    before, span = begin - timedelta(days=1), timedelta(days=n_days - 1)
+    before = shift_day(first, -1)
     if kind == "trailing":
-        return (before - span).isoformat(), before.isoformat()
-    low = begin + (end - begin) / 2 - _YEAR - timedelta(days=(n_days - 1) // 2)
-    return low.isoformat(), min(low + span, before).isoformat()
+        return shift_day(before, 1 - n_days), before
+    low = shift_day(first, length // 2 - _YEAR - (n_days - 1) // 2)
+    return low, min(shift_day(low, n_days - 1), before)

@@ -310,8 +310,8 @@ def _of_numbers(numbers: NumberSamples) -> dict[str, dict[str, float]]:
 
 def _of_categories(samples: TwoSamples, name: str) -> dict[str, float]:
     table, columns = samples.tables[name], samples.columns(name)
-    n, n_null = np.array([[one.n, one.n_null] for one in columns], float).T
-    (old, new), n_present = table.rows[:, : table.n_named], n - n_null
+    n, n_present = np.array([one.n for one in columns], float), table.rows.sum(axis=1)
+    old, new = table.rows[:, : table.n_named]
     # Of a side that did not count all its categories nobody knows what it never had.
     known = [1.0 if one.is_exact else math.nan for one in columns]  # type: ignore[union-attr]
     found = {

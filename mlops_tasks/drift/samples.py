@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mlops_tasks.profiles.arrays import COUNTS, MOMENTS, TEXTS
+from mlops_tasks.profiles.alignment import places, stacked
+from mlops_tasks.profiles.categories import CATEGORY_COUNTS
+from mlops_tasks.profiles.numeric import COUNTS, MOMENTS
 from mlops_tasks.profiles.recoding import categories_of
-from mlops_tasks.profiles.stacking import places, stacked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     import pyarrow as pa
 
-    from mlops_tasks.profiles import Profile
-    from mlops_tasks.profiles.arrays import CategoryArrays, NumberArrays
-    from mlops_tasks.profiles.columns import CategoryProfile, ColumnProfile
+    from mlops_tasks.profiles import CategoryProfile, ColumnProfile, Profile
+    from mlops_tasks.profiles.categories import CategoryColumns
+    from mlops_tasks.profiles.numeric import NumericColumns
 
 __all__ = ["OTHER", "CategorySamples", "ContingencyTable", "NumberSamples", "TwoSamples"]
 
@@ -42,7 +43,7 @@ class NumberSamples:
 
     Attributes
     ----------
-    parts : sequence of NumberArrays
+    parts : sequence of NumericColumns
         Of each profile.
     names : tuple of str
         The columns.
@@ -56,7 +57,7 @@ class NumberSamples:
         Where the points of each column begin among those of its profile, and how many it has.
     """
 
-    def __init__(self, parts: Sequence[NumberArrays], names: tuple[str, ...]) -> None:
+    def __init__(self, parts: Sequence[NumericColumns], names: tuple[str, ...]) -> None:
         self.parts, self.names = parts, names
         counts = stacked(parts, names, "counts").astype(float)
         self._moments = stacked(parts, names, "moments")
@@ -79,13 +80,9 @@ class NumberSamples:
     @cached_property
     def ends(self) -> tuple[Floats, Floats]:
         """Smallest and largest finite values; NaN where there are none."""
-        bounds = stacked(self.parts, self.names, "bounds").astype(float)
-        low, high = (
-            np.where(self.is_time, bounds[:, :, i], self._moment(name))
-            for i, name in enumerate(("minimum", "maximum"))
-        )
         some = self.n_present > 0
-        return np.where(some, low, np.nan), np.where(some, high, np.nan)
+        low, high = (np.where(some, self._moment(end), np.nan) for end in ("minimum", "maximum"))
+        return low, high
 
     def points(self, profile: int, column: int) -> Floats:
         """Return the points of one column of one profile, in order."""
@@ -125,13 +122,13 @@ class NumberSamples:
 class CategorySamples:
     """Columns of categories, of which the frequent ones are counted."""
 
-    def __init__(self, parts: Sequence[CategoryArrays], names: tuple[str, ...]) -> None:
+    def __init__(self, parts: Sequence[CategoryColumns], names: tuple[str, ...]) -> None:
         self.parts, self.names = parts, names
         counts = stacked(parts, names, "counts").astype(float)
-        self.n = counts[:, :, TEXTS.index("n")]
-        self.n_present = self.n - counts[:, :, TEXTS.index("n_null")]
-        self.error = counts[:, :, TEXTS.index("error")]
-        self.is_exact = counts[:, :, TEXTS.index("is_exact")] > 0
+        self.n = counts[:, :, CATEGORY_COUNTS.index("n")]
+        self.n_present = self.n - counts[:, :, CATEGORY_COUNTS.index("n_null")]
+        self.error = counts[:, :, CATEGORY_COUNTS.index("error")]
+        self.is_exact = counts[:, :, CATEGORY_COUNTS.index("is_exact")] > 0
         self.begins, self.sizes = places(parts, names)
 
     @classmethod

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mlops_tasks.drift.day_effects import usable_days
 from mlops_tasks.drift.samples import Booleans, CategorySamples, Floats, Integers
-from mlops_tasks.profiles.bridge import valid, view
+from mlops_tasks.profiles.zero_copy import valid, view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,7 +11,7 @@ from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
 from mlops_tasks.drift.effects import CohensH, Readings
 from mlops_tasks.drift.formatting import percent
 from mlops_tasks.drift.samples import CategorySamples, Floats, NumberSamples, TwoSamples
-from mlops_tasks.profiles.columns import CategoryProfile, ColumnProfile, NumericProfile
+from mlops_tasks.profiles import CategoryProfile, ColumnProfile, NumericProfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,8 +50,8 @@ class MissingShare(Aspect):
         both = samples.columns(self.columns[i])
         (old, new), current, odd = map(_missing, both), both[1], ""
         if isinstance(current, NumericProfile):
-            names = {"NaN": current.n_nan, "+inf": current.n_pos_inf, "-inf": current.n_neg_inf}
-            odd = ", ".join(f"{count} {name}" for name, count in names.items() if count)
+            kinds = {"NaN": current.n_nan, "+inf": current.n_pos_inf, "-inf": current.n_neg_inf}
+            odd = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
         return f"missing {percent(old)} → {percent(new)}{f' (among them {odd})' if odd else ''}"
 
     def _rows(self, profiles: Sequence[Profile]) -> tuple[Floats, Floats]:

@@ -12,8 +12,8 @@ import numpy as np
 from mlops_tasks.drift.aspects.category_rows import CategoryRows
 from mlops_tasks.drift.day_effects import usable_days
 from mlops_tasks.drift.samples import Booleans, CategorySamples, NumberSamples
-from mlops_tasks.profiles.periods import evenly
-from mlops_tasks.profiles.recoding import told_apart
+from mlops_tasks.profiles.recoding import single_precision
+from mlops_tasks.profiles.sampling import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -76,7 +76,7 @@ def _repeat(sample: NumberSamples) -> Booleans:
     found = np.full(place.shape, np.nan)
     for i, part in enumerate(sample.parts):
         there = own < sizes[i]
-        found[i][there] = told_apart(part.points[place[i][there]])
+        found[i][there] = single_precision(part.points[place[i][there]])
     ordered = np.sort(np.concatenate(list(found), axis=1), axis=1)
     n_repeats = (ordered[:, 1:] == ordered[:, :-1]).sum(axis=1)
     n = np.minimum(sample.sizes, _SAMPLED_POINTS).sum(axis=0)

@@ -13,8 +13,8 @@ from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
 from mlops_tasks.drift.effects import CohensH, Readings, never_certain
 from mlops_tasks.drift.formatting import percent, short_name
 from mlops_tasks.drift.samples import CategorySamples, Floats, NumberSamples, TwoSamples
-from mlops_tasks.profiles.arrays import CategoryArrays
-from mlops_tasks.profiles.columns import NumericProfile
+from mlops_tasks.profiles import NumericProfile
+from mlops_tasks.profiles.categories import CategoryColumns
 from mlops_tasks.profiles.recoding import categories_of
 
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ class _CodeRows(CategoryRows):
     def _columns(self, profiles: Sequence[Profile]) -> CategorySamples:
         return CategorySamples([self._recoded(one) for one in profiles], self.names)
 
-    def _recoded(self, profile: Profile) -> CategoryArrays:
+    def _recoded(self, profile: Profile) -> CategoryColumns:
         columns = {name: profile.columns.get(name) for name in self.names}
-        return CategoryArrays.of(
+        return CategoryColumns.of(
             {n: categories_of(c) for n, c in columns.items() if isinstance(c, NumericProfile)}
         )
 

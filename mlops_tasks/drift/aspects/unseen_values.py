@@ -14,7 +14,7 @@ from mlops_tasks.drift.effects import CohensH, Readings
 from mlops_tasks.drift.formatting import exact, percent, short_name, with_names
 from mlops_tasks.drift.samples import Floats, Integers, NumberSamples, TwoSamples
 from mlops_tasks.profiles.quantiles import middles
-from mlops_tasks.profiles.recoding import told_apart
+from mlops_tasks.profiles.recoding import single_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -81,7 +81,7 @@ class UnseenNumbers(RareShare):
     the points of a sketch, rows that lie evenly in order; that they are not all rows is part of the
     noise. No profile is read at more points than a typical day of the reference has: the more there
     are, the further they reach into the tails, where new numbers are. A point counts as a row. A
-    number is known by `told_apart`: a source that computes the same one another way is no drift.
+    number is known in `single_precision`: to compute the same one another way is no drift.
     """
 
     name = "unseen"
@@ -112,7 +112,7 @@ class UnseenNumbers(RareShare):
     def describe(self, samples: TwoSamples, i: int) -> str:
         """Write the share of the rows, and name the commonest of the numbers."""
         at = samples.numbers.names.index(self.columns[i])
-        points = told_apart(samples.numbers.points(1, at))
+        points = single_precision(samples.numbers.points(1, at))
         is_new = ~np.isin(points, self._known[i])
         new, rows = np.unique(points[is_new], return_counts=True)
         about = "" if len(points) == samples.numbers.n_present[1, at] else "about "
@@ -144,5 +144,5 @@ def _points(numbers: NumberSamples, limits: Integers) -> Points:
     for i, limit in enumerate(limits.tolist()):
         own = [numbers.points(d, i) for d in profiles]
         own = [one[middles(len(one), limit)] if len(one) > limit else one for one in own]
-        found.append((told_apart(np.concatenate(own)), np.repeat(profiles, [*map(len, own)])))
+        found.append((single_precision(np.concatenate(own)), np.repeat(profiles, [*map(len, own)])))
     return found
