@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.drift.decision import LEVEL_DAYS
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.profiles import Profile
-from mlops_tasks.profiles.periods import evenly
+from mlops_tasks.profiles.sampling import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,7 +87,7 @@ class Baseline:
                 "ingest them again, or choose another reference"
             )
         few = evenly(parts if days is None else days, MAX_DAYS)
-        return cls(Profile.merged(parts, correlated=False), few, label)
+        return cls(Profile.merged(parts), few, label)
 
     def only(self, names: Iterable[str]) -> Baseline:
         """Return the same reference of some of its columns."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
 from enum import StrEnum
 
 from mlops_tasks.exceptions import SpecError
+from mlops_tasks.partitions import days_between, shift_day
 
 __all__ = ["ReferenceChoice", "ReferenceKind", "reference_span"]
 
 # 52 weeks: the same season, and the same days of the week.
-_YEAR = timedelta(weeks=52)
+_YEAR = 52 * 7
 
 
 class ReferenceKind(StrEnum):
@@ -86,14 +86,11 @@ def reference_span(choice: ReferenceChoice, *, first: str, last: str) -> tuple[s
     >>> reference_span(trailing, first="2013-01-10", last="2013-01-11")
     ('2013-01-07', '2013-01-09')
     """
-    begin, end = date.fromisoformat(first), date.fromisoformat(last)
-    if end < begin:
+    if (length := days_between(first, last)) < 0:
         raise SpecError(f"the window {first} to {last} ends before it begins")
     if choice.kind is ReferenceKind.TRAILING:
-        high = begin - timedelta(days=1 + choice.gap_days)
-        low = high - timedelta(days=choice.n_days - 1)
-    else:
-        middle = begin + (end - begin) / 2 - _YEAR
-        low = middle - timedelta(days=(choice.n_days - 1) // 2)
-        high = min(low + timedelta(days=choice.n_days - 1), begin - timedelta(days=1))
-    return low.isoformat(), high.isoformat()
+        high = shift_day(first, -1 - choice.gap_days)
+        return shift_day(high, 1 - choice.n_days), high
+    middle = shift_day(first, length // 2 - _YEAR)
+    low = shift_day(middle, -((choice.n_days - 1) // 2))
+    return low, min(shift_day(low, choice.n_days - 1), shift_day(first, -1))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.lake import stream_rows
 from mlops_tasks.lake.digest import row_hashes
-from mlops_tasks.sources import Day
+from mlops_tasks.partitions import Day
 from mlops_tasks.validation.suggestion.column_summary import ColumnSummary, contract_type
 
 if TYPE_CHECKING:
