@@ -18,15 +18,22 @@ __all__ = ["MOVED", "MOVED_NAMES", "moved_name", "serve_old_paths"]
 
 #: By old module, where its names are now.
 MOVED: dict[str, tuple[str, ...]] = {
-    "classes": ("problem_types.binary",),
+    "classes": ("problem_types.binary.classes",),
     "clock_times": ("partitions",),
     "contract": ("specs.schema", "validation.contract", "validation.duplicates"),
     "digest": ("lake.digest",),
     "drift.domain": ("drift.domain_classifier",),
     "drift.movement": ("drift.day_effects",),
-    "evaluation": ("steps.evaluate",),
+    "estimators": ("problem_types.binary.estimator",),
+    "evaluation": (
+        "steps.evaluate",
+        "gate",
+        "problem_types.binary.metrics",
+        "problem_types.binary.importance",
+    ),
     "history_spec": ("specs.history",),
     "ingestion": ("steps.ingest",),
+    "intervals": ("problem_types.binary.intervals", "problem_types.binary.metrics"),
     "ledger": ("registry.ledger",),
     "modelfiles": ("registry.modelfiles",),
     "parity": ("features.parity",),

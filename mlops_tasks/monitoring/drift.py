@@ -14,7 +14,7 @@ from mlops_tasks.monitoring.multivariate import compare_with_training
 from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.monitoring.results import Check, MonitorResult
 from mlops_tasks.partitions import shift_day
-from mlops_tasks.problem_types.binary import with_classes
+from mlops_tasks.problem_types.binary.classes import with_classes
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.profiles.store import ProfileStore

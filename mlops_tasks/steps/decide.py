@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.partitions import check_partition, days_between
-from mlops_tasks.problem_types.binary import PREDICTED
+from mlops_tasks.problem_types.binary.classes import PREDICTED
 from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:

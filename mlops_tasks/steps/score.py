@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.estimators import predict_scores
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.features.feature_types import known_categories
 from mlops_tasks.features.sql import feature_batches, model_frame
 from mlops_tasks.features.windows import published_inputs
 from mlops_tasks.partitions import today
+from mlops_tasks.problem_types.binary.estimator import predict_scores
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.profiles.store import ProfileStore
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import EstimatorError
+from mlops_tasks.problem_types.binary.metrics import log_losses
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,13 +19,9 @@ __all__ = [
     "Comparison",
     "Interval",
     "auc_standard_error",
-    "check_scores",
     "compare_scores",
-    "log_losses",
     "share_interval",
 ]
-
-_EPSILON = 2.0**-52
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +112,7 @@ def compare_scores(
     """
     import numpy as np
 
+    # Not scipy.stats.bootstrap: six to nine times slower, and it has no answer to a few rows.
     tail = (1 - confidence) / 2
     random, rows = np.random.default_rng(seed), _Rows(target, scores, rival)
     n_draws = max(n_bootstrap, math.ceil(1 / tail))
@@ -186,54 +183,6 @@ def auc_standard_error(auc: float, n_positive: int, n_negative: int) -> float:
     q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
     spread = (n_positive - 1) * (q1 - auc * auc) + (n_negative - 1) * (q2 - auc * auc)
     return math.sqrt((auc * (1 - auc) + spread) / (n_positive * n_negative))
-
-
-def log_losses(target: Target, scores: Floats) -> Floats:
-    """Return the log loss of each row.
-
-    Parameters
-    ----------
-    target : array of shape (n_samples,)
-        0 or 1.
-    scores : array of shape (n_samples,)
-        Probability of class 1; what was held for impossible counts as 2.2e-16.
-
-    Returns
-    -------
-    array of shape (n_samples,)
-        In nats.
-    """
-    import numpy as np
-
-    likely = np.where(target == 1, scores, 1 - scores)
-    losses: Floats = -np.log(np.maximum(likely, _EPSILON))
-    return losses
-
-
-def check_scores(scores: Floats, who: str) -> None:
-    """Refuse scores that are no probabilities.
-
-    Parameters
-    ----------
-    scores : array of shape (n_samples,)
-        Scores.
-    who : str
-        Whose they are, for the message.
-
-    Raises
-    ------
-    EstimatorError
-        If one is missing, infinite or outside [0, 1].
-    """
-    import numpy as np
-
-    wrong = ~((scores >= 0) & (scores <= 1))  # a comparison with NaN is False
-    if wrong.any():
-        raise EstimatorError(
-            f"{who}: {int(wrong.sum())} of {len(scores)} scores are no probabilities in [0, 1], "
-            f"the first is {scores[np.argmax(wrong)]} in row {np.argmax(wrong)}; let the "
-            "estimator's predict_proba return probabilities, for example by CalibratedClassifierCV"
-        )
 
 
 class _Rows:

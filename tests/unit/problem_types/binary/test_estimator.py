@@ -9,8 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_tasks.estimators import build_estimator, fit_estimator, predict_scores
 from mlops_tasks.exceptions import EstimatorError, SpecError
+from mlops_tasks.problem_types.binary.estimator import (
+    build_estimator,
+    fit_estimator,
+    predict_scores,
+)
 from tests.unit import orders
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.problem_types.binary import (
+from mlops_tasks.problem_types.binary.classes import (
     LABEL,
     PREDICTED,
     cut_scores,

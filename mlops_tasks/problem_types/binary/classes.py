@@ -12,10 +12,17 @@ if TYPE_CHECKING:
 
     from mlops_tasks.profiles import ColumnProfile, NumericProfile
 
-__all__ = ["LABEL", "PREDICTED", "cut_scores", "positive_share", "profile_labels", "with_classes"]
+__all__ = [
+    "LABEL",
+    "PREDICTED",
+    "SCORE",
+    "cut_scores",
+    "positive_share",
+    "profile_labels",
+    "with_classes",
+]
 
-LABEL, PREDICTED = "label", "predicted_class"
-_SCORE = "score"
+LABEL, PREDICTED, SCORE = "label", "predicted_class", "score"
 _CLASSES = (_NEGATIVE, _POSITIVE) = ("negative", "positive")
 
 
@@ -97,8 +104,8 @@ def with_classes(predictions: Profile, threshold: float) -> Profile:
     Profile
         Of ``score`` and ``predicted_class`` alone.
     """
-    scores = cast("NumericProfile", predictions.columns[_SCORE])
-    columns: dict[str, ColumnProfile] = {_SCORE: scores, PREDICTED: cut_scores(scores, threshold)}
+    scores = cast("NumericProfile", predictions.columns[SCORE])
+    columns: dict[str, ColumnProfile] = {SCORE: scores, PREDICTED: cut_scores(scores, threshold)}
     return Profile.of_columns(predictions.n_rows, columns)
 
 

@@ -12,13 +12,10 @@ from hypothesis import strategies as st
 from scipy.stats import beta, norm
 from sklearn.metrics import log_loss, roc_auc_score
 
-from mlops_tasks import intervals
-from mlops_tasks.exceptions import EstimatorError
-from mlops_tasks.intervals import (
+from mlops_tasks.problem_types.binary import intervals
+from mlops_tasks.problem_types.binary.intervals import (
     auc_standard_error,
-    check_scores,
     compare_scores,
-    log_losses,
     share_interval,
 )
 
@@ -31,9 +28,6 @@ def draw(seed: int, target: Any, *, skill: float, noise: float = 1.0) -> Any:
     """Draw scores; their ROC AUC is `norm.cdf(skill / sqrt(2) / noise)`."""
     hidden = np.random.default_rng(seed).normal(skill * target, noise)
     return norm.cdf(hidden - skill / 2)
-
-
-# --- values
 
 
 @settings(max_examples=50, deadline=None)
@@ -79,9 +73,6 @@ def test_an_interval_follows_its_seed_and_its_confidence() -> None:
     wide = compare_scores(target, scores, n_bootstrap=60, confidence=0.999, seed=3).roc_auc
     assert wide.lower < first.roc_auc.lower
     assert wide.upper > first.roc_auc.upper
-
-
-# --- the level
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
@@ -201,9 +192,6 @@ def test_the_gap_in_log_loss_is_covered(classes: tuple[int, int]) -> None:
     assert missed <= 16, "with one in ten, 17 or more of 80 happen once in 1000 trials"
 
 
-# --- shares
-
-
 @pytest.mark.parametrize(("hits", "rows"), [(0, 100), (1, 100), (37, 100), (99, 100), (100, 100)])
 def test_a_share_has_the_exact_interval(hits: int, rows: int) -> None:
     found = share_interval(hits, rows, confidence=0.9)
@@ -218,9 +206,6 @@ def test_confidence_is_95_percent_unless_said_otherwise() -> None:
     scores = draw(1, target, skill=1.0)
     said = compare_scores(target, scores, confidence=0.95, n_bootstrap=500, seed=0)
     assert compare_scores(target, scores) == said
-
-
-# --- the standard error
 
 
 def test_the_error_of_an_auc_is_what_resampling_finds() -> None:
@@ -245,26 +230,3 @@ def test_the_error_of_one_pair_is_that_of_a_coin(auc: float) -> None:
 def test_more_rows_make_a_smaller_error() -> None:
     assert auc_standard_error(0.7, 800, 3200) < auc_standard_error(0.7, 200, 800)
     assert auc_standard_error(1.0, 10, 10) == 0.0
-
-
-# --- scores
-
-
-@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, -1e-9, 1 + 1e-9, 17.0])
-def test_scores_that_are_no_probabilities_are_refused(wrong: float) -> None:
-    scores = np.array([0.0, 1.0, wrong, 0.5, wrong])
-    with pytest.raises(EstimatorError) as error:
-        check_scores(scores, "version 3")
-    assert str(error.value) == (
-        f"version 3: 2 of 5 scores are no probabilities in [0, 1], the first is {wrong} in row 2; "
-        "let the estimator's predict_proba return probabilities, for example by "
-        "CalibratedClassifierCV"
-    )
-    check_scores(scores[:2], "version 3")
-
-
-def test_a_certain_score_that_is_wrong_costs_much_and_not_everything() -> None:
-    target, scores = np.array([1, 1, 0, 0]), np.array([0.0, 1.0, 0.25, 1.0])
-    losses = log_losses(target, scores)
-    assert losses == pytest.approx([52 * math.log(2), 0, -math.log(0.75), 52 * math.log(2)])
-    assert losses.mean() == pytest.approx(log_loss(target, scores))
