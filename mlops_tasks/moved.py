@@ -22,6 +22,8 @@ MOVED: dict[str, tuple[str, ...]] = {
     "clock_times": ("partitions",),
     "contract": ("specs.schema", "validation.contract", "validation.duplicates"),
     "digest": ("lake.digest",),
+    "drift.domain": ("drift.domain_classifier",),
+    "drift.movement": ("drift.day_effects",),
     "estimators": ("problem_types.binary.estimator",),
     "evaluation": (
         "steps.evaluate",
@@ -62,6 +64,7 @@ MOVED: dict[str, tuple[str, ...]] = {
 #: By package or old module and old name in it, the module that has it now, and behind a colon what
 #: it is there, if not the same.
 MOVED_NAMES: dict[str, dict[str, str]] = {
+    "mlops_tasks.lake": {"check_partition": "mlops_tasks.partitions"},
     "mlops_tasks.source_spec": {"Source": "mlops_tasks.specs.source:SourceSpec"},
     "mlops_tasks.sources": {
         "SourceConnection": "mlops_tasks.sources.source:Source",

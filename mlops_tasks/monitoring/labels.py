@@ -166,7 +166,7 @@ def _why_not(outcomes: Outcomes, champion: RegisteredVersion, mature: list[str])
 def _compare(
     outcomes: Outcomes, reference: Baseline, current: Profile, days: Sequence[str]
 ) -> DriftReport:
-    from mlops_tasks.drift.movement import effective_days
+    from mlops_tasks.drift.day_effects import effective_days
 
     limits = outcomes.spec.drift
     one_day = outcomes.first == outcomes.last
