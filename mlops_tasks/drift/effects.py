@@ -16,14 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from mlops_tasks.drift.samples import Booleans, Floats
 
-__all__ = [
-    "CohensD",
-    "CohensH",
-    "Effect",
-    "Readings",
-    "never_certain",
-    "sparse_moments",
-]
+__all__ = ["CohensD", "CohensH", "Effect", "Readings", "never_certain", "sparse_moments"]
 
 # Anscombe (1948): with 3/8 of a row the angle of a share has a stable variance down to one row.
 _ROUND = 0.375
