@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.decision import Answer
 from mlops_tasks.exceptions import PartitionNotFoundError
@@ -90,7 +91,8 @@ def render_page(reports: Sequence[DriftReport], *, title: str = "Drift") -> str:
     return pages.get_template("page.html.j2").render(
         title=title,
         report=report,
-        windows=_windows(reports),
+        reports=reports,
+        turns=[False, *(a.reference != b.reference for a, b in pairwise(reports))],
         places={column.name: f"column-{i}" for i, column in enumerate(report.columns)},
         opened={column.name for column in report.alarms[:_N_OPEN]},
         heat=list(zip(names, rows, strict=True)),
@@ -126,12 +128,11 @@ def heat_table(reports: Sequence[DriftReport]) -> tuple[list[str], list[list[Cel
             "<model>.score compares one when a day is scored"
         )
     by_day = [{column.name: column for column in report.columns} for report in reports]
-    largest: dict[str, float] = {}
-    for report, columns in zip(reports, by_day, strict=True):
-        for name, column in columns.items():
-            largest[name] = max(largest.get(name, 0.0), column.rank)
-        for name in _broken(report.schema):
-            largest[name] = max(largest.get(name, 0.0), 1.0)
+    ranks = [
+        dict.fromkeys(_broken(report.schema), 1.0) | {one.name: one.rank for one in report.columns}
+        for report in reports
+    ]
+    largest = {name: max(own.get(name, 0.0) for own in ranks) for name in set().union(*ranks)}
     names = sorted(largest, key=lambda name: (-largest[name], name))
     return names, [
         [_cell(name, report, day.get(name)) for report, day in zip(reports, by_day, strict=True)]
@@ -156,19 +157,6 @@ def _broken(schema: SchemaChange) -> dict[str, str]:
     """Return what is wrong with each column that is gone or holds something else."""
     changed = dict(one.split(": ", 1) for one in schema.changed)
     return dict.fromkeys(schema.removed, "gone") | changed
-
-
-def _windows(reports: Sequence[DriftReport]) -> list[dict[str, Any]]:
-    """Name each window and its reference, and say where another one begins."""
-    before = [reports[0], *reports]
-    return [
-        {
-            "window": now.window,
-            "reference": now.reference,
-            "new_reference": now.reference != then.reference,
-        }
-        for then, now in zip(before, reports, strict=False)
-    ]
 
 
 def _steps(shares: Sequence[float], top: float, *, closed: bool) -> str:
