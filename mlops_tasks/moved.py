@@ -28,7 +28,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "parity": ("features.parity",),
     "policy": ("steps.decide",),
     "profile_store": ("profiles.store",),
-    "registration": ("steps.register",),
+    "registration": ("steps.register", "steps.promote", "steps.adopt", "registry.champions"),
     "scoring": ("steps.score",),
     "source_spec": ("specs.source",),
     "spec": ("specs", "names"),

@@ -14,7 +14,8 @@ class Verdict:
     ``verdict`` is ``"promote"``, ``"keep"`` or ``"cannot_tell"``; metrics are plain finite floats.
     ``difference`` is the interval that decided: ROC AUC, or what it is above the champion's;
     ``log_loss_gap`` that of the log loss above the champion's. Empty where they cannot be measured.
-    ``artifacts`` has the SHA-256 of what the evaluation stored for later steps.
+    ``artifacts`` has the SHA-256 of what the evaluation stored for later steps;
+    ``champion_generation`` is 0 where there was no champion to compare with.
     """
 
     verdict: str
@@ -26,3 +27,4 @@ class Verdict:
     difference: dict[str, float]
     log_loss_gap: dict[str, float] = field(default_factory=dict)
     artifacts: dict[str, str] = field(default_factory=dict)
+    champion_generation: int = 0

@@ -165,6 +165,7 @@ def judge(
         challenger=ours,
         champion=None if rival is None else classification_metrics(target, rival),
         champion_version=None if champion is None else champion.version,
+        champion_generation=0 if champion is None else champion.generation,
         difference=asdict(found.auc_gain or found.roc_auc) if found else {},
         log_loss_gap=asdict(found.log_loss_gap) if found and found.log_loss_gap else {},
     )

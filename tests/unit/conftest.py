@@ -91,10 +91,12 @@ def tracking(tmp_path: Path, mlflow_template: Path) -> Tracking:
 def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> World:
     """Build the shared world once. Only for tests that change nothing in it."""
     from mlops_tasks.lake import Lake
+    from mlops_tasks.registry.champions import champion_of
     from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.steps.evaluate import evaluate
     from mlops_tasks.steps.pin import pin_training_data
-    from mlops_tasks.steps.register import champion_of, promote, register
+    from mlops_tasks.steps.promote import promote
+    from mlops_tasks.steps.register import register
     from mlops_tasks.steps.train import train
     from tests.unit.orders import day, fill_lake, project
 

@@ -11,6 +11,7 @@ from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, plain
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import measure_drift, measure_labels, measure_performance, read_outcomes
+from mlops_tasks.registry.ledger import EvidenceKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,7 @@ class _MonitorOperator(StepOperator):
         self.model = model
 
     def _record(
-        self, context: Context, kind: str, result: MonitorResult, *datasets: DatasetSpec
+        self, context: Context, kind: EvidenceKind, result: MonitorResult, *datasets: DatasetSpec
     ) -> dict[str, Any]:
         """Append the checks with the night by which their data were known, and what they correct.
 
@@ -48,13 +49,14 @@ class _MonitorOperator(StepOperator):
             default=result.last,
         )
         evidence = plain(asdict(result) | {"known_at": max(known_at, result.last)})
-        about: dict[str, Any] = {"model": self.model.name, "kind": kind, "key": result.last}
-        for entry in self.ledger.entries(**about):
-            if {**entry.evidence, "corrects": None} == {**evidence, "corrects": None}:
-                return entry.evidence
-            evidence["corrects"] = entry.seq
+        ledger, (model, key) = self.ledger, (self.model.name, result.last)
+        if before := ledger.newest(model, kind, key=key):
+            if {**before.evidence, "corrects": None} == {**evidence, "corrects": None}:
+                return before.evidence
+            evidence["corrects"] = before.seq
         run = dag_run_name(context)
-        return self.ledger.record(**about, evidence=evidence, dag_run=run).evidence
+        about: dict[str, Any] = {"model": model, "kind": kind, "key": key, "dag_run": run}
+        return ledger.record(**about, evidence=evidence).evidence
 
     def _tell(self, what: str, result: MonitorResult, *, more: Iterable[Check] = ()) -> None:
         """Log the summary, with further checks on the same window."""
@@ -102,7 +104,7 @@ class MeasureDriftOperator(_MonitorOperator):
         result = measure_drift(self.model, day, version, lake=self.lake, tracking=tracking)
         self._tell("drift", result)
         inputs = (item.dataset for item in self.model.inputs)
-        return self._record(context, "drift", result, *inputs)
+        return self._record(context, EvidenceKind.DRIFT, result, *inputs)
 
 
 class MeasurePerformanceOperator(_MonitorOperator):
@@ -128,6 +130,6 @@ class MeasurePerformanceOperator(_MonitorOperator):
             outcomes, champion := self.version(self.model, outcomes.version)
         )
         labels = measure_labels(outcomes, result, champion, lake=self.lake, tracking=tracking)
-        self._record(context, "labels", labels, self.model.label.dataset)
+        self._record(context, EvidenceKind.LABELS, labels, self.model.label.dataset)
         self._tell("performance", replace(result, report=labels.report), more=labels.checks)
-        return self._record(context, "performance", result, self.model.label.dataset)
+        return self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)

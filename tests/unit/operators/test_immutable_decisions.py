@@ -16,7 +16,8 @@ from mlops_airflow.operators.decision import DecideRetrainingOperator, RequestRe
 from mlops_airflow.operators.evaluation import EvaluateModelOperator
 from mlops_airflow.operators.monitoring import MeasurePerformanceOperator
 from mlops_tasks.steps.pin import pin_training_data
-from mlops_tasks.steps.register import promote, register
+from mlops_tasks.steps.promote import promote
+from mlops_tasks.steps.register import register
 from mlops_tasks.steps.score import score
 from mlops_tasks.steps.train import train
 from tests.unit.operators.conftest import context
@@ -58,9 +59,8 @@ def promoted(world: World, version: str, night: str) -> None:
     """Make a version the champion as of a night, in the ledger alone."""
     before = world.ledger.champion("late_orders")
     assert before is not None
-    evidence = {"version": version, "previous": before.version}
-    assert world.ledger.promote(
-        "late_orders", expected=before.version, version=version, key=night, evidence=evidence
+    world.ledger.promote(
+        "late_orders", version=version, generation=before.generation, key=night, evidence={}
     )
 
 
@@ -231,7 +231,7 @@ def test_a_training_of_the_past_changes_no_champion(stack: Stack) -> None:
     trained = train(world.spec, later, lake=world.lake, tracking=world.tracking)
     stores: Any = {"tracking": world.tracking, "ledger": world.ledger}
     version = register(world.spec.name, trained, world.verdict, **stores)
-    newer = replace(world.verdict, champion_version="1")
+    newer = replace(world.verdict, champion_version="1", champion_generation=1)
     assert promote(version, newer, as_of=day(18), **stores)
     again = train(world.spec, pin, lake=world.lake, tracking=world.tracking)
     verdict = evaluated(world, pin, again)

@@ -21,7 +21,8 @@ from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.specs import GateSpec, LabelSpec
 from mlops_tasks.steps.evaluate import classification_metrics, evaluate, feature_importance, judge
 from mlops_tasks.steps.pin import pin_training_data
-from mlops_tasks.steps.register import promote, register
+from mlops_tasks.steps.promote import promote
+from mlops_tasks.steps.register import register
 from mlops_tasks.steps.train import train
 from tests.unit.orders import build_blind, day, project
 
