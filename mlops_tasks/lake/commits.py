@@ -13,7 +13,6 @@ from mlops_tasks.atomic_files import replace_file
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.formats import check_format, known_fields
-from mlops_tasks.lake.digest import ContentSums
 from mlops_tasks.lake.files import DataFile
 
 if TYPE_CHECKING:
@@ -23,7 +22,8 @@ __all__ = ["COMMIT_METADATA", "Commit", "CommitLog", "Records", "newest_by_parti
 
 COMMIT_METADATA = "mlops"
 _ROLLED_UP = "until.json"
-_FORMAT = "1.0"
+# Format 1 had, in place of the names of the columns, sums over each of them.
+_FORMAT = "2.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Commit:
         Rows of the partition.
     digest : str
         Content digest of the partition.
-    sums : ContentSums
-        What the digest is made of, to name a difference.
+    columns : tuple of str
+        Columns that its files have, sorted; those that the table got later are null there.
     files : tuple of DataFile
         Its files.
     """
@@ -56,7 +56,7 @@ class Commit:
     known_at: str
     n_rows: int
     digest: str
-    sums: ContentSums
+    columns: tuple[str, ...]
     files: tuple[DataFile, ...]
 
     def to_json(self) -> str:
@@ -75,8 +75,8 @@ class Commit:
         """
         check_format(raw, _FORMAT, "a commit record")
         files = tuple(DataFile(**known_fields(DataFile, file)) for file in raw["files"])
-        sums = ContentSums.from_json(raw["sums"])
-        return cls(**{**known_fields(cls, raw), "files": files, "sums": sums, **changes})
+        columns = tuple(sorted(raw["columns"] if "columns" in raw else raw["sums"]["columns"]))
+        return cls(**{**known_fields(cls, raw), "files": files, "columns": columns, **changes})
 
 
 @dataclass(frozen=True, slots=True)

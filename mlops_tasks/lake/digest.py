@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,23 +18,13 @@ if TYPE_CHECKING:
     Rows: TypeAlias = pa.Table | pa.RecordBatch
     Fields: TypeAlias = tuple[tuple[str, str], ...]
 
-__all__ = [
-    "HALF",
-    "SPREAD",
-    "ContentDigest",
-    "ContentSums",
-    "cell_parts",
-    "column_constants",
-    "digest_table",
-    "mix",
-    "row_hashes",
-]
+__all__ = ["ContentDigest", "digest_table", "row_hashes"]
 
 # Part of every digest: content digested by another definition never looks equal by chance.
 _SCHEME = "content digest 2"
-LANES = 2
-SPREAD = 0x9E3779B97F4A7C15
-HALF = 32
+_LANES = 2
+_SPREAD = 0x9E3779B97F4A7C15
+_HALF = 32
 _MASK = 2**64 - 1
 _NAN = 0x7FF8000000000000
 # Small enough for the few arrays of a chunk to stay in the processor's cache.
@@ -45,36 +34,15 @@ _CHUNK_BYTES = 2**23
 _NEAR_WORDS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class ContentSums:
-    """The sums a digest is made of, which tell later what has changed.
-
-    Attributes
-    ----------
-    lanes : tuple of str
-        Sum over all rows of each lane's row hash, 16 hexadecimal digits each.
-    columns : dict of str to tuple of str
-        Of each column its kind, and the sum over its cells in the first lane.
-    """
-
-    lanes: tuple[str, ...]
-    columns: dict[str, tuple[str, str]]
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> ContentSums:
-        """Rebuild the sums from ``dataclasses.asdict`` after a trip through JSON."""
-        columns = {name: (kind, total) for name, (kind, total) in raw["columns"].items()}
-        return cls(tuple(raw["lanes"]), columns)
-
-
 class ContentDigest:
     """A running digest of rows that may arrive in any order, batch by batch.
 
     Notes
     -----
     All arithmetic is modulo 2**64, in two lanes that differ in their constants only. A number
-    becomes its bit pattern ``x`` and then ``y = z ^ (z >> 32)`` with ``z = x * SPREAD``, which can
-    be undone; a text becomes two sums over its mixed 8-byte words, one for each lane. A cell's
+    becomes its bit pattern ``x`` and then ``y = z ^ (z >> 32)``, where ``z`` is ``x`` times an odd
+    constant, so that different numbers stay different; a text becomes two sums over its mixed
+    8-byte words, one for each lane. A cell's
     part is ``y`` times an odd number drawn from SHA-like hashes of column name, type and lane; a
     null has a number of its own in each lane. The sum of a row's parts, mixed by splitmix64, is
     the row's hash, and a lane is the sum over all rows. Sums commute, so neither the order of rows
@@ -102,8 +70,7 @@ class ContentDigest:
 
     def __init__(self) -> None:
         self.n_rows = 0
-        self._lanes = [0] * LANES
-        self._columns: dict[str, int] = {}
+        self._lanes = [0] * _LANES
         self._fields: Fields | None = None
 
     def update(self, rows: Rows) -> None:
@@ -122,16 +89,14 @@ class ContentDigest:
         """
         fields = self._agree(_fields(rows.schema))
         for chunk in _chunks(rows):
-            hashes = [_scratch(f"lane {lane}", chunk.num_rows) for lane in range(LANES)]
+            hashes = [_scratch(f"lane {lane}", chunk.num_rows) for lane in range(_LANES)]
             for values in hashes:
                 values.fill(0)
             for name, kind in fields:
-                for lane, part in enumerate(cell_parts(chunk.column(name), name, kind)):
+                for lane, part in enumerate(_cell_parts(chunk.column(name), name, kind)):
                     hashes[lane] += part
-                    if lane == 0:
-                        self._columns[name] = (self._columns[name] + _sum(part)) & _MASK
             for lane, values in enumerate(hashes):
-                self._lanes[lane] = (self._lanes[lane] + _sum(mix(values))) & _MASK
+                self._lanes[lane] = (self._lanes[lane] + _sum(_mix(values))) & _MASK
         self.n_rows += rows.num_rows
 
     def merge(self, other: ContentDigest) -> None:
@@ -147,23 +112,15 @@ class ContentDigest:
         self._agree(other._fields)
         self.n_rows += other.n_rows
         self._lanes = [(a + b) & _MASK for a, b in zip(self._lanes, other._lanes, strict=True)]
-        for name, total in other._columns.items():
-            self._columns[name] = (self._columns[name] + total) & _MASK
 
     def hexdigest(self) -> str:
         """Return the digest of all rows so far, 64 hexadecimal characters."""
         text = repr((_SCHEME, self._fields, self.n_rows, self._lanes))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def sums(self) -> ContentSums:
-        """Return what the digest is made of."""
-        columns = {name: (kind, f"{self._columns[name]:016x}") for name, kind in self._fields or ()}
-        return ContentSums(tuple(f"{total:016x}" for total in self._lanes), columns)
-
     def _agree(self, fields: Fields) -> Fields:
         if self._fields is None:
             self._fields = fields
-            self._columns = dict.fromkeys((name for name, _ in fields), 0)
         elif self._fields != fields:
             raise TypeError(f"batch has columns {fields}, the digest began with {self._fields}")
         return fields
@@ -217,25 +174,15 @@ def row_hashes(rows: Rows) -> Hashes:
     for chunk in _chunks(rows):
         total = _zeros(chunk.num_rows)
         for name, kind in fields:
-            total += next(cell_parts(chunk.column(name), name, kind))
-        hashes.append(mix(total))
+            total += next(_cell_parts(chunk.column(name), name, kind))
+        hashes.append(_mix(total))
     return np.concatenate(hashes)
 
 
-def cell_parts(column: pa.ChunkedArray | pa.Array, name: str, kind: str) -> Iterator[Hashes]:
+def _cell_parts(column: pa.ChunkedArray | pa.Array, name: str, kind: str) -> Iterator[Hashes]:
     """Yield what each cell of a column adds to its row's hash, lane by lane.
 
-    Parameters
-    ----------
-    column : ChunkedArray or Array
-        Its cells.
-    name, kind : str
-        Name and kind of the column, as in `ContentSums`.
-
-    Yields
-    ------
-    array of uint64 of shape (n_rows,)
-        Valid until the next one is asked for: one piece of memory serves all lanes.
+    Each is valid until the next one is asked for: one piece of memory serves all lanes.
     """
     import numpy as np
     import pyarrow as pa
@@ -243,9 +190,9 @@ def cell_parts(column: pa.ChunkedArray | pa.Array, name: str, kind: str) -> Iter
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     null = _is_null(whole) if whole.null_count else None
     part = _scratch("part", len(whole))
-    patterns = _texts(whole) if kind == "string" else [_numbers(whole, kind, part)] * LANES
+    patterns = _texts(whole) if kind == "string" else [_numbers(whole, kind, part)] * _LANES
     for lane, pattern in enumerate(patterns):
-        factor, instead = column_constants(name, kind, lane)
+        factor, instead = _column_constants(name, kind, lane)
         np.multiply(pattern, factor, out=part)
         if null is not None:  # what lies below a null is anything
             np.copyto(part, instead, where=null)
@@ -253,7 +200,7 @@ def cell_parts(column: pa.ChunkedArray | pa.Array, name: str, kind: str) -> Iter
 
 
 @lru_cache(maxsize=4096)
-def column_constants(name: str, kind: str, lane: int) -> tuple[np.uint64, np.uint64]:
+def _column_constants(name: str, kind: str, lane: int) -> tuple[np.uint64, np.uint64]:
     """Return the odd factor of a column's cells in one lane, and what its nulls count as."""
     import numpy as np
 
@@ -262,18 +209,12 @@ def column_constants(name: str, kind: str, lane: int) -> tuple[np.uint64, np.uin
     return np.uint64(factor), np.uint64(null)
 
 
-def mix(values: Hashes) -> Hashes:
-    """Apply splitmix64 in place: one bit changed changes half of all bits.
-
-    Parameters
-    ----------
-    values : array of uint64
-        Changed, and returned.
-    """
+def _mix(values: Hashes) -> Hashes:
+    """Apply splitmix64 in place: one bit changed changes half of all bits."""
     import numpy as np
 
     shifted = _scratch("shifted", len(values))
-    values += np.uint64(SPREAD)
+    values += np.uint64(_SPREAD)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
         np.right_shift(values, np.uint64(shift), out=shifted)
         values ^= shifted
@@ -334,8 +275,8 @@ def _numbers(column: pa.Array, kind: str, scratch: Hashes) -> Hashes:
         whole = pc.cast(column, pa.timestamp("us")) if kind == "time" else column
         bits = _values(pc.cast(whole, pa.int64()), np.dtype(np.uint64))
     spread = _scratch("spread", len(column))
-    np.multiply(bits, np.uint64(SPREAD), out=spread)
-    np.right_shift(spread, np.uint64(HALF), out=scratch)
+    np.multiply(bits, np.uint64(_SPREAD), out=spread)
+    np.right_shift(spread, np.uint64(_HALF), out=scratch)
     spread ^= scratch
     return spread
 
@@ -362,7 +303,7 @@ def _texts(texts: pa.Array) -> list[Hashes]:
 
     if pa.types.is_dictionary(texts.type):
         codes = pc.fill_null(texts.indices, 0).to_numpy(zero_copy_only=False)
-        known = _texts(texts.dictionary) if len(texts.dictionary) else [_zeros(1)] * LANES
+        known = _texts(texts.dictionary) if len(texts.dictionary) else [_zeros(1)] * _LANES
         return [pattern.take(codes) for pattern in known]
     packed = pc.cast(texts, pa.large_binary())
     offsets = np.frombuffer(packed.buffers()[1], np.int64, len(packed) + 1, 8 * packed.offset)
@@ -373,7 +314,7 @@ def _texts(texts: pa.Array) -> list[Hashes]:
     sums = _word_sums(data, offsets[:-1] - offsets[0], lengths)
     spread = lengths.astype(np.uint64)
     for lane, total in enumerate(sums):
-        total += spread * column_constants("", "length", lane)[0]
+        total += spread * _column_constants("", "length", lane)[0]
     return sums
 
 
@@ -384,7 +325,7 @@ def _word_sums(
     import numpy as np
 
     words = np.ndarray(len(data) - 7, "<u8", data, 0, (1,))  # one begins at every byte
-    sums = [_zeros(len(starts)) for _ in range(LANES)]
+    sums = [_zeros(len(starts)) for _ in range(_LANES)]
     some: Any = slice(None)
     longest = int(lengths.max(initial=0))
     for place in range(min((longest + 7) // 8, _NEAR_WORDS)):
@@ -395,7 +336,7 @@ def _word_sums(
         parts = _words_at(words, starts, some, place)
         if left.min() < 8:
             parts = parts & _kept(left)
-        parts = mix(parts ^ np.uint64(place * SPREAD % 2**64))
+        parts = _mix(parts ^ np.uint64(place * _SPREAD % 2**64))
         for total in sums:
             total[some] += parts
             parts *= parts
@@ -416,7 +357,7 @@ def _add_far_words(
     place = np.arange(ends[-1]) - np.repeat(ends - counts, counts) + _NEAR_WORDS
     left = np.repeat(lengths[some], counts) - 8 * place
     parts = words[np.repeat(starts[some], counts) + 8 * place] & _kept(left)
-    parts = mix(parts ^ (place.astype(np.uint64) * np.uint64(SPREAD)))
+    parts = _mix(parts ^ (place.astype(np.uint64) * np.uint64(_SPREAD)))
     for total in sums:
         total[some] += np.add.reduceat(parts, ends - counts)
         parts *= parts

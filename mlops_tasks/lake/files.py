@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.lake.digest import ContentSums
-
 __all__ = ["DataFile", "WrittenRows", "link_files", "remove_files", "write_rows"]
 
 _ROW_GROUP_ROWS = 131_072
@@ -48,7 +46,7 @@ class WrittenRows:
     files: tuple[DataFile, ...]
     n_rows: int
     digest: str
-    sums: ContentSums
+    columns: tuple[str, ...]
 
 
 def write_rows(
@@ -82,7 +80,8 @@ def write_rows(
             files[-1] = _write(folder, path, group, schema)
             fault_point("publish:mid_write")
     digest.update(schema.empty_table())  # an empty partition still has its columns
-    return WrittenRows(tuple(files), digest.n_rows, digest.hexdigest(), digest.sums())
+    columns = tuple(sorted(schema.names))
+    return WrittenRows(tuple(files), digest.n_rows, digest.hexdigest(), columns)
 
 
 def link_files(

@@ -107,7 +107,7 @@ def share_partition(
 
     def write(folder: Path, stem: str) -> WrittenRows:
         files = link_files(lake.folder(source), commit.files, folder, stem)
-        return WrittenRows(files, commit.n_rows, commit.digest, commit.sums)
+        return WrittenRows(files, commit.n_rows, commit.digest, commit.columns)
 
     target = _Target(table, commit.partition, token, known_at)
     return _publish(lake, target, lake.schema(source), write)
@@ -146,7 +146,7 @@ def _publish(
         known_at=to.known_at if isinstance(to.known_at, str) else to.known_at(written.digest),
         n_rows=written.n_rows,
         digest=written.digest,
-        sums=written.sums,
+        columns=written.columns,
         files=written.files,
     )
     commit = _commit_or_remove(lake, delta, to.table, draft, schema)

@@ -122,7 +122,7 @@ def _n_kept_back(spec: DatasetSpec, partition: str, lake: Lake) -> int:
 
 def _is_whole(rows: PartitionRows) -> bool:
     """Tell whether the files have all columns of today: older ones lack what was added since."""
-    return rows.commit.sums.columns.keys() == set(rows.schema.names)
+    return set(rows.commit.columns) == set(rows.schema.names)
 
 
 def _good(rows: PartitionRows, marks: RowMarks, profile: ProfileBuilder) -> pa.RecordBatchReader:

@@ -68,17 +68,25 @@ def _changed(line: str, change: Callable[[dict[str, Any]], Any]) -> str:
 
 
 def newer_minor(raw: dict[str, Any]) -> None:
-    raw |= {"format": "1.9", "colour": "red", "nested": {"n": [1]}}
+    raw |= {"format": "2.9", "colour": "red", "nested": {"n": [1]}}
     for file in raw.get("files", []):
         file["checksum"] = "abc"
-    if "sums" in raw:
-        raw["sums"]["lanes_more"] = []
+
+
+def first_major(raw: dict[str, Any]) -> None:
+    """As 0.1 wrote it: with sums over each column in place of the columns' names."""
+    raw["format"] = "1.0"
+    if "columns" in raw:
+        kinds = {name: ["int", "00000000000000a7"] for name in raw.pop("columns")}
+        raw["sums"] = {"lanes": ["0" * 16] * 2, "columns": kinds}
 
 
 @pytest.mark.parametrize(
-    "change", [lambda raw: raw.pop("format", None), newer_minor], ids=["without format", "1.9"]
+    "change",
+    [lambda raw: raw.pop("format", None), newer_minor, first_major],
+    ids=["without format", "2.9", "1.0"],
 )
-def test_the_same_major_version_is_read_and_written_on(
+def test_the_same_or_an_older_major_version_is_read_and_written_on(
     lake: Lake, stored: Callable[..., None], change: Callable[..., Any]
 ) -> None:
     before = lake.all_commits("t")
@@ -95,8 +103,8 @@ def test_the_same_major_version_is_read_and_written_on(
 def test_a_newer_major_version_is_refused_by_its_number(
     lake: Lake, stored: Callable[..., None]
 ) -> None:
-    stored(lambda raw: raw.update({"format": "2.0"}))
-    with pytest.raises(NewerFormatError, match=r"format 2\.0, .* up to 1\.x.*Upgrade mlops"):
+    stored(lambda raw: raw.update({"format": "3.0"}))
+    with pytest.raises(NewerFormatError, match=r"format 3\.0, .* up to 2\.x.*Upgrade mlops"):
         numbers(lake)
 
 

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import struct
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mlops_tasks.lake.digest import ContentDigest, ContentSums, digest_table, row_hashes
+from mlops_tasks.lake.digest import ContentDigest, digest_table, row_hashes
 
 TYPES = {
     "text": pa.string(),
@@ -303,18 +301,8 @@ def test_digests_of_several_threads_are_merged() -> None:
         for digest in pool.map(digested, parts):
             merged.merge(digest)
     assert merged.hexdigest() == digest_table(whole)
-    assert merged.sums() == digested(whole).sums()
     with pytest.raises(TypeError, match="began with"):
         merged.merge(digested(pa.table({"n": [1]})))
-
-
-def test_sums_survive_json() -> None:
-    digest = ContentDigest()
-    assert digest.sums() == ContentSums(("0" * 16,) * 2, {})
-    digest.update(pa.table({"n": [1, 2], "t": ["a", None]}))
-    sums = digest.sums()
-    assert ContentSums.from_json(json.loads(json.dumps(asdict(sums)))) == sums
-    assert {name: kind for name, (kind, _) in sums.columns.items()} == {"n": "int", "t": "string"}
 
 
 def test_row_hashes_are_equal_where_rows_are() -> None:

@@ -18,8 +18,8 @@ from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.reports import newest_facts
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
 from tests.unit.conftest import copy_world
-from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 from tests.unit.monitoring.test_monitoring import LAST, change, rescore_all
+from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -87,7 +87,9 @@ def test_a_wrong_dataset_is_refused_by_field(
 def test_the_name_is_said_when_there_is_one(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="DatasetSpec 'orders' cannot be used"):
         orders_dataset(tmp_path, owner=1)
-    with pytest.raises(SpecError, match=r"GateSpec cannot be used, written in specs/test_specs\.py"):
+    with pytest.raises(
+        SpecError, match=r"GateSpec cannot be used, written in specs/test_specs\.py"
+    ):
         GateSpec(min_value=2)
 
 
