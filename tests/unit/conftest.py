@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mlops_tasks.gate.verdict import Verdict
@@ -118,6 +119,19 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Wo
 def own_world(world: World, tmp_path: Path) -> World:
     """Return a copy of the world that this test may change."""
     return copy_world(world, tmp_path)
+
+
+@pytest.fixture
+def tracking_files(own_world: World) -> Iterator[Path]:
+    """The folder in MLflow's store where the champion's files are; as it was, afterwards."""
+    from pathlib import Path
+
+    model = own_world.tracking.client.get_logged_model(own_world.trained.model_id)
+    folder = Path(model.artifact_location)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    yield folder
+    for path, content in before.items():
+        path.write_bytes(content)
 
 
 def copy_world(world: World, home: Path) -> World:

@@ -119,7 +119,7 @@ CREATE TABLE registration (
 );
 CREATE TABLE ledger_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 INSERT INTO ledger_version VALUES ('0002');
-INSERT INTO champion VALUES ('orders', '3', 2);
+INSERT INTO champion VALUES ('late_orders', '1', 1);
 """
 
 
@@ -152,11 +152,11 @@ def test_checks_of_schema_2_are_found_by_version_and_day(
         e["evidence"] for e in second
     ]
     for kind in ("drift", "performance", "labels"):
-        newest = ledger.newest("orders", kind, model_version="3", as_of="2024-03-17")
+        newest = ledger.newest("late_orders", kind, model_version="1", as_of="2024-03-18")
         assert newest is not None
-        assert newest.key == "2024-03-16"
-        assert ledger.newest("orders", kind, as_of="2024-03-15") is None
-        assert ledger.newest("orders", kind, model_version="2") is None
+        assert newest.key == "2024-03-18"
+        assert ledger.newest("late_orders", kind, as_of="2024-03-17") is None
+        assert ledger.newest("late_orders", kind, model_version="2") is None
     query = "SELECT DISTINCT model_version, known_at FROM entry WHERE kind NOT IN"
     assert rows(tmp_path / "ledger.db", f"{query} ('drift', 'performance', 'labels')") == [("", "")]
 
@@ -164,13 +164,13 @@ def test_checks_of_schema_2_are_found_by_version_and_day(
 @pytest.mark.usefixtures("second")
 def test_what_was_written_into_schema_2_goes_on(tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
-    assert ledger.champion("orders") == Champion("3", 2)
-    assert ledger.champion_as_of("orders", "2024-03-17") == "3"
+    assert ledger.champion("late_orders") == Champion("1", 1)
+    assert ledger.champion_as_of("late_orders", "2024-03-17") == "1"
     assert ledger.next_token() == 8
     assert rows(tmp_path / "ledger.db", "SELECT * FROM ledger_version") == [(SCHEMA,)]
-    again = ledger.newest("orders", "drift")
+    again = ledger.newest("late_orders", "drift")
     assert again is not None
-    about = {"model": "orders", "kind": "drift", "key": again.key, "dag_run": again.dag_run}
+    about = {"model": "late_orders", "kind": "drift", "key": again.key, "dag_run": again.dag_run}
     assert ledger.record(**about, evidence=again.evidence) == again, "the same is no news"
 
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from mlops_tasks.exceptions import LedgerError, UnavailableError
 from mlops_tasks.registry.ledger import Champion, Ledger, database, upgrading
 from mlops_tasks.registry.ledger.database import Database
+from mlops_tasks.registry.ledger.upgrading import SCHEMA
 from mlops_tasks.registry.versions import RegisteredVersion
 
 if TYPE_CHECKING:
@@ -416,17 +417,17 @@ def test_a_ledger_that_names_no_schema_is_upgraded(ledger: Ledger, tmp_path: Pat
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
         connection.execute("CREATE TABLE ledger_version (version_num VARCHAR(32) NOT NULL)")
     assert ledger.next_token() == 1
-    assert stored(tmp_path, "SELECT version_num FROM ledger_version") == [("0002",)]
+    assert stored(tmp_path, "SELECT version_num FROM ledger_version") == [(SCHEMA,)]
 
 
 def test_the_error_of_a_newer_ledger_names_both_schemas(ledger: Ledger, tmp_path: Path) -> None:
     assert ledger.next_token() == 1
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
-        connection.execute("UPDATE ledger_version SET version_num = '0003'")
+        connection.execute("UPDATE ledger_version SET version_num = '0107'")
     with pytest.raises(LedgerError) as error:
         ledger.next_token()
     assert str(error.value) == (
-        "the ledger has schema 0003, this version of mlops-airflow knows schemas up to 0002; "
+        f"the ledger has schema 0107, this version of mlops-airflow knows schemas up to {SCHEMA}; "
         "nothing was read or written. Upgrade mlops-airflow here too, or restore the backup of the "
         "ledger from before the upgrade"
     )
