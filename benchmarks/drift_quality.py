@@ -1,4 +1,4 @@
-"""How often drift is told where there is none, and how often it is missed where there is.
+"""How often drift is reported where there is none, and how often it is missed where there is.
 
 Days are drawn from one month of real flights, so without drift nothing has changed, and then drift
 of a known size is put into 1, 3 or all columns. Ours, Evidently's default preset and NannyML's

@@ -42,7 +42,7 @@ ExitOption = Annotated[
     bool, typer.Option("--exit", help="Stop the stack after the report; 0 only if the loop closed.")
 ]
 NightsOption = Annotated[
-    int | None, typer.Option(min=1, max=334, help="Replay exactly so many nights this time.")
+    int | None, typer.Option(min=1, max=334, help="Replay exactly this number of nights this time.")
 ]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", dir_okay=False, help="Write the report to this file, too.")
@@ -86,7 +86,7 @@ class Session:
         Parameters
         ----------
         nights : int or None
-            Exactly so many; None lets the loop decide.
+            Exactly this number; None lets the loop decide.
 
         Returns
         -------

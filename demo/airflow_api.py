@@ -82,7 +82,7 @@ class AirflowApi:
         return {row["dag_id"] for row in self._http.pages("/api/v2/dags", "dags")}
 
     def import_errors(self) -> list[str]:
-        """Tell which Dag files could not be parsed.
+        """Return which Dag files could not be parsed.
 
         Returns
         -------
@@ -123,7 +123,7 @@ class AirflowApi:
         body = {
             "dag_run_id": run_id,
             "logical_date": None,
-            # SQLite tells the scheduler whole seconds: a run due "now" waits for the next one.
+            # SQLite gives the scheduler whole seconds: a run due "now" waits for the next one.
             "run_after": (datetime.now(UTC) - timedelta(seconds=1)).isoformat(),
             "partition_key": partition_key,
             "note": note or None,
@@ -169,7 +169,7 @@ class AirflowApi:
         return int(self._http.send("POST", "/api/v2/backfills", json=body)["id"])
 
     def backfill_is_open(self, dag_id: str) -> bool:
-        """Tell whether a backfill of the Dag is still marked as going on.
+        """Return whether a backfill of the Dag is still marked as going on.
 
         Parameters
         ----------
@@ -252,7 +252,7 @@ class AirflowApi:
         task : TaskInstance
             One of its tasks; its newest try is read.
         n_lines : int, default 20
-            At most so many lines.
+            At most this number of lines.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What Airflow's REST API tells, as small typed records."""
+"""What Airflow's REST API returns, as small typed records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class DagRun:
-    """One run of a Dag as the API tells it."""
+    """One run of a Dag as the API returns it."""
 
     dag_id: str
     run_id: str
@@ -52,7 +52,7 @@ class PendingPartition:
 
 
 def condition_holds(expression: dict[str, Any] | None, received: set[str]) -> bool:
-    """Tell whether the received assets satisfy a Dag's asset condition.
+    """Return whether the received assets satisfy a Dag's asset condition.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tell whether the loop has closed: seven conditions, each with what was found."""
+"""Return whether the loop has closed: seven conditions, each with what was found."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def loop_conditions(evidence: Evidence) -> list[Condition]:
 
 
 def has_closed(evidence: Evidence) -> bool:
-    """Tell whether all conditions hold.
+    """Return whether all conditions hold.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def evaluation_window(evidence: Evidence, verdict: LedgerEntry) -> tuple[str, st
     Returns
     -------
     tuple of (str, str) or None
-        First and last day; None if MLflow does not tell.
+        First and last day; None if MLflow does not say.
     """
     for version in evidence.versions:
         if version.run_id == verdict.evidence.get("run_id"):

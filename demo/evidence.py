@@ -26,7 +26,7 @@ EVALUATION_TAG = "mlops.evaluation"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of the registered model, as MLflow tells it."""
+    """One version of the registered model, as MLflow has it."""
 
     version: str
     run_id: str

@@ -218,7 +218,7 @@ class FlightsPackage:
         frame["departure"] = departure + pd.to_timedelta(frame["minute"], unit="min")
         frame["scheduled_departure"] = _iso(frame["departure"])
         frame["flight_date"] = frame["day_of"].dt.strftime("%Y-%m-%d")
-        # (date, carrier, flight) repeats 24 times in the year: origin and time tell them apart.
+        # (date, carrier, flight) repeats 24 times in the year: origin and time distinguish them.
         clock = frame["sched_dep_time"].astype(str).str.zfill(4)
         parts = [frame["carrier"], frame["flight"].astype(str), frame["origin"], clock]
         frame["flight_id"] = frame["flight_date"].str.cat(pd.concat(parts, axis=1), sep="-")

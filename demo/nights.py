@@ -39,7 +39,7 @@ class Goal:
     closed_before: bool
 
     def wants_more(self, now: int, has_closed: Callable[[], bool]) -> bool:
-        """Tell whether another night is due.
+        """Return whether another night is due.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ def play_nights(
     view : View
         Shows the progress.
     asked : int or None
-        Exactly so many nights; None lets the loop decide.
+        Exactly this number of nights; None lets the loop decide.
     has_closed : callable
         Whether the loop has closed by now.
 

@@ -58,7 +58,7 @@ class Replay:
     ledger : Ledger
         Where decisions and the champion are read from.
     view : View
-        Told what is going on.
+        Called with what is going on.
     """
 
     def __init__(self, api: AirflowApi, source: SourceDatabase, ledger: Ledger, view: View) -> None:
@@ -100,7 +100,7 @@ class Replay:
         night : date
             The night; the one before it has been played.
         watch : callable
-            Told what Airflow is busy with.
+            Called with what Airflow is busy with.
 
         Raises
         ------
@@ -220,7 +220,7 @@ class Replay:
         return {f"{part.dag_id} {key}" for part, keys in missing.items() for key in keys}
 
     def _is_going_on(self, dag_id: str) -> bool:
-        """Tell whether a backfill that an ended session left open still has runs to do.
+        """Return whether a backfill that an ended session left open still has runs to do.
 
         Airflow takes no other one until it has marked that one as completed, some seconds after
         its last run.

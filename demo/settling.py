@@ -65,7 +65,7 @@ def wait_until_quiet(
     api : AirflowApi
         The Airflow to wait for.
     watch : callable
-        Told at each look which runs are active and which are about to start.
+        Called at each look with which runs are active and which are about to start.
     poll_interval_s, patience_s : float
         Seconds between two looks, and without any change until giving up.
 

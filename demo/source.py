@@ -2,7 +2,7 @@
 
 A SQLite file that **grows as time passes**. Partition keys are local days: `flight_date` of
 `schedule` and `arrivals`, `observation_date` of `weather`. Times are UTC text
-(`2013-02-01T10:15:00Z`), which sorts as time does. What is real in it and what is declared is told
+(`2013-02-01T10:15:00Z`), which sorts as time does. What is real in it and what is declared is said
 in `demo.flights_package`.
 """
 

@@ -78,7 +78,7 @@ class View:
         Yields
         ------
         Stage
-            To be told of the progress.
+            Called with the progress.
         """
         if not self.console.is_terminal:
             self.say(f"{title}:")

@@ -47,7 +47,7 @@ def time_limit(limit_s: float, *, task: str, fix: str, grace_s: float = _GRACE_S
     fix : str
         What to do, for the error: which setting raises the limit.
     grace_s : float, default 30
-        So many seconds after the limit a process of its own kills this one, with all of its
+        Seconds after the limit at which a process of its own kills this one, with all of its
         process group where it leads one, and removes its temporary folders.
 
     Raises

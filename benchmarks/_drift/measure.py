@@ -89,7 +89,7 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Measured:
     plan : Plan
         How much.
     say : callable
-        Told what is going on, one short line at a time.
+        Called with what is going on, one short line at a time.
 
     Returns
     -------

@@ -42,7 +42,7 @@ class Plan:
     n_references, n_still, n_drifted : int
         References; for each, days without drift and days with each drift.
     n_shared : int
-        So many references, the first ones, are judged by the peers too, and only they have days
+        Number of references, the first ones, that the peers judge too; only they have days
         with drift: peers take seconds for a large day.
     n_days : int
         Days of a reference.
@@ -125,7 +125,7 @@ class Month:
 
 
 class _Tilts(dict[tuple[str, float], tuple["Floats", "Floats"]]):
-    """Values of a column with cumulated weights that move it by so many standard deviations."""
+    """Values of a column with cumulated weights that move it by some standard deviations."""
 
     def __init__(self, month: Month) -> None:
         super().__init__()
@@ -200,7 +200,7 @@ class Scores:
 
 
 class Method:
-    """A way to tell drift, as `score_all` drives it."""
+    """A way to detect drift, as `score_all` drives it."""
 
     def fit(self, month: Month, days: list[Rows]) -> None:
         """Take the days of a reference."""

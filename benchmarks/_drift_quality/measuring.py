@@ -70,7 +70,7 @@ def measure(folder: Path, plans: Sequence[Plan], say: Callable[[str], None]) -> 
     plans : sequence of Plan
         What to draw.
     say : callable
-        Told what is going on.
+        Called with what is going on.
 
     Returns
     -------

@@ -107,9 +107,9 @@ def _false_alarm_rows(plan: Plan, scores: dict[str, Scores]) -> list[Sequence[st
     for name, found in alarms.items():
         rate, n_references = false_alarms(found), len(found) // plan.n_still
         shown = f"{100 * rate.value:.2f}", f"{100 * rate.at_most:.2f}"
-        told = _yes(rate.at_most < LEVEL), _yes(rate.at_least > LEVEL)
+        met = _yes(rate.at_most < LEVEL), _yes(rate.at_least > LEVEL)
         counts = str(n_references), str(rate.n), str(rate.hits)
-        rows.append((str(plan.n), name, *counts, *shown, *told))
+        rows.append((str(plan.n), name, *counts, *shown, *met))
     return rows
 
 
@@ -140,8 +140,8 @@ def _case_row(case: Case) -> Sequence[str]:
     return (str(case.n), case.kind, f"{case.size:g}", str(case.n_columns), *shown)
 
 
-def _yes(told: bool) -> str:
-    return "yes" if told else "no"
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "no"
 
 
 def _percent(rate: Rate) -> Samples:

@@ -45,7 +45,7 @@ class Outcome:
 def in_fresh_process(module: str, **arguments: Any) -> Outcome:
     """Run a module as a program that measures itself by `clocked`.
 
-    NumPy and Arrow are told what the stack tells them, whoever is measured.
+    NumPy and Arrow get the settings that the stack gives them, whoever is measured.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def query(table: str) -> str:
 
 
 def fill(url: sa.URL, table: str, n_rows: int) -> None:
-    """Make a table with so many rows, all of one day.
+    """Make a table with this number of rows, all of one day.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ def project(folder: Path) -> ModelSpec:
 
 
 def fill(lake: Lake, folder: Path, n_rows: int) -> None:
-    """Put so many orders, spread over the days, and a reading per zone and quarter into a lake."""
+    """Put orders, spread over the days, and a reading per zone and quarter into a lake."""
     spec = project(folder)
     for number in range(N_DAYS):
         day = (date.fromisoformat(FIRST) + timedelta(days=number)).isoformat()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from benchmarks._lake.fresh import clocked
 from benchmarks._lake.pins_data import FEATURES_SQL, FIRST, LAST, fill, project
 from mlops_tasks.features.sql import feature_batches
 from mlops_tasks.lake import Lake, Pin
+from mlops_tasks.serialization import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,7 +42,7 @@ def run_fill(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
     fill(lake, lake.root.parent, arguments["n_rows"])
     pins = {name: lake.pin(name, first=FIRST, last=LAST) for name in ("orders", "traffic")}
     size = sum(Path(name).stat().st_size for name in files(lake, "orders"))
-    return {"pins": {name: asdict(pin) for name, pin in pins.items()}, "bytes": size}
+    return {"pins": {name: to_json(pin) for name, pin in pins.items()}, "bytes": size}
 
 
 def run_arrow_scan(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -60,17 +60,17 @@ def run_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_read_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
-    return {"n_rows": count(lake.stream_pin(Pin.from_json(arguments["pins"]["orders"])))}
+    return {"n_rows": count(lake.stream_pin(from_json(Pin, arguments["pins"]["orders"])))}
 
 
 def run_verify_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
-    pin = Pin.from_json(arguments["pins"]["orders"])
+    pin = from_json(Pin, arguments["pins"]["orders"])
     lake.verify_pin(pin)
     return {"n_rows": pin.n_rows}
 
 
 def run_features(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
-    pins = {name: Pin.from_json(raw) for name, raw in arguments["pins"].items()}
+    pins = {name: from_json(Pin, raw) for name, raw in arguments["pins"].items()}
     spec = project(lake.root.parent)
     inputs = {name: lake.scan_pin(pin) for name, pin in pins.items()}
     return {"n_rows": count(feature_batches(spec, inputs))}

@@ -27,7 +27,7 @@ class Plan:
     quick : bool
         Whether to see only if it works.
     say : callable
-        Told what is going on, one short line at a time.
+        Called with what is going on, one short line at a time.
     notes : list of str
         Sentences a reader needs to judge the figures; a part adds its own.
     """
@@ -39,5 +39,5 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
     def rows(self, n_rows: int) -> int:
-        """Return so many rows, or a hundredth when it shall be quick."""
+        """Return this number of rows, or a hundredth when it shall be quick."""
         return n_rows // _QUICK_SHARE if self.quick else n_rows

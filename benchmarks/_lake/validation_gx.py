@@ -25,7 +25,7 @@ def main() -> None:
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas("frames").add_dataframe_asset("orders")
-    # A day as a limit would be an error to it: it gets the limits as our suite has mended them.
+    # A day as a limit would be an error to it: it gets the limits as our suite has corrected them.
     wanted = load_suite(folder / "orders.json", COLUMNS).expectations
     items = [{"type": e.kind, "kwargs": e.kwargs, "severity": e.severity} for e in wanted]
     suite = context.suites.add(gx.ExpectationSuite(name="orders", expectations=items))

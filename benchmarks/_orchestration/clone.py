@@ -73,7 +73,7 @@ def time_to_first_champion(
     airflow_port, mlflow_port : int
         Where the demo's stack listens.
     say : callable
-        Told of each part that has ended.
+        Called with each part that has ended.
 
     Returns
     -------

@@ -87,7 +87,7 @@ class Bench:
     plan : Plan
         How much to measure.
     say : callable
-        Told what is going on, one short line at a time.
+        Called with what is going on, one short line at a time.
     """
 
     def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:

@@ -153,7 +153,7 @@ def run_dag(http: AirflowHttp, dag_id: str, partition_key: str | None) -> RunTim
     body = {
         "dag_run_id": run_id,
         "logical_date": None,
-        # SQLite tells the scheduler whole seconds: a run due "now" would wait for the next one.
+        # SQLite gives the scheduler whole seconds: a run due "now" would wait for the next one.
         "run_after": (datetime.now(UTC) - timedelta(seconds=1)).isoformat(),
         "partition_key": partition_key,
     }

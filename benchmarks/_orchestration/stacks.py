@@ -116,7 +116,7 @@ def running(
     dag_ids : iterable of str
         Dags to unpause.
     say : callable
-        Told what is going on.
+        Called with what is going on.
 
     Yields
     ------

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from mlops_tasks.drift.decision import (
     LEVEL_DAYS,
@@ -12,12 +10,8 @@ from mlops_tasks.drift.decision import (
     ColumnDrift,
     DriftPolicy,
     Evidence,
-    Picture,
     SchemaChange,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["DriftReport"]
 
@@ -114,54 +108,9 @@ class DriftReport:
             f"{self.policy.min_effect:g} never alarm"
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the report as plain JSON types; NaN and infinities are None."""
-        return {**_plain(asdict(self)), "answer": str(self.answer), "headline": self.headline}
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> DriftReport:
-        """Rebuild a report from `as_json` after a trip through JSON."""
-        known = {field.name: raw[field.name] for field in fields(cls)}
-        schema = {name: tuple(values) for name, values in raw["schema"].items()}
-        return cls(
-            **{
-                **known,
-                "policy": DriftPolicy(**raw["policy"]),
-                "schema": SchemaChange(**schema),
-                "columns": tuple(_column(one) for one in raw["columns"]),
-            }
-        )
-
 
 def _sentence(evidence: Evidence) -> str:
     effect = "unbounded" if evidence.effect is None else f"{evidence.effect:.2f}"
     return (
         f"{evidence.text} [{evidence.aspect} effect {effect}, alarm above {evidence.threshold:.2f}]"
     )
-
-
-def _column(raw: Mapping[str, Any]) -> ColumnDrift:
-    picture: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in raw["picture"].items()
-    }
-    return ColumnDrift(
-        **{
-            **raw,
-            "answer": Answer(raw["answer"]),
-            "evidence": tuple(Evidence(**one) for one in raw["evidence"]),
-            "picture": Picture(**picture),
-        }
-    )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
-    if isinstance(value, Answer):
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

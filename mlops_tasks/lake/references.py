@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
-from mlops_tasks.formats import known_fields
+from dataclasses import dataclass
 
 __all__ = ["PartitionVersion", "Pin", "TrainingPin"]
 
@@ -67,12 +64,6 @@ class Pin:
         """Newest version among the days."""
         return max(self.versions, default=-1)
 
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Pin:
-        """Rebuild the pin from ``dataclasses.asdict`` after a trip through JSON."""
-        lists = {name: tuple(raw[name]) for name in ("columns", "versions")}
-        return cls(**known_fields(cls, raw) | lists)
-
 
 @dataclass(frozen=True, slots=True)
 class TrainingPin:
@@ -88,22 +79,7 @@ class TrainingPin:
     inputs: dict[str, Pin]
     labels: Pin
 
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> TrainingPin:
-        """Rebuild the record from ``dataclasses.asdict`` after a trip through JSON."""
-        return cls(
-            as_of=raw["as_of"],
-            train=(raw["train"][0], raw["train"][1]),
-            evaluation=(raw["evaluation"][0], raw["evaluation"][1]),
-            inputs={name: Pin.from_json(pin) for name, pin in raw["inputs"].items()},
-            labels=Pin.from_json(raw["labels"]),
-        )
-
     @property
     def pins(self) -> tuple[Pin, ...]:
         """The pins of all its tables, labels last."""
         return (*self.inputs.values(), self.labels)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the record as plain JSON types."""
-        return asdict(self)

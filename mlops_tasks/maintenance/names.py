@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ def ledger_pins(ledger: Ledger) -> dict[str, list[Pin]]:
     """
     pins: dict[str, list[Pin]] = {}
     for entry in ledger.entries(kind="pin", history=True):
-        training = TrainingPin.from_json(entry.evidence)
+        training = from_json(TrainingPin, entry.evidence)
         pins.setdefault(f"training of {entry.model} as of {entry.key}", []).extend(training.pins)
     return pins
 

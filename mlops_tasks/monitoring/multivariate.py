@@ -12,6 +12,7 @@ from mlops_tasks.intervals import auc_standard_error
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.registry.tracking import PIN_FILE
+from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +70,7 @@ def compare_with_training(
     effect size, beyond the sampling error that an area of that size has; the stated level of false
     alarms does not cover it.
     """
-    pin = TrainingPin.from_json(json.loads(tracking.read_artifact(champion, PIN_FILE)))
+    pin = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
     needed = max(spec.drift.min_rows, MIN_ROWS)
     reference, current = (
         _sample(spec, inputs)

@@ -8,6 +8,7 @@ from mlops_tasks.drift.page import render_page
 from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.partitions import shift_day
 from mlops_tasks.reports import newest_facts, write_report
+from mlops_tasks.serialization import from_json, to_json
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
@@ -57,8 +58,8 @@ def publish_page(
         Address of the page, relative to the lake.
     """
     before = newest_facts(lake, table, first=shift_day(day, -_PAGE_DAYS), last=shift_day(day, -1))
-    reports = [*(DriftReport.from_json(raw) for raw in before), report]
+    reports = [*(from_json(DriftReport, raw) for raw in before), report]
     page = render_page(reports, title=f"{topic.capitalize()} of {spec.name}")
     (newest,) = lake.commits(spec.predictions_table, first=day, last=day)
     tracking.log_bytes(champion.run_id, f"{topic}/{day}.html", page.encode())
-    return write_report(lake, table, day, str(newest.version), page, report.as_json())
+    return write_report(lake, table, day, str(newest.version), page, to_json(report))

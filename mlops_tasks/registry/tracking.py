@@ -24,6 +24,7 @@ from mlops_tasks.registry.modelfiles import (
     inspect_model,
     load_model,
 )
+from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -355,7 +356,7 @@ class Tracking:
 
     def _training_pin(self, found: ModelVersion) -> TrainingPin:
         try:
-            return TrainingPin.from_json(self.read_json(found.run_id or "", PIN_FILE))
+            return from_json(TrainingPin, self.read_json(found.run_id or "", PIN_FILE))
         except (ValueError, TypeError, KeyError) as error:
             raise UnknownPinsError(
                 f"version {found.version} of {found.name}: {PIN_FILE} of its run {found.run_id} "

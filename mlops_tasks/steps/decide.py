@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.partitions import check_partition
 from mlops_tasks.problem_types.binary import PREDICTED
+from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +123,7 @@ def note_on(then: dict[str, Any], now: RetrainDecision) -> dict[str, Any]:
         )
     )
     text = f"today it would be the same: {new}" if same else f"decided was {old}; today: {new}"
-    return {"same": same, "text": text, "then": then, "now": asdict(now)}
+    return {"same": same, "text": text, "then": then, "now": to_json(now)}
 
 
 def _weigh(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.estimators import predict_scores
@@ -16,6 +16,7 @@ from mlops_tasks.lake import TrainingPin
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.store import pack_days
 from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
+from mlops_tasks.serialization import from_json, to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +88,7 @@ def evaluate(
     scores = predict_scores(spec, model, frame)
     rival = None
     if champion is not None:
-        trained = TrainingPin.from_json(json.loads(tracking.read_artifact(champion, PIN_FILE)))
+        trained = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
         _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
         old = tracking.load(champion.model_uri, champion.digest)
         rival = predict_scores(spec, old, model_frame(spec, old, rows))
@@ -166,8 +167,8 @@ def judge(
         champion=None if rival is None else classification_metrics(target, rival),
         champion_version=None if champion is None else champion.version,
         champion_generation=0 if champion is None else champion.generation,
-        difference=asdict(found.auc_gain or found.roc_auc) if found else {},
-        log_loss_gap=asdict(found.log_loss_gap) if found and found.log_loss_gap else {},
+        difference=to_json(found.auc_gain or found.roc_auc) if found else {},
+        log_loss_gap=to_json(found.log_loss_gap) if found and found.log_loss_gap else {},
     )
 
 

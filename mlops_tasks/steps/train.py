@@ -15,6 +15,7 @@ from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.store import pack_days
 from mlops_tasks.registry.tracking import FEATURE_PROFILES, LABEL_PROFILES, PIN_FILE
 from mlops_tasks.registry.versions import TrainResult
+from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,4 +133,4 @@ def _log(
     }
     tracking.log_batch(run_id, params=params, metrics=metrics)
     tracking.log_pins({**pin.inputs, spec.label.dataset.name: pin.labels}, "training")
-    return {PIN_FILE: tracking.log_json(run_id, PIN_FILE, pin.as_json())}
+    return {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}

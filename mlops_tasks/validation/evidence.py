@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
     from mlops_tasks.validation.results import ValidationResult
@@ -59,6 +60,6 @@ def validation_evidence(result: ValidationResult) -> dict[str, Any]:
 def _plain(result: ValidationResult) -> dict[str, Any] | None:
     if result.changes is None:
         return None
-    changes = asdict(result.changes)
+    changes = to_json(result.changes)
     changes["examples"] = {word: list(keys) for word, keys in changes["examples"].items() if keys}
     return changes

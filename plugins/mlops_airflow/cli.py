@@ -101,7 +101,7 @@ def status(
     """Show what runs and how it is.
 
     Exit code 0: everything is healthy; 1: something starts, restarts, is unhealthy or ends;
-    4: nothing runs; 3: it cannot be told.
+    4: nothing runs; 3: it cannot be known.
     """
     report = stack_status(_settings())
     if as_json:

@@ -1,4 +1,4 @@
-"""What this package tells Airflow's provider manager."""
+"""What this package declares to Airflow's provider manager."""
 
 from __future__ import annotations
 

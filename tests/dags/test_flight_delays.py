@@ -13,6 +13,7 @@ from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features.windows import feature_rows
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.registry.champions import champion_of
+from mlops_tasks.serialization import from_json
 from mlops_tasks.sources import Database
 from mlops_tasks.steps.ingest import ingest
 
@@ -371,5 +372,5 @@ def test_the_maintenance_leaves_all_of_it_as_it_is(airflow: Airflow, challenged:
     champion = champion_of("flight_delays", tracking=airflow.tracking, ledger=airflow.ledger)
     airflow.tracking.load(champion.model_uri, champion.digest)
     for entry in airflow.ledger.entries(kind="pin", history=True):
-        for pin in TrainingPin.from_json(entry.evidence).pins:
+        for pin in from_json(TrainingPin, entry.evidence).pins:
             airflow.lake.verify_pin(pin)

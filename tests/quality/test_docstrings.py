@@ -42,7 +42,7 @@ def public_paths() -> list[str]:
 
 
 def is_front_door(module: str) -> bool:
-    """Tell whether people import from the module itself: there is no package in front of it."""
+    """Return whether people import from the module itself: there is no package in front of it."""
     return module.startswith(FRONT_DOORS)
 
 

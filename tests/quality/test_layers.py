@@ -1,7 +1,7 @@
 """Rules of import that hold for every project folder, also for one added tomorrow.
 
 import-linter (``make check``) holds the packages apart. Projects are found on the path by their
-bare names, which it cannot tell from libraries, so those rules are here.
+bare names, which it cannot distinguish from libraries, so those rules are here.
 """
 
 from __future__ import annotations

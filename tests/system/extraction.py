@@ -54,7 +54,7 @@ def dataset(folder: Path, source: Any, **changes: Any) -> DatasetSpec:
 
 
 def wide_query(dialect: str, n_rows: int) -> tuple[str, dict[str, str]]:
-    """Return a query that gives so many rows of 20 columns, and their contract."""
+    """Return a query that gives this number of rows of 20 columns, and their contract."""
     number = {"postgresql": "n::float8", "mysql": "CAST(n AS double)"}[dialect]
     rows = {
         "postgresql": f"generate_series(1, {n_rows}) AS rows(n)",

@@ -186,7 +186,7 @@ def test_a_constraint_that_is_dropped_stops_the_run(tmp_path: Path, shop: Shop, 
 
 
 def test_a_view_declares_nothing(tmp_path: Path, shop: Shop, lake: Lake) -> None:
-    """But MariaDB tells of a view's columns what it knows of the table's."""
+    """But MariaDB says of a view's columns what it knows of the table's."""
     take(orders(tmp_path, "at", "seen"), shop, lake)
     told = (lake.root / "_declared" / "orders.json").exists()
     assert told == (shop.schema != "public")

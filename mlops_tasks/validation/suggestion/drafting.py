@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +58,6 @@ class Suggestion:
     suite: dict[str, Any]
     history: dict[str, Any]
     notes: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the suggestion as plain JSON types."""
-        return {**asdict(self), "key": list(self.key), "notes": list(self.notes)}
 
 
 def suggest(

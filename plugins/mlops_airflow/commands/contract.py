@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from mlops_airflow.commands.connections import connect
+from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
@@ -58,7 +59,7 @@ def suggest(
     if write is not None:
         _write(write, made)
     if as_json:
-        _say(json.dumps(made.as_json(), indent=2, default=str))
+        _say(json.dumps(to_json(made), indent=2))
     else:
         _show(made, suite=write is None)
 

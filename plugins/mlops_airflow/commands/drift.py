@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from mlops_airflow.commands.connections import connect
+from mlops_tasks.serialization import from_json
 
 __all__ = ["app"]
 
@@ -51,7 +52,7 @@ def heatmap(
                 f"model {model!r} has no drift report from {' to '.join(days)}; the task drift of "
                 f"{model}.score writes one when a day is scored"
             )
-        reports = [DriftReport.from_json(raw) for raw in facts]
+        reports = [from_json(DriftReport, raw) for raw in facts]
         replace_file(file, draw_heatmap(reports, title=f"Drift of {model}"))
     except MlopsError as error:
         Console(stderr=True).print(str(error), style="red")

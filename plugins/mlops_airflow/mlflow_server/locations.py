@@ -31,7 +31,7 @@ def keep_artifacts_inside() -> None:
 
 
 def is_inside(location: str, root: str) -> bool:
-    """Tell whether artifacts at a location are those of this server.
+    """Return whether artifacts at a location are those of this server.
 
     Parameters
     ----------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -42,7 +41,6 @@ __all__ = [
     "key_of",
     "night_of",
     "partition_of",
-    "plain",
 ]
 
 
@@ -143,12 +141,6 @@ def _skip_before(context: Context, dataset: DatasetSpec) -> None:
 def _is_scheduled(context: Context) -> bool:
     run: Any = context["dag_run"]
     return str(run.run_type).rsplit(".", 1)[-1].lower() == "scheduled"
-
-
-def plain(evidence: Mapping[str, Any]) -> dict[str, Any]:
-    """Return evidence as it comes back from the ledger or from XCom."""
-    copy: dict[str, Any] = json.loads(json.dumps(dict(evidence)))
-    return copy
 
 
 def dag_run_name(context: Context) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.assets import retrain_request_asset
-from mlops_airflow.operators.base import StepOperator, dag_run_name, decided_night, key_of, plain
+from mlops_airflow.operators.base import StepOperator, dag_run_name, decided_night, key_of
+from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.decide import RetrainDecision, decide, note_on
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class DecideRetrainingOperator(StepOperator):
         night, ledger, run = decided_night(context, self.model), self.ledger, dag_run_name(context)
         found, note = self._decide(night, ledger), None
         about = {"model": self.model.name, "key": night, "dag_run": run}
-        entry = ledger.record_once(kind="decision", evidence=asdict(found), **about)
-        if (entry.evidence, entry.dag_run) != (plain(asdict(found)), run):
+        entry = ledger.record_once(kind="decision", evidence=to_json(found), **about)
+        if (entry.evidence, entry.dag_run) != (to_json(found), run):
             note = note_on(entry.evidence, found)
             ledger.record(kind="decision_note", evidence=note, **about)
         self._report(night, entry, note)
@@ -55,7 +55,7 @@ class DecideRetrainingOperator(StepOperator):
         return decide(self.model, night, champion.version if champion else None, entries)
 
     def _report(self, night: str, entry: LedgerEntry, note: dict[str, Any] | None) -> None:
-        decision = RetrainDecision(**entry.evidence)
+        decision = from_json(RetrainDecision, entry.evidence)
         version = decision.evidence.get("champion_version")
         facts = {
             "decision": "RETRAIN" if decision.retrain else "not retrained",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
@@ -12,6 +12,7 @@ from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.versions import TrainResult
+from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.evaluate import evaluate
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class EvaluateModelOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Evaluate once for each trained model, record the verdict and return it."""
-        tracking, pin = self.tracking(context), TrainingPin.from_json(self.pin)
-        trained = TrainResult(**self.trained)
+        tracking, pin = self.tracking(context), from_json(TrainingPin, self.pin)
+        trained = from_json(TrainResult, self.trained)
         verdict = self._recorded(pin, trained)
         if verdict is None:
             verdict = self._evaluate(pin, trained, tracking)
@@ -59,19 +60,19 @@ class EvaluateModelOperator(StepOperator):
                 model=self.model.name,
                 kind=EvidenceKind.VERDICT,
                 key=pin.as_of,
-                evidence=asdict(verdict) | {"run_id": trained.run_id},
+                evidence=to_json(verdict) | {"run_id": trained.run_id},
                 dag_run=dag_run_name(context),
             )
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, trained.run_id)
         self._report(pin, verdict)
-        return asdict(verdict)
+        return to_json(verdict)
 
     def _recorded(self, pin: TrainingPin, trained: TrainResult) -> Verdict | None:
         """Return the verdict on this very model, if it was given before."""
         about = {"model": self.model.name, "kind": EvidenceKind.VERDICT, "key": pin.as_of}
         for entry in self.ledger.entries(**about, history=True):
             if entry.evidence.get("run_id") == trained.run_id:
-                return Verdict(**{k: v for k, v in entry.evidence.items() if k != "run_id"})
+                return from_json(Verdict, entry.evidence)
         return None
 
     def _evaluate(self, pin: TrainingPin, trained: TrainResult, tracking: Tracking) -> Verdict:

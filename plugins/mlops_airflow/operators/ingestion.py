@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.source import SourceHook
 from mlops_airflow.operators.base import StepOperator, given_known_at, night_of, partition_of
+from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.ingest import ingest, raw_table
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class IngestPartitionOperator(StepOperator):
             night=night_of(context, nights=self.nights),
         )
         self.report(f"ingested {self.dataset.name} {day}", self._facts(result))
-        return asdict(result.raw)
+        return to_json(result.raw)
 
     def _facts(self, result: IngestResult) -> dict[str, Any]:
         rate = result.raw.n_rows / max(result.query_s, 0.001)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.links import ReportLink
-from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, plain
+from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import measure_drift, measure_labels, measure_performance, read_outcomes
 from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +49,7 @@ class _MonitorOperator(StepOperator):
             ),
             default=result.last,
         )
-        evidence = plain(asdict(result) | {"known_at": max(known_at, result.last)})
+        evidence = to_json(result) | {"known_at": max(known_at, result.last)}
         ledger, (model, key) = self.ledger, (self.model.name, result.last)
         if before := ledger.newest(model, kind, key=key):
             if {**before.evidence, "corrects": None} == {**evidence, "corrects": None}:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -13,6 +12,7 @@ from mlops_airflow.operators.base import StepOperator, dag_run_name
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
+from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.promote import promote
 from mlops_tasks.steps.register import register
 
@@ -47,12 +47,12 @@ class RegisterModelOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Register and return the version."""
         hook, tags = MlflowHook(self.mlflow_conn_id), airflow_tags(context)
-        trained, tracking = TrainResult(**self.trained), self.tracking(context)
+        trained, tracking = from_json(TrainResult, self.trained), self.tracking(context)
         log_url, run_url = tags["airflow.log_url"], hook.run_url(tracking, trained.run_id)
         version = register(
             self.model.name,
             trained,
-            Verdict(**self.verdict),
+            from_json(Verdict, self.verdict),
             tracking=tracking,
             ledger=self.ledger,
             dag_run=dag_run_name(context),
@@ -62,7 +62,7 @@ class RegisterModelOperator(StepOperator):
         self.mlflow_version_url = hook.version_url(version)
         facts = {"files": version.digest[:12], "page": self.mlflow_version_url, "run": run_url}
         self.report(f"registered {version.name} version {version.version}", facts)
-        return asdict(version)
+        return to_json(version)
 
 
 class PromoteModelOperator(StepOperator):
@@ -90,7 +90,8 @@ class PromoteModelOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote and return the new champion."""
-        version, verdict = RegisteredVersion(**self.registered), Verdict(**self.verdict)
+        verdict = from_json(Verdict, self.verdict)
+        version = from_json(RegisteredVersion, self.registered)
         self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(version)
         promoted = promote(
             version,
@@ -100,25 +101,25 @@ class PromoteModelOperator(StepOperator):
             ledger=self.ledger,
             dag_run=dag_run_name(context),
         )
+        self._report(version, verdict, promoted=promoted)
+        if not promoted:
+            raise AirflowSkipException(f"not promoted because {verdict.reason}")
+        self.announce(context, self._promotion(version))
+        return {"name": version.name, "version": version.version}
+
+    def _report(self, version: RegisteredVersion, verdict: Verdict, *, promoted: bool) -> None:
         facts = {
             "champion": version.version if promoted else verdict.champion_version,
             "before": verdict.champion_version or "none",
             "because": verdict.reason,
             "page": self.mlflow_version_url,
         }
-        self.report(
-            f"{'promoted' if promoted else 'did not promote'} {version.name} "
-            f"version {version.version}",
-            facts,
-        )
-        if not promoted:
-            raise AirflowSkipException(f"not promoted because {verdict.reason}")
-        self.announce(context, self._promotion(version))
-        return {"name": version.name, "version": version.version}
+        what = "promoted" if promoted else "did not promote"
+        self.report(f"{what} {version.name} version {version.version}", facts)
 
     def _promotion(self, version: RegisteredVersion) -> dict[str, Any]:
         """Return the version and what it was trained on, for those who hear of it."""
-        pins = TrainingPin.from_json(self.pin).pins
+        pins = from_json(TrainingPin, self.pin).pins
         told = ("table", "first", "last", "version", "n_rows", "digest")
         return {
             "name": version.name,

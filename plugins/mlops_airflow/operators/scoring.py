@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -10,6 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, partition_of
+from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.score import score
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class ScorePartitionOperator(StepOperator):
         )
         self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(champion)
         self._report(day, champion, result)
-        self.announce(context, asdict(result.predictions) | {"model_version": champion.version})
-        return asdict(result)
+        self.announce(context, to_json(result.predictions) | {"model_version": champion.version})
+        return to_json(result)
 
     def _report(self, day: str, champion: RegisteredVersion, result: ScoreResult) -> None:
         facts = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
@@ -10,6 +9,7 @@ from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, key_of
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.pin import pin_training_data
 from mlops_tasks.steps.train import train
 
@@ -47,7 +47,7 @@ class PinTrainingDataOperator(StepOperator):
             model=self.model.name,
             kind=EvidenceKind.PIN,
             key=as_of,
-            evidence=pin.as_json(),
+            evidence=to_json(pin),
             dag_run=dag_run_name(context),
         )
         tables = pin.pins
@@ -57,7 +57,7 @@ class PinTrainingDataOperator(StepOperator):
             "pinned": [f"{p.table} v{p.version}: {p.n_rows} rows, {p.digest[:12]}" for p in tables],
         }
         self.report(f"pinned {self.model.name} as of {as_of}", facts)
-        return pin.as_json()
+        return to_json(pin)
 
 
 class TrainModelOperator(StepOperator):
@@ -81,7 +81,7 @@ class TrainModelOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Train and return the references to run and model."""
-        tracking, pin = self.tracking(context), TrainingPin.from_json(self.pin)
+        tracking, pin = self.tracking(context), from_json(TrainingPin, self.pin)
         result = train(self.model, pin, lake=self.lake, tracking=tracking)
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, result.run_id)
         facts = {
@@ -91,4 +91,4 @@ class TrainModelOperator(StepOperator):
             "MLflow run": self.mlflow_run_url,
         }
         self.report(f"trained {self.model.name} as of {pin.as_of}", facts)
-        return asdict(result)
+        return to_json(result)

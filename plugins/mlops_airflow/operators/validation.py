@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -14,6 +13,7 @@ from mlops_airflow.operators.base import StepOperator, dag_run_name, given_known
 from mlops_tasks.exceptions import ValidationFailedError
 from mlops_tasks.lake import PartitionVersion
 from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.validate import validate
 from mlops_tasks.validation import quarantine_table, validation_evidence
 
@@ -54,14 +54,14 @@ class ValidatePartitionOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate, record the evidence, and return the reference to the published partition."""
-        raw, run = PartitionVersion(**self.raw), dag_run_name(context)
+        raw, run = from_json(PartitionVersion, self.raw), dag_run_name(context)
         options = self._options(context, raw.partition, run)
         with self._refusal_recorded(raw, run):
             result = validate(self.dataset, raw, lake=self.lake, **options)
         evidence = self._record(result, run)
         if not result.changed:
             raise AirflowSkipException(f"{raw.partition} is unchanged; no event is emitted")
-        self.announce(context, asdict(result.published))
+        self.announce(context, to_json(result.published))
         return evidence
 
     def _options(self, context: Context, partition: str, run: str) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class ValidatePartitionOperator(StepOperator):
                 model=self.dataset.name,
                 kind=EvidenceKind.REFUSAL,
                 key=raw.partition,
-                evidence={"raw": asdict(raw), "reason": str(error), "report": error.report},
+                evidence={"raw": to_json(raw), "reason": str(error), "report": error.report},
                 dag_run=run,
             )
             raise

@@ -170,7 +170,7 @@ class Component:
             self.enter("unknown" if answer == UNKNOWN else "unhealthy", answer)
 
     def silent_s(self) -> float:
-        """Tell for how long every look has found it silent.
+        """Return for how long every look has found it silent.
 
         Returns
         -------

@@ -34,7 +34,7 @@ class DatabaseCleaning:
     env : Mapping of str to str
         The environment of a component that may use the database.
     report : callable
-        Told how it went.
+        Called with how it went.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ class HealthWatch:
     ask : callable
         Gives the health of every component.
     report : callable
-        Told when asking itself fails.
+        Called when asking itself fails.
     """
 
     def __init__(self, ask: Callable[[], Mapping[str, str]], report: Callable[[str], None]) -> None:

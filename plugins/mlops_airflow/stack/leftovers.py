@@ -25,7 +25,7 @@ _WORKER, _IDLE = "airflow worker -- ", "<idle>"
 
 
 def runs_task(leader: ProcessId) -> bool:
-    """Tell whether a task still runs in the session of a scheduler.
+    """Return whether a task still runs in the session of a scheduler.
 
     Parameters
     ----------

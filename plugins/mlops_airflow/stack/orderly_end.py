@@ -38,7 +38,7 @@ class OrderlyEnd:
     left_over : sequence of ProcessId
         Leaders of earlier sessions in which tasks still run.
     note : callable
-        Told what is done.
+        Called with what is done.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class OrderlyEnd:
         self.was_in_order = True
 
     def has_ended(self) -> bool:
-        """Tell whether every component and its output have ended, or the time is up.
+        """Return whether every component and its output have ended, or the time is up.
 
         Returns
         -------

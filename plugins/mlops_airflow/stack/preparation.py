@@ -64,7 +64,7 @@ def prepare(settings: StackSettings, report: Callable[[str], None]) -> Credentia
     settings : StackSettings
         The stack; its home exists and is locked by the caller.
     report : callable
-        Told what is being done, one short line at a time.
+        Called with what is being done, one short line at a time.
 
     Returns
     -------

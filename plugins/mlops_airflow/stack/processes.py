@@ -72,7 +72,7 @@ class ProcessId:
 
 
 def is_alive(process: ProcessId) -> bool:
-    """Tell whether exactly this process still runs.
+    """Return whether exactly this process still runs.
 
     Parameters
     ----------

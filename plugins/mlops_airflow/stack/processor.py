@@ -1,4 +1,4 @@
-"""How NumPy and Arrow are told to use this machine."""
+"""How NumPy and Arrow are set to use this machine."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def numeric_environment(cpu_info: Path = CPU_INFO) -> dict[str, str]:
     Arrow's own allocator asks for huge pages. The kernel must clear them, and gather them first
     when memory is in pieces: validating a million rows takes a sixth longer with it, and a quarter
     more memory, than with the system's allocator. That one keeps a heap for every thread unless it
-    is told otherwise (glibc), and what one has freed serves no other: memory then grows with the
+    is set otherwise (glibc), and what one has freed serves no other: memory then grows with the
     rows that stream by.
 
     AMD's Zen 4 (family 25 with AVX-512) stores compressed AVX-512 vectors one element at a time.
     NumPy's sort is made of such stores: it takes six times as long as with AVX2, and profiles are
-    made of sorting. NumPy is told to leave AVX-512 alone there; nothing else becomes slower.
+    made of sorting. NumPy is set to leave AVX-512 alone there; nothing else becomes slower.
     """
     found = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
     if cpu_info.exists() and _is_zen_4(cpu_info.read_text(encoding="utf-8")):

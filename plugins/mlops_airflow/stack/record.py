@@ -105,7 +105,7 @@ class StackRecord:
         return [*(p for p in processes if p is not None), *self.left_over, self.runner]
 
     def is_running(self) -> bool:
-        """Tell whether the process runner lives.
+        """Return whether the process runner lives.
 
         Returns
         -------
@@ -115,7 +115,7 @@ class StackRecord:
         return is_alive(self.runner)
 
     def is_of_another_boot(self) -> bool:
-        """Tell whether the machine was started again since.
+        """Return whether the machine was started again since.
 
         Returns
         -------
@@ -195,7 +195,7 @@ def locked(settings: StackSettings) -> Iterator[int]:
 
 
 def is_locked(settings: StackSettings) -> bool:
-    """Tell whether a stack runs in a home, or is being prepared or ended.
+    """Return whether a stack runs in a home, or is being prepared or ended.
 
     Parameters
     ----------

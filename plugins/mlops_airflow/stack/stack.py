@@ -114,7 +114,7 @@ class Stack:
         )
 
     def is_running(self) -> bool:
-        """Tell whether the process runner lives.
+        """Return whether the process runner lives.
 
         Returns
         -------
@@ -169,7 +169,7 @@ def start_stack(
     attached : bool, default False
         Whether the stack ends with the calling process, even if that is killed.
     report : callable, optional
-        Told what is going on, one short line at a time.
+        Called with what is going on, one short line at a time.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def running_stack(
     settings : StackSettings, optional
         The stack; read from the environment by default.
     report : callable, optional
-        Told what is going on, one short line at a time.
+        Called with what is going on, one short line at a time.
 
     Yields
     ------

@@ -38,7 +38,7 @@ def require_readable_dags(table: str, user: GetUserDep, session: SessionDep) -> 
     """Let those read about a table who may read every Dag of its dataset or model.
 
     A table that no Dag is named after, written by somebody's own Dag, is for those who may read all
-    Dags. Who may not is told nothing about what exists.
+    Dags. Who may not learns nothing about what exists.
 
     Parameters
     ----------

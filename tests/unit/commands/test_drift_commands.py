@@ -15,6 +15,7 @@ from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.profiles import Profile
 from mlops_tasks.reports import write_report
+from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ def measured(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     profile = Profile.of(rows.to_batches(), rows.schema)
     for version, day in enumerate(DAYS):
         report = detect_drift(Baseline.of([profile]), profile, window=day)
-        write_report(lake, "m__predictions", day, str(version), "", report.as_json())
+        write_report(lake, "m__predictions", day, str(version), "", to_json(report))
 
 
 def call(*words: str) -> tuple[int, str]:

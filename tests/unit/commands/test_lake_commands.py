@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from mlops_airflow.commands import lake as commands
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.registry.ledger import Ledger
+from mlops_tasks.serialization import to_json
 from tests.unit.conftest import World, copy_world
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def pinned(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         as_of="2024-03-02", train=(DAY, DAY), evaluation=(DAY, DAY), inputs={}, labels=pin
     )
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
-    ledger.record(model="m", kind="pin", key="2024-03-02", evidence=training.as_json())
+    ledger.record(model="m", kind="pin", key="2024-03-02", evidence=to_json(training))
 
 
 def call(*words: str) -> tuple[int, str]:
@@ -148,7 +149,7 @@ def test_vacuum_without_any_registry_says_that_none_was_asked(
 def test_a_hundred_holders_are_not_all_named(registered: World, tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path}/empty.db")
     for night in range(1, 7):
-        evidence = registered.pin.as_json()
+        evidence = to_json(registered.pin)
         ledger.record(model="m", kind="pin", key=f"2024-03-0{night}", evidence=evidence)
     _, said = vacuumed("--dry-run")
     n = len(registered.pin.inputs["traffic"].versions)

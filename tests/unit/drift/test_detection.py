@@ -17,6 +17,7 @@ from mlops_tasks.drift.page import render_page
 from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.exceptions import PartitionNotFoundError, SpecError
 from mlops_tasks.profiles import Profile
+from mlops_tasks.serialization import from_json, to_json
 from tests.unit.drift.samples import day, month, profile
 
 
@@ -228,8 +229,8 @@ def test_whatever_comes_there_is_an_answer(
 
     baseline = Baseline.of([many(x, a)] * 6)
     report = detect_drift(baseline, many(y, b), window="today")
-    raw = json.dumps(report.as_json(), allow_nan=False)
-    assert DriftReport.from_json(json.loads(raw)) == report
+    raw = json.dumps(to_json(report), allow_nan=False)
+    assert from_json(DriftReport, json.loads(raw)) == report
     assert not detect_drift(baseline, many(x, a), window="today").alarms
     assert "today" in render_page([report])
 

@@ -19,6 +19,7 @@ from mlops_tasks.drift.heatmap import draw_heatmap
 from mlops_tasks.drift.page import render_page
 from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.profiles import Profile
+from mlops_tasks.serialization import from_json, to_json
 from tests.unit.profiles.rows import SCHEMA, VALUES
 
 ZONES = ("UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe")
@@ -62,8 +63,8 @@ def check(baseline: Baseline, current: Profile) -> DriftReport:
     report = detect_drift(baseline, current, window="today")
     assert set(current.columns) == {one.name for one in report.columns}
     assert np.isfinite(numbers(report)).all()
-    raw = json.dumps(report.as_json(), allow_nan=False)
-    assert DriftReport.from_json(json.loads(raw)) == report
+    raw = json.dumps(to_json(report), allow_nan=False)
+    assert from_json(DriftReport, json.loads(raw)) == report
     assert "today" in render_page([report])
     assert report.lines
     return report

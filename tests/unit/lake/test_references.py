@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 from mlops_tasks.lake import Pin, TrainingPin
+from mlops_tasks.serialization import from_json, to_json
 
 
 def test_a_training_pin_survives_json() -> None:
@@ -14,4 +15,4 @@ def test_a_training_pin_survives_json() -> None:
         inputs={"orders": pin, "traffic": pin},
         labels=pin,
     )
-    assert TrainingPin.from_json(json.loads(json.dumps(whole.as_json()))) == whole
+    assert from_json(TrainingPin, json.loads(json.dumps(to_json(whole)))) == whole

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from mlops_tasks.problem_types.binary import LABEL
 from mlops_tasks.profiles.store import unpack_days
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.reports import newest_facts
+from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
 from tests.unit.conftest import copy_world
 from tests.unit.monitoring.test_monitoring import LAST, change, rescore_all
@@ -105,7 +106,7 @@ def test_a_prior_shift_is_told_in_one_line(scored: World) -> None:
     assert check.text.startswith("label share ")
     assert f"; effect {check.value:.3f}, alarm above {check.threshold:.3f}; " in check.text
     assert "\n" not in check.text
-    json.dumps(asdict(result), allow_nan=False)
+    json.dumps(to_json(result), allow_nan=False)
 
 
 def test_the_report_is_kept_where_those_of_drift_are(scored: World) -> None:
@@ -120,7 +121,7 @@ def test_the_report_is_kept_where_those_of_drift_are(scored: World) -> None:
     (_, facts) = newest_facts(
         scored.lake, "late_orders__labels", first=day(LAST - 1), last=day(LAST)
     )
-    report = DriftReport.from_json(facts)
+    report = from_json(DriftReport, facts)
     assert [column.name for column in report.columns] == [LABEL]
     assert report.policy.level == scored.spec.drift.level / 3
 

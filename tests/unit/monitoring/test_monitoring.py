@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from mlops_tasks.monitoring import drift as measuring
 from mlops_tasks.monitoring import measure_drift, measure_performance, read_outcomes
 from mlops_tasks.profiles import Correlations, Profile
 from mlops_tasks.profiles.store import ProfileStore
+from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
 from mlops_tasks.steps.score import score
 from tests.unit.conftest import copy_world
@@ -280,7 +281,7 @@ def test_the_report_tells_of_the_windows_before(scored: World) -> None:
 
 def test_a_monitor_result_is_plain_json(scored: World) -> None:
     for result in (drift(scored), performance(scored)):
-        evidence = json.loads(json.dumps(asdict(result), allow_nan=False))
+        evidence = json.loads(json.dumps(to_json(result), allow_nan=False))
         assert evidence["checks"][0]["name"] == result.checks[0].name
 
 

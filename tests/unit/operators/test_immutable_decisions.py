@@ -15,6 +15,7 @@ from mlops_airflow.assets import retrain_request_asset
 from mlops_airflow.operators.decision import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluation import EvaluateModelOperator
 from mlops_airflow.operators.monitoring import MeasurePerformanceOperator
+from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.pin import pin_training_data
 from mlops_tasks.steps.promote import promote
 from mlops_tasks.steps.register import register
@@ -187,15 +188,9 @@ def test_a_night_asks_for_one_training(stack: Stack) -> None:
 
 def evaluated(world: World, pin: Any, trained: Any, *, run: str = "manual__1") -> dict[str, Any]:
     operator = EvaluateModelOperator(
-        task_id="evaluate", model=world.spec, pin=pin.as_json(), trained=plain_of(trained)
+        task_id="evaluate", model=world.spec, pin=to_json(pin), trained=to_json(trained)
     )
     return plain(operator.execute(context(operator, key=pin.as_of, run=run)))
-
-
-def plain_of(trained: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return plain(asdict(trained))
 
 
 def test_a_model_is_judged_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

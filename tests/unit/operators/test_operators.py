@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +27,7 @@ from mlops_airflow.operators.training import PinTrainingDataOperator, TrainModel
 from mlops_airflow.operators.validation import ValidatePartitionOperator
 from mlops_airflow.summary import format_summary
 from mlops_tasks.exceptions import EmptyPartitionError, SpecError, ValidationFailedError
+from mlops_tasks.serialization import to_json
 from tests.unit.operators.conftest import context
 from tests.unit.orders import ROWS_PER_DAY, day, project
 
@@ -349,9 +349,9 @@ def test_the_event_of_a_promotion_names_version_and_pins(stack: Stack, tmp_path:
     promote = PromoteModelOperator(
         task_id="promote",
         model=world.spec,
-        pin=world.pin.as_json(),
-        registered=asdict(world.champion),
-        verdict=asdict(world.verdict),
+        pin=to_json(world.pin),
+        registered=to_json(world.champion),
+        verdict=to_json(world.verdict),
         outlets=[model_asset(world.spec)],
     )
     extra = announced(promote)
@@ -503,4 +503,4 @@ def test_an_operator_returns_what_its_step_found(stack: Stack) -> None:
     world, _ = stack
     pin = PinTrainingDataOperator(task_id="pin", model=world.spec)
     found = run(pin, world.as_of)
-    assert found == json.loads(json.dumps(asdict(world.pin)))
+    assert found == json.loads(json.dumps(to_json(world.pin)))

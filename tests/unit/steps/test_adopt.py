@@ -179,8 +179,8 @@ def test_a_champion_is_not_replaced_by_hand(ledger: Ledger) -> None:
     two_versions(ledger)
     registry = Registry("3")
     assert error_of(ChampionChangedError, adopted_by, registry, ledger, champion=True) == (
-        "model 'm': version 3 was taken over, but version 1 is the champion, which only a promotion "
-        "or a rollback replaces"
+        "model 'm': version 3 was taken over, but version 1 is the champion, which only a "
+        "promotion or a rollback replaces"
     )
     assert registry.said == []
     assert ledger.registration("m", "3") is not None

@@ -8,6 +8,7 @@ import pytest
 
 from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.registry.ledger import LedgerEntry
+from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import RetrainSpec
 from mlops_tasks.steps.decide import RetrainDecision, champion_then, decide, note_on
 from tests.unit.orders import day, project
@@ -200,10 +201,9 @@ def test_what_is_known_only_later_is_ignored(spec: ModelSpec) -> None:
 
 def test_the_decision_is_plain_json(spec: ModelSpec) -> None:
     import json
-    from dataclasses import asdict
 
     for entries in ([], [trained(3), drift(10, 5), drift(11, 5)]):
-        decision = asdict(decide(spec, day(NIGHT), "3", entries))
+        decision = to_json(decide(spec, day(NIGHT), "3", entries))
         assert json.loads(json.dumps(decision, allow_nan=False)) == decision
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.store import unpack_days
 from mlops_tasks.registry.tracking import IMPORTANCE, SCORE_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion
+from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import GateSpec, LabelSpec
 from mlops_tasks.steps.evaluate import classification_metrics, evaluate, feature_importance, judge
 from mlops_tasks.steps.pin import pin_training_data
@@ -177,7 +178,7 @@ def test_rows_of_one_class_cannot_be_judged(label: int) -> None:
     assert verdict.verdict == "cannot_tell"
     assert (verdict.difference, verdict.log_loss_gap) == ({}, {})
     assert "roc_auc" not in verdict.challenger
-    assert json.loads(json.dumps(asdict(verdict), allow_nan=False)) == asdict(verdict)
+    assert json.loads(json.dumps(to_json(verdict), allow_nan=False)) == to_json(verdict)
 
 
 @pytest.mark.parametrize("n_positive", [10, 50])
@@ -237,7 +238,7 @@ def test_a_first_champion_must_be_better_than_its_floor(skill: float, verdict: s
 
 
 def test_a_verdict_is_plain_json() -> None:
-    verdict = asdict(verdict_of(1))
+    verdict = to_json(verdict_of(1))
     assert json.loads(json.dumps(verdict, allow_nan=False)) == verdict
     assert verdict["n_rows"] == 400
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from mlops_tasks.lake import Pin, TrainingPin
 from mlops_tasks.profiles.store import unpack_days
 from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
+from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import GateSpec
 from mlops_tasks.steps import evaluate as evaluation
 from mlops_tasks.steps.evaluate import classification_metrics, evaluate, feature_importance, judge
@@ -108,14 +109,14 @@ def test_what_the_gate_says_is_what_the_comparison_found() -> None:
     assert found.auc_gain is not None
     assert found.log_loss_gap is not None
     verdict = judge(gate, target, scores, rival, CHAMPION, seed=3)
-    assert verdict.difference == asdict(found.auc_gain)
-    assert verdict.log_loss_gap == asdict(found.log_loss_gap)
+    assert verdict.difference == to_json(found.auc_gain)
+    assert verdict.log_loss_gap == to_json(found.log_loss_gap)
     bounds = {"roc_auc_lower": found.roc_auc.lower, "roc_auc_upper": found.roc_auc.upper}
     assert verdict.challenger == classification_metrics(target, scores) | bounds
     assert verdict.champion == classification_metrics(target, rival)
     assert (verdict.n_rows, verdict.champion_version) == (300, "4")
     first = judge(gate, target, scores, None)
-    assert first.difference == asdict(compare_scores(target, scores, **settings).roc_auc)
+    assert first.difference == to_json(compare_scores(target, scores, **settings).roc_auc)
     assert first.log_loss_gap == {}
 
 
@@ -227,7 +228,7 @@ class Store:
 
     def __init__(self, trained_until: str) -> None:
         pin = replace(PIN, train=("2024-02-01", trained_until))
-        self.pin = json.dumps(pin.as_json()).encode()
+        self.pin = json.dumps(to_json(pin)).encode()
         self.loaded: list[tuple[str, str]] = []
         self.batches: list[tuple[str, dict[str, Any]]] = []
         self.files: dict[tuple[str, str], Any] = {}

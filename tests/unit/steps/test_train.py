@@ -12,6 +12,7 @@ from mlops_tasks.features.windows import labelled_rows
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.profiles.store import unpack_days
 from mlops_tasks.registry.tracking import FEATURE_PROFILES, PIN_FILE
+from mlops_tasks.serialization import from_json
 from mlops_tasks.steps.pin import pin_training_data
 from mlops_tasks.steps.train import train
 from tests.unit import orders
@@ -65,7 +66,7 @@ def test_the_run_holds_everything_needed_to_do_it_again(world: World) -> None:
     names = {item.dataset.name.split("@")[0] for item in run.inputs.dataset_inputs}
     assert names == {"orders", "traffic", "deliveries"}
     pin = world.tracking.read_json(world.trained.run_id, PIN_FILE)
-    assert TrainingPin.from_json(pin) == world.pin
+    assert from_json(TrainingPin, pin) == world.pin
 
 
 def test_the_profile_is_that_of_the_training_rows(world: World) -> None:

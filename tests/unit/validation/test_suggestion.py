@@ -14,6 +14,7 @@ import pytest
 
 from mlops_tasks.exceptions import EmptyPartitionError, PartitionNotFoundError
 from mlops_tasks.lake import PartitionVersion
+from mlops_tasks.serialization import to_json
 from mlops_tasks.specs.history import HistorySpec
 from mlops_tasks.specs.schema import arrow_schema
 from mlops_tasks.steps.validate import validate
@@ -78,7 +79,7 @@ def test_the_same_rows_give_the_same_suggestion(lake: Lake) -> None:
         put(lake, number, table)
         put(lake, number, table.take(list(range(79, -1, -1))), table="mixed")
     first, again, mixed = (
-        suggest(lake, t, name="x").as_json() for t in ("orders__raw", "orders__raw", "mixed")
+        to_json(suggest(lake, t, name="x")) for t in ("orders__raw", "orders__raw", "mixed")
     )
     assert json.dumps(first) == json.dumps(again)
     assert {**mixed, "table": "orders__raw"} == first
