@@ -26,7 +26,6 @@ MOVED: dict[str, tuple[str, ...]] = {
     "ledger": ("registry.ledger",),
     "modelfiles": ("registry.modelfiles",),
     "parity": ("features.parity",),
-    "policy": ("steps.decide",),
     "profile_store": ("profiles.store",),
     "registration": ("steps.register", "steps.promote", "steps.adopt", "registry.champions"),
     "scoring": ("steps.score",),
@@ -50,11 +49,15 @@ MOVED: dict[str, tuple[str, ...]] = {
 
 #: By package and old name in it, the module that has it now.
 MOVED_NAMES: dict[str, dict[str, str]] = {
+    "mlops_tasks.policy": {
+        "decide": "mlops_tasks.steps.decide",
+        "note_on": "mlops_tasks.steps.decide",
+    },
     "mlops_tasks.validation": {
         "Readmission": "mlops_tasks.steps.readmit",
         "readmit": "mlops_tasks.steps.readmit",
         "validate": "mlops_tasks.steps.validate",
-    }
+    },
 }
 
 _PACKAGE = "mlops_tasks."

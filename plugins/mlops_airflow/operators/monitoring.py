@@ -11,15 +11,16 @@ from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import measure_drift, measure_labels, measure_performance, read_outcomes
+from mlops_tasks.monitoring.results import MonitorResult
 from mlops_tasks.registry.ledger import EvidenceKind
-from mlops_tasks.serialization import to_json
+from mlops_tasks.serialization import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow.sdk import Context
 
-    from mlops_tasks.monitoring.results import Check, MonitorResult
+    from mlops_tasks.monitoring.results import Check
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
@@ -49,15 +50,14 @@ class _MonitorOperator(StepOperator):
             ),
             default=result.last,
         )
-        evidence = to_json(result) | {"known_at": max(known_at, result.last)}
-        ledger, (model, key) = self.ledger, (self.model.name, result.last)
-        if before := ledger.newest(model, kind, key=key):
-            if {**before.evidence, "corrects": None} == {**evidence, "corrects": None}:
+        found = replace(result, known_at=max(known_at, result.last))
+        ledger, about = self.ledger, {"kind": kind, "key": result.last}
+        if before := ledger.newest(self.model.name, **about):
+            if replace(from_json(MonitorResult, before.evidence), corrects=None) == found:
                 return before.evidence
-            evidence["corrects"] = before.seq
-        run = dag_run_name(context)
-        about: dict[str, Any] = {"model": model, "kind": kind, "key": key, "dag_run": run}
-        return ledger.record(**about, evidence=evidence).evidence
+            found = replace(found, corrects=before.seq)
+        about |= {"model": self.model.name, "dag_run": dag_run_name(context)}
+        return ledger.record(**about, evidence=to_json(found)).evidence
 
     def _tell(self, what: str, result: MonitorResult, *, more: Iterable[Check] = ()) -> None:
         """Log the summary, with further checks on the same window."""
