@@ -42,16 +42,21 @@ class DecideRetrainingOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide once, and return what was decided; a repeated night only gets a note."""
-        night, ledger = decided_night(context, self.model), self.ledger
-        about = {"model": self.model.name, "key": night, "dag_run": dag_run_name(context)}
+        night, ledger, run = decided_night(context, self.model), self.ledger, dag_run_name(context)
         found = decide(self.model, night, read_evidence(self.model, night, ledger=ledger))
-        entry = ledger.record_once(kind=EvidenceKind.DECISION, evidence=to_json(found), **about)
-        then, note = from_json(RetrainDecision, entry.evidence), None
-        if (then, entry.dag_run) != (found, about["dag_run"]):
-            note = note_on(then, found)
-            ledger.record(kind=EvidenceKind.DECISION_NOTE, evidence=to_json(note), **about)
+        about = {"model": self.model.name, "kind": EvidenceKind.DECISION, "key": night}
+        entry = ledger.record_once(**about, evidence=to_json(found), dag_run=run)
+        then = from_json(RetrainDecision, entry.evidence)
+        same = (then, entry.dag_run) == (found, run)
+        note = None if same else self._note(night, note_on(then, found), run)
         self._report(entry, then, note)
         return entry.evidence
+
+    def _note(self, night: str, note: DecisionNote, run: str) -> DecisionNote:
+        """Write a note beside the decision that another run has taken."""
+        about = {"model": self.model.name, "kind": EvidenceKind.DECISION_NOTE, "key": night}
+        self.ledger.record(**about, evidence=to_json(note), dag_run=run)
+        return note
 
     def _report(
         self, entry: LedgerEntry, decision: RetrainDecision, note: DecisionNote | None

@@ -46,7 +46,8 @@ def plain(value: Any) -> Any:
 
 def alarm(world: World, *numbers: int, version: str = "1", **more: Any) -> None:
     for number in numbers:
-        evidence = {"model_version": version, "checks": [ALARM], **more}
+        window = {"first": day(number), "last": day(number), "n_rows": 9}
+        evidence = window | {"model_version": version, "checks": [ALARM], **more}
         world.ledger.record(
             model="late_orders", kind="performance", key=day(number), evidence=evidence
         )
@@ -152,7 +153,8 @@ def test_evidence_counts_from_the_night_by_which_it_was_known(stack: Stack) -> N
 def test_a_correction_counts_from_the_night_by_which_it_was_known(stack: Stack) -> None:
     world, _ = stack
     alarm(world, 15, 16, known_at=day(17))
-    quiet = {"model_version": "1", "checks": [ALARM | {"alarm": False}], "known_at": day(20)}
+    (*_, loud) = entries(world, "performance")
+    quiet = loud.evidence | {"checks": [ALARM | {"alarm": False}], "known_at": day(20)}
     world.ledger.record(model="late_orders", kind="performance", key=day(16), evidence=quiet)
     assert decide(world)["cause"] == "performance"
     assert decide(world, day(20))["cause"] == "none"
@@ -278,7 +280,7 @@ def test_late_labels_correct_and_replace_nothing(stack: Stack) -> None:
         commit.known_at for commit in world.lake.commits("deliveries", first=day(15), last=day(17))
     )
     first = measured(world, run="asset__1")
-    assert (first["known_at"], "corrects" in first) == (max(known, NIGHT), False)
+    assert (first["known_at"], first["corrects"]) == (max(known, NIGHT), None)
     assert measured(world, run="asset__2") == first, "the same again is no news"
     labels = rows_of(17)["deliveries"].slice(0, 60)
     world.lake.overwrite_partition(
