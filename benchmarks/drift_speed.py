@@ -2,8 +2,8 @@
 
 Each contender runs in a fresh process, in turn, in an environment of its own that is made from
 `_shared/requirements` the first time. The floor is the bare loop of KLL sketches and counts over
-the same Parquet files. Ours does the whole job in its pass: counts by kind, moments, quantiles,
-frequent values, distinct counts, text lengths, correlations of all pairs, then drift.
+the same Parquet files. Ours does the whole job in its pass: counts by kind, moments, quantiles and
+frequent values, then drift.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import sys
 import warnings
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ __all__ = ["MOVED", "MOVED_NAMES", "moved_name", "serve_old_paths"]
 #: By old module, where its names are now.
 MOVED: dict[str, tuple[str, ...]] = {
     "classes": ("problem_types.binary",),
-    "contract": ("validation.contract", "specs.schema"),
+    "contract": ("specs.schema", "validation.contract", "validation.duplicates"),
     "digest": ("lake.digest",),
     "evaluation": ("steps.evaluate",),
     "history_spec": ("specs.history",),
@@ -26,7 +27,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "ledger": ("registry.ledger",),
     "modelfiles": ("registry.modelfiles",),
     "parity": ("features.parity",),
-    "profile_store": ("profiles.store",),
+    "profile_store": ("profiles.store", "profiles.archive"),
     "registration": ("steps.register", "steps.promote", "steps.adopt", "registry.champions"),
     "scoring": ("steps.score",),
     "source_spec": ("specs.source",),
@@ -36,7 +37,9 @@ MOVED: dict[str, tuple[str, ...]] = {
     "training": ("steps.train",),
     "types": (
         "lake.references",
-        "validation.results",
+        "validation.check_outcomes",
+        "validation.row_changes",
+        "steps.validate",
         "registry.versions",
         "gate.verdict",
         "monitoring.results",
@@ -47,16 +50,17 @@ MOVED: dict[str, tuple[str, ...]] = {
     "windows": ("features.windows", "steps.pin"),
 }
 
-#: By package and old name in it, the module that has it now.
+#: By package and old name in it, the module that has it now, and what it is there if not the same.
 MOVED_NAMES: dict[str, dict[str, str]] = {
     "mlops_tasks.policy": {
         "decide": "mlops_tasks.steps.decide",
         "note_on": "mlops_tasks.steps.decide",
     },
     "mlops_tasks.validation": {
-        "Readmission": "mlops_tasks.steps.readmit",
-        "readmit": "mlops_tasks.steps.readmit",
+        "Readmission": "mlops_tasks.steps.validate",
+        "readmit": "mlops_tasks.steps.validate",
         "validate": "mlops_tasks.steps.validate",
+        "validation_evidence": "mlops_tasks.steps.validate:ValidationResult.evidence",
     },
 }
 
@@ -109,11 +113,12 @@ def moved_name(package: str, name: str) -> object:
     AttributeError
         If there never was such a name.
     """
-    home = MOVED_NAMES[package].get(name)
-    if home is None:
+    if name not in MOVED_NAMES[package]:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
-    _warn(f"{package}.{name}", f"{home}.{name}")
-    return getattr(importlib.import_module(home), name)
+    home, _, there = MOVED_NAMES[package][name].partition(":")
+    _warn(f"{package}.{name}", f"{home}.{there or name}")
+    found: object = attrgetter(there or name)(importlib.import_module(home))
+    return found
 
 
 def _warn(old: str, new: str) -> None:

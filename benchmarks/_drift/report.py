@@ -184,7 +184,7 @@ def _notes(plan: Plan, measured: Measured) -> list[str]:
         "others' reading (pandas) is in the first figures, not in the comparison with Evidently.",
         "The floor is one KLL sketch (Apache datasketches, k = 200) for each number column and a "
         "frequent-items sketch, fed with counts, for each text column, over the same batches: no "
-        "moments, nulls, correlations, distinct counts or drift.",
+        "moments, nulls or drift.",
         "The window is read through the profile store of a lake: which days there are and at which "
         "version, their files, the merge, and the movement of 60 of the days, of 28 where roll-ups "
         "serve. The last day is read before it, as monitoring does; that opens the lake, whose "

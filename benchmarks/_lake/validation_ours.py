@@ -21,9 +21,8 @@ from mlops_tasks.lake import Lake, PartitionVersion
 from mlops_tasks.steps.validate import validate
 from mlops_tasks.validation import load_suite
 from mlops_tasks.validation.examination import examine
-from mlops_tasks.validation.judge import Judge
-from mlops_tasks.validation.memory import MEMORY_VARIABLE
-from mlops_tasks.validation.rows import PartitionRows
+from mlops_tasks.validation.gx import GreatExpectations
+from mlops_tasks.validation.partition_rows import MEMORY_VARIABLE, PartitionRows
 
 PRELOADED = (deltalake, gxe, jinja2, pyarrow.compute, pyarrow.dataset, pyarrow.parquet)
 
@@ -37,7 +36,8 @@ def main() -> None:
     day = arguments["day"]
     (commit,) = lake.commits(RAW, first=day, last=day)
     raw = PartitionVersion(RAW, day, commit.version, commit.n_rows, commit.digest)
-    Judge()  # what Great Expectations makes once per process, the peer has made too
+    # What Great Expectations makes once per process, the peer has made too.
+    _ = GreatExpectations().context
     with clocked() as facts:
         if arguments["whole_step"]:
             result = validate(spec, raw, lake=lake, token=2)
@@ -46,7 +46,7 @@ def main() -> None:
         else:
             suite = load_suite(spec.expectations, spec.columns)
             rows = PartitionRows.within_memory(lake, RAW, commit)
-            facts["n_bad"] = examine(spec, suite, rows).marks.n_marked
+            facts["n_bad"] = examine(spec, suite, rows).flags.n_flagged
 
 
 if __name__ == "__main__":

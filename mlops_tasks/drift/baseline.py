@@ -87,7 +87,7 @@ class Baseline:
                 "ingest them again, or choose another reference"
             )
         few = evenly(parts if days is None else days, MAX_DAYS)
-        return cls(Profile.merged(parts, correlated=False), few, label)
+        return cls(Profile.merged(parts), few, label)
 
     def only(self, names: Iterable[str]) -> Baseline:
         """Return the same reference of some of its columns."""

@@ -11,9 +11,9 @@ import pyarrow as pa
 from mlops_tasks.drift.gauges import Readings, SplitGauge, never_certain
 from mlops_tasks.drift.movement import told_days
 from mlops_tasks.drift.rare_shares import RareShares, at_least
-from mlops_tasks.profiles.arrays import TEXTS
-from mlops_tasks.profiles.bridge import valid, view
-from mlops_tasks.profiles.stacking import matching, places, stacked
+from mlops_tasks.profiles.alignment import matching, places, stacked
+from mlops_tasks.profiles.categories import CATEGORY_COUNTS
+from mlops_tasks.profiles.zero_copy import valid, view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.drift.gauges import Aspect, Gauge
     from mlops_tasks.profiles import Profile
-    from mlops_tasks.profiles.arrays import CategoryArrays
+    from mlops_tasks.profiles.categories import CategoryColumns
 
     Integers = npt.NDArray[np.int64]
 
@@ -32,7 +32,9 @@ __all__ = ["MAX_CATEGORIES", "CategoryShares", "Concentration"]
 MAX_CATEGORIES = 64
 # A category is looked at if it has so many times the rows that may not have been counted.
 _TIMES_ERROR = 4
-_N, _NULLS, _EXACT, _ERROR = (TEXTS.index(name) for name in ("n", "n_null", "is_exact", "error"))
+_N, _NULLS, _EXACT, _ERROR = (
+    CATEGORY_COUNTS.index(name) for name in ("n", "n_null", "is_exact", "error")
+)
 
 
 class CategoryShares:
@@ -104,7 +106,7 @@ class CategoryShares:
         least = np.maximum(1 + _TIMES_ERROR * errors, np.ceil(self._least_share * n))
         return [int(rows) for rows in least]
 
-    def _categories(self, profile: Profile) -> CategoryArrays:
+    def _categories(self, profile: Profile) -> CategoryColumns:
         return profile.categories
 
     def _expect_others(self) -> None:
@@ -142,7 +144,7 @@ class CategoryShares:
         }
 
     def _counted(
-        self, parts: Sequence[CategoryArrays]
+        self, parts: Sequence[CategoryColumns]
     ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         """Count rows per profile and known category, and those of all that are not known."""
         import pyarrow.compute as pc

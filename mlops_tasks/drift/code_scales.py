@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlops_tasks.drift.category_scales import CategoryShares
-from mlops_tasks.profiles.arrays import COUNTS, MOMENTS, CategoryArrays
-from mlops_tasks.profiles.columns import NumericProfile
+from mlops_tasks.profiles import NumericProfile
+from mlops_tasks.profiles.alignment import stacked
+from mlops_tasks.profiles.categories import CategoryColumns
+from mlops_tasks.profiles.numeric import COUNTS, MOMENTS
 from mlops_tasks.profiles.recoding import categories_of
-from mlops_tasks.profiles.stacking import stacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.drift.gauges import Aspect, Readings
     from mlops_tasks.profiles import Profile
-    from mlops_tasks.profiles.arrays import NumberArrays
+    from mlops_tasks.profiles.numeric import NumericColumns
 
 __all__ = ["CodeShares", "coded_columns"]
 
@@ -30,12 +31,12 @@ _LEAST_SHARE, _COVERED = 1 / 32, 3 / 4
 _FINITE, _SLACK = COUNTS.index("n_finite"), MOMENTS.index("slack")
 
 
-def coded_columns(numbers: NumberArrays) -> npt.NDArray[np.bool_]:
+def coded_columns(numbers: NumericColumns) -> npt.NDArray[np.bool_]:
     """Tell which columns have few numbers in most of their rows.
 
     Parameters
     ----------
-    numbers : NumberArrays
+    numbers : NumericColumns
         Of a whole reference.
 
     Returns
@@ -96,8 +97,8 @@ class CodeShares(CategoryShares):
         spread = 2 / 3 * np.minimum(slack / np.maximum(n, 1), 1.0) ** 2
         return found | {"shares": replace(found["shares"], spread=spread)}
 
-    def _categories(self, profile: Profile) -> CategoryArrays:
+    def _categories(self, profile: Profile) -> CategoryColumns:
         columns = {name: profile.columns.get(name) for name in self._columns}
-        return CategoryArrays.of(
+        return CategoryColumns.of(
             {n: categories_of(c) for n, c in columns.items() if isinstance(c, NumericProfile)}
         )

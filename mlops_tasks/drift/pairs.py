@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlops_tasks.drift.cells import category_cells
-from mlops_tasks.profiles.arrays import COUNTS, MOMENTS
+from mlops_tasks.profiles.alignment import matching
+from mlops_tasks.profiles.numeric import COUNTS, MOMENTS
 from mlops_tasks.profiles.recoding import categories_of
-from mlops_tasks.profiles.stacking import matching
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from mlops_tasks.drift.columns import Categories, Floats
     from mlops_tasks.profiles import Profile
-    from mlops_tasks.profiles.arrays import NumberArrays
+    from mlops_tasks.profiles.numeric import NumericColumns
 
 __all__ = ["CategoryPair", "NumberPairs", "Pairs", "Side"]
 
@@ -31,7 +31,7 @@ class Side:
 
     Parameters
     ----------
-    numbers : NumberArrays
+    numbers : NumericColumns
         All columns of numbers of the profile.
     names : tuple of str
         Those wanted; it has them all.
@@ -46,11 +46,10 @@ class Side:
         Of the finite numbers; 0 of none.
     """
 
-    def __init__(self, numbers: NumberArrays, names: tuple[str, ...]) -> None:
+    def __init__(self, numbers: NumericColumns, names: tuple[str, ...]) -> None:
         at = np.array(matching(numbers.names, names)[0], np.intp)
         self.n, self.n_finite = numbers.counts[at][:, [_N, _FINITE]].T.astype(float)
-        ends, bounds = numbers.moments[at][:, [_MIN, _MAX]], numbers.bounds[at].astype(float)
-        self.ends = np.where(numbers.is_time[at, None], bounds, ends)
+        self.ends = numbers.moments[at][:, [_MIN, _MAX]]
         self.variance = numbers.moments[at, _SECOND] / np.maximum(self.n_finite, 1)
         self._sizes = numbers.sizes[at]
         self._starts = (np.cumsum(numbers.sizes) - numbers.sizes)[at]

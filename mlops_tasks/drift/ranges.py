@@ -8,8 +8,8 @@ import numpy as np
 
 from mlops_tasks.drift.gauges import Readings
 from mlops_tasks.drift.rare_shares import RareShares
-from mlops_tasks.profiles.arrays import COUNTS, MOMENTS
-from mlops_tasks.profiles.stacking import places, stacked
+from mlops_tasks.profiles.alignment import places, stacked
+from mlops_tasks.profiles.numeric import COUNTS, MOMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,11 @@ from mlops_tasks.drift.gauges import Readings
 from mlops_tasks.drift.movement import told_days
 from mlops_tasks.drift.ranges import far_ends
 from mlops_tasks.drift.rare_shares import RareShares
-from mlops_tasks.profiles.arrays import COUNTS
+from mlops_tasks.profiles.alignment import places, stacked
+from mlops_tasks.profiles.numeric import COUNTS
 from mlops_tasks.profiles.periods import evenly
 from mlops_tasks.profiles.quantiles import middles
-from mlops_tasks.profiles.recoding import told_apart
-from mlops_tasks.profiles.stacking import places, stacked
+from mlops_tasks.profiles.recoding import single_precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.drift.columns import Floats
     from mlops_tasks.profiles import Profile
-    from mlops_tasks.profiles.arrays import NumberArrays
+    from mlops_tasks.profiles.numeric import NumericColumns
 
 __all__ = ["RepeatedNumbers", "known_numbers"]
 
@@ -52,7 +52,7 @@ def known_numbers(days: Sequence[Profile]) -> dict[str, Floats]:
 
     Notes
     -----
-    A number is known by `told_apart`: a source that computes the same one another way is no drift.
+    A number is known by its `single_precision`: to compute the same one another way is no drift.
     """
     if not days:
         return {}
@@ -127,7 +127,7 @@ class RepeatedNumbers(RareShares):
         return Readings(shares, n_points, np.zeros_like(n_points), n_all)
 
 
-def _repeats(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+def _repeats(parts: Sequence[NumericColumns], names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
     """Tell which columns have points that repeat another, from a few of each part."""
     begins, sizes = places(parts, names)
     own, begin, size = np.arange(_SAMPLED_POINTS), begins[:, :, None], sizes[:, :, None]
@@ -135,14 +135,16 @@ def _repeats(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> npt.NDArr
     found = np.full((len(names), len(parts), _SAMPLED_POINTS), np.nan)
     for i, part in enumerate(parts):
         there = own < size[i]
-        found[:, i][there] = told_apart(part.points[place[i][there]])
+        found[:, i][there] = single_precision(part.points[place[i][there]])
     ordered = np.sort(found.reshape(len(names), len(parts) * _SAMPLED_POINTS), axis=1)
     n_repeats = (ordered[:, 1:] == ordered[:, :-1]).sum(axis=1)
     n = np.minimum(sizes, _SAMPLED_POINTS).sum(axis=0)
     return np.asarray((n_repeats > 0) & (n_repeats >= _LEAST_REPEATS * n))
 
 
-def _typical_points(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> npt.NDArray[np.int64]:
+def _typical_points(
+    parts: Sequence[NumericColumns], names: tuple[str, ...]
+) -> npt.NDArray[np.int64]:
     """Return the median number of points of each column, over the days that tell."""
     sizes = places(parts, names)[1]
     n = stacked(parts, names, "counts")[:, :, _FINITE]
@@ -151,7 +153,7 @@ def _typical_points(parts: Sequence[NumberArrays], names: tuple[str, ...]) -> np
 
 
 def _points(
-    parts: Sequence[NumberArrays], names: tuple[str, ...], limits: npt.NDArray[np.int64]
+    parts: Sequence[NumericColumns], names: tuple[str, ...], limits: npt.NDArray[np.int64]
 ) -> dict[str, tuple[Floats, npt.NDArray[np.int64]]]:
     """Gather some points of each column, and which part each belongs to."""
     begins, sizes = places(parts, names)
@@ -163,5 +165,5 @@ def _points(
             for part, a, n in zip(parts, begin, size, strict=True)
         ]
         of_part = np.repeat(np.arange(len(parts)), np.minimum(size, limit))
-        found[name] = told_apart(np.concatenate(own)), of_part
+        found[name] = single_precision(np.concatenate(own)), of_part
     return found

@@ -13,8 +13,9 @@ from mlops_tasks.drift.gauges import LevelGauge, Readings, SplitGauge, never_cer
 from mlops_tasks.drift.movement import MIN_DAYS
 from mlops_tasks.drift.ranges import NumbersBeyond
 from mlops_tasks.drift.repeats import RepeatedNumbers
-from mlops_tasks.profiles.arrays import COUNTS, MOMENTS, TEXTS
-from mlops_tasks.profiles.stacking import places, stacked
+from mlops_tasks.profiles.alignment import places, stacked
+from mlops_tasks.profiles.categories import CATEGORY_COUNTS
+from mlops_tasks.profiles.numeric import COUNTS, MOMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.columns import Floats
     from mlops_tasks.drift.gauges import Aspect, Gauge
     from mlops_tasks.profiles import Profile
-    from mlops_tasks.profiles.arrays import NumberArrays
+    from mlops_tasks.profiles.numeric import NumericColumns
 
 
 __all__ = ["Scale", "scales_of"]
@@ -37,7 +38,7 @@ _SD_PER_RANK_ERROR = 1 / math.sqrt(3)
 
 _N, _FINITE = COUNTS.index("n"), COUNTS.index("n_finite")
 _MEAN, _SECOND, _SLACK = (MOMENTS.index(name) for name in ("mean", "second", "slack"))
-_N_TEXTS, _NULLS, _EXACT = (TEXTS.index(name) for name in ("n", "n_null", "is_exact"))
+_N_TEXTS, _NULLS, _EXACT = (CATEGORY_COUNTS.index(name) for name in ("n", "n_null", "is_exact"))
 
 
 class Scale(Protocol):
@@ -190,7 +191,7 @@ def _weights(cuts: Floats) -> Floats:
     return np.asarray(counts / cuts.shape[1])
 
 
-def _shares_below(parts: Sequence[NumberArrays], names: tuple[str, ...], cuts: Floats) -> Floats:
+def _shares_below(parts: Sequence[NumericColumns], names: tuple[str, ...], cuts: Floats) -> Floats:
     found, (begins, sizes) = np.zeros((len(parts), *cuts.shape)), places(parts, names)
     for d, part in enumerate(parts):
         where = zip(cuts, begins[d].tolist(), sizes[d].tolist(), found[d], strict=True)

@@ -11,7 +11,7 @@ import numpy as np
 from mlops_tasks.drift.cells import OTHER
 from mlops_tasks.drift.columns import present_rows
 from mlops_tasks.drift.decision import Picture
-from mlops_tasks.profiles.recoding import told_apart
+from mlops_tasks.profiles.recoding import single_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -204,7 +204,7 @@ def _with_names(told: str, names: Iterable[str]) -> str:
 
 def _say_new_numbers(pairs: Pairs, name: str) -> str:
     at = pairs.numbers.names.index(name)
-    points = told_apart(pairs.numbers.current.points(at))
+    points = single_precision(pairs.numbers.current.points(at))
     is_new = ~np.isin(points, pairs.known_numbers[name])
     new, rows = np.unique(points[is_new], return_counts=True)
     about = "" if len(points) == pairs.numbers.current.n_finite[at] else "about "

@@ -17,7 +17,8 @@ from mlops_tasks.monitoring.results import Check, MonitorResult
 from mlops_tasks.partitions import shift_day
 from mlops_tasks.problem_types.binary import with_classes
 from mlops_tasks.profiles import Profile
-from mlops_tasks.profiles.store import ProfileStore, unpack_days
+from mlops_tasks.profiles.archive import unpack_days
+from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.registry.tracking import FEATURE_PROFILES, IMPORTANCE, SCORE_PROFILES
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class _Window:
         third = DriftPolicy(limits.level_of_part, limits.min_effect, limits.min_rows)
         inputs = detect_drift(
             features,
-            Profile.merged(self.days, correlated=False).only(features.whole.columns),
+            Profile.merged(self.days).only(features.whole.columns),
             window=name,
             n_days=_effective(self.days),
             policy=third,
@@ -139,7 +140,7 @@ class _Window:
             return inputs
         predictions = detect_drift(
             scores,
-            with_classes(Profile.merged(self.scored, correlated=False), self.spec.threshold),
+            with_classes(Profile.merged(self.scored), self.spec.threshold),
             window=name,
             n_days=_effective(self.scored),
             policy=third,

@@ -10,7 +10,7 @@ from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.monitoring.results import Check, MonitorResult
 from mlops_tasks.problem_types.binary import LABEL, positive_share, profile_labels
-from mlops_tasks.profiles.store import unpack_days
+from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 
 if TYPE_CHECKING:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, cast
 
-from mlops_tasks.profiles import Correlations, Profile
-from mlops_tasks.profiles.columns import CategoryProfile
+from mlops_tasks.profiles import CategoryProfile, Profile
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlops_tasks.profiles.columns import ColumnProfile, NumericProfile
+    from mlops_tasks.profiles import ColumnProfile, NumericProfile
 
 __all__ = ["LABEL", "PREDICTED", "cut_scores", "positive_share", "profile_labels", "with_classes"]
 
@@ -78,7 +77,6 @@ def cut_scores(scores: NumericProfile, threshold: float) -> CategoryProfile:
         n=scores.n,
         n_null=scores.n - n,
         counts={name: rows for name, rows in counted if rows},
-        n_other=0,
         error=math.ceil(scores.rank_error * n),
         is_exact=True,
     )
@@ -101,7 +99,7 @@ def with_classes(predictions: Profile, threshold: float) -> Profile:
     """
     scores = cast("NumericProfile", predictions.columns[_SCORE])
     columns: dict[str, ColumnProfile] = {_SCORE: scores, PREDICTED: cut_scores(scores, threshold)}
-    return Profile.of_columns(predictions.n_rows, columns, Correlations.nothing(()))
+    return Profile.of_columns(predictions.n_rows, columns)
 
 
 def positive_share(classes: CategoryProfile) -> float:

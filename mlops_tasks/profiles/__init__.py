@@ -1,16 +1,7 @@
 """Profiles: what each column of a partition looked like, mergeable over any window."""
 
-from mlops_tasks.profiles.builder import ProfileBuilder
-from mlops_tasks.profiles.columns import CategoryProfile, ColumnProfile, NumericProfile, TimeProfile
-from mlops_tasks.profiles.correlations import Correlations
-from mlops_tasks.profiles.profile import Profile
+from mlops_tasks.profiles.categories import CategoryProfile
+from mlops_tasks.profiles.numeric import NumericProfile
+from mlops_tasks.profiles.profile import ColumnProfile, Profile, ProfileBuilder
 
-__all__ = [
-    "CategoryProfile",
-    "ColumnProfile",
-    "Correlations",
-    "NumericProfile",
-    "Profile",
-    "ProfileBuilder",
-    "TimeProfile",
-]
+__all__ = ["CategoryProfile", "ColumnProfile", "NumericProfile", "Profile", "ProfileBuilder"]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MERGED_POINTS",
     "STORED_POINTS",
-    "QuantileStream",
-    "Quantiles",
+    "QuantileAccumulator",
+    "QuantileSketch",
     "merged_points",
     "middles",
 ]
@@ -30,12 +30,12 @@ STORED_POINTS = 512
 MERGED_POINTS = 2048
 #: Points while a partition streams by.
 _STREAM_POINTS = 4096
-#: So many summaries of one level become one of the next.
+#: Summaries of one level that become one of the next.
 _FAN_IN = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Quantiles:
+class QuantileSketch:
     """Points that each stand for the same number of values, in order.
 
     Attributes
@@ -63,8 +63,8 @@ class Quantiles:
     Examples
     --------
     >>> import numpy as np
-    >>> odd = Quantiles.of_sorted(np.array([1.0, 3.0, 5.0]))
-    >>> both = Quantiles.merged([odd, Quantiles.of_sorted(np.array([2.0]))])
+    >>> odd = QuantileSketch.of_sorted(np.array([1.0, 3.0, 5.0]))
+    >>> both = QuantileSketch.merged([odd, QuantileSketch.of_sorted(np.array([2.0]))])
     >>> both.points.tolist(), both.rank_error
     ([1.0, 2.0, 3.0, 5.0], 0.0)
     """
@@ -74,7 +74,7 @@ class Quantiles:
     slack: float = 0.0
 
     @classmethod
-    def of_sorted(cls, values: Floats, limit: int = _STREAM_POINTS) -> Quantiles:
+    def of_sorted(cls, values: Floats, limit: int = _STREAM_POINTS) -> QuantileSketch:
         """Summarise finite values that are sorted already.
 
         Parameters
@@ -90,19 +90,19 @@ class Quantiles:
         return cls(n, values[middles(n, limit)], n / (2 * limit))
 
     @classmethod
-    def merged(cls, parts: Sequence[Quantiles], limit: int = MERGED_POINTS) -> Quantiles:
+    def merged(cls, parts: Sequence[QuantileSketch], limit: int = MERGED_POINTS) -> QuantileSketch:
         """Summarise the union of what the parts summarise.
 
         Parameters
         ----------
-        parts : sequence of Quantiles
+        parts : sequence of QuantileSketch
             In any order.
         limit : int, optional
             Largest number of points.
 
         Returns
         -------
-        Quantiles
+        QuantileSketch
             The same whatever the order of the parts.
         """
         import numpy as np
@@ -117,13 +117,13 @@ class Quantiles:
         """Largest error of a rank, as a share of the values; 0 when all values are kept."""
         return min(self.slack / self.n, 1.0) if self.n else 0.0
 
-    def thinned(self, limit: int) -> Quantiles:
+    def thinned(self, limit: int) -> QuantileSketch:
         """Return the same with at most `limit` points."""
         size = len(self.points)
         if size <= limit:
             return self
         slack = self.slack + self.n / (2 * limit)
-        return Quantiles(self.n, self.points[middles(size, limit)], slack)
+        return QuantileSketch(self.n, self.points[middles(size, limit)], slack)
 
     def cdf(self, x: npt.ArrayLike) -> Floats:
         """Return the share of values that are at most x; NaN for NaN, and of nothing.
@@ -175,8 +175,8 @@ class Quantiles:
 
 def merged_points(
     points: Floats, sizes: Integers, n: Integers, slacks: Floats, limit: int
-) -> Quantiles:
-    """Summarise a union, as `Quantiles.merged`.
+) -> QuantileSketch:
+    """Summarise a union, as `QuantileSketch.merged`.
 
     Parameters
     ----------
@@ -189,49 +189,49 @@ def merged_points(
 
     Returns
     -------
-    Quantiles
+    QuantileSketch
         Of all values.
     """
     import numpy as np
 
     total, slack = int(n.sum()), float(slacks.sum())
     if np.count_nonzero(sizes) == 1:
-        return Quantiles(total, points, slack).thinned(limit)
+        return QuantileSketch(total, points, slack).thinned(limit)
     order = np.argsort(points, kind="stable")  # parts are in order: merged, not sorted
     if total == len(points):  # every value is there
-        whole = Quantiles.of_sorted(points[order], limit)
-        return Quantiles(total, whole.points, whole.slack + slack)
+        whole = QuantileSketch.of_sorted(points[order], limit)
+        return QuantileSketch(total, whole.points, whole.slack + slack)
     limit = min(limit, total)
     ranks = np.cumsum(np.repeat(n / np.maximum(sizes, 1), sizes)[order])
     # A little less, so that rounding in the sums cannot move a point when parts change places.
     wanted = (np.arange(limit) + 0.5) * (ranks[-1] / limit) * (1 - 1e-12)
     chosen = order[np.searchsorted(ranks, wanted, side="right")]
-    return Quantiles(total, points[chosen], slack + total / (2 * limit))
+    return QuantileSketch(total, points[chosen], slack + total / (2 * limit))
 
 
-class QuantileStream:
+class QuantileAccumulator:
     """Summarise sorted chunks as they come; memory grows with the logarithm of their number."""
 
     def __init__(self) -> None:
-        self._levels: list[list[Quantiles]] = [[]]
+        self._levels: list[list[QuantileSketch]] = [[]]
 
     def add(self, values: Floats) -> None:
         """Add a sorted chunk of finite values."""
-        self._put(0, Quantiles.of_sorted(values))
+        self._put(0, QuantileSketch.of_sorted(values))
 
-    def finish(self) -> Quantiles:
+    def finish(self) -> QuantileSketch:
         """Return the summary of all chunks, small enough to be stored."""
         parts = [one for level in self._levels for one in level]
-        return Quantiles.merged(parts, STORED_POINTS)
+        return QuantileSketch.merged(parts, STORED_POINTS)
 
-    def _put(self, level: int, summary: Quantiles) -> None:
+    def _put(self, level: int, summary: QuantileSketch) -> None:
         if level == len(self._levels):
             self._levels.append([])
         same = self._levels[level]
         same.append(summary)
         if len(same) == _FAN_IN:
             self._levels[level] = []
-            self._put(level + 1, Quantiles.merged(same, _STREAM_POINTS))
+            self._put(level + 1, QuantileSketch.merged(same, _STREAM_POINTS))
 
 
 @lru_cache(maxsize=256)

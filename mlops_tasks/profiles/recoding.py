@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mlops_tasks.profiles.bridge import texts
-from mlops_tasks.profiles.columns import CategoryProfile
-from mlops_tasks.profiles.distinct import registers_of
-from mlops_tasks.profiles.frequency import MAX_EXACT
+from mlops_tasks.profiles.categories import CategoryProfile
+from mlops_tasks.profiles.frequent_items import MAX_EXACT
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from mlops_tasks.profiles.columns import NumericProfile
+    from mlops_tasks.profiles.numeric import NumericProfile
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["categories_of", "told_apart"]
+__all__ = ["categories_of", "single_precision"]
 
 
 def categories_of(numbers: NumericProfile) -> CategoryProfile:
@@ -46,7 +44,7 @@ def categories_of(numbers: NumericProfile) -> CategoryProfile:
     import numpy as np
 
     n, points = numbers.n_finite, numbers.sketch.points
-    points = told_apart(points) + 0.0  # there is one zero
+    points = single_precision(points) + 0.0  # there is one zero
     values = np.unique(points)
     upto = np.searchsorted(points, values, side="right")
     # Rounded ranks, so that the rows add up.
@@ -54,20 +52,17 @@ def categories_of(numbers: NumericProfile) -> CategoryProfile:
     names = _names(values)
     order = sorted(range(len(names)), key=lambda i: (-rows[i], names[i]))
     error = math.ceil(2 * numbers.sketch.slack)
-    exact = not error and len(names) <= MAX_EXACT
     return CategoryProfile(
         n=numbers.n,
         n_null=numbers.n - n,
         counts={names[i]: int(rows[i]) for i in order if rows[i]},
-        n_other=0,
         error=error,
-        is_exact=exact,
-        registers=None if exact else registers_of(texts(names)),
+        is_exact=not error and len(names) <= MAX_EXACT,
     )
 
 
 def _names(values: Floats) -> list[str]:
-    """Write numbers that are `told_apart` as short as they can be, whole ones in full."""
+    """Write numbers of `single_precision` as short as they can be, whole ones in full."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -88,8 +83,8 @@ def _names(values: Floats) -> list[str]:
     ]
 
 
-def told_apart(values: Floats) -> Floats:
-    """Return numbers with the digits that tell them apart.
+def single_precision(values: Floats) -> Floats:
+    """Return numbers with the digits that distinguish them.
 
     Parameters
     ----------
@@ -104,10 +99,10 @@ def told_apart(values: Floats) -> Floats:
     Examples
     --------
     >>> import numpy as np
-    >>> a, b = told_apart(np.array([0.3, 0.1 + 0.2]))
+    >>> a, b = single_precision(np.array([0.3, 0.1 + 0.2]))
     >>> bool(a == b)
     True
-    >>> told_apart(np.array([4_006_381_333_931.0])).tolist()
+    >>> single_precision(np.array([4_006_381_333_931.0])).tolist()
     [4006381333931.0]
     """
     import numpy as np

@@ -1,12 +1,9 @@
-"""Where profiles are kept: beside the partition they are of, or many days of them in one file."""
+"""The store of profiles: beside the partitions they are of, with roll-ups of months and weeks."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
-import struct
-import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from os.path import isfile
@@ -15,21 +12,19 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.atomic_files import replace_file
 from mlops_tasks.exceptions import DamagedTableError, PartitionNotFoundError
-from mlops_tasks.profiles import Profile
+from mlops_tasks.profiles.archive import pack_days, read_days
+from mlops_tasks.profiles.file_format import FORMAT_VERSION
 from mlops_tasks.profiles.periods import cover, evenly
-from mlops_tasks.profiles.storage import FORMAT_VERSION
+from mlops_tasks.profiles.profile import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from typing import IO
 
     from mlops_tasks.lake import Lake, PartitionVersion
 
-__all__ = ["ProfileStore", "ProfiledWindow", "pack_days", "roll_up", "unpack_days"]
+__all__ = ["ProfileStore", "ProfiledWindow", "roll_up"]
 
 _FOLDER = "_profiles"
-# The same days give the same bytes: an archive otherwise tells when it was made.
-_TIMELESS = (1980, 1, 1, 0, 0, 0)
 _WHOLE = "whole"
 # Points of a column inside a roll-up: rank errors of 1/512 of the merge and 1/128 of a day more.
 _WHOLE_POINTS, _THIN_POINTS = 256, 64
@@ -45,8 +40,7 @@ class ProfiledWindow:
     covered : tuple of str
         All days of the window that have a profile.
     parts : tuple of Profile
-        Of months, weeks and days, without correlations where they are of more than a day. Together
-        they are the window.
+        Of months, weeks and days. Together they are the window.
     days : tuple of Profile
         Some of its days, one by one, in order. Those from a roll-up have fewer points.
     """
@@ -133,7 +127,7 @@ class ProfileStore:
         first, last : str
             Days, both inclusive.
         n_days : int
-            So many days are wanted one by one; of more, these are taken evenly.
+            Days wanted one by one, at most; of more, these are taken evenly.
         categorical : collection of str, optional
             Columns that are read as categories, also where they were profiled as numbers.
 
@@ -184,7 +178,7 @@ class ProfileStore:
         path = self.lake.root / _FOLDER / table / period / f"{_key(paths, categorical)}.rollup"
         try:
             with path.open("rb") as file:
-                made = _members(file, [_WHOLE, *sorted(wanted)])
+                made = read_days(file, [_WHOLE, *sorted(wanted)])
         except (FileNotFoundError, DamagedTableError) as error:
             if path.exists():
                 _log.warning("%s is made again: %s", path, error)
@@ -196,62 +190,9 @@ class ProfileStore:
         return Path(f"{self.lake.root}/{_FOLDER}/{table}/{day}/{version}.profile")
 
 
-def pack_days(days: Mapping[str, Profile]) -> bytes:
-    """Put the profiles of several days into one file.
-
-    Parameters
-    ----------
-    days : mapping of str to Profile
-        By day.
-
-    Returns
-    -------
-    bytes
-        For `unpack_days`.
-    """
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for day, profile in days.items():
-            archive.writestr(zipfile.ZipInfo(day, _TIMELESS), profile.to_bytes())
-    return packed.getvalue()
-
-
-def unpack_days(packed: bytes) -> dict[str, Profile]:
-    """Return the profiles of `pack_days`, by day.
-
-    Parameters
-    ----------
-    packed : bytes
-        The file.
-
-    Returns
-    -------
-    dict of str to Profile
-        In the order they were packed in.
-
-    Raises
-    ------
-    DamagedTableError
-        If it is no such file.
-    """
-    return _members(io.BytesIO(packed))
-
-
-def _members(file: IO[bytes], names: Collection[str] | None = None) -> dict[str, Profile]:
-    """Read an archive of `pack_days`, or some of its members."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            stored = {name: archive.read(name) for name in names or archive.namelist()}
-    # What the library raises, depending on which bytes are not as they were.
-    except (zipfile.BadZipFile, struct.error, LookupError, ValueError, RuntimeError) as error:
-        raise DamagedTableError(f"the profiles of some days cannot be read: {error}") from error
-    return dict(zip(stored, Profile.all_from_bytes(stored.values()), strict=True))
-
-
 def _read(paths: Mapping[str, Path], categorical: Collection[str]) -> dict[str, Profile]:
-    profiles = Profile.all_from_bytes(path.read_bytes() for path in paths.values())
-    declared = (profile.declared(categorical) for profile in profiles)
-    return dict(zip(paths, declared, strict=True))
+    profiles = {day: Profile.from_bytes(path.read_bytes()) for day, path in paths.items()}
+    return {day: profile.declared(categorical) for day, profile in profiles.items()}
 
 
 def _keep(path: Path, packed: bytes) -> None:
@@ -267,8 +208,7 @@ def _key(paths: Mapping[str, Path], categorical: Collection[str]) -> str:
     """Name the days and versions that are merged, and how."""
     versions = [f"{day} {path.stem}" for day, path in paths.items()]
     how = f"{FORMAT_VERSION} {_WHOLE_POINTS} {_THIN_POINTS} {sorted(categorical)}"
-    told = "\n".join([how, *versions])
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join([how, *versions]).encode()).hexdigest()[:32]
 
 
 def roll_up(days: Mapping[str, Profile]) -> dict[str, Profile]:
@@ -284,7 +224,7 @@ def roll_up(days: Mapping[str, Profile]) -> dict[str, Profile]:
     dict of str to Profile
         The merge as ``whole``, with at most 256 points a column; and by day those of the days, with
         at most 64. Half a point is added to the rank errors: 1/512, and 1/128 of a day. Nothing
-        else of them is less than it was, but there are no correlations.
+        else of them is less than it was.
     """
-    whole = Profile.merged(days.values(), n_points=_WHOLE_POINTS, correlated=False)
+    whole = Profile.merged(days.values(), n_points=_WHOLE_POINTS)
     return {_WHOLE: whole} | {day: profile.thinned(_THIN_POINTS) for day, profile in days.items()}

@@ -14,7 +14,7 @@ from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.intervals import check_scores, compare_scores, log_losses
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.profiles import Profile
-from mlops_tasks.profiles.store import pack_days
+from mlops_tasks.profiles.archive import pack_days
 from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.serialization import from_json, to_json
 

@@ -12,7 +12,7 @@ from mlops_tasks.features.sql import feature_frame
 from mlops_tasks.features.windows import labelled_rows, split_days
 from mlops_tasks.problem_types.binary import profile_labels
 from mlops_tasks.profiles import Profile
-from mlops_tasks.profiles.store import pack_days
+from mlops_tasks.profiles.archive import pack_days
 from mlops_tasks.registry.tracking import FEATURE_PROFILES, LABEL_PROFILES, PIN_FILE
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json

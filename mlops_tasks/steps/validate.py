@@ -2,29 +2,152 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import EmptyPartitionError, StaleAttemptError, ValidationFailedError
+from mlops_tasks.exceptions import (
+    EmptyPartitionError,
+    PartitionNotFoundError,
+    StaleAttemptError,
+    ValidationFailedError,
+)
 from mlops_tasks.faults import fault_point
-from mlops_tasks.validation.changes import row_changes
+from mlops_tasks.lake import PartitionVersion
+from mlops_tasks.lake.digest import row_hashes
+from mlops_tasks.reports import write_report
+from mlops_tasks.serialization import to_json
+from mlops_tasks.validation.check_outcomes import blocking_reasons
 from mlops_tasks.validation.examination import examine
 from mlops_tasks.validation.history import history_outcomes, trailing_commits
-from mlops_tasks.validation.outcomes import SUPERSEDED
-from mlops_tasks.validation.publication import publish
-from mlops_tasks.validation.report import ReportFacts, bad_row_samples, write_report
-from mlops_tasks.validation.results import ValidationResult
-from mlops_tasks.validation.rows import PartitionRows
+from mlops_tasks.validation.partition_rows import PartitionRows
+from mlops_tasks.validation.publication import publish, quarantine_table
+from mlops_tasks.validation.report import render_report
+from mlops_tasks.validation.row_changes import row_changes
 from mlops_tasks.validation.suite import load_suite
 
 if TYPE_CHECKING:
-    from mlops_tasks.lake import Commit, Lake, PartitionVersion
-    from mlops_tasks.specs import DatasetSpec
-    from mlops_tasks.validation.examination import Examination
-    from mlops_tasks.validation.results import CheckOutcome
-    from mlops_tasks.validation.suite import Suite
+    from collections.abc import Sequence
 
-__all__ = ["validate"]
+    import numpy as np
+    import numpy.typing as npt
+
+    from mlops_tasks.lake import Commit, Lake
+    from mlops_tasks.specs import DatasetSpec
+    from mlops_tasks.validation.check_outcomes import CheckOutcome
+    from mlops_tasks.validation.row_changes import RowChanges
+
+__all__ = ["Readmission", "ValidationResult", "readmit", "validate"]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationResult:
+    """What `validate` published and what it quarantined.
+
+    Attributes
+    ----------
+    published : PartitionVersion
+        The published partition.
+    raw_version : int
+        Version of the raw table that was validated.
+    suite_digest : str
+        Digest of the suite that it was validated against.
+    n_rows_in, n_quarantined : int
+        Rows read and rows quarantined; the others were published.
+    n_evaluated, n_chunks : int
+        Expectations made, and chunks they were made in.
+    quarantined_by_reason : dict of str to int
+        Rows quarantined, by reason; a row may have several.
+    warnings, notes : tuple of str
+        Checks of severity ``warning`` and ``info`` that failed.
+    changed : bool
+        False when the partition had been published before with the very same content.
+    checks : tuple of CheckOutcome
+        Every check, also those that passed.
+    changes : RowChanges or None
+        None when nothing was published before.
+    report : str
+        The report, a path relative to the root of the lake.
+    """
+
+    published: PartitionVersion
+    raw_version: int
+    suite_digest: str
+    n_rows_in: int
+    n_quarantined: int
+    n_evaluated: int
+    n_chunks: int = 1
+    quarantined_by_reason: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    changed: bool = True
+    checks: tuple[CheckOutcome, ...] = ()
+    changes: RowChanges | None = None
+    report: str = ""
+
+    def evidence(self) -> dict[str, Any]:
+        """Return what the ledger keeps of it: plain JSON, small enough to read.
+
+        Returns
+        -------
+        dict
+            Versions, counts, reasons, what failed, the checks across partitions with number and
+            threshold, and what changed.
+        """
+        history = [check for check in self.checks if check.source == "history"]
+        changes = to_json(self.changes) if self.changes else None
+        if changes:
+            changes["examples"] = {word: keys for word, keys in changes["examples"].items() if keys}
+        return {
+            "table": self.published.table,
+            "version": self.published.version,
+            "digest": self.published.digest,
+            "raw_version": self.raw_version,
+            "suite_digest": self.suite_digest,
+            "n_rows_in": self.n_rows_in,
+            "n_validated": self.published.n_rows,
+            "n_quarantined": self.n_quarantined,
+            "n_expectations": self.n_evaluated,
+            "n_chunks": self.n_chunks,
+            "quarantined_by_reason": dict(self.quarantined_by_reason),
+            "warnings": list(self.warnings),
+            "notes": list(self.notes),
+            "checks": [
+                {
+                    "name": check.name,
+                    "severity": check.severity,
+                    "passed": check.passed,
+                    "value": check.value,
+                    "threshold": check.threshold,
+                    "text": check.text,
+                }
+                for check in history
+            ],
+            "changes": changes,
+            "report": self.report,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Readmission:
+    """What became of the quarantined rows.
+
+    Attributes
+    ----------
+    result : ValidationResult
+        Of validating the whole raw partition again.
+    n_before : int
+        Rows in the quarantine before.
+    n_readmitted : int
+        Of these, the rows that are published now.
+    still : dict of str to int
+        Rows that are quarantined now, by reason.
+    """
+
+    result: ValidationResult
+    n_before: int
+    n_readmitted: int
+    still: dict[str, int]
 
 
 def validate(
@@ -60,7 +183,7 @@ def validate(
     Returns
     -------
     ValidationResult
-        Counts, reasons and the published version; `changed` tells whether the content is new.
+        Counts, reasons and the published version; `changed` is whether the content is new.
 
     Raises
     ------
@@ -80,116 +203,104 @@ def validate(
     memory holds 8 bytes a row for the keys, and one bit a row for every reason that applies.
     """
     suite = load_suite(spec.expectations, spec.columns)
-    rows = _rows(spec, raw, lake)
+    rows = _raw_rows(spec, raw, lake)
     before = _published(spec, raw.partition, lake, published_version)
-    found = examine(spec, suite, rows)
-    n_good = rows.n_rows - found.marks.n_marked
+    examination = examine(spec, suite, rows)
+    flags = examination.flags
     trail = trailing_commits(spec, raw.partition, lake)
-    history = history_outcomes(spec, raw.partition, found.facts, n_good, before=trail, lake=lake)
-    run = _Run(spec, raw, rows, suite, found, trail, (*found.outcomes, *history), lake)
-    run.refuse_if_blocked()
-    published = publish(spec, rows, found.marks, lake=lake, token=token, known_at=known_at)
-    fault_point("validate:after_publish")
-    result = run.result(published, before, published_digest)
-    return replace(result, report=run.write(result))
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One validation between its examination and its end."""
-
-    spec: DatasetSpec
-    raw: PartitionVersion
-    rows: PartitionRows
-    suite: Suite
-    found: Examination
-    trail: list[Commit]
-    outcomes: tuple[CheckOutcome, ...]
-    lake: Lake
-
-    def refuse_if_blocked(self) -> None:
-        """Raise, with a report, if the partition must not be published."""
-        lines = self._blocking()
-        if not lines:
-            return
-        spec, raw = self.spec, self.raw
-        error = ValidationFailedError(
-            f"dataset {spec.name!r}, partition {raw.partition}: not published, what was published "
-            f"before stays. The rows are in {raw.table!r} version {raw.version}:\n"
-            + "\n".join(f"  {line}" for line in lines)
-        )
-        error.report = self.write(None, lines)
-        raise error
-
-    def result(
-        self, published: PartitionVersion, before: Commit | None, digest: str | None
-    ) -> ValidationResult:
-        """Gather what came out."""
-        now = _published(self.spec, self.raw.partition, self.lake, published.version)
-        changes = row_changes(self.spec, before, now, lake=self.lake) if before and now else None
-        return ValidationResult(
-            published=published,
-            raw_version=self.raw.version,
-            suite_digest=self.suite.digest,
-            n_rows_in=self.rows.n_rows,
-            n_quarantined=self.found.marks.n_marked,
-            n_evaluated=len(self.suite.expectations),
-            n_chunks=self.rows.n_chunks,
-            quarantined_by_reason=self.found.marks.counts(),
-            warnings=self._failed("warning"),
-            notes=self._failed("info"),
-            changed=published.digest != digest,
-            checks=self.outcomes,
-            changes=changes,
-        )
-
-    def write(self, result: ValidationResult | None, blocked: list[str] | None = None) -> str:
-        """Write the report; return its path relative to the lake."""
+    outcomes = (*examination.outcomes, *history_outcomes(spec, rows, examination, trail))
+    report = partial(render_report, spec, suite, rows, flags, outcomes, trail)
+    if blocked := blocking_reasons(outcomes, flags, spec.max_quarantined_share):
         fault_point("report:before_write")
-        facts = ReportFacts(
-            spec=self.spec,
-            raw=self.raw,
-            suite=self.suite,
-            chunks=self.rows.how,
-            outcomes=self.outcomes,
-            n_bad=self.found.marks.n_marked,
-            reasons=self.found.marks.counts(),
-            samples=bad_row_samples(self.rows, self.found.marks),
-            history=self.trail,
-            result=result,
-            blocked=tuple(blocked or ()),
+        error = _refused(spec, raw, blocked)
+        name, page = f"refused-{raw.version}", report(blocked=blocked)
+        error.report = write_report(lake, spec.name, raw.partition, name, page)
+        raise error
+    published = publish(spec, rows, flags, lake=lake, token=token, known_at=known_at)
+    fault_point("validate:after_publish")
+    now = _published(spec, raw.partition, lake, published.version)
+    changes = row_changes(spec, before, now, lake=lake) if before and now else None
+    fault_point("report:before_write")
+    name, page = str(published.version), report(published=published, changes=changes)
+    return ValidationResult(
+        published=published,
+        raw_version=raw.version,
+        suite_digest=suite.digest,
+        n_rows_in=rows.n_rows,
+        n_quarantined=flags.n_flagged,
+        n_evaluated=len(suite.expectations),
+        n_chunks=rows.n_chunks,
+        quarantined_by_reason=flags.counts(),
+        warnings=_failed(outcomes, "warning"),
+        notes=_failed(outcomes, "info"),
+        changed=published.digest != published_digest,
+        checks=outcomes,
+        changes=changes,
+        report=write_report(lake, spec.name, raw.partition, name, page),
+    )
+
+
+def readmit(
+    spec: DatasetSpec, partition: str, *, raw_table: str, lake: Lake, token: int, known_at: str
+) -> Readmission:
+    """Validate a partition again with what its spec says now, and publish what passes.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+        The dataset, with its fixed suite or contract.
+    partition : str
+        The day.
+    raw_table : str
+        Table of the rows as they were extracted; good and bad rows are judged together, as keys
+        and row counts need.
+    lake : Lake
+        Where everything is.
+    token : int
+        Number of this attempt.
+    known_at : str
+        Day as of which the readmitted rows are known; a training as of an earlier night never
+        sees them.
+
+    Returns
+    -------
+    Readmission
+        How many rows came back, and why others did not.
+
+    Raises
+    ------
+    PartitionNotFoundError
+        If nothing is quarantined, or the raw partition is gone.
+    ValidationFailedError
+        If the partition must not be published; everything stays as it was.
+    """
+    import numpy as np
+
+    quarantined = _newest(lake, quarantine_table(spec), partition)
+    if quarantined is None or not quarantined.n_rows:
+        raise PartitionNotFoundError(
+            f"dataset {spec.name!r}: nothing of {partition} is in {quarantine_table(spec)!r}"
         )
-        return write_report(self.lake, facts)
-
-    def _failed(self, severity: str) -> tuple[str, ...]:
-        return tuple(
-            outcome.text
-            for outcome in self.outcomes
-            if outcome.severity == severity and outcome.passed is False
+    newest = _newest(lake, raw_table, partition)
+    if newest is None:
+        raise PartitionNotFoundError(
+            f"dataset {spec.name!r}: {raw_table!r} has no {partition}; ingest the day again"
         )
-
-    def _blocking(self) -> list[str]:
-        """Say why it must not be published: a check of the whole, or too many bad rows."""
-        marks, n_rows = self.found.marks, self.rows.n_rows
-        lines = [
-            outcome.text
-            for outcome in self.outcomes
-            if outcome.severity == "critical"
-            and outcome.passed is False
-            and (outcome.n_bad is None or outcome.error)
-        ]
-        n_bad, allowed = marks.n_marked_beyond(SUPERSEDED), self.spec.max_quarantined_share
-        if n_bad > allowed * n_rows:
-            counts = sorted(marks.counts().items())
-            worst = ", ".join(f"{reason} {n}" for reason, n in counts)
-            lines.append(
-                f"{n_bad} of {n_rows} rows are bad ({n_bad / n_rows:.1%}, allowed {allowed:.1%}): "
-                f"{worst}"
-            )
-        return lines
+    raw = PartitionVersion(raw_table, partition, newest.version, newest.n_rows, newest.digest)
+    columns = [name for name in spec.columns if name in lake.schema(quarantine_table(spec)).names]
+    before = _row_hashes(lake, quarantine_table(spec), quarantined, columns)
+    result = validate(spec, raw, lake=lake, token=token, known_at=known_at)
+    (now,) = lake.commits(spec.name, first=partition, last=partition)
+    after = _row_hashes(lake, spec.name, now, columns)
+    return Readmission(
+        result=result,
+        n_before=quarantined.n_rows,
+        n_readmitted=int(np.isin(before, after).sum()),
+        still=dict(result.quarantined_by_reason),
+    )
 
 
-def _rows(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> PartitionRows:
+def _raw_rows(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> PartitionRows:
     day = raw.partition
     commits = lake.commits(raw.table, first=day, last=day, version=raw.version)
     if not commits or not commits[0].n_rows:
@@ -217,3 +328,34 @@ def _published(spec: DatasetSpec, partition: str, lake: Lake, version: int | Non
             if all((lake.folder(spec.name) / file.path).exists() for file in commit.files):
                 return commit
     return None
+
+
+def _refused(
+    spec: DatasetSpec, raw: PartitionVersion, reasons: Sequence[str]
+) -> ValidationFailedError:
+    return ValidationFailedError(
+        f"dataset {spec.name!r}, partition {raw.partition}: not published, what was published "
+        f"before stays. The rows are in {raw.table!r} version {raw.version}:\n"
+        + "\n".join(f"  {reason}" for reason in reasons)
+    )
+
+
+def _failed(outcomes: Sequence[CheckOutcome], severity: str) -> tuple[str, ...]:
+    return tuple(o.text for o in outcomes if o.severity == severity and o.passed is False)
+
+
+def _newest(lake: Lake, table: str, partition: str) -> Commit | None:
+    if not lake.exists(table):
+        return None
+    commits = lake.commits(table, first=partition, last=partition)
+    return commits[0] if commits else None
+
+
+def _row_hashes(
+    lake: Lake, table: str, commit: Commit, columns: list[str]
+) -> npt.NDArray[np.uint64]:
+    """Hash the rows of a commit by their content, without the reasons of the quarantine."""
+    import numpy as np
+
+    rows = PartitionRows.within_memory(lake, table, commit)
+    return np.concatenate([row_hashes(chunk) for _, chunk in rows.chunks(columns)])

@@ -1,17 +1,10 @@
 """Validation: a raw partition is judged, published and quarantined, at any size."""
 
 from mlops_tasks.moved import moved_name
-from mlops_tasks.validation.evidence import validation_evidence
 from mlops_tasks.validation.publication import quarantine_table
 from mlops_tasks.validation.suite import Expectation, Suite, load_suite
 
-__all__ = [
-    "Expectation",
-    "Suite",
-    "load_suite",
-    "quarantine_table",
-    "validation_evidence",
-]
+__all__ = ["Expectation", "Suite", "load_suite", "quarantine_table"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,75 +1,76 @@
-"""The contract of a dataset: rows that share a key."""
+"""Rows that violate the contract: nulls, NaN and infinity, other days, and keys that come twice."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import ValidationFailedError
+from mlops_tasks.sources import Day, day_column, in_other_days
+from mlops_tasks.validation.duplicates import with_one_zero
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
     from mlops_tasks.specs import DatasetSpec
 
-__all__ = ["duplicate_breaches", "with_one_zero"]
+    Positions = npt.NDArray[np.int64]
+
+__all__ = ["duplicate_violations", "row_violations"]
 
 _EXAMPLES = 3
 
 
-def duplicate_breaches(spec: DatasetSpec, rows: pa.Table) -> dict[str, list[int]]:
+def row_violations(
+    spec: DatasetSpec, partition: str, chunk: pa.Table
+) -> Iterator[tuple[str, Positions]]:
+    """Find the rows of a chunk that the contract does not allow, by reason.
+
+    Yields ``null:<column>`` where the contract allows none, ``not_finite:<column>`` for NaN and
+    infinity, ``other_day:<column>`` and ``no_day:<column>`` where the source names a column that
+    says the day of a row, each with the positions in the chunk.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for name in spec.columns:
+        values = chunk.column(name)
+        if values.null_count and not spec.nullable(name):
+            yield f"null:{name}", np.flatnonzero(pc.is_null(values).to_numpy())
+        if pa.types.is_floating(values.type):
+            finite = np.isfinite(pc.fill_null(values, 0.0).to_numpy())
+            if not finite.all():
+                yield f"not_finite:{name}", np.flatnonzero(~finite)
+    if (column := day_column(spec)) is not None:
+        times = chunk.column(column)
+        other = in_other_days(Day(partition, spec.timezone or "UTC"), times)
+        if pc.any(other, min_count=0).as_py():
+            yield f"other_day:{column}", np.flatnonzero(other.to_numpy())
+        if times.null_count and spec.nullable(column):
+            yield f"no_day:{column}", np.flatnonzero(pc.is_null(times).to_numpy())
+
+
+def duplicate_violations(spec: DatasetSpec, rows: pa.Table) -> dict[str, list[int]]:
     """Decide about rows that share a key, as the spec's `duplicates` says.
 
-    Parameters
-    ----------
-    spec : DatasetSpec
-        The dataset.
-    rows : Table
-        All rows, or all of those whose key occurs more than once.
-
-    Returns
-    -------
-    dict of str to list of int
-        Row positions under ``duplicate_key``, every row whose key occurs more than once: which of
-        them is right cannot be known here. With ``duplicates="keep_last"`` the latest row of a key
-        is none, the others are ``superseded``; only where the latest is not one row but several
-        that differ, these are ``duplicate_key``.
-
-    Raises
-    ------
-    ValidationFailedError
-        If there are such rows and the spec says ``duplicates="fail"``.
+    Takes all rows, or all of those whose key occurs more than once, and returns positions: under
+    ``duplicate_key`` every row whose key occurs more than once, since which of them is right cannot
+    be known here. With ``duplicates="keep_last"`` the latest row of a key is none, the others are
+    ``superseded``; only where the latest is not one row but several that differ, these are
+    ``duplicate_key``. With ``duplicates="fail"`` it raises `ValidationFailedError`.
     """
     groups = _groups(with_one_zero(rows.select(list(spec.key))), _order(spec, rows))
     if not len(groups):
         return {}
     if spec.duplicates == "fail":
-        raise _twice(spec, rows, groups)
+        raise _duplicates_refused(spec, rows, groups)
     if spec.duplicates == "keep_last":
         return _superseded(spec, rows, groups)
     return {"duplicate_key": sorted(groups.flatten().to_pylist())}
-
-
-def with_one_zero(rows: pa.Table) -> pa.Table:
-    """Turn negative zeros into zeros: they are equal, but not the same bits.
-
-    Parameters
-    ----------
-    rows : Table
-        Of any columns.
-
-    Returns
-    -------
-    Table
-        The same rows.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    for index, field in enumerate(rows.schema):
-        if pa.types.is_floating(field.type):
-            values = pc.add(rows.column(index), pa.scalar(0.0, field.type))
-            rows = rows.set_column(index, field, values)
-    return rows
 
 
 def _order(spec: DatasetSpec, rows: pa.Table) -> pa.Array:
@@ -114,11 +115,13 @@ def _all_equal(rows: pa.Table) -> bool:
     return all(repr(row) == repr(first) for row in others)  # NaN is like NaN
 
 
-def _twice(spec: DatasetSpec, rows: pa.Table, groups: pa.ListArray) -> ValidationFailedError:
+def _duplicates_refused(
+    spec: DatasetSpec, rows: pa.Table, groups: pa.ListArray
+) -> ValidationFailedError:
     some = [positions[0] for positions in groups.slice(0, _EXAMPLES).to_pylist()]
     keys = [tuple(key.values()) for key in rows.select(list(spec.key)).take(some).to_pylist()]
     return ValidationFailedError(
         f"dataset {spec.name!r}: {len(groups)} keys {list(spec.key)} occur more than once, such as "
-        f"{keys}, and the spec says duplicates='fail'; nothing was published. Mend the source, or "
+        f"{keys}, and the spec says duplicates='fail'; nothing was published. Fix the source, or "
         "choose 'quarantine' or 'keep_last' in the spec"
     )

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from mlops_tasks.lake import stream_rows
 from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.sources import Day
-from mlops_tasks.validation.present import to_python
-from mlops_tasks.validation.results import CheckOutcome
+from mlops_tasks.validation.aggregate_expectations import Distinct, Extremes
+from mlops_tasks.validation.arrow_values import to_python
+from mlops_tasks.validation.check_outcomes import CheckOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
         KeyOverlapSpec,
         RowCountSpec,
     )
-    from mlops_tasks.validation.examination import Facts
+    from mlops_tasks.validation.examination import Examination
+    from mlops_tasks.validation.partition_rows import PartitionRows
+    from mlops_tasks.validation.row_flags import RowFlags
+
+    Hashes = npt.NDArray[np.uint64]
 
 __all__ = ["history_outcomes", "trailing_commits"]
 
@@ -39,22 +44,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def trailing_commits(spec: DatasetSpec, partition: str, lake: Lake) -> list[Commit]:
-    """Return the commits of the published partitions right before one, at most the window's.
-
-    Parameters
-    ----------
-    spec : DatasetSpec
-        The dataset.
-    partition : str
-        The day; partitions after it are none of its history.
-    lake : Lake
-        Where they are.
-
-    Returns
-    -------
-    list of Commit
-        Oldest first.
-    """
+    """Return the commits of the published partitions before one, oldest first, at most `window`."""
     if not lake.exists(spec.name) or partition == _FIRST_DAY:
         return []
     last = (date.fromisoformat(partition) - timedelta(days=1)).isoformat()
@@ -64,50 +54,49 @@ def trailing_commits(spec: DatasetSpec, partition: str, lake: Lake) -> list[Comm
 
 def history_outcomes(
     spec: DatasetSpec,
-    partition: str,
-    facts: Facts,
-    n_good: int,
-    *,
+    rows: PartitionRows,
+    examination: Examination,
     before: Sequence[Commit],
-    lake: Lake,
 ) -> list[CheckOutcome]:
-    """Compare a partition with the published ones before it.
+    """Compare the good rows of a partition with the published ones before it.
 
-    Parameters
-    ----------
-    spec : DatasetSpec
-        The dataset; its `history` says what is compared.
-    partition : str
-        The day.
-    facts : Facts
-        What the examination kept of the rows.
-    n_good : int
-        Rows that would be published.
-    before : sequence of Commit
-        From `trailing_commits`.
-    lake : Lake
-        Where these are.
-
-    Returns
-    -------
-    list of CheckOutcome
-        In each, `passed` is None where there is too little history to tell.
+    In each outcome, `passed` is None where there is too little history to tell.
     """
-    asked = spec.history
-    enough = len(before) >= asked.min_partitions
+    asked, lake, flags = spec.history, rows.lake, examination.flags
+    known = before if len(before) >= asked.min_partitions else []
+    newest, categories = _good_values(spec, rows, flags)
     outcomes = []
     if asked.row_count:
-        counts = [commit.n_rows for commit in before] if enough else []
-        outcomes.append(_row_count(asked.row_count, n_good, counts))
+        counts = [commit.n_rows for commit in known]
+        outcomes.append(_row_count(asked.row_count, rows.n_rows - flags.n_flagged, counts))
     if asked.freshness:
-        outcomes.append(_freshness(asked.freshness, Day(partition, spec.timezone or "UTC"), facts))
+        day = Day(rows.partition, spec.timezone or "UTC")
+        outcomes.append(_freshness(asked.freshness, day, newest))
     if asked.key_overlap:
+        own = examination.key_hashes[~flags.mask(0, rows.n_rows)]
         recent = before[-asked.key_overlap.partitions :]
-        outcomes.append(_key_overlap(asked.key_overlap, spec, facts, recent, lake))
+        outcomes.append(_key_overlap(asked.key_overlap, spec, own, recent, lake))
     if asked.categories:
-        known = before if enough else []
-        outcomes += _category_growth(asked.categories, spec, facts, known, lake)
+        outcomes += _category_growth(asked.categories, spec, categories, known, lake)
     return outcomes
+
+
+def _good_values(
+    spec: DatasetSpec, rows: PartitionRows, flags: RowFlags
+) -> tuple[Extremes, dict[str, Distinct]]:
+    """Look at the good rows only: what is quarantined neither is news nor makes a day fresh."""
+    import pyarrow as pa
+
+    fresh, growth = spec.history.freshness, spec.history.categories
+    newest, seen = Extremes(), {name: Distinct() for name in (growth.columns if growth else ())}
+    names = [*seen, fresh.column] if fresh else [*seen]
+    for start, chunk in rows.chunks(names) if names else ():
+        good = chunk.filter(pa.array(~flags.mask(start, chunk.num_rows)))
+        for name, values in seen.items():
+            values.add(good.column(name))
+        if fresh:
+            newest.add(good.column(fresh.column))
+    return newest, seen
 
 
 def _row_count(asked: RowCountSpec, n_rows: int, counts: Sequence[int]) -> CheckOutcome:
@@ -129,10 +118,10 @@ def _row_count(asked: RowCountSpec, n_rows: int, counts: Sequence[int]) -> Check
     )
 
 
-def _freshness(asked: FreshnessSpec, day: Day, facts: Facts) -> CheckOutcome:
+def _freshness(asked: FreshnessSpec, day: Day, times: Extremes) -> CheckOutcome:
     """Measure the age of the newest time at the end of the day, in the dataset's own zone."""
     name = f"history:freshness:{asked.column}"
-    newest = facts.newest.ends().slice(1)
+    newest = times.ends().slice(1)
     limits = f"at most {asked.max_age_h:g} h old at the end of the day in {day.timezone}"
     if newest.null_count:
         return CheckOutcome(
@@ -178,12 +167,12 @@ def _in_hours(age_h: float) -> str:
 
 
 def _key_overlap(
-    asked: KeyOverlapSpec, spec: DatasetSpec, facts: Facts, before: Sequence[Commit], lake: Lake
+    asked: KeyOverlapSpec, spec: DatasetSpec, keys: Hashes, before: Sequence[Commit], lake: Lake
 ) -> CheckOutcome:
     """Measure the share of keys that the partitions before have too."""
     import numpy as np
 
-    own = np.unique(facts.keys)
+    own = np.unique(keys)
     if not before or not len(own):
         return _unknown("key_overlap", asked.severity, f"{len(own):,} keys")
     known = np.unique(np.concatenate([_key_hashes(spec, lake, commit) for commit in before]))
@@ -203,7 +192,7 @@ def _key_overlap(
     )
 
 
-def _key_hashes(spec: DatasetSpec, lake: Lake, commit: Commit) -> npt.NDArray[np.uint64]:
+def _key_hashes(spec: DatasetSpec, lake: Lake, commit: Commit) -> Hashes:
     import numpy as np
 
     parts = [row_hashes(rows) for rows in stream_rows(lake, spec.name, [commit], spec.key)]
@@ -211,7 +200,11 @@ def _key_hashes(spec: DatasetSpec, lake: Lake, commit: Commit) -> npt.NDArray[np
 
 
 def _category_growth(
-    asked: CategoryGrowthSpec, spec: DatasetSpec, facts: Facts, before: Sequence[Commit], lake: Lake
+    asked: CategoryGrowthSpec,
+    spec: DatasetSpec,
+    categories: Mapping[str, Distinct],
+    before: Sequence[Commit],
+    lake: Lake,
 ) -> list[CheckOutcome]:
     """Count the values that no trailing partition had, column by column."""
     import pyarrow as pa
@@ -219,7 +212,7 @@ def _category_growth(
 
     outcomes = []
     for name in asked.columns:
-        own = facts.categories[name].column()
+        own = categories[name].column()
         if not before:
             outcomes.append(_unknown(f"categories:{name}", asked.severity, f"{len(own)} values"))
             continue

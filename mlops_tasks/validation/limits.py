@@ -62,17 +62,9 @@ class Limits:
         )
 
     def mask(self, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Return for each value whether it is within; null for null.
+        """Return for each value, of a type that `are_comparable`, whether it is within.
 
-        Parameters
-        ----------
-        values : ChunkedArray
-            Of a type that `are_comparable` with the limits.
-
-        Returns
-        -------
-        ChunkedArray of bool
-            As long.
+        Null for null.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -128,7 +120,7 @@ def _as_integer(limit: Any, kind: pa.DataType, *, is_low: bool) -> int | None:
 
 
 def _as_double(limit: Any, *, is_low: bool, strict: bool) -> tuple[float, bool]:
-    """Round a limit inwards to a double, and say whether it is outside itself."""
+    """Round a limit inwards to a double, and return whether that is strict."""
     double = _nearest(limit)
     if double == limit:
         return double, strict
@@ -159,17 +151,7 @@ def is_instant(value: Any) -> bool:
 def are_comparable(kind: pa.DataType, limits: Iterable[Any]) -> bool:
     """Return whether values of a type can be compared with limits exactly.
 
-    Parameters
-    ----------
-    kind : DataType
-        Of the column.
-    limits : iterable
-        Of an expectation.
-
-    Returns
-    -------
-    bool
-        True if all of them are numbers for a column of numbers, or moments for one of times.
+    They can if all limits are numbers for a column of numbers, or moments for one of times.
     """
     import pyarrow.types as pt
 
@@ -183,17 +165,7 @@ def are_comparable(kind: pa.DataType, limits: Iterable[Any]) -> bool:
 def members(values: pa.ChunkedArray, wanted: Iterable[Any]) -> pa.ChunkedArray:
     """Return for each value whether it is one of those wanted; no number is rounded for it.
 
-    Parameters
-    ----------
-    values : ChunkedArray
-        Of any type but a nested one.
-    wanted : iterable
-        As a suite has them. What no value of the type can be equal to is none.
-
-    Returns
-    -------
-    ChunkedArray of bool
-        False for null.
+    False for null. What no value of the type can be equal to is none.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -210,18 +182,6 @@ def members(values: pa.ChunkedArray, wanted: Iterable[Any]) -> pa.ChunkedArray:
 
 def held_values(kind: pa.DataType, wanted: Iterable[Any]) -> list[Any]:
     """Return those of some values that a type can hold exactly, as values of it.
-
-    Parameters
-    ----------
-    kind : DataType
-        Of a column.
-    wanted : iterable
-        As a suite has them.
-
-    Returns
-    -------
-    list
-        In the same order.
 
     Examples
     --------

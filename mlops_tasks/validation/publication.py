@@ -1,4 +1,4 @@
-"""Good rows out, bad rows aside: both streamed, so that memory holds one chunk."""
+"""Good rows are published, bad rows quarantined: both streamed, so that memory holds one chunk."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake, PartitionVersion
     from mlops_tasks.specs import DatasetSpec
-    from mlops_tasks.validation.marks import RowMarks
-    from mlops_tasks.validation.rows import PartitionRows
+    from mlops_tasks.validation.partition_rows import PartitionRows
+    from mlops_tasks.validation.row_flags import RowFlags
 
 __all__ = ["publish", "quarantine_table"]
 
@@ -34,45 +34,23 @@ def quarantine_table(spec: DatasetSpec) -> str:
 def publish(
     spec: DatasetSpec,
     rows: PartitionRows,
-    marks: RowMarks,
+    flags: RowFlags,
     *,
     lake: Lake,
     token: int,
     known_at: str | None,
 ) -> PartitionVersion:
-    """Put the marked rows into the quarantine, then publish the others.
+    """Quarantine the flagged rows, then publish the others.
 
-    Parameters
-    ----------
-    spec : DatasetSpec
-        The dataset.
-    rows : PartitionRows
-        The raw partition.
-    marks : RowMarks
-        Its bad rows.
-    lake : Lake
-        Where to.
-    token : int
-        Number of this attempt.
-    known_at : str or None
-        Day as of which the rows are known. None: the day at which the raw rows were, where that
-        changes nothing that was published since, else today.
-
-    Returns
-    -------
-    PartitionVersion
-        What was published.
-
-    Raises
-    ------
-    DamagedTableError
-        If rows came out that did not go in, or the other way round.
+    `known_at` is the day as of which the rows are known. None: the day at which the raw rows were,
+    where that changes nothing that was published since, else today. It is a `DamagedTableError`
+    if rows came out that did not go in, or the other way round.
     """
-    partition, n_bad, night = rows.commit.partition, marks.n_marked, rows.commit.known_at
-    _keep_back(spec, rows, marks, lake=lake, token=token, known_at=known_at or night)
+    partition, n_bad, night = rows.partition, flags.n_flagged, rows.commit.known_at
+    _quarantine(spec, rows, flags, lake=lake, token=token, known_at=known_at or night)
     known = [name for name in rows.schema.names if name in spec.columns]
     profile = ProfileBuilder(rows.schema, columns=known)
-    good = _good(rows, marks, profile)
+    good = _good(rows, flags, profile)
     by_night = as_of_night(lake, spec.name, partition, night, timezone=spec.timezone)
     if n_bad or not _is_whole(rows):
         published = lake.overwrite_partition(
@@ -87,7 +65,7 @@ def publish(
     if seen.n_rows + n_bad != rows.n_rows:
         raise DamagedTableError(
             f"dataset {spec.name!r}, partition {partition}: {rows.n_rows} rows were read, "
-            f"{seen.n_rows} published and {n_bad} kept back; the raw table changed meanwhile. "
+            f"{seen.n_rows} published and {n_bad} quarantined; the raw table changed meanwhile. "
             "Run the task again"
         )
     fault_point("profile:before_write")
@@ -95,25 +73,25 @@ def publish(
     return published
 
 
-def _keep_back(
+def _quarantine(
     spec: DatasetSpec,
     rows: PartitionRows,
-    marks: RowMarks,
+    flags: RowFlags,
     *,
     lake: Lake,
     token: int,
     known_at: str,
 ) -> None:
-    table, partition = quarantine_table(spec), rows.commit.partition
+    table, partition = quarantine_table(spec), rows.partition
     fault_point("quarantine:before")
-    # Also where rows of an earlier run were kept back that the source has mended since.
-    if marks.n_marked or _n_kept_back(spec, partition, lake):
-        bad = _bad(rows, marks)
+    # Also where rows of an earlier run were quarantined that the source has fixed since.
+    if flags.n_flagged or _n_quarantined(spec, partition, lake):
+        bad = _bad(rows, flags)
         lake.overwrite_partition(table, partition, bad, token=token, known_at=known_at)
     fault_point("quarantine:after")
 
 
-def _n_kept_back(spec: DatasetSpec, partition: str, lake: Lake) -> int:
+def _n_quarantined(spec: DatasetSpec, partition: str, lake: Lake) -> int:
     table = quarantine_table(spec)
     if not lake.exists(table):
         return 0
@@ -121,37 +99,37 @@ def _n_kept_back(spec: DatasetSpec, partition: str, lake: Lake) -> int:
 
 
 def _is_whole(rows: PartitionRows) -> bool:
-    """Tell whether the files have all columns of today: older ones lack what was added since."""
+    """Return whether the files have all columns of today: older ones lack what was added since."""
     return set(rows.commit.columns) == set(rows.schema.names)
 
 
-def _good(rows: PartitionRows, marks: RowMarks, profile: ProfileBuilder) -> pa.RecordBatchReader:
+def _good(rows: PartitionRows, flags: RowFlags, profile: ProfileBuilder) -> pa.RecordBatchReader:
     """Stream the good rows, and see in passing what they look like."""
     import numpy as np
     import pyarrow as pa
 
     def batches() -> Iterator[pa.RecordBatch]:
         for start, piece in rows.pieces():
-            bad = marks.bad(start, piece.num_rows)
-            kept = piece.filter(pa.array(np.logical_not(bad))) if bad.any() else piece
-            for batch in kept.select(rows.schema.names).to_batches():
+            bad = flags.mask(start, piece.num_rows)
+            good = piece.filter(pa.array(np.logical_not(bad))) if bad.any() else piece
+            for batch in good.select(rows.schema.names).to_batches():
                 profile.update(batch)
                 yield batch
 
     return pa.RecordBatchReader.from_batches(rows.schema, batches())
 
 
-def _bad(rows: PartitionRows, marks: RowMarks) -> pa.RecordBatchReader:
+def _bad(rows: PartitionRows, flags: RowFlags) -> pa.RecordBatchReader:
     import pyarrow as pa
 
     schema = rows.schema.append(pa.field(_REASONS, pa.string()))
 
     def batches() -> Iterator[pa.RecordBatch]:
         for start, piece in rows.pieces():
-            bad = marks.bad(start, piece.num_rows)
+            bad = flags.mask(start, piece.num_rows)
             if bad.any():
-                kept = piece.select(rows.schema.names).filter(pa.array(bad))
-                texts = pa.array(marks.reasons(start, piece.num_rows), pa.string())
-                yield from kept.append_column(_REASONS, texts).cast(schema).to_batches()
+                refused = piece.select(rows.schema.names).filter(pa.array(bad))
+                texts = pa.array(flags.reasons(start, piece.num_rows), pa.string())
+                yield from refused.append_column(_REASONS, texts).cast(schema).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())

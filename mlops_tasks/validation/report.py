@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks import reports
-from mlops_tasks.validation.judge import readable
-from mlops_tasks.validation.present import to_python
+from mlops_tasks.validation.arrow_values import readable, to_python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jinja2 import Template
 
-    from mlops_tasks.lake import Commit, Lake, PartitionVersion
+    from mlops_tasks.lake import Commit, PartitionVersion
     from mlops_tasks.specs import DatasetSpec
-    from mlops_tasks.validation.marks import RowMarks
-    from mlops_tasks.validation.results import CheckOutcome, ValidationResult
-    from mlops_tasks.validation.rows import PartitionRows
+    from mlops_tasks.validation.check_outcomes import CheckOutcome
+    from mlops_tasks.validation.partition_rows import PartitionRows
+    from mlops_tasks.validation.row_changes import RowChanges
+    from mlops_tasks.validation.row_flags import RowFlags
     from mlops_tasks.validation.suite import Suite
 
-__all__ = ["ReportFacts", "bad_row_samples", "render_report", "write_report"]
+__all__ = ["render_report"]
 
 _TEMPLATE = "report.html.j2"
 _ROWS_PER_REASON, _MAX_ROWS, _MAX_CELL = 3, 12, 60
@@ -31,115 +29,38 @@ _ORDER = {"critical": 0, "warning": 1, "info": 2}
 _CHART = {"width": 640, "height": 120, "foot": 18}
 
 
-@dataclass(frozen=True, slots=True)
-class ReportFacts:
-    """Everything that a report shows.
-
-    Attributes
-    ----------
-    spec, raw, suite : DatasetSpec, PartitionVersion, Suite
-        What was validated, and against what.
-    chunks : str
-        In how many chunks it was made, and why.
-    n_bad : int
-        Rows refused.
-    outcomes : tuple of CheckOutcome
-        Every check.
-    reasons : dict of str to int
-        Refused rows by reason.
-    samples : list of dict
-        A few refused rows.
-    history : list of Commit
-        The trailing published partitions.
-    result : ValidationResult or None
-        None when nothing was published.
-    blocked : tuple of str
-        Why not.
-    """
-
-    spec: DatasetSpec
-    raw: PartitionVersion
-    suite: Suite
-    chunks: str
-    outcomes: tuple[CheckOutcome, ...]
-    n_bad: int
-    reasons: dict[str, int]
-    samples: list[dict[str, str]]
-    history: list[Commit]
-    result: ValidationResult | None
-    blocked: tuple[str, ...]
-
-
-def bad_row_samples(rows: PartitionRows, marks: RowMarks) -> list[dict[str, str]]:
-    """Return a few refused rows with their reasons, as text.
-
-    Parameters
-    ----------
-    rows : PartitionRows
-        The raw partition.
-    marks : RowMarks
-        Its bad rows; the first of every reason are taken.
-
-    Returns
-    -------
-    list of dict
-        Column to value, the reasons first.
-    """
-    positions = marks.first(_ROWS_PER_REASON)[:_MAX_ROWS]
-    if not positions:
-        return []
-    taken = rows.take(positions).select(rows.schema.names)
-    columns = [to_python(column) for column in taken.columns]
-    found = [dict(zip(taken.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
-    return [
-        {
-            "reasons": marks.reasons(position, 1)[0],
-            **{name: _short(value) for name, value in row.items()},
-        }
-        for position, row in zip(positions, found, strict=True)
-    ]
-
-
-def write_report(lake: Lake, facts: ReportFacts) -> str:
-    """Write the report beside the tables, all of it or nothing.
-
-    Parameters
-    ----------
-    lake : Lake
-        Where to.
-    facts : ReportFacts
-        What it shows.
-
-    Returns
-    -------
-    str
-        ``_reports/<dataset>/<partition>/<version>.html`` below the root of the lake;
-        ``refused-<raw version>.html`` if nothing was published.
-    """
-    name = f"refused-{facts.raw.version}"
-    if facts.result:
-        name = str(facts.result.published.version)
-    page = render_report(facts)
-    return reports.write_report(lake, facts.spec.name, facts.raw.partition, name, page)
-
-
-def render_report(facts: ReportFacts) -> str:
+def render_report(
+    spec: DatasetSpec,
+    suite: Suite,
+    rows: PartitionRows,
+    flags: RowFlags,
+    outcomes: Sequence[CheckOutcome],
+    history: Sequence[Commit],
+    *,
+    published: PartitionVersion | None = None,
+    changes: RowChanges | None = None,
+    blocked: Sequence[str] = (),
+) -> str:
     """Return the report as HTML; every value is escaped.
 
-    Parameters
-    ----------
-    facts : ReportFacts
-        What it shows.
+    `history` are the published partitions before this one. Without `published`, nothing was, and
+    `blocked` says why.
     """
-    failed = [o for o in facts.outcomes if o.passed is False]
+    failed = [o for o in outcomes if o.passed is False]
     return _template().render(
-        facts=facts,
-        result=facts.result,
-        verdict=_verdict(facts, failed),
+        spec=spec,
+        suite=suite,
+        rows=rows,
+        n_bad=flags.n_flagged,
+        samples=_samples(rows, flags),
+        published=published,
+        changes=changes,
+        blocked=blocked,
+        verdict=_verdict(flags.n_flagged, failed, refused=published is None),
         failed=failed,
-        outcomes=sorted(facts.outcomes, key=_by_weight),
-        n_unknown=sum(o.passed is None for o in facts.outcomes),
-        chart=_chart(facts),
+        outcomes=sorted(outcomes, key=_by_weight),
+        n_unknown=sum(o.passed is None for o in outcomes),
+        chart=_chart(history, rows, flags),
     )
 
 
@@ -157,14 +78,30 @@ def _template() -> Template:
     return environment.get_template(_TEMPLATE)
 
 
-def _verdict(facts: ReportFacts, failed: Sequence[CheckOutcome]) -> dict[str, str]:
-    """Say in one word and one sentence how it ended."""
-    if facts.result is None:
+def _samples(rows: PartitionRows, flags: RowFlags) -> list[dict[str, str]]:
+    """Return a few refused rows, the first of every reason, as text with the reasons first."""
+    positions = flags.first(_ROWS_PER_REASON)[:_MAX_ROWS]
+    if not positions:
+        return []
+    taken = rows.take(positions).select(rows.schema.names)
+    values = zip(*(map(_short, to_python(column)) for column in taken.columns), strict=True)
+    return [
+        {
+            "reasons": flags.reasons(position, 1)[0],
+            **dict(zip(taken.column_names, row, strict=True)),
+        }
+        for position, row in zip(positions, values, strict=True)
+    ]
+
+
+def _verdict(n_bad: int, failed: Sequence[CheckOutcome], *, refused: bool) -> dict[str, str]:
+    """Return in one word and one sentence how it ended."""
+    if refused:
         return {"word": "Refused", "kind": "stop", "text": "Nothing was published."}
-    n_flags = sum(outcome.severity == "warning" for outcome in failed)
-    kept = f"{facts.n_bad:,} rows kept back" if facts.n_bad else ""
-    flags = f"{n_flags} warning{'s' if n_flags != 1 else ''}" if n_flags else ""
-    text = " and ".join(part for part in (kept, flags) if part)
+    n_warnings = sum(outcome.severity == "warning" for outcome in failed)
+    quarantined = f"{n_bad:,} rows quarantined" if n_bad else ""
+    warnings = f"{n_warnings} warning{'s' if n_warnings != 1 else ''}" if n_warnings else ""
+    text = " and ".join(part for part in (quarantined, warnings) if part)
     if not text:
         return {"word": "Published", "kind": "good", "text": "Every row is fit for use."}
     return {"word": "Published", "kind": "flag", "text": f"With {text}."}
@@ -175,10 +112,12 @@ def _by_weight(outcome: CheckOutcome) -> tuple[int, int, str]:
     return verdict, _ORDER.get(outcome.severity, 3), outcome.name
 
 
-def _chart(facts: ReportFacts) -> dict[str, Any] | None:
+def _chart(
+    history: Sequence[Commit], rows: PartitionRows, flags: RowFlags
+) -> dict[str, Any] | None:
     """Lay out the row counts of the trailing partitions and this one as bars."""
-    bars = [(c.partition, c.n_rows, False) for c in facts.history]
-    bars.append((facts.raw.partition, facts.raw.n_rows - facts.n_bad, True))
+    bars = [(c.partition, c.n_rows, False) for c in history]
+    bars.append((rows.partition, rows.n_rows - flags.n_flagged, True))
     if len(bars) < 2:
         return None
     top, room = max(n for _, n, _ in bars) or 1, _CHART["height"] - _CHART["foot"] - 16

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import SuiteError, UnknownExpectationError
-from mlops_tasks.validation.arguments import checked_arguments
-from mlops_tasks.validation.kinds import columns_of, how_of, refusal
+from mlops_tasks.validation.expectation_types import columns_read, how_in_chunks, why_refused
+from mlops_tasks.validation.suite_arguments import checked_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mlops_tasks.validation.kinds import How
+    from mlops_tasks.validation.expectation_types import How
 
 __all__ = ["Expectation", "Suite", "load_suite"]
 
@@ -188,8 +188,8 @@ def _expectation(suite: str, index: int, item: Any, columns: Mapping[str, str]) 
         kind=kind,
         kwargs=kwargs,
         severity=severity,
-        columns=columns_of(built),
-        how=how_of(built, kind),
+        columns=columns_read(built),
+        how=how_in_chunks(built, kind),
         mostly=float(getattr(built, "mostly", 1.0)),
     )
 
@@ -208,7 +208,7 @@ def _class(suite: str, kind: str) -> Any:
             f"{_closest(kind, known)!r}? Classes of your own are named in meta.imports"
         )
     made = get_expectation_impl(kind)
-    if why := refusal(kind, made):
+    if why := why_refused(kind, made):
         raise UnknownExpectationError(f"suite {suite}: {kind!r} {why}")
     return made
 

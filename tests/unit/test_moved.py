@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 import warnings
+from operator import attrgetter
 
 import pytest
 
@@ -27,10 +28,12 @@ def test_an_old_module_has_the_names_of_the_new_ones(old: str) -> None:
 @pytest.mark.parametrize("package", MOVED_NAMES)
 def test_an_old_name_of_a_package_is_the_new_one(package: str) -> None:
     module = importlib.import_module(package)
-    for name, home in MOVED_NAMES[package].items():
-        with pytest.warns(DeprecationWarning, match=rf"{name} is now {home}\.{name}"):
+    for name, place in MOVED_NAMES[package].items():
+        home, _, there = place.partition(":")
+        there = there or name
+        with pytest.warns(DeprecationWarning, match=rf"{name} is now {home}\.{there}"):
             found = getattr(module, name)
-        assert found is getattr(importlib.import_module(home), name)
+        assert found is attrgetter(there)(importlib.import_module(home))
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = module.nonsense
 

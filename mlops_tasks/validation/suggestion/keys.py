@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlops_tasks.lake import Commit, Lake
-    from mlops_tasks.validation.suggestion.columns import ColumnFacts
+    from mlops_tasks.validation.suggestion.column_summary import ColumnFacts
 
 __all__ = ["find_key"]
 

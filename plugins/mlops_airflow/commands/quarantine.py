@@ -1,4 +1,4 @@
-"""``mlops quarantine``: let rows back in that were kept back, after a fix."""
+"""``mlops quarantine``: let quarantined rows back in, after a fix."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mlops_tasks.partitions import today
 
 if TYPE_CHECKING:
     from mlops_tasks.specs import DatasetSpec
-    from mlops_tasks.steps.readmit import Readmission
+    from mlops_tasks.steps.validate import Readmission
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Rows that were kept back.", no_args_is_help=True)
+app = typer.Typer(help="Rows in quarantine.", no_args_is_help=True)
 
 Folder = Annotated[
     Path | None,
@@ -27,7 +27,7 @@ Folder = Annotated[
 
 @app.callback()
 def quarantine() -> None:
-    """Rows that were kept back."""
+    """Rows in quarantine."""
     connect()
 
 
@@ -44,8 +44,8 @@ def readmit(
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.registry.ledger import EvidenceKind
     from mlops_tasks.steps.ingest import raw_table
-    from mlops_tasks.steps.readmit import readmit as validate_again
-    from mlops_tasks.validation import quarantine_table, validation_evidence
+    from mlops_tasks.steps.validate import readmit as validate_again
+    from mlops_tasks.validation import quarantine_table
 
     ledger, lake = LedgerHook().get_ledger(), LakeHook().get_conn()
     try:
@@ -63,11 +63,11 @@ def readmit(
         _fail(str(error))
     evidence = {"n_before": done.n_before, "n_readmitted": done.n_readmitted}
     ledger.record(
-        # Not a "validation": the next run of the Dag then sees news, and tells everyone downstream.
+        # Not a "validation": the next run of the Dag then sees news, and emits its event.
         model=spec.name,
         kind=EvidenceKind.READMISSION,
         key=partition,
-        evidence={**validation_evidence(done.result), **evidence},
+        evidence={**done.result.evidence(), **evidence},
         dag_run="mlops quarantine readmit",
     )
     _show(spec, done)
@@ -80,7 +80,7 @@ def _show(spec: DatasetSpec, done: Readmission) -> None:
     say(f"{spec.name} {published.partition}: {back}")
     say(f"Published {published.n_rows} rows as {published.table} version {published.version}")
     if done.result.n_quarantined:
-        say(f"Still kept back: {done.result.n_quarantined} rows")
+        say(f"Still quarantined: {done.result.n_quarantined} rows")
         for reason, n_rows in sorted(done.still.items()):
             say(f"  {n_rows} × {reason}", markup=False)
     say(f"Report: {done.result.report}", markup=False)

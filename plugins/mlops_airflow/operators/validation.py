@@ -15,7 +15,7 @@ from mlops_tasks.lake import PartitionVersion
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.validate import validate
-from mlops_tasks.validation import quarantine_table, validation_evidence
+from mlops_tasks.validation import quarantine_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_tasks.specs import DatasetSpec
-    from mlops_tasks.validation.results import CheckOutcome, ValidationResult
+    from mlops_tasks.steps.validate import ValidationResult
+    from mlops_tasks.validation.check_outcomes import CheckOutcome
 
 __all__ = ["ValidatePartitionOperator"]
 
@@ -95,7 +96,7 @@ class ValidatePartitionOperator(StepOperator):
 
     def _record(self, result: ValidationResult, run: str) -> dict[str, Any]:
         self.link_report(result.report)
-        evidence = validation_evidence(result)
+        evidence = result.evidence()
         self.ledger.record(
             model=self.dataset.name,
             kind=EvidenceKind.VALIDATION,
@@ -108,11 +109,11 @@ class ValidatePartitionOperator(StepOperator):
 
     def _report(self, result: ValidationResult) -> None:
         published = result.published
-        kept_back = f"{result.n_quarantined} in {quarantine_table(self.dataset)!r}"
+        quarantined = f"{result.n_quarantined} in {quarantine_table(self.dataset)!r}"
         chunks = f" in {result.n_chunks} chunks" if result.n_chunks > 1 else ""
         facts = {
             "rows": f"{result.n_rows_in} in, {published.n_rows} published",
-            "quarantined": kept_back if result.n_quarantined else "none",
+            "quarantined": quarantined if result.n_quarantined else "none",
             "reasons": [f"{n} × {why}" for why, n in result.quarantined_by_reason.items()],
             "warnings": list(result.warnings),
             "notes": list(result.notes),

@@ -180,7 +180,7 @@ def test_rows_come_back_and_the_ledger_knows(
     )
     assert code == 0, said
     assert f"orders {DAY}: 1 of 2 rows readmitted" in said
-    assert "Still kept back: 1 rows" in said
+    assert "Still quarantined: 1 rows" in said
     assert "1 × expect_column_values_to_be_between:distance" in said
     assert f"trigger orders.ingest with the partition key {DAY}" in said
     (entry,) = ledger.entries(kind="readmission")

@@ -16,7 +16,7 @@ from mlops_tasks.intervals import auc_standard_error
 from mlops_tasks.lake import PartitionVersion
 from mlops_tasks.monitoring import drift as measuring
 from mlops_tasks.monitoring import measure_drift, measure_performance, read_outcomes
-from mlops_tasks.profiles import Correlations, Profile
+from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
@@ -196,7 +196,7 @@ def test_a_column_that_is_gone_or_holds_something_else_alarms(scored: World) -> 
         columns["distance"] = columns.pop("shop")  # a category now
         (commit,) = scored.lake.commits(table, first=day(number), last=day(number))
         version = PartitionVersion(table, day(number), commit.version, commit.n_rows, "")
-        store.write(version, Profile.of_columns(80, columns, Correlations.nothing(())))
+        store.write(version, Profile.of_columns(80, columns))
     found = checks(drift(scored))["schema"]
     assert found.alarm
     assert found.text == "schema: gone: shop; changed: distance: numeric -> category"

@@ -9,19 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_tasks.exceptions import SchemaMismatchError
-from mlops_tasks.profiles import CategoryProfile, NumericProfile, Profile, TimeProfile
+from mlops_tasks.profiles import CategoryProfile, Profile
 from tests.unit.profiles.rows import ROWS, SCHEMA, numbers, profile, table
 
 fast = settings(max_examples=25, deadline=None)
 Rows = list[dict[str, Any]]
 
 EXACT = {
-    "numeric": ("n", "n_null", "n_nan", "n_pos_inf", "n_neg_inf", "n_rounded", "n_finite"),
-    "time": ("n", "n_null", "n_finite", "minimum", "maximum"),
-    "category": (
-        *("n", "n_null", "n_other", "n_distinct", "error", "is_exact", "is_text", "counts"),
-        *("total_length", "min_length", "max_length", "mean_length"),
-    ),
+    "numeric": ("n", "n_nan", "n_pos_inf", "n_neg_inf", "n_finite"),
+    "time": ("n", "n_finite"),
+    "category": ("n", "n_null", "n_other", "error", "is_exact", "counts"),
 }
 
 
@@ -48,7 +45,6 @@ def assert_same(left: Profile, right: Profile) -> None:
             np.testing.assert_allclose(
                 one.variance / scale**2, other.variance / scale**2, atol=1e-12
             )
-    np.testing.assert_array_equal(left.correlations.n, right.correlations.n)
 
 
 @fast
@@ -82,10 +78,8 @@ def test_the_stored_form_comes_back(rows: Rows) -> None:
     before = profile(table(rows))
     after = Profile.from_bytes(before.to_bytes())
     assert_same(after, before)
-    np.testing.assert_allclose(
-        after.correlations.matrix(), before.correlations.matrix(), atol=1e-12
-    )
-    assert_same(after.merge(before), before.merge(after))
+    assert after.to_bytes() == before.to_bytes()
+    assert_same(Profile.merged([after, before]), Profile.merged([before, after]))
 
 
 def test_chunks_of_any_size_give_the_same_profile(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +96,6 @@ def test_chunks_of_any_size_give_the_same_profile(monkeypatch: pytest.MonkeyPatc
     for other in found[1:]:
         assert other.numbers.points.tolist() == found[0].numbers.points.tolist()
         assert other.numbers.moments.tolist() == found[0].numbers.moments.tolist()
-        assert other.correlations.product.tolist() == found[0].correlations.product.tolist()
         assert other.columns["text"].counts == found[0].columns["text"].counts  # type: ignore[union-attr]
 
 
@@ -110,7 +103,7 @@ def test_a_large_merge_is_within_its_error() -> None:
     parts = [numbers(70_000, seed) + seed / 10 for seed in range(4)]
     whole = np.sort(np.concatenate(parts))
     stored = [profile(pa.table({"x": part})).to_bytes() for part in parts]
-    column: Any = Profile.merged(Profile.all_from_bytes(stored)).columns["x"]
+    column: Any = Profile.merged(map(Profile.from_bytes, stored)).columns["x"]
     at = whole[::97]
     error = np.abs(column.cdf(at) - np.searchsorted(whole, at, side="right") / len(whole)).max()
     assert 0 < error <= column.rank_error < 0.002
@@ -123,11 +116,10 @@ def test_an_empty_partition_has_a_profile() -> None:
     empty = Profile.of([], SCHEMA)
     assert empty.n_rows == 0
     assert [column.n for column in empty.columns.values()] == [0] * len(SCHEMA)
-    kinds = [type(column) for column in empty.columns.values()]
-    assert kinds.count(NumericProfile) == 3
-    assert kinds.count(TimeProfile) == 2
+    kinds = [column.kind for column in empty.columns.values()]
+    assert (kinds.count("numeric"), kinds.count("time")) == (3, 2)
     full = profile(table([{"real": 1.0, "text": "a", "moment": None}]))
-    assert_same(empty.merge(full), full)
+    assert_same(Profile.merged([empty, full]), full)
 
 
 def test_columns_can_be_chosen() -> None:
@@ -144,7 +136,7 @@ def test_columns_can_be_chosen() -> None:
 def test_a_column_that_came_later_counts_its_own_rows() -> None:
     before = profile(pa.table({"x": [1.0], "t": ["a"]}))
     after = profile(pa.table({"new": [5], "x": [2.0], "word": ["b"], "t": ["a"]}))
-    merged = before.merge(after)
+    merged = Profile.merged([before, after])
     assert list(merged.columns) == ["x", "t", "new", "word"]
     assert [column.n for column in merged.columns.values()] == [2, 2, 1, 1]
     assert dict(merged.columns["word"].counts) == {"b": 1}  # type: ignore[union-attr]
@@ -153,7 +145,7 @@ def test_a_column_that_came_later_counts_its_own_rows() -> None:
 def test_a_column_that_changed_its_kind_is_named() -> None:
     number, text = (profile(pa.table({"x": values})) for values in ([1], ["1"]))
     with pytest.raises(SchemaMismatchError, match="'x' is numeric in one profile and category"):
-        number.merge(text)
+        Profile.merged([number, text])
 
 
 def test_a_batch_of_other_columns_is_refused() -> None:
@@ -182,4 +174,4 @@ def test_some_columns_are_those_columns() -> None:
     whole = profile(pa.table({"x": [1.0, 2.0], "y": [3.0, 4.0], "kind": ["a", "b"]}))
     some = whole.only(["kind", "x", "nowhere"])
     assert list(some.columns) == ["kind", "x"]
-    assert (some.n_rows, some.columns["x"].mean, some.correlations.names) == (2, 1.5, ())
+    assert (some.n_rows, some.columns["x"].mean) == (2, 1.5)  # type: ignore[union-attr]

@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_tasks.profiles import Profile
-from mlops_tasks.profiles.quantiles import MERGED_POINTS, STORED_POINTS, Quantiles, QuantileStream
+from mlops_tasks.profiles.quantiles import (
+    MERGED_POINTS,
+    STORED_POINTS,
+    QuantileAccumulator,
+    QuantileSketch,
+)
 from tests.unit.profiles.rows import numbers
 
 # The long form is for a quiet hour: MLOPS_SKETCH_VALUES=10000000.
@@ -32,11 +37,11 @@ ORDERS = {
 }
 
 
-def summary(values: Floats, limit: int = STORED_POINTS) -> Quantiles:
-    return Quantiles.of_sorted(np.sort(values), limit)
+def summary(values: Floats, limit: int = STORED_POINTS) -> QuantileSketch:
+    return QuantileSketch.of_sorted(np.sort(values), limit)
 
 
-def worst(found: Quantiles, values: Floats) -> float:
+def worst(found: QuantileSketch, values: Floats) -> float:
     """Return the largest error of the distribution function, looked at on both sides of jumps."""
     ordered = np.sort(values)
     at = np.unique(np.concatenate([ordered[:: max(1, len(ordered) // 5000)], found.points]))
@@ -76,10 +81,12 @@ def test_a_merge_is_within_its_error_and_knows_no_order(
     parts: list[list[int]], limit: int, random: Any
 ) -> None:
     summaries = [summary(np.array(part, np.float64), limit) for part in parts]
-    merged = Quantiles.merged(summaries, limit)
+    merged = QuantileSketch.merged(summaries, limit)
     shuffled = random.sample(summaries, len(summaries))
-    assert Quantiles.merged(shuffled, limit).points.tolist() == merged.points.tolist()
-    nested = Quantiles.merged([Quantiles.merged(summaries[:2], limit), *summaries[2:]], limit)
+    assert QuantileSketch.merged(shuffled, limit).points.tolist() == merged.points.tolist()
+    nested = QuantileSketch.merged(
+        [QuantileSketch.merged(summaries[:2], limit), *summaries[2:]], limit
+    )
     whole = np.array([x for part in parts for x in part], np.float64)
     for found in (merged, nested):
         assert found.n == len(whole)
@@ -92,7 +99,7 @@ def test_a_merge_is_within_its_error_and_knows_no_order(
 def test_a_window_of_partitions_is_close(n_parts: int) -> None:
     parts = [numbers(3000 + 10 * i, i) * (1 + i / n_parts) for i in range(n_parts)]
     whole = np.concatenate(parts)
-    merged = Quantiles.merged([summary(part) for part in parts])
+    merged = QuantileSketch.merged([summary(part) for part in parts])
     assert len(merged.points) == MERGED_POINTS
     assert worst(merged, whole) <= merged.rank_error < (0.0013 if n_parts <= 64 else 0.0075)
     assert worst(merged, whole) < 0.003
@@ -102,13 +109,13 @@ def test_a_chain_of_merges_states_what_it_adds() -> None:
     parts = [numbers(600, i) for i in range(40)]
     chain = summary(parts[0])
     for part in parts[1:]:
-        chain = Quantiles.merged([chain, summary(part)])
+        chain = QuantileSketch.merged([chain, summary(part)])
     whole = np.concatenate(parts)
     assert worst(chain, whole) <= chain.rank_error < 0.007
 
 
 def test_memory_is_bounded() -> None:
-    stream, chunk = QuantileStream(), np.arange(5000.0)
+    stream, chunk = QuantileAccumulator(), np.arange(5000.0)
     for _ in range(16 * 17):
         stream.add(chunk)
     assert sum(len(one.points) for level in stream._levels for one in level) <= 3 * 16 * 4096
@@ -117,12 +124,12 @@ def test_memory_is_bounded() -> None:
 
 def test_weights_follow_the_sizes_of_the_parts() -> None:
     large, small = summary(np.zeros(100_000), 100), summary(np.ones(1000), 100)
-    merged = Quantiles.merged([large, small])
+    merged = QuantileSketch.merged([large, small])
     assert merged.cdf(0.5) == pytest.approx(100_000 / 101_000, abs=merged.rank_error)
 
 
 def test_nothing_has_no_quantiles() -> None:
-    nothing = Quantiles.merged([])
+    nothing = QuantileSketch.merged([])
     assert nothing.n == nothing.rank_error == 0
     assert np.isnan(nothing.cdf([0.0, 1.0])).all()
     assert np.isnan(nothing.quantiles([0.0, 1.0])).all()

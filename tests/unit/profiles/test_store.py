@@ -11,7 +11,7 @@ import pytest
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.lake import Lake
 from mlops_tasks.profiles import Profile
-from mlops_tasks.profiles.store import ProfiledWindow, ProfileStore, pack_days, unpack_days
+from mlops_tasks.profiles.store import ProfiledWindow, ProfileStore
 from tests.unit.orders import day
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def test_a_window_is_read_from_months_weeks_and_days(spring: Lake) -> None:
         assert found.covered == tuple(days)
         assert [part.n_rows // 300 for part in found.parts] == [20, 1, 1, 1, 1, 1, 7, 1, 1, 1]
         assert [one.n_rows for one in found.days] == [300] * 35
-        merged = Profile.merged(found.parts, correlated=False).columns["x"]
+        merged = Profile.merged(found.parts).columns["x"]
         assert merged.mean == pytest.approx(whole.mean)
         at = np.linspace(whole.minimum, whole.maximum, 200)
         assert np.abs(merged.cdf(at) - whole.cdf(at)).max() <= merged.rank_error + whole.rank_error
@@ -197,14 +197,3 @@ def test_a_damaged_day_is_an_error_of_its_window_too(spring: Lake) -> None:
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(DamagedTableError):
         window(spring)
-
-
-def test_days_travel_in_one_file() -> None:
-    rows = pa.table({"x": [1.0, 2.0]})
-    profile = Profile.of(rows.to_batches(), rows.schema)
-    packed = pack_days({day(2): profile, day(1): profile})
-    assert packed == pack_days({day(2): profile, day(1): profile})
-    assert list(unpack_days(packed)) == [day(2), day(1)]
-    assert unpack_days(packed)[day(1)].columns["x"].mean == 1.5
-    with pytest.raises(DamagedTableError, match="cannot be read"):
-        unpack_days(packed[:40])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.steps.ingest import IngestResult
-    from mlops_tasks.validation.results import ValidationResult
+    from mlops_tasks.steps.validate import ValidationResult
 
 DAY = "2024-03-10"  # of 23 hours in New York
 IN_DAY = ("2024-03-10T05:00:00Z", "2024-03-11T03:59:59.999999Z")

@@ -15,7 +15,7 @@ from mlops_tasks.features.sql import feature_frame
 from mlops_tasks.features.windows import labelled_rows
 from mlops_tasks.intervals import auc_standard_error
 from mlops_tasks.profiles import Profile
-from mlops_tasks.profiles.store import unpack_days
+from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import IMPORTANCE, SCORE_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.serialization import to_json

@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.intervals import Comparison, Interval, compare_scores
 from mlops_tasks.lake import Pin, TrainingPin
-from mlops_tasks.profiles.store import unpack_days
+from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
 from mlops_tasks.serialization import to_json

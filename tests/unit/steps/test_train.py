@@ -10,7 +10,7 @@ from mlops_tasks.exceptions import FeatureError, NoLabelsError, SpecError, Unsaf
 from mlops_tasks.features.sql import feature_frame
 from mlops_tasks.features.windows import labelled_rows
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.profiles.store import unpack_days
+from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import FEATURE_PROFILES, PIN_FILE
 from mlops_tasks.serialization import from_json
 from mlops_tasks.steps.pin import pin_training_data

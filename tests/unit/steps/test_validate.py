@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake, PartitionVersion
     from mlops_tasks.specs import DatasetSpec
-    from mlops_tasks.validation.results import ValidationResult
+    from mlops_tasks.steps.validate import ValidationResult
 
 DAY = day(0)
 
@@ -279,7 +279,7 @@ def test_the_same_content_again_is_no_change(lake: Lake, spec: DatasetSpec) -> N
     assert replace(again.published, version=first.published.version) == first.published
 
 
-def test_rows_that_were_mended_leave_the_quarantine(lake: Lake, spec: DatasetSpec) -> None:
+def test_rows_that_were_fixed_leave_the_quarantine(lake: Lake, spec: DatasetSpec) -> None:
     check(lake, spec, orders(items={0: None}), token=1)
     assert lake.read(quarantine_table(spec), first=DAY, last=DAY).num_rows == 1
     assert check(lake, spec, orders(), token=2).n_quarantined == 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake, PartitionVersion
     from mlops_tasks.specs import DatasetSpec
-    from mlops_tasks.validation.results import ValidationResult
+    from mlops_tasks.steps.validate import ValidationResult
 
 
 def changed(rows: pa.Table, **cells: dict[int, Any]) -> pa.Table:

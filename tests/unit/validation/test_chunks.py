@@ -17,8 +17,9 @@ from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.lake import Lake
 from mlops_tasks.validation import examination
 from mlops_tasks.validation.examination import examine
-from mlops_tasks.validation.kinds import HOW_IN_WORDS
-from mlops_tasks.validation.rows import PartitionRows, to_frame
+from mlops_tasks.validation.expectation_types import HOW_IN_WORDS
+from mlops_tasks.validation.gx import to_frame
+from mlops_tasks.validation.partition_rows import PartitionRows
 from mlops_tasks.validation.suite import load_suite
 from tests.unit.orders import day, orders_dataset
 
@@ -223,9 +224,9 @@ def test_chunks_change_neither_verdicts_nor_rows(
     whole = stored(Lake(tmp_path_factory.mktemp("lake")), random_rows(seed, n, nulls))
     at_once, in_chunks = (examine(project, suite, again(whole, c)) for c in (10**6, chunk_rows))
     assert verdicts(in_chunks) == verdicts(at_once)
-    assert in_chunks.marks.counts() == at_once.marks.counts()
-    assert in_chunks.marks.reasons(0, n) == at_once.marks.reasons(0, n)
-    assert in_chunks.marks.bad(0, n).tolist() == at_once.marks.bad(0, n).tolist()
+    assert in_chunks.flags.counts() == at_once.flags.counts()
+    assert in_chunks.flags.reasons(0, n) == at_once.flags.reasons(0, n)
+    assert in_chunks.flags.mask(0, n).tolist() == at_once.flags.mask(0, n).tolist()
 
 
 def test_the_verdicts_and_counts_are_those_of_great_expectations(
@@ -268,7 +269,7 @@ def test_a_chunk_is_never_larger_than_asked_for(lake: Lake) -> None:
     assert sizes == [(0, 30), (30, 30), (60, 30), (90, 10)]
     assert cut.n_chunks == 4
     shops = [shop for _, chunk in cut.chunks() for shop in chunk.column("shop").to_pylist()]
-    assert shops == rows.columns(["shop"]).column("shop").to_pylist()
+    assert shops == rows.load(["shop"]).column("shop").to_pylist()
 
 
 @pytest.mark.parametrize("chunk_rows", [8, 1000])

@@ -169,7 +169,7 @@ def _expected() -> list[list[tuple[object, ...]]]:
         ("report:before_write", "enospc", OSError, "no space left"),
     ],
 )
-def test_a_fault_is_an_error_and_the_next_run_mends_it(
+def test_a_fault_is_an_error_and_the_next_run_repairs_it(
     place: str,
     action: str,
     error: type[Exception],

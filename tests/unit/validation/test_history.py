@@ -16,7 +16,6 @@ from mlops_tasks.specs.history import (
     KeyOverlapSpec,
     RowCountSpec,
 )
-from mlops_tasks.validation import validation_evidence
 from mlops_tasks.validation.history import _row_count
 from tests.unit.orders import day, orders_dataset, rows_of
 
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.specs import DatasetSpec
-    from mlops_tasks.validation.results import CheckOutcome, ValidationResult
+    from mlops_tasks.steps.validate import ValidationResult
+    from mlops_tasks.validation.check_outcomes import CheckOutcome
     from tests.unit.validation.conftest import Nights
 
     Orders = Callable[..., pa.Table]
@@ -60,7 +60,7 @@ def test_too_few_rows_are_flagged_with_number_and_threshold(
         "history:row_count 72 ± 15, by the median of 3 partitions: observed 50 rows",
     )
     assert result.published.n_rows == 50, "a warning publishes"
-    (evidence,) = validation_evidence(result)["checks"]
+    (evidence,) = result.evidence()["checks"]
     assert (evidence["name"], evidence["value"]) == ("history:row_count", 22.0)
 
 
@@ -262,9 +262,9 @@ def test_changes_are_counted_by_key(
     spec = orders_dataset(tmp_path, max_quarantined_share=0.2)
     first = night(spec, 0)
     assert first.changes is None
-    mended = orders(items={0: 99, 1: 98}, distance={1: None}).slice(0, 78)
+    corrected = orders(items={0: 99, 1: 98}, distance={1: None}).slice(0, 78)
     extra = orders(1).slice(0, 3)
-    changes = night(spec, 0, pa.concat_tables([extra, mended])).changes
+    changes = night(spec, 0, pa.concat_tables([extra, corrected])).changes
     assert changes is not None
     assert (changes.added, changes.removed, changes.changed, changes.unchanged) == (3, 2, 2, 76)
     assert changes.since == first.published.version

@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,11 +19,12 @@ from mlops_tasks.exceptions import (
     SuiteError,
     ValidationFailedError,
 )
-from mlops_tasks.validation.judge import Finding, Judge, readable
-from mlops_tasks.validation.marks import RowMarks
-from mlops_tasks.validation.outcomes import Tally
+from mlops_tasks.validation.arrow_values import readable
+from mlops_tasks.validation.check_outcomes import Finding, suite_outcome
+from mlops_tasks.validation.gx import GreatExpectations
+from mlops_tasks.validation.partition_rows import PartitionRows
 from mlops_tasks.validation.publication import publish
-from mlops_tasks.validation.rows import PartitionRows
+from mlops_tasks.validation.row_flags import RowFlags
 from mlops_tasks.validation.suite import load_suite
 from tests.unit.orders import day, orders_dataset, write_suite
 
@@ -62,20 +64,20 @@ def test_what_raises_inside_is_a_failure_with_its_reason(
 
 
 def test_the_first_error_of_the_chunks_stays(tmp_path: Path) -> None:
-    tally = Tally(expectation(tmp_path, "expect_column_to_exist", column="a"), "")
-    for finding in (
+    chunks = (
         Finding(success=True, row_wise=True, n_rows=5),
         Finding(success=False, error="first"),
         Finding(success=False, error="second"),
         Finding(success=True, row_wise=True, n_rows=5),
-    ):
-        tally.add(finding)
-    assert not tally.passed
-    assert tally.outcome().error == "first"
+    )
+    wanted = expectation(tmp_path, "expect_column_to_exist", column="a")
+    outcome = suite_outcome(wanted, reduce(Finding.joined, chunks), "")
+    assert (outcome.passed, outcome.error, outcome.n_rows) == (False, "first", None)
 
 
 def test_an_expectation_that_was_never_made_has_failed(tmp_path: Path) -> None:
-    outcome = Tally(expectation(tmp_path, "expect_column_to_exist", column="a"), "").outcome()
+    wanted = expectation(tmp_path, "expect_column_to_exist", column="a")
+    outcome = suite_outcome(wanted, None, "")
     assert (outcome.passed, outcome.error) == (False, "it was not made")
 
 
@@ -87,7 +89,7 @@ def test_a_result_that_gx_keeps_to_itself_is_an_error(
     monkeypatch.setattr(Validator, "graph_validate", lambda *_, **__: [])
     wanted = expectation(tmp_path, "expect_column_to_exist", column="a")
     with pytest.raises(SuiteError, match=r"no result for \['expect_column_to_exist:a'\]"):
-        Judge().findings(pd.DataFrame({"a": [1]}), [wanted])
+        GreatExpectations().findings(pd.DataFrame({"a": [1]}), [wanted])
 
 
 def test_a_check_of_ones_own_may_read_the_whole_table(
@@ -153,8 +155,10 @@ def test_rows_that_appear_or_vanish_on_the_way_are_noticed(
     night.raw(spec, 0, orders())
     (commit,) = lake.commits("orders__raw", first=day(0), last=day(0))
     rows = PartitionRows(lake, "orders__raw", replace(commit, n_rows=81), 1000)
-    with pytest.raises(DamagedTableError, match="81 rows were read, 80 published and 0 kept back"):
-        publish(spec, rows, RowMarks(81), lake=lake, token=9, known_at=day(0))
+    with pytest.raises(
+        DamagedTableError, match="81 rows were read, 80 published and 0 quarantined"
+    ):
+        publish(spec, rows, RowFlags(81), lake=lake, token=9, known_at=day(0))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Rows that were kept back come in again after a fix, and nobody else is disturbed."""
+"""Quarantined rows come in again after a fix, and nobody else is disturbed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from mlops_tasks.exceptions import PartitionNotFoundError, ValidationFailedError
 from mlops_tasks.steps.ingest import raw_table
-from mlops_tasks.steps.readmit import readmit
+from mlops_tasks.steps.validate import readmit
 from mlops_tasks.validation import quarantine_table
 from tests.unit.orders import day, orders_dataset, write_suite
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.specs import DatasetSpec
-    from mlops_tasks.steps.readmit import Readmission
+    from mlops_tasks.steps.validate import Readmission
     from tests.unit.validation.conftest import Nights
 
     Orders = Callable[..., pa.Table]

@@ -137,7 +137,7 @@ def test_it_shows_every_check_with_what_was_seen(
     assert "failed" in text
     assert "warning" in text
     assert "noted" in text
-    assert "With 2 rows kept back and 1 warning." in text
+    assert "With 2 rows quarantined and 1 warning." in text
     assert "too little history to tell" in text
     assert "orders__raw version" in text
     assert result.published.digest in text

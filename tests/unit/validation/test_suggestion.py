@@ -19,8 +19,8 @@ from mlops_tasks.specs.history import HistorySpec
 from mlops_tasks.specs.schema import arrow_schema
 from mlops_tasks.steps.validate import validate
 from mlops_tasks.validation import load_suite
-from mlops_tasks.validation.suggestion import drafting, suggest
-from mlops_tasks.validation.suggestion.columns import contract_type
+from mlops_tasks.validation.suggestion import draft, suggest
+from mlops_tasks.validation.suggestion.column_summary import contract_type
 from tests.unit.orders import day, rows_of
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def test_a_type_that_no_contract_has_is_left_out_and_told(
     assert contract_type(pa.binary()) is None
     put(lake, 0, pa.table({"id": [1, 2], "odd": ["a", "b"]}))
     known = {pa.string(): None}
-    monkeypatch.setattr(drafting, "contract_type", lambda kind: known.get(kind, "int64"))
+    monkeypatch.setattr(draft, "contract_type", lambda kind: known.get(kind, "int64"))
     made = suggest(lake, "orders__raw")
     assert made.columns == {"id": "int64"}
     assert made.notes[0] == "column 'odd' is string, which no contract has; left out"

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.validation.suggestion.columns import ColumnFacts
+from mlops_tasks.validation.suggestion.column_summary import ColumnFacts
 
 MOST, BIG, LARGEST = 2**63 - 1, 2**53, sys.float_info.max
 

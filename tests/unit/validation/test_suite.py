@@ -1,4 +1,4 @@
-"""Suites: every trap of Great Expectations is mended, or refused with the fix in the message."""
+"""Suites: every trap of Great Expectations is fixed, or refused with the fix in the message."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mlops_tasks.validation.results import CheckOutcome
+    from mlops_tasks.validation.check_outcomes import CheckOutcome
 
 LEAST, MOST, NEAR = -(2**63), 2**63 - 1, 2**53
 FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
@@ -260,20 +260,22 @@ CASES = [
 class Rows:
     """A partition in memory, in chunks: what `examine` asks of one in the lake."""
 
+    partition = "2024-03-01"
+
     def __init__(self, rows: pa.Table, chunk_rows: int) -> None:
         self.rows, self.schema, self.n_rows = rows, rows.schema, rows.num_rows
         self.chunk_rows, self.n_chunks = chunk_rows, max(-(-rows.num_rows // chunk_rows), 1)
 
     def chunks(self, columns: Any = None) -> Iterator[tuple[int, pa.Table]]:
-        rows = self.columns(self.schema.names if columns is None else columns)
+        rows = self.load(self.schema.names if columns is None else columns)
         for start in range(0, max(self.n_rows, 1), self.chunk_rows):
             yield start, rows.slice(start, self.chunk_rows)
 
-    def columns(self, names: Any) -> pa.Table:
+    def load(self, names: Any) -> pa.Table:
         return self.rows.select(list(names))
 
     def take(self, positions: list[int], columns: Any = None) -> pa.Table:
-        return self.columns(columns).take(pa.array(positions, pa.int64()))
+        return self.load(columns).take(pa.array(positions, pa.int64()))
 
 
 def examined(

@@ -1,0 +1,99 @@
+"""The same columns of many profiles, on top of each other."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    Integers = npt.NDArray[np.int64]
+
+__all__ = ["matching", "places", "stacked", "union"]
+
+
+class _Columns(Protocol):
+    """Columns of a profile side by side, with the number of points or values of each."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def sizes(self) -> Integers: ...
+
+
+def union(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return all names once, in the order in which they come."""
+    return tuple(dict.fromkeys(name for own in dict.fromkeys(names) for name in own))
+
+
+@lru_cache(maxsize=256)
+def matching(own: tuple[str, ...], names: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """Return where the names that both have are in each, in the order of `names`."""
+    at = {name: i for i, name in enumerate(own)}
+    both = [i for i, name in enumerate(names) if name in at]
+    return [at[names[i]] for i in both], both
+
+
+def stacked(parts: Sequence[_Columns], names: tuple[str, ...], field: str) -> npt.NDArray[Any]:
+    """Stack one table of each part.
+
+    Parameters
+    ----------
+    parts : sequence of NumericColumns or CategoryColumns
+        At least one.
+    names : tuple of str
+        Columns wanted.
+    field : str
+        The table, such as ``"counts"``.
+
+    Returns
+    -------
+    array of shape (n_parts, n_names, ...)
+        Zeros where a part lacks a column.
+    """
+    return _aligned(parts, names, [getattr(part, field) for part in parts])
+
+
+def places(parts: Sequence[_Columns], names: tuple[str, ...]) -> tuple[Integers, Integers]:
+    """Return where the points or values of each column begin in each part, and how many it has.
+
+    Parameters
+    ----------
+    parts : sequence of NumericColumns or CategoryColumns
+        Each with some of the columns.
+    names : tuple of str
+        All columns.
+
+    Returns
+    -------
+    tuple of array of shape (n_parts, n_columns)
+        First places, and numbers; 0 and 0 where a part lacks the column.
+    """
+    import numpy as np
+
+    sizes = [part.sizes for part in parts]
+    begins = [np.cumsum(own) - own for own in sizes]
+    return _aligned(parts, names, begins), _aligned(parts, names, sizes)
+
+
+def _aligned(
+    parts: Sequence[_Columns], names: tuple[str, ...], tables: Sequence[npt.NDArray[Any]]
+) -> npt.NDArray[Any]:
+    """Take the rows of some columns from one table of each part."""
+    import numpy as np
+
+    found = np.zeros((len(parts), len(names), *tables[0].shape[1:]), tables[0].dtype)
+    first = parts[0].names
+    if all(part.names == first for part in parts):  # as nearly always: all at once
+        source, target = matching(first, names)
+        found[:, target] = np.stack(tables)[:, source]
+        return found
+    for own, part, table in zip(found, parts, tables, strict=True):
+        source, target = matching(part.names, names)
+        own[target] = table[source]
+    return found

@@ -1,0 +1,234 @@
+"""Draft a contract and a suite from the rows of a table, the same ones for the same rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.exceptions import EmptyPartitionError
+from mlops_tasks.lake import stream_rows
+from mlops_tasks.sources import Day
+from mlops_tasks.validation.suggestion.column_summary import ColumnFacts, contract_type
+from mlops_tasks.validation.suggestion.keys import find_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlops_tasks.lake import Commit, Lake
+
+__all__ = ["Suggestion", "suggest"]
+
+_FIRST, _LAST = "0001-01-01", "9999-12-31"
+# Rows of a day may shrink to this share of the smallest day seen, or grow by its inverse.
+_ROW_SLACK = 0.5
+_NULL_SLACK = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A first contract and suite, to be reviewed and committed.
+
+    Attributes
+    ----------
+    table, first, last : str
+        What it is drawn from: the table, and the first and last day looked at.
+    n_partitions, n_rows : int
+        How much that was.
+    columns : dict of str to str
+        The contract.
+    key : tuple of str
+        The key; empty if no column and no pair tells all rows apart.
+    suite : dict
+        The suite as JSON.
+    history : dict
+        Arguments of the history checks.
+    notes : tuple of str
+        What a person should look at.
+    """
+
+    table: str
+    first: str
+    last: str
+    n_partitions: int
+    n_rows: int
+    columns: dict[str, str]
+    key: tuple[str, ...]
+    suite: dict[str, Any]
+    history: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def suggest(
+    lake: Lake,
+    table: str,
+    *,
+    name: str | None = None,
+    first: str | None = None,
+    last: str | None = None,
+    timezone: str = "UTC",
+) -> Suggestion:
+    """Look at the rows of a table and draft what they should look like.
+
+    Parameters
+    ----------
+    lake : Lake
+        Where the table is.
+    table : str
+        The table, for example ``flights__raw``.
+    name : str, optional
+        Name of the suite; the dataset's by default.
+    first, last : str, optional
+        Days to look at, both inclusive; all by default.
+    timezone : str, default "UTC"
+        Zone whose midnights end the days: the dataset's `timezone`.
+
+    Returns
+    -------
+    Suggestion
+        Ranges have as much slack on both sides as they are wide; what is only likely, like a list
+        of categories, is a warning.
+
+    Raises
+    ------
+    EmptyPartitionError
+        If there are no rows to look at.
+
+    Notes
+    -----
+    Streamed: one batch in memory, and at most 2,000 different values a column.
+    """
+    commits = lake.commits(table, first=first or _FIRST, last=last or _LAST)
+    commits = [commit for commit in commits if commit.n_rows]
+    if not commits:
+        raise EmptyPartitionError(
+            f"table {table!r} has no rows from {first or 'the start'} to {last or 'the end'}; "
+            "ingest a few days first, the more the better"
+        )
+    facts, strange = _look(lake, table, commits)
+    key = find_key(lake, table, commits, facts)
+    return Suggestion(
+        table=table,
+        first=commits[0].partition,
+        last=commits[-1].partition,
+        n_partitions=len(commits),
+        n_rows=sum(commit.n_rows for commit in commits),
+        columns={f.name: f.kind + ("?" if f.nullable else "") for f in facts},
+        key=key,
+        suite={
+            "name": name or table.removesuffix("__raw"),
+            "expectations": [*_of_rows(commits), *(e for f in facts for e in _of_column(f, key))],
+        },
+        history=_history(facts, commits, key, timezone),
+        notes=(*strange, *_notes(facts, commits, key)),
+    )
+
+
+def _look(lake: Lake, table: str, commits: Sequence[Commit]) -> tuple[list[ColumnFacts], list[str]]:
+    facts, strange = [], []
+    for field in lake.schema(table):
+        kind = contract_type(field.type)
+        if kind is None:
+            strange.append(
+                f"column {field.name!r} is {field.type}, which no contract has; left out"
+            )
+        else:
+            facts.append(ColumnFacts(field.name, kind))
+    names = [f.name for f in facts]
+    for commit in commits:
+        for rows in stream_rows(lake, table, [commit], names):
+            for fact in facts:
+                fact.add(rows.column(fact.name))
+        for fact in facts:
+            fact.end(commit.partition)
+    return facts, strange
+
+
+def _expectation(kind: str, severity: str, **kwargs: Any) -> dict[str, Any]:
+    return {"type": f"expect_{kind}", "kwargs": kwargs, "severity": severity}
+
+
+def _of_rows(commits: Sequence[Commit]) -> list[dict[str, Any]]:
+    counts = [commit.n_rows for commit in commits]
+    kind = "table_row_count_to_be_between"
+    least = max(math.floor(min(counts) * _ROW_SLACK), 1)
+    most = math.ceil(max(counts) / _ROW_SLACK)
+    return [
+        _expectation(kind, "critical", min_value=max(least // 5, 1), max_value=most * 5),
+        _expectation(kind, "warning", min_value=least, max_value=most),
+    ]
+
+
+def _of_column(fact: ColumnFacts, key: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Draft the expectations of one column: its range, its values or its shape, its nulls."""
+    drafts: list[dict[str, Any]] = []
+    limits: dict[str, Any]
+    if fact.kind in ("int64", "float64") and fact.low is not None and fact.name not in key:
+        lower, upper = fact.range()
+        limits = {"column": fact.name, "min_value": lower, "max_value": upper}
+        drafts.append(_expectation("column_values_to_be_between", "critical", **limits))
+    if fact.kind == "string" and fact.name not in key:
+        if values := fact.categories:
+            limits = {"column": fact.name, "value_set": values}
+            drafts.append(_expectation("column_values_to_be_in_set", "warning", **limits))
+        elif shape := fact.shape:
+            limits = {"column": fact.name, "regex": shape}
+            drafts.append(_expectation("column_values_to_match_regex", "critical", **limits))
+    if fact.nullable:
+        share = max(math.floor((min(fact.present) - _NULL_SLACK) * 100) / 100, 0.0)
+        if share:
+            limits = {"column": fact.name, "min_value": share}
+            kind = "column_proportion_of_non_null_values_to_be_between"
+            drafts.append(_expectation(kind, "warning", **limits))
+    return drafts
+
+
+def _history(
+    facts: Sequence[ColumnFacts], commits: Sequence[Commit], key: tuple[str, ...], timezone: str
+) -> dict[str, Any]:
+    """Draft the checks across partitions that the days looked at would have passed."""
+    history: dict[str, Any] = {"window": 14, "min_partitions": 5}
+    fresh = {
+        f.name: age
+        for f in facts
+        if f.kind == "timestamp" and not f.nullable and (age := _oldest(f, timezone)) is not None
+    }
+    if fresh:
+        column = min(fresh, key=lambda name: (fresh[name], name))
+        history["freshness"] = {
+            "column": column,
+            "max_age_h": float(max(math.ceil(fresh[column] * 2), 1)),
+        }
+    named = [f.name for f in facts if f.kind == "string" and f.categories and f.name not in key]
+    if named and len(commits) > 1:
+        history["categories"] = {"columns": named}
+    return history
+
+
+def _oldest(fact: ColumnFacts, timezone: str) -> float | None:
+    """Return the largest age in hours of a day's newest time; None if it lies days away."""
+    ages = []
+    for partition, newest in fact.latest.items():
+        moment = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
+        ages.append((Day(partition, timezone).end - moment) / timedelta(hours=1))
+    return max(max(ages), 0.0) if ages and max(ages) < 24 else None
+
+
+def _notes(
+    facts: Sequence[ColumnFacts], commits: Sequence[Commit], key: tuple[str, ...]
+) -> list[str]:
+    notes = []
+    if not key:
+        notes.append("no column and no pair of columns tells all rows of a day apart: choose a key")
+    if len(commits) < 5:
+        notes.append(f"drawn from {len(commits)} day(s) only; look again after a few more")
+    for fact in facts:
+        if fact.n_not_finite:
+            notes.append(
+                f"column {fact.name!r} has {fact.n_not_finite:,} NaN or infinite values, which a "
+                "contract refuses: give null where there is no number"
+            )
+        if fact.n_null == fact.n_rows:
+            notes.append(f"column {fact.name!r} has no value at all; is it needed?")
+    return notes
