@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_tasks.problem_types.binary import PREDICTED
+from mlops_tasks.problem_types.binary.classes import PREDICTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
-from mlops_tasks.partitions import check_partition
+from mlops_tasks.partitions import check_partition, days_between
 from mlops_tasks.policy import AlarmHistory, drift_alarms, performance_alarms
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
     performance = performance_alarms(policy, evidence.performance)
     drift = drift_alarms(policy, evidence.drift)
     grounds = Grounds(evidence.champion, trained, performance, drift)
-    age = None if trained is None else _days(trained, as_of)
+    age = None if trained is None else days_between(trained, as_of)
     if age is not None and age >= policy.max_age_days:
         reason = f"the last training is {age} days old, the limit is {policy.max_age_days}"
         return RetrainDecision(True, "age", reason, grounds)
@@ -120,7 +119,3 @@ def note_on(then: RetrainDecision, now: RetrainDecision) -> DecisionNote:
     )
     text = f"today it would be the same: {new}" if same else f"decided was {old}; today: {new}"
     return DecisionNote(same, text, then, now)
-
-
-def _days(first: str, last: str) -> int:
-    return (date.fromisoformat(last) - date.fromisoformat(first)).days
