@@ -63,6 +63,7 @@ MOVED: dict[str, tuple[str, ...]] = {
 #: By package or old module and old name in it, the module that has it now, and behind a colon what
 #: it is there, if not the same.
 MOVED_NAMES: dict[str, dict[str, str]] = {
+    "mlops_tasks.lake": {"check_partition": "mlops_tasks.partitions"},
     "mlops_tasks.policy": {
         "decide": "mlops_tasks.steps.decide",
         "note_on": "mlops_tasks.steps.decide",

@@ -8,6 +8,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.lake import overwrite_partition
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -50,7 +52,7 @@ def overwrite(root: str, jobs: Sequence[tuple[str, int]]) -> list[tuple[int, int
     for partition, token in jobs:
         rows = pa.table({"writer": [token] * 20, "n": list(range(20))})
         try:
-            written = Lake(Path(root)).overwrite_partition("t", partition, rows, token=token)
+            written = overwrite_partition(Lake(Path(root)).table("t"), partition, rows, token=token)
         except (StaleAttemptError, CommitConflictError):
             continue
         done.append((token, written.version))

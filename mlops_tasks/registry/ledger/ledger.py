@@ -50,7 +50,7 @@ class Ledger:
         Parameters
         ----------
         above : int, default 0
-            Larger than this one too, see `Lake.newest_token`: a ledger that was lost, or restored
+            Larger than this one too, see `Table.newest_token`: a ledger that was lost, or restored
             from a backup, begins again above all that is committed.
         """
         counter = table("token")

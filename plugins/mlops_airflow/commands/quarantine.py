@@ -50,13 +50,13 @@ def readmit(
     ledger, lake = LedgerHook().get_ledger(), LakeHook().get_conn()
     try:
         spec = find_dataset(dataset, dags)
-        tables = spec.name, quarantine_table(spec)
+        tables = lake.table(spec.name), lake.table(quarantine_table(spec))
         done = validate_again(
             spec,
             partition,
             raw_table=raw_table(spec),
             lake=lake,
-            token=ledger.next_token(above=lake.newest_token(partition, *tables)),
+            token=ledger.next_token(above=max(table.newest_token(partition) for table in tables)),
             known_at=today(spec.timezone),
         )
     except MlopsError as error:

@@ -215,7 +215,8 @@ class StepOperator(BaseOperator):
 
     def next_token(self, partition: str, *tables: str) -> int:
         """Return the number of this attempt, above all that is committed to what it writes."""
-        return self.ledger.next_token(above=self.lake.newest_token(partition, *tables))
+        committed = (self.lake.table(table).newest_token(partition) for table in tables)
+        return self.ledger.next_token(above=max(committed, default=0))
 
     def champion(self, model: ModelSpec, tracking: Tracking) -> RegisteredVersion | None:
         """Return the model's champion, or None before the first promotion."""

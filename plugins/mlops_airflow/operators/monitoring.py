@@ -46,7 +46,9 @@ class _MonitorOperator(StepOperator):
             (
                 commit.known_at
                 for dataset in datasets
-                for commit in self.lake.commits(dataset.name, first=result.first, last=result.last)
+                for commit in self.lake.table(dataset.name).commits(
+                    first=result.first, last=result.last
+                )
             ),
             default=result.last,
         )

@@ -15,6 +15,7 @@ from mlops_airflow.assets import retrain_request_asset
 from mlops_airflow.operators.decision import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluation import EvaluateModelOperator
 from mlops_airflow.operators.monitoring import MeasurePerformanceOperator
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.pin import pin_training_data
 from mlops_tasks.steps.promote import promote
@@ -277,14 +278,15 @@ def test_late_labels_correct_and_replace_nothing(stack: Stack) -> None:
             token=2**41,
         )
     known = max(
-        commit.known_at for commit in world.lake.commits("deliveries", first=day(15), last=day(17))
+        commit.known_at
+        for commit in world.lake.table("deliveries").commits(first=day(15), last=day(17))
     )
     first = measured(world, run="asset__1")
     assert (first["known_at"], first["corrects"]) == (max(known, NIGHT), None)
     assert measured(world, run="asset__2") == first, "the same again is no news"
     labels = rows_of(17)["deliveries"].slice(0, 60)
-    world.lake.overwrite_partition(
-        "deliveries", day(17), labels, token=2**42, known_at="2030-01-01"
+    overwrite_partition(
+        world.lake.table("deliveries"), day(17), labels, token=2**42, known_at="2030-01-01"
     )
     second = measured(world, run="asset__3")
     told = entries(world, "performance")
