@@ -18,12 +18,22 @@ __all__ = ["MOVED", "MOVED_NAMES", "moved_name", "serve_old_paths"]
 
 #: By old module, where its names are now.
 MOVED: dict[str, tuple[str, ...]] = {
-    "classes": ("problem_types.binary",),
+    "classes": ("problem_types.binary.classes",),
+    "clock_times": ("partitions",),
     "contract": ("specs.schema", "validation.contract", "validation.duplicates"),
     "digest": ("lake.digest",),
-    "evaluation": ("steps.evaluate",),
+    "drift.domain": ("drift.domain_classifier",),
+    "drift.movement": ("drift.day_effects",),
+    "estimators": ("problem_types.binary.estimator",),
+    "evaluation": (
+        "steps.evaluate",
+        "gate",
+        "problem_types.binary.metrics",
+        "problem_types.binary.importance",
+    ),
     "history_spec": ("specs.history",),
     "ingestion": ("steps.ingest",),
+    "intervals": ("problem_types.binary.intervals", "problem_types.binary.metrics"),
     "ledger": ("registry.ledger",),
     "modelfiles": ("registry.modelfiles",),
     "parity": ("features.parity",),
@@ -32,7 +42,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "registration": ("steps.register",),
     "scoring": ("steps.score",),
     "source_spec": ("specs.source",),
-    "spec": ("specs", "names"),
+    "spec": ("specs", "names", "partitions"),
     "suggestion": ("validation.suggestion",),
     "tracking": ("registry.tracking",),
     "training": ("steps.train",),
@@ -51,8 +61,14 @@ MOVED: dict[str, tuple[str, ...]] = {
     "windows": ("features.windows", "steps.pin"),
 }
 
-#: By package and old name in it, the module that has it now, and what it is there if not the same.
+#: By package or old module and old name in it, the module that has it now, and behind a colon what
+#: it is there, if not the same.
 MOVED_NAMES: dict[str, dict[str, str]] = {
+    "mlops_tasks.source_spec": {"Source": "mlops_tasks.specs.source:SourceSpec"},
+    "mlops_tasks.sources": {
+        "SourceConnection": "mlops_tasks.sources.source:Source",
+        "reading_ahead": "mlops_tasks.sources.prefetch:prefetch",
+    },
     "mlops_tasks.validation": {
         "Readmission": "mlops_tasks.steps.validate",
         "readmit": "mlops_tasks.steps.validate",
@@ -69,10 +85,12 @@ class _MovedLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         homes = [_PACKAGE + home for home in MOVED[module.__name__.removeprefix(_PACKAGE)]]
-        _warn(module.__name__, " and ".join(homes) if len(homes) < 3 else "the module of its step")
+        _warn(module.__name__, " and ".join(homes) if len(homes) < 4 else "the module of its step")
         for home in homes:
             found = importlib.import_module(home)
             vars(module).update({name: getattr(found, name) for name in found.__all__})
+        for name in MOVED_NAMES.get(module.__name__, {}):
+            vars(module)[name] = _found(module.__name__, name)
 
 
 class _MovedFinder(MetaPathFinder):
@@ -114,6 +132,11 @@ def moved_name(package: str, name: str) -> object:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
     home, _, there = MOVED_NAMES[package][name].partition(":")
     _warn(f"{package}.{name}", f"{home}.{there or name}")
+    return _found(package, name)
+
+
+def _found(package: str, name: str) -> object:
+    home, _, there = MOVED_NAMES[package][name].partition(":")
     found: object = attrgetter(there or name)(importlib.import_module(home))
     return found
 

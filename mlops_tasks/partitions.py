@@ -1,9 +1,13 @@
-"""Partition keys: days, the arithmetic with them, and the days that instants belong to."""
+"""Partition keys and the calendar: the one place that counts days, weeks, months and zones."""
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -12,41 +16,37 @@ from mlops_tasks.exceptions import FeatureError, PartitionKeyError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlops_tasks.specs import DatasetSpec, ModelSpec
-
 __all__ = [
-    "check_day",
-    "check_instants",
-    "check_night",
+    "PARTITION_FORMAT",
+    "PERIOD",
+    "Day",
+    "Span",
+    "check_clock",
+    "check_daily",
     "check_partition",
     "check_past",
+    "check_timezone",
+    "days_between",
     "days_of",
-    "last_night",
     "shift_day",
     "today",
+    "whole_spans",
 ]
+
+PARTITION_FORMAT = "%Y-%m-%d"
+#: Partitions are days.
+PERIOD = timedelta(days=1)
+
+_WEEK = timedelta(weeks=1)
+_DAILY = re.compile(r"(?P<minute>\d{1,2}) (?P<hour>\d{1,2}) \* \* \*")
+_MIDNIGHT = {"@daily": "0 0 * * *", "@midnight": "0 0 * * *"}
+# As far as the rules of all zones are laid down in the usual zone data.
+_YEARS = range(2026, 2038)
 
 
 def check_partition(partition: str) -> str:
-    """Return `partition` if it is a day written ``YYYY-MM-DD``.
+    """Return `partition` if it is a day written ``YYYY-MM-DD``: paths and predicates hold it.
 
-    Parameters
-    ----------
-    partition : str
-        A partition key.
-
-    Returns
-    -------
-    str
-        The same key.
-
-    Raises
-    ------
-    PartitionKeyError
-        If it is anything else; paths and predicates are built from it.
-
-    Examples
-    --------
     >>> check_partition("2013-02-01")
     '2013-02-01'
     """
@@ -62,27 +62,8 @@ def check_partition(partition: str) -> str:
 
 
 def shift_day(day: str, days: int) -> str:
-    """Return the partition key some days after another one.
+    """Return the partition key some days after another one; negative days go back.
 
-    Parameters
-    ----------
-    day : str
-        Partition key, ``YYYY-MM-DD``.
-    days : int
-        Days to go on; negative goes back.
-
-    Returns
-    -------
-    str
-        Partition key.
-
-    Raises
-    ------
-    PartitionKeyError
-        If `day` is not a day, or the other one lies before the year 1 or after the year 9999.
-
-    Examples
-    --------
     >>> shift_day("2013-03-01", -1)
     '2013-02-28'
     """
@@ -94,44 +75,22 @@ def shift_day(day: str, days: int) -> str:
         ) from None
 
 
-def today(timezone: str | None = None) -> str:
-    """Return the day that it is, as a partition key.
+def days_between(first: str, last: str) -> int:
+    """Return how many days lie between two partition keys.
 
-    Parameters
-    ----------
-    timezone : str, optional
-        Name of the zone whose clock counts; UTC by default.
-
-    Returns
-    -------
-    str
-        Partition key.
+    >>> days_between("2013-02-27", "2013-03-01")
+    2
     """
+    return (date.fromisoformat(last) - date.fromisoformat(first)).days
+
+
+def today(timezone: str | None = None) -> str:
+    """Return the day that it is by the clock of a zone, UTC by default."""
     return datetime.now(UTC if timezone is None else ZoneInfo(timezone)).date().isoformat()
 
 
 def check_past(day: str, timezone: str | None, *, what: str) -> str:
-    """Return `day` if it is a day and has begun.
-
-    Parameters
-    ----------
-    day : str
-        Partition key or night.
-    timezone : str or None
-        Name of the zone whose clock counts; None stands for UTC.
-    what : str
-        What it is, for the error.
-
-    Returns
-    -------
-    str
-        The same day.
-
-    Raises
-    ------
-    PartitionKeyError
-        If it is no day, or lies in the future.
-    """
+    """Return `day` if it is a day and has begun in the zone, UTC for None."""
     now = today(timezone)
     if check_partition(day) > now:
         raise PartitionKeyError(
@@ -141,132 +100,77 @@ def check_past(day: str, timezone: str | None, *, what: str) -> str:
     return day
 
 
-def check_day(dataset: DatasetSpec, partition: str) -> str:
-    """Return `partition` if it is a day that the dataset has, or will have had by now.
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day, half-open: from its midnight up to, and without, the next one.
 
-    Parameters
+    Attributes
     ----------
-    dataset : DatasetSpec
-        The dataset, with its zone and its first and last day.
     partition : str
-        Partition key.
+        The day, ``YYYY-MM-DD``.
+    timezone : str
+        Name of the zone whose midnights count.
 
-    Returns
-    -------
-    str
-        The same key.
-
-    Raises
-    ------
-    PartitionKeyError
-        If it is no day, lies in the future, before the dataset's `start` or after its `end`.
+    Examples
+    --------
+    >>> day = Day("2024-03-10", "America/New_York")
+    >>> day.start.isoformat(), day.end.isoformat()
+    ('2024-03-10T05:00:00+00:00', '2024-03-11T04:00:00+00:00')
+    >>> day.local_end.isoformat()
+    '2024-03-11T00:00:00'
     """
-    check_past(partition, dataset.timezone, what=f"dataset {dataset.name!r}: partition key")
-    first, last = dataset.start.isoformat(), dataset.end and dataset.end.isoformat()
-    if partition < first or (last and partition > last):
-        raise PartitionKeyError(
-            f"dataset {dataset.name!r} has no {partition}: its days go from {first} to "
-            f"{last or 'today'}; choose one of them, or change `start` and `end` of its spec"
+
+    partition: str
+    timezone: str = "UTC"
+
+    @property
+    def date(self) -> date:
+        """The day as a date."""
+        return date.fromisoformat(self.partition)
+
+    @property
+    def local_start(self) -> datetime:
+        """Midnight as the zone's clocks show it, without a zone."""
+        return datetime.combine(self.date, time())
+
+    @property
+    def local_end(self) -> datetime:
+        """The next midnight as the zone's clocks show it, without a zone."""
+        try:
+            return self.local_start + PERIOD
+        except OverflowError:
+            raise self._beyond() from None
+
+    @property
+    def start(self) -> datetime:
+        """The instant at which the day begins, in UTC."""
+        return self._instant(self.local_start)
+
+    @property
+    def end(self) -> datetime:
+        """The instant at which the next day begins, in UTC."""
+        return self._instant(self.local_end)
+
+    def bound(self, name: str) -> datetime | str:
+        """Return the value of a query's parameter: an instant, a local time, or the day as text."""
+        value: datetime | str = getattr(self, name)
+        return value
+
+    def _instant(self, midnight: datetime) -> datetime:
+        try:
+            return midnight.replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
+        except OverflowError:
+            raise self._beyond() from None
+
+    def _beyond(self) -> PartitionKeyError:
+        return PartitionKeyError(
+            f"day {self.partition} in {self.timezone} does not lie within the years 1 to 9999 in "
+            "UTC from its beginning to its end; choose another"
         )
-    return partition
-
-
-def last_night(dataset: DatasetSpec, newest: str) -> str:
-    """Return the last night on which a day can still bring news: its rows, or its late ones.
-
-    Parameters
-    ----------
-    dataset : DatasetSpec
-        The dataset.
-    newest : str
-        The day.
-
-    Returns
-    -------
-    str
-        The night.
-    """
-    return shift_day(newest, max(dataset.delay_days, dataset.refresh_after_days or 0))
-
-
-def check_night(spec: ModelSpec, night: str) -> str:
-    """Return `night` if a decision can be taken as of it.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model.
-    night : str
-        The night, ``YYYY-MM-DD``.
-
-    Returns
-    -------
-    str
-        The same night.
-
-    Raises
-    ------
-    PartitionKeyError
-        If it is no day, lies in the future, before the first rows or after the last news of
-        datasets that have ended.
-    """
-    check_past(night, spec.timezone, what=f"model {spec.name!r}: as_of")
-    ends = [last_night(one, one.end.isoformat()) for one in spec.datasets if one.end is not None]
-    first, last = spec.rows.start.isoformat(), max(ends, default=None)
-    if night < first or (last and len(ends) == len(spec.datasets) and night > last):
-        raise PartitionKeyError(
-            f"model {spec.name!r}: as_of {night} is outside of its data, which begin on {first} "
-            f"and bring their last news on {last or 'no day yet'}; choose a night between"
-        )
-    return night
-
-
-def check_instants(moments: pa.ChunkedArray | pa.Array, *, what: str) -> None:
-    """Refuse moments of which some belong to no day.
-
-    Parameters
-    ----------
-    moments : Array or ChunkedArray
-        A column.
-    what : str
-        What it is, for the error.
-
-    Raises
-    ------
-    FeatureError
-        If these are no instants, or some are null.
-    """
-    import pyarrow.types as pt
-
-    if not (pt.is_timestamp(moments.type) and moments.type.tz):
-        raise FeatureError(
-            f"{what} must be an instant, a timestamp with a zone, and is {moments.type}; write "
-            "<column>::TIMESTAMP AT TIME ZONE '<zone whose clock it shows>' in the query"
-        )
-    if moments.null_count:
-        raise FeatureError(f"{what} is null in {moments.null_count} of {len(moments)} rows")
 
 
 def days_of(moments: pa.ChunkedArray | pa.Array, timezone: str) -> pa.Array:
-    """Return the day that each instant belongs to.
-
-    Parameters
-    ----------
-    moments : Array or ChunkedArray of timestamp
-        That `check_instants` lets pass.
-    timezone : str
-        Name of the zone whose midnights divide the days.
-
-    Returns
-    -------
-    Array of string
-        Partition keys.
-
-    Raises
-    ------
-    FeatureError
-        If some lie outside the years 1 to 9999.
-    """
+    """Return the day that each instant belongs to, as text, by the midnights of a zone."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -277,3 +181,99 @@ def days_of(moments: pa.ChunkedArray | pa.Array, timezone: str) -> pa.Array:
         raise FeatureError(f"{outside} moments lie outside the years 1 to 9999 in {timezone}")
     keys = pc.cast(days, pa.string())
     return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Neighbouring days, first and last inclusive.
+
+    Its name is ``2013-01`` for a month, ``2013-W05`` for a week (ISO 8601), and the day for one.
+    """
+
+    name: str
+    first: str
+    last: str
+
+
+def whole_spans(first: str, last: str) -> list[Span]:
+    """Cut a window into its whole months, else weeks, and the days at its edges.
+
+    They come in order and without a gap; a month is never cut into weeks.
+
+    >>> [span.name for span in whole_spans("2013-01-20", "2013-03-01")][:3]
+    ['2013-01-20', '2013-W04', '2013-01-28']
+    >>> [span.name for span in whole_spans("2013-02-01", "2013-04-01")]
+    ['2013-02', '2013-03', '2013-04-01']
+    """
+    begin, end = date.fromisoformat(first), date.fromisoformat(last) + PERIOD
+    firsts = [begin] if begin.day == 1 else []
+    while (after := _next_month(firsts[-1] if firsts else begin)) <= end:
+        firsts.append(after)
+    if len(firsts) < 2:
+        return _weeks(begin, end)
+    months = [_span(f"{a:%Y-%m}", a, b) for a, b in pairwise(firsts)]
+    return [*_weeks(begin, firsts[0]), *months, *_weeks(firsts[-1], end)]
+
+
+def _weeks(begin: date, end: date) -> list[Span]:
+    """Cut the days from `begin` up to the one before `end`."""
+    found = []
+    while begin < end:
+        is_week = begin.weekday() == 0 and begin + _WEEK <= end
+        after = begin + (_WEEK if is_week else PERIOD)
+        found.append(_span(f"{begin:%G-W%V}" if is_week else begin.isoformat(), begin, after))
+        begin = after
+    return found
+
+
+def _span(name: str, begin: date, after: date) -> Span:
+    return Span(name, begin.isoformat(), (after - PERIOD).isoformat())
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def check_daily(cron: str) -> str:
+    """Return a cron that names one time of every day: a run takes the day before its own."""
+    found = _DAILY.fullmatch(_MIDNIGHT.get(cron, cron))
+    if not found or int(found["minute"]) > 59 or int(found["hour"]) > 23:
+        raise ValueError(
+            "must be one time of every day, written 'minute hour * * *', as '30 4 * * *'; each run "
+            "takes the day before it"
+        )
+    return cron
+
+
+def check_timezone(name: str) -> None:
+    """Refuse a zone that the zone data do not have."""
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):
+        raise ValueError(
+            f"timezone {name!r} is unknown; write it like 'Europe/Berlin' or 'UTC'"
+        ) from None
+
+
+@lru_cache
+def check_clock(cron: str, timezone: str) -> None:
+    """Refuse a time of the day that is skipped when clocks are put forward.
+
+    Airflow moves such a run by an hour and finds the day itself before it, not the day before: one
+    partition would be taken twice, once before it has ended, and another one never.
+    """
+    minute, hour, *_ = _MIDNIGHT.get(cron, cron).split()
+    zone, at = ZoneInfo(timezone), time(int(hour), int(minute))
+    first = date(_YEARS.start, 1, 1)
+    for number in range((date(_YEARS.stop, 1, 1) - first).days):
+        local = datetime.combine(first + timedelta(days=number), at, zone)
+        if local.utcoffset() != local.replace(fold=1).utcoffset() and _skipped(local):
+            raise ValueError(
+                f"cron {cron!r}: {at:%H:%M} does not exist on {local:%Y-%m-%d} in {timezone}, when "
+                "clocks are put forward; choose a time that every day has, a few hours later"
+            )
+
+
+def _skipped(local: datetime) -> bool:
+    there_and_back = local.astimezone(UTC).astimezone(local.tzinfo)
+    return there_and_back.replace(tzinfo=None) != local.replace(tzinfo=None)

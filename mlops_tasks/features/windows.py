@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import NoLabelsError
+from mlops_tasks.exceptions import FeatureError, NoLabelsError
 from mlops_tasks.features.sql import build_features, build_targets, join_targets
-from mlops_tasks.partitions import (
-    check_instants,
-    days_of,
-    shift_day,
-)
+from mlops_tasks.partitions import days_of, shift_day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,7 +174,7 @@ def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:
     import pyarrow.compute as pc
 
     moments = rows.column(spec.as_of)
-    check_instants(moments, what=f"as_of {spec.as_of!r}")
+    _check_instants(moments, what=f"as_of {spec.as_of!r}")
     if not rows.num_rows:
         return {}
     of_row = days_of(moments, getattr(spec, "timezone", "UTC"))
@@ -190,3 +186,15 @@ def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:
     place = pc.index_in(of_row, pa.array(days)).to_numpy()
     home = whole[distance.argmin(axis=1)][place]
     return {days[day]: rows.filter(pa.array(home == day)) for day in whole}
+
+
+def _check_instants(moments: pa.ChunkedArray, *, what: str) -> None:
+    import pyarrow.types as pt
+
+    if not (pt.is_timestamp(moments.type) and moments.type.tz):
+        raise FeatureError(
+            f"{what} must be an instant, a timestamp with a zone, and is {moments.type}; write "
+            "<column>::TIMESTAMP AT TIME ZONE '<zone whose clock it shows>' in the query"
+        )
+    if moments.null_count:
+        raise FeatureError(f"{what} is null in {moments.null_count} of {len(moments)} rows")

@@ -1,3 +1,5 @@
-"""The gate: whether a challenger may replace the champion."""
+"""The gate, which says whether a challenger may replace the champion."""
 
-__all__: list[str] = []
+from mlops_tasks.gate.verdict import Verdict, judge
+
+__all__ = ["Verdict", "judge"]

@@ -6,7 +6,6 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from mlops_tasks.atomic_files import sync
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import newest_by_partition
 from mlops_tasks.lake.names import today
+from mlops_tasks.partitions import shift_day
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -190,7 +190,7 @@ def _reasons(commits: Sequence[Commit], pinned: Collection[str], keep_days: int)
     nights = _nights(commits)
     # Nights of a replayed past are as good as today's: the newest one is what counts.
     newest = min(max((c.known_at for c in commits), default=""), today())
-    recent = newest and (date.fromisoformat(newest) - timedelta(days=keep_days)).isoformat()
+    recent = newest and shift_day(newest, -keep_days)
     reasons: dict[str, str] = {}
     for commit in commits:
         if commit.version in current:

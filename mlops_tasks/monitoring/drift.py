@@ -6,16 +6,15 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlops_tasks.drift.baseline import FEW_DAYS, Baseline
+from mlops_tasks.drift.baseline import FEW_DAYS, Baseline, reference_span
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.drift.references import ReferenceChoice, ReferenceKind, reference_span
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring.multivariate import compare_with_training
 from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.monitoring.results import Check, MonitorResult
 from mlops_tasks.partitions import shift_day
-from mlops_tasks.problem_types.binary import with_classes
+from mlops_tasks.problem_types.binary.classes import with_classes
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.profiles.store import ProfileStore
@@ -157,7 +156,7 @@ class _Window:
 
 
 def _effective(days: Sequence[Profile]) -> float:
-    from mlops_tasks.drift.movement import effective_days
+    from mlops_tasks.drift.day_effects import effective_days
 
     return effective_days([day.n_rows for day in days])
 
@@ -165,9 +164,8 @@ def _effective(days: Sequence[Profile]) -> float:
 def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseline, Baseline]:
     """Return the references of the features and of the scores."""
     spec, champion = window.spec, window.champion
-    choice = ReferenceChoice(ReferenceKind(spec.drift.reference), spec.drift.reference_days)
-    if choice.kind is not ReferenceKind.TRAINING:
-        return _scored_days(window, choice, lake)
+    if spec.drift.reference != "training":
+        return _scored_days(window, lake)
     trained = unpack_days(tracking.read_artifact(champion, FEATURE_PROFILES))
     judged = unpack_days(tracking.read_artifact(champion, SCORE_PROFILES))
     return (
@@ -182,9 +180,11 @@ def _references(window: _Window, lake: Lake, tracking: Tracking) -> tuple[Baseli
     )
 
 
-def _scored_days(window: _Window, choice: ReferenceChoice, lake: Lake) -> tuple[Baseline, Baseline]:
-    first, last = reference_span(choice, first=window.first, last=window.last)
-    spec = window.spec
+def _scored_days(window: _Window, lake: Lake) -> tuple[Baseline, Baseline]:
+    spec, limits = window.spec, window.spec.drift
+    first, last = reference_span(
+        limits.reference, limits.reference_days, first=window.first, last=window.last
+    )
     found = ProfileStore(lake).read_window(
         spec.predictions_table,
         first=first,

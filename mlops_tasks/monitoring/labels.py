@@ -9,7 +9,7 @@ from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.monitoring.results import Check, MonitorResult
-from mlops_tasks.problem_types.binary import LABEL, positive_share, profile_labels
+from mlops_tasks.problem_types.binary.classes import LABEL, positive_share, profile_labels
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 
@@ -166,7 +166,7 @@ def _why_not(outcomes: Outcomes, champion: RegisteredVersion, mature: list[str])
 def _compare(
     outcomes: Outcomes, reference: Baseline, current: Profile, days: Sequence[str]
 ) -> DriftReport:
-    from mlops_tasks.drift.movement import effective_days
+    from mlops_tasks.drift.day_effects import effective_days
 
     limits = outcomes.spec.drift
     one_day = outcomes.first == outcomes.last

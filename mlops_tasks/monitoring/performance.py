@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.intervals import Interval, check_scores, compare_scores, share_interval
 from mlops_tasks.monitoring.results import Check, MonitorResult
+from mlops_tasks.problem_types.binary.intervals import Interval, compare_scores, share_interval
+from mlops_tasks.problem_types.binary.metrics import check_scores
 
 if TYPE_CHECKING:
     from mlops_tasks.monitoring.outcomes import Outcomes

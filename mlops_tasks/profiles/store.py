@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.atomic_files import replace_file
 from mlops_tasks.exceptions import DamagedTableError, PartitionNotFoundError
+from mlops_tasks.partitions import whole_spans
 from mlops_tasks.profiles.archive import pack_days, read_days
 from mlops_tasks.profiles.file_format import FORMAT_VERSION
-from mlops_tasks.profiles.periods import cover, evenly
 from mlops_tasks.profiles.profile import Profile
+from mlops_tasks.profiles.sampling import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -145,7 +146,7 @@ class ProfileStore:
         wanted = set(evenly(list(paths), n_days))
         parts: list[Profile] = []
         days: list[Profile] = []
-        for period in cover(first, last):
+        for period in whole_spans(first, last):
             own = {day: path for day, path in paths.items() if period.first <= day <= period.last}
             if len(own) > 1:
                 some = wanted & own.keys()

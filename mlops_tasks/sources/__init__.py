@@ -1,25 +1,39 @@
-"""Sources: one day of a database, of files or of a Delta table, as a stream of Arrow batches."""
+"""Sources: one day of a database, of files or of a Delta table, as a stream of Arrow batches.
 
-from mlops_tasks.sources.ahead import reading_ahead
-from mlops_tasks.sources.columns import ColumnPlan, plan_columns, refuse_nulls
-from mlops_tasks.sources.connections import Database, DeltaStore, FileStore, SourceConnection
-from mlops_tasks.sources.day import Day
-from mlops_tasks.sources.declared import refuse_loosened
-from mlops_tasks.sources.expected import Findings
-from mlops_tasks.sources.failures import UnfitColumnError, UnsurveyedError
+Each kind of source is a module with a class of the protocol `Source`, listed in `SOURCES`:
+`database` (with a reader for each dialect: `sqlite`, `postgres`, `mysql`, and `sqlalchemy` for any
+other), `files` (with a module for each format: `csv_files`, `jsonl_files`, `parquet_files`) and
+`delta`. The other modules are what comes after reading: `column_plan` (which columns are kept),
+`conversion` (to the contract's types), `not_null` and `other_days` (what is refused).
+"""
+
+from mlops_tasks.moved import moved_name
+from mlops_tasks.partitions import Day
+from mlops_tasks.sources.column_plan import ColumnPlan, plan_columns, refuse_nulls
+from mlops_tasks.sources.connection import Connection, unusable_connection
+from mlops_tasks.sources.database import Database
+from mlops_tasks.sources.delta import DeltaStore
+from mlops_tasks.sources.errors import SourceErrors, UnfitColumnError, UnsurveyedError
+from mlops_tasks.sources.files import FileStore
+from mlops_tasks.sources.kinds import SOURCES, open_source
+from mlops_tasks.sources.not_null import refuse_loosened
 from mlops_tasks.sources.other_days import OtherDays, day_column, in_other_days
-from mlops_tasks.sources.reading import open_source
-from mlops_tasks.sources.stream import SourceStream
+from mlops_tasks.sources.prefetch import prefetch
+from mlops_tasks.sources.source import Findings, Request, Source, SourceStream
 
 __all__ = [
+    "SOURCES",
     "ColumnPlan",
+    "Connection",
     "Database",
     "Day",
     "DeltaStore",
     "FileStore",
     "Findings",
     "OtherDays",
-    "SourceConnection",
+    "Request",
+    "Source",
+    "SourceErrors",
     "SourceStream",
     "UnfitColumnError",
     "UnsurveyedError",
@@ -27,7 +41,12 @@ __all__ = [
     "in_other_days",
     "open_source",
     "plan_columns",
-    "reading_ahead",
+    "prefetch",
     "refuse_loosened",
     "refuse_nulls",
+    "unusable_connection",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return moved_name(__name__, name)

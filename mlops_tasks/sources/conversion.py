@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.sources.instants import DAY_ADVICE, NO_ZONE, from_days, from_local, within_years
-from mlops_tasks.sources.text_values import parse_text
+from mlops_tasks.sources.text_values import Rules, parse_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from mlops_tasks.sources.rules import Rules
 
 __all__ = ["convert", "lake_type", "type_name"]
 
@@ -60,10 +58,10 @@ def convert(array: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
 
 
 def type_name(field: pa.Field) -> str:
-    """Name a column's type as the source does, where it tells."""
+    """Name a column's type as the source does, where it says so."""
     metadata = field.metadata or {}
-    told = metadata.get(b"POSTGRESQL:type") or metadata.get(b"SOURCE:type") or b""
-    return told.decode() or str(field.type)
+    named = metadata.get(b"POSTGRESQL:type") or metadata.get(b"SOURCE:type") or b""
+    return named.decode() or str(field.type)
 
 
 def lake_type(found: pa.DataType, rules: Rules) -> pa.DataType | None:
@@ -125,7 +123,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_numeric(array: pa.Array) -> bool:
-    """Tell PostgreSQL's numeric, which comes as text of any precision."""
+    """Return whether it is PostgreSQL's numeric, which comes as text of any precision."""
     return getattr(array.type, "type_name", "") == "numeric"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.sources.csv_rows import first_row, row_blocks
-from mlops_tasks.sources.opened import BLOCK_BYTES, Opened, file_size, naming
+from mlops_tasks.sources.csv_blocks import first_row, row_blocks
+from mlops_tasks.sources.formats import BLOCK_BYTES, OpenedFile, file_size, naming
 from mlops_tasks.sources.text_values import parse_text
 
 if TYPE_CHECKING:
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.sources.expected import Expected
-    from mlops_tasks.sources.failures import Failures
+    from mlops_tasks.sources.source import Request
     from mlops_tasks.specs.source import FileSource
 
 __all__ = ["open_csv"]
@@ -26,50 +25,30 @@ _ROW = re.compile(r"Row #(\d+)")
 
 
 def open_csv(
-    filesystem: Any,
-    paths: Sequence[str],
-    source: FileSource,
-    expected: Expected,
-    failures: Failures,
-) -> list[Opened]:
+    filesystem: Any, paths: Sequence[str], request: Request[FileSource]
+) -> list[OpenedFile]:
     """Open CSV files.
 
-    Parameters
-    ----------
-    filesystem : FileSystem
-        Where.
-    paths : sequence of str
-        Which files.
-    source : FileSource
-        Says the delimiter.
-    expected : Expected
-        Types of the columns; others are text. An empty value is null, unless the column is text
-        that may not be null: then it is empty text.
-    failures : Failures
-        Makes the errors.
-
-    Returns
-    -------
-    list of Opened
-        The files.
+    A column whose type is not known is text. An empty value is null, unless the column is text that
+    may not be null: then it is empty text.
     """
-    return [_opened(filesystem, path, source.delimiter, expected, failures) for path in paths]
+    return [_opened(filesystem, path, request) for path in paths]
 
 
-def _opened(
-    filesystem: Any, path: str, delimiter: str, expected: Expected, failures: Failures
-) -> Opened:
+def _opened(filesystem: Any, path: str, request: Request[FileSource]) -> OpenedFile:
     import pyarrow as pa
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        with naming(path, failures), filesystem.open_input_stream(path) as stream:
-            for texts in _texts(row_blocks(stream, delimiter, BLOCK_BYTES), delimiter, len(schema)):
-                yield _parsed(texts, schema, expected, path, failures)
+    delimiter, errors = request.source.delimiter, request.errors
 
-    with naming(path, failures), filesystem.open_input_stream(path) as stream:
+    def batches() -> Iterator[pa.RecordBatch]:
+        with naming(path, errors), filesystem.open_input_stream(path) as stream:
+            for texts in _texts(row_blocks(stream, delimiter, BLOCK_BYTES), delimiter, len(schema)):
+                yield _parsed(texts, schema, request, path)
+
+    with naming(path, errors), filesystem.open_input_stream(path) as stream:
         names = _header(next(row_blocks(stream, delimiter, BLOCK_BYTES), b""), delimiter)
-    schema = pa.schema([_field(name, expected) for name in names])
-    return Opened(path, file_size(filesystem, path), schema, batches)
+    schema = pa.schema([_field(name, request) for name in names])
+    return OpenedFile(path, file_size(filesystem, path), schema, batches)
 
 
 def _header(block: bytes, delimiter: str) -> list[str]:
@@ -126,14 +105,14 @@ def _counted(text: str, n_before: int) -> str:
     return _ROW.sub(lambda found: f"row {n_before + int(found[1])} below the header", text, count=1)
 
 
-def _field(name: str, expected: Expected) -> pa.Field:
+def _field(name: str, request: Request[FileSource]) -> pa.Field:
     import pyarrow as pa
 
-    return expected.schema.field(name) if expected.knows(name) else pa.field(name, pa.string())
+    return request.schema.field(name) if request.knows(name) else pa.field(name, pa.string())
 
 
 def _parsed(
-    texts: pa.RecordBatch, schema: pa.Schema, expected: Expected, path: str, failures: Failures
+    texts: pa.RecordBatch, schema: pa.Schema, request: Request[FileSource], path: str
 ) -> pa.RecordBatch:
     """Read texts as what their columns are declared to be."""
     import pyarrow as pa
@@ -141,17 +120,17 @@ def _parsed(
     arrays = []
     for column, field in zip(texts.columns, schema, strict=True):
         try:
-            arrays.append(_column(column, field, expected))
+            arrays.append(_column(column, field, request))
         except pa.ArrowInvalid as error:
-            raise failures.value(field.name, field.type, f"{error} (file {path})") from error
+            raise request.errors.value(field.name, field.type, f"{error} (file {path})") from error
     return pa.RecordBatch.from_arrays(arrays, names=schema.names)
 
 
-def _column(array: pa.Array, field: pa.Field, expected: Expected) -> pa.Array:
+def _column(array: pa.Array, field: pa.Field, request: Request[FileSource]) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     is_text = pa.types.is_string(field.type)
     if field.nullable or not is_text:
         array = pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
-    return array if is_text else parse_text(array, field.type, expected.rules(field.name))
+    return array if is_text else parse_text(array, field.type, request.rules(field.name))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
-from mlops_tasks.sources.failures import attempt, guarded
-from mlops_tasks.sources.opened import naming
+from mlops_tasks.sources.errors import attempt, guarded
+from mlops_tasks.sources.formats import naming
 from mlops_tasks.sources.parquet_files import parquet_batches
-from mlops_tasks.sources.stream import SourceStream
+from mlops_tasks.sources.source import SourceStream
 from mlops_tasks.sources.tables import without_day
 
 if TYPE_CHECKING:
@@ -20,74 +21,93 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.sources.connections import DeltaStore
-    from mlops_tasks.sources.day import Day
-    from mlops_tasks.sources.failures import Failures
+    from mlops_tasks.partitions import Day
+    from mlops_tasks.sources.connection import Connection
+    from mlops_tasks.sources.errors import SourceErrors
+    from mlops_tasks.sources.source import Request
     from mlops_tasks.specs.source import DeltaSource
 
-__all__ = ["read_delta"]
+__all__ = ["DeltaStore"]
 
 _ACCESS = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "401", "ermission")
 
 
-@contextmanager
-def read_delta(
-    source: DeltaSource, day: Day, store: DeltaStore, failures: Failures
-) -> Iterator[SourceStream]:
-    """Open the rows of one day as a stream of batches.
+@dataclass(frozen=True, slots=True)
+class DeltaStore:
+    """A folder of Delta tables.
 
-    Parameters
+    Attributes
     ----------
-    source : DeltaSource
-        Which table, and the column that says the day.
-    day : Day
-        The day.
-    store : DeltaStore
-        Where the table is.
-    failures : Failures
-        Makes the errors.
-
-    Yields
-    ------
-    SourceStream
-        Batches of at most 65,536 rows of one version, whatever is committed meanwhile.
+    root : str
+        Path or address.
+    options : dict of str to str
+        Storage options of delta-rs, credentials among them.
+    secrets : tuple of str
+        What must never be printed.
     """
 
-    def explain(error: Exception) -> MlopsError | None:
-        return _explain(error, f"table {source.path!r}: {error}", failures)
+    root: str
+    options: dict[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    address = "/".join(part for part in (store.root.rstrip("/"), source.path) if part != ".")
-    table = attempt(lambda: _open(address, store), explain)
-    _refuse_renamed(table, source, failures)
-    rows = attempt(table.to_pyarrow_dataset, explain)
-    if source.time_column not in rows.schema.names:
-        raise failures.query(f"table {source.path!r} has no time column {source.time_column!r}")
-    wanted = _of_day(rows.schema.field(source.time_column), day, failures)
-    fragments = rows.get_fragments(_to_skip_by(table, source.time_column, wanted))
-    batches = guarded(_batches(rows, fragments, wanted, failures), explain)
-    described = f"Delta table version {table.version()}"
-    n_without = attempt(lambda: _without_time(table, rows, source.time_column), explain)
-    yield SourceStream(
-        rows.schema,
-        batches,
-        described,
-        cancel=lambda: None,
-        never_null=frozenset(field.name for field in rows.schema if not field.nullable),
-        notes=without_day(n_without, f"table {source.path!r}", source.time_column),
-    )
+    @classmethod
+    def from_connection(cls, connection: Connection) -> Self:
+        """Return the folder that is the ``path`` of a connection's extra."""
+        return cls(connection.root, _storage_options(connection), connection.secrets)
+
+    @contextmanager
+    def open(self, request: Request[DeltaSource]) -> Iterator[SourceStream]:
+        """Open the day's rows of one version of a table, whatever is committed meanwhile."""
+        source, errors = request.source, request.errors
+
+        def explain(error: Exception) -> MlopsError | None:
+            return _explain(error, f"table {source.path!r}: {error}", errors)
+
+        table = attempt(lambda: _open(self, source.path), explain)
+        _refuse_renamed(table, source, errors)
+        rows = attempt(table.to_pyarrow_dataset, explain)
+        if source.time_column not in rows.schema.names:
+            raise errors.query(f"table {source.path!r} has no time column {source.time_column!r}")
+        wanted = _of_day(rows.schema.field(source.time_column), request.day, errors)
+        fragments = rows.get_fragments(_to_skip_by(table, source.time_column, wanted))
+        n_without = attempt(lambda: _without_time(table, rows, source.time_column), explain)
+        yield SourceStream(
+            rows.schema,
+            guarded(_batches(rows, fragments, wanted, errors), explain),
+            f"Delta table version {table.version()}",
+            cancel=lambda: None,
+            never_null=frozenset(field.name for field in rows.schema if not field.nullable),
+            notes=without_day(n_without, source.path, source.time_column),
+        )
 
 
-def _open(address: str, store: DeltaStore) -> Any:
+def _storage_options(connection: Connection) -> dict[str, str]:
+    if connection.scheme not in ("s3", "s3a"):
+        return {}
+    endpoint = connection.extra.get("endpoint_url") or ""
+    options = {
+        "AWS_ACCESS_KEY_ID": connection.login,
+        "AWS_SECRET_ACCESS_KEY": connection.password,
+        "AWS_SESSION_TOKEN": connection.session_token,
+        "AWS_REGION": connection.extra.get("region_name"),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true" if endpoint.startswith("http://") else "",
+    }
+    return {key: str(value) for key, value in options.items() if value}
+
+
+def _open(store: DeltaStore, path: str) -> DeltaTable:
     from deltalake import DeltaTable
 
+    address = "/".join(part for part in (store.root.rstrip("/"), path) if part != ".")
     return DeltaTable(address, storage_options=store.options or None)
 
 
-def _refuse_renamed(table: DeltaTable, source: DeltaSource, failures: Failures) -> None:
+def _refuse_renamed(table: DeltaTable, source: DeltaSource, errors: SourceErrors) -> None:
     """Refuse a table whose files have other names of columns: all values would be null."""
     mode = table.metadata().configuration.get("delta.columnMapping.mode", "none")
     if mode != "none":
-        raise failures.query(
+        raise errors.query(
             f"table {source.path!r} maps the names of its columns (delta.columnMapping.mode is "
             f"{mode!r}), which is not read here; have a copy of it written without"
         )
@@ -106,7 +126,7 @@ def _without_time(table: DeltaTable, rows: ds.Dataset, column: str) -> int:
 
 
 def _to_skip_by(table: DeltaTable, column: str, wanted: pc.Expression) -> pc.Expression | None:
-    """Return what tells which files need not be read; None where the log does not say it of each.
+    """Return what says which files need not be read; None where the log does not say it of each.
 
     A file without statistics of the column would be skipped, as if it had none of its values.
     """
@@ -130,7 +150,7 @@ def _batches(
     rows: ds.Dataset,
     fragments: Iterable[ds.Fragment],
     wanted: pc.Expression,
-    failures: Failures,
+    errors: SourceErrors,
 ) -> Iterator[pa.RecordBatch]:
     """Read the files that may hold wanted rows, page by page.
 
@@ -141,7 +161,7 @@ def _batches(
 
     for fragment in fragments:
         known = ds.get_partition_keys(fragment.partition_expression)
-        with naming(fragment.path, failures):
+        with naming(fragment.path, errors):
             for batch in parquet_batches(fragment.path, fragment.filesystem):
                 yield _completed(batch, rows.schema, known).filter(wanted)
 
@@ -162,7 +182,7 @@ def _completed(batch: pa.RecordBatch, schema: pa.Schema, known: dict[str, Any]) 
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _of_day(column: pa.Field, day: Day, failures: Failures) -> pc.Expression:
+def _of_day(column: pa.Field, day: Day, errors: SourceErrors) -> pc.Expression:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -174,17 +194,17 @@ def _of_day(column: pa.Field, day: Day, failures: Failures) -> pc.Expression:
         return field == pa.scalar(day.date, kind)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return field == day.partition
-    raise failures.query(f"time column {column.name!r} is {kind}: neither a time, a date nor text")
+    raise errors.query(f"time column {column.name!r} is {kind}: neither a time, a date nor text")
 
 
-def _explain(error: Exception, text: str, failures: Failures) -> MlopsError | None:
+def _explain(error: Exception, text: str, errors: SourceErrors) -> MlopsError | None:
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
     if isinstance(error, TableNotFoundError):
-        return failures.not_found(text)
+        return errors.not_found(text)
     if not isinstance(error, DeltaError | OSError):
         return None
     if isinstance(error, PermissionError) or any(part in text for part in _ACCESS):
-        return failures.access(text)
+        return errors.access(text)
     lost = isinstance(error, OSError) or "error sending request" in text or "timed out" in text
-    return (failures.unavailable if lost else failures.query)(text)
+    return (errors.unavailable if lost else errors.query)(text)

@@ -5,97 +5,123 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
-from mlops_tasks.sources.failures import attempt, guarded
-from mlops_tasks.sources.formats import OPEN
-from mlops_tasks.sources.stream import SourceStream
+from mlops_tasks.sources.connection import unusable_connection
+from mlops_tasks.sources.csv_files import open_csv
+from mlops_tasks.sources.errors import attempt, guarded
+from mlops_tasks.sources.jsonl_files import open_jsonl
+from mlops_tasks.sources.parquet_files import open_parquet
+from mlops_tasks.sources.source import SourceStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.sources.connections import FileStore
-    from mlops_tasks.sources.day import Day
-    from mlops_tasks.sources.expected import Expected
-    from mlops_tasks.sources.failures import Failures
-    from mlops_tasks.sources.opened import Opened
+    from mlops_tasks.partitions import Day
+    from mlops_tasks.sources.connection import Connection
+    from mlops_tasks.sources.errors import SourceErrors
+    from mlops_tasks.sources.formats import OpenedFile
+    from mlops_tasks.sources.source import Request
     from mlops_tasks.specs.source import FileSource
 
-__all__ = ["day_path", "glob_pattern", "read_files"]
+__all__ = ["FORMATS", "FileStore", "day_path", "glob_pattern"]
 
 _ACCESS = ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE", "HTTP status 403", "status 401")
 _GONE = ("NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND", "does not exist")
 
 
-@contextmanager
-def read_files(
-    source: FileSource, day: Day, store: FileStore, failures: Failures, expected: Expected
-) -> Iterator[SourceStream]:
-    """Open a day's files as one stream of batches.
+#: How the files of each format are opened, all of a day at once.
+FORMATS: dict[str, Callable[[Any, Sequence[str], Request[FileSource]], list[OpenedFile]]] = {
+    "csv": open_csv,
+    "jsonl": open_jsonl,
+    "parquet": open_parquet,
+}
 
-    Parameters
+
+@dataclass(frozen=True, slots=True)
+class FileStore:
+    """A folder on a disk or in an object store.
+
+    Attributes
     ----------
-    source : FileSource
-        Which files.
-    day : Day
-        Fills the path's fields.
-    store : FileStore
-        Where they are.
-    failures : Failures
-        Makes the errors.
-    expected : Expected
-        Columns of the contract and of the table; text formats are read as these.
-
-    Yields
-    ------
-    SourceStream
-        Batches of at most 65,536 rows; the columns of all files together are known beforehand.
+    filesystem : FileSystem
+        From `pyarrow.fs`.
+    root : str
+        Path within it that no file lies outside of.
+    secrets : tuple of str
+        What must never be printed.
     """
 
-    def explain(error: Exception) -> MlopsError | None:
-        return _explain(error, failures)
+    filesystem: Any
+    root: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    paths = attempt(lambda: _find(source, day, store), explain)
-    if not paths:
-        raise failures.not_found(f"no file {day_path(source.path, day)!r} below {store.root!r}")
-    opener = OPEN[source.format]
-    files = attempt(lambda: opener(store.filesystem, paths, source, expected, failures), explain)
-    size = sum(file.size for file in files) / 1e6
-    described = f"{len(files)} {source.format} files, {size:.1f} MB"
-    parts = tuple((file.path, file.schema) for file in files)
-    batches = guarded(_batches(files), explain)
-    # A read that is under way ends by itself: by its time-out at the latest.
-    yield SourceStream(
-        _together(files),
-        batches,
-        described,
-        parts,
-        cancel=lambda: None,
-        never_null=_never_null(files) if source.format == "parquet" else None,
-    )
+    @classmethod
+    def from_connection(cls, connection: Connection) -> Self:
+        """Return the folder that is the ``path`` of a connection's extra.
+
+        A disk and S3 are reached by Arrow itself, other stores by way of Airflow.
+        """
+        from pyarrow import fs
+
+        address = urlsplit(connection.root)
+        if address.scheme in ("", "file"):
+            return cls(fs.LocalFileSystem(), address.path.rstrip("/") or "/", connection.secrets)
+        if address.scheme in ("s3", "s3a"):
+            root = f"{address.netloc}{address.path}".rstrip("/")
+            return cls(_s3(connection), root, connection.secrets)
+        try:
+            if connection.object_store is None:
+                raise ValueError("only Airflow knows other stores")
+            storage, root = connection.object_store(connection.root)
+        except (ImportError, ValueError) as error:  # no such scheme, or no provider for it
+            reason = (
+                f"its 'path' {connection.root!r} has a scheme that nothing reads here ({error})"
+            )
+            raise unusable_connection(
+                connection.conn_id,
+                f"{reason}; install the Airflow provider of that store, or correct the path",
+            ) from None
+        filesystem = fs.PyFileSystem(fs.FSSpecHandler(storage))
+        return cls(filesystem, root.rstrip("/"), connection.secrets)
+
+    @contextmanager
+    def open(self, request: Request[FileSource]) -> Iterator[SourceStream]:
+        """Open a day's files as one stream; the columns of all are known beforehand."""
+        source, errors = request.source, request.errors
+
+        def explain(error: Exception) -> MlopsError | None:
+            return _explain(error, errors)
+
+        paths = attempt(lambda: _find(source, request.day, self), explain)
+        if not paths:
+            path = day_path(source.path, request.day)
+            raise errors.not_found(f"no file {path!r} below {self.root!r}")
+        opener = FORMATS[source.format]
+        files = attempt(lambda: opener(self.filesystem, paths, request), explain)
+        size = sum(file.size for file in files) / 1e6
+        yield SourceStream(
+            _together(files),
+            guarded(_batches(files), explain),
+            f"{len(files)} {source.format} files, {size:.1f} MB",
+            tuple((file.path, file.schema) for file in files),
+            # A read that is under way ends by itself: by its time-out at the latest.
+            cancel=lambda: None,
+            never_null=_never_null(files),
+        )
 
 
 def day_path(template: str, day: Day) -> str:
-    """Fill a path's fields with the day.
-
-    Parameters
-    ----------
-    template : str
-        With ``{partition}``, ``{year}``, ``{month}`` or ``{day}``.
-    day : Day
-        The day.
-
-    Returns
-    -------
-    str
-        The path; globs stay.
+    """Fill a path's fields with the day; globs stay.
 
     Examples
     --------
-    >>> from mlops_tasks.sources.day import Day
+    >>> from mlops_tasks.partitions import Day
     >>> day_path("orders/{year}/{month}/{day}/*.csv", Day("2024-03-01"))
     'orders/2024/03/01/*.csv'
     """
@@ -105,16 +131,6 @@ def day_path(template: str, day: Day) -> str:
 
 def glob_pattern(path: str) -> re.Pattern[str]:
     """Translate a glob; ``*`` and ``?`` stay within a folder, ``**`` does not.
-
-    Parameters
-    ----------
-    path : str
-        The glob.
-
-    Returns
-    -------
-    Pattern
-        To be matched in full.
 
     Examples
     --------
@@ -128,6 +144,26 @@ def glob_pattern(path: str) -> re.Pattern[str]:
     parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     pieces = re.split(r"(\*\*/|\*\*|\*|\?)", path)
     return re.compile("".join(parts.get(piece) or re.escape(piece) for piece in pieces))
+
+
+def _s3(connection: Connection) -> Any:
+    from pyarrow import fs
+
+    endpoint = urlsplit(connection.extra.get("endpoint_url") or "")
+    options = {
+        "access_key": connection.login,
+        "secret_key": connection.password,
+        "session_token": connection.session_token,
+        "region": connection.extra.get("region_name"),
+        "endpoint_override": endpoint.netloc,
+        "scheme": endpoint.scheme,
+    }
+    return fs.S3FileSystem(
+        **{key: value for key, value in options.items() if value},
+        connect_timeout=10,
+        request_timeout=30,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=3),
+    )
 
 
 def _find(source: FileSource, day: Day, store: FileStore) -> list[str]:
@@ -165,38 +201,40 @@ def _confined(store: FileStore, paths: list[str]) -> list[str]:
     return paths
 
 
-def _together(files: list[Opened]) -> pa.Schema:
+def _together(files: list[OpenedFile]) -> pa.Schema:
     """Join the columns of all files; a file without any value of a column says no type."""
     import pyarrow as pa
 
     found: dict[str, pa.Field] = {}
-    for field in (field for file in files for field in file.schema):
-        if field.name not in found or pa.types.is_null(found[field.name].type):
-            found[field.name] = field
+    for column in (column for file in files for column in file.schema):
+        if column.name not in found or pa.types.is_null(found[column.name].type):
+            found[column.name] = column
     return pa.schema(list(found.values()))
 
 
-def _never_null(files: list[Opened]) -> frozenset[str]:
-    """Return the columns that every file requires."""
-    required = [{field.name for field in file.schema if not field.nullable} for file in files]
+def _never_null(files: list[OpenedFile]) -> frozenset[str] | None:
+    """Return the columns that every file requires; None where files cannot say that."""
+    if not all(file.declares_nulls for file in files):
+        return None
+    required = [{c.name for c in file.schema if not c.nullable} for file in files]
     return frozenset(set.intersection(*required))
 
 
-def _batches(files: list[Opened]) -> Iterator[pa.RecordBatch]:
+def _batches(files: list[OpenedFile]) -> Iterator[pa.RecordBatch]:
     for file in files:
         yield from file.batches()
 
 
-def _explain(error: Exception, failures: Failures) -> MlopsError | None:
+def _explain(error: Exception, errors: SourceErrors) -> MlopsError | None:
     import pyarrow as pa
 
     if isinstance(error, pa.ArrowInvalid | UnicodeDecodeError):
-        return failures.query(error)
+        return errors.query(error)
     if not isinstance(error, OSError):
         return None
     text = str(error)
     if isinstance(error, PermissionError) or any(part in text for part in _ACCESS):
-        return failures.access(text)
+        return errors.access(text)
     if isinstance(error, FileNotFoundError) or any(part in text for part in _GONE):
-        return failures.not_found(text)
-    return failures.unavailable(text)
+        return errors.not_found(text)
+    return errors.unavailable(text)

@@ -1,12 +1,64 @@
-"""File formats: what columns the files of a day have, and their rows batch by batch."""
+"""What every file format gives: files whose columns are known, and errors that name the file."""
 
 from __future__ import annotations
 
-from mlops_tasks.sources.csv_files import open_csv
-from mlops_tasks.sources.json_lines import open_jsonl
-from mlops_tasks.sources.parquet_files import open_parquet
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["OPEN"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
-#: How the files of each format are opened, all of a day at once.
-OPEN = {"csv": open_csv, "jsonl": open_jsonl, "parquet": open_parquet}
+    import pyarrow as pa
+
+    from mlops_tasks.sources.errors import SourceErrors
+
+__all__ = ["BATCH_ROWS", "BLOCK_BYTES", "OpenedFile", "file_size", "naming"]
+
+BATCH_ROWS = 65_536
+BLOCK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A file whose columns are known.
+
+    Attributes
+    ----------
+    path : str
+        Within its file system.
+    size : int
+        Bytes.
+    schema : Schema
+        Its columns.
+    batches : callable
+        Reads the rows, from the beginning.
+    declares_nulls : bool
+        Whether the schema says which columns are never null.
+    """
+
+    path: str
+    size: int
+    schema: pa.Schema
+    batches: Callable[[], Iterator[pa.RecordBatch]]
+    declares_nulls: bool = False
+
+
+@contextmanager
+def naming(path: str, errors: SourceErrors) -> Iterator[None]:
+    """Name the file in what is wrong with its content."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowInvalid, ValueError) as error:
+        raise errors.content(path, error) from error
+    except OSError as error:  # Arrow's own have no number
+        if error.errno is None and type(error) is OSError and "AWS Error" not in str(error):
+            raise errors.content(path, error) from error
+        raise
+
+
+def file_size(filesystem: Any, path: str) -> int:
+    """Return the size of a file in bytes."""
+    return int(filesystem.get_file_info(path).size or 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import SchemaMismatchError
-from mlops_tasks.sources.day import Day
+from mlops_tasks.partitions import Day
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -41,7 +41,7 @@ def day_column(spec: DatasetSpec) -> str | None:
 
 
 def in_other_days(day: Day, times: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Tell for each row whether it belongs to another day.
+    """Return for each row whether it belongs to another day.
 
     Parameters
     ----------

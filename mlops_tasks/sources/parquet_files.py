@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.sources.opened import BATCH_ROWS, BLOCK_BYTES, Opened, file_size, naming
+from mlops_tasks.sources.formats import BATCH_ROWS, BLOCK_BYTES, OpenedFile, file_size, naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from mlops_tasks.sources.expected import Expected
-    from mlops_tasks.sources.failures import Failures
+    from mlops_tasks.sources.errors import SourceErrors
+    from mlops_tasks.sources.source import Request
     from mlops_tasks.specs.source import FileSource
 
 __all__ = ["open_parquet", "parquet_batches"]
@@ -25,50 +25,14 @@ _OLD_TIMES = {"coerce_int96_timestamp_unit": "us"}
 
 
 def open_parquet(
-    filesystem: Any,
-    paths: Sequence[str],
-    source: FileSource,
-    expected: Expected,
-    failures: Failures,
-) -> list[Opened]:
-    """Open Parquet files; damaged pages are noticed where a file has checksums.
-
-    Parameters
-    ----------
-    filesystem : FileSystem
-        Where.
-    paths : sequence of str
-        Which files.
-    source : FileSource
-        Not needed here.
-    expected : Expected
-        Not needed here.
-    failures : Failures
-        Makes the errors.
-
-    Returns
-    -------
-    list of Opened
-        The files; one row group's columns are in memory page by page, not whole.
-    """
-    return [_opened(filesystem, path, failures) for path in paths]
+    filesystem: Any, paths: Sequence[str], request: Request[FileSource]
+) -> list[OpenedFile]:
+    """Open Parquet files; damaged pages are noticed where a file has checksums."""
+    return [_opened(filesystem, path, request.errors) for path in paths]
 
 
 def parquet_batches(path: str, filesystem: Any) -> Iterator[pa.RecordBatch]:
-    """Read a file page by page, never a whole row group at once.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    filesystem : FileSystem
-        Where.
-
-    Yields
-    ------
-    RecordBatch
-        At most 65,536 rows.
-    """
+    """Read a file page by page, never a whole row group at once."""
     import pyarrow.parquet as pq
 
     def batches(file: pq.ParquetFile, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -104,14 +68,14 @@ def _refuse_finer(batch: pa.RecordBatch, in_nanoseconds: pa.RecordBatch) -> None
             raise ValueError(f"column {name!r} has times with fractions finer than a microsecond")
 
 
-def _opened(filesystem: Any, path: str, failures: Failures) -> Opened:
+def _opened(filesystem: Any, path: str, errors: SourceErrors) -> OpenedFile:
     import pyarrow.parquet as pq
 
     def batches() -> Iterator[pa.RecordBatch]:
-        with naming(path, failures):
+        with naming(path, errors):
             yield from parquet_batches(path, filesystem)
 
     reading = {**_READING, **_OLD_TIMES}
-    with naming(path, failures), pq.ParquetFile(path, filesystem=filesystem, **reading) as file:
+    with naming(path, errors), pq.ParquetFile(path, filesystem=filesystem, **reading) as file:
         schema = file.schema_arrow
-    return Opened(path, file_size(filesystem, path), schema, batches)
+    return OpenedFile(path, file_size(filesystem, path), schema, batches, declares_nulls=True)

@@ -1,4 +1,4 @@
-"""PostgreSQL: Arrow batches by ADBC, streamed from one COPY."""
+"""PostgreSQL: Arrow batches by ADBC, streamed from one COPY; without ADBC rows by psycopg2."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from mlops_tasks.sources.failures import attempt, guarded
-from mlops_tasks.sources.stream import SourceStream
+from mlops_tasks.sources.errors import attempt, guarded
+from mlops_tasks.sources.source import SourceStream
+from mlops_tasks.sources.sqlalchemy import LOGIN_REFUSED, SqlAlchemyReader
 from mlops_tasks.sources.tables import DayOfTable, without_day
 from mlops_tasks.specs.source import PLACEHOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import pyarrow as pa
-    from sqlalchemy import URL
+    from sqlalchemy import URL, Connection, CursorResult
 
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.sources.connections import Database
-    from mlops_tasks.sources.day import Day
-    from mlops_tasks.sources.failures import Failures
+    from mlops_tasks.partitions import Day
+    from mlops_tasks.sources.errors import SourceErrors
+    from mlops_tasks.sources.source import Request
+    from mlops_tasks.specs.source import SqlSource
 
-__all__ = ["LOGIN", "by_sqlstate", "has_driver", "read_postgres", "refuse_infinity"]
+__all__ = ["URL_OPTIONS", "AdbcReader", "Psycopg2Reader", "has_adbc", "postgres_reader"]
 
-# What a connection's extra may set, and what we do: a dead server is noticed within a minute.
-_ALLOWED = (
+#: What a connection's extra may set.
+URL_OPTIONS = (
     "sslmode",
     "sslrootcert",
     "sslcert",
@@ -36,8 +38,7 @@ _ALLOWED = (
     "connect_timeout",
     "target_session_attrs",
 )
-_BATCH_OPTION = "adbc.postgresql.batch_size_hint_bytes"
-_BATCH_BYTES = 4 * 2**20
+# And what we do: a dead server is noticed within a minute.
 _DEFAULTS = {
     "connect_timeout": "10",
     "application_name": "mlops-airflow",
@@ -46,22 +47,28 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
+_BATCH_OPTION = "adbc.postgresql.batch_size_hint_bytes"
+_BATCH_BYTES = 4 * 2**20
 # Whether columns may be null, of a table; a view declares nothing.
 _DECLARED = """
 SELECT a.attname::text, a.attnotnull FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
 WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
 """
+_NO_TIME = "NOT isfinite({column})"
 _TIMES = {"timestamptz", "timestamp", "date"}
 _BOUND = re.compile(r"[0-9T:.+-]+")
 # Classes of SQLSTATE that pass: lost connection, aborted transaction, resources, operator, system.
 _PASSING = ("08", "40", "53", "55", "57", "58")
 _ACCESS = ("28", "3D", "42501")
-# How a server says at the login that trying again is of no use.
-LOGIN = ("authentication failed", "no pg_hba.conf entry", "does not exist", "permission denied")
 
 
-def has_driver() -> bool:
-    """Tell whether ADBC's driver is installed; it is not built for every machine."""
+def postgres_reader(url: URL, request: Request[SqlSource]) -> AdbcReader | Psycopg2Reader:
+    """Return a reader by ADBC, or by psycopg2 on a machine for which ADBC is not built."""
+    return (AdbcReader if has_adbc() else Psycopg2Reader)(url, request)
+
+
+def has_adbc() -> bool:
+    """Return whether ADBC's driver is installed."""
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError:
@@ -69,92 +76,150 @@ def has_driver() -> bool:
     return dbapi is not None
 
 
-@contextmanager
-def read_postgres(
-    query: str | DayOfTable, day: Day, database: Database, failures: Failures
-) -> Iterator[SourceStream]:
-    """Open a query's result as a stream of Arrow batches.
+class AdbcReader:
+    """Read a PostgreSQL by ADBC.
 
-    Parameters
-    ----------
-    query : str or DayOfTable
-        With placeholders.
-    day : Day
-        Bound to them.
-    database : Database
-        The server.
-    failures : Failures
-        Makes the errors.
-
-    Yields
-    ------
-    SourceStream
-        Batches of about 4 MB, whatever the size of the result.
-
-    Notes
-    -----
     COPY takes no parameters and a cursor is never planned in parallel, so the day's bounds become
     literals of the type that the server wants at their place. They are digits and signs, whatever
     was asked for. Read back from settings, they would cost a parse for every row, and the planner
     would not know them. The transaction is read-only.
     """
-    from adbc_driver_postgresql import dbapi
 
-    connection = attempt(
-        lambda: dbapi.connect(_conninfo(database.url)), lambda error: _login(error, failures)
-    )
-    with _quietly(connection), _quietly(connection.cursor()) as cursor:
+    def __init__(self, url: URL, request: Request[SqlSource]) -> None:
+        self.url = url
+        self.request = request
+        self.errors = request.errors
 
-        def explain(error: Exception) -> MlopsError | None:
-            return _explain(error, failures)
+    @contextmanager
+    def open(self) -> Iterator[SourceStream]:
+        """Open the result of the source's query as batches of about 4 MB."""
+        from adbc_driver_postgresql import dbapi
 
-        declared = attempt(lambda: _begin(cursor, query, day), explain)
-        reader, notes = attempt(lambda: _execute(cursor, query, day, failures), explain)
-        yield SourceStream(
-            reader.schema,
-            guarded(reader, explain),
-            "PostgreSQL by ADBC",
-            cancel=lambda: _cancel(cursor),
-            never_null=declared,
-            notes=notes,
-        )
+        connection = attempt(lambda: dbapi.connect(_conninfo(self.url)), self.explain_login)
+        with _quietly(connection), _quietly(connection.cursor()) as cursor:
+            table = DayOfTable.of(self.request.source)
+            never_null = attempt(lambda: self._begin(cursor, table), self.explain)
+            reader, notes = attempt(lambda: self._execute(cursor, table), self.explain)
+            yield SourceStream(
+                reader.schema,
+                guarded(reader, self.explain),
+                "PostgreSQL by ADBC",
+                cancel=lambda: _cancel(cursor),
+                never_null=never_null,
+                notes=notes,
+            )
+
+    def _begin(self, cursor: Any, table: DayOfTable | None) -> frozenset[str] | None:
+        """Begin the transaction; return the columns that a table keeps from being null."""
+        cursor.execute("SET TRANSACTION READ ONLY")
+        cursor.execute("SELECT set_config('TimeZone', $1, true)", (self.request.day.timezone,))
+        cursor.fetchall()
+        if table is None:
+            return None
+        cursor.execute(_DECLARED, (table.quoted(_quote),))
+        found = cursor.fetchall()
+        return frozenset(name for name, not_null in found if not_null) if found else None
+
+    def _execute(
+        self, cursor: Any, table: DayOfTable | None
+    ) -> tuple[pa.RecordBatchReader, tuple[str, ...]]:
+        """Begin to read the rows; return also what is to be reported of a table."""
+        query = table.query(_quote) if table else str(self.request.source.query).rstrip("; \n\t")
+        numbered, names = _numbered(query)
+        # A line of its own, so that a comment at the query's end does not swallow what follows.
+        kinds = [_kind(field) for field in (cursor.adbc_prepare(f"{numbered}\n") if names else [])]
+        if table and not _TIMES.issuperset(kinds):
+            raise self.errors.query(table.holds_no_time(kinds[0]))
+        notes = _notes(cursor, table) if table else ()
+        bounds = zip(names, kinds, strict=True)
+        literals = [_literal(self.request.day, name, kind) for name, kind in bounds]
+        cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(_BATCH_BYTES)})
+        cursor.execute(f"{_filled(query, literals)}\n")
+        # The plain reader loses the SQLSTATE of an error in the middle; ADBC's own does not.
+        reader = getattr(getattr(cursor, "_results", None), "reader", None)
+        return reader or cursor.fetch_record_batch(), notes
+
+    def explain_login(self, error: Exception) -> MlopsError:
+        """Make an error of what went wrong before the connection was there."""
+        text = str(error)
+        refused = any(part in text for part in LOGIN_REFUSED)
+        return self.errors.access(text) if refused else self.errors.unavailable(text)
+
+    def explain(self, error: Exception) -> MlopsError | None:
+        """Make an error of what went wrong afterwards."""
+        from adbc_driver_manager import Error
+
+        if not isinstance(error, (Error, OSError)):
+            return None
+        state = getattr(error, "sqlstate", None)
+        if state is not None:
+            return _by_sqlstate(state, error, self.errors)
+        # Lost in the middle of the stream; only the text says who failed.
+        return (self.errors.query if "ERROR:" in str(error) else self.errors.unavailable)(error)
 
 
-def _begin(cursor: Any, query: str | DayOfTable, day: Day) -> frozenset[str] | None:
-    """Begin the transaction; return the columns that a table keeps from being null."""
-    cursor.execute("SET TRANSACTION READ ONLY")
-    cursor.execute("SELECT set_config('TimeZone', $1, true)", (day.timezone,))
-    cursor.fetchall()
-    if isinstance(query, str):
-        return None
-    cursor.execute(_DECLARED, (query.quoted(_quote),))
-    found = cursor.fetchall()
-    return frozenset(name for name, not_null in found if not_null) if found else None
+class Psycopg2Reader(SqlAlchemyReader):
+    """Read a PostgreSQL by SQLAlchemy and psycopg2."""
+
+    set_up = ("SET TRANSACTION READ ONLY", "SELECT set_config('TimeZone', :zone, true)")
+    no_time = _NO_TIME
+
+    def begin(self, connection: Connection) -> None:
+        """Have psycopg2 fail at infinity, for which it would give the last day of 9999."""
+        if connection.dialect.driver == "psycopg2":
+            _refuse_infinity(connection.connection.dbapi_connection)
+        super().begin(connection)
+
+    def declared(
+        self,
+        connection: Connection,
+        result: CursorResult[Any],
+        query: str,
+        values: Mapping[str, Any],
+    ) -> dict[str, pa.Field]:
+        """Return the columns by the numbers that PostgreSQL has for types."""
+        import pyarrow as pa
+
+        types = {
+            pa.bool_(): (16,),
+            pa.int64(): (20, 21, 23),
+            pa.float64(): (700, 701),
+            pa.decimal128(38, 0): (1700,),
+            pa.string(): (18, 19, 25, 1042, 1043),
+            pa.date32(): (1082,),
+            pa.timestamp("us"): (1114,),
+            pa.timestamp("us", tz="UTC"): (1184,),
+        }
+        by_number = {number: kind for kind, numbers in types.items() for number in numbers}
+        cursor: Any = result.cursor
+        return {
+            name: pa.field(name, by_number.get(code, pa.null()))
+            for name, code, *_ in cursor.description
+        }
+
+    def explain(self, error: Exception) -> MlopsError | None:
+        """Go by the standard's code."""
+        cause = getattr(error, "orig", None)
+        state = getattr(cause, "pgcode", None)
+        if state is None:
+            return super().explain(error)
+        return _by_sqlstate(state, cause, self.errors)
+
+
+def _by_sqlstate(state: str, error: object, errors: SourceErrors) -> MlopsError:
+    """Decide by the standard's code whether a retry, a right or another query is needed."""
+    if state.startswith(_PASSING):
+        return errors.unavailable(error)
+    return (errors.access if state.startswith(_ACCESS) else errors.query)(error)
+
+
+# --- a day's bounds, as literals
 
 
 def _notes(cursor: Any, table: DayOfTable) -> tuple[str, ...]:
-    cursor.execute(table.without_time(_quote, "postgresql"))
+    cursor.execute(table.without_time(_quote, _NO_TIME))
     ((n_rows,),) = cursor.fetchall()
-    return without_day(n_rows, f"table {table.table!r}", table.time_column)
-
-
-def _execute(
-    cursor: Any, wanted: str | DayOfTable, day: Day, failures: Failures
-) -> tuple[pa.RecordBatchReader, tuple[str, ...]]:
-    """Begin to read the rows; return also what is to be reported of a table."""
-    query = wanted.rstrip("; \n\t") if isinstance(wanted, str) else wanted.query(_quote)
-    numbered, names = _numbered(query)
-    # A line of its own, so that a comment at the query's end does not swallow what follows.
-    kinds = [_kind(field) for field in (cursor.adbc_prepare(f"{numbered}\n") if names else [])]
-    if isinstance(wanted, DayOfTable) and not _TIMES.issuperset(kinds):
-        raise failures.query(wanted.holds_no_time(kinds[0]))
-    notes = _notes(cursor, wanted) if isinstance(wanted, DayOfTable) else ()
-    literals = [_literal(day, name, kind) for name, kind in zip(names, kinds, strict=True)]
-    cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(_BATCH_BYTES)})
-    cursor.execute(f"{_filled(query, literals)}\n")
-    # The plain reader loses the SQLSTATE of an error in the middle; ADBC's own does not.
-    reader = getattr(getattr(cursor, "_results", None), "reader", None)
-    return reader or cursor.fetch_record_batch(), notes
+    return without_day(n_rows, table.table, table.time_column)
 
 
 def _quote(name: str) -> str:
@@ -209,8 +274,11 @@ def _text(day: Day, name: str, kind: str) -> str:
     return value.isoformat()
 
 
+# --- drivers
+
+
 def _conninfo(url: URL) -> str:
-    query = {key: str(value) for key, value in url.query.items() if key in _ALLOWED}
+    query = {key: str(value) for key, value in url.query.items() if key in URL_OPTIONS}
     address = {
         "host": url.host,
         "port": url.port,
@@ -224,69 +292,6 @@ def _conninfo(url: URL) -> str:
 
 def _quoted(value: str) -> str:
     return value.replace("\\", "\\\\").replace("'", "\\'")
-
-
-def _login(error: Exception, failures: Failures) -> MlopsError:
-    text = str(error)
-    refused = any(part in text for part in LOGIN)
-    return failures.access(text) if refused else failures.unavailable(text)
-
-
-def _explain(error: Exception, failures: Failures) -> MlopsError | None:
-    from adbc_driver_manager import Error
-
-    if not isinstance(error, (Error, OSError)):
-        return None
-    state = getattr(error, "sqlstate", None)
-    if state is None:  # lost in the middle of the stream; only the text tells who failed
-        return (failures.query if "ERROR:" in str(error) else failures.unavailable)(error)
-    return by_sqlstate(state, error, failures)
-
-
-def by_sqlstate(state: str, error: object, failures: Failures) -> MlopsError:
-    """Tell from the standard's code whether a retry, a right or another query is needed.
-
-    Parameters
-    ----------
-    state : str
-        SQLSTATE, five characters.
-    error : object
-        What the server said.
-    failures : Failures
-        Makes the errors.
-
-    Returns
-    -------
-    MlopsError
-        To be raised.
-    """
-    if state.startswith(_PASSING):
-        return failures.unavailable(error)
-    return (failures.access if state.startswith(_ACCESS) else failures.query)(error)
-
-
-def refuse_infinity(connection: Any) -> None:
-    """Have psycopg2 fail at a time that is infinity: it would give the last day of 9999 for it.
-
-    Parameters
-    ----------
-    connection : connection
-        Of psycopg2; no other one is changed.
-    """
-    from psycopg2 import DataError, extensions  # type: ignore[import-untyped]
-
-    def refusing(read: Any) -> Any:
-        def checked(text: str | None, cursor: Any) -> Any:
-            if text is not None and text.endswith("infinity"):
-                raise DataError("a time is infinity, which is no instant; replace it in the query")
-            return read(text, cursor)
-
-        return checked
-
-    kinds = {1082: extensions.PYDATE, 1114: extensions.PYDATETIME, 1184: extensions.PYDATETIMETZ}
-    for oid, read in kinds.items():
-        kind = extensions.new_type((oid,), f"FINITE_{oid}", refusing(read))
-        extensions.register_type(kind, connection)
 
 
 def _cancel(cursor: Any) -> None:
@@ -306,3 +311,21 @@ def _quietly(resource: Any) -> Iterator[Any]:
     finally:
         with contextlib.suppress(Error, OSError):
             resource.close()
+
+
+def _refuse_infinity(connection: Any) -> None:
+    """Have one connection of psycopg2 fail at a time that is infinity."""
+    from psycopg2 import DataError, extensions  # type: ignore[import-untyped]
+
+    def refusing(read: Any) -> Any:
+        def checked(text: str | None, cursor: Any) -> Any:
+            if text is not None and text.endswith("infinity"):
+                raise DataError("a time is infinity, which is no instant; replace it in the query")
+            return read(text, cursor)
+
+        return checked
+
+    kinds = {1082: extensions.PYDATE, 1114: extensions.PYDATETIME, 1184: extensions.PYDATETIMETZ}
+    for oid, read in kinds.items():
+        kind = extensions.new_type((oid,), f"FINITE_{oid}", refusing(read))
+        extensions.register_type(kind, connection)

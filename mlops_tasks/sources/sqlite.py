@@ -1,4 +1,4 @@
-"""SQLite: which file is opened, and what its text times are; it has no times of its own."""
+"""SQLite: its file is never made, its values say their types, and its times are text."""
 
 from __future__ import annotations
 
@@ -6,89 +6,128 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from mlops_tasks.sources.sqlalchemy import SqlAlchemyReader
+
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection
+    from collections.abc import Mapping
+    from datetime import datetime
 
-    from mlops_tasks.sources.failures import Failures
-    from mlops_tasks.sources.tables import DayOfTable, Holds
+    import pyarrow as pa
+    from sqlalchemy import Connection, CursorResult, Engine
 
-__all__ = ["existing_file", "text_times"]
+    from mlops_tasks.sources.tables import DayOfTable
 
+__all__ = ["SqliteReader"]
+
+# Beyond it neighbouring integers are the same float.
+_EXACT_FLOAT = 2**53
+# What bounds the day in a column of texts, by the form that they have.
+_BOUNDS = {
+    # Any form of a time begins with its day; a text sorts behind what it begins with.
+    "text": (":partition", "date(:partition, '+1 day')"),
+    "instant": ("rtrim(:start, 'Z')", "rtrim(:end, 'Z')"),
+    "spaced instant": (
+        "replace(rtrim(:start, 'Z'), 'T', ' ')",
+        "replace(rtrim(:end, 'Z'), 'T', ' ')",
+    ),
+}
 # What is behind the minutes, and behind the zone of an instant in UTC, is digits and signs alone.
 _ODD = "'*[^0-9:.]*'"
 _TIME = "GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]{}[0-9][0-9]:[0-9][0-9]*'"
 
 
-def existing_file(url: URL, failures: Failures) -> URL:
-    """Return the address at which a file can be read, and is not made where it is missing.
+class SqliteReader(SqlAlchemyReader):
+    """Read an SQLite file."""
 
-    Parameters
-    ----------
-    url : URL
-        Of SQLite.
-    failures : Failures
-        Makes the errors.
+    # The columns' types are asked of the very rows that are read.
+    set_up = ("BEGIN",)
 
-    Returns
-    -------
-    URL
-        Of the same file, read-only.
+    def engine(self) -> Engine:
+        """Return an engine that reads a file and does not make one where it is missing."""
+        url = self.url
+        name = url.database or ":memory:"
+        if name.startswith("file:"):
+            name = unquote(name.removeprefix("file:").partition("?")[0]).removeprefix("//")
+        if ":memory:" in name or url.query.get("mode") == "memory":
+            raise self.errors.access("an SQLite database in memory has no rows; name a file")
+        path = Path(name)
+        if not path.is_file():
+            what = "is no file" if path.exists() else "does not exist"
+            raise self.errors.access(f"the SQLite file {str(path.absolute())!r} {what}")
+        query = {**url.query, "mode": "ro", "uri": "true"}
+        self.url = url.set(database=f"file:{quote(str(path.absolute()))}", query=query)
+        return super().engine()
 
-    Raises
-    ------
-    SourceAccessError
-        If there is no such file.
-    """
-    name = url.database or ":memory:"
-    if name.startswith("file:"):
-        name = unquote(name.removeprefix("file:").partition("?")[0]).removeprefix("//")
-    if ":memory:" in name or url.query.get("mode") == "memory":
-        raise failures.access("an SQLite database in memory has no rows; name a file")
-    path = Path(name)
-    if not path.is_file():
-        what = "is no file" if path.exists() else "does not exist"
-        raise failures.access(f"the SQLite file {str(path.absolute())!r} {what}")
-    query = {**url.query, "mode": "ro", "uri": "true"}
-    return url.set(database=f"file:{quote(str(path.absolute()))}", query=query)
+    def bound(self, name: str) -> datetime | str:
+        """Write a time as text: SQLite has no other."""
+        value = super().bound(name)
+        if isinstance(value, str):
+            return value
+        return value.replace(tzinfo=None).isoformat() + ("Z" if value.tzinfo else "")
 
+    def bounds(self, connection: Connection, table: DayOfTable) -> tuple[str, str]:
+        """Look at all values of the time column: texts of several forms have no order."""
+        import sqlalchemy as sa
 
-def text_times(day: DayOfTable, connection: Connection, failures: Failures) -> Holds:
-    """Tell by all values of a time column in which form they are.
+        self.columns(connection, table)
+        quoted = connection.dialect.identifier_preparer.quote
+        column, rows = quoted(table.time_column), table.quoted(quoted)
+        text = f"SELECT {_form(column)} AS form, min({column}) FROM {rows} GROUP BY form"  # noqa: S608 (quoted)
+        values = connection.execute(sa.text(f"{text} ORDER BY form"))
+        found = {form: value for form, value in values if form}
+        if "none" in found:
+            raise self.errors.query(table.holds_no_time(f"values like {found['none']!r}"))
+        if len(found) > 1:
+            some = " and ".join(repr(value) for value in found.values())
+            raise self.errors.query(
+                f"time_column {table.time_column!r} of table {table.table!r} holds times in "
+                f"several forms, such as {some}; write all in one, or write a `query` that binds "
+                ":partition"
+            )
+        return _BOUNDS[next(iter(found), "text")]
 
-    Parameters
-    ----------
-    day : DayOfTable
-        The table.
-    connection : Connection
-        To the database.
-    failures : Failures
-        Makes the errors.
+    def declared(
+        self,
+        connection: Connection,
+        result: CursorResult[Any],
+        query: str,
+        values: Mapping[str, Any],
+    ) -> dict[str, pa.Field]:
+        """Ask for the types of all values: each has its own."""
+        import sqlalchemy as sa
 
-    Returns
-    -------
-    str
-        A key of what `DayOfTable.query` can bind.
-
-    Raises
-    ------
-    SourceQueryError
-        If a value tells no time, or if they have several forms: as texts they have no order then.
-    """
-    import sqlalchemy as sa
-
-    quoted: Any = connection.dialect.identifier_preparer.quote
-    column, table = quoted(day.time_column), day.quoted(quoted)
-    text = f"SELECT {_form(column)} AS form, min({column}) FROM {table} GROUP BY form ORDER BY form"  # noqa: S608 (quoted)
-    found = {form: value for form, value in connection.execute(sa.text(text)) if form}
-    if "none" in found:
-        raise failures.query(day.holds_no_time(f"values like {found['none']!r}"))
-    if len(found) > 1:
-        some = " and ".join(repr(value) for value in found.values())
-        raise failures.query(
-            f"time_column {day.time_column!r} of table {day.table!r} holds times in several forms, "
-            f"such as {some}; write all in one, or write a `query` that binds :partition"
+        names = list(result.keys())
+        columns = [f"c{number}" for number in range(len(names))]
+        asked = ", ".join(
+            f"group_concat(DISTINCT typeof({column})), "
+            f"max(CASE typeof({column}) WHEN 'integer' THEN abs({column} / 2) END)"
+            for column in columns
         )
-    return next(iter(found), "text")
+        body = query.rstrip("; \n\t")
+        text = f"WITH asked({', '.join(columns)}) AS ({body}\n) SELECT {asked} FROM asked"  # noqa: S608
+        found = connection.execute(sa.text(text), values).one()
+        return {
+            name: _field(name, set((found[2 * n] or "").split(",")), found[2 * n + 1] or 0)
+            for n, name in enumerate(names)
+        }
+
+
+def _field(name: str, kinds: set[str], largest_half: int) -> pa.Field:
+    """Return a column of type null where it has no value, of binary where values differ in type."""
+    import pyarrow as pa
+
+    kinds -= {"null", ""}
+    types = {
+        frozenset[str](): pa.null(),
+        frozenset({"integer"}): pa.int64(),
+        frozenset({"real"}): pa.float64(),
+        frozenset({"text"}): pa.string(),
+    }
+    if kinds == {"integer", "real"} and largest_half < _EXACT_FLOAT // 2:
+        return pa.field(name, pa.float64())
+    if found := types.get(frozenset(kinds)):
+        return pa.field(name, found)
+    return pa.field(name, pa.binary(), metadata={"SOURCE:type": " and ".join(sorted(kinds))})
 
 
 def _form(column: str) -> str:
@@ -103,6 +142,6 @@ def _form(column: str) -> str:
         WHEN typeof({column}) <> 'text' THEN 'none'
         WHEN {column} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' THEN 'text'
         WHEN {column} {_TIME.format("[T ]")} AND {rest} NOT GLOB {_ODD} THEN 'text'
-        WHEN {column} {_TIME.format("T")} AND ({utc}) THEN 'text instant'
-        WHEN {column} {_TIME.format(" ")} AND ({utc}) THEN 'spaced text instant'
+        WHEN {column} {_TIME.format("T")} AND ({utc}) THEN 'instant'
+        WHEN {column} {_TIME.format(" ")} AND ({utc}) THEN 'spaced instant'
         ELSE 'none' END""".replace(":", r"\:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.sources.instants import DAY_ADVICE, from_days, from_local, within_years
@@ -10,9 +11,7 @@ from mlops_tasks.sources.instants import DAY_ADVICE, from_days, from_local, with
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlops_tasks.sources.rules import Rules
-
-__all__ = ["parse_text"]
+__all__ = ["Rules", "parse_text"]
 
 _DAY = r"^\d{4}-\d\d-\d\d$"
 _ZONE = r"(Z|[+-]\d\d(:?\d\d)?)$"
@@ -21,6 +20,22 @@ _PLUS = (r"^\+(\d)", r"\1")
 _ZEROS = (r"(\.\d{6})0+(Z|[+-][\d:]+)?$", r"\1\2")
 _UNREAD = re.compile(r"Failed to parse (?:string: '(?P<text>.*)' as a|value: (?P<value>.*))", re.S)
 _SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a column's contract allows beyond its own type.
+
+    Attributes
+    ----------
+    given : str or None
+        ``decimal`` or ``date`` if the contract has such a source type converted.
+    timezone : str or None
+        Zone of times without one.
+    """
+
+    given: str | None = None
+    timezone: str | None = None
 
 
 def parse_text(texts: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:

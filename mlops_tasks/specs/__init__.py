@@ -1,6 +1,6 @@
 """What a user writes: specs, checked before any Dag is built."""
 
-from mlops_tasks.specs.dataset import COLUMN_TYPES, PARTITION_FORMAT, RESERVED_COLUMNS, DatasetSpec
+from mlops_tasks.specs.dataset import COLUMN_TYPES, RESERVED_COLUMNS, DatasetSpec
 from mlops_tasks.specs.gate import GateSpec
 from mlops_tasks.specs.history import (
     CategoryGrowthSpec,
@@ -12,11 +12,10 @@ from mlops_tasks.specs.history import (
 from mlops_tasks.specs.model import InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.policy import RetrainSpec
-from mlops_tasks.specs.source import PLACEHOLDER, DeltaSource, FileSource, Source, SqlSource
+from mlops_tasks.specs.source import PLACEHOLDER, DeltaSource, FileSource, SourceSpec, SqlSource
 
 __all__ = [
     "COLUMN_TYPES",
-    "PARTITION_FORMAT",
     "PLACEHOLDER",
     "RESERVED_COLUMNS",
     "CategoryGrowthSpec",
@@ -34,6 +33,6 @@ __all__ = [
     "PerformanceSpec",
     "RetrainSpec",
     "RowCountSpec",
-    "Source",
+    "SourceSpec",
     "SqlSource",
 ]

@@ -15,8 +15,8 @@ from pydantic import (
     ValidationError,
 )
 
-from mlops_tasks.clock_times import check_daily
 from mlops_tasks.exceptions import SpecError
+from mlops_tasks.partitions import check_daily
 from mlops_tasks.spelling import did_you_mean
 
 if TYPE_CHECKING:

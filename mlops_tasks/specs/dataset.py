@@ -8,14 +8,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from mlops_tasks.clock_times import check_clock, check_timezone
+from mlops_tasks.exceptions import PartitionKeyError
+from mlops_tasks.partitions import check_clock, check_past, check_timezone, shift_day
 from mlops_tasks.specs.base import Column, Cron, Days, Name, SpecModel
 from mlops_tasks.specs.history import HistorySpec
-from mlops_tasks.specs.source import DeltaSource, Source
+from mlops_tasks.specs.source import SourceSpec
 
-__all__ = ["COLUMN_TYPES", "PARTITION_FORMAT", "RESERVED_COLUMNS", "DatasetSpec"]
+__all__ = ["COLUMN_TYPES", "RESERVED_COLUMNS", "DatasetSpec"]
 
-PARTITION_FORMAT = "%Y-%m-%d"
 COLUMN_TYPES = ("string", "int64", "float64", "bool", "timestamp", "date")
 # Added to a dataset's columns in the lake, and to a model's key in its own tables.
 RESERVED_COLUMNS = {"partition_key", "reasons"}
@@ -72,7 +72,7 @@ class DatasetSpec(SpecModel):
     name: Name
     description: str
     owner: str = "mlops"
-    source: Source
+    source: SourceSpec
     columns: dict[Column, ColumnType] = Field(min_length=1)
     key: tuple[str, ...] = Field(min_length=1)
     timezone: str | None = None
@@ -127,11 +127,12 @@ class DatasetSpec(SpecModel):
     def _check_day(self) -> Self:
         column = self.source.time_column
         declared = self.columns.get(column or "", "").rstrip("?")
-        selects = isinstance(self.source, DeltaSource) or getattr(self.source, "table", None)
-        if column is not None and not selects and declared not in ("timestamp", "date"):
+        if column is None or self.source.selects_by_time:
+            return self
+        if declared not in ("timestamp", "date"):
             raise ValueError(
                 f"source.time_column {column!r} must be a timestamp or date of the contract "
-                "`columns`: rows of other days are told by it"
+                "`columns`: it says which rows are of other days"
             )
         return self
 
@@ -146,5 +147,26 @@ class DatasetSpec(SpecModel):
         return self
 
     def nullable(self, column: str) -> bool:
-        """Tell whether the contract lets `column` be null."""
+        """Whether the contract lets `column` be null."""
         return self.columns[column].endswith("?")
+
+    def check_partition(self, partition: str) -> str:
+        """Return `partition` if it is a day that the dataset has, or will have had by now.
+
+        Raises
+        ------
+        PartitionKeyError
+            If it is no day, lies in the future, before `start` or after `end`.
+        """
+        check_past(partition, self.timezone, what=f"dataset {self.name!r}: partition key")
+        first, last = self.start.isoformat(), self.end and self.end.isoformat()
+        if partition < first or (last and partition > last):
+            raise PartitionKeyError(
+                f"dataset {self.name!r} has no {partition}: its days go from {first} to "
+                f"{last or 'today'}; choose one of them, or change `start` and `end` of its spec"
+            )
+        return partition
+
+    def last_as_of(self, partition: str) -> str:
+        """Return the last night on which a day can still bring news: its rows, or its late ones."""
+        return shift_day(partition, max(self.delay_days, self.refresh_after_days or 0))

@@ -8,7 +8,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from mlops_tasks.clock_times import check_clock
+from mlops_tasks.exceptions import PartitionKeyError
+from mlops_tasks.partitions import check_clock, check_past
 from mlops_tasks.specs.base import Cron, Days, Name, SpecModel
 from mlops_tasks.specs.dataset import DatasetSpec
 from mlops_tasks.specs.gate import GateSpec
@@ -189,6 +190,26 @@ class ModelSpec(SpecModel):
                 "InputSpec(timeless='...') why its rows are known at any time"
             )
         return self
+
+    def check_as_of(self, as_of: str) -> str:
+        """Return `as_of` if a training or a decision can be taken as of it.
+
+        Raises
+        ------
+        PartitionKeyError
+            If it is no day, lies in the future, before the first rows or after the last news of
+            datasets that have ended.
+        """
+        check_past(as_of, self.timezone, what=f"model {self.name!r}: as_of")
+        ends = [one.last_as_of(one.end.isoformat()) for one in self.datasets if one.end is not None]
+        first, last = self.rows.start.isoformat(), max(ends, default=None)
+        if as_of < first or (last and len(ends) == len(self.datasets) and as_of > last):
+            raise PartitionKeyError(
+                f"model {self.name!r}: as_of {as_of} is outside of its data, which begin on "
+                f"{first} and bring their last news on {last or 'no day yet'}; choose a night "
+                "between"
+            )
+        return as_of
 
     @property
     def rows(self) -> DatasetSpec:

@@ -6,11 +6,11 @@ import re
 import string
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 
 from mlops_tasks.specs.base import SpecModel
 
-__all__ = ["PLACEHOLDER", "DeltaSource", "FileSource", "Source", "SqlSource"]
+__all__ = ["PLACEHOLDER", "DeltaSource", "FileSource", "SourceSpec", "SqlSource"]
 
 # As SQLAlchemy finds the bound parameters of a text; PostgreSQL's `:start::date` is one, too.
 PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)\b(?!:(?!:))")
@@ -24,7 +24,30 @@ _SQL_NAME = "[A-Za-z_][A-Za-z0-9_]{0,127}"
 ConnId = Annotated[str, StringConstraints(min_length=1)]
 
 
-class SqlSource(SpecModel):
+class SourceSpec(SpecModel):
+    """Where the rows of a day come from; each kind of source has a class of its own.
+
+    Attributes
+    ----------
+    kind : str
+        Which one: `mlops_tasks.sources.SOURCES` says what reads it.
+    conn_id : str
+        Airflow connection.
+    time_column : str or None
+        Column that says which day a row belongs to.
+    """
+
+    kind: str
+    conn_id: ConnId
+    time_column: str | None = None
+
+    @property
+    def selects_by_time(self) -> bool:
+        """Whether the rows of a day are found by `time_column`; else they are only compared."""
+        return False
+
+
+class SqlSource(SourceSpec):
     r"""A query on a database, or a table of it.
 
     The day is handed over by the query's parameters. ``:start`` and ``:end`` are
@@ -53,12 +76,16 @@ class SqlSource(SpecModel):
     """
 
     kind: Literal["sql"] = "sql"
-    conn_id: ConnId
     query: str | None = None
     table: (
         Annotated[str, StringConstraints(pattern=rf"^{_SQL_NAME}(\.{_SQL_NAME}){{0,2}}$")] | None
     ) = None
     time_column: Annotated[str, StringConstraints(pattern=rf"^{_SQL_NAME}$")] | None = None
+
+    @property
+    def selects_by_time(self) -> bool:
+        """A table's rows are; a query finds its own."""
+        return self.table is not None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -81,7 +108,7 @@ class SqlSource(SpecModel):
             )
 
 
-class FileSource(SpecModel):
+class FileSource(SourceSpec):
     """Files that together hold one day.
 
     Attributes
@@ -104,7 +131,6 @@ class FileSource(SpecModel):
     """
 
     kind: Literal["file"] = "file"
-    conn_id: ConnId
     path: str
     format: Literal["parquet", "csv", "jsonl"] = "parquet"
     time_column: Annotated[str, StringConstraints(min_length=1)] | None = None
@@ -127,7 +153,7 @@ class FileSource(SpecModel):
         return self
 
 
-class DeltaSource(SpecModel):
+class DeltaSource(SourceSpec):
     """A Delta table that someone else writes.
 
     Attributes
@@ -142,17 +168,18 @@ class DeltaSource(SpecModel):
     """
 
     kind: Literal["delta"] = "delta"
-    conn_id: ConnId
     path: str
     time_column: Annotated[str, StringConstraints(min_length=1)]
+
+    @property
+    def selects_by_time(self) -> bool:
+        """The table is asked for the rows of the day."""
+        return True
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         _relative(self.path)
         return self
-
-
-Source = Annotated[SqlSource | FileSource | DeltaSource, Field(discriminator="kind")]
 
 
 def _relative(path: str) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.partitions import check_partition
-from mlops_tasks.problem_types.binary import PREDICTED
+from mlops_tasks.partitions import check_partition, days_between
+from mlops_tasks.problem_types.binary.classes import PREDICTED
 from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def _weigh(
     spec: ModelSpec, night: str, version: str, entries: Sequence[LedgerEntry]
 ) -> RetrainDecision:
     trained = max((e.key for e in entries if e.kind == "verdict" and e.key <= night), default=None)
-    age = None if trained is None else _days(trained, night)
+    age = None if trained is None else days_between(trained, night)
     ours = _known(night, version, entries)
     causes = {
         "performance": _performance(spec.retrain, ours),
@@ -205,7 +204,3 @@ def _windows(
 
 def _quiet(causes: dict[str, dict[str, Any]]) -> str:
     return "; ".join(found["text"] for found in causes.values())
-
-
-def _days(first: str, last: str) -> int:
-    return (date.fromisoformat(last) - date.fromisoformat(first)).days

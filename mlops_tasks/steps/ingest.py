@@ -21,7 +21,7 @@ from mlops_tasks.sources import (
     UnsurveyedError,
     open_source,
     plan_columns,
-    reading_ahead,
+    prefetch,
     refuse_loosened,
     refuse_nulls,
 )
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake, PartitionVersion
-    from mlops_tasks.sources import ColumnPlan, SourceConnection, SourceStream
+    from mlops_tasks.sources import ColumnPlan, Source, SourceStream
     from mlops_tasks.specs import DatasetSpec
 
 __all__ = ["IngestResult", "ingest", "raw_table"]
@@ -77,7 +77,7 @@ def ingest(
     spec: DatasetSpec,
     partition: str,
     *,
-    source: SourceConnection,
+    source: Source,
     lake: Lake,
     token: int,
     known_at: str | None = None,
@@ -147,7 +147,7 @@ def ingest(
 def _extracted(
     spec: DatasetSpec,
     partition: str,
-    source: SourceConnection,
+    source: Source,
     lake: Lake,
     token: int,
     known_at: str | Callable[[str], str],
@@ -163,7 +163,7 @@ def _extracted(
         notes = (*stream.notes, *plan.notes)
         for note in notes:
             log.warning("%s %s: %s", spec.name, partition, note)
-        with _ahead(stream) as batches:
+        with _prefetched(stream) as batches:
             rows = _reader(
                 plan,
                 _not_empty(spec, partition, _converted(plan, batches, partition), stream.notes),
@@ -195,11 +195,11 @@ def _known(spec: DatasetSpec, table: pa.Schema | None) -> pa.Schema:
     return pa.schema(contract + others)
 
 
-def _ahead(stream: SourceStream) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
+def _prefetched(stream: SourceStream) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
     """Read while the rows before are written, where the source allows another thread."""
     if stream.cancel is None:
         return nullcontext(stream.batches)
-    return reading_ahead(stream.batches, stream.cancel)
+    return prefetch(stream.batches, stream.cancel)
 
 
 def _converted(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.partitions import check_night, last_night, shift_day, today
+from mlops_tasks.partitions import shift_day, today
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
@@ -42,7 +42,7 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
         If `as_of` is not a day or lies in the future; of datasets that have ended, also if it lies
         after the last night on which their newest published days could bring news.
     """
-    _refuse_ahead(spec, check_night(spec, as_of), lake)
+    _refuse_ahead(spec, spec.check_as_of(as_of), lake)
     days = _usable_days(spec, as_of, lake)
     evaluation = days[-spec.evaluation_days :]
     training = days[: -spec.evaluation_days][-spec.train_days :]
@@ -82,7 +82,7 @@ def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
         return
     published = {one.name: lake.partitions(one.name) for one in spec.datasets}
     reached = [
-        last_night(one, published[one.name][-1]) for one in spec.datasets if published[one.name]
+        one.last_as_of(published[one.name][-1]) for one in spec.datasets if published[one.name]
     ]
     if reached and as_of > max(reached):
         raise PartitionKeyError(

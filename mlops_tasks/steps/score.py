@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.estimators import predict_scores
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.features.feature_types import known_categories
 from mlops_tasks.features.sql import feature_batches, model_frame
 from mlops_tasks.features.windows import published_inputs
-from mlops_tasks.partitions import check_day, today
+from mlops_tasks.partitions import today
+from mlops_tasks.problem_types.binary.estimator import predict_scores
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.profiles.store import ProfileStore
 
@@ -87,7 +87,7 @@ def score(
     EstimatorError
         If the model gives no score to a row.
     """
-    check_day(spec.rows, partition)
+    spec.rows.check_partition(partition)
     inputs = published_inputs(spec, lake, first=partition, last=partition)
     if inputs[spec.rows.name].count_rows() == 0:
         raise PartitionNotFoundError(

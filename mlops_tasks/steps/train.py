@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mlops_tasks.estimators import build_estimator, fit_estimator
 from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features.feature_types import remember_forms, spec_forms
 from mlops_tasks.features.sql import feature_frame
 from mlops_tasks.features.windows import labelled_rows, split_days
-from mlops_tasks.problem_types.binary import profile_labels
+from mlops_tasks.problem_types.binary.classes import profile_labels
+from mlops_tasks.problem_types.binary.estimator import build_estimator, fit_estimator
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
 from mlops_tasks.registry.tracking import FEATURE_PROFILES, LABEL_PROFILES, PIN_FILE

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
 from mlops_tasks.lake import stream_rows
 from mlops_tasks.lake.digest import row_hashes
-from mlops_tasks.sources import Day
+from mlops_tasks.partitions import Day, shift_day
 from mlops_tasks.validation.aggregate_expectations import Distinct, Extremes
 from mlops_tasks.validation.arrow_values import to_python
 from mlops_tasks.validation.check_outcomes import CheckOutcome
@@ -47,7 +47,7 @@ def trailing_commits(spec: DatasetSpec, partition: str, lake: Lake) -> list[Comm
     """Return the commits of the published partitions before one, oldest first, at most `window`."""
     if not lake.exists(spec.name) or partition == _FIRST_DAY:
         return []
-    last = (date.fromisoformat(partition) - timedelta(days=1)).isoformat()
+    last = shift_day(partition, -1)
     commits = lake.commits(spec.name, first=_FIRST_DAY, last=last)
     return commits[-spec.history.window :]
 

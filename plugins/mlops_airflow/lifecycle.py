@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import (
     DAG,
@@ -24,17 +23,16 @@ from mlops_airflow.operators.training import PinTrainingDataOperator, TrainModel
 from mlops_airflow.operators.validation import ValidatePartitionOperator
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
-from mlops_tasks.specs import PARTITION_FORMAT
+from mlops_tasks.partitions import PARTITION_FORMAT, PERIOD, Day, shift_day
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
+
     from airflow.sdk import Asset
 
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["build_dags", "dataset_dags", "model_dags"]
-
-# Partitions are days.
-_PERIOD = timedelta(days=1)
 
 
 def build_dags(model: ModelSpec, *, namespace: dict[str, Any]) -> None:
@@ -107,7 +105,7 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, days: int, outlet: Asset) -> DA
         tags=["mlops", "ingest", dataset.name],
         # The tick after midnight takes the day that has just ended, and `days` before that.
         schedule=_nightly(dataset.cron, -1 - days, zone),
-        start_date=_midnight(dataset.start, zone),
+        start_date=Day(dataset.start.isoformat(), zone).start,
         end_date=_after(dataset.end, days, zone),
         max_active_runs=8,
         params={
@@ -172,7 +170,7 @@ def _decide_dag(model: ModelSpec) -> DAG:
         "decide",
         doc,
         schedule=_nightly(model.cron, -1, model.timezone),
-        start_date=_midnight(model.rows.start, model.timezone),
+        start_date=Day(model.rows.start.isoformat(), model.timezone).start,
         end_date=_after(model.rows.end, 0, model.timezone),
         max_active_runs=1,
     ) as dag:
@@ -253,7 +251,7 @@ def _dag(dag_id: str, doc: str, *, owner: str, schedule: Any, **kwargs: Any) -> 
         description=lines[0].removeprefix("### "),
         doc_md="\n".join(lines),
         catchup=False,
-        default_args={"owner": owner, "pre_execute": refuse_unknown_conf} | task_defaults(_PERIOD),
+        default_args={"owner": owner, "pre_execute": refuse_unknown_conf} | task_defaults(PERIOD),
         **kwargs,
     )
 
@@ -268,8 +266,4 @@ def _after(end: date | None, days: int, timezone: str) -> datetime | None:
     """Return a moment between the tick that takes the last day and the next one."""
     if end is None:
         return None
-    return _midnight(end + timedelta(days=days + 2), timezone) - timedelta(seconds=1)
-
-
-def _midnight(day: date, timezone: str) -> datetime:
-    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
+    return Day(shift_day(end.isoformat(), days + 1), timezone).end - timedelta(seconds=1)

@@ -10,7 +10,7 @@ from airflow.sdk import DAG, CronPartitionTimetable, Param
 from mlops_airflow.operators.maintenance import MaintainOperator
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
-from mlops_tasks.specs import PARTITION_FORMAT
+from mlops_tasks.partitions import PARTITION_FORMAT
 
 __all__ = ["build_maintenance"]
 

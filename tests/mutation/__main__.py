@@ -21,8 +21,22 @@ WORK = ROOT / ".mutation"
 
 #: Sources and the tests that concern them, as mutmut wants them.
 MODULES = {
-    "evaluation": (["mlops_tasks/steps/evaluate.py"], ["tests/unit/steps/test_evaluate*.py"]),
-    "intervals": (["mlops_tasks/intervals.py"], ["tests/unit/test_intervals.py"]),
+    "evaluation": (
+        [
+            "mlops_tasks/steps/evaluate.py",
+            "mlops_tasks/gate/verdict.py",
+            *(f"mlops_tasks/problem_types/binary/{name}.py" for name in ("importance", "metrics")),
+        ],
+        [
+            "tests/unit/steps/test_evaluate*.py",
+            "tests/unit/gate/test_*.py",
+            "tests/unit/problem_types/binary/test_*.py",
+        ],
+    ),
+    "intervals": (
+        ["mlops_tasks/problem_types/binary/intervals.py"],
+        ["tests/unit/problem_types/binary/test_intervals.py"],
+    ),
     "policy": (["mlops_tasks/steps/decide.py"], ["tests/unit/steps/test_decide.py"]),
     "ledger": (
         [f"mlops_tasks/registry/ledger/{name}.py" for name in ("database", "ledger", "upgrading")],

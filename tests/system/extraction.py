@@ -21,7 +21,7 @@ _MEASURED = """
 import json, sys
 from pathlib import Path
 from sqlalchemy import make_url
-from mlops_tasks.ingestion import ingest
+from mlops_tasks.steps.ingest import ingest
 from mlops_tasks.lake import Lake
 from mlops_tasks.sources import Database
 from tests.system.extraction import DAY, dataset

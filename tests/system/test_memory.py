@@ -44,11 +44,11 @@ import pyarrow.compute, pyarrow.csv, pyarrow.dataset, pyarrow.json, pyarrow.parq
 import mlops_tasks.steps.validate
 from mlops_tasks.lake import files
 from mlops_tasks.profiles import builder
-from mlops_tasks.sources import csv_files, json_lines, parquet_files
+from mlops_tasks.sources import csv_files, jsonl_files, parquet_files
 from tests.system.test_memory import ingested, validated
 # Batches, row groups and blocks have a size: with smaller ones, small partitions have many.
 files._ROW_GROUP_ROWS = builder._CHUNK_ROWS = parquet_files.BATCH_ROWS = 2_048
-csv_files.BLOCK_BYTES = json_lines.BLOCK_BYTES = 2**17
+csv_files.BLOCK_BYTES = jsonl_files.BLOCK_BYTES = 2**17
 for job in json.loads(sys.argv[1]):
     child = os.fork()
     if not child:

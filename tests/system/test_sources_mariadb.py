@@ -5,16 +5,14 @@ from __future__ import annotations
 import gc
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
 
 from mlops_tasks.exceptions import SchemaMismatchError, SourceQueryError, SourceUnavailableError
-from mlops_tasks.sources import Day
-from mlops_tasks.sources.expected import Expected
-from mlops_tasks.sources.failures import Failures
-from mlops_tasks.sources.rows import read_rows
+from mlops_tasks.sources import Request
+from mlops_tasks.sources.sqlalchemy import SqlAlchemyReader
 from mlops_tasks.steps.ingest import ingest
 from tests.system import servers
 from tests.system.extraction import DAY, wide_query
@@ -72,14 +70,17 @@ def test_a_cancelled_query_is_worth_a_retry(shop: Shop) -> None:
 def test_any_other_database_is_read_by_sqlalchemy(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlops_tasks.sources.rows._BATCH_ROWS", 1)
-    failures = Failures(
-        "orders", "shop_source", DAY, shop.kind.columns, secrets=(servers.PASSWORD,)
-    )
+    monkeypatch.setattr("mlops_tasks.sources.sqlalchemy._BATCH_ROWS", 1)
     query = "SELECT order_id, shipped_at, due, price, distance FROM orders WHERE due >= :partition"
     types = {"shipped_at": pa.timestamp("us", tz="UTC"), "due": pa.date32(), "price": pa.float64()}
-    known = Expected(shop.orders(query), pa.schema({"order_id": pa.string(), **types}))
-    with read_rows(query, Day(DAY), shop.database(), failures, known) as stream:
+    schema = pa.schema({"order_id": pa.string(), **types})
+    secrets = (servers.PASSWORD,)
+
+    def reader(query: str, **changes: Any) -> SqlAlchemyReader:
+        request = Request.of(shop.orders(query), DAY, schema, secrets=secrets)
+        return SqlAlchemyReader(shop.database(**changes).url, request)
+
+    with reader(query).open() as stream:
         batches = list(stream.batches)
     assert stream.described == "mysql by SQLAlchemy"
     assert [batch.num_rows for batch in batches] == [1, 1]
@@ -94,12 +95,12 @@ def test_any_other_database_is_read_by_sqlalchemy(
     ]
     with (
         pytest.raises(SourceUnavailableError, match="refused"),
-        read_rows(query, Day(DAY), shop.database(port=1), failures, known),
+        reader(query, port=1).open(),
     ):
         pass
     with (
         pytest.raises(SourceQueryError, match="doesn't exist"),
-        read_rows("SELECT * FROM nowhere", Day(DAY), shop.database(), failures, known),
+        reader("SELECT * FROM nowhere WHERE :partition > ''").open(),
     ):
         pass
 
@@ -108,13 +109,13 @@ def test_any_other_database_is_read_by_sqlalchemy(
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_server_killed_under_sqlalchemy_is_worth_a_retry(tmp_path: Path) -> None:
     query, columns = wide_query("mysql", 300_000)
-    failures = Failures("orders", "shop_source", DAY, columns, secrets=(servers.PASSWORD,))
     with servers.mariadb() as doomed:
         shop = Shop(MARIADB, doomed, tmp_path)
-        source, nothing = shop.database(), Expected(shop.orders(), pa.schema([]))
+        spec = shop.orders(query, columns=columns)
+        request = Request.of(spec, DAY, pa.schema([]), secrets=(servers.PASSWORD,))
 
         def read() -> None:
-            with read_rows(query, Day(DAY), source, failures, nothing) as stream:
+            with SqlAlchemyReader(shop.database().url, request).open() as stream:
                 for _ in stream.batches:
                     doomed.kill()
 

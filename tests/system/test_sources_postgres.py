@@ -76,7 +76,7 @@ def test_a_cancelled_query_is_worth_a_retry(shop: Shop) -> None:
 @pytest.fixture
 def without_adbc(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg2", reason="install psycopg2-binary")
-    monkeypatch.setattr("mlops_tasks.sources.reading.has_driver", lambda: False)
+    monkeypatch.setattr("mlops_tasks.sources.postgres.has_adbc", lambda: False)
 
 
 def test_without_adbc_the_rows_are_the_same(

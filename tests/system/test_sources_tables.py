@@ -116,7 +116,7 @@ READERS = ("adbc", "sqlalchemy", "mariadb")
 @pytest.fixture(params=READERS)
 def shop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Shop:
     if request.param == "sqlalchemy":
-        monkeypatch.setattr("mlops_tasks.sources.reading.has_driver", lambda: False)
+        monkeypatch.setattr("mlops_tasks.sources.postgres.has_adbc", lambda: False)
     name = "mariadb" if request.param == "mariadb" else "postgres"
     made: Shop = request.getfixturevalue(name)
     made.fill()

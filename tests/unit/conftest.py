@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from mlops_tasks import partitions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,3 +146,15 @@ def _tracking(home: Path, template: Path) -> Tracking:
     # A store without a server would put artifacts below the current folder.
     tracking.client.create_experiment("late_orders", artifact_location=str(home / "artifacts"))
     return tracking
+
+
+@pytest.fixture
+def evening(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it be the evening of 1 March in New York, when it is the 2nd in London."""
+
+    class Fixed(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime(2024, 3, 2, 1, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr(partitions, "datetime", Fixed)

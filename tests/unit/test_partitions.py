@@ -8,25 +8,22 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mlops_tasks import partitions
 from mlops_tasks.exceptions import FeatureError, PartitionKeyError
 from mlops_tasks.partitions import (
-    check_day,
-    check_instants,
-    check_night,
     check_partition,
     check_past,
+    days_between,
     days_of,
     shift_day,
     today,
+    whole_spans,
 )
-from tests.unit.orders import deliveries_dataset, orders_dataset, project, traffic_dataset
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mlops_tasks.specs import ModelSpec
+    pass
 
 WRONG = [
     "banana",
@@ -50,6 +47,46 @@ def test_a_key_is_a_day_or_an_error(key: Any) -> None:
 def test_the_calendar_has_an_end(day: str, days: int) -> None:
     with pytest.raises(PartitionKeyError, match=rf"{days} days from {day} is outside the calendar"):
         shift_day(day, days)
+
+
+def test_days_are_counted_across_months_and_backwards() -> None:
+    assert days_between("2024-02-28", "2024-03-01") == 2
+    assert days_between("2024-03-01", "2023-03-01") == -366
+
+
+# --- months, weeks and days of a window
+
+
+def days(first: str, last: str) -> list[str]:
+    begin, end = date.fromisoformat(first), date.fromisoformat(last)
+    return [(begin + timedelta(days=i)).isoformat() for i in range((end - begin).days + 1)]
+
+
+@given(st.dates(date(2011, 11, 1), date(2014, 2, 1)), st.integers(0, 500))
+def test_every_day_is_covered_once_and_in_order(first: date, n: int) -> None:
+    window = first.isoformat(), (first + timedelta(days=n)).isoformat()
+    found = whole_spans(*window)
+    assert [day for one in found for day in days(one.first, one.last)] == days(*window)
+    sizes = {len(one.name): len(days(one.first, one.last)) for one in found}
+    assert sizes.get(8, 7) == 7
+    assert sizes.get(10, 1) == 1
+    assert len(found) <= n // 28 + 32
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "names"),
+    [
+        ("2013-01-01", "2013-12-31", [f"2013-{month:02d}" for month in range(1, 13)]),
+        ("2013-02-01", "2013-02-28", ["2013-02"]),
+        ("2012-02-01", "2012-02-28", ["2012-02-01", "2012-02-02", "2012-02-03", "2012-02-04",
+            "2012-02-05", "2012-W06", "2012-W07", "2012-W08", "2012-02-27", "2012-02-28"]),
+        ("2012-12-31", "2013-01-06", ["2013-W01"]),
+        ("2013-01-31", "2013-03-01", ["2013-01-31", "2013-02", "2013-03-01"]),
+        ("2013-01-05", "2013-01-05", ["2013-01-05"]),
+    ],
+)  # fmt: skip
+def test_whole_months_come_before_whole_weeks(first: str, last: str, names: list[str]) -> None:
+    assert [span.name for span in whole_spans(first, last)] == names
 
 
 # --- the day of an instant
@@ -88,35 +125,7 @@ def test_moments_outside_the_calendar_are_counted() -> None:
         days_of(last, "Asia/Kolkata")
 
 
-@pytest.mark.parametrize(
-    ("column", "match"),
-    [
-        (pa.array([date(2024, 3, 1)]), r"must be an instant.*is date32"),
-        (pa.array([0], pa.timestamp("us")), r"must be an instant.*is timestamp\[us\]"),
-        (pa.array(["2024-03-01"]), "must be an instant.*is string"),
-        (pa.array([0], pa.int64()), "must be an instant.*is int64"),
-        (pa.array([0, None, None], pa.timestamp("us", tz="UTC")), "null in 2 of 3 rows"),
-        (pa.array([None], pa.timestamp("s", tz="UTC")), "null in 1 of 1 rows"),
-    ],
-)
-def test_what_is_no_moment_is_refused_by_type(column: pa.Array, match: str) -> None:
-    with pytest.raises(FeatureError, match=f"as_of 'ts' {match}|as_of 'ts' is {match}"):
-        check_instants(column, what="as_of 'ts'")
-
-
-# --- the future, and the days there are
-
-
-@pytest.fixture
-def evening(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let it be the evening of 1 March in New York, when it is the 2nd in London."""
-
-    class Fixed(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime(2024, 3, 2, 1, tzinfo=UTC).astimezone(tz)
-
-    monkeypatch.setattr(partitions, "datetime", Fixed)
+# --- the future
 
 
 @pytest.mark.parametrize(
@@ -128,40 +137,3 @@ def test_it_is_the_day_of_the_zone(evening: None, zone: str | None, day: str) ->
     assert check_past(day, zone, what="key") == day
     with pytest.raises(PartitionKeyError, match=rf"key {shift_day(day, 1)} lies in the future, it"):
         check_past(shift_day(day, 1), zone, what="key")
-
-
-def test_a_day_of_a_dataset_has_begun_and_is_between_its_first_and_last(
-    evening: None, tmp_path: Path
-) -> None:
-    live = orders_dataset(tmp_path, start=date(2024, 2, 1))
-    assert [check_day(live, key) for key in ("2024-02-01", "2024-03-02")]
-    ended = orders_dataset(tmp_path, start=date(2024, 2, 1), end=date(2024, 2, 3))
-    assert check_day(ended, "2024-02-03")
-    for dataset, key, match in (
-        (live, "2024-01-31", "has no 2024-01-31: its days go from 2024-02-01 to today"),
-        (live, "2024-03-03", "'orders': partition key 2024-03-03 lies in the future"),
-        (ended, "2024-02-04", "has no 2024-02-04: its days go from 2024-02-01 to 2024-02-03"),
-        (ended, "banana", "is not a day"),
-    ):
-        with pytest.raises(PartitionKeyError, match=match):
-            check_day(dataset, key)
-
-
-def replayed(folder: Path, **changes: Any) -> ModelSpec:
-    from mlops_tasks.specs import InputSpec, LabelSpec
-
-    end = date(2024, 3, 10)
-    inputs = (
-        InputSpec(dataset=orders_dataset(folder, end=end)),
-        InputSpec(dataset=traffic_dataset(folder, end=end), lookback_days=1),
-    )
-    label = LabelSpec(dataset=deliveries_dataset(folder, end=end), positive="minutes_late > 10")
-    return project(folder, inputs=inputs, label=label, **changes)
-
-
-def test_a_night_is_of_the_data_of_the_model(tmp_path: Path) -> None:
-    spec = replayed(tmp_path)
-    assert check_night(spec, "2024-03-15") == "2024-03-15", "late labels of the last day"
-    for night in ("2024-02-29", "2024-03-16", "2030-01-01", "9999-12-31"):
-        with pytest.raises(PartitionKeyError, match=rf"'late_orders': as_of {night} (is out|lies)"):
-            check_night(spec, night)

@@ -1,18 +1,15 @@
-"""Airflow connections, and what is reported where one is missing."""
+"""Airflow connections as plain values, and what is reported where one is missing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from mlops_tasks.exceptions import SourceAccessError
+from mlops_tasks.sources import Connection, unusable_connection
 
-if TYPE_CHECKING:
-    from airflow.sdk import Connection
-
-__all__ = ["defined_connection", "unusable_connection"]
+__all__ = ["defined_connection"]
 
 
 def defined_connection(conn_id: str) -> Connection:
@@ -26,7 +23,7 @@ def defined_connection(conn_id: str) -> Connection:
     Returns
     -------
     Connection
-        As Airflow has it.
+        In plain values.
 
     Raises
     ------
@@ -34,7 +31,7 @@ def defined_connection(conn_id: str) -> Connection:
         If there is none of that id.
     """
     try:
-        return BaseHook.get_connection(conn_id)
+        found: Any = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise unusable_connection(
             conn_id,
@@ -44,21 +41,21 @@ def defined_connection(conn_id: str) -> Connection:
         ) from None
     except ValueError as error:  # a variable whose text is no connection
         raise unusable_connection(conn_id, f"it cannot be read: {type(error).__name__}") from None
+    return Connection(
+        conn_id,
+        found.conn_type or "",
+        host=found.host,
+        login=found.login,
+        password=found.password,
+        schema=found.schema,
+        port=found.port,
+        extra=found.extra_dejson,
+        object_store=lambda address: _object_store(conn_id, address),
+    )
 
 
-def unusable_connection(conn_id: str, reason: str) -> SourceAccessError:
-    """Return the error for a connection that no further try makes better.
+def _object_store(conn_id: str, address: str) -> tuple[Any, str]:
+    from airflow.sdk import ObjectStoragePath
 
-    Parameters
-    ----------
-    conn_id : str
-        Its id.
-    reason : str
-        What is wrong, and what to do.
-
-    Returns
-    -------
-    SourceAccessError
-        To be raised.
-    """
-    return SourceAccessError(f"connection {conn_id!r} cannot be used: {reason}")
+    storage: Any = ObjectStoragePath(address, conn_id=conn_id)
+    return storage.fs, str(storage.path)

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
-from mlops_airflow.hooks.connections import defined_connection, unusable_connection
+from mlops_airflow.hooks.connections import defined_connection
 from mlops_tasks.registry.ledger import Ledger
+from mlops_tasks.sources import Database
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
 __all__ = ["DatabaseHook", "LedgerHook"]
-
-# SQLAlchemy 2.1 takes a bare "postgresql" for psycopg 3; the driver is spelled out.
-_DRIVERS = {
-    "mariadb": "mysql+pymysql",
-    "mysql": "mysql+pymysql",
-    "postgres": "postgresql+psycopg2",
-    "postgresql": "postgresql+psycopg2",
-}
-# Never all of a connection's extra: it may hold what no driver should get.
-_EXTRAS = {
-    "mysql+pymysql": ("ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_cert", "ssl_verify_identity"),
-    "postgresql+psycopg2": ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout"),
-}
 
 
 class DatabaseHook(BaseHook):
@@ -54,29 +41,7 @@ class DatabaseHook(BaseHook):
 
         A SQLite file is opened read-only, so that a wrong path is an error and not a new file.
         """
-        from sqlalchemy import URL
-
-        connection: Any = defined_connection(self.conn_id)
-        if not connection.conn_type:
-            reason = "it has no type; set it to the database's, as postgres, mysql or sqlite"
-            raise unusable_connection(self.conn_id, reason)
-        if connection.conn_type == "sqlite":
-            if not connection.host:
-                reason = "it has no host; set it to the path of the file"
-                raise unusable_connection(self.conn_id, reason)
-            query = {"mode": "ro", "uri": "true"}
-            return URL.create("sqlite", database=f"file:{quote(connection.host)}", query=query)
-        driver = _DRIVERS.get(connection.conn_type, connection.conn_type)
-        extra = connection.extra_dejson
-        return URL.create(
-            driver,
-            username=connection.login,
-            password=connection.password,
-            host=connection.host,
-            port=connection.port,
-            database=connection.schema,
-            query={key: str(extra[key]) for key in _EXTRAS.get(driver, ()) if key in extra},
-        )
+        return Database.from_connection(defined_connection(self.conn_id)).url
 
 
 class LedgerHook(DatabaseHook):

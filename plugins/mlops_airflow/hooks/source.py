@@ -1,20 +1,17 @@
-"""Sources of datasets, by Airflow connection: databases, files and Delta tables."""
+"""Sources of datasets, by Airflow connection."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
-from mlops_airflow.hooks.connections import defined_connection, unusable_connection
-from mlops_airflow.hooks.database import DatabaseHook
-from mlops_tasks.sources import Database, DeltaStore, FileStore
-from mlops_tasks.specs.source import DeltaSource, SqlSource
+from mlops_airflow.hooks.connections import defined_connection
+from mlops_tasks.sources import SOURCES
 
 if TYPE_CHECKING:
-    from mlops_tasks.sources import SourceConnection
-    from mlops_tasks.specs.source import FileSource
+    from mlops_tasks.sources import Source
+    from mlops_tasks.specs import SourceSpec
 
 __all__ = ["SourceHook"]
 
@@ -41,82 +38,6 @@ class SourceHook(BaseHook):
         super().__init__()
         self.conn_id = conn_id
 
-    def get_source(self, source: SqlSource | FileSource | DeltaSource) -> SourceConnection:
-        """Return the connection of a source, of the kind it needs; nothing is opened yet."""
-        if isinstance(source, SqlSource):
-            return Database(DatabaseHook(self.conn_id).get_url())
-        connection: Any = defined_connection(self.conn_id)
-        root = connection.extra_dejson.get("path")
-        if not root:
-            raise unusable_connection(
-                self.conn_id,
-                "it has no 'path' in its extra; set it to the root folder of the source, or to an "
-                "address like s3://bucket/folder",
-            )
-        secrets = tuple(s for s in (connection.password, _token(connection)) if s)
-        if isinstance(source, DeltaSource):
-            return DeltaStore(root, _delta_options(connection, root), secrets)
-        filesystem, path = _file_system(connection, root)
-        return FileStore(filesystem, path, secrets)
-
-
-def _token(connection: Any) -> str | None:
-    token: str | None = connection.extra_dejson.get("aws_session_token")
-    return token
-
-
-def _file_system(connection: Any, root: str) -> tuple[Any, str]:
-    from pyarrow import fs
-
-    address = urlsplit(root)
-    if address.scheme in ("", "file"):
-        return fs.LocalFileSystem(), address.path.rstrip("/") or "/"
-    if address.scheme in ("s3", "s3a"):
-        return _s3(connection), f"{address.netloc}{address.path}".rstrip("/")
-    from airflow.sdk import ObjectStoragePath
-
-    try:
-        storage: Any = ObjectStoragePath(root, conn_id=connection.conn_id)
-        return fs.PyFileSystem(fs.FSSpecHandler(storage.fs)), str(storage.path).rstrip("/")
-    except (ImportError, ValueError) as error:  # no such scheme, or no provider for it
-        reason = f"its 'path' {root!r} has a scheme that nothing reads here ({error}); install "
-        raise unusable_connection(
-            connection.conn_id, f"{reason}the Airflow provider of that store, or correct the path"
-        ) from None
-
-
-def _s3(connection: Any) -> Any:
-    from pyarrow import fs
-
-    extra = connection.extra_dejson
-    endpoint = urlsplit(extra.get("endpoint_url") or "")
-    options = {
-        "access_key": connection.login,
-        "secret_key": connection.password,
-        "session_token": _token(connection),
-        "region": extra.get("region_name"),
-        "endpoint_override": endpoint.netloc,
-        "scheme": endpoint.scheme,
-    }
-    return fs.S3FileSystem(
-        **{key: value for key, value in options.items() if value},
-        connect_timeout=10,
-        request_timeout=30,
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=3),
-    )
-
-
-def _delta_options(connection: Any, root: str) -> dict[str, str]:
-    if urlsplit(root).scheme not in ("s3", "s3a"):
-        return {}
-    extra = connection.extra_dejson
-    endpoint = extra.get("endpoint_url") or ""
-    options = {
-        "AWS_ACCESS_KEY_ID": connection.login,
-        "AWS_SECRET_ACCESS_KEY": connection.password,
-        "AWS_SESSION_TOKEN": _token(connection),
-        "AWS_REGION": extra.get("region_name"),
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ALLOW_HTTP": "true" if endpoint.startswith("http://") else "",
-    }
-    return {key: str(value) for key, value in options.items() if value}
+    def get_source(self, source: SourceSpec) -> Source:
+        """Return the source of a spec's kind at the connection; nothing is opened yet."""
+        return SOURCES[source.kind].from_connection(defined_connection(self.conn_id))

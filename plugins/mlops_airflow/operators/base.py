@@ -15,7 +15,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.outages import outages_named
-from mlops_tasks.partitions import check_day, check_night, check_partition, check_past, shift_day
+from mlops_tasks.partitions import check_partition, check_past, shift_day
 from mlops_tasks.reports import report_address
 from mlops_tasks.scratch import scratch
 from mlops_tasks.steps.register import champion_of, registered_version
@@ -61,7 +61,7 @@ def partition_of(context: Context, dataset: DatasetSpec) -> str:
         skipped.
     """
     _skip_before(context, dataset)
-    return check_day(dataset, key_of(context))
+    return dataset.check_partition(key_of(context))
 
 
 def decided_night(context: Context, model: ModelSpec) -> str:
@@ -80,7 +80,7 @@ def decided_night(context: Context, model: ModelSpec) -> str:
         A night of the model's data.
     """
     _skip_before(context, model.rows)
-    return check_night(model, key_of(context))
+    return model.check_as_of(key_of(context))
 
 
 def key_of(context: Context) -> str:

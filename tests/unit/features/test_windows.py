@@ -182,6 +182,22 @@ def test_days_are_whole_and_take_what_is_left_beside_them(
     assert {day: rows.num_rows for day, rows in hours_of(spec, counts).items()} == days
 
 
+@pytest.mark.parametrize(
+    ("column", "match"),
+    [
+        (pa.array([date(2024, 3, 1)]), r"must be an instant.*is date32"),
+        (pa.array([0], pa.timestamp("us")), r"must be an instant.*is timestamp\[us\]"),
+        (pa.array(["2024-03-01"]), "must be an instant.*is string"),
+        (pa.array([0], pa.int64()), "must be an instant.*is int64"),
+        (pa.array([0, None, None], pa.timestamp("us", tz="UTC")), "null in 2 of 3 rows"),
+        (pa.array([None], pa.timestamp("s", tz="UTC")), "null in 1 of 1 rows"),
+    ],
+)
+def test_what_is_no_moment_is_refused_by_type(column: pa.Array, match: str) -> None:
+    with pytest.raises(FeatureError, match=f"as_of 'ts' {match}|as_of 'ts' is {match}"):
+        split_days(SimpleNamespace(as_of="ts"), pa.table({"ts": column}))
+
+
 def moments(*instants: datetime | None) -> pa.Table:
     return pa.table({"asked_at": pa.array(instants, pa.timestamp("us", "UTC"))})
 

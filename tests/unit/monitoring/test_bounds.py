@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.drift.decision import Answer, DriftPolicy
-from mlops_tasks.intervals import Comparison, Interval, compare_scores, share_interval
 from mlops_tasks.monitoring import (
     Outcomes,
     labels,
@@ -20,7 +19,13 @@ from mlops_tasks.monitoring import (
     tell_apart,
 )
 from mlops_tasks.monitoring.results import Check, MonitorResult
-from mlops_tasks.problem_types.binary import LABEL
+from mlops_tasks.problem_types.binary.classes import LABEL
+from mlops_tasks.problem_types.binary.intervals import (
+    Comparison,
+    Interval,
+    compare_scores,
+    share_interval,
+)
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.specs import DriftSpec, PerformanceSpec

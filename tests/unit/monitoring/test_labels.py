@@ -12,7 +12,7 @@ import pytest
 from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.monitoring import measure_labels, measure_performance, read_outcomes, tell_apart
 from mlops_tasks.monitoring.results import Check, MonitorResult
-from mlops_tasks.problem_types.binary import LABEL
+from mlops_tasks.problem_types.binary.classes import LABEL
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.reports import newest_facts

@@ -12,10 +12,10 @@ from sklearn.metrics import roc_auc_score
 
 from mlops_tasks.drift.decision import Answer
 from mlops_tasks.exceptions import NeverScoredError, PartitionNotFoundError
-from mlops_tasks.intervals import auc_standard_error
 from mlops_tasks.lake import PartitionVersion
 from mlops_tasks.monitoring import drift as measuring
 from mlops_tasks.monitoring import measure_drift, measure_performance, read_outcomes
+from mlops_tasks.problem_types.binary.intervals import auc_standard_error
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.serialization import to_json

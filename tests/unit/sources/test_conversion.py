@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 
 from mlops_tasks.exceptions import PartitionKeyError, SchemaMismatchError
-from mlops_tasks.sources import Day, plan_columns
+from mlops_tasks.sources import Day, Request, plan_columns
 from mlops_tasks.sources.conversion import convert, lake_type
-from mlops_tasks.sources.expected import Expected
-from mlops_tasks.sources.failures import Failures
-from mlops_tasks.sources.rows import _column
-from mlops_tasks.sources.rules import Rules
-from mlops_tasks.sources.text_values import parse_text
+from mlops_tasks.sources.sqlalchemy import SqlAlchemyReader
+from mlops_tasks.sources.text_values import Rules, parse_text
 from mlops_tasks.specs.schema import arrow_schema
 from tests.unit.orders import orders_dataset
 
@@ -271,10 +269,11 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 
 def converted(spec: DatasetSpec, column: str, *values: Any) -> list[Any]:
     """Take the values as the only ones of their column through an extraction."""
-    failures = Failures(spec.name, "shop_source", "2024-03-01", spec.columns)
+    reader = SqlAlchemyReader(
+        sa.make_url("sqlite://"), Request.of(spec, "2024-03-01", arrow_schema(spec))
+    )
     rows = {field.name: pa.nulls(len(values), field.type) for field in arrow_schema(spec)}
-    expected = Expected(spec, arrow_schema(spec))
-    rows[column] = _column(values, arrow_schema(spec).field(column), expected, failures)
+    rows[column] = reader._column(values, arrow_schema(spec).field(column))
     batch = pa.RecordBatch.from_pydict(rows)
     result: list[Any] = plan_columns(spec, batch.schema).convert(batch)[column].to_pylist()
     return result

@@ -19,7 +19,7 @@ from mlops_tasks.exceptions import (
     SpecError,
 )
 from mlops_tasks.sources import FileStore
-from mlops_tasks.sources.csv_rows import row_blocks
+from mlops_tasks.sources.csv_blocks import row_blocks
 from mlops_tasks.specs.source import FileSource
 from mlops_tasks.steps.ingest import ingest
 from tests.unit.orders import day, orders_dataset
@@ -122,7 +122,7 @@ def test_a_value_may_be_longer_than_a_block(take: Any, quoted: bool) -> None:
 
 
 def test_a_row_has_an_upper_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlops_tasks.sources.csv_rows.LONGEST_ROW", MIB)
+    monkeypatch.setattr("mlops_tasks.sources.csv_blocks.LONGEST_ROW", MIB)
     assert len(blocks(b"a," + b"z" * (MIB - 4) + b"\n", 1000)) == 1
     with pytest.raises(ValueError, match=r"begins in line 2 is longer than 1 MiB; is a quote not"):
         blocks(b'a,b\n1,"' + b"z\n" * MIB, 1000)

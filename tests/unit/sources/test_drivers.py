@@ -18,18 +18,34 @@ from mlops_tasks.exceptions import (
     SourceQueryError,
     SourceUnavailableError,
 )
-from mlops_tasks.sources import Database, Day, delta, files, mysql, postgres, rows
-from mlops_tasks.sources.expected import Expected
-from mlops_tasks.sources.failures import Failures
+from mlops_tasks.sources import Database, Day, Request, SourceErrors, delta, files, postgres
+from mlops_tasks.sources.mysql import MysqlReader
+from mlops_tasks.sources.postgres import AdbcReader, Psycopg2Reader
+from mlops_tasks.sources.sqlalchemy import SqlAlchemyReader
 from mlops_tasks.steps.ingest import ingest
 from tests.unit.orders import Source, day, of_day, orders_dataset
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mlops_tasks.lake import Lake
 
-FAILURES = Failures("orders", "shop_source", day(0), {"note": "string"})
+ERRORS = SourceErrors("orders", "shop_source", day(0), {"note": "string"})
+
+
+@pytest.fixture
+def explain(tmp_path: Path) -> Callable[[Any, Exception], MlopsError | None]:
+    """What a reader, or the module of files, makes of an error."""
+    request = Request.of(orders_dataset(tmp_path), day(0), pa.schema([]))
+
+    def explained(reader: Any, error: Exception) -> MlopsError | None:
+        if reader is files:
+            return files._explain(error, ERRORS)
+        found: MlopsError | None = reader(sa.make_url("any://db/shop"), request).explain(error)
+        return found
+
+    return explained
 
 
 def database_error(text: str, **attributes: str) -> sa.exc.DBAPIError:
@@ -77,19 +93,19 @@ def test_adbc_is_not_needed_where_it_is_not_built(
         fake = ModuleType(module)
         fake.dbapi = ModuleType(f"{module}.dbapi")  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, module, fake)
-    assert postgres.has_driver() is installed
+    assert postgres.has_adbc() is installed
 
 
 @pytest.mark.parametrize(
     ("reader", "error", "expected"),
     [
-        (postgres, OSError("server closed the connection"), SourceUnavailableError),
-        (postgres, OSError("ERROR:  division by zero"), SourceQueryError),
-        (mysql, TimeoutError("timed out"), SourceUnavailableError),
-        (rows, database_error("is locked"), SourceUnavailableError),
-        (rows, database_error("canceled", pgcode="57014"), SourceUnavailableError),
-        (rows, database_error("permission denied", pgcode="42501"), SourceAccessError),
-        (rows, sa.exc.ArgumentError("no such thing"), SourceQueryError),
+        (AdbcReader, OSError("server closed the connection"), SourceUnavailableError),
+        (AdbcReader, OSError("ERROR:  division by zero"), SourceQueryError),
+        (MysqlReader, TimeoutError("timed out"), SourceUnavailableError),
+        (SqlAlchemyReader, database_error("is locked"), SourceUnavailableError),
+        (Psycopg2Reader, database_error("canceled", pgcode="57014"), SourceUnavailableError),
+        (Psycopg2Reader, database_error("permission denied", pgcode="42501"), SourceAccessError),
+        (SqlAlchemyReader, sa.exc.ArgumentError("no such thing"), SourceQueryError),
         (files, pa.ArrowInvalid("empty path component"), SourceQueryError),
         (files, FileNotFoundError("gone"), SourceNotFoundError),
         (files, PermissionError("closed"), SourceAccessError),
@@ -98,41 +114,55 @@ def test_adbc_is_not_needed_where_it_is_not_built(
         (files, OSError("AWS Error NETWORK_CONNECTION"), SourceUnavailableError),
     ],
 )
-def test_errors_are_told_apart(reader: Any, error: Exception, expected: type[MlopsError]) -> None:
-    assert type(reader._explain(error, FAILURES)) is expected
+def test_errors_are_distinguished(
+    explain: Any, reader: Any, error: Exception, expected: type[MlopsError]
+) -> None:
+    assert type(explain(reader, error)) is expected
 
 
-@pytest.mark.parametrize("reader", [postgres, mysql, rows, files])
-def test_an_error_that_is_not_the_sources_is_left_alone(reader: Any) -> None:
-    assert reader._explain(KeyError("ours"), FAILURES) is None
+READERS = [AdbcReader, MysqlReader, Psycopg2Reader, SqlAlchemyReader, files]
 
 
-def test_an_error_at_the_login_that_is_not_the_databases_is_left_alone() -> None:
-    assert rows._login(KeyError("ours"), FAILURES) is None
+@pytest.mark.parametrize("reader", READERS)
+def test_an_error_that_is_not_the_sources_is_left_alone(explain: Any, reader: Any) -> None:
+    assert explain(reader, KeyError("ours")) is None
 
 
-def test_errors_of_a_delta_table_are_told_apart() -> None:
-    assert delta._explain(KeyError("ours"), "", FAILURES) is None
+def test_an_error_at_the_login_that_is_not_the_databases_is_left_alone(tmp_path: Path) -> None:
+    request = Request.of(orders_dataset(tmp_path), day(0), pa.schema([]))
+    reader = SqlAlchemyReader(sa.make_url("any://db/shop"), request)
+    assert reader.explain_login(KeyError("ours")) is None
+
+
+def test_errors_of_a_delta_table_are_distinguished() -> None:
+    assert delta._explain(KeyError("ours"), "", ERRORS) is None
     for error, expected in [
         (OSError("error sending request"), SourceUnavailableError),
         (OSError("AccessDenied"), SourceAccessError),
     ]:
-        assert type(delta._explain(error, str(error), FAILURES)) is expected
+        assert type(delta._explain(error, str(error), ERRORS)) is expected
 
 
-def test_tls_of_mysql_is_switched_by_the_connection() -> None:
-    url = sa.make_url("mysql+pymysql://bob@db/shop?ssl_verify_cert=true&ssl_ca=ca.pem&init=DROP")
-    arguments = mysql._arguments(url)
-    assert (arguments["ssl_verify_cert"], arguments["ssl_ca"]) == (True, "ca.pem")
-    assert "init" not in arguments
-    assert "password" not in arguments
+def test_tls_of_mysql_is_switched_by_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "mysql://bob@db/shop?ssl_verify_cert=true&ssl_ca=ca.pem&init_command=DROP"
+    request = Request.of(orders_dataset(tmp_path), day(0), pa.schema([]))
+    given: dict[str, Any] = {}
+    monkeypatch.setattr("pymysql.connect", lambda **arguments: given.update(arguments))
+    engine = MysqlReader(sa.make_url(url), request).engine()
+    engine.pool._creator(None)  # type: ignore[call-arg]
+    assert (given["host"], given["user"], given["charset"]) == ("db", "bob", "utf8mb4")
+    assert (given["ssl_verify_cert"], given["ssl_ca"]) == (True, "ca.pem")
+    assert "init_command" not in given
+    assert "password" not in given
 
 
 def test_text_and_bytes_in_one_column_are_no_text(tmp_path: Path) -> None:
     field = pa.field("note", pa.string())
-    expected = Expected(orders_dataset(tmp_path), pa.schema([field]))
+    request = Request.of(orders_dataset(tmp_path), day(0), pa.schema([field]))
     with pytest.raises(SchemaMismatchError, match=r"column 'note'.*side by side"):
-        mysql._column(["a", b"a"], field, expected, FAILURES)
+        MysqlReader(sa.make_url("mysql://db/shop"), request)._column(["a", b"a"], field)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +203,7 @@ def test_what_the_first_rows_do_not_show_is_kept(
     tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The size of a batch decides nothing: the database is asked for all values' types."""
-    monkeypatch.setattr("mlops_tasks.sources.rows._BATCH_ROWS", 10)
+    monkeypatch.setattr("mlops_tasks.sources.sqlalchemy._BATCH_ROWS", 10)
     source = Source(tmp_path / "source.db")
     source.add(0)
     source.run(

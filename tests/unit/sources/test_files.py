@@ -21,7 +21,7 @@ from mlops_tasks.exceptions import (
     SourceUnavailableError,
 )
 from mlops_tasks.sources import DeltaStore, FileStore, open_source
-from mlops_tasks.sources.failures import Failures, attempt, guarded
+from mlops_tasks.sources.errors import SourceErrors, attempt, guarded
 from mlops_tasks.specs.source import DeltaSource, FileSource, SqlSource
 from mlops_tasks.steps.ingest import ingest
 from tests.unit.orders import day, orders_dataset, rows_of
@@ -323,7 +323,7 @@ def test_json_lines_are_read_as_the_contract_says(tmp_path: Path, drop: Path, la
 def test_json_lines_may_be_packed_and_longer_than_a_block(
     tmp_path: Path, drop: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlops_tasks.sources.json_lines.BLOCK_BYTES", 512)
+    monkeypatch.setattr("mlops_tasks.sources.jsonl_files.BLOCK_BYTES", 512)
     rows = orders()
     text = "\r\n".join(json.dumps({**row, "shop": "x" * 700}) for row in lines(rows))
     (drop / f"{DAY}.jsonl.gz").write_bytes(gzip.compress(text.encode()))
@@ -530,7 +530,7 @@ def test_what_is_wrong_with_another_table_is_named(tmp_path: Path, drop: Path, l
 
 def test_a_source_and_its_connection_must_fit(tmp_path: Path) -> None:
     spec = orders_dataset(tmp_path, source=SqlSource(conn_id="shop", query="SELECT :partition"))
-    with pytest.raises(TypeError, match="SqlSource cannot be read by DeltaStore"):
+    with pytest.raises(TypeError, match="SqlSource is read by Database, not by DeltaStore"):
         open_source(spec, DAY, DeltaStore(str(tmp_path)), pa.schema([]))
 
 
@@ -538,22 +538,22 @@ def test_a_source_and_its_connection_must_fit(tmp_path: Path) -> None:
 
 
 def test_secrets_are_taken_out_of_errors_in_every_form() -> None:
-    failures = Failures("orders", "shop", DAY, secrets=("p@ss w/rd",))
-    for make in (failures.unavailable, failures.access, failures.query, failures.not_found):
+    errors = SourceErrors("orders", "shop", DAY, secrets=("p@ss w/rd",))
+    for make in (errors.unavailable, errors.access, errors.query, errors.not_found):
         text = str(make("p@ss w/rd p%40ss%20w%2Frd p%40ss+w%2Frd p%40ss%20w/rd"))
         assert "*** *** *** ***" in text
         assert "ss" not in text.replace("passed", "").split("***")[1]
-    assert "p@ss" not in repr(failures)
+    assert "p@ss" not in repr(errors)
 
 
 def test_a_drivers_error_is_not_even_chained() -> None:
-    failures = Failures("orders", "shop", DAY)
+    errors = SourceErrors("orders", "shop", DAY)
 
     def broken() -> None:
         raise OSError("secret")
 
     with pytest.raises(SourceUnavailableError) as raised:
-        attempt(broken, lambda error: failures.unavailable("gone"))
+        attempt(broken, lambda error: errors.unavailable("gone"))
     assert (raised.value.__cause__, raised.value.__context__) == (None, None)
     with pytest.raises(OSError, match="secret"):
         attempt(broken, lambda error: None)

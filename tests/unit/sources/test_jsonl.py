@@ -84,7 +84,7 @@ def test_a_line_may_be_longer_than_a_block(take: Any, length: int) -> None:
 
 
 def test_a_line_has_an_upper_bound(take: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlops_tasks.sources.json_blocks.LONGEST_ROW", MIB)
+    monkeypatch.setattr("mlops_tasks.sources.jsonl_blocks.LONGEST_ROW", MIB)
     with pytest.raises(SourceQueryError, match="line 2 is longer than 1 MiB"):
         take(text({"id": 1, "s": "x" * (MIB - 99)}, {"id": 2, "s": "z" * 2 * MIB}))
 

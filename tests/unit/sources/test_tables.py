@@ -8,13 +8,14 @@ from datetime import date
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
 from mlops_tasks.exceptions import EmptyPartitionError, SourceQueryError, SpecError
-from mlops_tasks.sources import Database
-from mlops_tasks.sources.failures import Failures
-from mlops_tasks.sources.tables import DayOfTable, never_null, time_column_holds
+from mlops_tasks.sources import Database, Request
+from mlops_tasks.sources.sqlalchemy import SqlAlchemyReader
+from mlops_tasks.sources.tables import INSTANTS, LOCAL_TIMES, DayOfTable
 from mlops_tasks.specs import DatasetSpec
 from mlops_tasks.specs.source import SqlSource
 from mlops_tasks.steps.ingest import ingest
@@ -173,40 +174,47 @@ def test_a_name_that_is_a_word_of_sql_is_quoted(tmp_path: Path, lake: Lake) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "holds"),
+    ("kind", "bounds"),
     [
-        (sa.TIMESTAMP(timezone=True), "instant"),
-        (sa.DateTime(), "local"),
-        (sa.Date(), "local"),
+        (sa.TIMESTAMP(timezone=True), INSTANTS),
+        (sa.DateTime(), LOCAL_TIMES),
+        (sa.Date(), LOCAL_TIMES),
     ],
 )
 def test_other_databases_declare_what_a_column_holds(
-    monkeypatch: pytest.MonkeyPatch, kind: Any, holds: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, bounds: tuple[str, str]
 ) -> None:
-    assert asked(monkeypatch, kind) == holds
+    assert asked(tmp_path, monkeypatch, kind) == bounds
 
 
-def test_a_column_that_is_declared_no_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_column_that_is_declared_no_time_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(SourceQueryError, match=r"table 'sales\.orders' holds INTEGER, neither"):
-        asked(monkeypatch, sa.Integer())
+        asked(tmp_path, monkeypatch, sa.Integer())
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, kind: Any) -> str:
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any) -> tuple[str, str]:
     class Inspector:
         def get_columns(self, name: str, schema: str | None) -> list[dict[str, Any]]:
             assert (name, schema) == ("orders", "sales")
             return [{"name": "at", "type": kind}]
 
     monkeypatch.setattr(sa, "inspect", lambda _: Inspector())
-    connection: Any = SimpleNamespace(dialect=SimpleNamespace(name="mssql"))
-    return time_column_holds(DayOfTable("sales.orders", "at"), connection, FAILURES)
+    connection: Any = SimpleNamespace()
+    return reader(tmp_path).bounds(connection, DayOfTable("sales.orders", "at"))
 
 
-FAILURES = Failures("orders", "shop", DAY)
+def reader(tmp_path: Path) -> SqlAlchemyReader:
+    request = Request.of(orders(tmp_path, table()), DAY, pa.schema([]))
+    return SqlAlchemyReader(sa.make_url("mssql+pymssql://db/shop"), request)
 
 
 def test_a_view_declares_nothing(tmp_path: Path) -> None:
     engine = sa.create_engine(shop(tmp_path, ()).url, poolclass=sa.NullPool)
-    inspector = sa.inspect(engine)
-    assert never_null(DayOfTable("orders", "at"), inspector) == {"order"}
-    assert never_null(DayOfTable("seen", "at"), inspector) is None
+    with engine.connect() as connection:
+        declared = [
+            reader(tmp_path).never_null(connection, DayOfTable(name, "at"))
+            for name in ("orders", "seen")
+        ]
+    assert declared == [{"order"}, None]

@@ -180,9 +180,9 @@ def test_a_column_of_nulls_alone_has_its_type(tmp_path: Path, lake: Lake, kind: 
 def test_the_size_of_a_batch_changes_nothing(
     tmp_path: Path, lake: Lake, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("rows._BATCH_ROWS", "parquet_files.BATCH_ROWS"):
+    for name in ("sqlalchemy._BATCH_ROWS", "parquet_files.BATCH_ROWS"):
         monkeypatch.setattr(f"mlops_tasks.sources.{name}", 1)
-    for name in ("csv_files.BLOCK_BYTES", "json_lines.BLOCK_BYTES"):
+    for name in ("csv_files.BLOCK_BYTES", "jsonl_files.BLOCK_BYTES"):
         monkeypatch.setattr(f"mlops_tasks.sources.{name}", 7)
     reverse = expected().take([4, 3, 2, 1, 0])
     assert taken(tmp_path, lake, kind, reverse).equals(expected())

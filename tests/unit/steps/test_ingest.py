@@ -90,7 +90,7 @@ def test_it_holds_as_many_rows_as_there_are_in_batches(
     orders: DatasetSpec, source: Source, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = run(orders, source, lake, token=1)
-    monkeypatch.setattr("mlops_tasks.sources.rows._BATCH_ROWS", 7)
+    monkeypatch.setattr("mlops_tasks.sources.sqlalchemy._BATCH_ROWS", 7)
     batched = run(orders, source, lake, token=2)
     assert (batched.raw.digest, batched.raw.n_rows) == (whole.raw.digest, ROWS_PER_DAY)
 
@@ -201,7 +201,7 @@ def test_how_it_goes_is_logged_now_and_then(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("mlops_tasks.sources.rows._BATCH_ROWS", 30)
+    monkeypatch.setattr("mlops_tasks.sources.sqlalchemy._BATCH_ROWS", 30)
     monkeypatch.setattr("mlops_tasks.steps.ingest._PROGRESS_S", 0.0)
     with caplog.at_level("INFO", "mlops_tasks.steps.ingest"):
         run(orders, source, lake)

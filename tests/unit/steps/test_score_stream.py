@@ -63,7 +63,6 @@ class Lake:
 @pytest.fixture
 def spec(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a model of two features; nothing of its project is read."""
-    monkeypatch.setattr(scoring, "check_day", lambda rows, day: checked.append((rows.name, day)))
     monkeypatch.setattr(scoring, "published_inputs", published)
     monkeypatch.setattr(scoring, "feature_batches", batches)
     monkeypatch.setattr(scoring, "model_frame", framed)
@@ -79,7 +78,7 @@ SPEC: Any = SimpleNamespace(
     name="m",
     key=("order_id",),
     categorical=("shop", "more"),
-    rows=SimpleNamespace(name="orders"),
+    rows=SimpleNamespace(name="orders", check_partition=lambda day: checked.append(day)),
     predictions_table="m__predictions",
     timezone="UTC",
 )
@@ -140,7 +139,7 @@ def test_a_day_is_scored_batch_by_batch(spec: Any) -> None:
     assert rows.schema.types == [pa.int64(), pa.float64(), pa.string()]
     assert (found.model_version, found.mean_score) == ("4", round(1.625 / 4, 5))
     assert found.unseen_categories == {"shop": 2}
-    assert checked == [("orders", DAY)]
+    assert checked == [DAY]
     ((partition, profile),) = lake.profiles
     assert partition is found.predictions
     assert list(profile.columns) == ["shop", "x", "more", "score", "model_version"]
