@@ -111,18 +111,7 @@ class CategoryColumns:
 
     @classmethod
     def merged(cls, parts: Sequence[CategoryColumns]) -> CategoryColumns:
-        """Merge the columns of profiles; a column that one lacks has no rows there.
-
-        Parameters
-        ----------
-        parts : sequence of CategoryColumns
-            At least one.
-
-        Returns
-        -------
-        CategoryColumns
-            Of the union of rows.
-        """
+        """Merge the columns of profiles; a column that one lacks has no rows there."""
         import numpy as np
         import pyarrow as pa
 
