@@ -51,7 +51,8 @@ MOVED: dict[str, tuple[str, ...]] = {
         "steps.validate",
         "registry.versions",
         "gate.verdict",
-        "monitoring.results",
+        "monitoring.checks",
+        "steps.monitor",
         "steps.ingest",
         "steps.score",
         "steps.decide",
@@ -62,6 +63,14 @@ MOVED: dict[str, tuple[str, ...]] = {
 #: By package or old module and old name in it, the module that has it now, and behind a colon what
 #: it is there, if not the same.
 MOVED_NAMES: dict[str, dict[str, str]] = {
+    "mlops_tasks.monitoring": {
+        "Outcomes": "mlops_tasks.monitoring.labelled_predictions:LabelledPredictions",
+        "measure_drift": "mlops_tasks.steps.monitor",
+        "measure_labels": "mlops_tasks.steps.monitor",
+        "measure_performance": "mlops_tasks.steps.monitor",
+        "read_outcomes": "mlops_tasks.monitoring.labelled_predictions:read_labelled_predictions",
+        "tell_apart": "mlops_tasks.monitoring.labels:interpret",
+    },
     "mlops_tasks.source_spec": {"Source": "mlops_tasks.specs.source:SourceSpec"},
     "mlops_tasks.sources": {
         "SourceConnection": "mlops_tasks.sources.source:Source",
