@@ -22,6 +22,8 @@ MOVED: dict[str, tuple[str, ...]] = {
     "clock_times": ("partitions",),
     "contract": ("specs.schema", "validation.contract", "validation.duplicates"),
     "digest": ("lake.digest",),
+    "drift.domain": ("drift.domain_classifier",),
+    "drift.movement": ("drift.day_effects",),
     "estimators": ("problem_types.binary.estimator",),
     "evaluation": (
         "steps.evaluate",

@@ -105,7 +105,7 @@ def ours_window(seconds: Seconds, lake: str, how: str) -> int:
     names = ("mlops_tasks.profiles.store", "mlops_tasks.lake", "mlops_tasks.drift.baseline")
     lazy = ("mlops_tasks.drift.detection", "deltalake", "pyarrow.compute", "scipy.special")
     found = [clocked(seconds, "import_s", partial(importlib.import_module, n)) for n in names]
-    for name in (*lazy, "mlops_tasks.drift.movement", "mlops_tasks.drift.scales"):
+    for name in (*lazy, "mlops_tasks.drift.day_effects", "mlops_tasks.drift.aspects"):
         clocked(seconds, "import_s", partial(importlib.import_module, name))
     tables = found[1].Lake(Path(lake))
     store = found[0].ProfileStore(tables)

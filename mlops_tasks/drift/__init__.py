@@ -1,19 +1,23 @@
 """Drift: how far columns moved from a reference, and whether that is more than chance explains.
 
-Everything is told from profiles (`mlops_tasks.profiles`) alone; no row is read again.
+All of it is read from profiles (`mlops_tasks.profiles`); no row is read again.
 
-========================  =========================================================================
-`drift.measures`       PSI, Kolmogorov–Smirnov, Wasserstein, Jensen–Shannon and others, to report
-`drift.detection`      `detect_drift`: the decision, with a bounded chance of a false alarm
-`drift.baseline`       the reference, and how much its own days move
-`drift.references`     which days make the reference
-`drift.scales`         what each aspect of each column reads from many profiles at once;
-                       `drift.category_scales`, `drift.repeats` and `drift.ranges` are some of them
-`drift.pairs`          both sides of a comparison, for measures, words and pictures
-`drift.report`         `DriftReport`: plain data, and lines for a log
-`drift.page`           the same as one HTML page; `drift.heatmap` as a PNG
-`drift.domain`         can a classifier tell reference from current rows? (off by default)
-========================  =========================================================================
+===========================  ======================================================================
+`drift.detection`            `detect_drift`: the decision, with a bounded chance of a false alarm
+`drift.baseline`             the reference, and how much its own days move
+`drift.report`               `DriftReport`: plain data, and lines for a log
+`drift.page`                 the same as one HTML page; `drift.heatmap` as a PNG
+`drift.measures`             PSI, Kolmogorov–Smirnov, Wasserstein, Jensen–Shannon and others, to
+                             report; `drift.histograms`, to draw
+`drift.domain_classifier`    can a classifier distinguish reference from current rows? (off by
+                             default)
+`drift.aspects`              the ways to look at a column: one class each, with its effect and words
+`drift.alarm_rule`           when an effect alarms
+`drift.day_effects`          how far the days of a reference are from each other
+`drift.effects`              Cohen's h of shares and Cohen's d of means, with their sampling noise
+`drift.samples`              columns of profiles side by side: their distribution functions,
+                             quantiles, histograms and contingency tables
+===========================  ======================================================================
 
 How a decision is made
 ----------------------
@@ -30,8 +34,8 @@ standard deviations), and it alarms above::
     sqrt(min_effect**2 + noise * quantile)
 
 - ``noise`` is the mean square that appears without any drift: sampling of both sides, rounding of
-  the quantile sketches, and the natural movement from day to day, which the reference's own days
-  show when each is compared with all others (flights of one day share one weather).
+  the quantile sketches, and day effects, which the reference's own days show when each is compared
+  with all others (flights of one day share one weather).
 - ``quantile`` is that of a weighted sum of chi-squares, for a chance of ``level`` (1 %) divided by
   the number of comparisons that could alarm: so the chance of *any* alarm on a day without drift
   stays below ``level`` over all columns (Bonferroni).

@@ -1,4 +1,4 @@
-"""The reference of a comparison, and how much its own days move."""
+"""The reference of a comparison, how much its own days move, and which days make it."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.decision import LEVEL_DAYS
-from mlops_tasks.exceptions import PartitionNotFoundError
+from mlops_tasks.exceptions import PartitionNotFoundError, SpecError
+from mlops_tasks.partitions import days_between, shift_day
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.sampling import evenly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mlops_tasks.drift.columns import Floats
-    from mlops_tasks.drift.gauges import Aspect
-    from mlops_tasks.drift.movement import Movement
-    from mlops_tasks.drift.scales import Scale
+    from mlops_tasks.drift.aspects import Aspect
+    from mlops_tasks.drift.day_effects import DayEffect
 
-__all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline"]
+__all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline", "reference_span"]
 
 MAX_DAYS = 60
-"""So many days are enough to tell how days differ; of more, these are taken evenly."""
+"""Enough days to show how days differ; of more, this many are taken evenly."""
 
 FEW_DAYS = LEVEL_DAYS
-"""So many keep the level of false alarms: what is read of a window that its roll-ups serve.
+"""Enough days to keep the level of false alarms: read of a window that its roll-ups serve.
 
 With twice as many a threshold would be lower by a tenth at most: Fisher's F has 27 degrees of
 freedom, not 55.
 """
+
+# 52 weeks: the same season, and the same days of the week.
+_YEAR = 52 * 7
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,47 @@ class Baseline:
         return replace(self, whole=self.whole.only(names))
 
     @cached_property
-    def scales(self) -> tuple[tuple[Scale, dict[Aspect, Movement]], ...]:
-        """The gauges of each kind of column, with the movement of the days by aspect."""
-        from mlops_tasks.drift.movement import movement_of
-        from mlops_tasks.drift.scales import scales_of
+    def aspects(self) -> tuple[tuple[Aspect, DayEffect], ...]:
+        """Every aspect that its columns have, and how far its days differ in it."""
+        from mlops_tasks.drift.aspects import aspects_of
+        from mlops_tasks.drift.day_effects import day_effect
 
-        def moved(scale: Scale) -> tuple[Scale, dict[Aspect, Movement]]:
-            return scale, {a: movement_of(g, scale.own[a]) for a, g in scale.gauges.items()}
+        found = aspects_of(self.whole, self.days)
+        return tuple((aspect, day_effect(aspect.effect, aspect.days)) for aspect in found)
 
-        return tuple(map(moved, scales_of(self.whole, self.days, self.known_numbers)))
 
-    @cached_property
-    def known_numbers(self) -> dict[str, Floats]:
-        """The numbers that the days had, of each column whose numbers repeat."""
-        from mlops_tasks.drift.repeats import known_numbers
+def reference_span(kind: str, n_days: int, *, first: str, last: str) -> tuple[str, str]:
+    """Return the first and the last day of a reference of scored days.
 
-        return known_numbers(self.days)
+    Parameters
+    ----------
+    kind : {"trailing", "season"}
+        The days before the window: has something changed just now? Or the same season a year
+        before: is this more than winter? See `DriftSpec.reference`.
+    n_days : int
+        Days of the reference, at least 1; 28 or more to keep the level of false alarms.
+    first, last : str
+        First and last day of the window, both inclusive.
+
+    Returns
+    -------
+    tuple of str
+        Both inclusive; never a day of the window itself.
+
+    Raises
+    ------
+    SpecError
+        If the window ends before it begins.
+
+    Examples
+    --------
+    >>> reference_span("trailing", 3, first="2013-01-10", last="2013-01-11")
+    ('2013-01-07', '2013-01-09')
+    """
+    if (length := days_between(first, last)) < 0:
+        raise SpecError(f"the window {first} to {last} ends before it begins")
+    before = shift_day(first, -1)
+    if kind == "trailing":
+        return shift_day(before, 1 - n_days), before
+    low = shift_day(first, length // 2 - _YEAR - (n_days - 1) // 2)
+    return low, min(shift_day(low, n_days - 1), before)

@@ -10,11 +10,11 @@ from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.exceptions import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mlops_tasks.drift.baseline import Baseline
-    from mlops_tasks.drift.decision import Evidence, Picture
-    from mlops_tasks.drift.pairs import Pairs
+    from mlops_tasks.drift.decision import Evidence
+    from mlops_tasks.drift.samples import TwoSamples
     from mlops_tasks.profiles import Profile
 
 __all__ = ["compare_schemas", "detect_drift"]
@@ -41,7 +41,7 @@ def detect_drift(
         What people call it, such as its day.
     n_days : float, default 1
         Days of the window, at least 1: a week moves less than a day. Of days that differ much in
-        their rows, `movement.effective_days`.
+        their rows, `day_effects.effective_days`.
     policy : DriftPolicy, optional
         When to alarm; the default keeps any false alarm of a table below 1 %.
     importance : mapping of str to float, optional
@@ -83,18 +83,20 @@ def detect_drift(
         raise SpecError(f"the window {window} has {n_days} days; n_days must be at least 1")
     if wrong := [name for name, value in (importance or {}).items() if not 0 <= value < math.inf]:
         raise SpecError(f"the importance of {', '.join(wrong)} is no number of at least 0")
-    from mlops_tasks.drift.judging import Judge
-    from mlops_tasks.drift.movement import MIN_DAYS
-    from mlops_tasks.drift.pairs import Pairs
+    from mlops_tasks.drift.alarm_rule import AlarmRule
+    from mlops_tasks.drift.day_effects import MIN_DAYS
+    from mlops_tasks.drift.samples import TwoSamples
 
     policy = policy or DriftPolicy()
-    shared = _shared(baseline.whole, current)
-    names = [name for scale, _ in baseline.scales for own in scale.names.values() for name in own]
-    n_comparisons = sum(name in shared for name in names)
-    judge = Judge(policy, n_days, policy.level / max(n_comparisons, 1))
-    pairs = Pairs(baseline.whole, current, shared, baseline.known_numbers)
-    evidence = judge.evidence(baseline, current, pairs, shared)
-    columns = _columns(pairs, evidence, current, _relative(importance or {}))
+    samples = TwoSamples(baseline.whole, current, _shared(baseline.whole, current))
+    looked_at = [name for aspect, _ in baseline.aspects for name in aspect.columns]
+    n_comparisons = sum(name in samples.names for name in looked_at)
+    rule = AlarmRule(policy, n_days, policy.level / max(n_comparisons, 1))
+    evidence: dict[str, tuple[Evidence, ...]] = dict.fromkeys(samples.names, ())
+    for aspect, days in baseline.aspects:
+        for name, one in rule.apply(aspect, days, samples):
+            evidence[name] += (one,)
+    columns = _columns(samples, evidence, _relative(importance or {}))
     return DriftReport(
         window=window,
         reference=baseline.label,
@@ -154,30 +156,17 @@ def _shared(reference: Profile, current: Profile) -> list[str]:
 
 
 def _columns(
-    pairs: Pairs,
+    samples: TwoSamples,
     evidence: Mapping[str, tuple[Evidence, ...]],
-    current: Profile,
     weights: Mapping[str, float],
-) -> list[ColumnDrift]:
-    looks = _looks(pairs)
-    return [
-        ColumnDrift(
-            name, current.columns[name].kind, _answer(told), weights.get(name), told, *looks[name]
-        )
-        for name, told in evidence.items()
-    ]
+) -> Iterator[ColumnDrift]:
+    from mlops_tasks.drift.histograms import draw_all
+    from mlops_tasks.drift.measures import measure_all
 
-
-def _looks(pairs: Pairs) -> dict[str, tuple[dict[str, float | None], Picture]]:
-    """Return the measures and the picture of every column, for the reader."""
-    from mlops_tasks.drift.measures import measure_categories, measure_numbers
-    from mlops_tasks.drift.wording import draw_categories, draw_numbers
-
-    measures, pictures = measure_numbers(pairs.numbers), draw_numbers(pairs.numbers)
-    found = {name: (measures[name], pictures[name]) for name in pairs.numbers.names}
-    for name, pair in pairs.categories.items():
-        found[name] = measure_categories(pair), draw_categories(pair)
-    return found
+    measures, pictures, current = measure_all(samples), draw_all(samples), samples.current.columns
+    for name, own in evidence.items():
+        kind, look = current[name].kind, (measures[name], pictures[name])
+        yield ColumnDrift(name, kind, _answer(own), weights.get(name), own, *look)
 
 
 def _answer(evidence: tuple[Evidence, ...]) -> Answer:

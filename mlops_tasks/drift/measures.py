@@ -1,6 +1,8 @@
-"""Measures of drift between two profiles of one column, as the field defines them.
+"""Measures of drift between two samples, as the field defines them, for any number of columns.
 
-They are reported, not decided upon: none of them says by itself whether chance explains it.
+They are reported, not decided upon: none of them says by itself whether chance explains it. The
+last axis of every array is that of cells, or of the values at which distribution functions are
+taken; those before it are columns.
 """
 
 from __future__ import annotations
@@ -10,60 +12,45 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlops_tasks.drift.cells import cell_counts, same_kind
-from mlops_tasks.drift.columns import present_rows
-
 if TYPE_CHECKING:
-    from mlops_tasks.drift.cells import Edges
-    from mlops_tasks.drift.columns import Categories, Floats, Numbers
-    from mlops_tasks.drift.pairs import CategoryPair, NumberPairs
+    from mlops_tasks.drift.samples import Floats, NumberSamples, TwoSamples
 
-    AnyColumn = Numbers | Categories
     Measures = dict[str, float | None]
 
 __all__ = [
     "jensen_shannon_distance",
     "kolmogorov_smirnov_statistic",
-    "measure_categories",
-    "measure_numbers",
+    "measure_all",
     "missing_share_change",
     "new_category_share",
     "population_stability_index",
     "total_variation_distance",
-    "vanished_category_share",
     "wasserstein_distance",
 ]
 
-_LEVELS = 512
+_DECILES = np.arange(1, 10) / 10
+# Quantiles of each sample at which distribution functions are compared, beside the ends.
+_LEVELS = (np.arange(512) + 0.5) / 512
 
 
-def population_stability_index(
-    reference: AnyColumn, current: AnyColumn, *, bins: Edges = 10
-) -> float:
+def population_stability_index(reference: Floats, current: Floats) -> Floats:
     """Measure how far the shares of cells moved, in nats.
 
     Parameters
     ----------
-    reference, current : Numbers or Categories
-        Profiles of one column. Missing values are left out; see `missing_share_change`.
-    bins : int or array-like of float, default 10
-        Bins of equal reference share, or inner edges; categories are their own cells.
+    reference, current : array of shape (..., n_cells)
+        Rows per cell. Missing values are in no cell; see `missing_share_change`.
 
     Returns
     -------
-    float
-        From 0 (same shares in every cell) upwards, in nats; NaN if a side has no values.
-
-    Raises
-    ------
-    SchemaMismatchError
-        If one holds categories and the other numbers.
+    array
+        From 0 (same shares in every cell) upwards, in nats; NaN if a side has no rows.
 
     Notes
     -----
     ``sum((q - p) * ln(q / p))`` over cell shares p and q; half a row is added to every cell that
     either side uses, so that empty cells stay finite. It is biased upwards by about
-    ``(n_cells - 1) * (1/n + 1/m)``. O(n_cells).
+    ``(n_cells - 1) * (1/n + 1/m)``.
 
     References
     ----------
@@ -72,44 +59,32 @@ def population_stability_index(
 
     Examples
     --------
-    >>> import pyarrow as pa
-    >>> from mlops_tasks.profiles import Profile
-    >>> def column(*values):
-    ...     batch = pa.record_batch({"x": pa.array(values)})
-    ...     return Profile.of([batch], batch.schema).columns["x"]
-    >>> round(population_stability_index(column(*"aab"), column(*"bba")), 3)
+    >>> old, new = np.array([2.0, 1.0]), np.array([1.0, 2.0])
+    >>> float(population_stability_index(old, new).round(3))
     0.255
-    >>> population_stability_index(column(*"aab"), column(*"aab"))
-    0.0
     """
-    if not _have_values(reference, current):
-        return math.nan
-    return float(_stability(*cell_counts(reference, current, bins)))
+    used = (reference + current) > 0
+    p, q = (_shares(np.where(used, rows + 0.5, 0.0)) for rows in (reference, current))
+    ratio = np.divide(q, p, out=np.ones_like(p), where=used)
+    return _if_any(np.sum((q - p) * np.log(ratio), axis=-1), reference, current)
 
 
-def jensen_shannon_distance(reference: AnyColumn, current: AnyColumn, *, bins: Edges = 10) -> float:
+def jensen_shannon_distance(reference: Floats, current: Floats) -> Floats:
     """Measure how far the shares of cells moved, from 0 to 1.
 
     Parameters
     ----------
-    reference, current : Numbers or Categories
-        Profiles of one column. Missing values are left out.
-    bins : int or array-like of float, default 10
-        Bins of equal reference share, or inner edges; categories are their own cells.
+    reference, current : array of shape (..., n_cells)
+        Rows per cell. Missing values are in no cell.
 
     Returns
     -------
-    float
-        From 0 (same shares) to 1 (no cell in common), unitless; NaN if a side has no values.
-
-    Raises
-    ------
-    SchemaMismatchError
-        If one holds categories and the other numbers.
+    array
+        From 0 (same shares) to 1 (no cell in common), unitless; NaN if a side has no rows.
 
     Notes
     -----
-    The square root of ``(KL(p, (p+q)/2) + KL(q, (p+q)/2)) / 2`` to base 2. O(n_cells).
+    The square root of ``(KL(p, (p+q)/2) + KL(q, (p+q)/2)) / 2`` to base 2.
 
     References
     ----------
@@ -118,46 +93,36 @@ def jensen_shannon_distance(reference: AnyColumn, current: AnyColumn, *, bins: E
 
     Examples
     --------
-    >>> import pyarrow as pa
-    >>> from mlops_tasks.profiles import Profile
-    >>> def column(*values):
-    ...     batch = pa.record_batch({"x": pa.array(values)})
-    ...     return Profile.of([batch], batch.schema).columns["x"]
-    >>> jensen_shannon_distance(column(*"aab"), column(*"ccc"))
-    1.0
-    >>> round(jensen_shannon_distance(column(*"aab"), column(*"bba")), 3)
+    >>> old, new = np.array([2.0, 1.0]), np.array([1.0, 2.0])
+    >>> float(jensen_shannon_distance(old, new).round(3))
     0.286
     """
-    if not _have_values(reference, current):
-        return math.nan
-    return float(_divergence(*cell_counts(reference, current, bins)))
+    p, q = _shares(reference), _shares(current)
+    middle = (p + q) / 2
+    terms = [
+        np.sum(s * np.log2(np.where(s > 0, s, 1) / np.where(s > 0, middle, 1)), axis=-1)
+        for s in (p, q)
+    ]
+    distance = np.sqrt(np.clip((terms[0] + terms[1]) / 2, 0.0, 1.0))
+    return _if_any(distance, reference, current)
 
 
-def total_variation_distance(
-    reference: AnyColumn, current: AnyColumn, *, bins: Edges = 10
-) -> float:
+def total_variation_distance(reference: Floats, current: Floats) -> Floats:
     """Measure the share of rows that would have to change their cell.
 
     Parameters
     ----------
-    reference, current : Numbers or Categories
-        Profiles of one column. Missing values are left out.
-    bins : int or array-like of float, default 10
-        Bins of equal reference share, or inner edges; categories are their own cells.
+    reference, current : array of shape (..., n_cells)
+        Rows per cell. Missing values are in no cell.
 
     Returns
     -------
-    float
-        From 0 to 1, a share of rows; NaN if a side has no values.
-
-    Raises
-    ------
-    SchemaMismatchError
-        If one holds categories and the other numbers.
+    array
+        From 0 to 1, a share of rows; NaN if a side has no rows.
 
     Notes
     -----
-    ``sum(abs(q - p)) / 2``. O(n_cells).
+    ``sum(abs(q - p)) / 2``.
 
     References
     ----------
@@ -165,118 +130,34 @@ def total_variation_distance(
 
     Examples
     --------
-    >>> import pyarrow as pa
-    >>> from mlops_tasks.profiles import Profile
-    >>> def column(*values):
-    ...     batch = pa.record_batch({"x": pa.array(values)})
-    ...     return Profile.of([batch], batch.schema).columns["x"]
-    >>> total_variation_distance(column(*"aaab"), column(*"abbb"))
+    >>> float(total_variation_distance(np.array([3.0, 1.0]), np.array([1.0, 3.0])))
     0.5
     """
-    if not _have_values(reference, current):
-        return math.nan
-    return float(_variation(*cell_counts(reference, current, bins)))
+    distance = np.abs(_shares(current) - _shares(reference)).sum(axis=-1) / 2
+    return _if_any(distance, reference, current)
 
 
-def kolmogorov_smirnov_statistic(reference: Numbers, current: Numbers) -> float:
-    """Measure the largest gap between two distribution functions.
-
-    Parameters
-    ----------
-    reference, current : Numbers
-        Profiles of one column. Only finite values count.
-
-    Returns
-    -------
-    float
-        From 0 to 1, a share of rows; NaN if a side has no values.
-
-    Notes
-    -----
-    ``max(abs(F - G))`` over the quantiles of both. Exact for up to 512 values a side that the
-    profiles hold unrounded; else at most ``1/512`` plus both profiles' `rank_error` below or above
-    the value of the rows. O(1024).
-
-    References
-    ----------
-    Smirnov (1948), Table for estimating the goodness of fit of empirical distributions, Annals of
-    Mathematical Statistics 19.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> from mlops_tasks.profiles import Profile
-    >>> def column(*values):
-    ...     batch = pa.record_batch({"x": pa.array(values)})
-    ...     return Profile.of([batch], batch.schema).columns["x"]
-    >>> kolmogorov_smirnov_statistic(column(1, 2, 3, 4), column(2, 3, 4, 5))
-    0.25
-    """
-    if not _have_values(reference, current):
-        return math.nan
-    return float(_largest_gap(*_steps(reference, current)))
-
-
-def wasserstein_distance(reference: Numbers, current: Numbers) -> float:
-    """Measure how far values moved on average, in standard deviations of the reference.
+def new_category_share(reference: Floats, current: Floats, n: Floats) -> Floats:
+    """Measure the share of current rows whose category the reference never had.
 
     Parameters
     ----------
-    reference, current : Numbers
-        Profiles of one column. Only finite values count.
+    reference, current : array of shape (..., n_categories)
+        Rows per category. With both sides changed it is the share of vanished categories.
+    n : array
+        Current rows with a value, also in categories that were not counted one by one: nobody knows
+        whether those are new, and they are not called so.
 
     Returns
     -------
-    float
-        From 0 upwards, in standard deviations; infinite if the reference is constant and the
-        current values are not all the same as it; NaN if a side has no values, or if values are too
-        far apart to be squared.
+    array
+        From 0 to 1, a share of rows with a value; NaN if the current side has none.
 
     Notes
     -----
-    ``integral(abs(F - G)) / sd(reference)``, the earth mover's distance of two distributions on a
-    line; the standard deviation is that of the population. As exact as the sketches are, see
-    `kolmogorov_smirnov_statistic`. O(1024).
-
-    References
-    ----------
-    Vallender (1974), Calculation of the Wasserstein distance between probability distributions on
-    the line, Theory of Probability and its Applications 18.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> from mlops_tasks.profiles import Profile
-    >>> def column(*values):
-    ...     batch = pa.record_batch({"x": pa.array(values)})
-    ...     return Profile.of([batch], batch.schema).columns["x"]
-    >>> round(wasserstein_distance(column(0, 2), column(3, 5)), 9)
-    3.0
-    """
-    if not _have_values(reference, current):
-        return math.nan
-    return float(_moved(*_steps(reference, current), np.asarray(reference.variance)))
-
-
-def new_category_share(reference: Categories, current: Categories) -> float:
-    """Return the share of current rows whose category the reference never had.
-
-    Parameters
-    ----------
-    reference, current : Categories
-        Profiles of one column. Missing values are left out.
-
-    Returns
-    -------
-    float
-        From 0 to 1, a share of rows with a value; NaN if the current side has none, or if the
-        reference did not count all its categories: then nobody knows what it never had.
-
-    Notes
-    -----
-    ``sum(q[k] for k if p[k] == 0)`` over shares of rows p and q by category k. Current categories
-    that were not counted one by one are not called new. Without drift it is not 0, but about the
-    share of reference rows whose category was seen once (Good 1953). O(n_categories).
+    ``sum(q[k] for k if p[k] == 0)`` over shares of rows p and q by category k. Without drift it is
+    not 0, but about the share of reference rows whose category was seen once (Good 1953); rare
+    categories vanish on small days without any drift.
 
     References
     ----------
@@ -286,72 +167,30 @@ def new_category_share(reference: Categories, current: Categories) -> float:
 
     Examples
     --------
-    >>> import pyarrow as pa
-    >>> from mlops_tasks.profiles import Profile
-    >>> def column(*values):
-    ...     batch = pa.record_batch({"x": pa.array(values)})
-    ...     return Profile.of([batch], batch.schema).columns["x"]
-    >>> new_category_share(column(*"aab"), column(*"abcd"))
+    >>> old, new = np.array([2.0, 1.0, 0.0, 0.0]), np.array([1.0, 1.0, 1.0, 1.0])
+    >>> float(new_category_share(old, new, np.array(4.0)))
     0.5
     """
-    n = present_rows(current)
-    if not n or not reference.is_exact:
-        return math.nan
-    return sum(current.counts[name] for name in current.counts.keys() - reference.counts.keys()) / n
+    return np.asarray(np.sum(current, axis=-1, where=reference == 0) / n)
 
 
-def vanished_category_share(reference: Categories, current: Categories) -> float:
-    """Return the share of reference rows whose category is gone.
+def missing_share_change(n: Floats, n_present: Floats) -> Floats:
+    """Measure by how much the share of missing values grew.
 
     Parameters
     ----------
-    reference, current : Categories
-        Profiles of one column. Missing values are left out.
+    n, n_present : array of shape (2, ...)
+        All rows, and those with a value, of the reference and of the current side. Nulls, NaN and
+        infinities are all missing.
 
     Returns
     -------
-    float
-        From 0 to 1, a share of rows with a value; NaN if the reference has none, or if the current
-        side did not count all its categories.
-
-    Notes
-    -----
-    ``sum(p[k] for k if q[k] == 0)`` over shares of rows p and q by category k. Rare categories
-    vanish on small days without any drift. O(n_categories).
-
-    References
-    ----------
-    Breck, Polyzotis, Roy, Whang, Zinkevich (2019), Data Validation for Machine Learning, SysML.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> from mlops_tasks.profiles import Profile
-    >>> def column(*values):
-    ...     batch = pa.record_batch({"x": pa.array(values)})
-    ...     return Profile.of([batch], batch.schema).columns["x"]
-    >>> vanished_category_share(column(*"aabc"), column(*"ab"))
-    0.25
-    """
-    return new_category_share(current, reference)
-
-
-def missing_share_change(reference: AnyColumn, current: AnyColumn) -> float:
-    """Return by how much the share of missing values grew.
-
-    Parameters
-    ----------
-    reference, current : Numbers or Categories
-        Profiles of one column. Nulls, NaN and infinities are all missing.
-
-    Returns
-    -------
-    float
+    array
         From -1 to 1, a difference of shares of all rows; NaN if a side has no rows.
 
     Notes
     -----
-    ``q - p`` of the shares q and p of rows without a finite value or category. O(1).
+    ``q - p`` of the shares q and p of rows without a value.
 
     References
     ----------
@@ -359,128 +198,138 @@ def missing_share_change(reference: AnyColumn, current: AnyColumn) -> float:
 
     Examples
     --------
-    >>> import pyarrow as pa
-    >>> from mlops_tasks.profiles import Profile
-    >>> def column(*values):
-    ...     batch = pa.record_batch({"x": pa.array(values)})
-    ...     return Profile.of([batch], batch.schema).columns["x"]
-    >>> missing_share_change(column(1.0, 2.0), column(1.0, None))
+    >>> float(missing_share_change(np.array([2.0, 2.0]), np.array([2.0, 1.0])))
     0.5
     """
-    if not reference.n or not current.n:
-        return math.nan
-    return present_rows(reference) / reference.n - present_rows(current) / current.n
+    shares = n_present / n
+    return np.asarray(shares[0] - shares[1])
 
 
-def measure_categories(pair: CategoryPair) -> Measures:
-    """Take every measure that a column of categories has.
-
-    Parameters
-    ----------
-    pair : CategoryPair
-        Both sides.
-
-    Returns
-    -------
-    dict of str to float or None
-        By the name of the measure; None where it is not a finite number.
-    """
-    reference, current = pair.reference, pair.current
-    have = _have_values(reference, current)
-    return _told(
-        population_stability_index=float(_stability(*pair.cells)) if have else math.nan,
-        jensen_shannon_distance=float(_divergence(*pair.cells)) if have else math.nan,
-        missing_share_change=missing_share_change(reference, current),
-        total_variation_distance=float(_variation(*pair.cells)) if have else math.nan,
-        new_category_share=new_category_share(reference, current),
-        vanished_category_share=vanished_category_share(reference, current),
-    )
-
-
-def measure_numbers(pairs: NumberPairs) -> dict[str, Measures]:
-    """Take every measure that columns of numbers have, of all at once.
+def kolmogorov_smirnov_statistic(f: Floats, g: Floats) -> Floats:
+    """Measure the largest gap between two distribution functions.
 
     Parameters
     ----------
-    pairs : NumberPairs
-        Both sides.
+    f, g : array of shape (..., n_values)
+        Both functions, at the same values. Only finite values of a column count.
 
     Returns
     -------
-    dict of str to (dict of str to float or None)
-        By column, and by the name of the measure; None where it is not a finite number.
+    array
+        From 0 to 1, a share of rows; NaN where a function is.
+
+    Notes
+    -----
+    ``max(abs(F - G))``. Of profiles it is taken at 512 quantiles of both sides: exact for up to 512
+    values a side that the profiles hold unrounded; else off by at most ``1/512`` plus the
+    `rank_error` of both.
+
+    References
+    ----------
+    Smirnov (1948), Table for estimating the goodness of fit of empirical distributions, Annals of
+    Mathematical Statistics 19.
+
+    Examples
+    --------
+    >>> f, g = np.array([0.25, 0.5, 0.75, 1.0, 1.0]), np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+    >>> float(kolmogorov_smirnov_statistic(f, g))
+    0.25
     """
-    old, new = pairs.reference, pairs.current
-    have = (old.n_finite > 0) & (new.n_finite > 0)
-    with np.errstate(all="ignore"):  # where there is nothing to measure
-        cells = pairs.cells(old.quantiles(np.arange(1, 10) / 10))
-        steps = pairs.steps(_LEVELS)
-        found = {
-            "population_stability_index": np.where(have, _stability(*cells), np.nan),
-            "jensen_shannon_distance": np.where(have, _divergence(*cells), np.nan),
-            "missing_share_change": old.n_finite / old.n - new.n_finite / new.n,
-            "kolmogorov_smirnov_statistic": np.where(have, _largest_gap(*steps), np.nan),
-            "wasserstein_distance": np.where(have, _moved(*steps, old.variance), np.nan),
-        }
-    rows = zip(*(values.tolist() for values in found.values()), strict=True)
-    told = (_told(**dict(zip(found, row, strict=True))) for row in rows)
-    return dict(zip(pairs.names, told, strict=True))
-
-
-def _told(**found: float) -> Measures:
-    return {name: value if math.isfinite(value) else None for name, value in found.items()}
-
-
-def _have_values(reference: AnyColumn, current: AnyColumn) -> bool:
-    same_kind(reference, current)
-    return present_rows(reference) > 0 and present_rows(current) > 0
-
-
-# Formulas; the last axis is that of cells or steps, those before it are columns.
-
-
-def _stability(p: Floats, q: Floats) -> Floats:
-    used = (p + q) > 0
-    p, q = _normed(np.where(used, p + 0.5, 0.0)), _normed(np.where(used, q + 0.5, 0.0))
-    ratio = np.divide(q, p, out=np.ones_like(p), where=used)
-    return np.asarray(np.sum((q - p) * np.log(ratio), axis=-1))
-
-
-def _divergence(p: Floats, q: Floats) -> Floats:
-    p, q = _normed(p), _normed(q)
-    middle = (p + q) / 2
-    terms = [
-        np.sum(s * np.log2(np.where(s > 0, s, 1) / np.where(s > 0, middle, 1)), axis=-1)
-        for s in (p, q)
-    ]
-    return np.asarray(np.sqrt(np.clip((terms[0] + terms[1]) / 2, 0.0, 1.0)))
-
-
-def _variation(p: Floats, q: Floats) -> Floats:
-    return np.asarray(np.abs(_normed(q) - _normed(p)).sum(axis=-1) / 2)
-
-
-def _largest_gap(_points: Floats, f: Floats, g: Floats) -> Floats:
     return np.asarray(np.abs(f - g).max(axis=-1))
 
 
-def _moved(points: Floats, f: Floats, g: Floats, variance: Floats) -> Floats:
+def wasserstein_distance(x: Floats, f: Floats, g: Floats, variance: Floats) -> Floats:
+    """Measure how far values moved on average, in standard deviations of the reference.
+
+    Parameters
+    ----------
+    x : array of shape (..., n_values)
+        In order, and beyond both distributions.
+    f, g : array of shape (..., n_values)
+        Both distribution functions there. Only finite values of a column count.
+    variance : array
+        Of the reference, as a population.
+
+    Returns
+    -------
+    array
+        From 0 upwards, in standard deviations; infinite if the reference is constant and the
+        current values are not all the same as it; NaN if values are too far apart to be squared.
+
+    Notes
+    -----
+    ``integral(abs(F - G)) / sd(reference)``, the earth mover's distance of two distributions on a
+    line. As exact as the sketches are, see `kolmogorov_smirnov_statistic`.
+
+    References
+    ----------
+    Vallender (1974), Calculation of the Wasserstein distance between probability distributions on
+    the line, Theory of Probability and its Applications 18.
+
+    Examples
+    --------
+    >>> x, f, g = np.array([0, 2, 3, 5]), np.array([0.5, 1, 1, 1]), np.array([0, 0, 0.5, 1])
+    >>> float(wasserstein_distance(x, f, g, np.array(1.0)))
+    3.0
+    """
     with np.errstate(all="ignore"):
-        moved = np.sum(np.abs(f - g)[..., :-1] * np.diff(points), axis=-1)
+        moved = np.sum(np.abs(f - g)[..., :-1] * np.diff(x), axis=-1)
         spread = np.sqrt(np.maximum(variance, 0.0))
         ratio = np.where(np.isfinite(spread), moved / spread, np.nan)
     return np.where(moved == 0, 0.0, ratio)
 
 
-def _normed(cells: Floats) -> Floats:
-    return np.asarray(cells / cells.sum(axis=-1, keepdims=True))
+def measure_all(samples: TwoSamples) -> dict[str, Measures]:
+    """Take every measure of every column, by its name; None where it is not a finite number."""
+    with np.errstate(all="ignore"):  # where there is nothing to measure
+        found = _of_numbers(samples.numbers)
+        found |= {name: _of_categories(samples, name) for name in samples.tables}
+    return {
+        column: {name: value if math.isfinite(value) else None for name, value in own.items()}
+        for column, own in found.items()
+    }
 
 
-def _steps(reference: Numbers, current: Numbers) -> tuple[Floats, Floats, Floats]:
-    """Return points where a distribution function may step, and both functions there."""
-    levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
-    ends = [[side.minimum, side.maximum] for side in (reference, current)]
-    points = np.unique(
-        np.concatenate([reference.quantiles(levels), current.quantiles(levels), *ends])
-    )
-    return points, reference.cdf(points), current.cdf(points)
+def _of_numbers(numbers: NumberSamples) -> dict[str, dict[str, float]]:
+    bins = numbers.histogram(numbers.quantiles(_DECILES)[0])
+    ends = np.stack(numbers.ends, axis=-1)
+    steps = np.sort(np.concatenate([*numbers.quantiles(_LEVELS), *ends], axis=-1), axis=-1)
+    some = np.where((numbers.n_present > 0).all(axis=0), 1.0, np.nan)
+    f, g = numbers.cdf(steps)
+    found = {
+        "population_stability_index": population_stability_index(*bins),
+        "jensen_shannon_distance": jensen_shannon_distance(*bins),
+        "missing_share_change": missing_share_change(numbers.n, numbers.n_present),
+        "kolmogorov_smirnov_statistic": some * kolmogorov_smirnov_statistic(f, g),
+        "wasserstein_distance": some * wasserstein_distance(steps, f, g, numbers.variance[0]),
+    }
+    rows = zip(*(values.tolist() for values in found.values()), strict=True)
+    own = (dict(zip(found, row, strict=True)) for row in rows)
+    return dict(zip(numbers.names, own, strict=True))
+
+
+def _of_categories(samples: TwoSamples, name: str) -> dict[str, float]:
+    table, columns = samples.tables[name], samples.columns(name)
+    n, n_present = np.array([one.n for one in columns], float), table.rows.sum(axis=1)
+    old, new = table.rows[:, : table.n_named]
+    # Of a side that did not count all its categories nobody knows what it never had.
+    known = [1.0 if one.is_exact else math.nan for one in columns]  # type: ignore[union-attr]
+    found = {
+        "population_stability_index": population_stability_index(*table.rows),
+        "jensen_shannon_distance": jensen_shannon_distance(*table.rows),
+        "missing_share_change": missing_share_change(n, n_present),
+        "total_variation_distance": total_variation_distance(*table.rows),
+        "new_category_share": known[0] * new_category_share(old, new, n_present[1]),
+        "vanished_category_share": known[1] * new_category_share(new, old, n_present[0]),
+    }
+    return {name: float(value) for name, value in found.items()}
+
+
+def _shares(rows: Floats) -> Floats:
+    return np.asarray(rows / rows.sum(axis=-1, keepdims=True))
+
+
+def _if_any(measure: Floats, reference: Floats, current: Floats) -> Floats:
+    """Return a measure, NaN where a side has no rows."""
+    some = (reference.sum(axis=-1) > 0) & (current.sum(axis=-1) > 0)
+    return np.where(some, measure, np.nan)

@@ -6,10 +6,9 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlops_tasks.drift.baseline import FEW_DAYS, Baseline
+from mlops_tasks.drift.baseline import FEW_DAYS, Baseline, reference_span
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.drift.references import ReferenceChoice, ReferenceKind, reference_span
 from mlops_tasks.monitoring.checks import Check
 from mlops_tasks.problem_types.binary.classes import SCORE, with_classes
 from mlops_tasks.profiles import Profile
@@ -102,7 +101,7 @@ def _check(spec: ModelSpec, column: ColumnDrift) -> Check:
 
 
 def _effective(days: Sequence[Profile]) -> float:
-    from mlops_tasks.drift.movement import effective_days
+    from mlops_tasks.drift.day_effects import effective_days
 
     return effective_days([day.n_rows for day in days])
 
@@ -127,8 +126,8 @@ def _trained_on(
 
 def _scored_before(spec: ModelSpec, first: str, last: str, lake: Lake) -> tuple[Baseline, Baseline]:
     """Return features and scores of the days that the spec chooses, as they were scored."""
-    choice = ReferenceChoice(ReferenceKind(spec.drift.reference), spec.drift.reference_days)
-    begin, end = reference_span(choice, first=first, last=last)
+    limits = spec.drift
+    begin, end = reference_span(limits.reference, limits.reference_days, first=first, last=last)
     found = ProfileStore(lake).read_window(
         spec.predictions_table,
         first=begin,

@@ -106,7 +106,7 @@ def _why_not(
 def _compare(
     predictions: LabelledPredictions, reference: Baseline, current: Profile, days: Sequence[str]
 ) -> DriftReport:
-    from mlops_tasks.drift.movement import effective_days
+    from mlops_tasks.drift.day_effects import effective_days
 
     limits = predictions.spec.drift
     one_day = predictions.first == predictions.last

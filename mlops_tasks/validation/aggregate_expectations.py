@@ -81,10 +81,11 @@ class Extremes:
 
 
 class Distinct:
-    """Every different value once."""
+    """Every different value once, and how many values there are."""
 
     def __init__(self) -> None:
         self._seen: pa.ChunkedArray | None = None
+        self._n = 0
 
     def add(self, values: pa.ChunkedArray) -> None:
         """Take in the next values."""
@@ -92,6 +93,7 @@ class Distinct:
         import pyarrow.compute as pc
 
         values = present_values(values)
+        self._n += len(values)
         known = [values] if self._seen is None else [self._seen, values]
         self._seen = pa.chunked_array([pc.unique(_concatenated(known))])
 
@@ -100,8 +102,10 @@ class Distinct:
         return self._seen
 
     def finding(self, expectation: Expectation) -> Finding:
-        """Judge the number of different values, or compare them with a set."""
+        """Judge the number of different values or their share, or compare them with a set."""
         kwargs, column = expectation.kwargs, self.column()
+        if expectation.how == "share_distinct":
+            return number_finding(len(column) / self._n if self._n else 0.0, kwargs)
         if "value_set" not in kwargs:
             return number_finding(len(column), kwargs)
         parts = []
@@ -114,34 +118,21 @@ class Distinct:
 
 
 class _Sum:
-    """The sum: exact of whole numbers and decimals, of any size."""
+    """The sum or the mean: exact of whole numbers and decimals, of any size."""
 
     def __init__(self) -> None:
         self._parts: list[Number] = []
+        self._n = 0
 
     def add(self, values: pa.ChunkedArray) -> None:
-        self._parts.append(_sum(present_values(values)))
-
-    def total(self) -> Number:
-        return _added(self._parts)
-
-    def finding(self, expectation: Expectation) -> Finding:
-        return number_finding(self.total(), expectation.kwargs)
-
-
-class _Mean(_Sum):
-    """The mean, from the sum."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.n = 0
-
-    def add(self, values: pa.ChunkedArray) -> None:
-        super().add(values)
-        self.n += len(present_values(values))
+        values = present_values(values)
+        self._parts.append(_sum(values))
+        self._n += len(values)
 
     def finding(self, expectation: Expectation) -> Finding:
-        return number_finding(_divided(self.total(), self.n), expectation.kwargs)
+        total = _added(self._parts)
+        value = total if expectation.how == "sum" else _divided(total, self._n)
+        return number_finding(value, expectation.kwargs)
 
 
 class _Deviation:
@@ -210,31 +201,15 @@ class _SharePresent:
         return number_finding(share, expectation.kwargs)
 
 
-class _ShareDistinct(Distinct):
-    """The share of different values among those that are not missing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.n_present = 0
-
-    def add(self, values: pa.ChunkedArray) -> None:
-        super().add(values)
-        self.n_present += len(present_values(values))
-
-    def finding(self, expectation: Expectation) -> Finding:
-        share = len(self.column()) / self.n_present if self.n_present else 0.0
-        return number_finding(share, expectation.kwargs)
-
-
 #: By how an expectation is made.
 AGGREGATES: dict[How, type[Aggregate]] = {
     "extremes": Extremes,
     "sum": _Sum,
-    "mean": _Mean,
+    "mean": _Sum,
     "stdev": _Deviation,
     "distinct": Distinct,
     "share_present": _SharePresent,
-    "share_distinct": _ShareDistinct,
+    "share_distinct": Distinct,
 }
 
 
@@ -255,14 +230,10 @@ def _unexpected(column: pa.ChunkedArray, wanted: Sequence[Any]) -> tuple[int, li
 
 def _not_there(column: pa.ChunkedArray, wanted: Sequence[Any]) -> tuple[int, list[Any]]:
     """Return what of a set no row has."""
-    lost = [value for value in dict.fromkeys(wanted) if not _has(column, value)]
-    return len(lost), lost[:N_EXAMPLES]
-
-
-def _has(column: pa.ChunkedArray, value: Any) -> bool:
     import pyarrow.compute as pc
 
-    return bool(pc.any(members(column, [value])).as_py())
+    lost = [v for v in dict.fromkeys(wanted) if not pc.any(members(column, [v])).as_py()]
+    return len(lost), lost[:N_EXAMPLES]
 
 
 def _sum(values: pa.ChunkedArray) -> Number:

@@ -1,4 +1,4 @@
-"""What the rows of several partitions tell about each of their columns, batch by batch."""
+"""A summary of each column over the rows of several partitions, taken in batch by batch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["MAX_CATEGORIES", "ColumnFacts", "contract_type"]
+__all__ = ["MAX_CATEGORIES", "ColumnSummary", "contract_type"]
 
 MAX_CATEGORIES = 30
-_MAX_KEPT = 2_000
+_MAX_VALUES = 2_000
 # Limits of doubles are no larger: beyond, there is no room for slack.
 _LARGEST = sys.float_info.max
 _SHAPES = (
@@ -51,7 +51,7 @@ def contract_type(kind: pa.DataType) -> str | None:
 
 
 @dataclass(slots=True)
-class ColumnFacts:
+class ColumnSummary:
     """One column over all partitions looked at.
 
     Attributes
@@ -62,9 +62,9 @@ class ColumnFacts:
         Rows, those without a value, and those with NaN or infinity.
     low, high : Any
         Smallest and largest value that is one.
-    kinds : Counter
+    values : Counter
         Different values, no more than a few thousand, with the number of partitions that have them.
-    many : bool
+    too_many : bool
         Whether there are more.
     present : list of float
         Share of rows with a value, partition by partition.
@@ -79,8 +79,8 @@ class ColumnFacts:
     n_not_finite: int = 0
     low: Any = None
     high: Any = None
-    kinds: Counter[Any] = field(default_factory=Counter)
-    many: bool = False
+    values: Counter[Any] = field(default_factory=Counter)
+    too_many: bool = False
     present: list[float] = field(default_factory=list)
     latest: dict[str, Any] = field(default_factory=dict)
     _before: tuple[int, int] = (0, 0)
@@ -105,9 +105,9 @@ class ColumnFacts:
         self.low = ends["min"] if self.low is None else min(self.low, ends["min"])
         self.high = ends["max"] if self.high is None else max(self.high, ends["max"])
         self._newest = ends["max"] if self._newest is None else max(self._newest, ends["max"])
-        if not self.many:
+        if not self.too_many:
             self._here.update(pc.unique(good).to_pylist())
-            self.many = len(self._here) > _MAX_KEPT
+            self.too_many = len(self._here) > _MAX_VALUES
 
     def end(self, partition: str) -> None:
         """Close a partition: its share of values, and its largest one."""
@@ -116,8 +116,8 @@ class ColumnFacts:
         self.present.append(1 - nulls / rows if rows else 1.0)
         if self._newest is not None:
             self.latest[partition] = self._newest
-        self.kinds.update(self._here)
-        self.many = self.many or len(self.kinds) > _MAX_KEPT
+        self.values.update(self._here)
+        self.too_many = self.too_many or len(self.values) > _MAX_VALUES
         self._newest, self._here = None, set()
         self._before = (self.n_rows, self.n_null)
 
@@ -129,18 +129,18 @@ class ColumnFacts:
     @property
     def categories(self) -> list[Any] | None:
         """All values, sorted, if they are few and come again row by row and day by day."""
-        if self.many or not 0 < len(self.kinds) <= MAX_CATEGORIES:
+        if self.too_many or not 0 < len(self.values) <= MAX_CATEGORIES:
             return None
-        often = self.n_rows - self.n_null >= 10 * len(self.kinds)
-        again = sum(n_days > 1 for n_days in self.kinds.values()) >= len(self.kinds) / 2
-        return sorted(self.kinds) if often and (again or len(self.present) == 1) else None
+        often = self.n_rows - self.n_null >= 10 * len(self.values)
+        again = sum(n_days > 1 for n_days in self.values.values()) >= len(self.values) / 2
+        return sorted(self.values) if often and (again or len(self.present) == 1) else None
 
     @property
     def shape(self) -> str | None:
         """A pattern that all texts fit, if they are of one kind and many; else nothing."""
-        if self.kind != "string" or len(self.kinds) <= MAX_CATEGORIES or self.many:
+        if self.kind != "string" or len(self.values) <= MAX_CATEGORIES or self.too_many:
             return None
-        texts = [str(text) for text in self.kinds]
+        texts = [str(text) for text in self.values]
         letters = set("".join(texts))
         classes = [name for name, kind in _SHAPES if any(kind.fullmatch(c) for c in letters)]
         allowed = re.compile(f"[{''.join(classes)}]+") if classes else re.compile(r"(?!)")

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.lake import stream_rows
+from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.partitions import Day
-from mlops_tasks.validation.suggestion.column_summary import ColumnFacts, contract_type
-from mlops_tasks.validation.suggestion.keys import find_key
+from mlops_tasks.validation.suggestion.column_summary import ColumnSummary, contract_type
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mlops_tasks.lake import Commit, Lake
 
@@ -24,6 +25,8 @@ _FIRST, _LAST = "0001-01-01", "9999-12-31"
 # Rows of a day may shrink to this share of the smallest day seen, or grow by its inverse.
 _ROW_SLACK = 0.5
 _NULL_SLACK = 0.1
+# Columns of which pairs are tried as a key: those with the most different values.
+_MAX_KEY_CANDIDATES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Suggestion:
     columns : dict of str to str
         The contract.
     key : tuple of str
-        The key; empty if no column and no pair tells all rows apart.
+        The key; empty if no column and no pair identifies every row.
     suite : dict
         The suite as JSON.
     history : dict
@@ -106,43 +109,75 @@ def suggest(
             f"table {table!r} has no rows from {first or 'the start'} to {last or 'the end'}; "
             "ingest a few days first, the more the better"
         )
-    facts, strange = _look(lake, table, commits)
-    key = find_key(lake, table, commits, facts)
+    summaries, unsupported = _summarize(lake, table, commits)
+    key = _find_key(lake, table, commits, summaries)
     return Suggestion(
         table=table,
         first=commits[0].partition,
         last=commits[-1].partition,
         n_partitions=len(commits),
         n_rows=sum(commit.n_rows for commit in commits),
-        columns={f.name: f.kind + ("?" if f.nullable else "") for f in facts},
+        columns={f.name: f.kind + ("?" if f.nullable else "") for f in summaries},
         key=key,
         suite={
             "name": name or table.removesuffix("__raw"),
-            "expectations": [*_of_rows(commits), *(e for f in facts for e in _of_column(f, key))],
+            "expectations": [
+                *_of_rows(commits),
+                *(e for f in summaries for e in _of_column(f, key)),
+            ],
         },
-        history=_history(facts, commits, key, timezone),
-        notes=(*strange, *_notes(facts, commits, key)),
+        history=_history(summaries, commits, key, timezone),
+        notes=(*unsupported, *_notes(summaries, commits, key)),
     )
 
 
-def _look(lake: Lake, table: str, commits: Sequence[Commit]) -> tuple[list[ColumnFacts], list[str]]:
-    facts, strange = [], []
+def _summarize(
+    lake: Lake, table: str, commits: Sequence[Commit]
+) -> tuple[list[ColumnSummary], list[str]]:
+    summaries, unsupported = [], []
     for field in lake.schema(table):
         kind = contract_type(field.type)
         if kind is None:
-            strange.append(
+            unsupported.append(
                 f"column {field.name!r} is {field.type}, which no contract has; left out"
             )
         else:
-            facts.append(ColumnFacts(field.name, kind))
-    names = [f.name for f in facts]
+            summaries.append(ColumnSummary(field.name, kind))
+    names = [f.name for f in summaries]
     for commit in commits:
         for rows in stream_rows(lake, table, [commit], names):
-            for fact in facts:
-                fact.add(rows.column(fact.name))
-        for fact in facts:
-            fact.end(commit.partition)
-    return facts, strange
+            for summary in summaries:
+                summary.add(rows.column(summary.name))
+        for summary in summaries:
+            summary.end(commit.partition)
+    return summaries, unsupported
+
+
+def _find_key(
+    lake: Lake, table: str, commits: Sequence[Commit], summaries: Iterable[ColumnSummary]
+) -> tuple[str, ...]:
+    """Return the first column, or pair of columns, that identifies every row of every day.
+
+    Columns with nulls and measured numbers are no keys. Columns named like an id come first, then
+    as in the table; the key is empty if there is none.
+    """
+    able = [f for f in summaries if not f.nullable and f.kind in ("string", "int64", "timestamp")]
+    able.sort(key=lambda f: not (f.name == "id" or f.name.endswith("_id")))
+    names = [f.name for f in able]
+    parts = [f.name for f in sorted(able, key=lambda f: -len(f.values))[:_MAX_KEY_CANDIDATES]]
+    pairs = sorted(combinations(parts, 2), key=lambda pair: sorted(map(names.index, pair)))
+    largest = sorted(commits, key=lambda commit: -commit.n_rows)
+    for candidate in [*((name,) for name in names), *pairs]:
+        if all(_identifies_rows(lake, table, commit, candidate) for commit in largest):
+            return tuple(sorted(candidate, key=names.index))
+    return ()
+
+
+def _identifies_rows(lake: Lake, table: str, commit: Commit, columns: tuple[str, ...]) -> bool:
+    import numpy as np
+
+    parts = [row_hashes(rows) for rows in stream_rows(lake, table, [commit], columns)]
+    return not parts or len(np.unique(np.concatenate(parts))) == commit.n_rows
 
 
 def _expectation(kind: str, severity: str, **kwargs: Any) -> dict[str, Any]:
@@ -160,38 +195,41 @@ def _of_rows(commits: Sequence[Commit]) -> list[dict[str, Any]]:
     ]
 
 
-def _of_column(fact: ColumnFacts, key: tuple[str, ...]) -> list[dict[str, Any]]:
+def _of_column(summary: ColumnSummary, key: tuple[str, ...]) -> list[dict[str, Any]]:
     """Draft the expectations of one column: its range, its values or its shape, its nulls."""
     drafts: list[dict[str, Any]] = []
     limits: dict[str, Any]
-    if fact.kind in ("int64", "float64") and fact.low is not None and fact.name not in key:
-        lower, upper = fact.range()
-        limits = {"column": fact.name, "min_value": lower, "max_value": upper}
+    if summary.kind in ("int64", "float64") and summary.low is not None and summary.name not in key:
+        lower, upper = summary.range()
+        limits = {"column": summary.name, "min_value": lower, "max_value": upper}
         drafts.append(_expectation("column_values_to_be_between", "critical", **limits))
-    if fact.kind == "string" and fact.name not in key:
-        if values := fact.categories:
-            limits = {"column": fact.name, "value_set": values}
+    if summary.kind == "string" and summary.name not in key:
+        if values := summary.categories:
+            limits = {"column": summary.name, "value_set": values}
             drafts.append(_expectation("column_values_to_be_in_set", "warning", **limits))
-        elif shape := fact.shape:
-            limits = {"column": fact.name, "regex": shape}
+        elif shape := summary.shape:
+            limits = {"column": summary.name, "regex": shape}
             drafts.append(_expectation("column_values_to_match_regex", "critical", **limits))
-    if fact.nullable:
-        share = max(math.floor((min(fact.present) - _NULL_SLACK) * 100) / 100, 0.0)
+    if summary.nullable:
+        share = max(math.floor((min(summary.present) - _NULL_SLACK) * 100) / 100, 0.0)
         if share:
-            limits = {"column": fact.name, "min_value": share}
+            limits = {"column": summary.name, "min_value": share}
             kind = "column_proportion_of_non_null_values_to_be_between"
             drafts.append(_expectation(kind, "warning", **limits))
     return drafts
 
 
 def _history(
-    facts: Sequence[ColumnFacts], commits: Sequence[Commit], key: tuple[str, ...], timezone: str
+    summaries: Sequence[ColumnSummary],
+    commits: Sequence[Commit],
+    key: tuple[str, ...],
+    timezone: str,
 ) -> dict[str, Any]:
     """Draft the checks across partitions that the days looked at would have passed."""
     history: dict[str, Any] = {"window": 14, "min_partitions": 5}
     fresh = {
         f.name: age
-        for f in facts
+        for f in summaries
         if f.kind == "timestamp" and not f.nullable and (age := _oldest(f, timezone)) is not None
     }
     if fresh:
@@ -200,35 +238,35 @@ def _history(
             "column": column,
             "max_age_h": float(max(math.ceil(fresh[column] * 2), 1)),
         }
-    named = [f.name for f in facts if f.kind == "string" and f.categories and f.name not in key]
+    named = [f.name for f in summaries if f.kind == "string" and f.categories and f.name not in key]
     if named and len(commits) > 1:
         history["categories"] = {"columns": named}
     return history
 
 
-def _oldest(fact: ColumnFacts, timezone: str) -> float | None:
+def _oldest(summary: ColumnSummary, timezone: str) -> float | None:
     """Return the largest age in hours of a day's newest time; None if it lies days away."""
     ages = []
-    for partition, newest in fact.latest.items():
+    for partition, newest in summary.latest.items():
         moment = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
         ages.append((Day(partition, timezone).end - moment) / timedelta(hours=1))
     return max(max(ages), 0.0) if ages and max(ages) < 24 else None
 
 
 def _notes(
-    facts: Sequence[ColumnFacts], commits: Sequence[Commit], key: tuple[str, ...]
+    summaries: Sequence[ColumnSummary], commits: Sequence[Commit], key: tuple[str, ...]
 ) -> list[str]:
     notes = []
     if not key:
-        notes.append("no column and no pair of columns tells all rows of a day apart: choose a key")
+        notes.append("no column and no pair of columns identifies every row of a day: choose a key")
     if len(commits) < 5:
         notes.append(f"drawn from {len(commits)} day(s) only; look again after a few more")
-    for fact in facts:
-        if fact.n_not_finite:
+    for summary in summaries:
+        if summary.n_not_finite:
             notes.append(
-                f"column {fact.name!r} has {fact.n_not_finite:,} NaN or infinite values, which a "
-                "contract refuses: give null where there is no number"
+                f"column {summary.name!r} has {summary.n_not_finite:,} NaN or infinite values, "
+                "which a contract refuses: give null where there is no number"
             )
-        if fact.n_null == fact.n_rows:
-            notes.append(f"column {fact.name!r} has no value at all; is it needed?")
+        if summary.n_null == summary.n_rows:
+            notes.append(f"column {summary.name!r} has no value at all; is it needed?")
     return notes

@@ -59,7 +59,7 @@ def suggest(
     if write is not None:
         _write(write, made)
     if as_json:
-        _say(json.dumps(to_json(made), indent=2))
+        _print(json.dumps(to_json(made), indent=2))
     else:
         _show(made, suite=write is None)
 
@@ -75,22 +75,22 @@ def _find(data: str) -> tuple[Lake, str]:
 
 
 def _show(made: Suggestion, *, suite: bool) -> None:
-    _say(
+    _print(
         f"# Drawn from {made.n_rows:,} rows of {made.table!r}, {made.n_partitions} days from "
         f"{made.first} to {made.last}. Review it before you commit it."
     )
     for note in made.notes:
-        _say(f"# Note: {note}")
-    _say("\n# Into the dataset's spec:")
-    _say("columns={")
+        _print(f"# Note: {note}")
+    _print("\n# Into the dataset's spec:")
+    _print("columns={")
     for name, kind in made.columns.items():
-        _say(f'    "{name}": "{kind}",')
-    _say("},")
-    _say(f"key={made.key!r},")
-    _say(f"history=HistorySpec({', '.join(f'{k}={v!r}' for k, v in made.history.items())}),")
+        _print(f'    "{name}": "{kind}",')
+    _print("},")
+    _print(f"key={made.key!r},")
+    _print(f"history=HistorySpec({', '.join(f'{k}={v!r}' for k, v in made.history.items())}),")
     if suite:
-        _say("\n# The suite, into the file that `expectations` names:")
-        _say(_suite_text(made.suite))
+        _print("\n# The suite, into the file that `expectations` names:")
+        _print(_suite_text(made.suite))
 
 
 def _write(path: Path, made: Suggestion) -> None:
@@ -110,7 +110,7 @@ def _suite_text(suite: dict[str, Any]) -> str:
     return f'{{\n  "name": {json.dumps(suite["name"])},\n  "expectations": [\n{items}\n  ]\n}}'
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     Console(soft_wrap=True).print(text, markup=False, highlight=False)
 
 

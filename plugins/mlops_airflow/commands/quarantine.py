@@ -73,17 +73,19 @@ def readmit(
 
 
 def _show(spec: DatasetSpec, done: Readmission) -> None:
-    say = Console(soft_wrap=True).print
+    print_line = Console(soft_wrap=True).print
     published = done.result.published
     back = f"{done.n_readmitted} of {done.n_before} rows readmitted"
-    say(f"{spec.name} {published.partition}: {back}")
-    say(f"Published {published.n_rows} rows as {published.table} version {published.version}")
+    print_line(f"{spec.name} {published.partition}: {back}")
+    print_line(
+        f"Published {published.n_rows} rows as {published.table} version {published.version}"
+    )
     if done.result.n_quarantined:
-        say(f"Still quarantined: {done.result.n_quarantined} rows")
+        print_line(f"Still quarantined: {done.result.n_quarantined} rows")
         for reason, n_rows in sorted(done.still.items()):
-            say(f"  {n_rows} × {reason}", markup=False)
-    say(f"Report: {done.result.report}", markup=False)
-    say(
+            print_line(f"  {n_rows} × {reason}", markup=False)
+    print_line(f"Report: {done.result.report}", markup=False)
+    print_line(
         f"Models do not know yet: trigger {spec.name}.ingest with the partition key "
         f"{published.partition} to start what depends on it.",
         markup=False,

@@ -65,10 +65,10 @@ PRELOAD = (
     "sklearn.preprocessing",
     "mlops_airflow.plugin",
     "mlops_airflow.lifecycle",
-    "mlops_tasks.drift.judging",
+    "mlops_tasks.drift.alarm_rule",
+    "mlops_tasks.drift.aspects",
+    "mlops_tasks.drift.histograms",
     "mlops_tasks.drift.measures",
-    "mlops_tasks.drift.pairs",
-    "mlops_tasks.drift.scales",
 )
 
 #: A shell that points at another Airflow or MLflow must not leak into this stack.

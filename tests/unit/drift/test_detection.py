@@ -138,9 +138,7 @@ def test_no_day_alarms_below_the_most_unusual_day_of_the_reference() -> None:
 
 
 def days_looked_at(baseline: Baseline) -> set[int]:
-    return {
-        int(n) for _, movements in baseline.scales for one in movements.values() for n in one.n_days
-    }
+    return {int(n) for _, between in baseline.aspects for n in between.n_days}
 
 
 def test_many_days_are_thinned_and_odd_ones_left_out() -> None:

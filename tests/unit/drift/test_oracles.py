@@ -10,22 +10,30 @@ import pytest
 
 from benchmarks._drift_quality.oracles import CATEGORIES, ORACLES, samples
 from mlops_tasks.drift import measures
-from tests.unit.drift.samples import column, texts
+from mlops_tasks.drift.samples import ContingencyTable, NumberSamples, TwoSamples
+from tests.unit.drift.samples import profile, texts
 
 FROZEN = json.loads(ORACLES.read_text(encoding="utf-8"))
 SAMPLES = samples()
 NUMBERS = [name for name in SAMPLES if name not in CATEGORIES]
 
 
-def profiles(name: str) -> tuple[Any, Any]:
-    if name in CATEGORIES:
-        return tuple(texts(str(value) for value in side) for side in SAMPLES[name])  # type: ignore[return-value]
-    return tuple(column(side) for side in SAMPLES[name])  # type: ignore[return-value]
+def numbers(name: str) -> NumberSamples:
+    return NumberSamples.of([profile(x=side) for side in SAMPLES[name]], ("x",))
 
 
-def inner(edges: list[float]) -> list[float]:
+def measured(name: str) -> dict[str, Any]:
+    old, new = (profile(x=side) for side in SAMPLES[name])
+    return measures.measure_all(TwoSamples(old, new, ["x"]))["x"]
+
+
+def categories(*sides: Any) -> Any:
+    return ContingencyTable.of(*(texts(str(value) for value in side) for side in sides)).rows
+
+
+def inner(edges: list[float]) -> Any:
     """NumPy's bins hold their lower edge, ours their upper: one step down is the same cut."""
-    return np.nextafter(edges[1:-1], -np.inf).tolist()
+    return np.nextafter([edges[1:-1]], -np.inf)
 
 
 def test_every_sample_has_its_oracle() -> None:
@@ -37,40 +45,38 @@ def test_every_sample_has_its_oracle() -> None:
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_evidently_on_numbers(name: str) -> None:
-    old, new = profiles(name)
     frozen = FROZEN["evidently"][name]
-    values, edges = frozen["values"], inner(frozen["edges"])
+    values, bins = frozen["values"], numbers(name).histogram(inner(frozen["edges"]))
     # A sketch of 512 points, over 12 or so bins, some of them nearly empty.
-    assert measures.wasserstein_distance(old, new) == pytest.approx(values["wasserstein"], abs=0.01)
-    natural = measures.jensen_shannon_distance(old, new, bins=edges) * np.sqrt(np.log(2))
+    moved = measured(name)["wasserstein_distance"]
+    assert moved == pytest.approx(values["wasserstein"], abs=0.01)
+    natural = measures.jensen_shannon_distance(*bins) * np.sqrt(np.log(2))
     assert natural == pytest.approx(values["jensenshannon"], abs=0.01)
     # They put a share of 0.0001 into an empty bin, we half a row into each.
-    index = measures.population_stability_index(old, new, bins=edges)
+    index = measures.population_stability_index(*bins)
     assert index == pytest.approx(values["psi"], abs=0.02)
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_nannyml_on_numbers(name: str) -> None:
-    old, new = profiles(name)
     frozen = FROZEN["nannyml"][name]
-    values, edges = frozen["values"], frozen["edges"]
-    tolerance = 1 / 512 + old.rank_error + new.rank_error
-    assert measures.kolmogorov_smirnov_statistic(old, new) == pytest.approx(
+    values, edges, sides, found = frozen["values"], frozen["edges"], numbers(name), measured(name)
+    tolerance = 1 / 512 + sides.rank_error.sum()
+    assert found["kolmogorov_smirnov_statistic"] == pytest.approx(
         values["kolmogorov_smirnov"], abs=tolerance
     )
     # Theirs is in the column's unit, ours in standard deviations.
-    moved = measures.wasserstein_distance(old, new) * np.sqrt(old.variance)
+    moved = found["wasserstein_distance"] * np.sqrt(sides.variance[0, 0])
     assert moved == pytest.approx(values["wasserstein"], abs=0.015)
-    cuts = np.nextafter(edges, -np.inf).tolist()  # what lies outside has bins of its own
-    assert measures.jensen_shannon_distance(old, new, bins=cuts) == pytest.approx(
+    cuts = np.nextafter([edges], -np.inf)  # what lies outside has bins of its own
+    assert measures.jensen_shannon_distance(*sides.histogram(cuts)) == pytest.approx(
         values["jensen_shannon"], abs=0.02
     )
 
 
 @pytest.mark.parametrize("name", CATEGORIES)
 def test_both_on_categories(name: str) -> None:
-    old, new = profiles(name)
-    distance = measures.jensen_shannon_distance(old, new)
+    distance = measures.jensen_shannon_distance(*categories(*SAMPLES[name]))
     assert distance == pytest.approx(FROZEN["nannyml"][name]["values"]["jensen_shannon"])
     natural = distance * np.sqrt(np.log(2))
     assert natural == pytest.approx(FROZEN["evidently"][name]["values"]["jensenshannon"])
@@ -80,7 +86,7 @@ def test_evidentlys_index_of_categories_without_an_empty_cell() -> None:
     theirs = FROZEN["evidently"]["carriers"]["values"]["psi"]
     # Half a row more in each of four cells of 5,000 or more rows.
     assert theirs > 0.1
-    index = measures.population_stability_index(*profiles("carriers"))
+    index = measures.population_stability_index(*categories(*SAMPLES["carriers"]))
     assert index == pytest.approx(theirs, rel=5e-4)
 
 
@@ -88,13 +94,13 @@ def test_evidentlys_index_but_for_what_it_puts_into_empty_cells() -> None:
     """They put a share of 0.0001 into an empty cell, we half a row into each: compared without."""
     old, new = SAMPLES["letters"]
     value = FROZEN["evidently"]["letters"]["values"]["psi"]
-    categories = np.unique(new)
-    p, q = (np.array([np.mean(side == c) for c in categories]) for side in (old, new))
+    names = np.unique(new)
+    p, q = (np.array([np.mean(side == name) for name in names]) for side in (old, new))
     theirs = np.where(p == 0, 0.0001, p)
     assert float(np.sum((theirs - q) * np.log(theirs / q))) == pytest.approx(value)
     filled = p > 0
     common = float(np.sum((p - q)[filled] * np.log(p[filled] / q[filled])))
-    shared = [texts(str(v) for v in side if v in categories[filled]) for side in (old, new)]
+    shared = categories(*([v for v in side if v in names[filled]] for side in (old, new)))
     q = q[filled] / q[filled].sum()
     exact = float(np.sum((p[filled] - q) * np.log(p[filled] / q)))
     assert measures.population_stability_index(*shared) == pytest.approx(exact, rel=0.02)

@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlops_tasks.drift.aspects import aspects_of
 from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.decision import Answer, Evidence, Picture
 from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.drift.pairs import Pairs
+from mlops_tasks.drift.formatting import short_number
+from mlops_tasks.drift.histograms import draw_all
 from mlops_tasks.drift.report import DriftReport
-from mlops_tasks.drift.wording import draw_categories, draw_numbers, say, short_number
+from mlops_tasks.drift.samples import TwoSamples
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.serialization import from_json, to_json
 from tests.unit.drift.samples import day, month, profile
@@ -83,8 +85,14 @@ def test_an_unbounded_effect_is_told() -> None:
     assert any("mean 1 → 2 [level effect unbounded" in line for line in lines)
 
 
-def pairs(old: object, new: object) -> Pairs:
-    return Pairs(profile(x=old), profile(x=new), ["x"])
+def described(name: str, old: object, new: object) -> str:
+    reference, current = profile(x=old), profile(x=new)
+    (aspect,) = (one for one in aspects_of(reference) if one.name == name)
+    return aspect.describe(TwoSamples(reference, current, ["x"]), 0)
+
+
+def drawn(old: object, new: object) -> Picture:
+    return draw_all(TwoSamples(profile(x=old), profile(x=new), ["x"]))["x"]
 
 
 def words(values: Iterable[str | None]) -> pa.Array:
@@ -92,42 +100,41 @@ def words(values: Iterable[str | None]) -> pa.Array:
 
 
 def test_words_for_each_aspect() -> None:
-    numbers = pairs([0.0, 1.0, 2.0, 3.0], [2.0, 3.0, 4.0, 5.0])
-    assert say("level", numbers, "x") == "mean 1.5 → 3.5 (+1.79 standard deviations)"
-    assert say("shape", numbers, "x") == "percentiles 10th 0 → 2, 50th 1 → 3, 90th 3 → 5"
-    assert say("missing", pairs([0.0], [1.0, None]), "x") == "missing 0 % → 50 %"
+    numbers = [0.0, 1.0, 2.0, 3.0], [2.0, 3.0, 4.0, 5.0]
+    assert described("level", *numbers) == "mean 1.5 → 3.5 (+1.79 standard deviations)"
+    assert described("shape", *numbers) == "percentiles 10th 0 → 2, 50th 1 → 3, 90th 3 → 5"
+    assert described("missing", [0.0], [1.0, None]) == "missing 0 % → 50 %"
     letters = words("aab")
-    same, other = pairs(letters, letters), pairs(letters, words("abb"))
-    assert say("shares", other, "x") == "shares a 66.7 % → 33.3 %, b 33.3 % → 66.7 %"
-    assert say("unseen", same, "x") == "0 % of the rows in new categories"
-    told = say("unseen", pairs(letters, words([*"vwxyz", "n" * 60])), "x")
-    assert told.startswith("100 % of the rows in new categories: nnnn")
-    assert told.endswith("…, v, w and 3 more")
-    assert say("missing", pairs(words([None, *"a" * 999]), letters), "x") == "missing 0.1 % → 0 %"
+    assert described("shares", letters, words("abb")) == (
+        "shares a 66.7 % → 33.3 %, b 33.3 % → 66.7 %"
+    )
+    usual = "(33.3 % on the reference's own days)"  # of three letters one was seen once
+    assert described("unseen", letters, letters) == f"0 % of the rows in new categories {usual}"
+    text = described("unseen", letters, words([*"vwxyz", "n" * 60]))
+    assert text.startswith(f"100 % of the rows in new categories {usual}: nnnn")
+    assert text.endswith("…, v, w and 3 more")
+    assert described("missing", words([None, *"a" * 999]), letters) == "missing 0.1 % → 0 %"
 
 
 def test_pictures_of_numbers() -> None:
-    def draw(old: object, new: object) -> Picture:
-        return draw_numbers(pairs(old, new).numbers)["x"]
-
     random = np.random.default_rng(7)
     old, new = random.normal(size=900), random.normal(1, 1, 900)
-    picture = draw(old, new)
+    picture = drawn(old, new)
     assert picture.is_ordered
     assert len(picture.labels) == len(picture.reference) == len(picture.current) == 25
     assert sum(picture.reference) == pytest.approx(1, abs=1e-3)
     nothing = pa.array([None], pa.float64())
-    assert draw(nothing, nothing) == Picture((), (), (), is_ordered=True)
-    assert draw(old, nothing).current == ()
-    assert draw(nothing, new).reference == ()
-    assert draw([1.0, 1.0], [1.0]) == Picture(("up to 1", "above 1"), (1.0, 0.0), (1.0, 0.0), True)
+    assert drawn(nothing, nothing) == Picture((), (), (), is_ordered=True)
+    assert drawn(old, nothing).current == ()
+    assert drawn(nothing, new).reference == ()
+    assert drawn([1.0, 1.0], [1.0]) == Picture(("up to 1", "above 1"), (1.0, 0.0), (1.0, 0.0), True)
     times = pa.array([0, 86_400_000_000], pa.timestamp("us"))
-    assert draw(times, times).labels[-1].startswith("above 1970-01-0")
+    assert drawn(times, times).labels[-1].startswith("above 1970-01-0")
 
 
 def test_pictures_of_categories() -> None:
     def draw(old: Iterable[str], new: Iterable[str]) -> Picture:
-        return draw_categories(pairs(words(old), words(new)).categories["x"])
+        return drawn(words(old), words(new))
 
     picture = draw("aab", "abc")
     assert picture.labels == ("a", "b", "c")
@@ -163,5 +170,5 @@ def test_an_importance_that_is_none_is_refused(january: Baseline, importance: fl
 
 
 def test_numbers_are_written_with_the_digits_that_part_them() -> None:
-    sides = profile(x=np.full(300, 20_260_001.0)), profile(x=np.full(300, 20_260_099.0))
-    assert "mean 20260001 → 20260099" in say("level", Pairs(*sides, ["x"]), "x")
+    sides = np.full(300, 20_260_001.0), np.full(300, 20_260_099.0)
+    assert "mean 20260001 → 20260099" in described("level", *sides)

@@ -145,7 +145,7 @@ TRICKS = (
 def test_reports_are_for_those_who_may_read_the_dags(root: Path) -> None:
     hidden = ("/mlops/docs", "/mlops/redoc", "/mlops/openapi.json")
     asked = {
-        # Nobody is told what exists, before the login and without the right.
+        # Nobody learns what exists, before the login and without the right.
         **{(None, path): 401 for path in (REPORT, UNKNOWN)},
         **{("eve", path): 403 for path in (REPORT, UNKNOWN)},
         # bob may read one of the two Dags of orders.

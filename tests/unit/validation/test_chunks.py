@@ -247,14 +247,14 @@ def test_the_verdicts_and_counts_are_those_of_great_expectations(
         {"type": e.kind, "kwargs": e.kwargs, "meta": {"at": e.index}} for e in suite.expectations
     ]
     theirs = batch.validate(gx.ExpectationSuite("own", expectations=wanted))
-    told = {
+    theirs_by_index = {
         r.expectation_config.meta["at"]: (bool(r.success), (r.result or {}).get("unexpected_count"))
         for r in theirs.results
         if r.expectation_config
     }
     ours = [(o.passed, o.n_bad) for o in found.outcomes if o.source == "suite"]
     by_row = [n_bad is not None for _, n_bad in ours]
-    expected = [told[e.index] for e in suite.expectations]
+    expected = [theirs_by_index[e.index] for e in suite.expectations]
     assert [one for one, _ in ours] == [one for one, _ in expected]
     assert [n for (_, n), row in zip(ours, by_row, strict=True) if row] == [
         n for (_, n), row in zip(expected, by_row, strict=True) if row

@@ -205,7 +205,7 @@ def test_new_categories_are_named(night: Nights, tmp_path: Path, orders: Orders)
 def test_rows_that_are_kept_back_are_no_news(
     night: Nights, tmp_path: Path, orders: Orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bad row is told once: with its own reason."""
+    """A bad row is reported once: with its own reason."""
     times = orders(1).column("ordered_at").to_pylist()
     spec = with_history(
         tmp_path,

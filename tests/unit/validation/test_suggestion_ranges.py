@@ -8,13 +8,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.validation.suggestion.column_summary import ColumnFacts
+from mlops_tasks.validation.suggestion.column_summary import ColumnSummary
 
 MOST, BIG, LARGEST = 2**63 - 1, 2**53, sys.float_info.max
 
 
-def seen(kind: str, values: list[Any]) -> ColumnFacts:
-    facts = ColumnFacts("x", kind)
+def seen(kind: str, values: list[Any]) -> ColumnSummary:
+    facts = ColumnSummary("x", kind)
     type_ = pa.int64() if kind == "int64" else pa.float64()
     facts.add(pa.chunked_array([pa.array(values, type_)]))
     facts.end("2024-03-01")

@@ -1,4 +1,4 @@
-"""What each expectation makes of each type: limits that only exact arithmetic tells apart."""
+"""What each expectation makes of each type: limits that only exact arithmetic distinguishes."""
 
 from __future__ import annotations
 

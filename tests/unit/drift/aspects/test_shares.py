@@ -84,10 +84,8 @@ def test_many_numbers_are_no_codes() -> None:
         "weekday": lambda: random.integers(0, 7, N),
     }
     days = [profile(**{name: draw() for name, draw in columns.items()}) for _ in range(10)]
-    found = {
-        name for scale, _ in Baseline.of(days).scales for name in scale.names.get("shares", ())
-    }
-    assert found == {"weekday"}
+    aspects = (aspect for aspect, _ in Baseline.of(days).aspects if aspect.name == "shares")
+    assert [aspect.columns for aspect in aspects] == [("weekday",)]
 
 
 def test_few_numbers_that_move_by_day_alarm_no_more_than_stated() -> None:

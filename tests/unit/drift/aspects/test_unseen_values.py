@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlops_tasks.drift.aspects.unseen_values import UnseenNumbers
 from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.drift.repeats import RepeatedNumbers
 from mlops_tasks.profiles.store import roll_up
 from tests.unit.drift.samples import profile
 
@@ -37,12 +37,16 @@ def unseen(baseline: Baseline, values: Any) -> Evidence:
 
 def expected(baseline: Baseline) -> float:
     """Return the share of new numbers that a new day is expected to have."""
-    (scale,) = (one for one, _ in baseline.scales if "unseen" in one.gauges)
-    return float(scale.reference["unseen"].values[0, 0, 0])
+    (aspect,) = (one for one, _ in baseline.aspects if one.name == "unseen")
+    return float(aspect.reference.values[0, 0, 0])
 
 
 def aspects(baseline: Baseline) -> set[str]:
-    return {aspect for scale, _ in baseline.scales for aspect in scale.gauges}
+    return {aspect.name for aspect, _ in baseline.aspects}
+
+
+def looked_for_one_by_one(baseline: Baseline) -> bool:
+    return any(isinstance(aspect, UnseenNumbers) for aspect, _ in baseline.aspects)
 
 
 def test_a_small_offset_of_whole_numbers_is_found_where_its_shape_hardly_moves() -> None:
@@ -95,8 +99,8 @@ def test_the_share_of_new_numbers_is_that_of_a_new_day() -> None:
     off = []
     for _ in range(20):
         baseline = Baseline.of([profile(x=prices()) for _ in range(28)])
-        (scale,) = (one for one, _ in baseline.scales if isinstance(one, RepeatedNumbers))
-        new = scale.read_new([profile(x=prices()) for _ in range(40)]).values.mean()
+        (aspect,) = (one for one, _ in baseline.aspects if isinstance(one, UnseenNumbers))
+        new = aspect.read_new([profile(x=prices()) for _ in range(40)]).values.mean()
         off.append(expected(baseline) - new)
     assert np.mean(off) == pytest.approx(0.0, abs=0.002)
 
@@ -128,7 +132,7 @@ def test_a_code_next_to_the_last_one_is_found() -> None:
 def test_numbers_that_never_repeat_are_not_looked_for_one_by_one() -> None:
     random = np.random.default_rng(3)
     parts = [profile(x=random.normal(size=600)) for _ in range(28)]
-    assert not Baseline.of(parts).known_numbers
+    assert not looked_for_one_by_one(Baseline.of(parts))
 
 
 def test_points_that_a_merge_doubles_do_not_count_as_repeats() -> None:
@@ -140,7 +144,7 @@ def test_points_that_a_merge_doubles_do_not_count_as_repeats() -> None:
     baseline = Baseline.of(wholes, days=thin)
     points = baseline.whole.numbers.points
     assert np.any(points[1:] == points[:-1])  # else this shows nothing
-    assert not baseline.known_numbers
+    assert not looked_for_one_by_one(baseline)
 
 
 def test_moments_in_time_have_no_such_aspect() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +11,11 @@ import pytest
 from mlops_tasks.drift.baseline import Baseline
 from tests.unit.drift.samples import profile
 
-if TYPE_CHECKING:
-    from mlops_tasks.drift.gauges import Aspect
 
-
-def expected(baseline: Baseline, aspect: Aspect) -> Any:
+def expected(baseline: Baseline, name: str) -> Any:
     """Return the shares that a new day is compared with, of the only column."""
-    (scale,) = (one for one, _ in baseline.scales if aspect in one.gauges)
-    return scale.reference[aspect].values[0, 0]
+    (found,) = (one for one, _ in baseline.aspects if one.name == name)
+    return found.reference.values[0, 0]
 
 
 def test_a_name_of_one_day_is_new_to_all_others() -> None:

@@ -1,4 +1,4 @@
-"""How far columns moved, as an effect size, and how far sampling alone would move them.
+"""Effect sizes, Cohen's h of shares and Cohen's d of means, and what sampling alone explains.
 
 All arrays may have leading axes: of columns, and before it of profiles. The shapes below are those
 of one column and one profile.
@@ -9,26 +9,21 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from mlops_tasks.drift.columns import Floats
+    from mlops_tasks.drift.samples import Booleans, Floats
 
 __all__ = [
-    "Aspect",
-    "Gauge",
-    "LevelGauge",
+    "CohensD",
+    "CohensH",
+    "Effect",
     "Readings",
-    "SplitGauge",
     "never_certain",
     "sparse_moments",
 ]
-
-Aspect = Literal["shape", "level", "shares", "unseen", "concentration", "missing"]
 
 # Anscombe (1948): with 3/8 of a row the angle of a share has a stable variance down to one row.
 _ROUND = 0.375
@@ -40,7 +35,7 @@ _GUESS = 0.9
 
 @dataclass(frozen=True)
 class Readings:
-    """What one gauge reads.
+    """What is read of profiles: shares of their rows, or means.
 
     Attributes
     ----------
@@ -65,28 +60,8 @@ class Readings:
         return self.n if self.n_all is None else self.n_all
 
 
-class Gauge(Protocol):
-    """One aspect of columns, with its zero set on the reference."""
-
-    def curvature(self, n: Floats) -> tuple[Floats, Floats]:
-        """Return how unevenly the noise of n rows is spread over independent directions.
-
-        The noise is about a weighted sum of squared normals; with weights ``w`` that sum to one
-        these are ``sum(w**2)`` and ``sum(w**3)``: 1 and 1 for one direction, less for more.
-        """
-
-    def pooled(self, parts: Readings) -> Readings:
-        """Return what the union of all profiles, the first axis, would read."""
-
-    def squared_effect(self, reference: Readings, current: Readings) -> Floats:
-        """Return the square of the effect size, unitless."""
-
-    def noise(self, reference: Readings, current: Readings) -> Floats:
-        """Return the mean of the squared effect that sampling and sketches alone explain."""
-
-
 @dataclass(frozen=True)
-class LevelGauge:
+class CohensD:
     """The mean of a column of numbers: its shift in standard deviations (Cohen's d).
 
     Notes
@@ -104,7 +79,7 @@ class LevelGauge:
     >>> old, new = (
     ...     Readings(np.array([mean]), np.array(500.0), np.array(4.0)) for mean in (1.0, 2.0)
     ... )
-    >>> float(np.sqrt(LevelGauge().squared_effect(old, new)))
+    >>> float(np.sqrt(CohensD().squared(old, new)))
     0.5
     """
 
@@ -120,7 +95,7 @@ class LevelGauge:
             within = parts.spread + ((parts.values - mean) ** 2)[..., 0]
             return Readings(mean, total, np.sum(part * within, axis=0, where=part > 0))
 
-    def squared_effect(self, reference: Readings, current: Readings) -> Floats:
+    def squared(self, reference: Readings, current: Readings) -> Floats:
         """Return the squared shift, in variances."""
         with np.errstate(all="ignore"):
             moved = ((current.values - reference.values) ** 2)[..., 0]
@@ -136,7 +111,7 @@ class LevelGauge:
 
 
 @dataclass(frozen=True)
-class SplitGauge:
+class CohensH:
     """Cuts of a column in two: mean square of Cohen's h over them.
 
     Attributes
@@ -166,11 +141,11 @@ class SplitGauge:
 
     Examples
     --------
-    >>> gauge = SplitGauge(np.ones(1), np.array([0.5]))
+    >>> effect = CohensH(np.ones(1), np.array([0.5]))
     >>> old, new = (
     ...     Readings(np.array([share]), np.array(1e6), np.array(0.0)) for share in (0.5, 0.6)
     ... )
-    >>> round(float(np.sqrt(gauge.squared_effect(old, new))), 3)
+    >>> round(float(np.sqrt(effect.squared(old, new))), 3)
     0.201
     """
 
@@ -187,7 +162,7 @@ class SplitGauge:
             np.sum(part**2 * parts.spread, axis=0),
         )
 
-    def squared_effect(self, reference: Readings, current: Readings) -> Floats:
+    def squared(self, reference: Readings, current: Readings) -> Floats:
         """Return the weighted mean square of Cohen's h."""
         n = np.asarray(current.n)[..., None]
         h = _angle(current.values, n) - _angle(reference.values, n)
@@ -206,7 +181,11 @@ class SplitGauge:
         return np.asarray(sampling + (current.spread + reference.spread) * self._mean(steep))
 
     def curvature(self, n: Floats) -> tuple[Floats, Floats]:
-        """Return how unevenly the noise of n rows is spread over independent directions."""
+        """Return how unevenly the noise of n rows is spread over independent directions.
+
+        The noise is about a weighted sum of squared normals; with weights ``w`` that sum to one
+        these are ``sum(w**2)`` and ``sum(w**3)``: 1 and 1 for one direction, less for more.
+        """
         mean, second, third = sparse_moments(self._rows(n), 3)
         own = self.weights * self._varies()
         scale = np.sqrt(own * mean)
@@ -228,7 +207,7 @@ class SplitGauge:
     def _mean(self, values: Floats) -> Floats:
         return np.asarray(np.einsum("...k,...k->...", values, self.weights))
 
-    def _varies(self) -> npt.NDArray[np.bool_]:
+    def _varies(self) -> Booleans:
         return (self.shares > 0) & (self.shares < 1)
 
     def _rows(self, n: Floats) -> Floats:
@@ -246,40 +225,18 @@ class SplitGauge:
 def never_certain(readings: Readings) -> Floats:
     """Return the shares of one profile, none of them 0 or 1.
 
-    Parameters
-    ----------
-    readings : Readings
-        Of one profile, the first axis.
-
-    Returns
-    -------
-    array of shape (..., n_values)
-        Half a row at least on either side, after Jeffreys: that none was seen is no proof that
-        there is none.
+    Half a row at least is on either side, after Jeffreys: that none was seen is no proof that there
+    is none.
     """
     least = (0.5 / (readings.n[0] + 1))[..., None]
     return np.asarray(np.clip(readings.values[0], least, 1 - least))
 
 
 def sparse_moments(rows: Floats, n_moments: int) -> tuple[Floats, ...]:
-    """Return the moments of a squared h times n, when few rows are to be expected.
+    """Return the first moments of a squared h times n, when few rows are to be expected.
 
-    Parameters
-    ----------
-    rows : array
-        Rows to expect on the smaller side of a cut, at least 0.
-    n_moments : int
-        So many of them.
-
-    Returns
-    -------
-    tuple of array
-        Its mean, half its variance and an eighth of its third cumulant: 1, 1 and 1 for many rows,
-        as those of a squared normal.
-
-    Notes
-    -----
-    Sums over the Poisson distribution, tabled once.
+    These are its mean, half its variance and an eighth of its third cumulant: 1, 1 and 1 for many
+    rows on the smaller side of a cut, as those of a squared normal.
     """
     at, table = _sparse_table()
     where = np.log(np.clip(rows, math.exp(at[0]), math.exp(at[-1])))
@@ -292,6 +249,7 @@ def sparse_moments(rows: Floats, n_moments: int) -> tuple[Floats, ...]:
 
 @functools.cache
 def _sparse_table() -> tuple[Floats, Floats]:
+    """Sum over the Poisson distribution."""
     from scipy.special import gammaln
 
     at = np.linspace(math.log(1e-4), math.log(200), 400)
@@ -318,3 +276,6 @@ def _parts(n: Floats) -> tuple[Floats, Floats]:
     """Return all rows, and the share of them that each profile has."""
     total = np.asarray(n.sum(axis=0))
     return total, np.divide(n, total, out=np.zeros_like(n), where=total > 0)
+
+
+Effect = CohensD | CohensH

@@ -4,25 +4,26 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift.gauges import LevelGauge, Readings, SplitGauge, sparse_moments
-from mlops_tasks.drift.movement import movement_of, noise_quantile
-from mlops_tasks.drift.scales import scales_of
+from mlops_tasks.drift.alarm_rule import noise_quantile
+from mlops_tasks.drift.aspects import aspects_of
+from mlops_tasks.drift.day_effects import day_effect
+from mlops_tasks.drift.effects import CohensD, CohensH, Readings, sparse_moments
 from tests.unit.drift.samples import profile
 
 
 class Dial:
-    """The gauge of one aspect of a column x, with its zero set on some values."""
+    """One aspect of a column x, with its zero set on some values."""
 
-    def __init__(self, aspect: str, values: object) -> None:
-        (self.scale,) = [one for one in scales_of(profile(x=values)) if aspect in one.gauges]
-        self.aspect, self.gauge = aspect, self.scale.gauges[aspect]  # type: ignore[index]
+    def __init__(self, name: str, values: object) -> None:
+        (self.aspect,) = (one for one in aspects_of(profile(x=values)) if one.name == name)
+        self.effect = self.aspect.effect
 
     def read(self, *values: object) -> Readings:
-        """Read one column, or several as so many profiles."""
-        return self.scale.read([profile(x=one) for one in values])[self.aspect]  # type: ignore[index]
+        """Read one column, or several as one profile each."""
+        return self.aspect.read([profile(x=one) for one in values])
 
     def squared(self, old: object, new: object) -> float:
-        return float(self.gauge.squared_effect(self.read(old), self.read(new))[0, 0])
+        return float(self.effect.squared(self.read(old), self.read(new))[0, 0])
 
 
 def texts(values: object) -> pa.Array:
@@ -30,8 +31,7 @@ def texts(values: object) -> pa.Array:
 
 
 def aspects(values: object) -> list[str]:
-    scales = scales_of(profile(x=values))
-    return [aspect for scale in scales for aspect, names in scale.names.items() if names]
+    return [aspect.name for aspect in aspects_of(profile(x=values)) if aspect.columns]
 
 
 def test_each_kind_of_column_has_its_aspects() -> None:
@@ -42,7 +42,7 @@ def test_each_kind_of_column_has_its_aspects() -> None:
     assert aspects(texts(f"{i}" for i in range(5000))) == ["missing", "shares", "concentration"]
 
 
-def test_a_gauge_reads_zero_from_its_own_reference() -> None:
+def test_an_aspect_reads_zero_from_its_own_reference() -> None:
     random = np.random.default_rng(0)
     letters = texts("aaabbc")
     for values in (random.normal(size=700), random.integers(0, 2, 500), np.full(40, 3.0), letters):
@@ -79,7 +79,7 @@ def test_a_union_reads_what_its_parts_read_together() -> None:
     whole = np.concatenate(sides)
     for aspect in aspects(whole):
         dial = Dial(aspect, whole)
-        pooled, own = dial.gauge.pooled(dial.read(*sides)), dial.read(whole)
+        pooled, own = dial.effect.pooled(dial.read(*sides)), dial.read(whole)
         assert pooled.n == own.n[0]
         assert pooled.values == pytest.approx(own.values[0], abs=2e-3)
         assert pooled.spread == pytest.approx(own.spread[0], rel=1e-9, abs=1e-6)
@@ -97,22 +97,21 @@ def test_columns_and_profiles_side_by_side_read_as_one_by_one() -> None:
         for n in (400, 201, 77)
     ]
     lacking = [{"word": tables[1]["word"], "x": tables[1]["x"]}, {"flag": tables[2]["flag"]}]
-    scales = scales_of(profile(**tables[0]))
-    together = [scale.read([profile(**one) for one in (*tables, *lacking)]) for scale in scales]
-    for scale, read in zip(scales, together, strict=True):
-        for aspect, names in scale.names.items():
-            for i, name in enumerate(names):
-                dial, found = Dial(aspect, tables[0][name]), read[aspect]
-                for d, table in enumerate((*tables, *lacking)):
-                    if name not in table:
-                        assert found.n[d, i] == 0
-                        continue
-                    alone = dial.read(table[name])
-                    n_cuts = alone.values.shape[2]
-                    assert found.n[d, i] == alone.n[0, 0]
-                    assert found.spread[d, i] == alone.spread[0, 0]
-                    assert found.values[d, i, :n_cuts] == pytest.approx(alone.values[0, 0])
-                    assert not found.values[d, i, n_cuts:].any()
+    profiles = [profile(**one) for one in (*tables, *lacking)]
+    for aspect in aspects_of(profile(**tables[0])):
+        found = aspect.read(profiles)
+        for i, name in enumerate(aspect.columns):
+            dial = Dial(aspect.name, tables[0][name])
+            for d, table in enumerate((*tables, *lacking)):
+                if name not in table:
+                    assert found.n[d, i] == 0
+                    continue
+                alone = dial.read(table[name])
+                n_cuts = alone.values.shape[2]
+                assert found.n[d, i] == alone.n[0, 0]
+                assert found.spread[d, i] == alone.spread[0, 0]
+                assert found.values[d, i, :n_cuts] == pytest.approx(alone.values[0, 0])
+                assert not found.values[d, i, n_cuts:].any()
 
 
 def test_moments_of_few_rows_are_those_of_poisson() -> None:
@@ -152,9 +151,9 @@ def test_sampling_exceeds_its_quantile_as_often_as_it_says(cells: list[float], n
         for k in (m, n)
     ]
     cuts = len(shares) - 1
-    gauge = SplitGauge(np.ones(cuts) / cuts, np.cumsum(shares)[:-1], is_ordered=True)
-    curvature, still, none = gauge.curvature(np.array(n)), np.array(0.0), np.array(0)
-    effect, noise = gauge.squared_effect(*sides), gauge.noise(*sides)
+    cohens_h = CohensH(np.ones(cuts) / cuts, np.cumsum(shares)[:-1], is_ordered=True)
+    curvature, still, none = cohens_h.curvature(np.array(n)), np.array(0.0), np.array(0)
+    effect, noise = cohens_h.squared(*sides), cohens_h.noise(*sides)
     assert effect.mean() == pytest.approx(noise.mean(), rel=0.05)
     for level in (0.01, 0.001):
         over = np.mean(effect > noise * noise_quantile(curvature, level, still, none))
@@ -163,28 +162,28 @@ def test_sampling_exceeds_its_quantile_as_often_as_it_says(cells: list[float], n
     assert over > 0.003, "so wide a quantile has no power"
 
 
-def test_the_movement_of_days_is_found_and_only_then() -> None:
+def test_day_effects_are_found_and_only_then() -> None:
     random = np.random.default_rng(5)
-    gauge = LevelGauge()
+    cohens_d = CohensD()
 
     def readings(effect: float, n_days: int = 60) -> Readings:
         means = effect * random.normal(size=n_days) + random.normal(size=n_days) / np.sqrt(500)
         return Readings(means[:, None], np.full(n_days, 500.0), np.ones(n_days))
 
-    still = movement_of(gauge, readings(0.0))
+    still = day_effect(cohens_d, readings(0.0))
     assert still.excess < 0.001
-    moving = movement_of(gauge, readings(0.5))
+    moving = day_effect(cohens_d, readings(0.5))
     assert moving.excess == pytest.approx(0.25, rel=0.5)
     assert moving.largest > 3
     assert moving.expected(0.002, 1.0) == pytest.approx(0.002 + moving.excess * (1 + 1 / 60))
-    few = movement_of(gauge, readings(0.5, 4))
+    few = day_effect(cohens_d, readings(0.5, 4))
     assert (few.excess, few.n_days, few.largest) == (0.0, 0, 0.0)
 
 
 def test_days_with_an_effect_of_their_own_keep_the_level() -> None:
     """One normal effect per day beside sampling: the case the F distribution is there for."""
     random = np.random.default_rng(6)
-    gauge, over, draws = LevelGauge(), 0, 0
+    cohens_d, over, draws = CohensD(), 0, 0
     for _ in range(400):
         means = 0.1 * random.normal(size=80) + random.normal(size=80) / np.sqrt(500)
         readings = Readings(means[:, None], np.full(80, 500.0), np.ones(80))
@@ -192,45 +191,45 @@ def test_days_with_an_effect_of_their_own_keep_the_level() -> None:
             Readings(*(x[part] for x in (readings.values, readings.n, readings.spread)))
             for part in (slice(0, 30), slice(30, None))
         )
-        movement, whole = movement_of(gauge, days), gauge.pooled(days)
-        sampling = gauge.noise(whole, new)
-        expected = movement.expected(sampling, 1.0)
+        between, whole = day_effect(cohens_d, days), cohens_d.pooled(days)
+        sampling = cohens_d.noise(whole, new)
+        expected = between.expected(sampling, 1.0)
         quantile = noise_quantile(
-            gauge.curvature(new.n), 0.001, 1 - sampling / expected, np.array(30)
+            cohens_d.curvature(new.n), 0.001, 1 - sampling / expected, np.array(30)
         )
-        over += int(np.sum(gauge.squared_effect(whole, new) > expected * quantile))
+        over += int(np.sum(cohens_d.squared(whole, new) > expected * quantile))
         draws += 50
     assert over / draws < 0.003
 
 
 def test_constants_that_change_from_day_to_day_move_by_themselves() -> None:
     days = Dial("level", [0.0]).read(*([float(i)] * 50 for i in range(6)))
-    assert 0.5 < movement_of(LevelGauge(), days).excess[0] < 2
+    assert 0.5 < day_effect(CohensD(), days).excess[0] < 2
 
 
 def test_numbers_too_large_to_square_tell_nothing() -> None:
     days = Dial("level", [0.0]).read(*([i * 1e200, -1e200] * 20 for i in range(6)))
-    movement = movement_of(LevelGauge(), days)
-    assert (movement.n_days, movement.excess, movement.largest) == (6, 0.0, 0.0)
+    between = day_effect(CohensD(), days)
+    assert (between.n_days, between.excess, between.largest) == (6, 0.0, 0.0)
 
 
 def test_days_of_few_rows_are_left_out_column_by_column() -> None:
     n = np.full((7, 2), 500.0)
     n[:2, 0], n[:3, 1] = 4, 0
     means = np.random.default_rng(9).normal(size=(7, 2, 1))
-    movement = movement_of(LevelGauge(), Readings(means, n, np.ones((7, 2))))
-    alone = movement_of(LevelGauge(), Readings(means[2:, :1], n[2:, :1], np.ones((5, 1))))
-    assert movement.n_days.tolist() == [5, 0]
-    assert movement.excess.tolist() == [pytest.approx(alone.excess[0]), 0.0]
-    assert movement.largest.tolist() == [pytest.approx(alone.largest[0]), 0.0]
+    between = day_effect(CohensD(), Readings(means, n, np.ones((7, 2))))
+    alone = day_effect(CohensD(), Readings(means[2:, :1], n[2:, :1], np.ones((5, 1))))
+    assert between.n_days.tolist() == [5, 0]
+    assert between.excess.tolist() == [pytest.approx(alone.excess[0]), 0.0]
+    assert between.largest.tolist() == [pytest.approx(alone.largest[0]), 0.0]
 
 
 def test_cuts_that_never_vary_have_one_direction() -> None:
-    gauge = SplitGauge(np.ones(1), np.ones(1))
-    assert gauge.curvature(np.array(500.0)) == (1.0, 1.0)
+    effect = CohensH(np.ones(1), np.ones(1))
+    assert effect.curvature(np.array(500.0)) == (1.0, 1.0)
 
 
-def test_gauges_of_a_profile_without_rows() -> None:
+def test_aspects_of_a_profile_without_rows() -> None:
     assert aspects(pa.array([], pa.float64())) == ["missing"]
     assert Dial("missing", pa.array([], pa.float64())).read(pa.array([], pa.float64())).n == 0
     assert aspects(texts([])) == ["missing"]

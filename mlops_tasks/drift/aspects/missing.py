@@ -1,0 +1,66 @@
+"""The share of missing values: nulls, NaN and infinities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlops_tasks.drift.aspects.base import Aspect
+from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
+from mlops_tasks.drift.effects import CohensH, Readings
+from mlops_tasks.drift.formatting import percent
+from mlops_tasks.drift.samples import CategorySamples, Floats, NumberSamples, TwoSamples
+from mlops_tasks.profiles import CategoryProfile, ColumnProfile, NumericProfile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mlops_tasks.profiles import Profile
+
+__all__ = ["MissingShare"]
+
+
+class MissingShare(Aspect):
+    """The share of the rows without a value."""
+
+    name = "missing"
+
+    @classmethod
+    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+        """Look at all columns."""
+        names = reference.whole.numbers.names + reference.whole.categories.names
+        return [cls(reference, columns) for columns in in_blocks(names)]
+
+    def __init__(self, reference: ReferenceProfiles, columns: tuple[str, ...]) -> None:
+        self.columns = columns
+        n, n_present = self._rows([reference.whole])
+        # Half a row, after Jeffreys: that none was seen is no proof that there is none.
+        shares = ((n - n_present + 0.5) / (n + 1))[0, :, None]
+        self.effect = CohensH(np.ones_like(shares), shares)
+        self.reference, self.days = self.read([reference.whole]), self.read(reference.days)
+
+    def read(self, profiles: Sequence[Profile]) -> Readings:
+        """Read the shares of missing values."""
+        n, n_present = self._rows(profiles)
+        return Readings((1 - n_present / np.maximum(n, 1))[:, :, None], n, np.zeros_like(n))
+
+    def describe(self, samples: TwoSamples, i: int) -> str:
+        """Write how the share changed, and which values are neither null nor finite."""
+        both = samples.columns(self.columns[i])
+        (old, new), current, odd = map(_missing, both), both[1], ""
+        if isinstance(current, NumericProfile):
+            kinds = {"NaN": current.n_nan, "+inf": current.n_pos_inf, "-inf": current.n_neg_inf}
+            odd = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+        return f"missing {percent(old)} → {percent(new)}{f' (among them {odd})' if odd else ''}"
+
+    def _rows(self, profiles: Sequence[Profile]) -> tuple[Floats, Floats]:
+        kinds = NumberSamples, CategorySamples
+        numbers, categories = (kind.of(profiles, self.columns) for kind in kinds)
+        return numbers.n + categories.n, numbers.n_present + categories.n_present
+
+
+def _missing(column: ColumnProfile) -> float:
+    if isinstance(column, CategoryProfile):
+        return 1 - (column.n - column.n_null) / column.n
+    return 1 - column.n_finite / column.n
