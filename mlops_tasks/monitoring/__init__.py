@@ -1,13 +1,13 @@
 """Monitoring: what drift, performance and labels of a window say, check by check."""
 
-from mlops_tasks.monitoring.checks import Check
 from mlops_tasks.monitoring.labelled_predictions import (
     LabelledPredictions,
     read_labelled_predictions,
 )
+from mlops_tasks.monitoring.results import Check, MonitorResult
 from mlops_tasks.moved import moved_name
 
-__all__ = ["Check", "LabelledPredictions", "read_labelled_predictions"]
+__all__ = ["Check", "LabelledPredictions", "MonitorResult", "read_labelled_predictions"]
 
 
 def __getattr__(name: str) -> object:

@@ -9,7 +9,7 @@ from mlops_tasks.drift.domain_classifier import MIN_ROWS, domain_classifier_auc
 from mlops_tasks.features.sql import feature_batches
 from mlops_tasks.features.windows import pinned_inputs, published_inputs
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.monitoring.checks import Check
+from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types.binary.intervals import auc_standard_error
 from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.serialization import from_json

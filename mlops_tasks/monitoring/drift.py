@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.drift.baseline import FEW_DAYS, Baseline, reference_span
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.monitoring.checks import Check
+from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types.binary.classes import SCORE, with_classes
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import unpack_days

@@ -84,7 +84,7 @@ def read_labelled_predictions(
             f"{spec.name}.score for it if it should have been"
         )
     version = str(newest.column("model_version")[0].as_py())
-    labels = lake.read(spec.label.dataset.name, first=first, last=partition)
+    labels = lake.table(spec.label.dataset.name).read(first=first, last=partition)
     targets = build_targets(spec, labels)
     days, coverage = {}, {}
     for day, rows in scored.items():
@@ -95,13 +95,11 @@ def read_labelled_predictions(
 
 
 def _predictions(spec: ModelSpec, lake: Lake, first: str, last: str) -> dict[str, pa.Table]:
-    table = spec.predictions_table
-    if not lake.exists(table):
+    table = lake.table(spec.predictions_table)
+    if not table.exists:
         return {}
-    return {
-        commit.partition: lake.read(table, first=commit.partition, last=commit.partition)
-        for commit in lake.commits(table, first=first, last=last)
-    }
+    commits = table.commits(first=first, last=last)
+    return {commit.partition: table.load([commit]) for commit in commits}
 
 
 def _of_version(rows: pa.Table, version: str) -> pa.Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.monitoring.checks import Check
+from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types.binary.classes import LABEL, positive_share, profile_labels
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import LABEL_PROFILES

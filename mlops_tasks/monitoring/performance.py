@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.monitoring.checks import Check
+from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types.binary.intervals import Interval, compare_scores, share_interval
 
 if TYPE_CHECKING:

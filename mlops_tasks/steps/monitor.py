@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NeverScoredError
@@ -11,6 +10,7 @@ from mlops_tasks.monitoring.drift import compare_days, drift_checks
 from mlops_tasks.monitoring.labels import compare_labels, mature_days
 from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.monitoring.performance import performance_checks
+from mlops_tasks.monitoring.results import MonitorResult
 from mlops_tasks.partitions import shift_day
 from mlops_tasks.problem_types.binary.classes import SCORE
 from mlops_tasks.problem_types.binary.metrics import check_scores
@@ -18,30 +18,12 @@ from mlops_tasks.profiles.store import ProfileStore
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
-    from mlops_tasks.monitoring import Check, LabelledPredictions
+    from mlops_tasks.monitoring import LabelledPredictions
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["MonitorResult", "measure_drift", "measure_labels", "measure_performance"]
-
-
-@dataclass(frozen=True, slots=True)
-class MonitorResult:
-    """The checks of one day, with the window they looked at."""
-
-    first: str
-    last: str
-    n_rows: int
-    model_version: str
-    checks: tuple[Check, ...]
-    coverage: float | None = None
-    report: str = ""
-
-    @property
-    def alarms(self) -> tuple[Check, ...]:
-        """The checks that alarm."""
-        return tuple(check for check in self.checks if check.alarm)
+__all__ = ["measure_drift", "measure_labels", "measure_performance"]
 
 
 def measure_drift(

@@ -10,7 +10,13 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.drift.decision import Answer, DriftPolicy
-from mlops_tasks.monitoring import Check, LabelledPredictions, labels, performance
+from mlops_tasks.monitoring import (
+    Check,
+    LabelledPredictions,
+    MonitorResult,
+    labels,
+    performance,
+)
 from mlops_tasks.monitoring.labels import interpret
 from mlops_tasks.problem_types.binary.classes import LABEL
 from mlops_tasks.problem_types.binary.intervals import (
@@ -23,7 +29,7 @@ from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
 from mlops_tasks.steps import monitor
-from mlops_tasks.steps.monitor import MonitorResult, measure_labels, measure_performance
+from mlops_tasks.steps.monitor import measure_labels, measure_performance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

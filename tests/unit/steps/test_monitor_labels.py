@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.drift.report import DriftReport
-from mlops_tasks.monitoring import Check, read_labelled_predictions
+from mlops_tasks.lake import overwrite_partition
+from mlops_tasks.monitoring import Check, MonitorResult, read_labelled_predictions
 from mlops_tasks.monitoring.labels import interpret
 from mlops_tasks.problem_types.binary.classes import LABEL
 from mlops_tasks.profiles.archive import unpack_days
@@ -18,7 +19,7 @@ from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.reports import newest_facts
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
-from mlops_tasks.steps.monitor import MonitorResult, measure_labels, measure_performance
+from mlops_tasks.steps.monitor import measure_labels, measure_performance
 from tests.unit.conftest import copy_world
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 from tests.unit.steps.test_monitor import LAST, change, rescore_all
@@ -235,8 +236,8 @@ def test_a_failing_model_is_not_blamed_on_the_labels(scored: World) -> None:
 
 def test_only_rows_of_the_version_that_scored_the_day_count(scored: World) -> None:
     table = scored.spec.predictions_table
-    rows = scored.lake.read(table, first=day(LAST - 1), last=day(LAST - 1))
+    rows = scored.lake.table(table).read(first=day(LAST - 1), last=day(LAST - 1))
     index = rows.schema.get_field_index("model_version")
     other = rows.set_column(index, "model_version", pa.array(["0"] * rows.num_rows))
-    scored.lake.overwrite_partition(table, day(LAST - 1), other, token=2**40)
+    overwrite_partition(scored.lake.table(table), day(LAST - 1), other, token=2**40)
     assert labels(scored).n_rows == 2 * ROWS_PER_DAY
