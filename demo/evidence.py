@@ -163,7 +163,7 @@ def scored_days(lake: Lake, validations: Sequence[LedgerEntry]) -> list[ScoredDa
     list of ScoredDay
         In order; empty before the first scoring.
     """
-    days = lake.partitions(PREDICTIONS_TABLE)
+    days = lake.table(PREDICTIONS_TABLE).partitions()
     if not days:
         return []
     scored = _frame(lake, PREDICTIONS_TABLE, days, ["flight_id", "model_version"])
@@ -211,7 +211,7 @@ def _frame(lake: Lake, table: str, days: list[str], columns: list[str]) -> pd.Da
 
         return pd.DataFrame(columns=[*columns, "partition_key"])
     wanted = [*columns, "partition_key"]
-    found = lake.read(table, first=days[0], last=days[-1], columns=wanted)
+    found = lake.table(table).read(first=days[0], last=days[-1], columns=wanted)
     frame: pd.DataFrame = found.to_pandas()
     return frame
 

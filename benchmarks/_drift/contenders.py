@@ -112,7 +112,7 @@ def ours_window(seconds: Seconds, lake: str, how: str) -> int:
     baseline, detection = found[2], importlib.import_module("mlops_tasks.drift.detection")
 
     def open_lake() -> tuple[str, Any]:
-        newest = tables.partitions(TABLE)[-1]
+        newest = tables.table(TABLE).partitions()[-1]
         return newest, store.read(TABLE, first=newest, last=newest)[newest]
 
     # As monitoring does: first what is judged, which opens the lake.

@@ -17,7 +17,7 @@ from benchmarks._shared.figures import Samples
 from benchmarks._shared.machine import ROOT, load_average
 from benchmarks._shared.peers import environment_of
 from mlops_airflow.stack.processor import numeric_environment
-from mlops_tasks.lake import Lake
+from mlops_tasks.lake import Lake, overwrite_partition
 from mlops_tasks.partitions import shift_day
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.store import ProfileStore
@@ -186,7 +186,7 @@ def _windows(plan: Plan, measured: Measured, say: Callable[[str], None]) -> None
     for day in range(plan.days):
         rows = daily_table(day, _DAY_ROWS, N_COLUMNS_WINDOW)
         key = shift_day(FIRST_DAY, day)
-        published = lake.overwrite_partition(TABLE, key, rows, token=1)
+        published = overwrite_partition(lake.table(TABLE), key, rows, token=1)
         store.write(published, Profile.of(rows.to_batches(), rows.schema))
     # The first reader makes the roll-ups.
     arguments = ("ours_window", "made", str(lake.root), "roll-ups")

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from benchmarks._lake.fresh import clocked
-from mlops_tasks.lake import Lake, vacuum
+from mlops_tasks.lake import Lake, overwrite_partition, vacuum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +44,12 @@ def run_write(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
         for table in TABLES:
             for number in (night, night - _REFRESH_AFTER):
                 if number >= 0:
-                    lake.overwrite_partition(
-                        table, day(number), rows(night), token=night + 1, known_at=day(night)
+                    overwrite_partition(
+                        lake.table(table),
+                        day(number),
+                        rows(night),
+                        token=night + 1,
+                        known_at=day(night),
                     )
         _age_by_a_day(lake)
     return {}
@@ -61,21 +65,23 @@ def _age_by_a_day(lake: Lake) -> None:
 
 def run_look(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
-    commits = lake.all_commits(LOOKED_AT)
+    commits = lake.table(LOOKED_AT).all_commits()
     opened = time.monotonic()
     newest = commits[-1].partition
-    lake.read(LOOKED_AT, first=newest, last=newest)
+    lake.table(LOOKED_AT).read(first=newest, last=newest)
     read = time.monotonic()
     facts = _sizes(lake)
     pins = [
-        lake.pin(LOOKED_AT, first=day(0), last=day(night), known_at=day(night))
-        for night in range(0, len(lake.partitions(LOOKED_AT)), 10)
+        lake.table(LOOKED_AT).pin(first=day(0), last=day(night), known_at=day(night))
+        for night in range(0, len(lake.table(LOOKED_AT).partitions()), 10)
     ]
-    swept = vacuum(lake, LOOKED_AT, pins={"one in every ten nights": pins}, dry_run=True, grace_s=0)
+    swept = vacuum(
+        lake.table(LOOKED_AT), pins={"one in every ten nights": pins}, dry_run=True, grace_s=0
+    )
     copy = Lake(lake.root.with_name("copy"))  # the commit shall not count as a night
     shutil.copytree(lake.root, copy.root)
     committing = time.monotonic()
-    copy.overwrite_partition(LOOKED_AT, newest, rows(0), token=10**6, known_at=newest)
+    overwrite_partition(copy.table(LOOKED_AT), newest, rows(0), token=10**6, known_at=newest)
     committed = time.monotonic()
     shutil.rmtree(copy.root)
     return facts | {
@@ -87,13 +93,13 @@ def run_look(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sizes(lake: Lake) -> dict[str, int]:
-    log = list((lake.folder(LOOKED_AT) / "_delta_log").iterdir())
-    records = list(lake.commit_log(LOOKED_AT).folder.iterdir())
+    log = list((lake.table(LOOKED_AT).folder / "_delta_log").iterdir())
+    records = list(lake.table(LOOKED_AT).log.folder.iterdir())
     return {
         "log_files": len(log) + len(records),
         "log_bytes": sum(path.stat().st_size for path in log),
         "record_bytes": sum(path.stat().st_size for path in records),
-        "data_files": len(list(lake.folder(LOOKED_AT).glob("partition_key=*/*"))),
+        "data_files": len(list(lake.table(LOOKED_AT).folder.glob("partition_key=*/*"))),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.specs import DatasetSpec, InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.specs.schema import arrow_schema
 from mlops_tasks.specs.source import SqlSource
@@ -96,7 +97,7 @@ def fill(lake: Lake, folder: Path, n_rows: int) -> None:
             (spec.inputs[1], _TRAFFIC, 0, _N_TRAFFIC),
         ):
             rows = _rows(item.dataset, columns, day, first, n)
-            lake.overwrite_partition(item.dataset.name, day, rows, token=1, known_at=day)
+            overwrite_partition(lake.table(item.dataset.name), day, rows, token=1, known_at=day)
 
 
 def _rows(

@@ -34,13 +34,15 @@ def count(batches: Iterable[Any]) -> int:
 
 def files(lake: Lake, table: str) -> list[str]:
     """List the files of a table, for who reads them plainly."""
-    commits = lake.commits(table, first=FIRST, last=LAST)
-    return [str(lake.folder(table) / file.path) for commit in commits for file in commit.files]
+    commits = lake.table(table).commits(first=FIRST, last=LAST)
+    return [
+        str(lake.table(table).folder / file.path) for commit in commits for file in commit.files
+    ]
 
 
 def run_fill(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
     fill(lake, lake.root.parent, arguments["n_rows"])
-    pins = {name: lake.pin(name, first=FIRST, last=LAST) for name in ("orders", "traffic")}
+    pins = {name: lake.table(name).pin(first=FIRST, last=LAST) for name in ("orders", "traffic")}
     size = sum(Path(name).stat().st_size for name in files(lake, "orders"))
     return {"pins": {name: to_json(pin) for name, pin in pins.items()}, "bytes": size}
 
@@ -56,23 +58,24 @@ def run_duckdb_scan(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
-    return {"n_rows": lake.pin("orders", first=FIRST, last=LAST).n_rows}
+    return {"n_rows": lake.table("orders").pin(first=FIRST, last=LAST).n_rows}
 
 
 def run_read_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
-    return {"n_rows": count(lake.stream_pin(from_json(Pin, arguments["pins"]["orders"])))}
+    pin = from_json(Pin, arguments["pins"]["orders"])
+    return {"n_rows": count(lake.table(pin.table).stream_pin(pin))}
 
 
 def run_verify_pin(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
     pin = from_json(Pin, arguments["pins"]["orders"])
-    lake.verify_pin(pin)
+    lake.table(pin.table).verify_pin(pin)
     return {"n_rows": pin.n_rows}
 
 
 def run_features(lake: Lake, arguments: dict[str, Any]) -> dict[str, Any]:
     pins = {name: from_json(Pin, raw) for name, raw in arguments["pins"].items()}
     spec = project(lake.root.parent)
-    inputs = {name: lake.scan_pin(pin) for name, pin in pins.items()}
+    inputs = {name: lake.table(pin.table).scan_pin(pin) for name, pin in pins.items()}
     return {"n_rows": count(feature_batches(spec, inputs))}
 
 

@@ -21,7 +21,7 @@ PRELOADED = (gxe,)
 def main() -> None:
     """Validate the frame as its documentation says, in the default result format."""
     folder = Path(json.load(sys.stdin)["folder"])
-    frame = Lake(folder / "lake").read(RAW, first=DAY, last=DAY).to_pandas()
+    frame = Lake(folder / "lake").table(RAW).read(first=DAY, last=DAY).to_pandas()
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas("frames").add_dataframe_asset("orders")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from mlops_tasks.lake import Lake
+from mlops_tasks.lake import Lake, overwrite_partition
 from mlops_tasks.specs import DatasetSpec
 from mlops_tasks.specs.source import SqlSource
 
@@ -145,4 +145,4 @@ def prepare(folder: Path, n_rows: int) -> None:
     (folder / "orders.json").write_text(json.dumps(suite))
     lake = Lake(folder / "lake")
     for day, bad_share in {DAY: _BAD_SHARE, CLEAN_DAY: 0.0}.items():
-        lake.overwrite_partition(RAW, day, _rows(n_rows, bad_share), token=1)
+        overwrite_partition(lake.table(RAW), day, _rows(n_rows, bad_share), token=1)

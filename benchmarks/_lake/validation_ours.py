@@ -34,7 +34,7 @@ def main() -> None:
     os.environ[MEMORY_VARIABLE] = arguments["memory"]
     spec, lake = dataset(folder), Lake(folder / "lake")
     day = arguments["day"]
-    (commit,) = lake.commits(RAW, first=day, last=day)
+    (commit,) = lake.table(RAW).commits(first=day, last=day)
     raw = PartitionVersion(RAW, day, commit.version, commit.n_rows, commit.digest)
     # What Great Expectations makes once per process, the peer has made too.
     _ = GreatExpectations().context
@@ -45,7 +45,7 @@ def main() -> None:
             facts["n_chunks"] = result.n_chunks
         else:
             suite = load_suite(spec.expectations, spec.columns)
-            rows = PartitionRows.within_memory(lake, RAW, commit)
+            rows = PartitionRows.within_memory(lake.table(RAW), commit)
             facts["n_bad"] = examine(spec, suite, rows).flags.n_flagged
 
 

@@ -70,11 +70,11 @@ def assert_parity(spec: ModelSpec, day: str, *, lake: Lake, window_days: int = 3
 def _trained(spec: ModelSpec, day: str, lake: Lake, window_days: int) -> pa.Table:
     """Build the features of the days around, from pins, as a training does."""
     earliest, latest = shift_day(day, -window_days), shift_day(day, window_days)
-    around = [d for d in lake.partitions(spec.rows.name) if earliest <= d <= latest]
+    around = [d for d in lake.table(spec.rows.name).partitions() if earliest <= d <= latest]
     window = (around[0], around[-1])
     pins = {
-        item.dataset.name: lake.pin(
-            item.dataset.name, first=shift_day(window[0], -item.lookback_days), last=window[1]
+        item.dataset.name: lake.table(item.dataset.name).pin(
+            first=shift_day(window[0], -item.lookback_days), last=window[1]
         )
         for item in spec.inputs
     }

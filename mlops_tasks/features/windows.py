@@ -65,7 +65,8 @@ def published_inputs(
     for item in spec.inputs:
         name = item.dataset.name
         start = shift_day(first, -item.lookback_days)
-        inputs[name] = lake.scan(name, lake.commits(name, first=start, last=last))
+        table = lake.table(name)
+        inputs[name] = table.scan(table.commits(first=start, last=last))
     return inputs
 
 
@@ -101,7 +102,9 @@ def labelled_rows(
 
     first, last = window
     # Targets first: a condition that cannot be one is known before the long query is run.
-    targets = build_targets(spec, lake.read_pin(pin.labels, first=first, last=last))
+    targets = build_targets(
+        spec, lake.table(pin.labels.table).read_pin(pin.labels, first=first, last=last)
+    )
     rows = build_features(spec, pinned_inputs(spec, pin.inputs, window, lake=lake))
     joined = join_targets(spec, rows, targets)
     kinds = pc.count_distinct(joined.column("y")).as_py()
@@ -137,7 +140,7 @@ def pinned_inputs(
     """
     first, last = window
     return {
-        item.dataset.name: lake.scan_pin(
+        item.dataset.name: lake.table(pins[item.dataset.name].table).scan_pin(
             pins[item.dataset.name], first=shift_day(first, -item.lookback_days), last=last
         )
         for item in spec.inputs

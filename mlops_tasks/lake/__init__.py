@@ -1,13 +1,15 @@
-"""The lake: Delta tables partitioned by day, written by one helper, read at exact versions."""
+"""The lake: Delta tables partitioned by day, written by one function, read at exact versions."""
 
 from mlops_tasks.lake.commits import Commit
-from mlops_tasks.lake.files import DataFile
+from mlops_tasks.lake.data_files import DataFile
+from mlops_tasks.lake.known_at import as_of_night
+from mlops_tasks.lake.lake import Lake
 from mlops_tasks.lake.maintenance import Optimized, Vacuumed, optimize, vacuum
-from mlops_tasks.lake.names import PARTITION_COLUMN, check_partition
-from mlops_tasks.lake.nights import as_of_night
+from mlops_tasks.lake.publish import overwrite_partition, share_partition
 from mlops_tasks.lake.references import PartitionVersion, Pin, TrainingPin
-from mlops_tasks.lake.streaming import stream_rows
-from mlops_tasks.lake.table import Lake
+from mlops_tasks.lake.schema import PARTITION_COLUMN
+from mlops_tasks.lake.table import Table
+from mlops_tasks.moved import moved_name
 
 __all__ = [
     "PARTITION_COLUMN",
@@ -17,11 +19,16 @@ __all__ = [
     "Optimized",
     "PartitionVersion",
     "Pin",
+    "Table",
     "TrainingPin",
     "Vacuumed",
     "as_of_night",
-    "check_partition",
     "optimize",
-    "stream_rows",
+    "overwrite_partition",
+    "share_partition",
     "vacuum",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return moved_name(__name__, name)

@@ -13,7 +13,7 @@ from mlops_tasks.atomic_files import replace_file
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.formats import check_format, known_fields
-from mlops_tasks.lake.files import DataFile
+from mlops_tasks.lake.data_files import DataFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.atomic_files import sync
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import newest_by_partition
-from mlops_tasks.lake.names import today
-from mlops_tasks.partitions import shift_day
+from mlops_tasks.partitions import shift_day, today
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake.commits import Commit
     from mlops_tasks.lake.references import Pin
-    from mlops_tasks.lake.table import Lake
+    from mlops_tasks.lake.table import Table
 
 __all__ = ["Optimized", "Vacuumed", "optimize", "vacuum"]
 
@@ -78,7 +77,7 @@ class Vacuumed:
     held_by: dict[str, int]
 
 
-def optimize(lake: Lake, table: str, *, grace_s: float = 7 * _DAY_S) -> Optimized:
+def optimize(table: Table, *, grace_s: float = 7 * _DAY_S) -> Optimized:
     """Gather the table's commit records and checkpoint its log, so that reading stays quick.
 
     Data files need no gathering: a partition is always written whole. The lake does this by itself
@@ -86,9 +85,7 @@ def optimize(lake: Lake, table: str, *, grace_s: float = 7 * _DAY_S) -> Optimize
 
     Parameters
     ----------
-    lake : Lake
-        The lake.
-    table : str
+    table : Table
         The table.
     grace_s : float, default 604800
         Leave log files younger than this alone, in seconds: a writer may have begun before them.
@@ -103,25 +100,24 @@ def optimize(lake: Lake, table: str, *, grace_s: float = 7 * _DAY_S) -> Optimize
     Neither a row nor a version is lost: pins and nights are read by the commit records, which are
     all kept. Only other readers of the Delta table cannot go back beyond the checkpoint.
     """
-    records = lake.records(table)  # adopts what a killed writer left unrecorded
+    n_commits = len(table.all_commits())  # adopts what a killed writer left unrecorded
     fault_point("optimize:before_roll_up")
-    rolled_up = lake.commit_log(table).roll_up(records) if len(records.commits) > 1 else 0
+    rolled_up = table.log.roll_up(table.records) if n_commits > 1 else 0
     fault_point("optimize:after_roll_up")
-    delta = lake.open(table)
-    delta.create_checkpoint()
-    _sync_checkpoint(lake.folder(table) / "_delta_log", delta.version())
+    log = table.folder / "_delta_log"
+    table.delta.create_checkpoint()
+    _sync_checkpoint(log, table.version)
     fault_point("optimize:after_checkpoint")
-    needed = min(records.until + 1, delta.version())
-    old = [path for path in _log_before(lake, table, needed) if not _young(path, grace_s)]
+    needed = min(table.records.until + 1, table.version)
+    old = [path for path in _log_before(log, needed) if not _young(path, grace_s)]
     for path in old:
         path.unlink(missing_ok=True)
         fault_point("optimize:mid_remove")
-    return Optimized(table, rolled_up, delta.version(), len(old))
+    return Optimized(table.name, rolled_up, table.version, len(old))
 
 
 def vacuum(
-    lake: Lake,
-    table: str,
+    table: Table,
     *,
     pins: Mapping[str, Iterable[Pin]] = MappingProxyType({}),
     keep_days: int = 30,
@@ -132,9 +128,7 @@ def vacuum(
 
     Parameters
     ----------
-    lake : Lake
-        The lake.
-    table : str
+    table : Table
         The table.
     pins : mapping of str to iterable of Pin, optional
         Pins of all tables, under the name of what holds them, such as ``"version 3 of
@@ -151,11 +145,11 @@ def vacuum(
     Vacuumed
         Removed files, and how many were kept for which reason.
     """
-    commits = lake.all_commits(table)
-    holders = _holders(commits, table, pins)
+    commits = table.all_commits()
+    holders = _holders(commits, table.name, pins)
     reasons = _reasons(commits, holders.keys(), keep_days)
     kept, held_by, gone = Counter[str](), Counter[str](), []
-    for name, path in _candidates(lake, table):
+    for name, path in _candidates(table):
         why = reasons.get(name) or ("too young to judge" if _young(path, grace_s) else "")
         kept[why] += 1
         if why == _PINNED:
@@ -169,7 +163,7 @@ def vacuum(
         fault_point("vacuum:mid_remove")
     del kept[""]
     names = tuple(name for name, _ in gone)
-    return Vacuumed(table, names, size, dict(kept), dict(held_by))
+    return Vacuumed(table.name, names, size, dict(kept), dict(held_by))
 
 
 def _holders(
@@ -215,16 +209,16 @@ def _nights(commits: Sequence[Commit]) -> dict[int, str]:
     return until
 
 
-def _candidates(lake: Lake, table: str) -> Iterator[tuple[str, Path]]:
+def _candidates(table: Table) -> Iterator[tuple[str, Path]]:
     """List what may be swept: all files but the table's log and records, and their leftovers."""
-    folder, records = lake.folder(table), lake.commit_log(table).folder
+    folder, records = table.folder, table.log.folder
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         in_log = name.startswith("_delta_log/")
         if path.is_file() and (not in_log or "#" in path.name or path.suffix == ".tmp"):
             yield name, path
     for path in sorted(records.glob("*.tmp")):
-        yield path.relative_to(lake.root).as_posix(), path
+        yield path.relative_to(table.root).as_posix(), path
 
 
 def _sync_checkpoint(log: Path, version: int) -> None:
@@ -233,9 +227,8 @@ def _sync_checkpoint(log: Path, version: int) -> None:
         sync(path)
 
 
-def _log_before(lake: Lake, table: str, version: int) -> list[Path]:
+def _log_before(log: Path, version: int) -> list[Path]:
     """List the files of the log that a checkpoint at this version or later makes superfluous."""
-    log = lake.folder(table) / "_delta_log"
     return [
         path
         for path in sorted(log.iterdir())

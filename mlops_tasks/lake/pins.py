@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from mlops_tasks.lake.commits import Commit
-    from mlops_tasks.lake.table import Lake
 
 __all__ = ["make_pin", "verify_commits"]
 
@@ -31,20 +30,10 @@ _REPETITIVE_BYTES = 6
 def make_pin(
     table: str, first: str, last: str, columns: tuple[str, ...], commits: Sequence[Commit]
 ) -> Pin:
-    """Return the pin of given commits.
+    """Return the pin of given commits, one per partition.
 
-    Parameters
-    ----------
-    table, first, last, columns
-        What the pin is about.
-    commits : sequence of Commit
-        One per partition.
-
-    Returns
-    -------
-    Pin
-        Its digest is the SHA-256 over the sorted lines ``<day> <rows> <content digest>``, so it
-        depends on nothing but the content of the days.
+    Its digest is the SHA-256 over the sorted lines ``<day> <rows> <content digest>``, so it depends
+    on nothing but the content of the days.
     """
     ordered = sorted(commits, key=lambda commit: commit.partition)
     lines = [f"{commit.partition} {commit.n_rows} {commit.digest}" for commit in ordered]
@@ -59,32 +48,19 @@ def make_pin(
     )
 
 
-def verify_commits(lake: Lake, table: str, commits: Sequence[Commit]) -> None:
+def verify_commits(table: str, folder: Path, commits: Sequence[Commit]) -> None:
     """Read every row of given commits and compare it with the digest of its commit.
 
-    Parameters
-    ----------
-    lake : Lake
-        The lake.
-    table : str
-        The table.
-    commits : sequence of Commit
-        What to prove.
-
-    Raises
-    ------
-    DamagedTableError
-        Naming the first partition that differs, and its file.
-
-    Notes
-    -----
     Every core reads and digests its share of the row groups; O(bytes), a row group per core in
-    memory.
+    memory. The first partition that differs is named, and its file.
     """
     threads = min(n_threads(), _MAX_THREADS)
     with ThreadPoolExecutor(threads) as pool:
         jobs = [
-            [pool.submit(_digest, lake, table, commit, share, threads) for share in range(threads)]
+            [
+                pool.submit(_digest, table, folder, commit, share, threads)
+                for share in range(threads)
+            ]
             for commit in commits
             if commit.files
         ]
@@ -104,13 +80,13 @@ def verify_commits(lake: Lake, table: str, commits: Sequence[Commit]) -> None:
             pool.shutdown(cancel_futures=True)
 
 
-def _digest(lake: Lake, table: str, commit: Commit, share: int, of: int) -> ContentDigest:
+def _digest(table: str, folder: Path, commit: Commit, share: int, of: int) -> ContentDigest:
     """Digest every n-th row group of a commit's files, checksums verified."""
     import pyarrow as pa
 
     digest = ContentDigest()
     for file in commit.files:
-        path = lake.folder(table) / file.path
+        path = folder / file.path
         try:
             with _open(path) as parquet:
                 _compare(path.stat().st_size, file.size, "bytes")

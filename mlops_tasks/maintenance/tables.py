@@ -48,17 +48,18 @@ def shrink_tables(
     """
     registered = {name: pin.pins for name, pin in tracking.registered_pins().items()}
     removed, freed, kept, damaged = list[str](), 0, Counter[str](), list[str]()
-    for table in lake.tables():
+    for name in lake.tables():
+        table = lake.table(name)
         try:
             if not dry_run:
-                optimize(lake, table)
+                optimize(table)
             # Asked for each table: a training may have begun since.
             pins = registered | ledger_pins(ledger)
-            done = vacuum(lake, table, pins=pins, keep_days=keep_days, dry_run=dry_run)
+            done = vacuum(table, pins=pins, keep_days=keep_days, dry_run=dry_run)
         except MlopsError as error:
             damaged.append(str(error))
             continue
-        removed += [f"{table}/{name}" for name in done.removed]
+        removed += [f"{name}/{path}" for path in done.removed]
         freed += done.removed_bytes
         kept.update(done.kept)
     if damaged:

@@ -60,6 +60,6 @@ def publish_page(
     before = newest_facts(lake, table, first=shift_day(day, -_PAGE_DAYS), last=shift_day(day, -1))
     reports = [*(from_json(DriftReport, raw) for raw in before), report]
     page = render_page(reports, title=f"{topic.capitalize()} of {spec.name}")
-    (newest,) = lake.commits(spec.predictions_table, first=day, last=day)
+    (newest,) = lake.table(spec.predictions_table).commits(first=day, last=day)
     tracking.log_bytes(champion.run_id, f"{topic}/{day}.html", page.encode())
     return write_report(lake, table, day, str(newest.version), page, to_json(report))

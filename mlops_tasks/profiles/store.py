@@ -161,7 +161,7 @@ class ProfileStore:
     def _profiled(self, table: str, first: str, last: str) -> dict[str, Path]:
         """Return where the profile of each day lies that has one, in order."""
         try:
-            commits = self.lake.commits(table, first=first, last=last)
+            commits = self.lake.table(table).commits(first=first, last=last)
         except PartitionNotFoundError:  # there is no such table yet
             return {}
         paths = {c.partition: self._path(table, c.partition, c.version) for c in commits}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.faults import fault_point
-from mlops_tasks.lake import as_of_night, check_partition
-from mlops_tasks.partitions import today
+from mlops_tasks.lake import as_of_night, overwrite_partition
+from mlops_tasks.partitions import check_partition, today
 from mlops_tasks.sources import (
     Findings,
     OtherDays,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.lake import Lake, PartitionVersion
+    from mlops_tasks.lake import Lake, PartitionVersion, Table
     from mlops_tasks.sources import ColumnPlan, Source, SourceStream
     from mlops_tasks.specs import DatasetSpec
 
@@ -128,12 +128,13 @@ def ingest(
     """
     started = time.monotonic()
     check_partition(partition)
-    known = _known_by(spec, partition, lake, known_at, night)
+    table = lake.table(raw_table(spec))
+    known = _known_by(spec, partition, table, known_at, night)
     # What the first try is about to add to a table is only added by its commit; a new table has it.
-    findings = Findings(all_lines=not lake.exists(raw_table(spec)))
+    findings = Findings(all_lines=not table.exists)
     while True:  # again where the source says more than its beginning did
         try:
-            result = _extracted(spec, partition, source, lake, token, known, findings)
+            result = _extracted(spec, partition, source, table, token, known, findings)
             return replace(result, query_s=round(time.monotonic() - started, 3))
         except UnsurveyedError:
             findings = replace(findings, all_lines=True)
@@ -148,18 +149,18 @@ def _extracted(
     spec: DatasetSpec,
     partition: str,
     source: Source,
-    lake: Lake,
+    table: Table,
     token: int,
     known_at: str | Callable[[str], str],
     findings: Findings,
 ) -> IngestResult:
     """Read the day once and commit it."""
-    table = _table_schema(lake, raw_table(spec))
-    with open_source(spec, partition, source, _known(spec, table), findings) as stream:
+    present = table.schema if table.exists else None
+    with open_source(spec, partition, source, _known(spec, present), findings) as stream:
         plan = plan_columns(
-            spec, stream.schema, table, parts=stream.parts, left_out=findings.left_out
+            spec, stream.schema, present, parts=stream.parts, left_out=findings.left_out
         )
-        refuse_loosened(spec, partition, stream.never_null, lake.root / _DECLARED)
+        refuse_loosened(spec, partition, stream.never_null, table.root / _DECLARED)
         notes = (*stream.notes, *plan.notes)
         for note in notes:
             log.warning("%s %s: %s", spec.name, partition, note)
@@ -168,22 +169,16 @@ def _extracted(
                 plan,
                 _not_empty(spec, partition, _converted(plan, batches, partition), stream.notes),
             )
-            raw = lake.overwrite_partition(
-                raw_table(spec), partition, rows, token=token, known_at=known_at
-            )
+            raw = overwrite_partition(table, partition, rows, token=token, known_at=known_at)
         return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=notes)
 
 
 def _known_by(
-    spec: DatasetSpec, partition: str, lake: Lake, known_at: str | None, night: str | None
+    spec: DatasetSpec, partition: str, table: Table, known_at: str | None, night: str | None
 ) -> str | Callable[[str], str]:
     if known_at or not night:
         return known_at or today(spec.timezone)
-    return as_of_night(lake, raw_table(spec), partition, night, timezone=spec.timezone)
-
-
-def _table_schema(lake: Lake, table: str) -> pa.Schema | None:
-    return lake.schema(table) if lake.exists(table) else None
+    return as_of_night(table, partition, night, timezone=spec.timezone)
 
 
 def _known(spec: DatasetSpec, table: pa.Schema | None) -> pa.Schema:

@@ -54,8 +54,7 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
         )
     first, last = training[0], evaluation[-1]
     inputs = {
-        item.dataset.name: lake.pin(
-            item.dataset.name,
+        item.dataset.name: lake.table(item.dataset.name).pin(
             first=shift_day(first, -item.lookback_days),
             last=last,
             known_at=as_of,
@@ -67,7 +66,7 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
         train=(first, training[-1]),
         evaluation=(evaluation[0], last),
         inputs=inputs,
-        labels=lake.pin(spec.label.dataset.name, first=first, last=last, known_at=as_of),
+        labels=lake.table(spec.label.dataset.name).pin(first=first, last=last, known_at=as_of),
     )
 
 
@@ -80,7 +79,7 @@ def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
     """
     if spec.rows.end is None or spec.rows.end.isoformat() >= today(spec.timezone):
         return
-    published = {one.name: lake.partitions(one.name) for one in spec.datasets}
+    published = {one.name: lake.table(one.name).partitions() for one in spec.datasets}
     reached = [
         one.last_as_of(published[one.name][-1]) for one in spec.datasets if published[one.name]
     ]
@@ -95,5 +94,5 @@ def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
 def _usable_days(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
     """List the days that every table has and whose labels are due by the night `as_of`."""
     due = shift_day(as_of, -spec.label.dataset.delay_days)
-    tables = [set(lake.partitions(dataset.name, known_at=as_of)) for dataset in spec.datasets]
+    tables = [set(lake.table(dataset.name).partitions(known_at=as_of)) for dataset in spec.datasets]
     return sorted(day for day in set.intersection(*tables) if day <= due)

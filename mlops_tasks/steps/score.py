@@ -10,6 +10,7 @@ from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.features.feature_types import known_categories
 from mlops_tasks.features.sql import feature_batches, model_frame
 from mlops_tasks.features.windows import published_inputs
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.partitions import today
 from mlops_tasks.problem_types.binary.estimator import predict_scores
 from mlops_tasks.profiles import ProfileBuilder
@@ -96,8 +97,8 @@ def score(
         )
     model = tracking.load(champion.model_uri, champion.digest)
     stream = _Scored(spec, model, champion.version)
-    predictions = lake.overwrite_partition(
-        spec.predictions_table,
+    predictions = overwrite_partition(
+        lake.table(spec.predictions_table),
         partition,
         stream.reader(inputs),
         token=token,

@@ -62,8 +62,8 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         If the estimator holds types outside the allow-list.
     """
     model = build_estimator(spec)
-    for table in pin.pins:
-        lake.verify_pin(table)
+    for one in pin.pins:
+        lake.table(one.table).verify_pin(one)
     rows = labelled_rows(spec, pin, pin.train, lake=lake)
     frame, target = feature_frame(spec, rows), rows.column("y").to_numpy()
     _refuse_empty(spec, pin, frame)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from mlops_tasks.lake import Commit, Lake
+    from mlops_tasks.lake import Commit, Lake, Table
     from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.validation.check_outcomes import CheckOutcome
     from mlops_tasks.validation.row_changes import RowChanges
@@ -203,12 +203,12 @@ def validate(
     memory holds 8 bytes a row for the keys, and one bit a row for every reason that applies.
     """
     suite = load_suite(spec.expectations, spec.columns)
-    rows = _raw_rows(spec, raw, lake)
-    before = _published(spec, raw.partition, lake, published_version)
+    table, rows = lake.table(spec.name), _raw_rows(spec, raw, lake.table(raw.table))
+    before = _published(table, raw.partition, published_version)
     examination = examine(spec, suite, rows)
     flags = examination.flags
-    trail = trailing_commits(spec, raw.partition, lake)
-    outcomes = (*examination.outcomes, *history_outcomes(spec, rows, examination, trail))
+    trail = trailing_commits(spec, raw.partition, table)
+    outcomes = (*examination.outcomes, *history_outcomes(spec, rows, examination, trail, table))
     report = partial(render_report, spec, suite, rows, flags, outcomes, trail)
     if blocked := blocking_reasons(outcomes, flags, spec.max_quarantined_share):
         fault_point("report:before_write")
@@ -216,10 +216,10 @@ def validate(
         name, page = f"refused-{raw.version}", report(blocked=blocked)
         error.report = write_report(lake, spec.name, raw.partition, name, page)
         raise error
-    published = publish(spec, rows, flags, lake=lake, token=token, known_at=known_at)
+    published = publish(spec, rows, flags, table, lake=lake, token=token, known_at=known_at)
     fault_point("validate:after_publish")
-    now = _published(spec, raw.partition, lake, published.version)
-    changes = row_changes(spec, before, now, lake=lake) if before and now else None
+    now = _published(table, raw.partition, published.version)
+    changes = row_changes(spec, before, now, table=table) if before and now else None
     fault_point("report:before_write")
     name, page = str(published.version), report(published=published, changes=changes)
     return ValidationResult(
@@ -276,22 +276,24 @@ def readmit(
     """
     import numpy as np
 
-    quarantined = _newest(lake, quarantine_table(spec), partition)
+    quarantine = lake.table(quarantine_table(spec))
+    quarantined = _newest(quarantine, partition)
     if quarantined is None or not quarantined.n_rows:
         raise PartitionNotFoundError(
-            f"dataset {spec.name!r}: nothing of {partition} is in {quarantine_table(spec)!r}"
+            f"dataset {spec.name!r}: nothing of {partition} is in {quarantine.name!r}"
         )
-    newest = _newest(lake, raw_table, partition)
+    newest = _newest(lake.table(raw_table), partition)
     if newest is None:
         raise PartitionNotFoundError(
             f"dataset {spec.name!r}: {raw_table!r} has no {partition}; ingest the day again"
         )
     raw = PartitionVersion(raw_table, partition, newest.version, newest.n_rows, newest.digest)
-    columns = [name for name in spec.columns if name in lake.schema(quarantine_table(spec)).names]
-    before = _row_hashes(lake, quarantine_table(spec), quarantined, columns)
+    columns = [name for name in spec.columns if name in quarantine.schema.names]
+    before = _row_hashes(quarantine, quarantined, columns)
     result = validate(spec, raw, lake=lake, token=token, known_at=known_at)
-    (now,) = lake.commits(spec.name, first=partition, last=partition)
-    after = _row_hashes(lake, spec.name, now, columns)
+    published = lake.table(spec.name)
+    (now,) = published.commits(first=partition, last=partition)
+    after = _row_hashes(published, now, columns)
     return Readmission(
         result=result,
         n_before=quarantined.n_rows,
@@ -300,32 +302,32 @@ def readmit(
     )
 
 
-def _raw_rows(spec: DatasetSpec, raw: PartitionVersion, lake: Lake) -> PartitionRows:
+def _raw_rows(spec: DatasetSpec, raw: PartitionVersion, table: Table) -> PartitionRows:
     day = raw.partition
-    commits = lake.commits(raw.table, first=day, last=day, version=raw.version)
+    commits = table.commits(first=day, last=day, version=raw.version)
     if not commits or not commits[0].n_rows:
         raise EmptyPartitionError(
             f"dataset {spec.name!r}, partition {day}: {raw.table!r} version {raw.version} has no "
             f"rows; nothing was published. Run the ingest task of {day} again"
         )
-    (newest,) = lake.commits(raw.table, first=day, last=day)
+    (newest,) = table.commits(first=day, last=day)
     if newest.digest != raw.digest:
         raise StaleAttemptError(
             f"dataset {spec.name!r}, partition {day}: {raw.table!r} version {raw.version} was "
             f"replaced by a later extract, version {newest.version} has it; the run that took it "
             f"publishes it. Run {spec.name}.ingest for {day} if it has not"
         )
-    return PartitionRows.within_memory(lake, raw.table, commits[0])
+    return PartitionRows.within_memory(table, commits[0])
 
 
-def _published(spec: DatasetSpec, partition: str, lake: Lake, version: int | None) -> Commit | None:
+def _published(table: Table, partition: str, version: int | None) -> Commit | None:
     """Return what is published as of a version; as of now, if that has been vacuumed or is gone."""
-    if not lake.exists(spec.name):
+    if not table.exists:
         return None
-    known = version is not None and version <= lake.version(spec.name)
+    known = version is not None and version <= table.version
     for asked in (version, None) if known else (None,):
-        for commit in lake.commits(spec.name, first=partition, last=partition, version=asked):
-            if all((lake.folder(spec.name) / file.path).exists() for file in commit.files):
+        for commit in table.commits(first=partition, last=partition, version=asked):
+            if all((table.folder / file.path).exists() for file in commit.files):
                 return commit
     return None
 
@@ -344,18 +346,16 @@ def _failed(outcomes: Sequence[CheckOutcome], severity: str) -> tuple[str, ...]:
     return tuple(o.text for o in outcomes if o.severity == severity and o.passed is False)
 
 
-def _newest(lake: Lake, table: str, partition: str) -> Commit | None:
-    if not lake.exists(table):
+def _newest(table: Table, partition: str) -> Commit | None:
+    if not table.exists:
         return None
-    commits = lake.commits(table, first=partition, last=partition)
+    commits = table.commits(first=partition, last=partition)
     return commits[0] if commits else None
 
 
-def _row_hashes(
-    lake: Lake, table: str, commit: Commit, columns: list[str]
-) -> npt.NDArray[np.uint64]:
+def _row_hashes(table: Table, commit: Commit, columns: list[str]) -> npt.NDArray[np.uint64]:
     """Hash the rows of a commit by their content, without the reasons of the quarantine."""
     import numpy as np
 
-    rows = PartitionRows.within_memory(lake, table, commit)
+    rows = PartitionRows.within_memory(table, commit)
     return np.concatenate([row_hashes(chunk) for _, chunk in rows.chunks(columns)])

@@ -100,8 +100,8 @@ def examine(spec: DatasetSpec, suite: Suite, rows: PartitionRows) -> Examination
 def _refuse_missing_columns(spec: DatasetSpec, rows: PartitionRows) -> None:
     if missing := [name for name in spec.columns if name not in rows.schema.names]:
         raise SchemaMismatchError(
-            f"dataset {spec.name!r}: {rows.table!r} version {rows.commit.version} has no column "
-            f"{missing} of the contract; ingest the partition again"
+            f"dataset {spec.name!r}: {rows.table.name!r} version {rows.commit.version} has no "
+            f"column {missing} of the contract; ingest the partition again"
         )
 
 

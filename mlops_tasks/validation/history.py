@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING
 
-from mlops_tasks.lake import stream_rows
 from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.partitions import Day, shift_day
 from mlops_tasks.validation.aggregate_expectations import Distinct, Extremes
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from mlops_tasks.lake import Commit, Lake
+    from mlops_tasks.lake import Commit, Table
     from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.specs.history import (
         CategoryGrowthSpec,
@@ -43,12 +42,12 @@ _HOUR, _MICROSECOND = timedelta(hours=1), timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def trailing_commits(spec: DatasetSpec, partition: str, lake: Lake) -> list[Commit]:
+def trailing_commits(spec: DatasetSpec, partition: str, table: Table) -> list[Commit]:
     """Return the commits of the published partitions before one, oldest first, at most `window`."""
-    if not lake.exists(spec.name) or partition == _FIRST_DAY:
+    if not table.exists or partition == _FIRST_DAY:
         return []
     last = shift_day(partition, -1)
-    commits = lake.commits(spec.name, first=_FIRST_DAY, last=last)
+    commits = table.commits(last=last)
     return commits[-spec.history.window :]
 
 
@@ -57,12 +56,13 @@ def history_outcomes(
     rows: PartitionRows,
     examination: Examination,
     before: Sequence[Commit],
+    table: Table,
 ) -> list[CheckOutcome]:
     """Compare the good rows of a partition with the published ones before it.
 
     In each outcome, `passed` is None where there is too little history to tell.
     """
-    asked, lake, flags = spec.history, rows.lake, examination.flags
+    asked, flags = spec.history, examination.flags
     known = before if len(before) >= asked.min_partitions else []
     newest, categories = _good_values(spec, rows, flags)
     outcomes = []
@@ -75,9 +75,9 @@ def history_outcomes(
     if asked.key_overlap:
         own = examination.key_hashes[~flags.mask(0, rows.n_rows)]
         recent = before[-asked.key_overlap.partitions :]
-        outcomes.append(_key_overlap(asked.key_overlap, spec, own, recent, lake))
+        outcomes.append(_key_overlap(asked.key_overlap, spec, own, recent, table))
     if asked.categories:
-        outcomes += _category_growth(asked.categories, spec, categories, known, lake)
+        outcomes += _category_growth(asked.categories, spec, categories, known, table)
     return outcomes
 
 
@@ -120,28 +120,17 @@ def _row_count(asked: RowCountSpec, n_rows: int, counts: Sequence[int]) -> Check
 
 def _freshness(asked: FreshnessSpec, day: Day, times: Extremes) -> CheckOutcome:
     """Measure the age of the newest time at the end of the day, in the dataset's own zone."""
-    name = f"history:freshness:{asked.column}"
     newest = times.ends().slice(1)
-    limits = f"at most {asked.max_age_h:g} h old at the end of the day in {day.timezone}"
-    if newest.null_count:
-        return CheckOutcome(
-            name,
-            "history",
-            asked.severity,
-            passed=False,
-            limits=limits,
-            error="every time is missing",
-            threshold=asked.max_age_h,
-        )
-    age_h = _hours_until(day.end, newest)
+    age_h = None if newest.null_count else _hours_until(day.end, newest)
     return CheckOutcome(
-        name,
+        f"history:freshness:{asked.column}",
         "history",
         asked.severity,
-        passed=age_h <= asked.max_age_h,
-        observed=f"newest {_minute(newest)} UTC, {_in_hours(age_h)}",
-        limits=limits,
-        value=round(age_h, 3),
+        passed=age_h is not None and age_h <= asked.max_age_h,
+        observed="" if age_h is None else f"newest {_minute(newest)} UTC, {_in_hours(age_h)}",
+        limits=f"at most {asked.max_age_h:g} h old at the end of the day in {day.timezone}",
+        error="every time is missing" if age_h is None else "",
+        value=None if age_h is None else round(age_h, 3),
         threshold=asked.max_age_h,
     )
 
@@ -167,7 +156,7 @@ def _in_hours(age_h: float) -> str:
 
 
 def _key_overlap(
-    asked: KeyOverlapSpec, spec: DatasetSpec, keys: Hashes, before: Sequence[Commit], lake: Lake
+    asked: KeyOverlapSpec, spec: DatasetSpec, keys: Hashes, before: Sequence[Commit], table: Table
 ) -> CheckOutcome:
     """Measure the share of keys that the partitions before have too."""
     import numpy as np
@@ -175,7 +164,7 @@ def _key_overlap(
     own = np.unique(keys)
     if not before or not len(own):
         return _unknown("key_overlap", asked.severity, f"{len(own):,} keys")
-    known = np.unique(np.concatenate([_key_hashes(spec, lake, commit) for commit in before]))
+    known = np.unique(np.concatenate([_key_hashes(spec, table, commit) for commit in before]))
     shared = int(np.isin(own, known, assume_unique=True).sum())
     share = shared / len(own)
     days = before[0].partition + (f" to {before[-1].partition}" if len(before) > 1 else "")
@@ -192,10 +181,10 @@ def _key_overlap(
     )
 
 
-def _key_hashes(spec: DatasetSpec, lake: Lake, commit: Commit) -> Hashes:
+def _key_hashes(spec: DatasetSpec, table: Table, commit: Commit) -> Hashes:
     import numpy as np
 
-    parts = [row_hashes(rows) for rows in stream_rows(lake, spec.name, [commit], spec.key)]
+    parts = [row_hashes(rows) for rows in table.stream([commit], spec.key)]
     return np.concatenate(parts) if parts else np.zeros(0, np.uint64)
 
 
@@ -204,7 +193,7 @@ def _category_growth(
     spec: DatasetSpec,
     categories: Mapping[str, Distinct],
     before: Sequence[Commit],
-    lake: Lake,
+    table: Table,
 ) -> list[CheckOutcome]:
     """Count the values that no trailing partition had, column by column."""
     import pyarrow as pa
@@ -216,7 +205,7 @@ def _category_growth(
         if not before:
             outcomes.append(_unknown(f"categories:{name}", asked.severity, f"{len(own)} values"))
             continue
-        parts = [pc.unique(r.column(0)) for r in stream_rows(lake, spec.name, before, [name])]
+        parts = [pc.unique(r.column(0)) for r in table.stream(before, [name])]
         known = pa.chunked_array(parts, own.type)
         new = sorted(map(str, to_python(own.filter(pc.invert(pc.is_in(own, pc.unique(known)))))))
         shown = ", ".join(new[:5]) + (", …" if len(new) > 5 else "")

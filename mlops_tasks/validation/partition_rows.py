@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from mlops_tasks.exceptions import SpecError
-from mlops_tasks.lake import stream_rows
-from mlops_tasks.lake.reading import unreadable_told
+from mlops_tasks.lake.scan import damage_reported
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     import pyarrow as pa
 
-    from mlops_tasks.lake import Commit, Lake
+    from mlops_tasks.lake import Commit, Table
 
 __all__ = ["MEMORY_VARIABLE", "PartitionRows", "memory_limit", "rows_within"]
 
@@ -61,24 +60,23 @@ def rows_within(row_bytes: float) -> int:
 class PartitionRows:
     """One partition at one version: held in memory if it fits one chunk, streamed otherwise."""
 
-    lake: Lake
-    table: str
+    table: Table
     commit: Commit
     chunk_rows: int
     schema: pa.Schema = field(init=False)
     _whole: pa.Table | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.schema = self.lake.schema(self.table)
+        self.schema = self.table.schema
 
     @classmethod
-    def within_memory(cls, lake: Lake, table: str, commit: Commit) -> PartitionRows:
+    def within_memory(cls, table: Table, commit: Commit) -> PartitionRows:
         """Return the rows in chunks that ``MLOPS_VALIDATION_MEMORY`` has room for.
 
         How large a row is, is read off the first ones, and is at least its share of the recorded
         bytes of the files.
         """
-        return cls(lake, table, commit, rows_within(_row_bytes(lake, table, commit)))
+        return cls(table, commit, rows_within(_row_bytes(table, commit)))
 
     @property
     def how(self) -> str:
@@ -110,7 +108,7 @@ class PartitionRows:
         names = self._names(columns)
         if self.n_chunks == 1:
             if self._whole is None:
-                self._whole = self.lake.load(self.table, [self.commit])
+                self._whole = self.table.load([self.commit])
             yield 0, self._whole.select(names)
         else:
             yield from self._streamed(columns)
@@ -125,7 +123,7 @@ class PartitionRows:
             ((_, whole),) = self.chunks(columns)
             pieces = map(pa.Table.from_batches, ([batch] for batch in whole.to_batches()))
         else:
-            pieces = stream_rows(self.lake, self.table, [self.commit], names)
+            pieces = self.table.stream([self.commit], names)
         for rows in pieces:
             yield start, rows
             start += rows.num_rows
@@ -166,7 +164,7 @@ class PartitionRows:
             yield start, held
 
 
-def _row_bytes(lake: Lake, table: str, commit: Commit) -> float:
+def _row_bytes(table: Table, commit: Commit) -> float:
     """Estimate the size of a row in memory."""
     import pyarrow.parquet as pq
 
@@ -175,7 +173,7 @@ def _row_bytes(lake: Lake, table: str, commit: Commit) -> float:
     recorded = sum(file.size for file in commit.files) / commit.n_rows
     path = next(file.path for file in commit.files if file.n_rows)
     options = {"pre_buffer": False, "buffer_size": 2**20, "page_checksum_verification": True}
-    with unreadable_told(table), pq.ParquetFile(lake.folder(table) / path, **options) as file:
+    with damage_reported(table.name), pq.ParquetFile(table.folder / path, **options) as file:
         first = next(file.iter_batches(_SAMPLE_ROWS, use_threads=False))
         sampled: float = first.nbytes / first.num_rows
         return max(sampled, recorded)

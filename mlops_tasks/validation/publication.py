@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
-from mlops_tasks.lake import as_of_night
+from mlops_tasks.lake import as_of_night, overwrite_partition, share_partition
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.profiles.store import ProfileStore
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.lake import Lake, PartitionVersion
+    from mlops_tasks.lake import Lake, PartitionVersion, Table
     from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.validation.partition_rows import PartitionRows
     from mlops_tasks.validation.row_flags import RowFlags
@@ -35,12 +35,13 @@ def publish(
     spec: DatasetSpec,
     rows: PartitionRows,
     flags: RowFlags,
+    table: Table,
     *,
     lake: Lake,
     token: int,
     known_at: str | None,
 ) -> PartitionVersion:
-    """Quarantine the flagged rows, then publish the others.
+    """Quarantine the flagged rows, then publish the others to the dataset's table.
 
     `known_at` is the day as of which the rows are known. None: the day at which the raw rows were,
     where that changes nothing that was published since, else today. It is a `DamagedTableError`
@@ -51,15 +52,15 @@ def publish(
     known = [name for name in rows.schema.names if name in spec.columns]
     profile = ProfileBuilder(rows.schema, columns=known)
     good = _good(rows, flags, profile)
-    by_night = as_of_night(lake, spec.name, partition, night, timezone=spec.timezone)
+    by_night = as_of_night(table, partition, night, timezone=spec.timezone)
     if n_bad or not _is_whole(rows):
-        published = lake.overwrite_partition(
-            spec.name, partition, good, token=token, known_at=known_at or by_night
+        published = overwrite_partition(
+            table, partition, good, token=token, known_at=known_at or by_night
         )
     else:
         deque(good, maxlen=0)  # to be profiled
-        published = lake.share_partition(
-            rows.table, rows.commit, spec.name, token=token, known_at=known_at or by_night
+        published = share_partition(
+            rows.table, rows.commit, table, token=token, known_at=known_at or by_night
         )
     seen = profile.finish()
     if seen.n_rows + n_bad != rows.n_rows:
@@ -82,20 +83,19 @@ def _quarantine(
     token: int,
     known_at: str,
 ) -> None:
-    table, partition = quarantine_table(spec), rows.partition
+    table, partition = lake.table(quarantine_table(spec)), rows.partition
     fault_point("quarantine:before")
     # Also where rows of an earlier run were quarantined that the source has fixed since.
-    if flags.n_flagged or _n_quarantined(spec, partition, lake):
+    if flags.n_flagged or _n_quarantined(table, partition):
         bad = _bad(rows, flags)
-        lake.overwrite_partition(table, partition, bad, token=token, known_at=known_at)
+        overwrite_partition(table, partition, bad, token=token, known_at=known_at)
     fault_point("quarantine:after")
 
 
-def _n_quarantined(spec: DatasetSpec, partition: str, lake: Lake) -> int:
-    table = quarantine_table(spec)
-    if not lake.exists(table):
+def _n_quarantined(table: Table, partition: str) -> int:
+    if not table.exists:
         return 0
-    return sum(c.n_rows for c in lake.commits(table, first=partition, last=partition))
+    return sum(c.n_rows for c in table.commits(first=partition, last=partition))
 
 
 def _is_whole(rows: PartitionRows) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from mlops_tasks.lake import Commit, Lake
+    from mlops_tasks.lake import Commit, Table
     from mlops_tasks.specs import DatasetSpec
 
     Hashes = npt.NDArray[np.uint64]
@@ -71,7 +71,7 @@ class _HashedRows:
     positions: Positions
 
 
-def row_changes(spec: DatasetSpec, old: Commit, new: Commit, *, lake: Lake) -> RowChanges:
+def row_changes(spec: DatasetSpec, old: Commit, new: Commit, *, table: Table) -> RowChanges:
     """Compare two versions of a published partition, by 64-bit hashes of keys and rows.
 
     Streamed; 24 bytes a row of both versions are held.
@@ -80,7 +80,7 @@ def row_changes(spec: DatasetSpec, old: Commit, new: Commit, *, lake: Lake) -> R
 
     if old.digest == new.digest:
         return RowChanges(old.version, added=0, removed=0, changed=0, unchanged=new.n_rows)
-    before, after = _hashed(spec, lake, old), _hashed(spec, lake, new)
+    before, after = _hashed(spec, table, old), _hashed(spec, table, new)
     _, left, right = np.intersect1d(
         before.keys, after.keys, assume_unique=True, return_indices=True
     )
@@ -102,10 +102,10 @@ def row_changes(spec: DatasetSpec, old: Commit, new: Commit, *, lake: Lake) -> R
     )
 
 
-def _hashed(spec: DatasetSpec, lake: Lake, commit: Commit) -> _HashedRows:
+def _hashed(spec: DatasetSpec, table: Table, commit: Commit) -> _HashedRows:
     import numpy as np
 
-    rows = PartitionRows.within_memory(lake, spec.name, commit)
+    rows = PartitionRows.within_memory(table, commit)
     parts = [
         (row_hashes(chunk.select(list(spec.key))), row_hashes(chunk)) for _, chunk in rows.chunks()
     ]

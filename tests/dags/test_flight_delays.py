@@ -11,11 +11,11 @@ import pytest
 from flight_delays.spec import ARRIVALS, FLIGHTS, MODEL, WEATHER
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features.windows import feature_rows
-from mlops_tasks.lake import TrainingPin
+from mlops_tasks.lake import TrainingPin, overwrite_partition
+from mlops_tasks.registry.champions import champion_of
 from mlops_tasks.serialization import from_json
 from mlops_tasks.sources import Database
 from mlops_tasks.steps.ingest import ingest
-from mlops_tasks.steps.register import champion_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,12 +95,16 @@ def _publish_the_other_days(airflow: Airflow) -> None:
                 token=airflow.ledger.next_token(),
                 known_at=day(number),
             ).raw
-            rows = airflow.lake.read(raw.table, first=day(number), last=day(number))
+            rows = airflow.lake.table(raw.table).read(first=day(number), last=day(number))
             if dataset is WEATHER and day(number) in SCORED:
                 rows = _in_metric_units(rows)
             token = airflow.ledger.next_token()
-            airflow.lake.overwrite_partition(
-                dataset.name, day(number), rows, token=token, known_at=day(number)
+            overwrite_partition(
+                airflow.lake.table(dataset.name),
+                day(number),
+                rows,
+                token=token,
+                known_at=day(number),
             )
 
 
@@ -127,7 +131,10 @@ def test_a_day_is_ingested_validated_and_published(
         assert (run.state, run.tasks) == ("success", {"ingest": "success", "validate": "success"})
         found = run.outputs["validate"]
         assert found["n_validated"] + found["n_quarantined"] == found["n_rows_in"] > 0
-        assert airflow.lake.read(dataset, first=FIRST, last=FIRST).num_rows == found["n_validated"]
+        assert (
+            airflow.lake.table(dataset).read(first=FIRST, last=FIRST).num_rows
+            == found["n_validated"]
+        )
         (entry,) = airflow.ledger.entries(model=dataset, kind="validation", history=True)[:1]
         assert entry.key == FIRST
         assert entry.dag_run.startswith(f"{dag_id}/")
@@ -138,7 +145,7 @@ def test_a_published_day_is_heard_by_its_consumers(
 ) -> None:
     for dataset in ("flights", "weather", "arrivals"):
         *_, event = airflow.events(dataset, FIRST)
-        (commit,) = airflow.lake.commits(dataset, first=FIRST, last=FIRST, known_at=FIRST)
+        (commit,) = airflow.lake.table(dataset).commits(first=FIRST, last=FIRST, known_at=FIRST)
         for name in ("version", "n_rows", "digest"):
             assert event[name] == getattr(commit, name), dataset
     assert airflow.queued("flight_delays.score", FIRST) == ["flights", "weather"]
@@ -169,12 +176,15 @@ def test_late_labels_are_taken_in_once(
 def test_a_day_that_the_source_does_not_have_fails_and_loses_nothing(
     airflow: Airflow, first_day: dict[str, Finished]
 ) -> None:
-    before = airflow.lake.version("flights"), airflow.lake.partitions("flights")
+    before = airflow.lake.table("flights").version, airflow.lake.table("flights").partitions()
     missing = airflow.run("flights.ingest", "2013-11-30")
     assert missing.state == "failed"
     assert missing.tasks == {"ingest": "failed", "validate": "upstream_failed"}
     assert airflow.events("flights", "2013-11-30") == []
-    assert (airflow.lake.version("flights"), airflow.lake.partitions("flights")) == before
+    assert (
+        airflow.lake.table("flights").version,
+        airflow.lake.table("flights").partitions(),
+    ) == before
 
 
 def test_a_run_without_a_partition_fails(airflow: Airflow) -> None:
@@ -241,7 +251,7 @@ def test_a_flight_has_the_same_features_alone_and_in_a_range(
 ) -> None:
     """Days are local, weather is asked for in UTC: the day before must be looked at, too."""
     key = day(5)
-    flights = airflow.lake.read("flights", first=key, last=key, columns=["flight_id"])
+    flights = airflow.lake.table("flights").read(first=key, last=key, columns=["flight_id"])
     ids = set(flights.column("flight_id").to_pylist())
     whole = feature_rows(MODEL, airflow.lake, first=day(3), last=day(7)).to_pylist()
     alone = feature_rows(MODEL, airflow.lake, first=key, last=key).to_pylist()
@@ -270,8 +280,8 @@ def test_every_flight_of_a_day_is_scored_by_the_champion(
 ) -> None:
     for key, run in scored.items():
         assert run.tasks == {"score": "success", "drift": "success"}
-        flights = airflow.lake.read("flights", first=key, last=key).num_rows
-        found = airflow.lake.read(MODEL.predictions_table, first=key, last=key)
+        flights = airflow.lake.table("flights").read(first=key, last=key).num_rows
+        found = airflow.lake.table(MODEL.predictions_table).read(first=key, last=key)
         assert found.num_rows == flights == run.outputs["score"]["predictions"]["n_rows"]
         assert set(found.column("model_version").to_pylist()) == {"1"}
         (event,) = airflow.events("flight_delays.predictions", key)
@@ -365,12 +375,12 @@ def test_a_worse_challenger_is_registered_and_not_promoted(
 
 
 def test_the_maintenance_leaves_all_of_it_as_it_is(airflow: Airflow, challenged: Finished) -> None:
-    before = {name: len(airflow.lake.all_commits(name)) for name in airflow.lake.tables()}
+    before = {name: len(airflow.lake.table(name).all_commits()) for name in airflow.lake.tables()}
     run = airflow.run("mlops.maintenance", day(20), keep_days=1)
     assert run.tasks == {"maintain": "success"}
-    assert {name: len(airflow.lake.all_commits(name)) for name in before} == before
+    assert {name: len(airflow.lake.table(name).all_commits()) for name in before} == before
     champion = champion_of("flight_delays", tracking=airflow.tracking, ledger=airflow.ledger)
     airflow.tracking.load(champion.model_uri, champion.digest)
     for entry in airflow.ledger.entries(kind="pin", history=True):
         for pin in from_json(TrainingPin, entry.evidence).pins:
-            airflow.lake.verify_pin(pin)
+            airflow.lake.table(pin.table).verify_pin(pin)

@@ -219,7 +219,7 @@ def end_state(session: Session) -> dict[str, Any]:
         "tables": {
             table: {
                 commit.partition: (commit.n_rows, commit.digest)
-                for commit in lake.commits(table, first="0001-01-01", last="9999-12-31")
+                for commit in lake.table(table).commits(first="0001-01-01", last="9999-12-31")
             }
             for table in sorted(lake.tables())
         },

@@ -83,14 +83,14 @@ class Shop:
     def take(self, spec: DatasetSpec, **changes: Any) -> list[Any]:
         """Ingest the day and return its rows."""
         ingest(spec, DAY, source=self.database(**changes), lake=self.lake, token=1)
-        rows = self.lake.read("orders__raw", first=DAY, last=DAY)
+        rows = self.lake.table("orders__raw").read(first=DAY, last=DAY)
         return list(rows.sort_by("order_id").to_pylist())
 
     def fails(self, error: type[MlopsError], spec: DatasetSpec, **changes: Any) -> str:
         """Ingest in vain; nothing is published, and no password is in what a person may read."""
         with pytest.raises(error) as raised:
             self.take(spec, **changes)
-        assert self.lake.partitions("orders__raw") == []
+        assert self.lake.table("orders__raw").partitions() == []
         told = "".join(traceback.format_exception(raised.value)) + repr(raised.value.__context__)
         for secret in (servers.PASSWORD, quote(servers.PASSWORD, safe=""), WRONG_PASSWORD):
             assert secret not in told

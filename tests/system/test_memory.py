@@ -42,12 +42,12 @@ from pathlib import Path
 import deltalake, great_expectations.expectations, jinja2
 import pyarrow.compute, pyarrow.csv, pyarrow.dataset, pyarrow.json, pyarrow.parquet
 import mlops_tasks.steps.validate
-from mlops_tasks.lake import files
+from mlops_tasks.lake import data_files
 from mlops_tasks.profiles import builder
 from mlops_tasks.sources import csv_files, jsonl_files, parquet_files
 from tests.system.test_memory import ingested, validated
 # Batches, row groups and blocks have a size: with smaller ones, small partitions have many.
-files._ROW_GROUP_ROWS = builder._CHUNK_ROWS = parquet_files.BATCH_ROWS = 2_048
+data_files._ROW_GROUP_ROWS = builder._CHUNK_ROWS = parquet_files.BATCH_ROWS = 2_048
 csv_files.BLOCK_BYTES = jsonl_files.BLOCK_BYTES = 2**17
 for job in json.loads(sys.argv[1]):
     child = os.fork()
@@ -73,7 +73,7 @@ def pieces(n_pieces: int) -> Iterator[pa.Table]:
 
 def write(kind: str, folder: Path, n_pieces: int) -> None:
     """Write a partition as others would: Parquet and Delta with all rows in one row group."""
-    from mlops_tasks.lake import Lake
+    from mlops_tasks.lake import Lake, overwrite_partition
 
     folder.mkdir(parents=True)
     tables = pieces(n_pieces)
@@ -93,8 +93,8 @@ def write(kind: str, folder: Path, n_pieces: int) -> None:
     else:
         rows = pa.concat_tables(tables)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("mlops_tasks.lake.files._ROW_GROUP_ROWS", 2_048)
-            Lake(folder / "lake").overwrite_partition("orders__raw", DAY, rows, token=1)
+            patch.setattr("mlops_tasks.lake.data_files._ROW_GROUP_ROWS", 2_048)
+            overwrite_partition(Lake(folder / "lake").table("orders__raw"), DAY, rows, token=1)
 
 
 def dataset(kind: str, folder: Path) -> Any:
@@ -143,7 +143,7 @@ def validated(kind: str, folder: Path) -> int:
 
     os.environ["MLOPS_VALIDATION_MEMORY"] = "8MB"
     lake = Lake(folder / "lake")
-    (commit,) = lake.commits("orders__raw", first=DAY, last=DAY)
+    (commit,) = lake.table("orders__raw").commits(first=DAY, last=DAY)
     raw = PartitionVersion("orders__raw", DAY, commit.version, commit.n_rows, commit.digest)
     result = validate(dataset(kind, folder), raw, lake=lake, token=2)
     assert result.n_chunks > 1

@@ -52,8 +52,8 @@ def run_of(session: Session, dag_id: str, key: str) -> DagRun:
 
 def test_the_night_was_scored_and_decided(session: Session) -> None:
     day = NIGHT.isoformat()
-    predictions = session.lake.read("flight_delays__predictions", first=day, last=day)
-    flights = session.lake.read("flights", first=day, last=day)
+    predictions = session.lake.table("flight_delays__predictions").read(first=day, last=day)
+    flights = session.lake.table("flights").read(first=day, last=day)
     assert predictions.num_rows == flights.num_rows > 500
     assert set(predictions.column("model_version").to_pylist()) == {"1"}
     (drift,) = session.ledger.entries(model="flight_delays", kind="drift")
@@ -92,7 +92,7 @@ def test_the_log_of_a_task_tells_the_story(session: Session) -> None:
 
 
 def test_a_day_without_rows_fails_at_once_and_publishes_nothing(session: Session) -> None:
-    before = session.lake.partitions("flights")
+    before = session.lake.table("flights").partitions()
     run = session.api.trigger("flights.ingest", "2013-12-25", run_id="no_such_day")
     with pytest.raises(RunFailedError):
         wait_until_quiet(session.api, lambda *_: None)
@@ -101,7 +101,7 @@ def test_a_day_without_rows_fails_at_once_and_publishes_nothing(session: Session
     text = "\n".join(session.api.log_tail(run, tasks["ingest"], n_lines=60))
     assert "EmptyPartitionError" in text
     assert "nothing was published" in text
-    assert session.lake.partitions("flights") == before
+    assert session.lake.table("flights").partitions() == before
 
 
 @pytest.mark.skipif(

@@ -87,7 +87,8 @@ def test_without_adbc_the_rows_are_the_same(
     other = Shop(shop.kind, shop.server, tmp_path / "other")
     assert by_cursor == other.take(other.orders())
     digests = [
-        one.lake.commits("orders__raw", first=DAY, last=DAY)[0].digest for one in (shop, other)
+        one.lake.table("orders__raw").commits(first=DAY, last=DAY)[0].digest
+        for one in (shop, other)
     ]
     assert digests[0] == digests[1]
 

@@ -106,14 +106,14 @@ def take(tmp_path: Path, lake: Lake, source: Any = PARQUET) -> IngestResult:
 
 
 def raw(lake: Lake) -> pa.Table:
-    return lake.read("orders__raw", first=DAY, last=DAY).sort_by("order_id")
+    return lake.table("orders__raw").read(first=DAY, last=DAY).sort_by("order_id")
 
 
 def fails(error: type[MlopsError], tmp_path: Path, lake: Lake, source: Any = PARQUET) -> str:
     """Run it; nothing is published, and the secret is nowhere in what a person may read."""
     with pytest.raises(error) as raised:
         take(tmp_path, lake, source)
-    assert lake.partitions("orders__raw") == []
+    assert lake.table("orders__raw").partitions() == []
     assert SECRET not in "".join(traceback.format_exception(raised.value))
     return str(raised.value)
 

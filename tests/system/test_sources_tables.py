@@ -137,7 +137,7 @@ def orders(tmp_path: Path, time_column: str, table: str = "order", **changes: An
 
 def take(spec: DatasetSpec, shop: Shop, lake: Lake, *, day: str = DAY, token: int = 1) -> list[Any]:
     ingest(spec, day, source=shop.database, lake=lake, token=token)
-    return lake.read("orders__raw", first=day, last=day).sort_by("id").to_pylist()
+    return lake.table("orders__raw").read(first=day, last=day).sort_by("id").to_pylist()
 
 
 @pytest.mark.parametrize("time_column", ["at", "shown", "day"])
@@ -180,7 +180,7 @@ def test_a_constraint_that_is_dropped_stops_the_run(tmp_path: Path, shop: Shop, 
         error.value
     )
     assert "'id'" not in str(error.value)
-    assert lake.partitions("orders__raw") == [DAY]
+    assert lake.table("orders__raw").partitions() == [DAY]
     meant = orders(tmp_path, "at", columns={**spec.columns, "items": "int64?"})
     assert len(take(meant, shop, lake, day="2024-03-02", token=3)) == 1
 

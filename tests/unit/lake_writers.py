@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from mlops_tasks.faults import FAULT_VARIABLE
-from mlops_tasks.lake import Lake, optimize, vacuum
+from mlops_tasks.lake import Lake, optimize, overwrite_partition, vacuum
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,9 @@ def overwrite(root: Path, generation: int, fault: str = "", day: str = DAY) -> N
     """Overwrite one partition, with a fault somewhere on the way."""
     os.environ[FAULT_VARIABLE] = fault
     # The machine's own clock counts up in all its processes alike, whatever the time is.
-    Lake(root).overwrite_partition(TABLE, day, content(generation), token=time.monotonic_ns())
+    overwrite_partition(
+        Lake(root).table(TABLE), day, content(generation), token=time.monotonic_ns()
+    )
 
 
 def overwrite_for_ever(root: Path, seed: int, diary: Path) -> None:
@@ -55,16 +57,16 @@ def overwrite_on_a_small_disk(root: Path, generation: int, limit: int) -> None:
 def optimize_with(root: Path, fault: str) -> None:
     """Gather the commit records, with a fault on the way."""
     os.environ[FAULT_VARIABLE] = fault
-    optimize(Lake(root), TABLE, grace_s=0)
+    optimize(Lake(root).table(TABLE), grace_s=0)
 
 
 def vacuum_with(root: Path, fault: str) -> None:
     """Remove old versions, with a fault on the way."""
     os.environ[FAULT_VARIABLE] = fault
-    vacuum(Lake(root), TABLE, keep_days=-1, grace_s=0)
+    vacuum(Lake(root).table(TABLE), keep_days=-1, grace_s=0)
 
 
 def pin_with(root: Path, fault: str) -> None:
     """Make a pin, with a fault on the way."""
     os.environ[FAULT_VARIABLE] = fault
-    Lake(root).pin(TABLE, first=DAY, last=DAY)
+    Lake(root).table(TABLE).pin(first=DAY, last=DAY)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.specs import (
     DatasetSpec,
     DriftSpec,
@@ -278,8 +279,8 @@ def fill_lake(lake: Lake, spec: ModelSpec, numbers: Iterable[int], **changes: An
         for dataset in spec.datasets:
             table = rows[dataset.name].cast(arrow_schema(dataset))
             token = int.from_bytes(np.random.default_rng().bytes(3)) + 1
-            lake.overwrite_partition(
-                dataset.name, day(number), table, token=token, known_at=day(number)
+            overwrite_partition(
+                lake.table(dataset.name), day(number), table, token=token, known_at=day(number)
             )
 
 

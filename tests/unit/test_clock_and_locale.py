@@ -12,6 +12,7 @@ import pytest
 
 from mlops_tasks.features.sql import build_features, build_targets, feature_frame
 from mlops_tasks.features.windows import split_days
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.specs import InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.steps.score import score
 from tests.unit.orders import deliveries_dataset, orders_dataset
@@ -88,11 +89,11 @@ def test_a_model_with_a_moment_as_its_key_is_scored(tmp_path: Path, lake: Lake) 
             return np.full((len(frame), 2), 0.5)
 
     spec = timed(tmp_path)
-    lake.overwrite_partition("orders", "2024-03-10", placed(), token=1)
+    overwrite_partition(lake.table("orders"), "2024-03-10", placed(), token=1)
     champion: Any = SimpleNamespace(model_uri="", digest="", version="1")
     tracking: Any = SimpleNamespace(load=lambda uri, digest: Constant())
     score(spec, "2024-03-10", champion, lake=lake, tracking=tracking, token=2)
-    found = lake.read(spec.predictions_table, first="2024-03-10", last="2024-03-10")
+    found = lake.table(spec.predictions_table).read(first="2024-03-10", last="2024-03-10")
     assert found.column("placed_at").to_pylist() == [MOMENT]
     assert str(found.schema.field("placed_at").type) == "timestamp[us, tz=UTC]"
 

@@ -10,7 +10,7 @@ import pytest
 
 from mlops_tasks.exceptions import DamagedTableError, NewerFormatError
 from mlops_tasks.formats import check_format
-from mlops_tasks.lake import Lake, Pin, optimize
+from mlops_tasks.lake import Lake, Pin, optimize, overwrite_partition
 from mlops_tasks.serialization import from_json, to_json
 
 if TYPE_CHECKING:
@@ -25,17 +25,17 @@ def rows(*numbers: int) -> pa.Table:
 
 
 def numbers(lake: Lake, partition: str = D1) -> list[int]:
-    return sorted(lake.read("t", first=partition, last=partition).column("n").to_pylist())
+    return sorted(lake.table("t").read(first=partition, last=partition).column("n").to_pylist())
 
 
 @pytest.fixture(params=["single records", "gathered records", "the table's own log"])
 def stored(request: pytest.FixtureRequest, lake: Lake) -> Callable[..., None]:
     """Two days in the lake, and a way to rewrite what is stored about their commits."""
     for token, day in enumerate((D1, D2), 1):
-        lake.overwrite_partition("t", day, rows(token), token=token)
+        overwrite_partition(lake.table("t"), day, rows(token), token=token)
     if request.param == "gathered records":
-        optimize(lake, "t")
-    log, records = lake.folder("t") / "_delta_log", lake.commit_log("t").folder
+        optimize(lake.table("t"))
+    log, records = lake.table("t").folder / "_delta_log", lake.table("t").log.folder
 
     def rewrite(change: Callable[[dict[str, Any]], Any]) -> None:
         if request.param == "the table's own log":
@@ -89,13 +89,13 @@ def first_major(raw: dict[str, Any]) -> None:
 def test_the_same_or_an_older_major_version_is_read_and_written_on(
     lake: Lake, stored: Callable[..., None], change: Callable[..., Any]
 ) -> None:
-    before = lake.all_commits("t")
-    pin = lake.pin("t", first=D1, last=D2)
+    before = lake.table("t").all_commits()
+    pin = lake.table("t").pin(first=D1, last=D2)
     stored(change)
-    assert lake.all_commits("t") == before
+    assert lake.table("t").all_commits() == before
     assert numbers(lake) == [1]
-    lake.verify_pin(pin)
-    lake.overwrite_partition("t", D1, rows(7, 8), token=3)
+    lake.table(pin.table).verify_pin(pin)
+    overwrite_partition(lake.table("t"), D1, rows(7, 8), token=3)
     assert numbers(lake) == [7, 8]
     assert numbers(lake, D2) == [2]
 
@@ -109,15 +109,15 @@ def test_a_newer_major_version_is_refused_by_its_number(
 
 
 def test_a_newer_lake_is_neither_read_nor_written(lake: Lake) -> None:
-    lake.overwrite_partition("t", D1, rows(1), token=1)
+    overwrite_partition(lake.table("t"), D1, rows(1), token=1)
     marker = lake.root / "_lake.json"
     assert json.loads(marker.read_text()) == {"format": "1.0"}
     marker.write_text('{"format": "3.2"}')
     before = sorted(path for path in lake.root.rglob("*"))
     for use in (
         lambda: numbers(lake),
-        lambda: lake.overwrite_partition("t", D1, rows(2), token=2),
-        lambda: lake.overwrite_partition("new", D1, rows(2), token=2),
+        lambda: overwrite_partition(lake.table("t"), D1, rows(2), token=2),
+        lambda: overwrite_partition(lake.table("new"), D1, rows(2), token=2),
     ):
         with pytest.raises(NewerFormatError, match=r"the lake .* has format 3\.2"):
             use()
@@ -126,17 +126,17 @@ def test_a_newer_lake_is_neither_read_nor_written(lake: Lake) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format": "new"}', '{"format": null}', "\udcff"])
 def test_a_marker_that_cannot_be_read_is_named(lake: Lake, text: str) -> None:
-    lake.overwrite_partition("t", D1, rows(1), token=1)
+    overwrite_partition(lake.table("t"), D1, rows(1), token=1)
     (lake.root / "_lake.json").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(DamagedTableError, match=r"_lake\.json says which format"):
         numbers(lake)
 
 
 def test_a_lake_from_before_there_were_formats_is_marked_by_its_next_writer(lake: Lake) -> None:
-    lake.overwrite_partition("t", D1, rows(1), token=1)
+    overwrite_partition(lake.table("t"), D1, rows(1), token=1)
     (lake.root / "_lake.json").unlink()
     assert numbers(lake) == [1]
-    lake.overwrite_partition("t", D1, rows(2), token=2)
+    overwrite_partition(lake.table("t"), D1, rows(2), token=2)
     assert (lake.root / "_lake.json").exists()
 
 

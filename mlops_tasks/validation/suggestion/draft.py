@@ -9,7 +9,6 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EmptyPartitionError
-from mlops_tasks.lake import stream_rows
 from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.partitions import Day
 from mlops_tasks.validation.suggestion.column_summary import ColumnSummary, contract_type
@@ -17,7 +16,7 @@ from mlops_tasks.validation.suggestion.column_summary import ColumnSummary, cont
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mlops_tasks.lake import Commit, Lake
+    from mlops_tasks.lake import Commit, Lake, Table
 
 __all__ = ["Suggestion", "suggest"]
 
@@ -102,15 +101,16 @@ def suggest(
     -----
     Streamed: one batch in memory, and at most 2,000 different values a column.
     """
-    commits = lake.commits(table, first=first or _FIRST, last=last or _LAST)
+    source = lake.table(table)
+    commits = source.commits(first=first or _FIRST, last=last or _LAST)
     commits = [commit for commit in commits if commit.n_rows]
     if not commits:
         raise EmptyPartitionError(
             f"table {table!r} has no rows from {first or 'the start'} to {last or 'the end'}; "
             "ingest a few days first, the more the better"
         )
-    summaries, unsupported = _summarize(lake, table, commits)
-    key = _find_key(lake, table, commits, summaries)
+    summaries, unsupported = _summarize(source, commits)
+    key = _find_key(source, commits, summaries)
     return Suggestion(
         table=table,
         first=commits[0].partition,
@@ -131,11 +131,9 @@ def suggest(
     )
 
 
-def _summarize(
-    lake: Lake, table: str, commits: Sequence[Commit]
-) -> tuple[list[ColumnSummary], list[str]]:
+def _summarize(table: Table, commits: Sequence[Commit]) -> tuple[list[ColumnSummary], list[str]]:
     summaries, unsupported = [], []
-    for field in lake.schema(table):
+    for field in table.schema:
         kind = contract_type(field.type)
         if kind is None:
             unsupported.append(
@@ -145,7 +143,7 @@ def _summarize(
             summaries.append(ColumnSummary(field.name, kind))
     names = [f.name for f in summaries]
     for commit in commits:
-        for rows in stream_rows(lake, table, [commit], names):
+        for rows in table.stream([commit], names):
             for summary in summaries:
                 summary.add(rows.column(summary.name))
         for summary in summaries:
@@ -154,7 +152,7 @@ def _summarize(
 
 
 def _find_key(
-    lake: Lake, table: str, commits: Sequence[Commit], summaries: Iterable[ColumnSummary]
+    table: Table, commits: Sequence[Commit], summaries: Iterable[ColumnSummary]
 ) -> tuple[str, ...]:
     """Return the first column, or pair of columns, that identifies every row of every day.
 
@@ -168,15 +166,15 @@ def _find_key(
     pairs = sorted(combinations(parts, 2), key=lambda pair: sorted(map(names.index, pair)))
     largest = sorted(commits, key=lambda commit: -commit.n_rows)
     for candidate in [*((name,) for name in names), *pairs]:
-        if all(_identifies_rows(lake, table, commit, candidate) for commit in largest):
+        if all(_identifies_rows(table, commit, candidate) for commit in largest):
             return tuple(sorted(candidate, key=names.index))
     return ()
 
 
-def _identifies_rows(lake: Lake, table: str, commit: Commit, columns: tuple[str, ...]) -> bool:
+def _identifies_rows(table: Table, commit: Commit, columns: tuple[str, ...]) -> bool:
     import numpy as np
 
-    parts = [row_hashes(rows) for rows in stream_rows(lake, table, [commit], columns)]
+    parts = [row_hashes(rows) for rows in table.stream([commit], columns)]
     return not parts or len(np.unique(np.concatenate(parts))) == commit.n_rows
 
 

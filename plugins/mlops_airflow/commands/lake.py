@@ -39,7 +39,7 @@ def optimize(tables: Tables = None) -> None:
     lake = _lake()
     sheet = Table("table", "records gathered", "checkpoint at version", "log files removed")
     for name in track(tables or lake.tables(), "optimizing", transient=True):
-        done = optimize_table(lake, name)
+        done = optimize_table(lake.table(name))
         counts = (done.rolled_up, done.checkpoint_version, done.removed)
         sheet.add_row(done.table, *map(str, counts))
     Console().print(sheet)
@@ -60,7 +60,7 @@ def vacuum(
     removed = "would be removed" if dry_run else "removed"
     sheet, held = Table("table", removed, "bytes", "kept, and why"), list[str]()
     for name in track(tables or lake.tables(), "vacuuming", transient=True):
-        done = vacuum_table(lake, name, pins=pins, keep_days=keep_days, dry_run=dry_run)
+        done = vacuum_table(lake.table(name), pins=pins, keep_days=keep_days, dry_run=dry_run)
         kept = ", ".join(f"{n} {why}" for why, n in sorted(done.kept.items()))
         sheet.add_row(done.table, str(len(done.removed)), f"{done.removed_bytes:,}", kept)
         held += _held(name, done.held_by)
@@ -79,7 +79,7 @@ def verify() -> None:
     pins = [pin for held in _ledger_pins().values() for pin in held]
     for pin in track(pins, "verifying pins", transient=True):
         try:
-            lake.verify_pin(pin)
+            lake.table(pin.table).verify_pin(pin)
         except MlopsError as error:
             failed += 1
             Console(stderr=True).print(str(error))

@@ -42,6 +42,7 @@ def readmit(
     from mlops_airflow.hooks.lake import LakeHook
     from mlops_airflow.projects import find_dataset
     from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.registry.ledger import EvidenceKind
     from mlops_tasks.steps.ingest import raw_table
     from mlops_tasks.steps.validate import readmit as validate_again
     from mlops_tasks.validation import quarantine_table
@@ -49,13 +50,13 @@ def readmit(
     ledger, lake = LedgerHook().get_ledger(), LakeHook().get_conn()
     try:
         spec = find_dataset(dataset, dags)
-        tables = spec.name, quarantine_table(spec)
+        tables = lake.table(spec.name), lake.table(quarantine_table(spec))
         done = validate_again(
             spec,
             partition,
             raw_table=raw_table(spec),
             lake=lake,
-            token=ledger.next_token(above=lake.newest_token(partition, *tables)),
+            token=ledger.next_token(above=max(table.newest_token(partition) for table in tables)),
             known_at=today(spec.timezone),
         )
     except MlopsError as error:
@@ -64,7 +65,7 @@ def readmit(
     ledger.record(
         # Not a "validation": the next run of the Dag then sees news, and emits its event.
         model=spec.name,
-        kind="readmission",
+        kind=EvidenceKind.READMISSION,
         key=partition,
         evidence={**done.result.evidence(), **evidence},
         dag_run="mlops quarantine readmit",

@@ -16,9 +16,9 @@ from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.outages import outages_named
 from mlops_tasks.partitions import check_partition, check_past, shift_day
+from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.reports import report_address
 from mlops_tasks.scratch import scratch
-from mlops_tasks.steps.register import champion_of, registered_version
 from mlops_tasks.time_limit import time_limit
 
 if TYPE_CHECKING:
@@ -215,7 +215,8 @@ class StepOperator(BaseOperator):
 
     def next_token(self, partition: str, *tables: str) -> int:
         """Return the number of this attempt, above all that is committed to what it writes."""
-        return self.ledger.next_token(above=self.lake.newest_token(partition, *tables))
+        committed = (self.lake.table(table).newest_token(partition) for table in tables)
+        return self.ledger.next_token(above=max(committed, default=0))
 
     def champion(self, model: ModelSpec, tracking: Tracking) -> RegisteredVersion | None:
         """Return the model's champion, or None before the first promotion."""

@@ -13,8 +13,8 @@ from fastapi.responses import HTMLResponse
 from mlops_airflow.hooks.lake import LakeHook
 from mlops_airflow.ui.access import require_readable_dags
 from mlops_tasks.exceptions import SpecError
-from mlops_tasks.lake import check_partition
 from mlops_tasks.names import check_name
+from mlops_tasks.partitions import check_partition
 from mlops_tasks.reports import REPORTS
 
 if TYPE_CHECKING:

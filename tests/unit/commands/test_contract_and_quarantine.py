@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mlops_airflow.commands import contract, quarantine
 from mlops_airflow.projects import find_dataset
 from mlops_tasks.exceptions import SpecError
-from mlops_tasks.lake import PartitionVersion
+from mlops_tasks.lake import PartitionVersion, overwrite_partition
 from mlops_tasks.steps.ingest import raw_table
 from mlops_tasks.steps.validate import validate
 from tests.unit.orders import day, orders_dataset, rows_of
@@ -47,7 +47,7 @@ def call(app: object, *words: str) -> tuple[int, str]:
 
 def put(lake: Lake, table: str = "orders__raw") -> PartitionVersion:
     rows = rows_of(0)["orders"]
-    return lake.overwrite_partition(table, DAY, rows, token=1)
+    return overwrite_partition(lake.table(table), DAY, rows, token=1)
 
 
 # --- contract suggest
@@ -167,7 +167,7 @@ def test_rows_come_back_and_the_ledger_knows(
     far[0], far[1] = 300.0, 900.0
     index = rows.schema.get_field_index("distance")
     rows = rows.set_column(index, "distance", [far])
-    raw = lake.overwrite_partition(raw_table(spec), DAY, rows, token=ledger.next_token())
+    raw = overwrite_partition(lake.table(raw_table(spec)), DAY, rows, token=ledger.next_token())
     validate(spec, raw, lake=lake, token=ledger.next_token())
     text = (projects / "shop_orders" / "spec.py").read_text()
     wider = "\nimport json\npath = ORDERS.expectations\nsuite = json.loads(path.read_text())\n"

@@ -23,7 +23,7 @@ from demo.evidence import (
 )
 from demo.plan import DECIDE, MODEL, TRAIN
 from demo.report import build_report, print_report
-from mlops_tasks.lake import Lake
+from mlops_tasks.lake import Lake, overwrite_partition
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.registry.tracking import Tracking
 
@@ -78,9 +78,9 @@ def lake(tmp_path: Path) -> Lake:
     days = {"2013-02-01": ["a", "b", "c"], "2013-02-02": ["d"]}
     for token, (day, flights) in enumerate(days.items(), start=1):
         rows = pa.table({"flight_id": flights, "model_version": ["1"] * len(flights)})
-        lake.overwrite_partition(PREDICTIONS_TABLE, day, rows, token=token)
+        overwrite_partition(lake.table(PREDICTIONS_TABLE), day, rows, token=token)
     labels = pa.table({"flight_id": ["a", "b"]})
-    lake.overwrite_partition(LABELS_TABLE, "2013-02-01", labels, token=3)
+    overwrite_partition(lake.table(LABELS_TABLE), "2013-02-01", labels, token=3)
     return lake
 
 
@@ -145,7 +145,9 @@ def test_labels_must_be_late_and_in_their_own_day(closed: Evidence, lake: Lake) 
 
     name = "labels arrived late and were joined to the right day"
     assert failing(without(closed, scored=scored_days(lake, []))) == [name]
-    lake.overwrite_partition(LABELS_TABLE, "2013-02-02", pa.table({"flight_id": ["c"]}), token=9)
+    overwrite_partition(
+        lake.table(LABELS_TABLE), "2013-02-02", pa.table({"flight_id": ["c"]}), token=9
+    )
     days = scored_days(lake, [entry for entry in closed.entries if entry.model == LABELS_TABLE])
     assert [day.n_misplaced for day in days] == [1, 0]
     assert name in failing(without(closed, scored=days))

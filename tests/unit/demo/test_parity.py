@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flight_delays.spec import MODEL
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features.parity import assert_parity
-from mlops_tasks.lake import Lake
+from mlops_tasks.lake import Lake, overwrite_partition
 from mlops_tasks.sources import Database
 from mlops_tasks.steps.ingest import ingest, raw_table
 
@@ -29,14 +29,14 @@ def lake(tmp_path: Path, source: SourceDatabase) -> Lake:
     for dataset in (*(item.dataset for item in MODEL.inputs), MODEL.label.dataset):
         for day in DAYS[:2] if dataset is MODEL.label.dataset else DAYS:
             ingest(dataset, day, source=database, lake=lake, token=1, known_at=day)
-            rows = lake.read(raw_table(dataset), first=day, last=day)
-            lake.overwrite_partition(dataset.name, day, rows, token=1, known_at=day)
+            rows = lake.table(raw_table(dataset)).read(first=day, last=day)
+            overwrite_partition(lake.table(dataset.name), day, rows, token=1, known_at=day)
     return lake
 
 
 def test_real_flights_are_scored_as_they_are_trained_on(lake: Lake, tmp_path: Path) -> None:
     compared = {day: assert_parity(MODEL, day, lake=lake) for day in DAYS}
-    assert compared == {d: lake.read("flights", first=d, last=d).num_rows for d in DAYS}
+    assert compared == {d: lake.table("flights").read(first=d, last=d).num_rows for d in DAYS}
     assert min(compared.values()) > 500
     sql = MODEL.features_sql.read_text()
     for old, new, said in (

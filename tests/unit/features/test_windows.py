@@ -16,6 +16,7 @@ from mlops_tasks.exceptions import (
     SpecError,
 )
 from mlops_tasks.features.windows import feature_rows, labelled_rows, split_days
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.partitions import shift_day, today
 from mlops_tasks.specs import InputSpec, LabelSpec
 from mlops_tasks.steps.pin import pin_training_data
@@ -68,7 +69,7 @@ def test_as_of_an_earlier_night_less_is_known(short: ModelSpec, filled: Lake) ->
 
 def test_a_day_that_any_table_lacks_is_not_used(short: ModelSpec, filled: Lake) -> None:
     none = rows_of(5)["deliveries"].slice(0, 0)
-    filled.overwrite_partition("deliveries", day(5), none, token=2**40, known_at=day(5))
+    overwrite_partition(filled.table("deliveries"), day(5), none, token=2**40, known_at=day(5))
     assert pin_training_data(short, day(7), lake=filled).evaluation == (day(3), day(4))
 
 
@@ -81,14 +82,14 @@ def test_the_pin_names_exact_versions_and_the_days_looked_back(
     assert (traffic.first, traffic.last, traffic.n_rows) == (day(0), day(5), 6 * 48)
     assert (pin.labels.table, pin.labels.first) == ("deliveries", day(1))
     for table in (orders, traffic, pin.labels):
-        commits = filled.commits(table.table, first=table.first, last=table.last)
+        commits = filled.table(table.table).commits(first=table.first, last=table.last)
         assert table.versions == tuple(commit.version for commit in commits)
 
 
 def test_a_training_never_sees_what_became_known_later(short: ModelSpec, filled: Lake) -> None:
     before = pin_training_data(short, day(7), lake=filled)
     corrected = rows_of(4)["deliveries"].slice(1)
-    filled.overwrite_partition("deliveries", day(4), corrected, token=2**40, known_at=day(8))
+    overwrite_partition(filled.table("deliveries"), day(4), corrected, token=2**40, known_at=day(8))
     assert pin_training_data(short, day(7), lake=filled) == before
     assert pin_training_data(short, day(8), lake=filled).labels.digest != before.labels.digest
 
@@ -113,7 +114,7 @@ def test_rows_are_read_at_the_pinned_versions(short: ModelSpec, filled: Lake) ->
     before = labelled_rows(short, pin, pin.train, lake=filled)
     for dataset in short.datasets:
         late = rows_of(3, n=9)[dataset.name].slice(0, 9)
-        filled.overwrite_partition(dataset.name, day(2), late, token=2**40)
+        overwrite_partition(filled.table(dataset.name), day(2), late, token=2**40)
     assert labelled_rows(short, pin, pin.train, lake=filled) == before
 
 

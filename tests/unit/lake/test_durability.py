@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.lake import Lake, optimize, publish
+from mlops_tasks.lake import Lake, optimize, overwrite_partition, publish, share_partition
 from tests.unit.lake_writers import DAY, TABLE, content
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 def write(lake: Lake, token: int, day: str = DAY, rows: pa.Table | None = None) -> None:
-    lake.overwrite_partition(TABLE, day, rows or content(token, 10), token=token)
+    overwrite_partition(lake.table(TABLE), day, rows or content(token, 10), token=token)
 
 
 def log_file(version: int) -> str:
@@ -116,8 +116,10 @@ def test_folders_that_a_killed_attempt_made_are_synced_by_the_next(
 
 def test_shared_files_are_entered_before_they_are_committed(lake: Lake, disk: Disk) -> None:
     write(lake, 1)
-    (commit,) = lake.commits(TABLE, first=DAY, last=DAY)
-    before, _ = disk.took(lambda: lake.share_partition(TABLE, commit, "copy", token=2))
+    (commit,) = lake.table(TABLE).commits(first=DAY, last=DAY)
+    before, _ = disk.took(
+        lambda: share_partition(lake.table(TABLE), commit, lake.table("copy"), token=2)
+    )
     assert {f"lake/copy/partition_key={DAY}", "lake/copy", "lake"} <= set(before)
 
 
@@ -140,6 +142,6 @@ def test_a_checkpoint_is_on_disk_before_the_log_that_it_replaces_goes(
     with monkeypatch.context() as patch:
         patch.setenv("MLOPS_FAULT", "optimize:mid_remove:raise")
         with pytest.raises(RuntimeError):
-            optimize(lake, TABLE, grace_s=0)
+            optimize(lake.table(TABLE), grace_s=0)
     checkpoint = f"{LOG}/{3:020d}.checkpoint.parquet"
     assert disk.events[-3:] == [checkpoint, f"{LOG}/_last_checkpoint", LOG]

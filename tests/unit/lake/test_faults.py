@@ -20,7 +20,7 @@ import pytest
 
 from mlops_tasks.exceptions import DamagedTableError, StaleAttemptError
 from mlops_tasks.faults import FAULT_VARIABLE, InjectedFaultError, fault_point
-from mlops_tasks.lake import Lake, optimize, vacuum
+from mlops_tasks.lake import Lake, Table, optimize, overwrite_partition, vacuum
 from tests.unit.lake_writers import (
     DAY,
     DAYS,
@@ -76,7 +76,7 @@ def killed(processes: Any, work: Callable[..., None], *arguments: Any) -> None:
 
 
 def generations(lake: Lake, day: str = DAY) -> set[int]:
-    rows = lake.read(TABLE, first=day, last=day)
+    rows = lake.table(TABLE).read(first=day, last=day)
     assert rows.num_rows in (0, N_ROWS)
     return set(rows.column("generation").to_pylist())
 
@@ -84,13 +84,13 @@ def generations(lake: Lake, day: str = DAY) -> set[int]:
 def whole_generations(lake: Lake) -> dict[str, int]:
     """Return which generation each day holds, all of its rows and cells and nothing else."""
     found: dict[str, int] = {}
-    for day in lake.partitions(TABLE):
-        rows = lake.read(TABLE, first=day, last=day).sort_by("id")
+    for day in lake.table(TABLE).partitions():
+        rows = lake.table(TABLE).read(first=day, last=day).sort_by("id")
         found[day] = rows.column("generation")[0].as_py()
         assert rows.equals(content(found[day])), day
-    everything = lake.pin(TABLE, first="0001-01-01", last="9999-12-31")
+    everything = lake.table(TABLE).pin(first="0001-01-01", last="9999-12-31")
     assert everything.n_rows == N_ROWS * len(found)
-    lake.verify_pin(everything)
+    lake.table(everything.table).verify_pin(everything)
     return found
 
 
@@ -101,22 +101,22 @@ def begun(diary: Path) -> list[tuple[str, int]]:
 
 
 def data_files(lake: Lake) -> set[str]:
-    folder = lake.folder(TABLE)
+    folder = lake.table(TABLE).folder
     return {str(path.relative_to(folder)) for path in folder.rglob("partition_key=*/*")}
 
 
 def current_files(lake: Lake) -> set[str]:
-    commits = lake.commits(TABLE, first="2013-01-01", last="2013-12-31")
+    commits = lake.table(TABLE).commits(first="2013-01-01", last="2013-12-31")
     return {file.path for commit in commits for file in commit.files}
 
 
 def all_files(lake: Lake) -> set[str]:
-    return {file.path for commit in lake.all_commits(TABLE) for file in commit.files}
+    return {file.path for commit in lake.table(TABLE).all_commits() for file in commit.files}
 
 
 def leftovers(lake: Lake) -> set[str]:
     """Return what a killed writer left: orphans, temporary files, commits without a record."""
-    folder, records = lake.folder(TABLE), lake.commit_log(TABLE)
+    folder, records = lake.table(TABLE).folder, lake.table(TABLE).log
     known = records.read()
     files = {file.path for commit in known.commits.values() for file in commit.files}
     temporary = [p for p in (folder / "_delta_log").iterdir() if not p.name.startswith(("0", "_l"))]
@@ -136,7 +136,7 @@ def write_again(lake: Lake, generation: int) -> None:
     overwrite(lake.root, generation)
     assert generations(lake) == {generation}
     assert data_files(lake) == all_files(lake)
-    vacuum(lake, TABLE, keep_days=-1, grace_s=0)
+    vacuum(lake.table(TABLE), keep_days=-1, grace_s=0)
     assert data_files(lake) == current_files(lake)
     assert generations(lake) == {generation}
     assert not leftovers(lake)
@@ -187,11 +187,11 @@ def test_files_swept_under_a_late_writer_are_no_riddle(
 
     def overtaken(place: str) -> None:
         if place == "publish:mid_write":
-            monkeypatch.setattr("mlops_tasks.lake.files.fault_point", real)
+            monkeypatch.setattr("mlops_tasks.lake.data_files.fault_point", real)
             overwrite(lake.root, 2)
             raise FileNotFoundError(errno.ENOENT, "the file is gone")
 
-    monkeypatch.setattr("mlops_tasks.lake.files.fault_point", overtaken)
+    monkeypatch.setattr("mlops_tasks.lake.data_files.fault_point", overtaken)
     with pytest.raises(StaleAttemptError, match="has committed already"):
         overwrite(lake.root, 1)
     assert generations(lake) == {2}
@@ -201,7 +201,7 @@ def test_a_lost_folder_is_no_stale_attempt(lake: Lake, monkeypatch: pytest.Monke
     def gone(place: str) -> None:
         raise FileNotFoundError(errno.ENOENT, "the disk is gone")
 
-    monkeypatch.setattr("mlops_tasks.lake.files.fault_point", gone)
+    monkeypatch.setattr("mlops_tasks.lake.data_files.fault_point", gone)
     with pytest.raises(FileNotFoundError, match="the disk is gone"):
         overwrite(lake.root, 1)
     assert generations(lake) == {0}
@@ -219,18 +219,15 @@ def test_a_signal_right_after_the_commit_loses_no_file(
     def interrupted(*arguments: Any) -> None:
         commit(*arguments)
         if not log_readable:
-            monkeypatch.setattr(Lake, "open", unreadable)
+            monkeypatch.setattr(Table, "newest_token", unreadable)
         raise KeyboardInterrupt
 
     def unreadable(*_: Any) -> None:
         raise DamagedTableError("its log cannot be read")
 
     monkeypatch.setattr(publish, "_commit_files", interrupted)
-    with monkeypatch.context() as patch:
-        patch.setattr(Lake, "open", Lake.open)
-        with pytest.raises(KeyboardInterrupt):
-            overwrite(lake.root, 1)
-        monkeypatch.setattr(publish, "_commit_files", commit)
+    with pytest.raises(KeyboardInterrupt):
+        overwrite(lake.root, 1)
     monkeypatch.undo()
     assert generations(lake) == {1}
 
@@ -241,7 +238,7 @@ def test_a_commit_without_record_is_found_behind_newer_ones(lake: Lake, processe
     overwrite(lake.root, 7, day="2013-02-02")
     assert generations(lake) == {1}
     assert generations(lake, "2013-02-02") == {7}
-    assert [commit.version for commit in lake.all_commits(TABLE)] == [1, 2, 3]
+    assert [commit.version for commit in lake.table(TABLE).all_commits()] == [1, 2, 3]
 
 
 def test_tidying_up_never_fails_a_commit(
@@ -281,7 +278,7 @@ def test_a_source_that_breaks_off_publishes_nothing(lake: Lake) -> None:
     reader = pa.RecordBatchReader.from_batches(content(1).schema, broken())
     before = data_files(lake)
     with pytest.raises(ConnectionError):
-        lake.overwrite_partition(TABLE, DAY, reader, token=time.monotonic_ns())
+        overwrite_partition(lake.table(TABLE), DAY, reader, token=time.monotonic_ns())
     assert generations(lake) == {0}
     assert data_files(lake) == before
 
@@ -321,7 +318,7 @@ def test_kills_at_random_moments_never_mix_or_lose_a_partition(
         assert generations(lake, day) == {-1}
     assert data_files(lake) == all_files(lake), "the next run of each day has swept its orphans"
     write_again(lake, -2)
-    for commit in lake.commits(TABLE, first="2013-01-01", last="2013-12-31"):
+    for commit in lake.table(TABLE).commits(first="2013-01-01", last="2013-12-31"):
         assert commit.n_rows == N_ROWS
     sys.stdout.write(
         f"seed {seed}, {KILLS} kills: {dict(counts)}; {len(left)} orphans, temporary files and "
@@ -338,16 +335,16 @@ def test_kills_at_random_moments_never_mix_or_lose_a_partition(
 def test_a_killed_optimize_changes_no_row(lake: Lake, processes: Any, place: str) -> None:
     overwrite(lake.root, 1)
     overwrite(lake.root, 2)
-    pin = lake.pin(TABLE, first=DAY, last=DAY, version=2)
+    pin = lake.table(TABLE).pin(first=DAY, last=DAY, version=2)
     killed(processes, optimize_with, lake.root, f"optimize:{place}:kill")
     assert generations(lake) == {2}
-    assert len(lake.all_commits(TABLE)) == 3
-    done = optimize(lake, TABLE, grace_s=0)
+    assert len(lake.table(TABLE).all_commits()) == 3
+    done = optimize(lake.table(TABLE), grace_s=0)
     assert done.checkpoint_version == 3
     assert generations(lake) == {2}
     overwrite(lake.root, 3)
     assert generations(lake) == {3}
-    assert set(lake.read_pin(pin).column("generation").to_pylist()) == {1}
+    assert set(lake.table(pin.table).read_pin(pin).column("generation").to_pylist()) == {1}
 
 
 @pytest.mark.parametrize("place", ["vacuum:before_remove", "vacuum:mid_remove"])
@@ -358,8 +355,9 @@ def test_a_killed_vacuum_takes_nothing_that_is_needed(
         overwrite(lake.root, generation)
     killed(processes, vacuum_with, lake.root, f"{place}:kill")
     assert generations(lake) == {3}
-    lake.verify_pin(lake.pin(TABLE, first=DAY, last=DAY))
-    vacuum(lake, TABLE, keep_days=-1, grace_s=0)
+    table = lake.table(TABLE)
+    table.verify_pin(table.pin(first=DAY, last=DAY))
+    vacuum(lake.table(TABLE), keep_days=-1, grace_s=0)
     assert data_files(lake) == current_files(lake)
 
 
@@ -368,14 +366,14 @@ def test_a_killed_pin_is_made_again(lake: Lake, processes: Any, place: str) -> N
     with pytest.raises(InjectedFaultError):
         overwrite(lake.root, 1, "publish:after_commit:raise")
     killed(processes, pin_with, lake.root, f"{place}:kill")
-    pin = lake.pin(TABLE, first=DAY, last=DAY)
-    lake.verify_pin(pin)
-    assert set(lake.read_pin(pin).column("generation").to_pylist()) == {1}
+    pin = lake.table(TABLE).pin(first=DAY, last=DAY)
+    lake.table(pin.table).verify_pin(pin)
+    assert set(lake.table(pin.table).read_pin(pin).column("generation").to_pylist()) == {1}
 
 
 def test_temporary_files_of_killed_writers_are_swept_when_they_are_old(lake: Lake) -> None:
     """Names as the object store below Delta and our own records leave them behind."""
-    folder, records = lake.folder(TABLE), lake.commit_log(TABLE).folder
+    folder, records = lake.table(TABLE).folder, lake.table(TABLE).log.folder
     left = [
         folder / f"partition_key={DAY}" / "part-00000-c000.zstd.parquet#1",
         folder / "part-00001.parquet",
@@ -385,9 +383,9 @@ def test_temporary_files_of_killed_writers_are_swept_when_they_are_old(lake: Lak
     ]
     for path in left:
         path.write_text("half")
-    young = vacuum(lake, TABLE, keep_days=-1)
+    young = vacuum(lake.table(TABLE), keep_days=-1)
     assert (young.removed, young.kept) == ((), {"current": 1, "too young to judge": len(left)})
-    swept = vacuum(lake, TABLE, keep_days=-1, grace_s=0)
+    swept = vacuum(lake.table(TABLE), keep_days=-1, grace_s=0)
     assert len(swept.removed) == len(left)
     assert not any(path.exists() for path in left)
     assert generations(lake) == {0}
@@ -395,18 +393,18 @@ def test_temporary_files_of_killed_writers_are_swept_when_they_are_old(lake: Lak
 
 def test_a_commit_that_was_made_but_not_recorded_is_adopted(lake: Lake) -> None:
     overwrite(lake.root, 1)
-    newest = lake.all_commits(TABLE)[-1]
-    (lake.commit_log(TABLE).folder / f"{newest.version:020d}.json").unlink()
+    newest = lake.table(TABLE).all_commits()[-1]
+    (lake.table(TABLE).log.folder / f"{newest.version:020d}.json").unlink()
     assert generations(lake) == {1}
-    assert lake.all_commits(TABLE)[-1] == newest
+    assert lake.table(TABLE).all_commits()[-1] == newest
 
 
 def test_an_emptied_commit_file_is_noticed_and_mended_by_ingesting_again(lake: Lake) -> None:
     overwrite(lake.root, 1)
-    log = lake.folder(TABLE) / "_delta_log"
+    log = lake.table(TABLE).folder / "_delta_log"
     sorted(log.glob("*.json"))[-1].write_text("")
     with pytest.raises(DamagedTableError, match="files lost"):
-        lake.read(TABLE, first=DAY, last=DAY)
+        lake.table(TABLE).read(first=DAY, last=DAY)
     overwrite(lake.root, 2)
     assert generations(lake) == {2}
 
@@ -415,44 +413,44 @@ def test_an_emptied_commit_file_is_noticed_and_mended_by_ingesting_again(lake: L
 def test_a_damaged_log_is_noticed(lake: Lake, damage: str) -> None:
     overwrite(lake.root, 1)
     overwrite(lake.root, 2)
-    middle = sorted((lake.folder(TABLE) / "_delta_log").glob("*.json"))[1]
+    middle = sorted((lake.table(TABLE).folder / "_delta_log").glob("*.json"))[1]
     if damage == "truncated":
         middle.write_text(middle.read_text()[:40])
     else:
         middle.unlink()
     with pytest.raises(DamagedTableError):
-        lake.read(TABLE, first=DAY, last=DAY)
+        lake.table(TABLE).read(first=DAY, last=DAY)
 
 
 def test_flipped_bits_in_a_data_file_are_noticed(lake: Lake) -> None:
-    (file,) = lake.commits(TABLE, first=DAY, last=DAY)[0].files
-    path = lake.folder(TABLE) / file.path
+    (file,) = lake.table(TABLE).commits(first=DAY, last=DAY)[0].files
+    path = lake.table(TABLE).folder / file.path
     whole = path.read_bytes()
-    pin = lake.pin(TABLE, first=DAY, last=DAY)
+    pin = lake.table(TABLE).pin(first=DAY, last=DAY)
     noticed = at_read = 0
     places = random.Random(7).sample(range(4, len(whole) - 4), 60)
     for place in places:
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
         try:
-            assert lake.read(TABLE, first=DAY, last=DAY).equals(content(0))
+            assert lake.table(TABLE).read(first=DAY, last=DAY).equals(content(0))
         except DamagedTableError:
             at_read += 1
         try:
-            lake.verify_pin(pin)
+            lake.table(pin.table).verify_pin(pin)
         except DamagedTableError:
             noticed += 1
         else:  # a bit that carries no value, such as one of a statistic
-            assert lake.read_pin(pin).equals(content(0))
+            assert lake.table(pin.table).read_pin(pin).equals(content(0))
     assert noticed >= at_read > len(places) / 2
     path.write_bytes(whole)
-    lake.verify_pin(pin)
+    lake.table(pin.table).verify_pin(pin)
 
 
 def test_a_removed_data_file_is_named(lake: Lake) -> None:
-    (file,) = lake.commits(TABLE, first=DAY, last=DAY)[0].files
-    (lake.folder(TABLE) / file.path).unlink()
+    (file,) = lake.table(TABLE).commits(first=DAY, last=DAY)[0].files
+    (lake.table(TABLE).folder / file.path).unlink()
     with pytest.raises(DamagedTableError, match="orders"):
-        lake.read(TABLE, first=DAY, last=DAY)
+        lake.table(TABLE).read(first=DAY, last=DAY)
 
 
 @pytest.mark.parametrize("limit", [0, 300, 3_000])
@@ -535,15 +533,15 @@ def test_clock_skew_orders_nothing(tmp_path: Path, ledger: Ledger, clock: Clock)
     def write(generation: int, days: int) -> None:
         clock.wrong_by(days)
         tokens.append(ledger.next_token())
-        lake.overwrite_partition(TABLE, DAY, content(generation), token=tokens[-1])
+        overwrite_partition(lake.table(TABLE), DAY, content(generation), token=tokens[-1])
 
     def known_on(day: int) -> set[int]:
-        pin = lake.pin(TABLE, first=DAY, last=DAY, known_at=clock.day(day))
-        lake.verify_pin(pin)
-        return set(lake.read_pin(pin).column("generation").to_pylist())
+        pin = lake.table(TABLE).pin(first=DAY, last=DAY, known_at=clock.day(day))
+        lake.table(pin.table).verify_pin(pin)
+        return set(lake.table(pin.table).read_pin(pin).column("generation").to_pylist())
 
     write(0, days=0)
-    first = lake.pin(TABLE, first=DAY, last=DAY)
+    first = lake.table(TABLE).pin(first=DAY, last=DAY)
     write(1, days=1)  # a day ahead: a training as of today does not see it
     assert [known_on(day) for day in (-1, 0, 1)] == [set(), {0}, {1}]
     assert generations(lake) == {1}
@@ -552,35 +550,35 @@ def test_clock_skew_orders_nothing(tmp_path: Path, ledger: Ledger, clock: Clock)
     write(3, days=0)
     assert [known_on(day) for day in (-1, 0, 1)] == [{2}, {3}, {3}]
     assert generations(lake) == {3}
-    assert [commit.version for commit in lake.all_commits(TABLE)] == [1, 2, 3, 4]
+    assert [commit.version for commit in lake.table(TABLE).all_commits()] == [1, 2, 3, 4]
     assert tokens == sorted(set(tokens)), "a clock that goes back gives no older token"
     clock.wrong_by(9)
     with pytest.raises(StaleAttemptError):
-        lake.overwrite_partition(TABLE, DAY, content(9), token=tokens[1])
-    assert set(lake.read_pin(first).column("generation").to_pylist()) == {0}
+        overwrite_partition(lake.table(TABLE), DAY, content(9), token=tokens[1])
+    assert set(lake.table(first.table).read_pin(first).column("generation").to_pylist()) == {0}
 
 
 @pytest.mark.parametrize("days", [-400, -1, 1, 400])
 def test_a_vacuum_by_a_wrong_clock_takes_nothing_that_is_pinned_or_current(
     lake: Lake, clock: Clock, days: int
 ) -> None:
-    pin = lake.pin(TABLE, first=DAY, last=DAY)
+    pin = lake.table(TABLE).pin(first=DAY, last=DAY)
     for generation, skew in enumerate((2, -2, 0), start=1):
         clock.wrong_by(skew)
         overwrite(lake.root, generation)
     clock.wrong_by(days)
-    vacuum(lake, TABLE, pins={"version 1 of m": [pin]}, keep_days=0, grace_s=0)
-    lake.verify_pin(pin)
+    vacuum(lake.table(TABLE), pins={"version 1 of m": [pin]}, keep_days=0, grace_s=0)
+    lake.table(pin.table).verify_pin(pin)
     assert generations(lake) == {3}
 
 
 def test_the_store_may_be_moved_to_another_machine(lake: Lake, tmp_path: Path) -> None:
-    pin = lake.pin(TABLE, first=DAY, last=DAY)
+    pin = lake.table(TABLE).pin(first=DAY, last=DAY)
     elsewhere = tmp_path.parent / f"{tmp_path.name}-moved"
     shutil.copytree(lake.root, elsewhere)
     moved = Lake(elsewhere)
-    moved.verify_pin(pin)
-    assert moved.read_pin(pin).equals(lake.read_pin(pin))
+    moved.table(pin.table).verify_pin(pin)
+    assert moved.table(pin.table).read_pin(pin).equals(lake.table(pin.table).read_pin(pin))
 
 
 def test_an_unknown_action_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

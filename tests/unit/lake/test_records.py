@@ -12,7 +12,7 @@ import pytest
 
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import FAULT_VARIABLE, fault_point
-from mlops_tasks.lake import Lake, optimize, vacuum
+from mlops_tasks.lake import Lake, optimize, overwrite_partition, vacuum
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,26 +25,26 @@ def rows(*numbers: int) -> pa.Table:
 
 
 def numbers(lake: Lake, partition: str = D1) -> list[int]:
-    found = lake.read("t", first=partition, last=partition)
+    found = lake.table("t").read(first=partition, last=partition)
     return sorted(found.column("n").to_pylist())
 
 
 @pytest.fixture
 def written(lake: Lake) -> Lake:
     for token, n in enumerate((1, 2, 3), 1):
-        lake.overwrite_partition("t", D1, rows(n), token=token)
+        overwrite_partition(lake.table("t"), D1, rows(n), token=token)
     return lake
 
 
 def records(lake: Lake) -> list[Path]:
-    return sorted(lake.commit_log("t").folder.glob("*.json"))
+    return sorted(lake.table("t").log.folder.glob("*.json"))
 
 
 def test_a_damaged_record_is_named_with_the_way_out(written: Lake) -> None:
     newest = records(written)[-1]
     newest.write_text('{"not": "a record"')
     with pytest.raises(DamagedTableError, match=r"commit record .* cannot be read") as error:
-        written.read("t", first=D1, last=D1)
+        written.table("t").read(first=D1, last=D1)
     assert str(newest) in str(error.value)
     newest.unlink()
     assert numbers(written) == [3], "made again from the table's own log"
@@ -61,13 +61,13 @@ def test_records_that_are_rolled_up_while_they_are_read_are_read_again(
         calls.append(path)
         if len(calls) == 2:
             monkeypatch.setattr(commits, "_parse", parse)
-            assert written.commit_log("t").roll_up(written.records("t")) == 3
+            assert written.table("t").log.roll_up(written.table("t").records) == 3
             raise FileNotFoundError(path)
         return parse(path, *stamp)
 
-    before = written.all_commits("t")
+    before = written.table("t").all_commits()
     monkeypatch.setattr(commits, "_parse", vanish)
-    assert written.all_commits("t") == before
+    assert written.table("t").all_commits() == before
     assert [path.name for path in records(written)] == ["until.json"]
 
 
@@ -79,7 +79,7 @@ def test_a_record_that_cannot_be_written_leaves_no_half_of_it(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    log = written.commit_log("t")
+    log = written.table("t").log
     known = log.read()
     monkeypatch.setattr("mlops_tasks.atomic_files.os.fsync", full)
     with pytest.raises(OSError, match="no space left"):
@@ -90,71 +90,73 @@ def test_a_record_that_cannot_be_written_leaves_no_half_of_it(
 
 
 def test_a_commit_that_neither_record_nor_log_tells_of_is_damage(written: Lake) -> None:
-    written.open("t").create_checkpoint()  # so that Delta itself does not look before it
+    written.table("t").delta.create_checkpoint()  # so that Delta itself does not look before it
     records(written)[1].unlink()
-    log = written.folder("t") / "_delta_log" / f"{2:020d}.json"
+    log = written.table("t").folder / "_delta_log" / f"{2:020d}.json"
     whole = log.read_text()
     log.write_text(whole[:200])
     with pytest.raises(DamagedTableError, match=r"has no record and cannot be read .*backup"):
-        written.all_commits("t")
+        written.table("t").all_commits()
     log.write_text(whole)
-    assert [commit.token for commit in written.all_commits("t")] == [1, 2, 3]
+    assert [commit.token for commit in written.table("t").all_commits()] == [1, 2, 3]
 
 
 def test_a_commit_of_somebody_else_is_no_record_of_ours(written: Lake) -> None:
     """Such as a property that an operator sets on the table."""
     from deltalake import DeltaTable
 
-    before = written.all_commits("t")
-    DeltaTable(str(written.folder("t"))).alter.set_table_properties({"delta.appendOnly": "false"})
-    assert written.all_commits("t") == before
+    before = written.table("t").all_commits()
+    DeltaTable(str(written.table("t").folder)).alter.set_table_properties(
+        {"delta.appendOnly": "false"}
+    )
+    assert written.table("t").all_commits() == before
     assert numbers(written) == [3]
-    written.overwrite_partition("t", D1, rows(4), token=4)
+    overwrite_partition(written.table("t"), D1, rows(4), token=4)
     assert numbers(written) == [4]
 
 
 def test_the_tables_of_a_lake(lake: Lake) -> None:
     assert lake.tables() == []
     for name in ("b", "a", "a__raw"):
-        lake.overwrite_partition(name, D1, rows(1), token=1)
+        overwrite_partition(lake.table(name), D1, rows(1), token=1)
     assert lake.tables() == ["a", "a__raw", "b"]
 
 
 def test_a_pin_of_another_lake_is_told_so(written: Lake, tmp_path: Path) -> None:
-    pin = written.pin("t", first=D1, last=D2)
+    pin = written.table("t").pin(first=D1, last=D2)
     other = Lake(tmp_path / "other")
-    other.overwrite_partition("t", D1, rows(3), token=1)
+    overwrite_partition(other.table("t"), D1, rows(3), token=1)
     with pytest.raises(DamagedTableError, match="is this the lake the pin was made on"):
-        other.read_pin(pin)
+        other.table(pin.table).read_pin(pin)
 
 
 def test_many_rows_go_into_several_row_groups_and_files(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = list(range(100))
-    whole = lake.overwrite_partition("t", D1, rows(*wanted), token=1)
-    monkeypatch.setattr("mlops_tasks.lake.files._ROW_GROUP_ROWS", 7)
-    monkeypatch.setattr("mlops_tasks.lake.files._FILE_BYTES", 400)
+    whole = overwrite_partition(lake.table("t"), D1, rows(*wanted), token=1)
+    monkeypatch.setattr("mlops_tasks.lake.data_files._ROW_GROUP_ROWS", 7)
+    monkeypatch.setattr("mlops_tasks.lake.data_files._FILE_BYTES", 400)
     schema = rows().cast(rows(1).schema).schema
     batches = pa.RecordBatchReader.from_batches(schema, rows(*wanted).to_batches(5))
-    cut = lake.overwrite_partition("t", D2, batches, token=1)
+    cut = overwrite_partition(lake.table("t"), D2, batches, token=1)
     assert numbers(lake, D2) == wanted
     assert (cut.n_rows, cut.digest) == (whole.n_rows, whole.digest)
-    assert len(list((lake.folder("t") / f"partition_key={D2}").glob("*.parquet"))) > 1
+    assert len(list((lake.table("t").folder / f"partition_key={D2}").glob("*.parquet"))) > 1
 
 
 def test_checkpoints_are_no_data_to_throw_away(written: Lake) -> None:
-    pin = written.pin("t", first=D1, last=D1)
-    written.overwrite_partition("t", D1, rows(9), token=9)
-    optimize(written, "t")
-    log = written.folder("t") / "_delta_log"
+    pin = written.table("t").pin(first=D1, last=D1)
+    overwrite_partition(written.table("t"), D1, rows(9), token=9)
+    optimize(written.table("t"))
+    log = written.table("t").folder / "_delta_log"
     checkpoints = list(log.glob("*.checkpoint.parquet"))
     assert checkpoints
-    thrown = vacuum(written, "t", pins={"a model": [pin]}, keep_days=-1, grace_s=0)
+    thrown = vacuum(written.table("t"), pins={"a model": [pin]}, keep_days=-1, grace_s=0)
     assert not [name for name in thrown.removed if name.startswith("_delta_log")]
     assert list(log.glob("*.checkpoint.parquet")) == checkpoints
     assert numbers(written) == [9]
-    assert written.read_pin(pin).column("n").to_pylist() == [3]
+    assert written.table(pin.table).read_pin(pin).column("n").to_pylist() == [3]
 
 
 def test_a_kill_is_a_kill(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,7 +137,7 @@ def test_a_second_version_that_something_needs_stays(own_world: World, reason: s
         tracking.client.set_registered_model_alias(name, "previous", twin.version)
     elif reason == "the ledger":
         evidence = {"version": str(twin.version)}
-        own_world.ledger.record(model=name, kind="note", key="k", evidence=evidence)
+        own_world.ledger.record(model=name, kind="verdict", key="k", evidence=evidence)
     grace = 3600 if reason == "its age" else 0
     done = remove_spare_versions(tracking, ledger=own_world.ledger, grace_s=grace)
     assert done.removed == ()
@@ -186,10 +186,10 @@ def test_whatever_the_ledger_names_survives_everything(own_world: World) -> None
     assert world.tracking.read_json(champion.run_id, "pin.json")
     for pins in ledger_pins(world.ledger).values():
         for pin in pins:
-            world.lake.verify_pin(pin)
+            world.lake.table(pin.table).verify_pin(pin)
     for training in world.tracking.registered_pins().values():
         for pin in training.pins:
-            world.lake.verify_pin(pin)
+            world.lake.table(pin.table).verify_pin(pin)
     for name in names:
         if name.startswith("_reports/"):
             assert (world.lake.root / name).exists()
@@ -199,10 +199,10 @@ def test_whatever_the_ledger_names_survives_everything(own_world: World) -> None
 
 
 def test_a_table_that_is_damaged_stops_no_other(own_world: World) -> None:
-    log = own_world.lake.folder("orders") / "_delta_log"
+    log = own_world.lake.table("orders").folder / "_delta_log"
     max(log.glob("*.json")).write_bytes(b"")
     stores: dict[str, Any] = {"ledger": own_world.ledger, "tracking": own_world.tracking}
-    orphan = own_world.lake.folder("traffic") / "partition_key=2024-03-01" / "orphan.parquet"
+    orphan = own_world.lake.table("traffic").folder / "partition_key=2024-03-01" / "orphan.parquet"
     written(orphan, 3)
     with pytest.raises(DamagedTableError, match="'orders'"):
         shrink_tables(own_world.lake, **stores, keep_days=30)

@@ -55,7 +55,7 @@ def test_it_says_what_it_kept_and_touches_nothing_that_is_needed(
     assert not [line for lines in facts.values() for line in lines if "FAILED" in line]
     world.tracking.load(world.champion.model_uri, world.champion.digest)
     for pin in world.pin.pins:
-        world.lake.verify_pin(pin)
+        world.lake.table(pin.table).verify_pin(pin)
 
 
 def test_a_dry_run_is_called_one(
@@ -69,7 +69,7 @@ def test_one_part_that_fails_makes_the_task_red_and_stops_no_other(
     stack: tuple[World, Source], blocks: dict[str, dict[str, list[str]]]
 ) -> None:
     world, _ = stack
-    log = world.lake.folder("orders") / "_delta_log"
+    log = world.lake.table("orders").folder / "_delta_log"
     max(log.glob("*.json")).write_bytes(b"")
     with pytest.raises(MaintenanceError, match="tables failed"):
         maintain()

@@ -129,7 +129,7 @@ def test_a_day_is_ingested_and_published(empty_stack: Any, orders: DatasetSpec, 
     lake, ledger, _, source = empty_stack
     source.add(0)
     evidence = ingest(orders)
-    assert lake.read("orders", first=DAY, last=DAY).num_rows == ROWS_PER_DAY
+    assert lake.table("orders").read(first=DAY, last=DAY).num_rows == ROWS_PER_DAY
     assert (evidence["n_rows_in"], evidence["n_validated"]) == (ROWS_PER_DAY, ROWS_PER_DAY)
     (entry,) = ledger.entries(kind="validation")
     assert (entry.model, entry.key, entry.evidence) == ("orders", DAY, evidence)
@@ -176,7 +176,7 @@ def test_the_event_of_a_day_names_exactly_what_was_published(
         task_id="validate", dataset=orders, raw=raw, outlets=outlets
     )
     extra = announced(validate)
-    (commit,) = lake.commits("orders", first=DAY, last=DAY)
+    (commit,) = lake.table("orders").commits(first=DAY, last=DAY)
     assert extra == {
         "table": "orders",
         "partition": DAY,
@@ -205,7 +205,7 @@ def test_a_lost_ledger_stops_no_day(empty_stack: Any, orders: DatasetSpec, tmp_p
     source.run("UPDATE orders SET items = 8 WHERE rowid = 1")
     assert ingest(orders, run="scheduled__2")["n_validated"] == ROWS_PER_DAY
     for table in ("orders__raw", "orders"):
-        tokens = [commit.token for commit in lake.all_commits(table)]
+        tokens = [commit.token for commit in lake.table(table).all_commits()]
         assert tokens == sorted(tokens)
         assert tokens[-1] > 1_000_000, "also above those that the lost one has given meanwhile"
     (entry,) = ledger.entries(kind="validation")
@@ -231,14 +231,14 @@ def test_a_refused_day_leaves_the_table_alone_and_is_written_down(
     lake, ledger, _, source = empty_stack
     source.add(0)
     ingest(orders)
-    before = lake.version("orders")
+    before = lake.table("orders").version
     source.run("UPDATE orders SET distance = -5")
     with pytest.raises(ValidationFailedError, match="80 of 80 rows are bad"):
         ingest(orders, run="again")
     source.run("DELETE FROM orders")
     with pytest.raises(EmptyPartitionError):
         ingest(orders, run="again")
-    assert lake.version("orders") == before
+    assert lake.table("orders").version == before
     (published, refused) = ledger.entries(history=True)
     assert (published.kind, refused.kind) == ("validation", "refusal")
     assert "80 of 80 rows are bad" in refused.evidence["reason"]
@@ -421,7 +421,7 @@ def test_the_event_of_a_scored_day_names_predictions_and_version(stack: Stack) -
     )
     extra = announced(score, day(15))
     table = world.spec.predictions_table
-    (commit,) = world.lake.commits(table, first=day(15), last=day(15))
+    (commit,) = world.lake.table(table).commits(first=day(15), last=day(15))
     assert extra == {
         "table": table,
         "partition": day(15),
@@ -490,7 +490,8 @@ def test_alarms_of_the_champion_ask_for_a_training(stack: Stack) -> None:
     world, _ = stack
     alarm = {"name": "roc_auc", "value": 0.5, "threshold": 0.7, "alarm": True, "text": "AUC fell"}
     for number in (15, 16):
-        evidence = {"model_version": "1", "checks": [alarm]}
+        window = {"first": day(number), "last": day(number), "n_rows": 9}
+        evidence = window | {"model_version": "1", "checks": [alarm]}
         world.ledger.record(
             model="late_orders", kind="performance", key=day(number), evidence=evidence
         )

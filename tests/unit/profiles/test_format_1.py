@@ -12,6 +12,7 @@ import pytest
 
 from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.profiles.store import ProfileStore
@@ -84,7 +85,9 @@ def test_beside_its_partition_an_old_profile_serves_windows_and_drift(
 ) -> None:
     store = ProfileStore(lake)
     for day in DAYS:
-        published = lake.overwrite_partition("t", day, rows_of(day).select(["code"]), token=1)
+        published = overwrite_partition(
+            lake.table("t"), day, rows_of(day).select(["code"]), token=1
+        )
         store.write(published, profile(day))
         if day == DAYS[0]:
             (path,) = (lake.root / "_profiles" / "t" / day).iterdir()

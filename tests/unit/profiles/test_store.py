@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.exceptions import DamagedTableError
-from mlops_tasks.lake import Lake
+from mlops_tasks.lake import Lake, overwrite_partition
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.store import ProfiledWindow, ProfileStore
 from tests.unit.orders import day
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def publish(lake: Lake, number: int, values: list[float], *, token: int = 1) -> None:
     rows = pa.table({"x": values})
-    published = lake.overwrite_partition("t", day(number), rows, token=token)
+    published = overwrite_partition(lake.table("t"), day(number), rows, token=token)
     ProfileStore(lake).write(published, Profile.of(rows.to_batches(), rows.schema))
 
 
@@ -48,7 +48,7 @@ def test_only_what_is_published_now_counts(lake: Lake) -> None:
 
 def test_a_day_without_a_profile_is_left_out(lake: Lake) -> None:
     publish(lake, 1, [1.0])
-    lake.overwrite_partition("t", day(2), pa.table({"x": [2.0]}), token=1)
+    overwrite_partition(lake.table("t"), day(2), pa.table({"x": [2.0]}), token=1)
     assert list(means(lake, 1, 2)) == [day(1)]
     assert ProfileStore(lake).read("never", first=day(1), last=day(2)) == {}
 
@@ -81,7 +81,7 @@ def spring(published: Lake, tmp_path: Path) -> Lake:
 def publish_april(lake: Lake, number: int, *, token: int = 1, value: float | None = None) -> None:
     values = np.random.default_rng(number).normal(number if value is None else value, 1, 300)
     rows = pa.table({"x": values, "kind": ["a", "b", f"c{number % 3}"] * 100})
-    published = lake.overwrite_partition("t", april(number), rows, token=token)
+    published = overwrite_partition(lake.table("t"), april(number), rows, token=token)
     ProfileStore(lake).write(published, Profile.of(rows.to_batches(), rows.schema))
 
 

@@ -52,7 +52,7 @@ def take(tmp_path: Path, lake: Lake) -> Any:
         spec = orders_dataset(tmp_path, **{**fields, **changes})
         store = FileStore(fs.LocalFileSystem(), str(tmp_path))
         result = ingest(spec, DAY, source=store, lake=lake, token=next(tokens))
-        rows = lake.read("orders__raw", first=DAY, last=DAY)
+        rows = lake.table("orders__raw").read(first=DAY, last=DAY)
         return sorted(rows.to_pylist(), key=lambda row: str(row[spec.key[0]])), result
 
     return taken
@@ -154,7 +154,7 @@ def test_a_damaged_file_is_refused_and_named(
     whole = {"a.csv": b"id,s\n0,fine\n", "b.csv": b"id,s\n" + content}
     with pytest.raises(SourceQueryError, match=f"(?s)b.csv.*({message})"):
         take(whole)
-    assert lake.partitions("orders__raw") == []
+    assert lake.table("orders__raw").partitions() == []
 
 
 def test_the_row_of_an_error_counts_all_blocks_before(take: Any) -> None:

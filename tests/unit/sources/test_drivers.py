@@ -220,7 +220,7 @@ def test_what_the_first_rows_do_not_show_is_kept(
     result = ingest(spec, day(0), source=database, lake=lake, token=1)
     assert result.notes[0] == "column 'both' (integer and real) is not kept: its type"
     assert result.notes[1].endswith("late (string), half (double), large (int64)")
-    rows = lake.read("orders__raw", first=day(0), last=day(0))
+    rows = lake.table("orders__raw").read(first=day(0), last=day(0))
     assert rows["late"].null_count == 40
     assert sorted(set(rows["half"].to_pylist())) == [0.5, 1.0]
     assert set(rows["large"].to_pylist()) == {2**53 + 1}

@@ -55,7 +55,7 @@ def run(spec: DatasetSpec, drop: Path, lake: Lake, *, token: int = 1) -> IngestR
 
 
 def raw(lake: Lake) -> pa.Table:
-    return lake.read("orders__raw", first=DAY, last=DAY).sort_by("order_id")
+    return lake.table("orders__raw").read(first=DAY, last=DAY).sort_by("order_id")
 
 
 def orders(n: int = N) -> pa.Table:
@@ -66,7 +66,7 @@ def fails(error: type[MlopsError], spec: DatasetSpec, drop: Path, lake: Lake, *p
     """Run it and prove that nothing was published."""
     with pytest.raises(error) as raised:
         run(spec, drop, lake)
-    assert lake.partitions("orders__raw") == []
+    assert lake.table("orders__raw").partitions() == []
     text = str(raised.value)
     assert not [part for part in ("dataset 'orders'", *parts) if part not in text], text
     return text
@@ -506,7 +506,7 @@ def test_a_damaged_file_of_another_table_is_named(tmp_path: Path, drop: Path, la
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(SourceQueryError, match=rf"{path.name}' cannot be read"):
         run_delta(delta(tmp_path), drop, lake)
-    assert lake.partitions("orders__raw") == []
+    assert lake.table("orders__raw").partitions() == []
 
 
 def test_what_is_wrong_with_another_table_is_named(tmp_path: Path, drop: Path, lake: Lake) -> None:
@@ -514,7 +514,7 @@ def test_what_is_wrong_with_another_table_is_named(tmp_path: Path, drop: Path, l
         with pytest.raises(error) as raised:
             run_delta(spec, drop, lake)
         assert not [part for part in parts if part not in str(raised.value)], str(raised.value)
-        assert lake.partitions("orders__raw") == []
+        assert lake.table("orders__raw").partitions() == []
 
     refused(SourceNotFoundError, delta(tmp_path), "orders")
     write_deltalake(str(drop / "orders"), three_days())

@@ -46,7 +46,7 @@ def take(tmp_path: Path, lake: Lake) -> Any:
         spec = orders_dataset(tmp_path, **{**fields, **changes})
         store = FileStore(fs.LocalFileSystem(), str(tmp_path))
         result = ingest(spec, DAY, source=store, lake=lake, token=next(tokens))
-        rows = lake.read("orders__raw", first=DAY, last=DAY)
+        rows = lake.table("orders__raw").read(first=DAY, last=DAY)
         return sorted(rows.to_pylist(), key=lambda row: str(row["id"])), result
 
     return taken
@@ -123,7 +123,7 @@ def test_a_damaged_file_is_refused_and_named(
     content = f'{{"id": 1}}\n{line}\n'.encode(errors="surrogateescape")
     with pytest.raises(SourceQueryError, match=f"b.jsonl.*{message}"):
         take({"a.jsonl": b"", "b.jsonl": content}, extra_columns=extra_columns)
-    assert lake.partitions("orders__raw") == []
+    assert lake.table("orders__raw").partitions() == []
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,9 @@ def taken(tmp_path: Path, lake: Lake, **changes: Any) -> list[Any]:
     spec = orders_dataset(tmp_path, source=source, columns=columns, key=("id",), **changes)
     found = SourceHook("drop").get_source(source)
     ingest(spec, day(0), source=found, lake=lake, token=1)
-    return lake.read("orders__raw", first=day(0), last=day(0)).select(list(columns)).to_pylist()
+    return (
+        lake.table("orders__raw").read(first=day(0), last=day(0)).select(list(columns)).to_pylist()
+    )
 
 
 def write(path: Path, rows: dict[str, pa.Array]) -> None:

@@ -103,7 +103,9 @@ def take(tmp_path: Path, source: Any, lake: Lake) -> Callable[..., int]:
             source.write(table)
         spec = orders_dataset(tmp_path, source=source.spec, columns=COLUMNS | columns)
         store: Source = source.store
-        token = len(lake.all_commits("orders__raw")) + 1 if lake.exists("orders__raw") else 1
+        token = (
+            len(lake.table("orders__raw").all_commits()) + 1 if lake.exists("orders__raw") else 1
+        )
         return ingest(spec, day(number), source=store, lake=lake, token=token).raw.n_rows
 
     return run
@@ -119,7 +121,7 @@ def test_a_column_that_becomes_nullable_is_refused(take: Callable[..., int], lak
     ) in str(error.value)
     assert "'order_id'" not in str(error.value)
     assert "'note'" not in str(error.value), "the contract lets it be null"
-    assert lake.partitions("orders__raw") == [day(0)]
+    assert lake.table("orders__raw").partitions() == [day(0)]
     assert take(1, rows(1, "order_id", "items")) == 40
 
 

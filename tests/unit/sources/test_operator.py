@@ -10,7 +10,7 @@ from mlops_airflow.operators.ingestion import IngestPartitionOperator
 from mlops_airflow.operators.validation import ValidatePartitionOperator
 from mlops_tasks.faults import FAULT_VARIABLE, InjectedFaultError
 from mlops_tasks.lake import Lake
-from mlops_tasks.lake.names import today
+from mlops_tasks.partitions import today
 from tests.unit.orders import ROWS_PER_DAY, Source, day, of_day, orders_dataset
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def validated(
 
 def as_of(lake: Lake, night: str, table: str = "orders") -> list[Any]:
     """Return the items of the day as a training as of a night reads them."""
-    rows = lake.read(table, first=DAY, last=DAY, known_at=night)
+    rows = lake.table(table).read(first=DAY, last=DAY, known_at=night)
     return sorted(rows.column("items").to_pylist())
 
 
@@ -87,7 +87,7 @@ def test_it_says_as_of_when_the_rows_are_known(
     execute(operator, known_at="2024-03-02")
     execute(operator, scheduled=True)
     execute(operator, known_at=None)
-    commits = Lake(tmp_path / "lake").all_commits("orders__raw")
+    commits = Lake(tmp_path / "lake").table("orders__raw").all_commits()
     assert [commit.known_at for commit in commits] == ["2024-03-02", "2024-03-03", today()]
 
 
@@ -97,11 +97,11 @@ def test_a_run_cleared_months_later_hides_the_correction_it_finds(
     """A training that is repeated as of the old night reads what it read then."""
     lake = Lake(tmp_path / "lake")
     validated(operator, execute(operator, scheduled=True))
-    before, pin = as_of(lake, NIGHT), lake.pin("orders", first=DAY, last=DAY, known_at=NIGHT)
+    before, pin = as_of(lake, NIGHT), lake.table("orders").pin(first=DAY, last=DAY, known_at=NIGHT)
     source.run("UPDATE orders SET items = 9 WHERE rowid <= 3")
     validated(operator, execute(operator, scheduled=True))
     assert as_of(lake, NIGHT) == as_of(lake, NIGHT, "orders__raw") == before
-    assert lake.pin("orders", first=DAY, last=DAY, known_at=NIGHT).digest == pin.digest
+    assert lake.table("orders").pin(first=DAY, last=DAY, known_at=NIGHT).digest == pin.digest
     assert as_of(lake, today()).count(9) == 3
     # What the source takes back is no return to the night: others have read the correction.
     source.run("UPDATE orders SET items = 5 WHERE rowid <= 3")
@@ -126,7 +126,7 @@ def test_a_retry_that_finds_the_same_rows_counts_as_the_night(
         validated(operator, execute(operator, scheduled=True))
     lake = Lake(tmp_path / "lake")
     assert len(as_of(lake, NIGHT)) == ROWS_PER_DAY
-    known = {commit.known_at for t in lake.tables() for commit in lake.all_commits(t)}
+    known = {commit.known_at for t in lake.tables() for commit in lake.table(t).all_commits()}
     assert known == {NIGHT}
 
 
@@ -140,11 +140,11 @@ def test_a_run_in_its_time_may_bring_news(
     lake = Lake(tmp_path / "lake")
     validated(operator, execute(operator, known_at=DAY))
     source.run("UPDATE orders SET items = 9 WHERE rowid <= 3")
-    monkeypatch.setattr("mlops_tasks.lake.nights.today", lambda *_: day(3))
+    monkeypatch.setattr("mlops_tasks.lake.known_at.today", lambda *_: day(3))
     validated(operator, execute(operator, scheduled=True))
     assert [as_of(lake, night).count(9) for night in (day(1), NIGHT)] == [0, 3]
     source.run("UPDATE orders SET items = 9 WHERE rowid <= 4")
-    monkeypatch.setattr("mlops_tasks.lake.nights.today", lambda *_: day(4))
+    monkeypatch.setattr("mlops_tasks.lake.known_at.today", lambda *_: day(4))
     validated(operator, execute(operator, scheduled=True))
     assert [as_of(lake, night).count(9) for night in (NIGHT, day(3), day(4))] == [3, 3, 4]
 
@@ -182,5 +182,5 @@ def test_rows_that_a_mended_suite_lets_in_later_are_known_from_then_on(
     suite.write_text(suite.read_text().replace("100", "200"))
     validated(operator, raw)
     assert [len(as_of(lake, night)) for night in (NIGHT, today())] == [77, 80]
-    kept_back = lake.commits("orders__quarantine", first=DAY, last=DAY)
+    kept_back = lake.table("orders__quarantine").commits(first=DAY, last=DAY)
     assert [commit.n_rows for commit in kept_back] == [0]

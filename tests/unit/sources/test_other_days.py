@@ -67,7 +67,7 @@ def test_a_source_of_many_days_is_refused(take: Any, lake: Lake) -> None:
     assert "400 of the 500 rows that the source 'x' gives for 2024-03-10 are not of that" in text
     assert "'at' in America/New_York: 100 of 2024-03-08, 100 of 2024-03-09" in text
     assert "others of 1 more days" in text
-    assert lake.partitions("orders__raw") == []
+    assert lake.table("orders__raw").partitions() == []
 
 
 def test_the_day_is_that_of_the_datasets_zone(take: Any) -> None:
@@ -87,7 +87,7 @@ def test_few_of_them_are_quarantined_with_their_reason(
     _, found = take([*IN_DAY * 10, *OTHERS, ""], columns=columns, max_quarantined_share=0.2)
     assert found.quarantined_by_reason == {"other_day:at": 2, reason: 1}
     assert found.published.n_rows == 20
-    bad = lake.read("orders__quarantine", first=DAY, last=DAY)
+    bad = lake.table("orders__quarantine").read(first=DAY, last=DAY)
     assert sorted(bad["id"].to_pylist()) == [20, 21, 22]
 
 

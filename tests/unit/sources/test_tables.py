@@ -90,7 +90,7 @@ def taken(
     tmp_path: Path, lake: Lake, source: SqlSource, shop: Database, **changes: Any
 ) -> list[Any]:
     ingest(orders(tmp_path, source, **changes), DAY, source=shop, lake=lake, token=1)
-    return sorted(lake.read("orders__raw", first=DAY, last=DAY).column("order").to_pylist())
+    return sorted(lake.table("orders__raw").read(first=DAY, last=DAY).column("order").to_pylist())
 
 
 @pytest.mark.parametrize("name", ["orders", "seen", "main.orders"])
@@ -152,7 +152,7 @@ def test_what_tells_no_time_is_named(
     with pytest.raises(Exception, match=message) as error:
         taken(tmp_path, lake, source, shop(tmp_path, values))
     assert isinstance(error.value, SourceQueryError) or "has no rows" in message
-    assert lake.partitions("orders__raw") == []
+    assert lake.table("orders__raw").partitions() == []
 
 
 def test_rows_without_a_time_are_counted(tmp_path: Path, lake: Lake) -> None:

@@ -157,7 +157,7 @@ def taken(tmp_path: Path, lake: Lake, kind: str, rows: pa.Table, **changes: Any)
     spec = dataset(tmp_path, kind, **changes)
     result = ingest(spec, DAY, source=place(kind, tmp_path), lake=lake, token=1)
     validate(spec, result.raw, lake=lake, token=2)
-    return lake.read("orders", first=DAY, last=DAY).sort_by("id")
+    return lake.table("orders").read(first=DAY, last=DAY).sort_by("id")
 
 
 @each_kind
@@ -243,7 +243,7 @@ def test_a_text_that_is_no_value_is_named_with_its_column(
         or "no zone" in str(error.value)
         or ("no instant" in str(error.value) or "string" in str(error.value))
     )
-    assert lake.partitions("orders__raw") == []
+    assert lake.table("orders__raw").partitions() == []
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_a_stored_value_that_has_no_place_is_named_with_its_column(
         lake=lake,
         token=2,
     )
-    kept = column in lake.read("orders__raw", first=DAY, last=DAY).schema.names
+    kept = column in lake.table("orders__raw").read(first=DAY, last=DAY).schema.names
     assert kept == any(f"{column} (" in note for note in result.notes)
     assert kept == (column in ("measure", "flag") or str(values.type) == "double")
 
@@ -297,7 +297,7 @@ def test_old_times_of_any_year_are_exact(tmp_path: Path, lake: Lake) -> None:
     pq.write_table(rows, tmp_path / f"{DAY}.parquet", **OLD)
     spec = dataset(tmp_path, "parquet", timezone="UTC")
     ingest(spec, DAY, source=place("parquet", tmp_path), lake=lake, token=1)
-    found = lake.read("orders__raw", first=DAY, last=DAY).sort_by("id")
+    found = lake.table("orders__raw").read(first=DAY, last=DAY).sort_by("id")
     assert found["at"].to_pylist() == VALUES["at"]
 
 

@@ -79,7 +79,7 @@ def test_a_day_of_the_source_becomes_a_raw_partition(
 ) -> None:
     spec = dataset(tmp_path)
     result = run(spec, source, lake)
-    found = lake.read(raw_table(spec), first=DAY, last=DAY)
+    found = lake.table(raw_table(spec)).read(first=DAY, last=DAY)
     key = [(name, "ascending") for name in spec.key]
     assert found.sort_by(key) == rows_of(0)[spec.name].sort_by(key)
     assert (result.raw.table, result.raw.n_rows) == (f"{spec.name}__raw", found.num_rows)
@@ -106,7 +106,7 @@ def test_a_new_column_is_kept_and_told(
     source.run("ALTER TABLE orders ADD COLUMN coupon DEFAULT 'SPRING'")
     result = run(everything, source, lake)
     assert result.notes == (kept("order_date (string)", "coupon (string)"),)
-    rows = lake.read("orders__raw", first=DAY, last=day(1))
+    rows = lake.table("orders__raw").read(first=DAY, last=day(1))
     assert rows.column("coupon").to_pylist().count("SPRING") == ROWS_PER_DAY
     assert rows.column("coupon").null_count == ROWS_PER_DAY
     assert run(everything, source, lake, token=3).notes == ()
@@ -120,7 +120,10 @@ def test_a_new_column_that_goes_again_is_null(
     source.run("ALTER TABLE orders DROP COLUMN coupon")
     result = run(everything, source, lake)
     assert result.notes == ("columns of earlier partitions, null in this one: coupon",)
-    assert lake.read("orders__raw", first=DAY, last=DAY).column("coupon").null_count == ROWS_PER_DAY
+    assert (
+        lake.table("orders__raw").read(first=DAY, last=DAY).column("coupon").null_count
+        == ROWS_PER_DAY
+    )
 
 
 def test_a_new_column_keeps_the_type_it_came_with(
@@ -131,13 +134,13 @@ def test_a_new_column_keeps_the_type_it_came_with(
     source.run("UPDATE orders SET weight = 'heavy'")
     result = run(everything, source, lake, token=2)
     assert result.notes[0].startswith("column 'weight' (null) is not kept: it is int64, a value is")
-    rows = lake.read("orders__raw", first=DAY, last=DAY)
+    rows = lake.table("orders__raw").read(first=DAY, last=DAY)
     assert rows["weight"].null_count == rows.num_rows == ROWS_PER_DAY
     source.run("UPDATE orders SET weight = NULL")
     run(everything, source, lake, token=3)
     source.run("UPDATE orders SET weight = 7")
     run(everything, source, lake, token=4)
-    weights = lake.read("orders__raw", first=DAY, last=DAY)["weight"]
+    weights = lake.table("orders__raw").read(first=DAY, last=DAY)["weight"]
     assert weights.to_pylist() == [7] * ROWS_PER_DAY
 
 
@@ -157,7 +160,7 @@ def test_columns_without_a_place_are_left_out_and_told(
         "column 'reasons' (string) is not kept: the lake has a column of that name",
         kept("order_date (string)"),
     )
-    names = lake.read("orders__raw", first=DAY, last=DAY).schema.names
+    names = lake.table("orders__raw").read(first=DAY, last=DAY).schema.names
     assert sorted(names) == sorted({*everything.columns, "order_date"})
 
 
@@ -168,7 +171,7 @@ def test_columns_beyond_the_contract_may_be_ignored(
     spec = orders_dataset(tmp_path, source=of_day("orders", "order_date"), extra_columns="ignore")
     result = run(spec, source, lake)
     assert result.notes == ("columns ['card_number', 'order_date'] are ignored, as the spec says",)
-    names = lake.read("orders__raw", first=DAY, last=DAY).schema.names
+    names = lake.table("orders__raw").read(first=DAY, last=DAY).schema.names
     assert sorted(names) == sorted(spec.columns)
 
 
@@ -189,7 +192,9 @@ def test_the_day_may_be_asked_for_by_its_bounds(tmp_path: Path, source: Source, 
         timezone="Asia/Tokyo",
     )
     run(east, source, lake, partition=day(1), token=2)
-    times = lake.read("orders__raw", first=day(1), last=day(1)).column("ordered_at").to_pylist()
+    times = (
+        lake.table("orders__raw").read(first=day(1), last=day(1)).column("ordered_at").to_pylist()
+    )
     assert min(times) >= datetime(2024, 3, 1, 15, tzinfo=UTC)
     assert max(times) < datetime(2024, 3, 2, 15, tzinfo=UTC)
 
@@ -213,7 +218,7 @@ def test_taking_a_day_again_replaces_it(orders: DatasetSpec, source: Source, lak
     run(orders, source, lake, token=1)
     source.run(f"DELETE FROM orders WHERE order_date = '{DAY}' AND items < 5")
     again = run(orders, source, lake, token=2)
-    assert again.raw.n_rows == lake.read("orders__raw", first=DAY, last=DAY).num_rows
+    assert again.raw.n_rows == lake.table("orders__raw").read(first=DAY, last=DAY).num_rows
     assert again.raw.n_rows < ROWS_PER_DAY
 
 
@@ -231,7 +236,9 @@ def test_databases_without_booleans_and_times_are_understood(
         max_quarantined_share=0.5,
     )
     run(spec, source, lake)
-    (first, second) = lake.read("orders__raw", first=DAY, last=DAY).sort_by("order_id").to_pylist()
+    (first, second) = (
+        lake.table("orders__raw").read(first=DAY, last=DAY).sort_by("order_id").to_pylist()
+    )
     assert first["ordered_at"].isoformat() == f"{DAY}T00:00:00+00:00"
     assert (first["express"], first["distance"], first["shop"]) == (True, 2.0, None)
     assert (second["ordered_at"], second["express"]) == (None, None)
@@ -244,11 +251,14 @@ def fails(
     error: type[MlopsError], match: str, spec: DatasetSpec, source: Source | str, lake: Lake
 ) -> MlopsError:
     """Run it and prove that the partition of an earlier run stays exactly as it was."""
-    before = (lake.version(raw_table(spec)), lake.read(raw_table(spec), first=DAY, last=DAY))
+    before = (
+        lake.table(raw_table(spec)).version,
+        lake.table(raw_table(spec)).read(first=DAY, last=DAY),
+    )
     with pytest.raises(error, match=match) as raised:
         run(spec, source, lake, token=99)
     table = raw_table(spec)
-    assert (lake.version(table), lake.read(table, first=DAY, last=DAY)) == before
+    assert (lake.table(table).version, lake.table(table).read(first=DAY, last=DAY)) == before
     assert "dataset 'orders'" in str(raised.value)
     return raised.value
 
@@ -387,7 +397,7 @@ def test_few_nulls_are_rows_for_the_quarantine(
 ) -> None:
     source.run("UPDATE orders SET items = NULL WHERE order_id LIKE '%/7'")
     run(orders, source, lake)
-    assert lake.read("orders__raw", first=DAY, last=DAY).column("items").null_count == 1
+    assert lake.table("orders__raw").read(first=DAY, last=DAY).column("items").null_count == 1
 
 
 def test_whole_numbers_stored_as_real_are_whole_numbers(
@@ -395,7 +405,7 @@ def test_whole_numbers_stored_as_real_are_whole_numbers(
 ) -> None:
     source.run("UPDATE orders SET items = 3.0 WHERE items = 3")
     run(orders, source, lake)
-    found = lake.read("orders__raw", first=DAY, last=DAY).column("items")
+    found = lake.table("orders__raw").read(first=DAY, last=DAY).column("items")
     assert sorted(found.to_pylist()) == sorted(rows_of(0)["orders"].column("items").to_pylist())
 
 
@@ -438,7 +448,7 @@ ingest(spec, day(0), source=Database(make_url(url)), lake=lake, token=50)
 def test_an_attempt_killed_while_reading_changes_nothing(
     orders: DatasetSpec, source: Source, published: Lake, tmp_path: Path
 ) -> None:
-    before = published.read("orders__raw", first=DAY, last=DAY)
+    before = published.table("orders__raw").read(first=DAY, last=DAY)
     source.run(f"DELETE FROM orders WHERE order_date = '{DAY}' AND items < 5")
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), source.url],
@@ -449,6 +459,6 @@ def test_an_attempt_killed_while_reading_changes_nothing(
         check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert published.read("orders__raw", first=DAY, last=DAY) == before
+    assert published.table("orders__raw").read(first=DAY, last=DAY) == before
     again = run(orders, source, published, token=51)
     assert again.raw.n_rows < before.num_rows

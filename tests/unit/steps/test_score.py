@@ -18,6 +18,7 @@ from mlops_tasks.exceptions import (
 )
 from mlops_tasks.features.sql import feature_frame, model_frame
 from mlops_tasks.features.windows import feature_rows
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.steps.score import score, unseen_categories
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 
@@ -36,7 +37,7 @@ def run(world: World, *, token: int = 5, partition: str = DAY, **changes: Any) -
 
 
 def predictions(world: World, partition: str = DAY) -> pa.Table:
-    rows = world.lake.read(world.spec.predictions_table, first=partition, last=partition)
+    rows = world.lake.table(world.spec.predictions_table).read(first=partition, last=partition)
     return rows.sort_by("order_id")
 
 
@@ -76,7 +77,7 @@ def test_scores_are_those_of_the_features_of_training(own_world: World) -> None:
 def test_scoring_again_gives_the_same_partition(own_world: World) -> None:
     first, second = run(own_world, token=1), run(own_world, token=2)
     assert second.predictions.digest == first.predictions.digest
-    assert own_world.lake.partitions(own_world.spec.predictions_table) == [DAY]
+    assert own_world.lake.table(own_world.spec.predictions_table).partitions() == [DAY]
     assert predictions(own_world).num_rows == ROWS_PER_DAY
 
 
@@ -91,7 +92,9 @@ def test_a_model_that_was_tampered_with_publishes_nothing(own_world: World) -> N
     before = run(own_world)
     with pytest.raises(UnsafeModelError):
         run(own_world, token=6, digest="0" * 64)
-    assert own_world.lake.version(own_world.spec.predictions_table) == before.predictions.version
+    assert (
+        own_world.lake.table(own_world.spec.predictions_table).version == before.predictions.version
+    )
 
 
 def test_a_day_that_was_never_published_is_named(own_world: World) -> None:
@@ -104,10 +107,12 @@ def test_a_feature_that_cannot_be_used_publishes_nothing(own_world: World) -> No
     before = run(own_world)
     rows = rows_of(16)["orders"]
     worse = rows.set_column(5, "distance", pa.array([float("inf")] * ROWS_PER_DAY))
-    own_world.lake.overwrite_partition("orders", DAY, worse, token=2**40)
+    overwrite_partition(own_world.lake.table("orders"), DAY, worse, token=2**40)
     with pytest.raises(FeatureError, match="'distance' is infinite in 80 rows"):
         run(own_world, token=6)
-    assert own_world.lake.version(own_world.spec.predictions_table) == before.predictions.version
+    assert (
+        own_world.lake.table(own_world.spec.predictions_table).version == before.predictions.version
+    )
 
 
 def test_a_feature_dropped_from_the_spec_still_serves_the_version_that_knows_it(
@@ -132,8 +137,11 @@ def test_a_column_that_the_champion_needs_is_named(own_world: World) -> None:
 def test_unseen_categories_are_scored_and_counted(own_world: World) -> None:
     rows = rows_of(16)["orders"]
     shops = ["chandler"] * 3 + [None] * 2 + rows.column("shop").to_pylist()[5:]
-    own_world.lake.overwrite_partition(
-        "orders", DAY, rows.set_column(3, "shop", pa.array(shops, pa.string())), token=2**40
+    overwrite_partition(
+        own_world.lake.table("orders"),
+        DAY,
+        rows.set_column(3, "shop", pa.array(shops, pa.string())),
+        token=2**40,
     )
     result = run(own_world)
     assert result.unseen_categories == {"shop": 3}
@@ -144,7 +152,7 @@ def test_unseen_categories_are_scored_and_counted(own_world: World) -> None:
 def test_a_day_without_any_reading_is_scored_with_missing_values(own_world: World) -> None:
     none = rows_of(0)["traffic"].slice(0, 0)
     for number in (15, 16):
-        own_world.lake.overwrite_partition("traffic", day(number), none, token=2**40)
+        overwrite_partition(own_world.lake.table("traffic"), day(number), none, token=2**40)
     assert run(own_world).predictions.n_rows == ROWS_PER_DAY
 
 

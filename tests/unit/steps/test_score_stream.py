@@ -52,12 +52,16 @@ class Lake:
     def count_rows(self) -> int:
         return self.n_rows
 
-    def overwrite_partition(
-        self, table: str, day: str, rows: pa.RecordBatchReader, *, token: int, known_at: str
-    ) -> Any:
-        content = rows.read_all()
-        self.published.append((table, day, content, token, known_at))
-        return SimpleNamespace(n_rows=content.num_rows)
+    def table(self, name: str) -> tuple[Lake, str]:
+        return self, name
+
+
+def overwritten(
+    table: tuple[Lake, str], day: str, rows: pa.RecordBatchReader, *, token: int, known_at: str
+) -> Any:
+    (lake, name), content = table, rows.read_all()
+    lake.published.append((name, day, content, token, known_at))
+    return SimpleNamespace(n_rows=content.num_rows)
 
 
 @pytest.fixture
@@ -69,6 +73,7 @@ def spec(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(scoring, "predict_scores", predicted)
     monkeypatch.setattr(scoring, "known_categories", known)
     monkeypatch.setattr(scoring, "today", lambda zone: f"today in {zone}")
+    monkeypatch.setattr(scoring, "overwrite_partition", overwritten)
     monkeypatch.setattr(scoring, "ProfileStore", Profiles)
     checked.clear()
     return SPEC

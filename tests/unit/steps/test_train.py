@@ -9,7 +9,7 @@ import pytest
 from mlops_tasks.exceptions import FeatureError, NoLabelsError, SpecError, UnsafeModelError
 from mlops_tasks.features.sql import feature_frame
 from mlops_tasks.features.windows import labelled_rows
-from mlops_tasks.lake import TrainingPin
+from mlops_tasks.lake import TrainingPin, overwrite_partition
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import FEATURE_PROFILES, PIN_FILE
 from mlops_tasks.serialization import from_json
@@ -138,7 +138,9 @@ def test_a_feature_without_any_value_is_named(
     for number in range(DAYS):
         rows = rows_of(number, n=20)["orders"]
         empty = rows.set_column(5, "distance", pa.nulls(20, pa.float64()))
-        lake.overwrite_partition("orders", day(number), empty, token=2**40, known_at=day(number))
+        overwrite_partition(
+            lake.table("orders"), day(number), empty, token=2**40, known_at=day(number)
+        )
     with pytest.raises(FeatureError, match=r"\['distance'\] have no value in any of the 60 rows"):
         pinned(spec, lake, tracking)()
     assert no_runs(tracking)

@@ -16,6 +16,7 @@ from mlops_tasks.exceptions import (
     UnknownExpectationError,
     ValidationFailedError,
 )
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.specs.schema import arrow_schema
 from mlops_tasks.steps.ingest import raw_table
 from mlops_tasks.steps.validate import validate
@@ -49,7 +50,7 @@ def changed(rows: pa.Table, **cells: dict[int, Any]) -> pa.Table:
 
 def raw(lake: Lake, spec: DatasetSpec, rows: pa.Table, *, token: int = 1) -> PartitionVersion:
     rows = rows.select(list(spec.columns))
-    return lake.overwrite_partition(raw_table(spec), DAY, rows, token=token)
+    return overwrite_partition(lake.table(raw_table(spec)), DAY, rows, token=token)
 
 
 def check(
@@ -60,7 +61,7 @@ def check(
 
 
 def published(lake: Lake, spec: DatasetSpec) -> list[str]:
-    return sorted(lake.read(spec.name, first=DAY, last=DAY).column("order_id").to_pylist())
+    return sorted(lake.table(spec.name).read(first=DAY, last=DAY).column("order_id").to_pylist())
 
 
 def orders(**cells: dict[int, Any]) -> pa.Table:
@@ -94,7 +95,7 @@ def test_bad_rows_are_kept_back_with_their_reasons(lake: Lake, spec: DatasetSpec
     assert (result.n_rows_in, result.n_quarantined, result.published.n_rows) == (80, 5, 75)
     ids = orders().column("order_id").to_pylist()
     assert published(lake, spec) == sorted(ids[5:])
-    kept = lake.read(quarantine_table(spec), first=DAY, last=DAY).to_pylist()
+    kept = lake.table(quarantine_table(spec)).read(first=DAY, last=DAY).to_pylist()
     reasons = {row["order_id"]: set(row["reasons"].split("; ")) for row in kept}
     assert reasons == {
         ids[0]: {"null:items"},
@@ -167,11 +168,11 @@ def stopped(
 ) -> ValidationFailedError:
     """Publish good rows first and prove that they stay exactly as they are."""
     good = check(lake, spec, rows_of(0)[spec.name], token=token - 1)
-    before = lake.read(spec.name, first=DAY, last=DAY)
+    before = lake.table(spec.name).read(first=DAY, last=DAY)
     with pytest.raises(ValidationFailedError, match=match) as raised:
         check(lake, spec, rows, token=token)
-    assert lake.version(spec.name) == good.published.version
-    assert lake.read(spec.name, first=DAY, last=DAY) == before
+    assert lake.table(spec.name).version == good.published.version
+    assert lake.table(spec.name).read(first=DAY, last=DAY) == before
     assert not lake.exists(quarantine_table(spec))
     text = str(raised.value)
     assert f"dataset '{spec.name}', partition {DAY}: not published, what was published" in text
@@ -229,18 +230,18 @@ def test_the_flight_project_stops_labels_that_are_all_missing(lake: Lake) -> Non
     }
     schema = arrow_schema(ARRIVALS)
     assert check(lake, ARRIVALS, pa.table(good, schema)).published.n_rows == 60
-    before = lake.version("arrivals")
+    before = lake.table("arrivals").version
     with pytest.raises(ValidationFailedError, match="arr_delay"):
         check(lake, ARRIVALS, pa.table(good | {"arr_delay": [None] * 60}, schema), token=2)
-    assert lake.version("arrivals") == before
+    assert lake.table("arrivals").version == before
 
 
 def test_no_rows_at_all_stop_it(lake: Lake, spec: DatasetSpec) -> None:
     check(lake, spec, orders(), token=1)
-    before = lake.version(spec.name)
+    before = lake.table(spec.name).version
     with pytest.raises(EmptyPartitionError, match=f"'orders', partition {DAY}"):
         check(lake, spec, orders().slice(0, 0), token=2)
-    assert lake.version(spec.name) == before
+    assert lake.table(spec.name).version == before
 
 
 def test_a_late_attempt_is_refused(lake: Lake, spec: DatasetSpec) -> None:
@@ -266,7 +267,7 @@ def test_an_older_extract_never_replaces_a_newer_one(lake: Lake, spec: DatasetSp
     new = check(lake, spec, orders(items={0: 77}), token=4)
     with pytest.raises(StaleAttemptError, match="was replaced by a later extract"):
         validate(spec, old, lake=lake, token=9)
-    assert lake.version(spec.name) == new.published.version
+    assert lake.table(spec.name).version == new.published.version
 
 
 def test_the_same_content_again_is_no_change(lake: Lake, spec: DatasetSpec) -> None:
@@ -281,9 +282,9 @@ def test_the_same_content_again_is_no_change(lake: Lake, spec: DatasetSpec) -> N
 
 def test_rows_that_were_fixed_leave_the_quarantine(lake: Lake, spec: DatasetSpec) -> None:
     check(lake, spec, orders(items={0: None}), token=1)
-    assert lake.read(quarantine_table(spec), first=DAY, last=DAY).num_rows == 1
+    assert lake.table(quarantine_table(spec)).read(first=DAY, last=DAY).num_rows == 1
     assert check(lake, spec, orders(), token=2).n_quarantined == 0
-    assert lake.read(quarantine_table(spec), first=DAY, last=DAY).num_rows == 0
+    assert lake.table(quarantine_table(spec)).read(first=DAY, last=DAY).num_rows == 0
 
 
 # --- traps of Great Expectations
@@ -377,5 +378,5 @@ def test_rows_that_a_later_one_replaces_are_kept_aside_and_are_not_bad(
     result = check(lake, spec, twice.set_column(index, "ordered_at", times))
     assert result.quarantined_by_reason == {"superseded": 80}
     assert (result.published.n_rows, result.warnings, len(result.notes)) == (80, (), 1)
-    kept = lake.read(spec.name, first=DAY, last=DAY)
+    kept = lake.table(spec.name).read(first=DAY, last=DAY)
     assert sorted(kept.column("ordered_at").to_pylist()) == sorted(later)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.steps.ingest import raw_table
 from mlops_tasks.steps.validate import validate
 from tests.unit.orders import day, rows_of
@@ -41,7 +42,7 @@ class Nights:
         self.token += 1
         rows = rows.select(list(spec.columns))
         table = raw_table(spec)
-        return self.lake.overwrite_partition(table, day(number), rows, token=self.token)
+        return overwrite_partition(self.lake.table(table), day(number), rows, token=self.token)
 
     def __call__(
         self, spec: DatasetSpec, number: int, rows: pa.Table | None = None, **options: Any

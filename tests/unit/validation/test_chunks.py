@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from mlops_tasks.exceptions import DamagedTableError
-from mlops_tasks.lake import Lake
+from mlops_tasks.lake import Lake, overwrite_partition
 from mlops_tasks.validation import examination
 from mlops_tasks.validation.examination import examine
 from mlops_tasks.validation.expectation_types import HOW_IN_WORDS
@@ -182,13 +182,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> DatasetSpec:
 
 
 def stored(lake: Lake, rows: pa.Table, *, token: int = 1, chunk_rows: int = 10**6) -> PartitionRows:
-    lake.overwrite_partition("raw", DAY, rows, token=token)
-    (commit,) = lake.commits("raw", first=DAY, last=DAY)
-    return PartitionRows(lake, "raw", commit, chunk_rows)
+    overwrite_partition(lake.table("raw"), DAY, rows, token=token)
+    (commit,) = lake.table("raw").commits(first=DAY, last=DAY)
+    return PartitionRows(lake.table("raw"), commit, chunk_rows)
 
 
 def again(rows: PartitionRows, chunk_rows: int) -> PartitionRows:
-    return PartitionRows(rows.lake, rows.table, rows.commit, chunk_rows)
+    return PartitionRows(rows.table, rows.commit, chunk_rows)
 
 
 def verdicts(found: Examination) -> list[tuple[Any, ...]]:
@@ -276,7 +276,7 @@ def test_a_chunk_is_never_larger_than_asked_for(lake: Lake) -> None:
 def test_rows_are_taken_from_any_chunk(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, chunk_rows: int
 ) -> None:
-    monkeypatch.setattr("mlops_tasks.lake.streaming._BATCH_ROWS", 32)
+    monkeypatch.setattr("mlops_tasks.lake.scan._BATCH_ROWS", 32)
     rows = random_rows(1, 100, 0.0)
     cut = stored(lake, rows, chunk_rows=chunk_rows)
     wanted = [0, 7, 8, 50, 99]
@@ -320,7 +320,7 @@ def test_large_whole_numbers_beside_nulls_stay_exact() -> None:
 
 def test_a_flipped_bit_is_an_error_and_no_verdict(project: DatasetSpec, lake: Lake) -> None:
     rows = stored(lake, random_rows(3, 4000, 0.0), chunk_rows=512)
-    file = lake.folder("raw") / rows.commit.files[0].path
+    file = lake.table("raw").folder / rows.commit.files[0].path
     data = bytearray(file.read_bytes())
     data[len(data) // 3] ^= 1
     file.write_bytes(bytes(data))

@@ -82,7 +82,7 @@ def state(lake: Lake, spec: DatasetSpec) -> list[list[tuple[object, ...]]]:
 
 
 def _rows(lake: Lake, table: str) -> list[dict[str, object]]:
-    return lake.read(table, first=DAY, last=DAY).to_pylist() if lake.exists(table) else []
+    return lake.table(table).read(first=DAY, last=DAY).to_pylist() if lake.exists(table) else []
 
 
 def profiled(lake: Lake, published: PartitionVersion) -> int:

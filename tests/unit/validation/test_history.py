@@ -297,9 +297,9 @@ def test_a_version_that_is_gone_is_no_reason_to_fail(
     spec = orders_dataset(tmp_path)
     first = night(spec, 0).published
     second = night(spec, 0, orders(items={0: 99})).published
-    (old,) = lake.commits(spec.name, first=day(0), last=day(0), version=first.version)
+    (old,) = lake.table(spec.name).commits(first=day(0), last=day(0), version=first.version)
     for file in old.files:
-        (lake.folder(spec.name) / file.path).unlink()
+        (lake.table(spec.name).folder / file.path).unlink()
     news = orders(items={0: 99, 1: 98})
     for version in (first.version, 1_000):
         changes = night(spec, 0, news, published_version=version).changes

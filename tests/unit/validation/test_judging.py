@@ -19,6 +19,7 @@ from mlops_tasks.exceptions import (
     SuiteError,
     ValidationFailedError,
 )
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.validation.arrow_values import readable
 from mlops_tasks.validation.check_outcomes import Finding, suite_outcome
 from mlops_tasks.validation.gx import GreatExpectations
@@ -126,7 +127,7 @@ def test_a_raw_partition_without_a_column_of_the_contract_is_refused(
 ) -> None:
     night(orders_dataset(tmp_path), 0, orders())
     columns = {**orders_dataset(tmp_path).columns, "colour": "string"}
-    raw = lake.commits("orders__raw", first=day(0), last=day(0))[0]
+    raw = lake.table("orders__raw").commits(first=day(0), last=day(0))[0]
     spec = orders_dataset(tmp_path, columns=columns)
     from mlops_tasks.lake import PartitionVersion
     from mlops_tasks.steps.validate import validate
@@ -141,11 +142,14 @@ def test_columns_beyond_the_contract_are_published_too(
 ) -> None:
     spec = orders_dataset(tmp_path)
     more = orders().append_column("colour", pa.array(["red"] * 80))
-    raw = lake.overwrite_partition("orders__raw", day(0), more, token=1)
+    raw = overwrite_partition(lake.table("orders__raw"), day(0), more, token=1)
     from mlops_tasks.steps.validate import validate
 
     validate(spec, raw, lake=lake, token=2)
-    assert lake.read("orders", first=day(0), last=day(0)).column("colour").to_pylist()[0] == "red"
+    assert (
+        lake.table("orders").read(first=day(0), last=day(0)).column("colour").to_pylist()[0]
+        == "red"
+    )
 
 
 def test_rows_that_appear_or_vanish_on_the_way_are_noticed(
@@ -153,12 +157,13 @@ def test_rows_that_appear_or_vanish_on_the_way_are_noticed(
 ) -> None:
     spec = orders_dataset(tmp_path)
     night.raw(spec, 0, orders())
-    (commit,) = lake.commits("orders__raw", first=day(0), last=day(0))
-    rows = PartitionRows(lake, "orders__raw", replace(commit, n_rows=81), 1000)
+    (commit,) = lake.table("orders__raw").commits(first=day(0), last=day(0))
+    rows = PartitionRows(lake.table("orders__raw"), replace(commit, n_rows=81), 1000)
+    table = lake.table(spec.name)
     with pytest.raises(
         DamagedTableError, match="81 rows were read, 80 published and 0 quarantined"
     ):
-        publish(spec, rows, RowFlags(81), lake=lake, token=9, known_at=day(0))
+        publish(spec, rows, RowFlags(81), table, lake=lake, token=9, known_at=day(0))
 
 
 @pytest.mark.parametrize(

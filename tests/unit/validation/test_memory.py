@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.exceptions import DamagedTableError, SpecError
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.validation.partition_rows import PartitionRows, memory_limit, rows_within
 from tests.unit.orders import day, orders_dataset
 
@@ -56,9 +57,9 @@ def test_a_row_counts_three_times_and_eight_always_fit(monkeypatch: pytest.Monke
 
 
 def committed(lake: Lake, rows: pa.Table, token: int = 1) -> PartitionRows:
-    lake.overwrite_partition("raw", DAY, rows, token=token)
-    (commit,) = lake.commits("raw", first=DAY, last=DAY)
-    return PartitionRows.within_memory(lake, "raw", commit)
+    overwrite_partition(lake.table("raw"), DAY, rows, token=token)
+    (commit,) = lake.table("raw").commits(first=DAY, last=DAY)
+    return PartitionRows.within_memory(lake.table("raw"), commit)
 
 
 @pytest.mark.parametrize("length", [1, 30, 1000])
@@ -92,12 +93,12 @@ def test_no_rows_need_no_memory(lake: Lake) -> None:
 
 def test_a_damaged_file_is_named(lake: Lake) -> None:
     rows = committed(lake, pa.table({"n": range(1000)}))
-    path = lake.folder("raw") / rows.commit.files[0].path
+    path = lake.table("raw").folder / rows.commit.files[0].path
     content = bytearray(path.read_bytes())
     content[60:200] = bytes(140)
     path.write_bytes(bytes(content))
     with pytest.raises(DamagedTableError, match="a data file cannot be read as it was written"):
-        PartitionRows.within_memory(lake, "raw", rows.commit)
+        PartitionRows.within_memory(lake.table("raw"), rows.commit)
 
 
 def test_the_report_says_how_it_was_cut(

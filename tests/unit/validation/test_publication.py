@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.steps.validate import validate
 from tests.unit.orders import day, orders_dataset
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def files(lake: Lake, table: str) -> list[Path]:
-    return sorted(lake.folder(table).glob("*/*.parquet"))
+    return sorted(lake.table(table).folder.glob("*/*.parquet"))
 
 
 def test_a_clean_day_is_published_without_writing_it_again(
@@ -40,10 +41,10 @@ def test_files_older_than_a_column_are_written_again(
     spec = orders_dataset(tmp_path)
     old = night.raw(spec, 0, orders())
     more = orders().append_column("colour", pa.array(["red"] * 80))
-    lake.overwrite_partition("orders__raw", day(1), more, token=50)
+    overwrite_partition(lake.table("orders__raw"), day(1), more, token=50)
     result = validate(spec, old, lake=lake, token=60)
     (one, _), (other,) = files(lake, "orders__raw"), files(lake, "orders")
     assert not one.samefile(other)
-    pin = lake.pin("orders", first=day(0), last=day(0))
-    lake.verify_pin(pin)
+    pin = lake.table("orders").pin(first=day(0), last=day(0))
+    lake.table(pin.table).verify_pin(pin)
     assert result.published.n_rows == 80

@@ -57,8 +57,8 @@ def test_what_passes_now_is_published_and_the_rest_stays(
     done = again(spec, lake)
     assert (done.n_before, done.n_readmitted) == (4, 2)
     assert done.still == {"null:items": 1, "expect_column_values_to_be_between:distance": 1}
-    assert lake.read("orders", first=DAY, last=DAY).num_rows == 78
-    kept = lake.read(quarantine_table(spec), first=DAY, last=DAY)
+    assert lake.table("orders").read(first=DAY, last=DAY).num_rows == 78
+    kept = lake.table(quarantine_table(spec)).read(first=DAY, last=DAY)
     assert kept.num_rows == 2
     assert done.result.changes is not None
     assert done.result.changes.added == 2
@@ -70,9 +70,9 @@ def test_it_is_known_from_the_day_of_the_fix_on(
     night(spec, 0, orders(distance={0: 300.0}), known_at="2024-03-02")
     loosen(spec, tmp_path)
     again(spec, lake)
-    before = lake.read("orders", first=DAY, last=DAY, known_at="2024-04-30")
+    before = lake.table("orders").read(first=DAY, last=DAY, known_at="2024-04-30")
     assert before.num_rows == 79, "a training as of April never sees the readmitted row"
-    assert lake.read("orders", first=DAY, last=DAY, known_at="2024-05-01").num_rows == 80
+    assert lake.table("orders").read(first=DAY, last=DAY, known_at="2024-05-01").num_rows == 80
 
 
 def test_rows_that_the_source_has_taken_back_are_not_readmitted(
@@ -95,12 +95,12 @@ def test_a_suite_that_blocks_changes_nothing(
     night: Nights, spec: DatasetSpec, lake: Lake, tmp_path: Path, orders: Orders
 ) -> None:
     night(spec, 0, orders(distance={0: 300.0}))
-    before = {table: lake.version(table) for table in lake.tables()}
+    before = {table: lake.table(table).version for table in lake.tables()}
     count = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1000}}
     write_suite(tmp_path, "orders", [count])
     with pytest.raises(ValidationFailedError):
         again(spec, lake)
-    assert {table: lake.version(table) for table in lake.tables()} == before
+    assert {table: lake.table(table).version for table in lake.tables()} == before
 
 
 def test_a_raw_partition_that_is_gone_is_said(

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 
 from mlops_tasks.exceptions import EmptyPartitionError, PartitionNotFoundError
-from mlops_tasks.lake import PartitionVersion
+from mlops_tasks.lake import PartitionVersion, overwrite_partition
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs.history import HistorySpec
 from mlops_tasks.specs.schema import arrow_schema
@@ -34,7 +34,7 @@ START = datetime(2024, 3, 1, tzinfo=UTC)
 
 
 def put(lake: Lake, number: int, rows: pa.Table, *, table: str = "orders__raw") -> None:
-    lake.overwrite_partition(table, day(number), rows, token=number + 1)
+    overwrite_partition(lake.table(table), day(number), rows, token=number + 1)
 
 
 def of(made: Suggestion, column: str) -> dict[str, dict[str, Any]]:
@@ -235,7 +235,9 @@ def test_a_suite_of_january_is_fit_for_february(lake: Lake, tmp_path: Path) -> N
         raw = f"{spec.name}__raw"
         for when, found in rows[spec.name].items():
             token += 1
-            lake.overwrite_partition(raw, when.isoformat(), table_of(spec, found), token=token)
+            overwrite_partition(
+                lake.table(raw), when.isoformat(), table_of(spec, found), token=token
+            )
         made = suggest(lake, raw, last="2013-01-31")
         assert made.key == spec.key
         path = tmp_path / f"{spec.name}.json"
@@ -244,7 +246,7 @@ def test_a_suite_of_january_is_fit_for_february(lake: Lake, tmp_path: Path) -> N
         drawn = {"columns": made.columns, "key": made.key, "expectations": path, "history": history}
         own = spec.model_copy(update=drawn)
         results = []
-        for commit in lake.commits(raw, first="2013-02-01", last="2013-02-14"):
+        for commit in lake.table(raw).commits(first="2013-02-01", last="2013-02-14"):
             token += 1
             part = PartitionVersion(
                 raw, commit.partition, commit.version, commit.n_rows, commit.digest

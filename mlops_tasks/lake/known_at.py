@@ -1,4 +1,4 @@
-"""The night that content counts as known from, where the run of a night may be late."""
+"""The day as of which content counts as known, where the run of a night may be late."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from mlops_tasks.partitions import check_partition, shift_day, today
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlops_tasks.lake.commits import Commit
-    from mlops_tasks.lake.table import Lake
+    from mlops_tasks.lake.table import Table
 
 __all__ = ["as_of_night"]
 
 
 def as_of_night(
-    lake: Lake, table: str, partition: str, night: str, *, timezone: str | None = None
+    table: Table, partition: str, night: str, *, timezone: str | None = None
 ) -> Callable[[str], str]:
     """Return what dates the content that the run of a night brings, whenever it really runs.
 
     Parameters
     ----------
-    lake : Lake
-        The lake.
-    table, partition : str
+    table : Table
         Where the content goes.
+    partition : str
+        Its partition.
     night : str
         The night, ``YYYY-MM-DD``; its own runs take place until the end of the next day.
     timezone : str, optional
@@ -34,8 +33,8 @@ def as_of_night(
     Returns
     -------
     callable
-        For `Lake.overwrite_partition` and `Lake.share_partition`: from the digest of the content
-        to the day as of which it is known.
+        For `overwrite_partition` and `share_partition`: from the digest of the content to the day
+        as of which it is known.
 
     Notes
     -----
@@ -49,24 +48,17 @@ def as_of_night(
 
     def known_at(digest: str) -> str:
         now = today(timezone)
-        if now <= in_time_until or _changes_nothing(lake, table, partition, night, digest):
+        if now <= in_time_until or _changes_nothing(table, partition, night, digest):
             return night
         return now
 
     return known_at
 
 
-def _changes_nothing(lake: Lake, table: str, partition: str, night: str, digest: str) -> bool:
-    commits = _recorded(lake, table, partition)
+def _changes_nothing(table: Table, partition: str, night: str, digest: str) -> bool:
+    # Not compared with the table's files: this content may be what repairs it.
+    commits = [c for c in table.records.commits.values() if c.partition == partition]
     by_then = [place for place, commit in enumerate(commits) if commit.known_at <= night]
     if not by_then:
         return not commits
     return all(commit.digest == digest for commit in commits[by_then[-1] :])
-
-
-def _recorded(lake: Lake, table: str, partition: str) -> list[Commit]:
-    """Return a partition's commits, oldest first, also of a table that is about to be mended."""
-    log = lake.commit_log(table)
-    recorded, version = log.read(), lake.version(table)
-    everything = log.adopt(lake.folder(table) / "_delta_log", version, recorded).commits
-    return [commit for commit in everything.values() if commit.partition == partition]

@@ -1,4 +1,4 @@
-"""What became of the predictions of a window: read once, for every check that needs labels."""
+"""The predictions of a window with their labels: read once, for every check that needs them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["Outcomes", "read_outcomes"]
+__all__ = ["LabelledPredictions", "read_labelled_predictions"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcomes:
+class LabelledPredictions:
     """Predictions of one version with the labels that are known by now.
 
     Attributes
@@ -52,7 +52,9 @@ class Outcomes:
         return pa.concat_tables([self.days[day] for day in (days or self.days)])
 
 
-def read_outcomes(spec: ModelSpec, partition: str, *, lake: Lake) -> Outcomes:
+def read_labelled_predictions(
+    spec: ModelSpec, partition: str, *, lake: Lake
+) -> LabelledPredictions:
     """Read the predictions of the trailing window with their labels.
 
     Parameters
@@ -66,7 +68,7 @@ def read_outcomes(spec: ModelSpec, partition: str, *, lake: Lake) -> Outcomes:
 
     Returns
     -------
-    Outcomes
+    LabelledPredictions
         By day.
 
     Raises
@@ -82,24 +84,22 @@ def read_outcomes(spec: ModelSpec, partition: str, *, lake: Lake) -> Outcomes:
             f"{spec.name}.score for it if it should have been"
         )
     version = str(newest.column("model_version")[0].as_py())
-    labels = lake.read(spec.label.dataset.name, first=first, last=partition)
+    labels = lake.table(spec.label.dataset.name).read(first=first, last=partition)
     targets = build_targets(spec, labels)
     days, coverage = {}, {}
     for day, rows in scored.items():
         if ours := _of_version(rows, version):
             days[day] = join_targets(spec, ours, targets)
             coverage[day] = days[day].num_rows / ours.num_rows
-    return Outcomes(spec, first, partition, version, days, coverage)
+    return LabelledPredictions(spec, first, partition, version, days, coverage)
 
 
 def _predictions(spec: ModelSpec, lake: Lake, first: str, last: str) -> dict[str, pa.Table]:
-    table = spec.predictions_table
-    if not lake.exists(table):
+    table = lake.table(spec.predictions_table)
+    if not table.exists:
         return {}
-    return {
-        commit.partition: lake.read(table, first=commit.partition, last=commit.partition)
-        for commit in lake.commits(table, first=first, last=last)
-    }
+    commits = table.commits(first=first, last=last)
+    return {commit.partition: table.load([commit]) for commit in commits}
 
 
 def _of_version(rows: pa.Table, version: str) -> pa.Table:

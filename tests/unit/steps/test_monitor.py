@@ -12,14 +12,15 @@ from sklearn.metrics import roc_auc_score
 
 from mlops_tasks.drift.decision import Answer
 from mlops_tasks.exceptions import NeverScoredError, PartitionNotFoundError
-from mlops_tasks.lake import PartitionVersion
+from mlops_tasks.lake import PartitionVersion, overwrite_partition
+from mlops_tasks.monitoring import Check, MonitorResult, read_labelled_predictions
 from mlops_tasks.monitoring import drift as measuring
-from mlops_tasks.monitoring import measure_drift, measure_performance, read_outcomes
 from mlops_tasks.problem_types.binary.intervals import auc_standard_error
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
+from mlops_tasks.steps.monitor import measure_drift, measure_performance
 from mlops_tasks.steps.score import score
 from tests.unit.conftest import copy_world
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
@@ -27,7 +28,6 @@ from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlops_tasks.monitoring.results import Check, MonitorResult
     from mlops_tasks.specs import ModelSpec
     from tests.unit.conftest import World
 
@@ -81,7 +81,7 @@ def drift(world: World, spec: ModelSpec | None = None, number: int = LAST) -> Mo
 
 
 def performance(world: World, spec: ModelSpec | None = None, number: int = LAST) -> MonitorResult:
-    outcomes = read_outcomes(spec or world.spec, day(number), lake=world.lake)
+    outcomes = read_labelled_predictions(spec or world.spec, day(number), lake=world.lake)
     return measure_performance(outcomes, world.champion)
 
 
@@ -92,8 +92,8 @@ def checks(result: MonitorResult) -> dict[str, Check]:
 def change(world: World, table: str, number: int, column: str, values: list[Any]) -> None:
     rows = rows_of(number)[table]
     index = rows.schema.get_field_index(column)
-    world.lake.overwrite_partition(
-        table,
+    overwrite_partition(
+        world.lake.table(table),
         day(number),
         rows.set_column(index, column, pa.array(values, rows.schema.field(column).type)),
         token=world.ledger.next_token() + 2**40,
@@ -114,7 +114,7 @@ def test_data_like_that_of_training_raises_no_alarm(scored: World) -> None:
 def test_data_that_moved_raises_an_alarm_with_its_number(scored: World) -> None:
     for number in range(LAST - 3, LAST + 1):
         slow = rows_of(number, slower=45)["traffic"]
-        scored.lake.overwrite_partition("traffic", day(number), slow, token=2**40)
+        overwrite_partition(scored.lake.table("traffic"), day(number), slow, token=2**40)
     rescore_all(scored)
     result = drift(scored)
     assert {check.name for check in result.alarms} - {"predicted_class"} == {"speed", "score"}
@@ -134,9 +134,9 @@ def test_missing_values_and_new_categories_are_drift(
     rescore_all(scored)
     assert "shop" in {check.name for check in drift(scored).alarms}
     for number in range(LAST - 2, LAST + 1):
-        rows = scored.lake.read("orders", first=day(number), last=day(number))
+        rows = scored.lake.table("orders").read(first=day(number), last=day(number))
         gone = rows.set_column(5, "distance", pa.nulls(ROWS_PER_DAY, pa.float64()))
-        scored.lake.overwrite_partition("orders", day(number), gone, token=2**41)
+        overwrite_partition(scored.lake.table("orders"), day(number), gone, token=2**41)
     rescore_all(scored)
     assert {"shop", "distance"} <= {check.name for check in drift(scored).alarms}
 
@@ -194,7 +194,7 @@ def test_a_column_that_is_gone_or_holds_something_else_alarms(scored: World) -> 
         (profile,) = store.read(table, first=day(number), last=day(number)).values()
         columns = dict(profile.columns)
         columns["distance"] = columns.pop("shop")  # a category now
-        (commit,) = scored.lake.commits(table, first=day(number), last=day(number))
+        (commit,) = scored.lake.table(table).commits(first=day(number), last=day(number))
         version = PartitionVersion(table, day(number), commit.version, commit.n_rows, "")
         store.write(version, Profile.of_columns(80, columns))
     found = checks(drift(scored))["schema"]
@@ -216,10 +216,10 @@ def test_a_classifier_is_asked_only_where_the_spec_says_so(
     assert still is not None
     assert not still.alarm
     assert still.value == pytest.approx(0.5, abs=0.1)
-    monkeypatch.setattr("mlops_tasks.monitoring.multivariate._MAX_ROWS", 150)
+    monkeypatch.setattr("mlops_tasks.monitoring.domain_classifier._MAX_ROWS", 150)
     for number in range(LAST - 3, LAST + 1):
         slow = rows_of(number, slower=45)["traffic"]
-        scored.lake.overwrite_partition("traffic", day(number), slow, token=2**40)
+        overwrite_partition(scored.lake.table("traffic"), day(number), slow, token=2**40)
     moved = told_apart(scored, 0.7)
     assert moved is not None
     assert moved.alarm
@@ -247,8 +247,8 @@ def test_scored_days_can_be_the_reference(scored: World, reference: str) -> None
     store, table = ProfileStore(scored.lake), scored.spec.predictions_table
     newest = store.read(table, first=day(LAST), last=day(LAST))[day(LAST)]
     for number in range(last - 9, last):
-        rows = scored.lake.read(table, first=day(LAST), last=day(LAST))
-        published = scored.lake.overwrite_partition(table, day(number), rows, token=2**40)
+        rows = scored.lake.table(table).read(first=day(LAST), last=day(LAST))
+        published = overwrite_partition(scored.lake.table(table), day(number), rows, token=2**40)
         store.write(published, newest)
     limits = DriftSpec(window_days=1, reference=reference, reference_days=5, min_rows=30)
     result = drift(scored, scored.spec.model_copy(update={"drift": limits}))
@@ -301,8 +301,8 @@ def test_the_share_of_predicted_positives_follows_the_threshold(scored: World) -
 def test_performance_is_that_of_the_scored_rows_with_labels(scored: World) -> None:
     result = performance(scored)
     window = {"first": day(LAST - 2), "last": day(LAST)}
-    scores = scored.lake.read("late_orders__predictions", **window).to_pylist()
-    late = scored.lake.read("deliveries", **window).to_pylist()
+    scores = scored.lake.table("late_orders__predictions").read(**window).to_pylist()
+    late = scored.lake.table("deliveries").read(**window).to_pylist()
     truth = {row["order_id"]: row["minutes_late"] > 10 for row in late}
     target = [truth[row["order_id"]] for row in scores]
     auc = roc_auc_score(target, [row["score"] for row in scores])
@@ -347,11 +347,11 @@ def test_rows_without_a_label_yet_change_no_figure(scored: World) -> None:
     labels = rows_of(LAST)["deliveries"].column("minutes_late").to_pylist()
     change(scored, "deliveries", LAST, "minutes_late", [*[None] * 20, *labels[20:]])
     before = performance(scored)
-    rows = scored.lake.read("late_orders__predictions", first=day(LAST), last=day(LAST))
+    rows = scored.lake.table("late_orders__predictions").read(first=day(LAST), last=day(LAST))
     unknown = set(rows_of(LAST)["orders"].column("order_id").to_pylist()[:20])
     other = [0.5 if row["order_id"] in unknown else row["score"] for row in rows.to_pylist()]
     rows = rows.set_column(1, "score", pa.array(other))
-    scored.lake.overwrite_partition("late_orders__predictions", day(LAST), rows, token=2**40)
+    overwrite_partition(scored.lake.table("late_orders__predictions"), day(LAST), rows, token=2**40)
     assert performance(scored) == before
     assert before.n_rows == 3 * ROWS_PER_DAY - 20
 
@@ -404,3 +404,10 @@ def test_a_gap_within_sampling_error_is_no_alarm(scored: World) -> None:
     assert found["calibration_gap"].threshold == pytest.approx(
         2.576 * math.sqrt(share * (1 - share) / 240), rel=0.15
     )
+
+
+def test_alarms_are_the_checks_that_alarm() -> None:
+    quiet = Check("a", None, 0.2, False, "too few rows to tell")
+    loud = Check("b", 0.5, 0.2, True, "moved")
+    result = MonitorResult("2024-03-01", "2024-03-03", 9, "1", (quiet, loud))
+    assert result.alarms == (loud,)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import SchemaMismatchError
-from mlops_tasks.lake.names import PARTITION_COLUMN
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable, Field
 
-__all__ = ["added_columns", "refuse_unkept", "with_partition"]
+__all__ = ["PARTITION_COLUMN", "added_columns", "check_types", "with_partition"]
+
+PARTITION_COLUMN = "partition_key"
 
 
 def with_partition(schema: pa.Schema) -> pa.Schema:
@@ -21,21 +22,8 @@ def with_partition(schema: pa.Schema) -> pa.Schema:
     return schema.append(pa.field(PARTITION_COLUMN, pa.string()))
 
 
-def refuse_unkept(table: str, schema: pa.Schema) -> None:
-    """Refuse columns that the lake has no place for, before anything is made.
-
-    Parameters
-    ----------
-    table : str
-        For the error.
-    schema : Schema
-        Of the new rows, without the partition column.
-
-    Raises
-    ------
-    SchemaMismatchError
-        Naming every column whose type is not kept, or whose name comes twice, in any case.
-    """
+def check_types(table: str, schema: pa.Schema) -> None:
+    """Refuse columns of a type that the lake does not keep, or with one name in any case."""
     names = [name.lower() for name in schema.names]
     wrong = [f"  {f.name}: {f.type} is not kept" for f in schema if not _is_kept(f.type)]
     wrong += [f"  {name}: comes twice" for name in schema.names if names.count(name.lower()) > 1]
@@ -60,21 +48,7 @@ def _is_kept(kind: pa.DataType) -> bool:
 
 
 def added_columns(table: str, delta: DeltaTable, schema: pa.Schema) -> list[Field]:
-    """Return the columns that new rows have and the table lacks.
-
-    Parameters
-    ----------
-    table : str
-        For the error.
-    delta : DeltaTable
-        The table.
-    schema : Schema
-        Of the new rows, without the partition column.
-
-    Returns
-    -------
-    list of Field
-        Nullable Delta fields.
+    """Return the columns that new rows have and the table lacks, as nullable Delta fields.
 
     Raises
     ------
