@@ -37,9 +37,8 @@ MOVED: dict[str, tuple[str, ...]] = {
     "ledger": ("registry.ledger",),
     "modelfiles": ("registry.modelfiles",),
     "parity": ("features.parity",),
-    "policy": ("steps.decide",),
     "profile_store": ("profiles.store", "profiles.archive"),
-    "registration": ("steps.register",),
+    "registration": ("steps.register", "steps.promote", "steps.adopt", "registry.champions"),
     "scoring": ("steps.score",),
     "source_spec": ("specs.source",),
     "spec": ("specs", "names", "partitions"),
@@ -65,6 +64,18 @@ MOVED: dict[str, tuple[str, ...]] = {
 #: it is there, if not the same.
 MOVED_NAMES: dict[str, dict[str, str]] = {
     "mlops_tasks.lake": {"check_partition": "mlops_tasks.partitions"},
+    "mlops_tasks.monitoring": {
+        "Outcomes": "mlops_tasks.monitoring.labelled_predictions:LabelledPredictions",
+        "measure_drift": "mlops_tasks.steps.monitor",
+        "measure_labels": "mlops_tasks.steps.monitor",
+        "measure_performance": "mlops_tasks.steps.monitor",
+        "read_outcomes": "mlops_tasks.monitoring.labelled_predictions:read_labelled_predictions",
+        "tell_apart": "mlops_tasks.monitoring.labels:interpret",
+    },
+    "mlops_tasks.policy": {
+        "decide": "mlops_tasks.steps.decide",
+        "note_on": "mlops_tasks.steps.decide",
+    },
     "mlops_tasks.source_spec": {"Source": "mlops_tasks.specs.source:SourceSpec"},
     "mlops_tasks.sources": {
         "SourceConnection": "mlops_tasks.sources.source:Source",
