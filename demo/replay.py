@@ -27,6 +27,7 @@ from demo.plan import (
     ingestion,
 )
 from demo.settling import ACTIVE_STATES, failures, wait_until_quiet
+from mlops_tasks.registry.ledger import EvidenceKind
 
 if TYPE_CHECKING:
     from demo.airflow_api import AirflowApi
@@ -148,9 +149,9 @@ class Replay:
         ReplayError
             If nothing was written down.
         """
-        for entry in self.ledger.entries(model=MODEL, kind="decision"):
-            if entry.key == night.isoformat():
-                return entry.evidence
+        entry = self.ledger.newest(MODEL, EvidenceKind.DECISION, key=night.isoformat())
+        if entry is not None:
+            return entry.evidence
         raise ReplayError(
             f"the ledger has no decision of {night}, although {DECIDE} succeeded; look at its run"
         )
@@ -239,8 +240,8 @@ class Replay:
         if (champion := self.ledger.champion(MODEL)) is not None:
             self.view.say(f"first champion: version {champion.version}, trained as of January")
             return
-        verdicts = self.ledger.entries(model=MODEL, kind="verdict")
-        reason = verdicts[-1].evidence.get("reason") if verdicts else "no verdict was written"
+        verdict = self.ledger.newest(MODEL, EvidenceKind.VERDICT)
+        reason = verdict.evidence.get("reason") if verdict else "no verdict was written"
         raise ReplayError(f"no first champion came out of {TRAIN}: {reason}")
 
     def _expect_success(self, dag_id: str, key: str, cause: str) -> None:

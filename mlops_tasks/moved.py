@@ -38,9 +38,8 @@ MOVED: dict[str, tuple[str, ...]] = {
     "ledger": ("registry.ledger",),
     "modelfiles": ("registry.modelfiles",),
     "parity": ("features.parity",),
-    "policy": ("steps.decide",),
     "profile_store": ("profiles.store", "profiles.archive"),
-    "registration": ("steps.register",),
+    "registration": ("steps.register", "steps.promote", "steps.adopt", "registry.champions"),
     "scoring": ("steps.score",),
     "source_spec": ("specs.source",),
     "spec": ("specs", "names", "partitions"),
@@ -66,6 +65,10 @@ MOVED: dict[str, tuple[str, ...]] = {
 #: it is there, if not the same.
 MOVED_NAMES: dict[str, dict[str, str]] = {
     "mlops_tasks.lake": {"check_partition": "mlops_tasks.partitions"},
+    "mlops_tasks.policy": {
+        "decide": "mlops_tasks.steps.decide",
+        "note_on": "mlops_tasks.steps.decide",
+    },
     "mlops_tasks.source_spec": {"Source": "mlops_tasks.specs.source:SourceSpec"},
     "mlops_tasks.sources": {
         "SourceConnection": "mlops_tasks.sources.source:Source",

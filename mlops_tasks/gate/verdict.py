@@ -46,6 +46,8 @@ class Verdict:
         Interval of the log loss above the champion's; empty where it cannot be measured.
     artifacts : dict of str to str
         SHA-256 of what the evaluation stored for later steps.
+    champion_generation : int
+        Which move of the champion made it that, see `Ledger.promote`; 0 for a first one.
     """
 
     verdict: str
@@ -57,6 +59,7 @@ class Verdict:
     difference: dict[str, float]
     log_loss_gap: dict[str, float] = field(default_factory=dict)
     artifacts: dict[str, str] = field(default_factory=dict)
+    champion_generation: int = 0
 
 
 def judge(
@@ -122,6 +125,7 @@ def judge(
         challenger=ours,
         champion=None if rival is None else classification_metrics(target, rival),
         champion_version=None if champion is None else champion.version,
+        champion_generation=0 if champion is None else champion.generation,
         difference=to_json(found.auc_gain or found.roc_auc) if found else {},
         log_loss_gap=to_json(found.log_loss_gap) if found and found.log_loss_gap else {},
     )

@@ -23,7 +23,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class MonitorResult:
-    """The checks of one day, with the window they looked at."""
+    """The checks of one day, with the window they looked at.
+
+    Set when they are recorded: ``known_at``, the day by which their data were known, and
+    ``corrects``, the number of the entry in the ledger that they correct.
+    """
 
     first: str
     last: str
@@ -32,6 +36,8 @@ class MonitorResult:
     checks: tuple[Check, ...]
     coverage: float | None = None
     report: str = ""
+    known_at: str = ""
+    corrects: int | None = None
 
     @property
     def alarms(self) -> tuple[Check, ...]:

@@ -40,6 +40,8 @@ class RegisteredVersion:
         SHA-256 of each artifact of the run that later steps read.
     metrics : dict of str to float
         What it scored at its gate.
+    generation : int
+        That of the champion, where it was asked for as the champion; else 0.
     """
 
     name: str
@@ -49,3 +51,4 @@ class RegisteredVersion:
     digest: str
     artifacts: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    generation: int = 0

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.specs.dataset import DatasetSpec
 
-__all__ = ["arrow_schema"]
+__all__ = ["arrow_schema", "arrow_type"]
 
 
 def arrow_schema(spec: DatasetSpec) -> pa.Schema:
@@ -27,6 +27,13 @@ def arrow_schema(spec: DatasetSpec) -> pa.Schema:
     """
     import pyarrow as pa
 
+    return pa.schema([(name, arrow_type(kind)) for name, kind in spec.columns.items()])
+
+
+def arrow_type(declared: str) -> pa.DataType:
+    """Return the Arrow type of a column that the contract declares, with or without ``?``."""
+    import pyarrow as pa
+
     types = {
         "string": pa.string(),
         "int64": pa.int64(),
@@ -35,4 +42,4 @@ def arrow_schema(spec: DatasetSpec) -> pa.Schema:
         "timestamp": pa.timestamp("us", tz="UTC"),
         "date": pa.date32(),
     }
-    return pa.schema([(name, types[kind.rstrip("?")]) for name, kind in spec.columns.items()])
+    return types[declared.rstrip("?")]

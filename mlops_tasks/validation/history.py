@@ -120,28 +120,17 @@ def _row_count(asked: RowCountSpec, n_rows: int, counts: Sequence[int]) -> Check
 
 def _freshness(asked: FreshnessSpec, day: Day, times: Extremes) -> CheckOutcome:
     """Measure the age of the newest time at the end of the day, in the dataset's own zone."""
-    name = f"history:freshness:{asked.column}"
     newest = times.ends().slice(1)
-    limits = f"at most {asked.max_age_h:g} h old at the end of the day in {day.timezone}"
-    if newest.null_count:
-        return CheckOutcome(
-            name,
-            "history",
-            asked.severity,
-            passed=False,
-            limits=limits,
-            error="every time is missing",
-            threshold=asked.max_age_h,
-        )
-    age_h = _hours_until(day.end, newest)
+    age_h = None if newest.null_count else _hours_until(day.end, newest)
     return CheckOutcome(
-        name,
+        f"history:freshness:{asked.column}",
         "history",
         asked.severity,
-        passed=age_h <= asked.max_age_h,
-        observed=f"newest {_minute(newest)} UTC, {_in_hours(age_h)}",
-        limits=limits,
-        value=round(age_h, 3),
+        passed=age_h is not None and age_h <= asked.max_age_h,
+        observed="" if age_h is None else f"newest {_minute(newest)} UTC, {_in_hours(age_h)}",
+        limits=f"at most {asked.max_age_h:g} h old at the end of the day in {day.timezone}",
+        error="every time is missing" if age_h is None else "",
+        value=None if age_h is None else round(age_h, 3),
         threshold=asked.max_age_h,
     )
 

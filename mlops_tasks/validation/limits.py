@@ -113,10 +113,8 @@ def _as_integer(limit: Any, kind: pa.DataType, *, is_low: bool) -> int | None:
     bits, signed = kind.bit_width, not str(kind).startswith("u")
     least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
     if is_low:
-        low = limit if not math.isfinite(limit) else math.ceil(limit)
-        return None if low > most else max(int(low), least) if low > least else least
-    high = limit if not math.isfinite(limit) else math.floor(limit)
-    return None if high < least else int(high) if high < most else most
+        return None if limit > most else math.ceil(max(limit, least))
+    return None if limit < least else math.floor(min(limit, most))
 
 
 def _as_double(limit: Any, *, is_low: bool, strict: bool) -> tuple[float, bool]:

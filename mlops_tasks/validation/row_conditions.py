@@ -28,7 +28,7 @@ _ORDER = (">", ">=", "<", "<=")
 _SIGNS = ("==", "!=", "IN", "NOT_IN", *_ORDER)
 
 
-def checked_condition(where: str, condition: Any, types: Mapping[str, str]) -> dict[str, Any]:
+def checked_condition(condition: Any, types: Mapping[str, str]) -> dict[str, Any]:
     """Return a condition with its values as the columns of the contract hold them.
 
     Code in a text, which nobody can check, is refused, and so is what cannot be compared. Columns
@@ -36,33 +36,33 @@ def checked_condition(where: str, condition: Any, types: Mapping[str, str]) -> d
     """
     kind = condition.get("type") if isinstance(condition, dict) else None
     if kind in ("and", "or") and isinstance(condition.get("conditions"), list):
-        parts = [checked_condition(where, part, types) for part in condition["conditions"]]
+        parts = [checked_condition(part, types) for part in condition["conditions"]]
         return {**condition, "conditions": parts}
     column = condition.get("column") if kind in ("comparison", "nullity") else None
     name = column.get("name") if isinstance(column, dict) else None
     if not isinstance(name, str):
-        raise SuiteError(f"{where}: {CONDITION_FORM}")
+        raise SuiteError(f"{CONDITION_FORM}")
     if kind == "nullity":
         return dict(condition)
     sign, parameter = condition.get("operator"), condition.get("parameter")
     if sign not in _SIGNS or (sign in ("IN", "NOT_IN")) != isinstance(parameter, list):
         raise SuiteError(
-            f"{where}: row_condition compares {name!r} by {sign!r} with {parameter!r}; the "
+            f"row_condition compares {name!r} by {sign!r} with {parameter!r}; the "
             f"operators are {', '.join(_SIGNS)}, and IN and NOT_IN take a list"
         )
-    return {**condition, "parameter": _checked(where, name, sign, parameter, types.get(name))}
+    return {**condition, "parameter": _checked(name, sign, parameter, types.get(name))}
 
 
-def _checked(where: str, column: str, sign: str, parameter: Any, held: str | None) -> Any:
+def _checked(column: str, sign: str, parameter: Any, held: str | None) -> Any:
     """Return what a column is compared with, as it holds it."""
     name = "row_condition"
     if held is None:
         return parameter
     if sign in ("IN", "NOT_IN"):
-        return [literal_member(where, name, column, value, held) for value in parameter]
+        return [literal_member(name, column, value, held) for value in parameter]
     if sign in _ORDER and not (held == "string" and isinstance(parameter, str)):
-        return literal_limit(where, name, column, parameter, held, last=sign in (">", "<="))
-    return literal_member(where, name, column, parameter, held)
+        return literal_limit(name, column, parameter, held, last=sign in (">", "<="))
+    return literal_member(name, column, parameter, held)
 
 
 def selected_rows(kwargs: Mapping[str, Any], rows: pa.Table) -> tuple[pa.Table, Positions | None]:

@@ -179,7 +179,10 @@ def _expectation(suite: str, index: int, item: Any, columns: Mapping[str, str]) 
     given = item.get("kwargs") or {}
     if not isinstance(given, dict):
         raise SuiteError(f"{where}: kwargs is {given!r}; write an object, like {{}}")
-    kwargs = checked_arguments(where, kind, given, columns)
+    try:
+        kwargs = checked_arguments(kind, given, columns)
+    except SuiteError as error:
+        raise SuiteError(f"{where}: {error}") from error
     # GX takes the condition as it was written: it knows no moments in a set.
     condition = {name: given[name] for name in ("row_condition",) if name in given}
     built = _build(where, made, kwargs | condition)

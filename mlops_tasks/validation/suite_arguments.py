@@ -76,7 +76,7 @@ _FAMILIES = {"int64": "number", "float64": "number", "timestamp": "time", "date"
 
 
 def checked_arguments(
-    where: str, kind: str, kwargs: Mapping[str, Any], columns: Mapping[str, str]
+    kind: str, kwargs: Mapping[str, Any], columns: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the arguments as Great Expectations judges them rightly.
 
@@ -89,30 +89,30 @@ def checked_arguments(
     --------
     >>> day = {"column": "at", "max_value": "2013-12-31"}
     >>> kind = "expect_column_values_to_be_between"
-    >>> checked_arguments("", kind, day, {"at": "timestamp"})["max_value"].isoformat()
+    >>> checked_arguments(kind, day, {"at": "timestamp"})["max_value"].isoformat()
     '2013-12-31T23:59:59.999999+00:00'
     """
-    _refuse_parameters(where, kwargs)
+    _refuse_parameters(kwargs)
     if "condition_parser" in kwargs:
-        raise SuiteError(f"{where}: {CONDITION_FORM}, without condition_parser")
-    _check_shapes(where, kwargs)
-    _check_patterns(where, kwargs)
+        raise SuiteError(f"{CONDITION_FORM}, without condition_parser")
+    _check_shapes(kwargs)
+    _check_patterns(kwargs)
     types = {name: declared.rstrip("?") for name, declared in columns.items()}
     done = dict(kwargs)
     if kwargs.get("row_condition") is not None:
-        done["row_condition"] = checked_condition(where, kwargs["row_condition"], types)
+        done["row_condition"] = checked_condition(kwargs["row_condition"], types)
     if kind in _COUNTED:
-        _check_numbers(where, kwargs)
-    _check_pair(where, kind, kwargs, types)
+        _check_numbers(kwargs)
+    _check_pair(kind, kwargs, types)
     held = types.get(str(kwargs.get("column")))
     if held is not None:
-        _check_column(where, kind, str(kwargs["column"]), held)
-        done |= _of_column(where, kind, kwargs, held)
-    _check_order(where, done)
+        _check_column(kind, str(kwargs["column"]), held)
+        done |= _of_column(kind, kwargs, held)
+    _check_order(done)
     return done
 
 
-def _of_column(where: str, kind: str, kwargs: Mapping[str, Any], held: str) -> dict[str, Any]:
+def _of_column(kind: str, kwargs: Mapping[str, Any], held: str) -> dict[str, Any]:
     """Return the arguments that are values of the column, as it holds them."""
     column, found = str(kwargs["column"]), {}
     if kind in _BOUNDED:
@@ -121,119 +121,111 @@ def _of_column(where: str, kind: str, kwargs: Mapping[str, Any], held: str) -> d
                 # The whole day belongs to the range, or lies outside it where the limit is strict.
                 strict = bool(kwargs.get(f"strict_{name.removesuffix('_value')}"))
                 last = (name == "max_value") != strict
-                found[name] = literal_limit(where, name, column, kwargs[name], held, last=last)
+                found[name] = literal_limit(name, column, kwargs[name], held, last=last)
     if kind in _SETS:
         values = kwargs.get("value_set") or []
-        found["value_set"] = [literal_member(where, "value_set", column, v, held) for v in values]
+        found["value_set"] = [literal_member("value_set", column, v, held) for v in values]
     if kind == "expect_column_quantile_values_to_be_between":
-        _check_quantiles(where, kwargs)
+        _check_quantiles(kwargs)
     return found
 
 
-def _refuse_parameters(where: str, kwargs: Mapping[str, Any]) -> None:
+def _refuse_parameters(kwargs: Mapping[str, Any]) -> None:
     for name, value in kwargs.items():
         if isinstance(value, dict) and "$PARAMETER" in value:
             raise SuiteError(
-                f"{where}: {name} is the parameter {value['$PARAMETER']!r}, and nobody gives "
+                f"{name} is the parameter {value['$PARAMETER']!r}, and nobody gives "
                 "values to parameters; write the value"
             )
 
 
-def _check_shapes(where: str, kwargs: Mapping[str, Any]) -> None:
+def _check_shapes(kwargs: Mapping[str, Any]) -> None:
     """Refuse what is no list, or no name, where one belongs."""
     for name in ("value_set", "value_pairs_set", "column_list", "column_set", "regex_list"):
         if not isinstance(kwargs.get(name), list | None):
-            raise SuiteError(f"{where}: {name} is {kwargs[name]!r}; write a list in brackets")
+            raise SuiteError(f"{name} is {kwargs[name]!r}; write a list in brackets")
     for name in ("column", "column_A", "column_B"):
         if not isinstance(kwargs.get(name), str | None):
-            raise SuiteError(f"{where}: {name} is {kwargs[name]!r}; write the name of a column")
+            raise SuiteError(f"{name} is {kwargs[name]!r}; write the name of a column")
     names = kwargs.get("column_list") or []
     for name in names:
         if not isinstance(name, str):
-            raise SuiteError(f"{where}: column_list has {name!r}; write names of columns")
+            raise SuiteError(f"column_list has {name!r}; write names of columns")
         if names.count(name) > 1:
-            raise SuiteError(f"{where}: column_list has {name!r} twice; write it once")
+            raise SuiteError(f"column_list has {name!r} twice; write it once")
     for pair in kwargs.get("value_pairs_set") or []:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise SuiteError(f"{where}: value_pairs_set has {pair!r}; write pairs like [1, 2]")
+            raise SuiteError(f"value_pairs_set has {pair!r}; write pairs like [1, 2]")
 
 
-def _check_numbers(where: str, kwargs: Mapping[str, Any]) -> None:
+def _check_numbers(kwargs: Mapping[str, Any]) -> None:
     for name in ("min_value", "max_value"):
         if kwargs.get(name) is not None and not is_number(kwargs[name]):
-            raise SuiteError(f"{where}: {name} {kwargs[name]!r} is no number; write it unquoted")
+            raise SuiteError(f"{name} {kwargs[name]!r} is no number; write it unquoted")
 
 
-def _check_order(where: str, kwargs: Mapping[str, Any]) -> None:
+def _check_order(kwargs: Mapping[str, Any]) -> None:
     """Refuse limits that no value meets: a mistake, and no row would be good."""
     low, high = kwargs.get("min_value"), kwargs.get("max_value")
     if low is not None and high is not None and type(low) is not bool and low > high:
-        raise SuiteError(f"{where}: min_value {low} is above max_value {high}; exchange them")
+        raise SuiteError(f"min_value {low} is above max_value {high}; exchange them")
 
 
-def _check_quantiles(where: str, kwargs: Mapping[str, Any]) -> None:
+def _check_quantiles(kwargs: Mapping[str, Any]) -> None:
     if (method := kwargs.get("allow_relative_error") or "nearest") not in _INTERPOLATIONS:
-        raise SuiteError(
-            f"{where}: allow_relative_error {method!r} is none of {', '.join(_INTERPOLATIONS)}"
-        )
+        raise SuiteError(f"allow_relative_error {method!r} is none of {', '.join(_INTERPOLATIONS)}")
     asked = kwargs.get("quantile_ranges")
     ranges = asked.get("value_ranges") if isinstance(asked, dict) else None
     for limits in ranges or []:
         numbers = isinstance(limits, list) and all(v is None or is_number(v) for v in limits)
         if not numbers or len(limits) != 2:
             raise SuiteError(
-                f"{where}: value_ranges has {limits!r}; write a pair of numbers, null for no limit"
+                f"value_ranges has {limits!r}; write a pair of numbers, null for no limit"
             )
 
 
-def _check_pair(where: str, kind: str, kwargs: Mapping[str, Any], types: dict[str, str]) -> None:
+def _check_pair(kind: str, kwargs: Mapping[str, Any], types: dict[str, str]) -> None:
     """Refuse to compare columns whose values are never equal, or have no order."""
     named = [kwargs.get("column_A"), kwargs.get("column_B"), *(kwargs.get("column_list") or [])]
     held = {name: types[name] for name in named if name in types}
     described = ", ".join(f"{name!r} is {kind}" for name, kind in held.items())
     families = {_FAMILIES.get(kind, kind) for kind in held.values()}
     if kind in _COMPARED and len(families) > 1:
-        raise SuiteError(
-            f"{where}: {described}: they cannot be compared; declare both as the same type"
-        )
+        raise SuiteError(f"{described}: they cannot be compared; declare both as the same type")
     if kind == _GREATER and families & {"string", "bool"}:
-        raise SuiteError(f"{where}: {described}, which has no order here; compare numbers or times")
+        raise SuiteError(f"{described}, which has no order here; compare numbers or times")
     if kind == "expect_multicolumn_sum_to_equal":
         if families - {"number"}:
-            raise SuiteError(f"{where}: {described}; only numbers have a sum")
+            raise SuiteError(f"{described}; only numbers have a sum")
         if not is_number(kwargs.get("sum_total")):
-            raise SuiteError(f"{where}: sum_total {kwargs.get('sum_total')!r} is no number")
+            raise SuiteError(f"sum_total {kwargs.get('sum_total')!r} is no number")
     if kind == "expect_column_pair_values_to_be_in_set":
         for pair in kwargs.get("value_pairs_set") or []:
             for name, value in zip(named[:2], pair, strict=True):
                 if value is not None and name in types:
-                    literal_member(where, "value_pairs_set", str(name), value, types[str(name)])
+                    literal_member("value_pairs_set", str(name), value, types[str(name)])
 
 
-def _check_patterns(where: str, kwargs: Mapping[str, Any]) -> None:
+def _check_patterns(kwargs: Mapping[str, Any]) -> None:
     given = kwargs.get("regex")
     for pattern in [*([given] if given else []), *(kwargs.get("regex_list") or [])]:
         try:
             re.compile(pattern)
         except (re.error, TypeError) as error:
-            raise SuiteError(f"{where}: pattern {pattern!r} is wrong: {error}") from error
+            raise SuiteError(f"pattern {pattern!r} is wrong: {error}") from error
 
 
-def _check_column(where: str, kind: str, column: str, held: str) -> None:
+def _check_column(kind: str, column: str, held: str) -> None:
     """Refuse kinds that read the wrong type: numbers as text end in ".0" where nulls are."""
     if kind in _TEXT and held != "string":
         raise SuiteError(
-            f"{where}: it reads text, and {column!r} is {held}; use "
+            f"it reads text, and {column!r} is {held}; use "
             "'expect_column_values_to_be_between' or '..._to_be_in_set'"
         )
     counted = ("bool",) if kind == "expect_column_quantile_values_to_be_between" else ()
     if kind in _NUMBERS and held in ("string", *_TIMES, *counted):
-        raise SuiteError(
-            f"{where}: it needs numbers, and {column!r} is {held}; name a column of numbers"
-        )
+        raise SuiteError(f"it needs numbers, and {column!r} is {held}; name a column of numbers")
     if kind in _ORDERED and held in ("string", "bool"):
-        raise SuiteError(
-            f"{where}: {column!r} is {held}, which has no order here; name numbers or times"
-        )
+        raise SuiteError(f"{column!r} is {held}, which has no order here; name numbers or times")
     if kind == "expect_column_most_common_value_to_be_in_set" and held in _TIMES:
-        raise SuiteError(f"{where}: GX compares no times here; use '..._to_be_between'")
+        raise SuiteError("GX compares no times here; use '..._to_be_between'")

@@ -12,10 +12,10 @@ from flight_delays.spec import ARRIVALS, FLIGHTS, MODEL, WEATHER
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features.windows import feature_rows
 from mlops_tasks.lake import TrainingPin, overwrite_partition
+from mlops_tasks.registry.champions import champion_of
 from mlops_tasks.serialization import from_json
 from mlops_tasks.sources import Database
 from mlops_tasks.steps.ingest import ingest
-from mlops_tasks.steps.register import champion_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -37,12 +37,23 @@ MODULES = {
         ["mlops_tasks/problem_types/binary/intervals.py"],
         ["tests/unit/problem_types/binary/test_intervals.py"],
     ),
-    "policy": (["mlops_tasks/steps/decide.py"], ["tests/unit/steps/test_decide.py"]),
+    "policy": (
+        ["mlops_tasks/policy/*", "mlops_tasks/steps/decide.py"],
+        ["tests/unit/policy/test_*.py", "tests/unit/steps/test_decide.py"],
+    ),
     "ledger": (
-        [f"mlops_tasks/registry/ledger/{name}.py" for name in ("database", "ledger", "upgrading")],
+        [
+            f"mlops_tasks/registry/ledger/{name}.py"
+            for name in ("database", "ledger", "statements", "upgrading")
+        ],
         ["tests/unit/registry/test_ledger*.py"],
     ),
-    "registration": (["mlops_tasks/steps/register.py"], ["tests/unit/steps/test_register*.py"]),
+    "registration": (
+        ["mlops_tasks/registry/champions.py"]
+        + [f"mlops_tasks/steps/{name}.py" for name in ("adopt", "promote", "register")],
+        ["tests/unit/registry/test_champions.py"]
+        + [f"tests/unit/steps/test_{name}.py" for name in ("adopt", "promote", "register")],
+    ),
     "modelfiles": (
         ["mlops_tasks/registry/modelfiles/*"],
         ["tests/unit/registry/test_modelfiles*.py"],

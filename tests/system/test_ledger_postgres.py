@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from mlops_tasks.exceptions import LedgerError, UnavailableError
+from mlops_tasks.exceptions import ChampionChangedError, LedgerError, UnavailableError
 from mlops_tasks.registry.ledger import Champion, Ledger, database
 from tests.system.servers import PASSWORD, USER, postgres
 from tests.unit.workers import at_once, promote, say_the_same, write_entries
@@ -58,14 +58,42 @@ def test_attempts_that_say_the_same_at_once_are_one_entry(url: str) -> None:
     assert [entry.evidence["i"] for entry in Ledger(url).entries(history=True)] == [*range(20)]
 
 
-@pytest.mark.parametrize("expected", [None, "1"])
-def test_of_many_promotions_at_once_one_wins(url: str, expected: str | None) -> None:
-    if expected is not None:
-        assert Ledger(url).promote("m", expected=None, version=expected)
-    won = at_once(promote, [(url, expected, version) for version in ("7", "8", "9")])
+@pytest.mark.parametrize("generation", [0, 1])
+def test_of_many_promotions_at_once_one_wins(url: str, generation: int) -> None:
+    ledger = Ledger(url)
+    if generation:
+        ledger.promote("m", version="1", generation=0, key="k", evidence={})
+    won = at_once(promote, [(url, generation, version) for version in ("7", "8", "9")])
     assert sum(won) == 1
-    generation = 1 if expected is None else 2
-    assert Ledger(url).champion("m") == Champion(("7", "8", "9")[won.index(True)], generation)
+    winner = ("7", "8", "9")[won.index(True)]
+    assert ledger.champion("m") == Champion(winner, generation + 1)
+    moves = ledger.entries(kind="promotion", history=True)
+    assert [e.evidence["generation"] for e in moves] == [*range(1, generation + 2)]
+    assert moves[-1].evidence["version"] == winner
+
+
+def test_a_version_that_has_returned_is_another_champion(url: str) -> None:
+    ledger = Ledger(url)
+    for generation, version in enumerate(("A", "B", "A")):
+        key = f"2024-03-0{generation + 1}"
+        ledger.promote("m", version=version, generation=generation, key=key, evidence={})
+    with pytest.raises(ChampionChangedError, match="version A, generation 3, by now"):
+        ledger.promote("m", version="C", generation=1, key="2024-03-04", evidence={})
+    assert ledger.champion("m") == Champion("A", 3)
+    assert ledger.champion_as_of("m", "2024-03-02") == "B"
+    assert ledger.champion_as_of("m", "2024-02-29") is None
+
+
+def test_the_newest_entries_of_a_version(url: str) -> None:
+    ledger = Ledger(url)
+    for number, version in enumerate("111221", start=1):
+        evidence = {"n": number, "model_version": version, "known_at": f"2024-03-0{number + 1}"}
+        ledger.record(model="m", kind="drift", key=f"2024-03-0{number}", evidence=evidence)
+    found = ledger.newest_of_keys("m", "drift", 3, model_version="1", as_of="2024-03-06")
+    assert [entry.evidence["n"] for entry in found] == [1, 2, 3]
+    newest = ledger.newest("m", "drift", model_version="1")
+    assert newest is not None
+    assert newest.evidence["n"] == 6
 
 
 def test_a_token_above_what_is_committed(url: str) -> None:

@@ -75,8 +75,11 @@ def refused(model: ModelSpec, lake: Lake, tracking: Tracking) -> None:
 def evidence(ledger: Ledger) -> None:
     assert_type(ledger.champion("returns"), Champion | None)
     assert_type(ledger.entries(model="returns"), list[LedgerEntry])
-    assert_type(ledger.promote("returns", expected=None, version="1"), bool)
-    ledger.promote("returns", version="1")  # type: ignore[call-arg]
+    assert_type(ledger.newest("returns", "verdict"), LedgerEntry | None)
+    move: dict[str, str] = {"reason": "better"}
+    champion = ledger.promote("returns", version="1", generation=0, key="k", evidence=move)
+    assert_type(champion, Champion)
+    ledger.promote("returns", version="1", key="k", evidence=move)  # type: ignore[call-arg]
     ledger.champion("returns").version  # type: ignore[union-attr]  # noqa: B018
 
 

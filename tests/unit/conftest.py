@@ -13,6 +13,7 @@ import pytest
 from mlops_tasks import partitions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mlops_tasks.gate.verdict import Verdict
@@ -94,10 +95,12 @@ def tracking(tmp_path: Path, mlflow_template: Path) -> Tracking:
 def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> World:
     """Build the shared world once. Only for tests that change nothing in it."""
     from mlops_tasks.lake import Lake
+    from mlops_tasks.registry.champions import champion_of
     from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.steps.evaluate import evaluate
     from mlops_tasks.steps.pin import pin_training_data
-    from mlops_tasks.steps.register import champion_of, promote, register
+    from mlops_tasks.steps.promote import promote
+    from mlops_tasks.steps.register import register
     from mlops_tasks.steps.train import train
     from tests.unit.orders import day, fill_lake, project
 
@@ -119,6 +122,19 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Wo
 def own_world(world: World, tmp_path: Path) -> World:
     """Return a copy of the world that this test may change."""
     return copy_world(world, tmp_path)
+
+
+@pytest.fixture
+def tracking_files(own_world: World) -> Iterator[Path]:
+    """The folder in MLflow's store where the champion's files are; as it was, afterwards."""
+    from pathlib import Path
+
+    model = own_world.tracking.client.get_logged_model(own_world.trained.model_id)
+    folder = Path(model.artifact_location)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    yield folder
+    for path, content in before.items():
+        path.write_bytes(content)
 
 
 def copy_world(world: World, home: Path) -> World:

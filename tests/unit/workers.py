@@ -78,11 +78,16 @@ def say_the_same(url: str, n: int) -> None:
         Ledger(url).record(model="m", kind="drift", key=f"2024-03-{i + 1:02}", evidence={"i": i})
 
 
-def promote(url: str, expected: str | None, version: str) -> bool:
-    """Try to make a version the champion."""
+def promote(url: str, generation: int, version: str) -> bool:
+    """Try to make a version the champion; say whether it is."""
+    from mlops_tasks.exceptions import ChampionChangedError
     from mlops_tasks.registry.ledger import Ledger
 
-    return Ledger(url).promote("m", expected=expected, version=version)
+    try:
+        Ledger(url).promote("m", version=version, generation=generation, key="k", evidence={})
+    except ChampionChangedError:
+        return False
+    return True
 
 
 def hold_run(uri: str, tags: dict[str, str], started: str) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.exceptions import ChampionChangedError
+from mlops_tasks.registry.ledger import statements
 from mlops_tasks.registry.ledger.database import Database
-from mlops_tasks.registry.ledger.records import Champion, LedgerEntry
+from mlops_tasks.registry.ledger.records import Champion, EvidenceKind
 from mlops_tasks.registry.ledger.tables import table
-from mlops_tasks.registry.versions import RegisteredVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Connection
+
+    from mlops_tasks.registry.ledger.records import LedgerEntry
+    from mlops_tasks.registry.versions import RegisteredVersion
 
 __all__ = ["Ledger"]
 
@@ -35,8 +37,8 @@ class Ledger:
     --------
     >>> ledger = Ledger("sqlite://")
     >>> _ = ledger.record(model="m", kind="decision", key="2013-02-01", evidence={"retrain": False})
-    >>> [entry.evidence for entry in ledger.entries(model="m")]
-    [{'retrain': False}]
+    >>> ledger.newest("m", "decision").evidence
+    {'retrain': False}
     """
 
     def __init__(self, url: str) -> None:
@@ -69,7 +71,7 @@ class Ledger:
         Parameters
         ----------
         model, kind, key : str
-            What the entry is about.
+            What the entry is about; `kind` is an `EvidenceKind` or its value.
         evidence : mapping
             Plain JSON; NaN and infinity are refused.
         dag_run : str, optional
@@ -83,11 +85,11 @@ class Ledger:
         Raises
         ------
         ValueError
-            If the evidence is not plain JSON.
+            If the evidence is not plain JSON, or there is no such kind.
         """
-        body = _plain_json(kind, key, evidence)
+        kind, body = EvidenceKind(kind), statements.plain_json(kind, key, evidence)
         return self._database.write(
-            lambda connection: _append(connection, model, kind, key, body, dag_run)
+            lambda connection: statements.append(connection, model, kind, key, body, dag_run)
         )
 
     def record_once(
@@ -107,13 +109,82 @@ class Ledger:
         LedgerEntry
             The entry as stored.
         """
-        body = _plain_json(kind, key, evidence)
+        kind, body = EvidenceKind(kind), statements.plain_json(kind, key, evidence)
 
         def work(connection: Connection) -> LedgerEntry:
-            first = _seek(connection, model, kind, key, newest=False)
-            return first or _append(connection, model, kind, key, body, dag_run)
+            there = statements.first(connection, model=model, kind=kind, key=key)
+            return there or statements.append(connection, model, kind, key, body, dag_run)
 
         return self._database.write(work)
+
+    def newest(
+        self,
+        model: str,
+        kind: str,
+        *,
+        key: str | None = None,
+        model_version: str | None = None,
+        as_of: str | None = None,
+    ) -> LedgerEntry | None:
+        """Return the newest entry of a key, or of the last key there is.
+
+        Parameters
+        ----------
+        model, kind : str
+            What it is about.
+        key, model_version : str, optional
+            Only this key, only evidence about this version of the model.
+        as_of : str, optional
+            Only what was known by this day: neither key nor ``known_at`` of the evidence is later.
+
+        Returns
+        -------
+        LedgerEntry or None
+            None if there is none.
+        """
+        found = self._database.read(
+            lambda connection: statements.newest_of_keys(
+                connection,
+                1,
+                as_of=as_of,
+                model=model,
+                kind=kind,
+                key=key,
+                model_version=model_version,
+            )
+        )
+        return found[0] if found else None
+
+    def newest_of_keys(
+        self,
+        model: str,
+        kind: str,
+        n_keys: int,
+        *,
+        model_version: str | None = None,
+        as_of: str | None = None,
+    ) -> list[LedgerEntry]:
+        """Return the newest entry of each of the last `n_keys` keys, oldest key first.
+
+        Parameters
+        ----------
+        model, kind : str
+            What they are about.
+        n_keys : int
+            At most this number of keys.
+        model_version, as_of : str, optional
+            As for `newest`.
+        """
+        return self._database.read(
+            lambda connection: statements.newest_of_keys(
+                connection,
+                n_keys,
+                as_of=as_of,
+                model=model,
+                kind=kind,
+                model_version=model_version,
+            )
+        )
 
     def entries(
         self,
@@ -132,57 +203,87 @@ class Ledger:
         history : bool, default False
             Also the entries that a newer one of the same key has replaced, oldest first.
         """
-        rows = table("entry")
-        query = rows.select().order_by(rows.c.key, rows.c.seq)
-        for name, wanted in (("model", model), ("kind", kind), ("key", key)):
-            if wanted is not None:
-                query = query.where(rows.c[name] == wanted)
-        found = self._database.read(lambda c: [_entry(row) for row in c.execute(query)])
+        found = self._database.read(
+            lambda connection: statements.entries(connection, model=model, kind=kind, key=key)
+        )
         if history:
             return found
         return list({(entry.model, entry.kind, entry.key): entry for entry in found}.values())
 
     def champion(self, model: str) -> Champion | None:
         """Return the champion of `model`, or None before the first promotion."""
-        return self._database.read(lambda connection: _champion(connection, model))
+        return self._database.read(lambda connection: statements.champion(connection, model))
 
-    def promote(
-        self,
-        model: str,
-        *,
-        expected: str | None,
-        version: str,
-        key: str = "",
-        evidence: Mapping[str, Any] | None = None,
-        dag_run: str = "",
-    ) -> bool:
-        """Make `version` the champion if `expected` still is, and write down why: both or neither.
+    def champion_as_of(self, model: str, as_of: str) -> str | None:
+        """Return the version that was champion on a day, as far as was known on that day.
 
         Parameters
         ----------
         model : str
             Registered model.
-        expected : str or None
-            Version that the caller compared against; None for a first champion.
-        version : str
-            The new champion.
-        key, evidence, dag_run
-            As for `record`, of the entry of kind ``promotion``; none is written without evidence.
+        as_of : str
+            The day.
 
         Returns
         -------
-        bool
-            False if somebody else moved the champion meanwhile. True also when `version` is the
-            champion already, so that a task may be run again.
+        str or None
+            The champion of today unless something was decided or promoted as of a later day: then
+            the last one promoted before that. None if there was none, or it is not written down.
         """
-        body = None if evidence is None else _plain_json("promotion", key, evidence)
+        return self._database.read(
+            lambda connection: statements.champion_as_of(connection, model, as_of)
+        )
 
-        def work(connection: Connection) -> bool:
-            if not _move_champion(connection, model, expected, version):
-                return False
-            if body is not None:
-                _append(connection, model, "promotion", key, body, dag_run)
-            return True
+    def promote(
+        self,
+        model: str,
+        *,
+        version: str,
+        generation: int,
+        key: str,
+        evidence: Mapping[str, Any],
+        dag_run: str = "",
+    ) -> Champion:
+        """Make `version` the champion and write down why, or neither.
+
+        Parameters
+        ----------
+        model : str
+            Registered model.
+        version : str
+            The new champion.
+        generation : int
+            That of the champion it was compared with, 0 where there was none. A version that has
+            returned to its place meanwhile has another generation.
+        key, evidence, dag_run
+            As for `record`, of the entry of kind ``promotion``. Added to the evidence are
+            ``version``, the new ``generation`` and ``previous``, the version that it replaced.
+
+        Returns
+        -------
+        Champion
+            As it is now. Nothing is written where the version has this place already, so that a
+            task may be run again.
+
+        Raises
+        ------
+        ChampionChangedError
+            If the champion was moved meanwhile.
+        """
+        kind, now = EvidenceKind.PROMOTION, Champion(version, generation + 1)
+
+        def work(connection: Connection) -> Champion:
+            before = statements.champion(connection, model)
+            found = before.generation if before else 0
+            if before and before.version == version and found in {generation, now.generation}:
+                return before
+            if found != generation:
+                raise ChampionChangedError(_changed(model, version, generation, before))
+            move = asdict(now) | {"previous": before.version if before else None}
+            body = statements.plain_json(kind, key, {**evidence, **move})
+            statements.set_champion(connection, model, now)
+            statements.append(connection, model, kind, key, body, dag_run)
+            return now
 
         return self._database.write(work)
 
@@ -203,9 +304,9 @@ class Ledger:
         """
 
         def work(connection: Connection) -> bool:
-            known = _registration(connection, version.name, version.version)
+            known = statements.registration(connection, version.name, version.version)
             if known is None:
-                _insert_registration(connection, version, recorded_by)
+                statements.insert_registration(connection, version, recorded_by)
                 return True
             return (known.run_id, known.digest) == (version.run_id, version.digest)
 
@@ -213,14 +314,13 @@ class Ledger:
 
     def registration(self, model: str, version: str) -> RegisteredVersion | None:
         """Return what is known of a version, or None if nobody has registered or adopted it."""
-        return self._database.read(lambda connection: _registration(connection, model, version))
+        return self._database.read(
+            lambda connection: statements.registration(connection, model, version)
+        )
 
     def registrations(self, model: str | None = None) -> list[RegisteredVersion]:
         """Return all that is known of versions, of one model or of all."""
-        query = table("registration").select()
-        if model is not None:
-            query = query.where(table("registration").c.model == model)
-        return self._database.read(lambda c: [_version(row) for row in c.execute(query)])
+        return self._database.read(lambda connection: statements.registrations(connection, model))
 
     def adopt(
         self, version: RegisteredVersion, *, evidence: Mapping[str, Any], recorded_by: str
@@ -241,125 +341,27 @@ class Ledger:
         bool
             False if the ledger knows other files under this number: those are the version.
         """
-        body = _plain_json("adoption", version.version, evidence)
+        kind, (name, number) = EvidenceKind.ADOPTION, (version.name, version.version)
+        body = statements.plain_json(kind, number, evidence)
 
         def work(connection: Connection) -> bool:
-            known = _registration(connection, version.name, version.version)
+            known = statements.registration(connection, name, number)
             if known is not None and known.digest != version.digest:
                 return False
             if known is None:
-                _insert_registration(connection, version, recorded_by)
+                statements.insert_registration(connection, version, recorded_by)
             else:  # from before digests of artifacts were kept: only what is missing is added
-                _complete_registration(connection, known, version)
-            _append(connection, version.name, "adoption", version.version, body, recorded_by)
+                statements.complete_registration(connection, known, version)
+            statements.append(connection, name, kind, number, body, recorded_by)
             return True
 
         return self._database.write(work)
 
 
-def _registration(connection: Connection, model: str, version: str) -> RegisteredVersion | None:
-    rows = table("registration")
-    same = (rows.c.model == model) & (rows.c.version == version)
-    row = connection.execute(rows.select().where(same)).first()
-    return None if row is None else _version(row)
-
-
-def _version(row: Any) -> RegisteredVersion:
-    return RegisteredVersion(
-        name=row.model,
-        version=row.version,
-        run_id=row.run_id,
-        model_uri=row.model_uri,
-        digest=row.digest,
-        artifacts=dict(row.artifacts),
-        metrics=dict(row.metrics),
-    )
-
-
-def _insert_registration(
-    connection: Connection, version: RegisteredVersion, recorded_by: str
-) -> None:
-    values = asdict(version)
-    values |= {"model": values.pop("name"), "recorded_by": recorded_by, "recorded_at": _now()}
-    connection.execute(table("registration").insert().values(values))
-
-
-def _complete_registration(
-    connection: Connection, known: RegisteredVersion, found: RegisteredVersion
-) -> None:
-    rows = table("registration")
-    same = (rows.c.model == known.name) & (rows.c.version == known.version)
-    more = {
-        "artifacts": found.artifacts | known.artifacts,
-        "metrics": known.metrics or found.metrics,
-    }
-    connection.execute(rows.update().where(same).values(more))
-
-
-def _plain_json(kind: str, key: str, evidence: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(dict(evidence), sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"evidence of {kind} {key!r} is not plain JSON: {error}") from error
-
-
-def _append(
-    connection: Connection, model: str, kind: str, key: str, body: str, dag_run: str
-) -> LedgerEntry:
-    newest = _seek(connection, model, kind, key, newest=True)
-    if newest is not None and (newest.evidence, newest.dag_run) == (json.loads(body), dag_run):
-        return newest
-    values = {"model": model, "kind": kind, "key": key, "evidence": body, "dag_run": dag_run}
-    connection.execute(table("entry").insert().values(**values, recorded_at=_now()))
-    added = _seek(connection, model, kind, key, newest=True)
-    assert added is not None  # noqa: S101 (it was added in this very transaction)
-    return added
-
-
-def _seek(
-    connection: Connection, model: str, kind: str, key: str, *, newest: bool
-) -> LedgerEntry | None:
-    """Return the newest or the first entry of a key, if there is one."""
-    entries = table("entry")
-    same = (entries.c.model == model) & (entries.c.kind == kind) & (entries.c.key == key)
-    order = entries.c.seq.desc() if newest else entries.c.seq
-    row = connection.execute(entries.select().where(same).order_by(order).limit(1)).first()
-    return None if row is None else _entry(row)
-
-
-def _champion(connection: Connection, model: str) -> Champion | None:
-    champions = table("champion")
-    row = connection.execute(champions.select().where(champions.c.model == model)).first()
-    return None if row is None else Champion(row.version, row.generation)
-
-
-def _move_champion(connection: Connection, model: str, expected: str | None, version: str) -> bool:
-    """Compare and set: the transaction sees nothing that another one changes meanwhile."""
-    champions, current = table("champion"), _champion(connection, model)
-    if current is not None and current.version == version:
-        return True
-    if (current.version if current else None) != expected:
-        return False
-    if current is None:
-        first = {"model": model, "version": version, "generation": 1}
-        connection.execute(champions.insert().values(first))
-    else:
-        next_one = {"version": version, "generation": current.generation + 1}
-        connection.execute(champions.update().where(champions.c.model == model).values(next_one))
-    return True
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _entry(row: Any) -> LedgerEntry:
-    return LedgerEntry(
-        seq=row.seq,
-        model=row.model,
-        kind=row.kind,
-        key=row.key,
-        evidence=json.loads(row.evidence),
-        dag_run=row.dag_run,
-        recorded_at=row.recorded_at.replace(tzinfo=UTC),
+def _changed(model: str, version: str, generation: int, now: Champion | None) -> str:
+    expected = f"the champion of generation {generation}" if generation else "no champion"
+    found = f"version {now.version}, generation {now.generation}" if now else "none"
+    return (
+        f"model {model!r}: version {version} was compared with {expected}, but the champion is "
+        f"{found}, by now; nothing was changed. Train again to compare with the new champion"
     )

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Champion", "LedgerEntry"]
+__all__ = ["Champion", "EvidenceKind", "LedgerEntry"]
+
+
+class EvidenceKind(StrEnum):
+    """What an entry is: who writes it, and what its evidence holds (docs/reference.md)."""
+
+    VALIDATION = "validation"
+    REFUSAL = "refusal"
+    READMISSION = "readmission"
+    DRIFT = "drift"
+    PERFORMANCE = "performance"
+    LABELS = "labels"
+    DECISION = "decision"
+    DECISION_NOTE = "decision_note"
+    PIN = "pin"
+    VERDICT = "verdict"
+    PROMOTION = "promotion"
+    ADOPTION = "adoption"
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """One line: what was found or decided about `key` of `model`, and on what evidence.
 
-    ``model`` is the registered model, or the dataset for entries of kind ``validation``.
+    ``model`` is the registered model, or the dataset for entries of kind ``validation``. ``kind``
+    is an `EvidenceKind`, or a word that a newer version of the project has added.
     """
 
     seq: int
@@ -29,7 +48,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The promoted version; `generation` counts promotions, from 1."""
+    """The version in production; `generation` counts its moves, from 1, a return included."""
 
     version: str
     generation: int

@@ -24,6 +24,7 @@ def _tables() -> dict[str, Table]:
         sa.Column("evidence", sa.Text),
         sa.Column("dag_run", text),
         sa.Column("recorded_at", sa.DateTime),
+        *(sa.Column(name, text) for name in ("model_version", "known_at")),
     )
     sa.Table(
         "champion",
@@ -47,16 +48,5 @@ def _tables() -> dict[str, Table]:
 
 
 def table(name: str) -> Table:
-    """Return one table of the ledger.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-
-    Returns
-    -------
-    Table
-        For statements; it creates nothing.
-    """
+    """Return one table of the ledger, for statements; it creates nothing."""
     return _tables()[name]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA", "is_current", "upgrade"]
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 _VERSION_TABLE = "ledger_version"
 _LOCK = 0x6D6C_6F70_73  # any number that nobody else locks
 

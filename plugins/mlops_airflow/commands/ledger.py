@@ -41,7 +41,7 @@ def adopt(
     from mlops_airflow.hooks.database import LedgerHook
     from mlops_airflow.hooks.mlflow import MlflowHook
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.steps.register import adopt as take_over
+    from mlops_tasks.steps.adopt import adopt as take_over
 
     try:
         tracking = MlflowHook().get_conn()

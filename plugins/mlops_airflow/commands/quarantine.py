@@ -42,6 +42,7 @@ def readmit(
     from mlops_airflow.hooks.lake import LakeHook
     from mlops_airflow.projects import find_dataset
     from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.registry.ledger import EvidenceKind
     from mlops_tasks.steps.ingest import raw_table
     from mlops_tasks.steps.validate import readmit as validate_again
     from mlops_tasks.validation import quarantine_table
@@ -64,7 +65,7 @@ def readmit(
     ledger.record(
         # Not a "validation": the next run of the Dag then sees news, and emits its event.
         model=spec.name,
-        kind="readmission",
+        kind=EvidenceKind.READMISSION,
         key=partition,
         evidence={**done.result.evidence(), **evidence},
         dag_run="mlops quarantine readmit",

@@ -16,9 +16,9 @@ from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.outages import outages_named
 from mlops_tasks.partitions import check_partition, check_past, shift_day
+from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.reports import report_address
 from mlops_tasks.scratch import scratch
-from mlops_tasks.steps.register import champion_of, registered_version
 from mlops_tasks.time_limit import time_limit
 
 if TYPE_CHECKING:

@@ -9,14 +9,17 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.assets import retrain_request_asset
 from mlops_airflow.operators.base import StepOperator, dag_run_name, decided_night, key_of
+from mlops_tasks.policy import read_evidence
+from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.decide import RetrainDecision, decide, note_on
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops_tasks.registry.ledger import Ledger, LedgerEntry
+    from mlops_tasks.registry.ledger import LedgerEntry
     from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.steps.decide import DecisionNote
 
 __all__ = ["DecideRetrainingOperator", "RequestRetrainingOperator"]
 
@@ -40,33 +43,35 @@ class DecideRetrainingOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide once, and return what was decided; a repeated night only gets a note."""
         night, ledger, run = decided_night(context, self.model), self.ledger, dag_run_name(context)
-        found, note = self._decide(night, ledger), None
-        about = {"model": self.model.name, "key": night, "dag_run": run}
-        entry = ledger.record_once(kind="decision", evidence=to_json(found), **about)
-        if (entry.evidence, entry.dag_run) != (to_json(found), run):
-            note = note_on(entry.evidence, found)
-            ledger.record(kind="decision_note", evidence=note, **about)
-        self._report(night, entry, note)
+        found = decide(self.model, night, read_evidence(self.model, night, ledger=ledger))
+        about = {"model": self.model.name, "kind": EvidenceKind.DECISION, "key": night}
+        entry = ledger.record_once(**about, evidence=to_json(found), dag_run=run)
+        then = from_json(RetrainDecision, entry.evidence)
+        same = (then, entry.dag_run) == (found, run)
+        note = None if same else self._note(night, note_on(then, found), run)
+        self._report(entry, then, note)
         return entry.evidence
 
-    def _decide(self, night: str, ledger: Ledger) -> RetrainDecision:
-        champion = ledger.champion(self.model.name)
-        entries = ledger.entries(model=self.model.name, history=True)
-        return decide(self.model, night, champion.version if champion else None, entries)
+    def _note(self, night: str, note: DecisionNote, run: str) -> DecisionNote:
+        """Write a note beside the decision that another run has taken."""
+        about = {"model": self.model.name, "kind": EvidenceKind.DECISION_NOTE, "key": night}
+        self.ledger.record(**about, evidence=to_json(note), dag_run=run)
+        return note
 
-    def _report(self, night: str, entry: LedgerEntry, note: dict[str, Any] | None) -> None:
-        decision = from_json(RetrainDecision, entry.evidence)
-        version = decision.evidence.get("champion_version")
+    def _report(
+        self, entry: LedgerEntry, decision: RetrainDecision, note: DecisionNote | None
+    ) -> None:
+        version = decision.evidence.champion_version
         facts = {
             "decision": "RETRAIN" if decision.retrain else "not retrained",
             "cause": decision.cause,
             "because": decision.reason,
             "champion": f"version {version}" if version else "none known",
             "decided": f"{entry.recorded_at:%Y-%m-%d %H:%M} UTC by {entry.dag_run}",
-            "note": note["text"] if note else None,
-            "next": f"{self.model.name}.train as of {night}" if decision.retrain else "nothing",
+            "note": note.text if note else None,
+            "next": f"{self.model.name}.train as of {entry.key}" if decision.retrain else "nothing",
         }
-        self.report(f"decided on {self.model.name}, night {night}", facts)
+        self.report(f"decided on {self.model.name}, night {entry.key}", facts)
 
 
 class RequestRetrainingOperator(BaseOperator):

@@ -10,9 +10,9 @@ from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import from_json, to_json
-from mlops_tasks.steps.decide import champion_then
 from mlops_tasks.steps.evaluate import evaluate
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ class EvaluateModelOperator(StepOperator):
         """Evaluate once for each trained model, record the verdict and return it."""
         tracking, pin = self.tracking(context), from_json(TrainingPin, self.pin)
         trained = from_json(TrainResult, self.trained)
-        verdict = self._recorded(trained)
+        verdict = self._recorded(pin, trained)
         if verdict is None:
             verdict = self._evaluate(pin, trained, tracking)
             self.ledger.record(
                 model=self.model.name,
-                kind="verdict",
+                kind=EvidenceKind.VERDICT,
                 key=pin.as_of,
                 evidence=to_json(verdict) | {"run_id": trained.run_id},
                 dag_run=dag_run_name(context),
@@ -67,9 +67,10 @@ class EvaluateModelOperator(StepOperator):
         self._report(pin, verdict)
         return to_json(verdict)
 
-    def _recorded(self, trained: TrainResult) -> Verdict | None:
+    def _recorded(self, pin: TrainingPin, trained: TrainResult) -> Verdict | None:
         """Return the verdict on this very model, if it was given before."""
-        for entry in self.ledger.entries(model=self.model.name, kind="verdict", history=True):
+        about = {"model": self.model.name, "kind": EvidenceKind.VERDICT, "key": pin.as_of}
+        for entry in self.ledger.entries(**about, history=True):
             if entry.evidence.get("run_id") == trained.run_id:
                 return from_json(Verdict, entry.evidence)
         return None
@@ -78,8 +79,7 @@ class EvaluateModelOperator(StepOperator):
         """Compare with the champion of that night, which today's must not be."""
         champion = self.champion(self.model, tracking)
         today = champion.version if champion else None
-        entries = self.ledger.entries(model=self.model.name, history=True)
-        then = champion_then(entries, pin.as_of, today)
+        then = self.ledger.champion_as_of(self.model.name, pin.as_of)
         if then != today:
             champion = self.version(self.model, then) if then else None
         verdict = evaluate(self.model, pin, trained, champion, lake=self.lake, tracking=tracking)

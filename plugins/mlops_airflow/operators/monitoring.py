@@ -11,14 +11,16 @@ from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import measure_drift, measure_labels, measure_performance, read_outcomes
-from mlops_tasks.serialization import to_json
+from mlops_tasks.monitoring.results import MonitorResult
+from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.serialization import from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow.sdk import Context
 
-    from mlops_tasks.monitoring.results import Check, MonitorResult
+    from mlops_tasks.monitoring.results import Check
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
@@ -34,7 +36,7 @@ class _MonitorOperator(StepOperator):
         self.model = model
 
     def _record(
-        self, context: Context, kind: str, result: MonitorResult, *datasets: DatasetSpec
+        self, context: Context, kind: EvidenceKind, result: MonitorResult, *datasets: DatasetSpec
     ) -> dict[str, Any]:
         """Append the checks with the night by which their data were known, and what they correct.
 
@@ -50,14 +52,14 @@ class _MonitorOperator(StepOperator):
             ),
             default=result.last,
         )
-        evidence = to_json(result) | {"known_at": max(known_at, result.last)}
-        about: dict[str, Any] = {"model": self.model.name, "kind": kind, "key": result.last}
-        for entry in self.ledger.entries(**about):
-            if {**entry.evidence, "corrects": None} == {**evidence, "corrects": None}:
-                return entry.evidence
-            evidence["corrects"] = entry.seq
-        run = dag_run_name(context)
-        return self.ledger.record(**about, evidence=evidence, dag_run=run).evidence
+        found = replace(result, known_at=max(known_at, result.last))
+        ledger, about = self.ledger, {"kind": kind, "key": result.last}
+        if before := ledger.newest(self.model.name, **about):
+            if replace(from_json(MonitorResult, before.evidence), corrects=None) == found:
+                return before.evidence
+            found = replace(found, corrects=before.seq)
+        about |= {"model": self.model.name, "dag_run": dag_run_name(context)}
+        return ledger.record(**about, evidence=to_json(found)).evidence
 
     def _tell(self, what: str, result: MonitorResult, *, more: Iterable[Check] = ()) -> None:
         """Log the summary, with further checks on the same window."""
@@ -105,7 +107,7 @@ class MeasureDriftOperator(_MonitorOperator):
         result = measure_drift(self.model, day, version, lake=self.lake, tracking=tracking)
         self._tell("drift", result)
         inputs = (item.dataset for item in self.model.inputs)
-        return self._record(context, "drift", result, *inputs)
+        return self._record(context, EvidenceKind.DRIFT, result, *inputs)
 
 
 class MeasurePerformanceOperator(_MonitorOperator):
@@ -131,6 +133,6 @@ class MeasurePerformanceOperator(_MonitorOperator):
             outcomes, champion := self.version(self.model, outcomes.version)
         )
         labels = measure_labels(outcomes, result, champion, lake=self.lake, tracking=tracking)
-        self._record(context, "labels", labels, self.model.label.dataset)
+        self._record(context, EvidenceKind.LABELS, labels, self.model.label.dataset)
         self._tell("performance", replace(result, report=labels.report), more=labels.checks)
-        return self._record(context, "performance", result, self.model.label.dataset)
+        return self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)

@@ -13,7 +13,8 @@ from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
 from mlops_tasks.serialization import from_json, to_json
-from mlops_tasks.steps.register import promote, register
+from mlops_tasks.steps.promote import promote
+from mlops_tasks.steps.register import register
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

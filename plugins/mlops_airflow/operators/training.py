@@ -8,6 +8,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, key_of
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.pin import pin_training_data
 from mlops_tasks.steps.train import train
@@ -44,7 +45,7 @@ class PinTrainingDataOperator(StepOperator):
         pin = pin_training_data(self.model.model_copy(update=windows), as_of, lake=self.lake)
         self.ledger.record(  # what a pin names is never vacuumed
             model=self.model.name,
-            kind="pin",
+            kind=EvidenceKind.PIN,
             key=as_of,
             evidence=to_json(pin),
             dag_run=dag_run_name(context),

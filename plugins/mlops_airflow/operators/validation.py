@@ -12,6 +12,7 @@ from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, given_known_at
 from mlops_tasks.exceptions import ValidationFailedError
 from mlops_tasks.lake import PartitionVersion
+from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.validate import validate
 from mlops_tasks.validation import quarantine_table
@@ -71,11 +72,11 @@ class ValidatePartitionOperator(StepOperator):
 
     def _published_before(self, partition: str, run: str) -> dict[str, Any]:
         """Return what another run has published; a retry of this run must emit its event again."""
-        for entry in self.ledger.entries(model=self.dataset.name, kind="validation"):
-            if entry.key == partition and entry.dag_run != run:
-                digest, version = entry.evidence["digest"], entry.evidence.get("version")
-                return {"published_digest": str(digest), "published_version": version}
-        return {}
+        entry = self.ledger.newest(self.dataset.name, EvidenceKind.VALIDATION, key=partition)
+        if entry is None or entry.dag_run == run:
+            return {}
+        digest, version = entry.evidence["digest"], entry.evidence.get("version")
+        return {"published_digest": str(digest), "published_version": version}
 
     @contextmanager
     def _refusal_recorded(self, raw: PartitionVersion, run: str) -> Iterator[None]:
@@ -86,7 +87,7 @@ class ValidatePartitionOperator(StepOperator):
             self.link_report(error.report)
             self.ledger.record(
                 model=self.dataset.name,
-                kind="refusal",
+                kind=EvidenceKind.REFUSAL,
                 key=raw.partition,
                 evidence={"raw": to_json(raw), "reason": str(error), "report": error.report},
                 dag_run=run,
@@ -98,7 +99,7 @@ class ValidatePartitionOperator(StepOperator):
         evidence = result.evidence()
         self.ledger.record(
             model=self.dataset.name,
-            kind="validation",
+            kind=EvidenceKind.VALIDATION,
             key=result.published.partition,
             evidence=evidence,
             dag_run=run,

@@ -71,7 +71,7 @@ class Airflow:
             entry = {"verdict": self.verdict, "reason": "AUC 0.51"}
             self.ledger.record(model=MODEL, kind="verdict", key=key, evidence=entry)
             if self.verdict == "promote":
-                self.ledger.promote(MODEL, expected=None, version="1")
+                self.ledger.promote(MODEL, version="1", generation=0, key=key, evidence={})
 
     def finish(self, dag_id: str, key: str, state: str = "success") -> None:
         run_id = f"r{len(self.done)}"

@@ -137,7 +137,7 @@ def test_a_second_version_that_something_needs_stays(own_world: World, reason: s
         tracking.client.set_registered_model_alias(name, "previous", twin.version)
     elif reason == "the ledger":
         evidence = {"version": str(twin.version)}
-        own_world.ledger.record(model=name, kind="note", key="k", evidence=evidence)
+        own_world.ledger.record(model=name, kind="verdict", key="k", evidence=evidence)
     grace = 3600 if reason == "its age" else 0
     done = remove_spare_versions(tracking, ledger=own_world.ledger, grace_s=grace)
     assert done.removed == ()

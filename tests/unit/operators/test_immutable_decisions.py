@@ -18,7 +18,8 @@ from mlops_airflow.operators.monitoring import MeasurePerformanceOperator
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.pin import pin_training_data
-from mlops_tasks.steps.register import promote, register
+from mlops_tasks.steps.promote import promote
+from mlops_tasks.steps.register import register
 from mlops_tasks.steps.score import score
 from mlops_tasks.steps.train import train
 from tests.unit.operators.conftest import context
@@ -46,7 +47,8 @@ def plain(value: Any) -> Any:
 
 def alarm(world: World, *numbers: int, version: str = "1", **more: Any) -> None:
     for number in numbers:
-        evidence = {"model_version": version, "checks": [ALARM], **more}
+        window = {"first": day(number), "last": day(number), "n_rows": 9}
+        evidence = window | {"model_version": version, "checks": [ALARM], **more}
         world.ledger.record(
             model="late_orders", kind="performance", key=day(number), evidence=evidence
         )
@@ -60,9 +62,8 @@ def promoted(world: World, version: str, night: str) -> None:
     """Make a version the champion as of a night, in the ledger alone."""
     before = world.ledger.champion("late_orders")
     assert before is not None
-    evidence = {"version": version, "previous": before.version}
-    assert world.ledger.promote(
-        "late_orders", expected=before.version, version=version, key=night, evidence=evidence
+    world.ledger.promote(
+        "late_orders", version=version, generation=before.generation, key=night, evidence={}
     )
 
 
@@ -153,7 +154,8 @@ def test_evidence_counts_from_the_night_by_which_it_was_known(stack: Stack) -> N
 def test_a_correction_counts_from_the_night_by_which_it_was_known(stack: Stack) -> None:
     world, _ = stack
     alarm(world, 15, 16, known_at=day(17))
-    quiet = {"model_version": "1", "checks": [ALARM | {"alarm": False}], "known_at": day(20)}
+    (*_, loud) = entries(world, "performance")
+    quiet = loud.evidence | {"checks": [ALARM | {"alarm": False}], "known_at": day(20)}
     world.ledger.record(model="late_orders", kind="performance", key=day(16), evidence=quiet)
     assert decide(world)["cause"] == "performance"
     assert decide(world, day(20))["cause"] == "none"
@@ -227,7 +229,7 @@ def test_a_training_of_the_past_changes_no_champion(stack: Stack) -> None:
     trained = train(world.spec, later, lake=world.lake, tracking=world.tracking)
     stores: Any = {"tracking": world.tracking, "ledger": world.ledger}
     version = register(world.spec.name, trained, world.verdict, **stores)
-    newer = replace(world.verdict, champion_version="1")
+    newer = replace(world.verdict, champion_version="1", champion_generation=1)
     assert promote(version, newer, as_of=day(18), **stores)
     again = train(world.spec, pin, lake=world.lake, tracking=world.tracking)
     verdict = evaluated(world, pin, again)
@@ -280,7 +282,7 @@ def test_late_labels_correct_and_replace_nothing(stack: Stack) -> None:
         for commit in world.lake.table("deliveries").commits(first=day(15), last=day(17))
     )
     first = measured(world, run="asset__1")
-    assert (first["known_at"], "corrects" in first) == (max(known, NIGHT), False)
+    assert (first["known_at"], first["corrects"]) == (max(known, NIGHT), None)
     assert measured(world, run="asset__2") == first, "the same again is no news"
     labels = rows_of(17)["deliveries"].slice(0, 60)
     overwrite_partition(

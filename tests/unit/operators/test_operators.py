@@ -490,7 +490,8 @@ def test_alarms_of_the_champion_ask_for_a_training(stack: Stack) -> None:
     world, _ = stack
     alarm = {"name": "roc_auc", "value": 0.5, "threshold": 0.7, "alarm": True, "text": "AUC fell"}
     for number in (15, 16):
-        evidence = {"model_version": "1", "checks": [alarm]}
+        window = {"first": day(number), "last": day(number), "n_rows": 9}
+        evidence = window | {"model_version": "1", "checks": [alarm]}
         world.ledger.record(
             model="late_orders", kind="performance", key=day(number), evidence=evidence
         )

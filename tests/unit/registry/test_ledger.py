@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mlops_tasks.exceptions import LedgerError, TransientError, UnavailableError
-from mlops_tasks.registry.ledger import Champion, Ledger, LedgerEntry, database
-from tests.unit.workers import at_once, promote, say_the_same, write_entries
+from mlops_tasks.exceptions import (
+    ChampionChangedError,
+    LedgerError,
+    TransientError,
+    UnavailableError,
+)
+from mlops_tasks.registry.ledger import Champion, Ledger, LedgerEntry, database, statements
+from tests.unit import workers
+from tests.unit.workers import at_once, say_the_same, write_entries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,6 +111,57 @@ def test_entries_are_the_newest_of_each_key_sorted_by_key(ledger: Ledger) -> Non
     assert ledger.entries(model="nobody") == []
 
 
+def measured(ledger: Ledger, key: int, n: int, version: str = "1", known: int = 0) -> None:
+    evidence = {"n": n, "model_version": version, "known_at": f"2024-03-{known or key:02}"}
+    record(ledger, f"2024-03-{key:02}", evidence)
+
+
+def test_the_newest_of_a_key_or_of_all(ledger: Ledger) -> None:
+    assert ledger.newest("m", "drift") is None
+    for n, key in enumerate((2, 1, 2, 1)):
+        measured(ledger, key, n)
+    record(ledger, "2024-03-09", {"n": 9}, model="other")
+    record(ledger, "2024-03-09", {"n": 9}, kind="verdict")
+    found = [ledger.newest("m", "drift", key=key) for key in (None, "2024-03-01", "2024-03-03")]
+    assert [entry and entry.evidence["n"] for entry in found] == [2, 3, None]
+    assert found[0] == ledger.entries(model="m", kind="drift")[-1]
+
+
+def test_the_newest_of_the_last_keys_of_a_version_as_of_a_day(ledger: Ledger) -> None:
+    for key in range(1, 7):
+        measured(ledger, key, key, version="2" if key == 5 else "1", known=key + 1)
+    measured(ledger, 3, 33, known=4)
+    measured(ledger, 3, 333, known=9)
+
+    def found(n_keys: int, **only: str) -> list[int]:
+        return [e.evidence["n"] for e in ledger.newest_of_keys("m", "drift", n_keys, **only)]
+
+    assert found(2) == [5, 6]
+    assert found(9) == [1, 2, 333, 4, 5, 6]
+    assert found(3, model_version="1") == [333, 4, 6]
+    assert found(2, as_of="2024-03-06") == [4, 5]
+    assert found(3, as_of="2024-03-06", model_version="1") == [2, 33, 4]
+    assert found(3, as_of="2024-03-04") == [1, 2, 33]
+    assert found(3, as_of="2024-02-28") == []
+    newest = ledger.newest("m", "drift", model_version="2", as_of="2024-03-06")
+    assert newest is not None
+    assert newest.evidence["n"] == 5
+
+
+def test_what_names_no_day_was_known_at_once(ledger: Ledger) -> None:
+    record(ledger, "2024-03-02", {"verdict": "keep"}, kind="verdict")
+    assert ledger.newest("m", "verdict", as_of="2024-03-01") is None
+    assert ledger.newest("m", "verdict", as_of="2024-03-02") is not None
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_a_kind_that_does_not_exist_is_refused(ledger: Ledger, once: bool) -> None:
+    say = ledger.record_once if once else ledger.record
+    with pytest.raises(ValueError, match="'verdikt' is not a valid EvidenceKind"):
+        say(model="m", kind="verdikt", key="2024-03-01", evidence={})
+    assert ledger.entries() == []
+
+
 @pytest.mark.parametrize(
     "evidence", [{"x": math.nan}, {"x": math.inf}, {"x": {1, 2}}, {"x": b"bytes"}, {"x": object()}]
 )
@@ -158,39 +215,80 @@ def test_attempts_that_say_the_same_at_once_are_one_entry(tmp_path: Path) -> Non
 # --- the champion
 
 
+def promote(ledger: Ledger, version: str, generation: int, **changes: Any) -> Champion:
+    fields: dict[str, Any] = {"key": "2024-03-01", "evidence": {"reason": "it is better"}}
+    return ledger.promote("m", version=version, generation=generation, **fields | changes)
+
+
+def moves(ledger: Ledger) -> list[tuple[int, str, str | None]]:
+    said = [entry.evidence for entry in ledger.entries(kind="promotion", history=True)]
+    return [(one["generation"], one["version"], one["previous"]) for one in said]
+
+
 def test_there_is_no_champion_before_the_first_promotion(ledger: Ledger) -> None:
     assert ledger.champion("m") is None
-    assert ledger.promote("m", expected=None, version="1")
-    assert ledger.champion("m") == Champion("1", 1)
+    assert promote(ledger, "1", 0) == Champion("1", 1) == ledger.champion("m")
     assert ledger.champion("other") is None
 
 
-def test_a_promotion_needs_the_champion_it_was_compared_with(ledger: Ledger) -> None:
-    assert ledger.promote("m", expected=None, version="1")
-    assert ledger.promote("m", expected="1", version="2")
-    assert not ledger.promote("m", expected="1", version="3")
-    assert not ledger.promote("m", expected=None, version="3")
-    assert not ledger.promote("nobody", expected="1", version="2")
+@pytest.mark.parametrize(
+    ("generation", "expected"),
+    [(1, "the champion of generation 1"), (3, "the champion of generation 3"), (0, "no champion")],
+)
+def test_a_promotion_needs_the_champion_it_was_compared_with(
+    ledger: Ledger, generation: int, expected: str
+) -> None:
+    assert promote(ledger, "1", 0) == Champion("1", 1)
+    assert promote(ledger, "2", 1) == Champion("2", 2)
+    with pytest.raises(ChampionChangedError) as error:
+        promote(ledger, "3", generation)
+    assert str(error.value) == (
+        f"model 'm': version 3 was compared with {expected}, but the champion is version 2, "
+        "generation 2, by now; nothing was changed. Train again to compare with the new champion"
+    )
     assert ledger.champion("m") == Champion("2", 2)
+    assert moves(ledger) == [(1, "1", None), (2, "2", "1")]
 
 
-def test_promoting_again_changes_nothing(ledger: Ledger) -> None:
-    assert ledger.promote("m", expected=None, version="1")
-    assert ledger.promote("m", expected=None, version="1")
-    assert ledger.champion("m") == Champion("1", 1)
+def test_where_there_is_no_champion_none_can_be_followed(ledger: Ledger) -> None:
+    with pytest.raises(ChampionChangedError, match="but the champion is none, by now"):
+        promote(ledger, "2", 1)
+    assert ledger.champion("m") is None
 
 
-@pytest.mark.parametrize("expected", [None, "1"])
-def test_of_many_promotions_at_once_one_wins(tmp_path: Path, expected: str | None) -> None:
+def test_a_version_that_has_returned_is_another_champion(ledger: Ledger) -> None:
+    """What was compared with A before B came must not follow A after B was rolled back."""
+    for generation, version in enumerate(("A", "B", "A")):
+        promote(ledger, version, generation)
+    for stale in ("C", "A", "B"):
+        with pytest.raises(ChampionChangedError, match="version A, generation 3, by now"):
+            promote(ledger, stale, 1 if stale == "C" else 0)
+    assert ledger.champion("m") == Champion("A", 3)
+    assert moves(ledger) == [(1, "A", None), (2, "B", "A"), (3, "A", "B")]
+    assert promote(ledger, "C", 3) == Champion("C", 4)
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_promoting_again_changes_nothing(ledger: Ledger, generation: int) -> None:
+    """The second attempt, and whoever asks for the version that is champion."""
+    promote(ledger, "1", 0)
+    promote(ledger, "2", 1)
+    again = promote(ledger, "2", generation, evidence={"reason": "another"}, dag_run="another")
+    assert again == Champion("2", 2) == ledger.champion("m")
+    assert len(moves(ledger)) == 2
+
+
+@pytest.mark.parametrize("generation", [0, 1])
+def test_of_many_promotions_at_once_one_wins(tmp_path: Path, generation: int) -> None:
     url = f"sqlite:///{tmp_path}/ledger.db"
-    if expected is not None:
-        assert Ledger(url).promote("m", expected=None, version=expected)
-    won = at_once(promote, [(url, expected, version) for version in ("7", "8", "9")])
+    if generation:
+        promote(Ledger(url), "1", 0)
+    won = at_once(workers.promote, [(url, generation, version) for version in ("7", "8", "9")])
     assert sum(won) == 1
-    champion = Ledger(url).champion("m")
-    assert champion is not None
-    assert champion.version == ("7", "8", "9")[won.index(True)]
-    assert champion.generation == (1 if expected is None else 2)
+    winner = ("7", "8", "9")[won.index(True)]
+    assert Ledger(url).champion("m") == Champion(winner, generation + 1)
+    assert moves(Ledger(url))[-1] == (generation + 1, winner, "1" if generation else None)
+    assert len(moves(Ledger(url))) == generation + 1
 
 
 def test_it_lives_in_memory_for_a_notebook() -> None:
@@ -199,17 +297,74 @@ def test_it_lives_in_memory_for_a_notebook() -> None:
     assert len(ledger.entries()) == 1
 
 
-def test_a_promotion_and_its_entry_are_written_together(ledger: Ledger) -> None:
-    evidence = {"reason": "it is better"}
-    for _ in range(2):
-        assert ledger.promote("m", expected=None, version="1", key="n", evidence=evidence)
+def test_a_promotion_and_its_entry_are_written_together(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote(ledger, "1", 0, dag_run="m.train/r")
     (entry,) = ledger.entries(history=True)
-    assert (entry.kind, entry.key, entry.evidence) == ("promotion", "n", evidence)
-    assert not ledger.promote("m", expected=None, version="2", key="n", evidence={"reason": "x"})
+    assert (entry.kind, entry.key, entry.dag_run) == ("promotion", "2024-03-01", "m.train/r")
+    assert entry.evidence == {
+        "reason": "it is better",
+        "version": "1",
+        "previous": None,
+        "generation": 1,
+    }
     with pytest.raises(ValueError, match="plain JSON"):
-        ledger.promote("m", expected="1", version="2", key="n", evidence={"x": math.nan})
+        promote(ledger, "2", 1, evidence={"x": math.nan})
+    with monkeypatch.context() as patch:
+        patch.setattr(statements, "append", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            promote(ledger, "2", 1)
     assert ledger.entries(history=True) == [entry]
     assert ledger.champion("m") == Champion("1", 1)
+
+
+# --- the champion of a day
+
+
+def say(ledger: Ledger, *events: tuple[str, int, str]) -> None:
+    """Write down events in this order: kind, day of March, and the version promoted."""
+    for kind, number, version in events:
+        now, key = ledger.champion("m"), f"2024-03-{number:02}"
+        if kind == "promotion":
+            promote(ledger, version, now.generation if now else 0, key=key)
+        else:
+            ledger.record(model="m", kind=kind, key=key, evidence={})
+
+
+@pytest.mark.parametrize(
+    ("day", "version"), [(4, None), (5, "1"), (8, "1"), (9, "2"), (11, "2"), (12, "3"), (30, "3")]
+)
+def test_a_day_has_the_champion_that_was_promoted_last(
+    ledger: Ledger, day: int, version: str | None
+) -> None:
+    say(ledger, ("promotion", 5, "1"), ("decision", 7, ""), ("promotion", 9, "2"))
+    say(ledger, ("drift", 29, ""), ("promotion", 12, "3"))
+    ledger.record(model="other", kind="decision", key="2024-03-29", evidence={})
+    assert ledger.champion_as_of("m", f"2024-03-{day:02}") == version
+
+
+def test_a_later_decision_ends_what_was_known(ledger: Ledger) -> None:
+    """Version 2 was trained as of the fifth day when the ninth had been decided."""
+    say(ledger, ("promotion", 3, "1"), ("decision", 9, ""), ("promotion", 5, "2"))
+    found = [ledger.champion_as_of("m", f"2024-03-0{day}") for day in (2, 8, 9)]
+    assert found == [None, "1", "2"]
+
+
+def test_without_anything_later_it_is_the_champion_of_today(ledger: Ledger) -> None:
+    assert ledger.champion_as_of("m", "2024-03-01") is None
+    say(ledger, ("decision", 9, ""))
+    assert ledger.champion_as_of("m", "2024-03-03") is None
+    assert ledger.champion_as_of("m", "2024-03-09") is None
+
+
+def test_a_champion_of_a_lost_ledger_counts_at_once(ledger: Ledger) -> None:
+    """It was taken over by hand, as of no day; what is decided from then on has a champion."""
+    promote(ledger, "3", 0, key="adoption of 3")
+    assert ledger.champion_as_of("m", "2024-03-09") == "3"
+    say(ledger, ("decision", 9, ""), ("promotion", 10, "4"))
+    assert ledger.champion_as_of("m", "2024-03-08") == "3"
+    assert ledger.champion_as_of("m", "2024-03-10") == "4"
 
 
 # --- what goes wrong

@@ -37,6 +37,7 @@ CREATE TABLE token (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, issued_at DATETIME NOT NULL
 );
 """
+DATA = Path(__file__).parent / "data"
 RUN, DIGEST, AT = "a" * 32, "d" * 64, "2024-03-16 03:04:05.678901"
 
 
@@ -82,8 +83,8 @@ def test_all_that_the_first_version_wrote_is_there(tmp_path: Path) -> None:
     assert entries[1].evidence["challenger"] == {"roc_auc": 0.75}
     assert entries[0].dag_run == "orders.train/r"
     assert ledger.next_token() == 42, "also above numbers whose rows are gone"
-    assert ledger.promote("orders", expected="3", version="5")
-    assert ledger.champion("orders") == Champion("5", 3)
+    move = {"key": "2024-03-18", "evidence": {"reason": "it is better"}}
+    assert ledger.promote("orders", version="5", generation=2, **move) == Champion("5", 3)
 
 
 @pytest.mark.usefixtures("old")
@@ -102,6 +103,75 @@ def test_many_first_users_upgrade_it_once(tmp_path: Path) -> None:
     assert sorted(token for own in found for token in own) == list(range(42, 42 + 24))
     assert len(Ledger(url).entries(history=True)) == 4 + 24
     assert rows(tmp_path / "ledger.db", "SELECT * FROM ledger_version") == [(SCHEMA,)]
+
+
+# As schema 2 left it, with what a version 0.1 wrote into it.
+SECOND_SCHEMA = f"""
+{FIRST_SCHEMA}
+DROP TABLE token;
+CREATE TABLE token (value BIGINT NOT NULL);
+INSERT INTO token VALUES (7);
+CREATE TABLE registration (
+    model VARCHAR(250) NOT NULL, version VARCHAR(250) NOT NULL, run_id VARCHAR(250) NOT NULL,
+    model_uri VARCHAR(250) NOT NULL, digest VARCHAR(250) NOT NULL, artifacts JSON NOT NULL,
+    metrics JSON NOT NULL, recorded_by VARCHAR(250) NOT NULL, recorded_at DATETIME NOT NULL,
+    PRIMARY KEY (model, version)
+);
+CREATE TABLE ledger_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+INSERT INTO ledger_version VALUES ('0002');
+INSERT INTO champion VALUES ('late_orders', '1', 1);
+"""
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> list[dict[str, Any]]:
+    """A ledger of schema 2 with the entries that version 0.1 wrote; return them."""
+    lines = (DATA / "entries_0_1.jsonl").read_text().splitlines()
+    entries: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        connection.executescript(SECOND_SCHEMA)
+        for entry in entries:
+            body = json.dumps(entry["evidence"], sort_keys=True)
+            row = (entry["model"], entry["kind"], entry["key"], body, "orders.dag/r", AT)
+            connection.execute(
+                'INSERT INTO entry (model, kind, "key", evidence, dag_run, recorded_at) '
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                row,
+            )
+        connection.commit()
+    return entries
+
+
+def test_checks_of_schema_2_are_found_by_version_and_day(
+    second: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    found = ledger.entries(history=True)
+    assert sorted(e.kind for e in found) == sorted(e["kind"] for e in second)
+    assert [e.evidence for e in sorted(found, key=lambda e: e.seq)] == [
+        e["evidence"] for e in second
+    ]
+    for kind in ("drift", "performance", "labels"):
+        newest = ledger.newest("late_orders", kind, model_version="1", as_of="2024-03-18")
+        assert newest is not None
+        assert newest.key == "2024-03-18"
+        assert ledger.newest("late_orders", kind, as_of="2024-03-17") is None
+        assert ledger.newest("late_orders", kind, model_version="2") is None
+    query = "SELECT DISTINCT model_version, known_at FROM entry WHERE kind NOT IN"
+    assert rows(tmp_path / "ledger.db", f"{query} ('drift', 'performance', 'labels')") == [("", "")]
+
+
+@pytest.mark.usefixtures("second")
+def test_what_was_written_into_schema_2_goes_on(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    assert ledger.champion("late_orders") == Champion("1", 1)
+    assert ledger.champion_as_of("late_orders", "2024-03-17") == "1"
+    assert ledger.next_token() == 8
+    assert rows(tmp_path / "ledger.db", "SELECT * FROM ledger_version") == [(SCHEMA,)]
+    again = ledger.newest("late_orders", "drift")
+    assert again is not None
+    about = {"model": "late_orders", "kind": "drift", "key": again.key, "dag_run": again.dag_run}
+    assert ledger.record(**about, evidence=again.evidence) == again, "the same is no news"
 
 
 def test_an_upgrade_that_fails_changes_nothing(
@@ -125,7 +195,7 @@ def test_a_newer_ledger_is_refused_and_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
         connection.execute("UPDATE ledger_version SET version_num = '0107'")
     for use in (ledger.next_token, ledger.entries, lambda: ledger.champion("m")):
-        with pytest.raises(LedgerError, match=r"schema 0107, .* up to 0002.*Upgrade mlops-airflow"):
+        with pytest.raises(LedgerError, match=r"schema 0107, .* up to 0003.*Upgrade mlops-airflow"):
             use()
     assert rows(tmp_path / "ledger.db", "SELECT value FROM token") == [(1,)]
 

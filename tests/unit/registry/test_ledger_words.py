@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from mlops_tasks.exceptions import LedgerError, UnavailableError
 from mlops_tasks.registry.ledger import Champion, Ledger, database, upgrading
 from mlops_tasks.registry.ledger.database import Database
+from mlops_tasks.registry.ledger.upgrading import SCHEMA
 from mlops_tasks.registry.versions import RegisteredVersion
 
 if TYPE_CHECKING:
@@ -109,27 +110,20 @@ def test_an_adoption_adds_what_is_missing_and_changes_nothing_else(ledger: Ledge
 # --- champions
 
 
-def test_a_promotion_moves_the_champion_of_one_model(ledger: Ledger) -> None:
+def test_a_promotion_moves_the_champion_of_one_model(ledger: Ledger, tmp_path: Path) -> None:
+    evidence = {"z": 2, "a": 1}
     for model in ("m", "other"):
-        assert ledger.promote(model, expected=None, version="1")
-    assert ledger.promote("m", expected="1", version="2")
-    assert ledger.promote("m", expected="2", version="3")
-    assert ledger.champion("m") == Champion("3", 3)
+        ledger.promote(model, version="1", generation=0, key="k", evidence=evidence)
+    ledger.promote("m", version="2", generation=1, key="l", evidence={}, dag_run="run")
+    assert ledger.champion("m") == Champion("2", 2)
     assert ledger.champion("other") == Champion("1", 1)
-    assert ledger.entries() == [], "without evidence nothing is written"
-
-
-def test_a_promotion_is_written_down_under_its_key_and_run(ledger: Ledger, tmp_path: Path) -> None:
-    evidence = {"b": 2, "a": 1}
-    assert ledger.promote("m", expected=None, version="1", evidence=evidence)
-    assert ledger.promote("m", expected="1", version="2", key="k", evidence={}, dag_run="run")
-    first, second = ledger.entries(history=True)
-    assert (first.model, first.kind, first.key, first.dag_run) == ("m", "promotion", "", "")
-    assert (second.kind, second.key, second.dag_run) == ("promotion", "k", "run")
-    (text, _) = stored(tmp_path, "SELECT evidence FROM entry ORDER BY seq")
-    assert text == ('{"a": 1, "b": 2}',), "sorted, to be compared by eye"
+    found = [(e.model, e.key, e.dag_run) for e in ledger.entries(history=True)]
+    assert found == [("m", "k", ""), ("other", "k", ""), ("m", "l", "run")]
+    (text, *_) = stored(tmp_path, "SELECT evidence FROM entry ORDER BY seq")
+    sorted_keys = '{"a": 1, "generation": 1, "previous": null, "version": "1", "z": 2}'
+    assert text == (sorted_keys,), "to be compared by eye"
     with pytest.raises(ValueError, match=r"^evidence of promotion 'k' is not plain JSON: "):
-        ledger.promote("m", expected="2", version="3", key="k", evidence={"x": math.nan})
+        ledger.promote("m", version="3", generation=2, key="k", evidence={"x": math.nan})
 
 
 def test_an_entry_of_another_model_kind_or_key_is_not_the_same(ledger: Ledger) -> None:
@@ -423,17 +417,17 @@ def test_a_ledger_that_names_no_schema_is_upgraded(ledger: Ledger, tmp_path: Pat
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
         connection.execute("CREATE TABLE ledger_version (version_num VARCHAR(32) NOT NULL)")
     assert ledger.next_token() == 1
-    assert stored(tmp_path, "SELECT version_num FROM ledger_version") == [("0002",)]
+    assert stored(tmp_path, "SELECT version_num FROM ledger_version") == [(SCHEMA,)]
 
 
 def test_the_error_of_a_newer_ledger_names_both_schemas(ledger: Ledger, tmp_path: Path) -> None:
     assert ledger.next_token() == 1
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
-        connection.execute("UPDATE ledger_version SET version_num = '0003'")
+        connection.execute("UPDATE ledger_version SET version_num = '0107'")
     with pytest.raises(LedgerError) as error:
         ledger.next_token()
     assert str(error.value) == (
-        "the ledger has schema 0003, this version of mlops-airflow knows schemas up to 0002; "
+        f"the ledger has schema 0107, this version of mlops-airflow knows schemas up to {SCHEMA}; "
         "nothing was read or written. Upgrade mlops-airflow here too, or restore the backup of the "
         "ledger from before the upgrade"
     )

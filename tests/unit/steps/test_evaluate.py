@@ -17,7 +17,8 @@ from mlops_tasks.registry.tracking import IMPORTANCE, SCORE_PROFILES
 from mlops_tasks.specs import LabelSpec
 from mlops_tasks.steps.evaluate import evaluate
 from mlops_tasks.steps.pin import pin_training_data
-from mlops_tasks.steps.register import promote, register
+from mlops_tasks.steps.promote import promote
+from mlops_tasks.steps.register import register
 from mlops_tasks.steps.train import train
 from tests.unit.orders import build_blind, day, project
 

@@ -1,0 +1,17 @@
+"""The policy: which evidence is a reason to train again."""
+
+from mlops_tasks.moved import moved_name
+from mlops_tasks.policy.conditions import AlarmHistory, drift_alarms, performance_alarms
+from mlops_tasks.policy.evidence import PolicyEvidence, read_evidence
+
+__all__ = [
+    "AlarmHistory",
+    "PolicyEvidence",
+    "drift_alarms",
+    "performance_alarms",
+    "read_evidence",
+]
+
+
+def __getattr__(name: str) -> object:
+    return moved_name(__name__, name)

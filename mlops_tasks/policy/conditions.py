@@ -1,0 +1,87 @@
+"""Alarms that last: a monitor is a reason to train when it alarmed on n of its last k days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops_tasks.problem_types.binary.classes import PREDICTED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlops_tasks.monitoring.results import Check, MonitorResult
+    from mlops_tasks.specs import RetrainSpec
+
+__all__ = ["AlarmHistory", "drift_alarms", "performance_alarms"]
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmHistory:
+    """On which of its newest days a monitor alarmed, and whether that is a reason to train.
+
+    ``untold_days`` are those of which no check can tell.
+    """
+
+    alarm: bool
+    days: tuple[str, ...]
+    alarm_days: tuple[str, ...]
+    untold_days: tuple[str, ...]
+    text: str
+
+
+def performance_alarms(policy: RetrainSpec, results: Sequence[MonitorResult]) -> AlarmHistory:
+    """Weigh what predictions were worth.
+
+    Parameters
+    ----------
+    policy : RetrainSpec
+        How many days must alarm.
+    results : sequence of MonitorResult
+        One for each day, in order.
+
+    Returns
+    -------
+    AlarmHistory
+        A day alarms when one of its checks does.
+    """
+    return _history(policy, "performance", {one.last: one.checks for one in results})
+
+
+def drift_alarms(policy: RetrainSpec, results: Sequence[MonitorResult]) -> AlarmHistory:
+    """Weigh how inputs and predictions have drifted.
+
+    Parameters
+    ----------
+    policy : RetrainSpec
+        How many days must alarm, and how many columns on each.
+    results : sequence of MonitorResult
+        One for each day, in order.
+
+    Returns
+    -------
+    AlarmHistory
+        A day alarms when at least ``min_drifted`` of its checks do.
+    """
+    # The classes are cut from the scores, which count already.
+    counted = {one.last: [c for c in one.checks if c.name != PREDICTED] for one in results}
+    return _history(policy, "drift", counted, at_least=policy.min_drifted)
+
+
+def _history(
+    policy: RetrainSpec, what: str, checks: Mapping[str, Sequence[Check]], *, at_least: int = 1
+) -> AlarmHistory:
+    """Judge n of the last k days, the newest included."""
+    days = tuple(checks)
+    alarms = {day: [check.text for check in checks[day] if check.alarm] for day in days}
+    hit = tuple(day for day in days if len(alarms[day]) >= at_least)
+    untold = tuple(day for day in days if all(check.value is None for check in checks[day]))
+    alarm = len(hit) >= policy.windows and days[-1] == hit[-1]
+    text = f"{what} alarmed on {len(hit)} of the last {len(days)} days"
+    if alarm:
+        first, *others = alarms[days[-1]]
+        text += f" ({', '.join(hit)}): {first}"
+        text += f" and {len(others)} more" if others else ""
+    elif untold:
+        text += f", on {len(untold)} nobody can tell"
+    return AlarmHistory(alarm, days, hit, untold, text)

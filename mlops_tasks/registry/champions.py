@@ -1,0 +1,140 @@
+"""The champion: the ledger says which version it is, MLflow's alias follows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.exceptions import NoChampionError, UnknownVersionError
+from mlops_tasks.faults import fault_point
+from mlops_tasks.registry.tracking import CHAMPION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlflow.entities.model_registry import ModelVersion
+
+    from mlops_tasks.registry.ledger import Champion, Ledger
+    from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.registry.versions import RegisteredVersion
+
+__all__ = [
+    "champion_of",
+    "mlflow_version",
+    "move_champion",
+    "reconcile_alias",
+    "registered_version",
+]
+
+
+def registered_version(name: str, version: str, *, ledger: Ledger) -> RegisteredVersion:
+    """Return a version as the ledger knows it.
+
+    Parameters
+    ----------
+    name, version : str
+        Registered model and version.
+    ledger : Ledger
+        It alone says which files the version has; what MLflow says of it may have been changed.
+
+    Returns
+    -------
+    RegisteredVersion
+        With the digests of its files.
+
+    Raises
+    ------
+    UnknownVersionError
+        If nobody has registered or adopted it.
+    """
+    known = ledger.registration(name, version)
+    if known is None:
+        raise UnknownVersionError(
+            f"version {version} of {name!r} is not in the ledger, so nobody knows which files it "
+            "should have, and it is not loaded. Look at it in MLflow; if it is yours, take it "
+            f"over: mlops ledger adopt {name} {version}"
+        )
+    return known
+
+
+def champion_of(name: str, *, tracking: Tracking, ledger: Ledger) -> RegisteredVersion:
+    """Return the champion, and put the alias right if an interrupted promotion left it behind.
+
+    Parameters
+    ----------
+    name : str
+        Registered model.
+    tracking, ledger : Tracking, Ledger
+        The ledger says which version it is, and which files it has; the registry follows.
+
+    Returns
+    -------
+    RegisteredVersion
+        The version, with its generation; carry it on, the champion may change meanwhile.
+
+    Raises
+    ------
+    NoChampionError
+        If nothing was promoted yet.
+    UnknownVersionError
+        If the ledger does not know its files, or MLflow does not have it any more.
+    """
+    current = ledger.champion(name)
+    if current is None:
+        raise NoChampionError(
+            f"model {name!r} has no champion yet; trigger the Dag {name}.train, its gate promotes "
+            f"the first one. If the ledger was lost: mlops ledger adopt {name} VERSION --champion"
+        )
+    version = registered_version(name, current.version, ledger=ledger)
+    if CHAMPION not in mlflow_version(name, current.version, tracking=tracking).aliases:
+        reconcile_alias(name, tracking=tracking, ledger=ledger)
+    return replace(version, generation=current.generation)
+
+
+def move_champion(
+    version: RegisteredVersion,
+    *,
+    generation: int,
+    key: str,
+    evidence: Mapping[str, Any],
+    tracking: Tracking,
+    ledger: Ledger,
+    dag_run: str = "",
+) -> Champion:
+    """Make a version the champion: first in the ledger, see `Ledger.promote`, then by its alias."""
+    fault_point("promote:before_ledger")
+    champion = ledger.promote(
+        version.name,
+        version=version.version,
+        generation=generation,
+        key=key,
+        evidence={**evidence, "digest": version.digest, "run_id": version.run_id},
+        dag_run=dag_run,
+    )
+    fault_point("promote:after_ledger")
+    reconcile_alias(version.name, tracking=tracking, ledger=ledger)
+    return champion
+
+
+def reconcile_alias(name: str, *, tracking: Tracking, ledger: Ledger) -> None:
+    """Point MLflow's alias at the ledger's champion, also when that moves meanwhile."""
+    champion, pointed_at = ledger.champion(name), None
+    while champion != pointed_at and champion is not None:
+        tracking.client.set_registered_model_alias(name, CHAMPION, champion.version)
+        fault_point("promote:after_alias")
+        champion, pointed_at = ledger.champion(name), champion
+
+
+def mlflow_version(name: str, version: str, *, tracking: Tracking) -> ModelVersion:
+    """Return a version as MLflow has it, or say that it is gone."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return tracking.by_version(name, version)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise UnknownVersionError(
+            f"version {version} of {name!r} is not in MLflow: it was deleted there, or MLflow was "
+            "restored from an older backup. Restore it, or promote another version"
+        ) from error

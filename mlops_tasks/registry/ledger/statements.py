@@ -1,0 +1,208 @@
+"""What is read and written inside a transaction of the ledger."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mlops_tasks.registry.ledger.records import Champion, EvidenceKind, LedgerEntry
+from mlops_tasks.registry.ledger.tables import table
+from mlops_tasks.registry.versions import RegisteredVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import ColumnElement, Connection
+
+__all__ = [
+    "append",
+    "champion",
+    "champion_as_of",
+    "complete_registration",
+    "entries",
+    "first",
+    "insert_registration",
+    "newest_of_keys",
+    "plain_json",
+    "registration",
+    "registrations",
+    "set_champion",
+]
+
+
+def plain_json(kind: str, key: str, evidence: Mapping[str, Any]) -> str:
+    """Return evidence as the text that is stored."""
+    try:
+        return json.dumps(dict(evidence), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"evidence of {kind} {key!r} is not plain JSON: {error}") from error
+
+
+# --- entries
+
+
+def entries(connection: Connection, **wanted: str | None) -> list[LedgerEntry]:
+    """Return all entries with these values, by key, oldest first."""
+    rows = table("entry")
+    query = rows.select().where(*_same(wanted)).order_by(rows.c.key, rows.c.seq)
+    return [_entry(row) for row in connection.execute(query)]
+
+
+def first(connection: Connection, **wanted: str | None) -> LedgerEntry | None:
+    """Return the oldest entry with these values."""
+    rows = table("entry")
+    query = rows.select().where(*_same(wanted)).order_by(rows.c.seq).limit(1)
+    row = connection.execute(query).first()
+    return None if row is None else _entry(row)
+
+
+def newest_of_keys(
+    connection: Connection, n_keys: int, *, as_of: str | None = None, **wanted: str | None
+) -> list[LedgerEntry]:
+    """Return the newest entry of each of the last keys, oldest key first."""
+    import sqlalchemy as sa
+
+    rows = table("entry")
+    known = () if as_of is None else (rows.c.key <= as_of, rows.c.known_at <= as_of)
+    newest = (
+        sa.select(sa.func.max(rows.c.seq).label("seq"))
+        .where(*_same(wanted), *known)
+        .group_by(rows.c.key)
+        .order_by(rows.c.key.desc())
+        .limit(n_keys)
+        .subquery()
+    )
+    query = rows.select().join(newest, rows.c.seq == newest.c.seq).order_by(rows.c.key)
+    return [_entry(row) for row in connection.execute(query)]
+
+
+def append(
+    connection: Connection, model: str, kind: str, key: str, body: str, dag_run: str
+) -> LedgerEntry:
+    """Add an entry, unless the newest one of its key says the same."""
+    about = {"model": model, "kind": kind, "key": key}
+    evidence = json.loads(body)
+    newest = newest_of_keys(connection, 1, **about)
+    if newest and (newest[0].evidence, newest[0].dag_run) == (evidence, dag_run):
+        return newest[0]
+    values = about | {"evidence": body, "dag_run": dag_run, "recorded_at": _now()}
+    values |= {name: evidence.get(name) or "" for name in ("model_version", "known_at")}
+    connection.execute(table("entry").insert().values(values))
+    return newest_of_keys(connection, 1, **about)[0]
+
+
+def _same(wanted: Mapping[str, str | None]) -> list[ColumnElement[bool]]:
+    columns = table("entry").c
+    return [columns[name] == value for name, value in wanted.items() if value is not None]
+
+
+def _entry(row: Any) -> LedgerEntry:
+    return LedgerEntry(
+        seq=row.seq,
+        model=row.model,
+        kind=row.kind,
+        key=row.key,
+        evidence=json.loads(row.evidence),
+        dag_run=row.dag_run,
+        recorded_at=row.recorded_at.replace(tzinfo=UTC),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+# --- champions
+
+
+def champion(connection: Connection, model: str) -> Champion | None:
+    """Return the champion of a model."""
+    champions = table("champion")
+    row = connection.execute(champions.select().where(champions.c.model == model)).first()
+    return None if row is None else Champion(row.version, row.generation)
+
+
+def champion_as_of(connection: Connection, model: str, as_of: str) -> str | None:
+    """Return the version that was champion before anything later was decided or promoted."""
+    import sqlalchemy as sa
+
+    rows = table("entry")
+    ours, promotion = rows.c.model == model, rows.c.kind == EvidenceKind.PROMOTION
+    dated = promotion & rows.c.key.not_like("adoption of %")
+    later = sa.select(sa.func.min(rows.c.seq)).where(
+        ours, dated | (rows.c.kind == EvidenceKind.DECISION), rows.c.key > as_of
+    )
+    end = connection.scalar(later)
+    if end is None:
+        now = champion(connection, model)
+        return now.version if now else None
+    before = rows.select().where(ours, promotion, rows.c.seq < end).order_by(rows.c.seq.desc())
+    row = connection.execute(before.limit(1)).first()
+    return None if row is None else str(json.loads(row.evidence)["version"])
+
+
+def set_champion(connection: Connection, model: str, champion: Champion) -> None:
+    """Put a champion in the place of the one before, or in a first place."""
+    rows, values = table("champion"), asdict(champion)
+    if champion.generation == 1:
+        connection.execute(rows.insert().values(model=model, **values))
+    else:
+        connection.execute(rows.update().where(rows.c.model == model).values(values))
+
+
+# --- registered versions
+
+
+def registration(connection: Connection, model: str, version: str) -> RegisteredVersion | None:
+    """Return what is known of one version."""
+    rows = table("registration")
+    row = connection.execute(rows.select().where(*_one_version(model, version))).first()
+    return None if row is None else _version(row)
+
+
+def registrations(connection: Connection, model: str | None) -> list[RegisteredVersion]:
+    """Return what is known of all versions of one model, or of all."""
+    rows = table("registration")
+    query = rows.select() if model is None else rows.select().where(rows.c.model == model)
+    return [_version(row) for row in connection.execute(query)]
+
+
+def insert_registration(
+    connection: Connection, version: RegisteredVersion, recorded_by: str
+) -> None:
+    """Enter a version that is not known yet."""
+    values = asdict(version) | {"model": version.name}
+    values |= {"recorded_by": recorded_by, "recorded_at": _now()}
+    del values["name"], values["generation"]
+    connection.execute(table("registration").insert().values(values))
+
+
+def complete_registration(
+    connection: Connection, known: RegisteredVersion, found: RegisteredVersion
+) -> None:
+    """Add what was not kept when the version was entered; what is known stays."""
+    more = {
+        "artifacts": found.artifacts | known.artifacts,
+        "metrics": known.metrics or found.metrics,
+    }
+    same = _one_version(known.name, known.version)
+    connection.execute(table("registration").update().where(*same).values(more))
+
+
+def _one_version(model: str, version: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    columns = table("registration").c
+    return columns.model == model, columns.version == version
+
+
+def _version(row: Any) -> RegisteredVersion:
+    return RegisteredVersion(
+        name=row.model,
+        version=row.version,
+        run_id=row.run_id,
+        model_uri=row.model_uri,
+        digest=row.digest,
+        artifacts=dict(row.artifacts),
+        metrics=dict(row.metrics),
+    )

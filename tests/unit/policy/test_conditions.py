@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from mlops_tasks.monitoring.results import Check, MonitorResult
+from mlops_tasks.policy import AlarmHistory, drift_alarms, performance_alarms
+from mlops_tasks.specs import RetrainSpec
+
+POLICY = RetrainSpec(windows=2, of_last=3, min_drifted=2)
+
+
+def measured(day: str, *alarms: bool | None, names: str = "abcdef") -> MonitorResult:
+    """Return a day with one check for each alarm; None where nobody can tell."""
+    checks = tuple(
+        Check(name, None if alarm is None else 0.5, 0.4, bool(alarm), f"{name} moved on {day}")
+        for name, alarm in zip(names, alarms, strict=False)
+    )
+    return MonitorResult(day, day, 9, "1", checks)
+
+
+def test_without_days_nothing_alarms() -> None:
+    text = "alarmed on 0 of the last 0 days"
+    assert performance_alarms(POLICY, []) == AlarmHistory(False, (), (), (), f"performance {text}")
+    assert drift_alarms(POLICY, []).text == f"drift {text}"
+
+
+@pytest.mark.parametrize(
+    ("days", "alarm"),
+    [
+        ("-++", True),
+        ("+-+", True),
+        ("+++", True),
+        ("++-", False),
+        ("--+", False),
+        ("+", False),
+        ("++", True),
+    ],
+)
+def test_enough_days_alarm_and_the_newest_is_one_of_them(days: str, alarm: bool) -> None:
+    results = [measured(str(n), day == "+") for n, day in enumerate(days)]
+    found = performance_alarms(POLICY, results)
+    assert found.alarm is alarm
+    assert found.days == tuple(str(n) for n in range(len(days)))
+    assert found.alarm_days == tuple(str(n) for n, day in enumerate(days) if day == "+")
+    head = f"performance alarmed on {days.count('+')} of the last {len(days)} days"
+    newest = len(days) - 1
+    tail = f" ({', '.join(found.alarm_days)}): a moved on {newest}" if alarm else ""
+    assert found.text == head + tail
+
+
+@pytest.mark.parametrize(("alarms", "hit"), [((True, False), False), ((True, True), True)])
+def test_a_day_of_drift_needs_several_columns(alarms: tuple[bool, bool], hit: bool) -> None:
+    found = drift_alarms(POLICY, [measured("1", *alarms), measured("2", *alarms, True, True)])
+    assert found.alarm_days == (("1", "2") if hit else ("2",))
+    assert found.alarm is hit
+    if hit:
+        assert found.text.endswith("(1, 2): a moved on 2 and 3 more")
+
+
+def test_predicted_classes_are_cut_from_the_scores_and_count_once() -> None:
+    names = ["score", "predicted_class"]
+    checks = tuple(Check(name, 0.5, 0.4, True, f"{name} moved") for name in names)
+    days = [MonitorResult(day, day, 9, "1", checks) for day in "12"]
+    assert not drift_alarms(POLICY, days).alarm
+    assert performance_alarms(POLICY, days).alarm
+
+
+def test_days_of_which_nobody_can_tell_are_named_until_something_alarms() -> None:
+    days = [measured("1", None, None), measured("2", None, False), measured("3")]
+    found = performance_alarms(POLICY, days)
+    assert found.untold_days == ("1", "3")
+    assert found.text == "performance alarmed on 0 of the last 3 days, on 2 nobody can tell"
+    loud = performance_alarms(POLICY, [days[0], measured("2", True), measured("3", True)])
+    assert loud.untold_days == ("1",)
+    assert loud.text == "performance alarmed on 2 of the last 3 days (2, 3): a moved on 3"
