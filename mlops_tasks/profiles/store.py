@@ -213,19 +213,10 @@ def _key(paths: Mapping[str, Path], categorical: Collection[str]) -> str:
 
 
 def roll_up(days: Mapping[str, Profile]) -> dict[str, Profile]:
-    """Merge days, and thin each of them.
+    """Merge days as ``whole``, with at most 256 points a column, and thin each to at most 64.
 
-    Parameters
-    ----------
-    days : mapping of str to Profile
-        By day, at least two.
-
-    Returns
-    -------
-    dict of str to Profile
-        The merge as ``whole``, with at most 256 points a column; and by day those of the days, with
-        at most 64. Half a point is added to the rank errors: 1/512, and 1/128 of a day. Nothing
-        else of them is less than it was.
+    Half a point is added to the rank errors: 1/512, and 1/128 of a day. Nothing else of them is
+    less than it was.
     """
     whole = Profile.merged(days.values(), n_points=_WHOLE_POINTS)
     return {_WHOLE: whole} | {day: profile.thinned(_THIN_POINTS) for day, profile in days.items()}
