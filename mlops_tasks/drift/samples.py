@@ -101,7 +101,7 @@ class NumberSamples:
     def quantiles(self, levels: Floats) -> Floats:
         """Return the quantiles of each column at some levels; NaN where it has no values."""
         sizes = self.sizes[:, :, None]
-        # As `Quantiles.quantiles`, for all columns at once.
+        # As `QuantileSketch.quantiles`, for all columns at once.
         place = np.maximum(np.ceil(levels * sizes * (1 - 1e-15)).astype(np.int64) - 1, 0)
         index = np.where(sizes > 0, self.begins[:, :, None] + place, -1)
         points = (np.append(part.points, np.nan) for part in self.parts)
