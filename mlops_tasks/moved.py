@@ -18,6 +18,7 @@ __all__ = ["MOVED", "MOVED_NAMES", "moved_name", "serve_old_paths"]
 
 #: By old module, where its names are now.
 MOVED: dict[str, tuple[str, ...]] = {
+    "atomic_files": ("storage",),
     "classes": ("problem_types.binary.classes",),
     "clock_times": ("partitions",),
     "contract": ("specs.schema", "validation.contract", "validation.duplicates"),
