@@ -18,6 +18,7 @@ __all__ = ["MOVED", "MOVED_NAMES", "moved_name", "serve_old_paths"]
 
 #: By old module, where its names are now.
 MOVED: dict[str, tuple[str, ...]] = {
+    "atomic_files": ("storage",),
     "classes": ("problem_types.binary.classes",),
     "clock_times": ("partitions",),
     "contract": ("specs.schema", "validation.contract", "validation.duplicates"),
@@ -64,6 +65,14 @@ MOVED: dict[str, tuple[str, ...]] = {
 #: it is there, if not the same.
 MOVED_NAMES: dict[str, dict[str, str]] = {
     "mlops_tasks.lake": {"check_partition": "mlops_tasks.partitions"},
+    "mlops_tasks.monitoring": {
+        "Outcomes": "mlops_tasks.monitoring.labelled_predictions:LabelledPredictions",
+        "measure_drift": "mlops_tasks.steps.monitor",
+        "measure_labels": "mlops_tasks.steps.monitor",
+        "measure_performance": "mlops_tasks.steps.monitor",
+        "read_outcomes": "mlops_tasks.monitoring.labelled_predictions:read_labelled_predictions",
+        "tell_apart": "mlops_tasks.monitoring.labels:interpret",
+    },
     "mlops_tasks.policy": {
         "decide": "mlops_tasks.steps.decide",
         "note_on": "mlops_tasks.steps.decide",

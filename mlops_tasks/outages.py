@@ -12,7 +12,7 @@ from mlops_tasks.exceptions import MlopsError, StorageFullError, TransientError,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["outage", "outages_named"]
+__all__ = ["database_code", "outage", "outages_named"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 # What an operating system says of a neighbour, a disk or itself that is in trouble now.
@@ -41,6 +41,12 @@ _IN_WORDS = {
     "_internal": {"DeltaError"},  # of deltalake
     "botocore": {"BotoCoreError", "ClientError"},
 }
+# How the codes of SQLite and PostgreSQL begin: busy, disk, memory; connection, rolled back,
+# resources, operator, a lock that was not to be had.
+_PASSING_CODES = (
+    *(f"SQLITE_{name}" for name in ("BUSY", "LOCKED", "IOERR", "NOMEM", "PROTOCOL")),
+    *("08", "40", "53", "57", "55P03"),
+)
 _LOST = re.compile(
     r"database is locked|database table is locked|disk i/o error|deadlock|lock wait timeout"
     r"|server has gone away|lost connection|connection (was )?(refused|reset|closed|timed out"
@@ -48,6 +54,7 @@ _LOST = re.compile(
     r"|terminating connection|administrator command|starting up|shutting down|recovery mode"
     r"|too many (connections|clients)|remaining connection slots|timed? ?out|timeout"
     r"|could not translate host name|name resolution|broken pipe|ssl connection has been closed"
+    r"|\beof\b|could not (send|receive) data|network is unreachable|no route to host"
     r"|error sending request|network_connection|slow_?down|service ?unavailable|internal ?error"
     r"|\b50[0234]\b|\b429\b|tcp connect error|dns error|error trying to connect",
     re.IGNORECASE,
@@ -141,8 +148,17 @@ def _unanswered(error: BaseException) -> bool:
         return status in _BUSY_HTTP or status >= 500
     if getattr(error, "connection_invalidated", False):  # SQLAlchemy knows its drivers
         return True
+    if database_code(error).startswith(_PASSING_CODES):
+        return True
     text = str(error)
     return _speaks_of_io(error) and bool(_LOST.search(text)) and not _REFUSED.search(text)
+
+
+def database_code(error: Any) -> str:
+    """Return the code that SQLite or PostgreSQL gave an error; empty where they gave none."""
+    driver = getattr(error, "orig", None) or error
+    names = ("sqlite_errorname", "pgcode")
+    return next((str(code) for name in names if (code := getattr(driver, name, None))), "")
 
 
 def _http_status(error: BaseException) -> int | None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.atomic_files import replace_file
+from mlops_tasks.storage import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from benchmarks._orchestration.data import TRAIN_NIGHT
 from mlops_tasks.lake import Lake
-from mlops_tasks.monitoring import measure_drift
 from mlops_tasks.registry.champions import champion_of
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.registry.tracking import Tracking
 from mlops_tasks.steps.evaluate import evaluate
+from mlops_tasks.steps.monitor import measure_drift
 from mlops_tasks.steps.pin import pin_training_data
 from mlops_tasks.steps.promote import promote
 from mlops_tasks.steps.register import register

@@ -45,7 +45,7 @@ class Baseline:
     days : tuple of Profile
         Of its days, or of `MAX_DAYS` of them, each with rows of its own. Without them rows count as
         independent, which those of a day hardly ever are: expect more alarms then. With 28 or more
-        the false alarms keep their level; fewer than 5 tell nothing and are not used.
+        the false alarms keep their level; fewer than 5 show nothing and are not used.
     label : str
         What people call it, such as ``"training data of version 3"``.
     """

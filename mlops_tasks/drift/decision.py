@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-#: So many days of a reference keep the stated level of false alarms; see ADR 11.
+#: With this many days of a reference the false alarms keep their stated level; see ADR 11.
 LEVEL_DAYS = 28
 _MAX_EFFECT = 10
 
@@ -76,9 +76,7 @@ class Evidence:
     Attributes
     ----------
     aspect : str
-        ``shape`` and ``level`` of numbers, ``shares`` of categories, ``unseen`` categories or
-        numbers, ``concentration`` on one of too many categories to be counted, and ``missing``
-        values.
+        Name of one of `drift.aspects`, such as ``shape`` or ``missing``.
     effect, threshold : float or None
         Effect size and where the alarm begins, unitless; None when there are too few rows, or
         where the effect has no bound (a constant became another constant).
@@ -93,6 +91,12 @@ class Evidence:
     threshold: float | None
     alarm: bool
     text: str
+
+    @property
+    def sentence(self) -> str:
+        """What changed, with the effect and where the alarm begins."""
+        effect = "unbounded" if self.effect is None else f"{self.effect:.2f}"
+        return f"{self.text} [{self.aspect} effect {effect}, alarm above {self.threshold:.2f}]"
 
     @property
     def severity(self) -> float:

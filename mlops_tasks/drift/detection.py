@@ -62,9 +62,9 @@ def detect_drift(
 
     Notes
     -----
-    The package's own page, `mlops_tasks.drift`, tells how it is decided. Each aspect of each
-    column gets an equal part of `DriftPolicy.level`. Days are taken as independent
-    of each other: several of one window count as several.
+    The package's own page, `mlops_tasks.drift`, says how it is decided. Each aspect of each column
+    gets an equal part of `DriftPolicy.level`. Days are taken as independent of each other: several
+    of one window count as several.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def detect_drift(
     from mlops_tasks.drift.samples import TwoSamples
 
     policy = policy or DriftPolicy()
-    samples = TwoSamples(baseline.whole, current, _shared(baseline.whole, current))
+    samples = TwoSamples(baseline.whole, current)
     looked_at = [name for aspect, _ in baseline.aspects for name in aspect.columns]
     n_comparisons = sum(name in samples.names for name in looked_at)
     rule = AlarmRule(policy, n_days, policy.level / max(n_comparisons, 1))
@@ -143,16 +143,6 @@ def compare_schemas(reference: Profile, current: Profile) -> SchemaChange:
             if old[name].kind != new[name].kind
         ),
     )
-
-
-def _shared(reference: Profile, current: Profile) -> list[str]:
-    """List the columns that both sides have, of the same kind."""
-    new = current.columns
-    return [
-        name
-        for name, column in reference.columns.items()
-        if name in new and new[name].kind == column.kind
-    ]
 
 
 def _columns(

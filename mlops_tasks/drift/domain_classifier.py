@@ -1,4 +1,4 @@
-"""Can a classifier tell current rows from reference rows? Sees what no single column shows."""
+"""A classifier that distinguishes current from reference rows: sees what no single column shows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_CATEGORIES = 200
 
 @dataclass(frozen=True, slots=True)
 class DomainResult:
-    """How well both sides can be told apart.
+    """How well both sides can be distinguished.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class DomainResult:
 def domain_classifier_auc(
     reference: pa.Table, current: pa.Table, *, max_rows: int = 5000, random_state: int = 0
 ) -> DomainResult:
-    """Train a classifier to tell current rows from reference rows.
+    """Train a classifier to distinguish current rows from reference rows.
 
     Parameters
     ----------
@@ -90,36 +90,33 @@ def domain_classifier_auc(
     >>> import numpy as np, pyarrow as pa
     >>> random = np.random.default_rng(0)
     >>> x, y = random.normal(size=(2, 400))
-    >>> told = domain_classifier_auc(pa.table({"x": x, "y": x}), pa.table({"x": x, "y": y}))
-    >>> told.auc > 0.8
+    >>> found = domain_classifier_auc(pa.table({"x": x, "y": x}), pa.table({"x": x, "y": y}))
+    >>> found.auc > 0.8
     True
     """
     import numpy as np
+    import pandas as pd
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.metrics import roc_auc_score
 
-    sides = [_frame(side) for side in (reference, current)]
+    sides = [s.to_pandas() if hasattr(s, "to_pandas") else s for s in (reference, current)]
     _check(*sides)
     random = np.random.default_rng(random_state)
-    sizes = [min(len(side), max_rows) for side in sides]
-    y = np.repeat([0, 1], sizes)
+    takes = (random.choice(len(s), min(len(s), max_rows), replace=False) for s in sides)
+    drawn = [side.iloc[take] for side, take in zip(sides, takes, strict=True)]
+    n, m = map(len, drawn)
+    rows, y = pd.concat(drawn, ignore_index=True), np.repeat([0, 1], [n, m])
     forest = RandomForestClassifier(
         _N_TREES, min_samples_leaf=5, oob_score=True, random_state=random_state
-    ).fit(_matrix(sides, sizes, random), y)
-    names = [str(name) for name in sides[0].columns]
-    ranked = sorted(zip(names, forest.feature_importances_, strict=True), key=lambda pair: -pair[1])
-    n, m = sizes
+    ).fit(np.column_stack([_codes(rows[name]) for name in rows]), y)
+    found = zip(map(str, rows), forest.feature_importances_.tolist(), strict=True)
     return DomainResult(
         auc=float(roc_auc_score(y, forest.oob_decision_function_[:, 1])),
         standard_error=math.sqrt((n + m + 1) / (12 * n * m)),
         n_reference=n,
         n_current=m,
-        importance={name: round(float(value), 4) for name, value in ranked},
+        importance={k: round(v, 4) for k, v in sorted(found, key=lambda pair: -pair[1])},
     )
-
-
-def _frame(side: Any) -> Any:
-    return side.to_pandas() if hasattr(side, "to_pandas") else side
 
 
 def _check(reference: Any, current: Any) -> None:
@@ -134,20 +131,6 @@ def _check(reference: Any, current: Any) -> None:
             f"{len(reference)} reference and {len(current)} current rows: a classifier needs at "
             f"least {MIN_ROWS} of each; take a longer window"
         )
-
-
-def _matrix(
-    sides: list[Any], sizes: list[int], random: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    import numpy as np
-    import pandas as pd
-
-    drawn = [
-        side.iloc[random.choice(len(side), size, replace=False)]
-        for side, size in zip(sides, sizes, strict=True)
-    ]
-    rows = pd.concat(drawn, ignore_index=True)
-    return np.column_stack([_codes(rows[name]) for name in rows.columns])
 
 
 def _codes(column: pd.Series[Any]) -> npt.NDArray[np.float64]:

@@ -16,14 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from mlops_tasks.drift.samples import Booleans, Floats
 
-__all__ = [
-    "CohensD",
-    "CohensH",
-    "Effect",
-    "Readings",
-    "never_certain",
-    "sparse_moments",
-]
+__all__ = ["CohensD", "CohensH", "Effect", "Readings", "never_certain", "sparse_moments"]
 
 # Anscombe (1948): with 3/8 of a row the angle of a share has a stable variance down to one row.
 _ROUND = 0.375
@@ -102,7 +95,7 @@ class CohensD:
             size = np.maximum(np.abs(current.values), np.abs(reference.values))[..., 0]
             variance = np.maximum(reference.spread, current.spread) + (_ROUNDING * size) ** 2
             ratio = moved / variance
-        # 0/0 did not move. Numbers too large to square tell nothing, so they do not alarm.
+        # 0/0 did not move. Numbers too large to square show nothing, so they do not alarm.
         return np.where(np.isnan(ratio), 0.0, ratio)
 
     def noise(self, reference: Readings, current: Readings) -> Floats:
@@ -156,11 +149,8 @@ class CohensH:
     def pooled(self, parts: Readings) -> Readings:
         """Return what the union of all profiles would read."""
         total, part = _parts(parts.n)
-        return Readings(
-            np.sum(part[..., None] * parts.values, axis=0),
-            total,
-            np.sum(part**2 * parts.spread, axis=0),
-        )
+        values = np.sum(part[..., None] * parts.values, axis=0)
+        return Readings(values, total, np.sum(part**2 * parts.spread, axis=0))
 
     def squared(self, reference: Readings, current: Readings) -> Floats:
         """Return the weighted mean square of Cohen's h."""
@@ -193,15 +183,13 @@ class CohensH:
         square = covariance @ covariance
         total = np.sum(own * mean, axis=-1)
         # Few rows on a side of a cut: its own moments are those of Poisson, not of the normal law.
-        traces = (
-            np.sum(covariance**2, axis=(-2, -1)) + np.sum(own**2 * (second - mean**2), axis=-1),
-            np.sum(square * covariance, axis=(-2, -1))
-            + np.sum(own**3 * (third - mean**3), axis=-1),
-        )
+        squares, cubes = (np.sum(m, axis=(-2, -1)) for m in (covariance**2, square * covariance))
+        squares += np.sum(own**2 * (second - mean**2), axis=-1)
+        cubes += np.sum(own**3 * (third - mean**3), axis=-1)
         one, some = np.ones_like(total), total > 0
         return (
-            np.divide(traces[0], total**2, out=one.copy(), where=some),
-            np.divide(traces[1], total**3, out=one, where=some),
+            np.divide(squares, total**2, out=one.copy(), where=some),
+            np.divide(cubes, total**3, out=one, where=some),
         )
 
     def _mean(self, values: Floats) -> Floats:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.decision import Answer
 from mlops_tasks.exceptions import PartitionNotFoundError
@@ -11,7 +12,7 @@ from mlops_tasks.exceptions import PartitionNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlops_tasks.drift.decision import ColumnDrift, Picture, SchemaChange
+    from mlops_tasks.drift.decision import ColumnDrift, SchemaChange
     from mlops_tasks.drift.report import DriftReport
 
 __all__ = ["Cell", "heat_table", "render_page"]
@@ -20,7 +21,7 @@ __all__ = ["Cell", "heat_table", "render_page"]
 _SHADES = (0.5, 0.75, 1.0, 1.5, 3.0)
 _ALARM_SHADE, _MOST = 4, 10
 _WIDTH, _HEIGHT, _BAR = 640.0, 150.0, 26.0
-# So many alarming columns are unfolded.
+# Alarming columns that are unfolded, at most.
 _N_OPEN = 6
 
 
@@ -61,7 +62,7 @@ def render_page(reports: Sequence[DriftReport], *, title: str = "Drift") -> str:
     Parameters
     ----------
     reports : sequence of DriftReport
-        In the order of time, at least one; the last is told in full, all are in the heatmap.
+        In the order of time, at least one; the last is shown in full, all are in the heatmap.
     title : str, default "Drift"
         Title of the page.
 
@@ -90,12 +91,12 @@ def render_page(reports: Sequence[DriftReport], *, title: str = "Drift") -> str:
     return pages.get_template("page.html.j2").render(
         title=title,
         report=report,
-        windows=_windows(reports),
+        reports=reports,
+        turns=[False, *(a.reference != b.reference for a, b in pairwise(reports))],
         places={column.name: f"column-{i}" for i, column in enumerate(report.columns)},
         opened={column.name for column in report.alarms[:_N_OPEN]},
         heat=list(zip(names, rows, strict=True)),
         steps=_steps,
-        bars=_bars,
         width=_WIDTH,
         height=_HEIGHT,
         bar=_BAR,
@@ -127,12 +128,11 @@ def heat_table(reports: Sequence[DriftReport]) -> tuple[list[str], list[list[Cel
             "<model>.score compares one when a day is scored"
         )
     by_day = [{column.name: column for column in report.columns} for report in reports]
-    largest: dict[str, float] = {}
-    for report, columns in zip(reports, by_day, strict=True):
-        for name, column in columns.items():
-            largest[name] = max(largest.get(name, 0.0), column.rank)
-        for name in _broken(report.schema):
-            largest[name] = max(largest.get(name, 0.0), 1.0)
+    ranks = [
+        dict.fromkeys(_broken(report.schema), 1.0) | {one.name: one.rank for one in report.columns}
+        for report in reports
+    ]
+    largest = {name: max(own.get(name, 0.0) for own in ranks) for name in set().union(*ranks)}
     names = sorted(largest, key=lambda name: (-largest[name], name))
     return names, [
         [_cell(name, report, day.get(name)) for report, day in zip(reports, by_day, strict=True)]
@@ -142,34 +142,21 @@ def heat_table(reports: Sequence[DriftReport]) -> tuple[list[str], list[list[Cel
 
 def _cell(name: str, report: DriftReport, column: ColumnDrift | None) -> Cell:
     window = report.window
-    if told := _broken(report.schema).get(name):
-        return Cell(_ALARM_SHADE, None, True, f"{name}, {window}: {told}")
+    if wrong := _broken(report.schema).get(name):
+        return Cell(_ALARM_SHADE, None, True, f"{name}, {window}: {wrong}")
     if column is None:
         return Cell(-2, None, False, f"{name}, {window}: no such column")
     if column.answer is Answer.TOO_FEW:
         return Cell(-1, None, False, f"{name}, {window}: {Answer.TOO_FEW}")
     shade = sum(column.severity >= step for step in _SHADES)
-    told = "; ".join(one.text for one in column.evidence if one.alarm) or str(column.answer)
-    return Cell(shade, column.severity, column.alarm, f"{name}, {window}: {told}")
+    text = "; ".join(one.text for one in column.evidence if one.alarm) or str(column.answer)
+    return Cell(shade, column.severity, column.alarm, f"{name}, {window}: {text}")
 
 
 def _broken(schema: SchemaChange) -> dict[str, str]:
-    """Tell what is wrong with each column that is gone or holds something else."""
+    """Return what is wrong with each column that is gone or holds something else."""
     changed = dict(one.split(": ", 1) for one in schema.changed)
     return dict.fromkeys(schema.removed, "gone") | changed
-
-
-def _windows(reports: Sequence[DriftReport]) -> list[dict[str, Any]]:
-    """Name each window and its reference, and say where another one begins."""
-    before = [reports[0], *reports]
-    return [
-        {
-            "window": now.window,
-            "reference": now.reference,
-            "new_reference": now.reference != then.reference,
-        }
-        for then, now in zip(before, reports, strict=False)
-    ]
 
 
 def _steps(shares: Sequence[float], top: float, *, closed: bool) -> str:
@@ -183,10 +170,3 @@ def _steps(shares: Sequence[float], top: float, *, closed: bool) -> str:
     if closed:
         points = [f"0,{_HEIGHT:.1f}", *points, f"{_WIDTH:.1f},{_HEIGHT:.1f}"]
     return f"M{' L'.join(points)}{' Z' if closed else ''}"
-
-
-def _bars(picture: Picture) -> list[tuple[str, float, float]]:
-    """Return label and both shares of each bar of categories; 0 where a side has no rows."""
-    zero = (0.0,) * len(picture.labels)
-    old, new = picture.reference or zero, picture.current or zero
-    return list(zip(picture.labels, old, new, strict=True))

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlops_tasks.drift.decision import (
-    LEVEL_DAYS,
-    Answer,
-    ColumnDrift,
-    DriftPolicy,
-    Evidence,
-    SchemaChange,
-)
+from mlops_tasks.drift.decision import LEVEL_DAYS, Answer, ColumnDrift, DriftPolicy, SchemaChange
 
 __all__ = ["DriftReport"]
 
@@ -27,7 +20,7 @@ class DriftReport:
     window, reference : str
         What people call the window and its reference.
     n_rows, n_reference, n_reference_days : int
-        Rows of both; days of the reference whose own movement was looked at, 0 for none.
+        Rows of both; days of the reference that show how days differ, 0 for none.
     n_comparisons : int
         Comparisons that could have alarmed; each has this part of the policy's level.
     policy : DriftPolicy
@@ -70,9 +63,9 @@ class DriftReport:
             needed = f"{self.policy.min_rows} with a value needed"
             return f"{which}: {Answer.TOO_FEW} ({self.n_rows} rows, {needed})"
         if self.answer is Answer.STABLE:
-            n_told = sum(column.answer is Answer.STABLE for column in self.columns)
-            part = f" of {len(self.columns)}" if n_told < len(self.columns) else ""
-            return f"{which}: no drift in {n_told}{part} columns"
+            n_stable = sum(column.answer is Answer.STABLE for column in self.columns)
+            part = f" of {len(self.columns)}" if n_stable < len(self.columns) else ""
+            return f"{which}: no drift in {n_stable}{part} columns"
         names = [column.name for column in self.alarms]
         parts = [f"drift in {len(names)} of {len(self.columns)} columns ({', '.join(names)})"]
         broken = [f"schema: {self.schema.text}"]
@@ -82,11 +75,11 @@ class DriftReport:
     def lines(self) -> tuple[str, ...]:
         """The report as text, one line each: the headline, the evidence, and what it rests on."""
         lines = [self.headline]
-        told = [one for one in self.columns if one.answer is Answer.DRIFT]
-        for column in told[:_N_LINES]:
-            lines += [f"  {column.name}: {_sentence(one)}" for one in column.evidence if one.alarm]
-        if len(told) > _N_LINES:
-            lines.append(f"  and {len(told) - _N_LINES} more")
+        drifted = [one for one in self.columns if one.answer is Answer.DRIFT]
+        for column in drifted[:_N_LINES]:
+            lines += [f"  {column.name}: {one.sentence}" for one in column.evidence if one.alarm]
+        if len(drifted) > _N_LINES:
+            lines.append(f"  and {len(drifted) - _N_LINES} more")
         few = [one.name for one in self.columns if one.answer is Answer.TOO_FEW]
         if few and self.answer is not Answer.TOO_FEW:
             lines.append(f"  {Answer.TOO_FEW}: {', '.join(few)}")
@@ -99,7 +92,7 @@ class DriftReport:
         n, level = self.n_reference_days, f"{100 * self.policy.level:g} %"
         chance = f"any false alarm at most {level} of the time"
         if not n:
-            chance = f"expect more false alarms than {level}: nothing tells how its days differ"
+            chance = f"expect more false alarms than {level}: nothing shows how its days differ"
         elif n < LEVEL_DAYS:
             chance += f" with {LEVEL_DAYS} days, perhaps more with fewer"
         return (
@@ -107,10 +100,3 @@ class DriftReport:
             f"); {self.n_comparisons} comparisons, {chance}; effects under "
             f"{self.policy.min_effect:g} never alarm"
         )
-
-
-def _sentence(evidence: Evidence) -> str:
-    effect = "unbounded" if evidence.effect is None else f"{evidence.effect:.2f}"
-    return (
-        f"{evidence.text} [{evidence.aspect} effect {effect}, alarm above {evidence.threshold:.2f}]"
-    )

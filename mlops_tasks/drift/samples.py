@@ -20,7 +20,7 @@ from mlops_tasks.profiles.numeric import COUNTS, MOMENTS
 from mlops_tasks.profiles.recoding import categories_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
 
@@ -191,8 +191,10 @@ class TwoSamples:
         The others.
     """
 
-    def __init__(self, reference: Profile, current: Profile, names: Collection[str]) -> None:
-        self.reference, self.current, self.names = reference, current, frozenset(names)
+    def __init__(self, reference: Profile, current: Profile) -> None:
+        self.reference, self.current = reference, current
+        old, new = ({(n, c.kind) for n, c in one.columns.items()} for one in (reference, current))
+        self.names = frozenset(name for name, _ in old & new)
         own = tuple(name for name in reference.numbers.names if name in self.names)
         self.numbers = NumberSamples([reference.numbers, current.numbers], own)
         self.tables = {

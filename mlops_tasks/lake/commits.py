@@ -9,11 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.atomic_files import replace_file
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.formats import check_format, known_fields
 from mlops_tasks.lake.data_files import DataFile
+from mlops_tasks.storage import remove, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,7 +156,7 @@ class CommitLog:
         fault_point("optimize:mid_roll_up")
         gone = [path for path in self.singles() if int(path.stem) in records.commits]
         for path in gone:
-            path.unlink(missing_ok=True)
+            remove(path)
         return len(gone)
 
     def adopt(self, log: Path, version: int, known: Records) -> Records:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mlops_tasks.atomic_files import sync
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.digest import ContentDigest
+from mlops_tasks.storage import new_file, remove, share_file, sync
 from mlops_tasks.workers import Workers
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ _FILE_BYTES = 512 * 2**20
 # Categories fit. A larger dictionary of values that hardly repeat costs half of all time to write,
 # and a third more bytes than the values themselves, compressed.
 _DICTIONARY_BYTES = 2**15
-# What a file system says that has no hard links, or no room for one more.
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +48,10 @@ class WrittenRows:
 def write_rows(
     folder: Path, stem: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema
 ) -> WrittenRows:
-    """Stream batches into new files; whatever goes wrong, no file is left behind.
+    """Stream batches into new files, on disk for certain; whatever goes wrong, none is left behind.
 
-    Parameters
-    ----------
-    folder : Path
-        The table's folder.
-    stem : str
-        Relative path of the files without number and suffix; unique for every attempt.
-    batches : iterable of RecordBatch
-        The rows; one row group of them is in memory at a time.
-    schema : Schema
-        Of every batch.
-
-    Returns
-    -------
-    WrittenRows
-        The files, on disk for certain, with row count and content digest of all rows.
+    `stem` is the relative path of the files without number and suffix, unique for every attempt.
+    One row group is in memory at a time.
     """
     digest = ContentDigest()
     files: list[DataFile] = []
@@ -76,8 +59,7 @@ def write_rows(
     with _removed_on_failure(folder, files):
         for number, group in enumerate(_by_size(_row_groups(batches, schema, digest))):
             path = f"{stem}-{number}.parquet"
-            files.append(DataFile(path, 0, 0))  # known, so that it is removed on failure
-            files[-1] = _write(folder, path, group, schema)
+            files.append(_write(folder, path, group, schema))
             fault_point("publish:mid_write")
     digest.update(schema.empty_table())  # an empty partition still has its columns
     columns = tuple(sorted(schema.names))
@@ -87,46 +69,25 @@ def write_rows(
 def link_files(
     source: Path, files: Iterable[DataFile], folder: Path, stem: str
 ) -> tuple[DataFile, ...]:
-    """Let another table share files: data files never change, so one content serves both.
+    """Let another table share files, on disk for certain: data files never change.
 
-    Parameters
-    ----------
-    source : Path
-        Folder of the table that has them.
-    files : iterable of DataFile
-        Files of that table, on disk for certain.
-    folder, stem
-        As for `write_rows`.
-
-    Returns
-    -------
-    tuple of DataFile
-        The same files under their new names, on disk for certain. Where a file system has no hard
-        links they are copies. Whatever goes wrong, none is left behind.
+    Whatever goes wrong, none of the new names is left behind.
     """
     linked: list[DataFile] = []
     (folder / stem).parent.mkdir(parents=True, exist_ok=True)
     with _removed_on_failure(folder, linked):
         for number, file in enumerate(files):
             linked.append(replace(file, path=f"{stem}-{number}.parquet"))
-            _link(source / file.path, folder / linked[-1].path)
+            share_file(source / file.path, folder / linked[-1].path)
             fault_point("publish:mid_write")
         sync((folder / stem).parent)
     return tuple(linked)
 
 
 def remove_files(folder: Path, files: Iterable[DataFile]) -> None:
-    """Remove files of a table that no version refers to; those that are gone already are fine.
-
-    Parameters
-    ----------
-    folder : Path
-        The table's folder.
-    files : iterable of DataFile
-        The files.
-    """
+    """Remove files of a table that no version refers to; those that are gone already are fine."""
     for file in files:
-        (folder / file.path).unlink(missing_ok=True)
+        remove(folder / file.path)
 
 
 @contextmanager
@@ -136,16 +97,6 @@ def _removed_on_failure(folder: Path, files: list[DataFile]) -> Iterator[None]:
     except BaseException:
         remove_files(folder, files)
         raise
-
-
-def _link(old: Path, new: Path) -> None:
-    try:
-        new.hardlink_to(old)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        shutil.copyfile(old, new)
-        sync(new)
 
 
 def _row_groups(
@@ -189,8 +140,9 @@ def _next(groups: Iterator[pa.Table]) -> list[pa.Table]:
 def _write(folder: Path, path: str, groups: Iterator[pa.Table], schema: pa.Schema) -> DataFile:
     import pyarrow.parquet as pq
 
-    target, n_rows = folder / path, 0
+    n_rows = 0
     with (
+        new_file(folder / path) as target,
         pq.ParquetWriter(
             target,
             schema,
@@ -205,6 +157,4 @@ def _write(folder: Path, path: str, groups: Iterator[pa.Table], schema: pa.Schem
             behind.wait()
             behind.submit(writer.write_table, group, _ROW_GROUP_ROWS)
             n_rows += group.num_rows
-    sync(target)
-    sync(target.parent)
     return DataFile(path, target.stat().st_size, n_rows)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from mlops_tasks.atomic_files import sync
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import newest_by_partition
 from mlops_tasks.partitions import shift_day, today
+from mlops_tasks.storage import is_temporary, remove, sync
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -111,7 +111,7 @@ def optimize(table: Table, *, grace_s: float = 7 * _DAY_S) -> Optimized:
     needed = min(table.records.until + 1, table.version)
     old = [path for path in _log_before(log, needed) if not _young(path, grace_s)]
     for path in old:
-        path.unlink(missing_ok=True)
+        remove(path)
         fault_point("optimize:mid_remove")
     return Optimized(table.name, rolled_up, table.version, len(old))
 
@@ -159,7 +159,7 @@ def vacuum(
     size = sum(path.stat().st_size for _, path in gone)
     fault_point("vacuum:before_remove")
     for _, path in [] if dry_run else gone:
-        path.unlink(missing_ok=True)
+        remove(path)
         fault_point("vacuum:mid_remove")
     del kept[""]
     names = tuple(name for name, _ in gone)
@@ -215,9 +215,9 @@ def _candidates(table: Table) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         in_log = name.startswith("_delta_log/")
-        if path.is_file() and (not in_log or "#" in path.name or path.suffix == ".tmp"):
+        if path.is_file() and (not in_log or is_temporary(path)):
             yield name, path
-    for path in sorted(records.glob("*.tmp")):
+    for path in filter(is_temporary, sorted(records.glob("*"))):
         yield path.relative_to(table.root).as_posix(), path
 
 

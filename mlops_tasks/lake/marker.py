@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mlops_tasks.atomic_files import replace_file
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.formats import check_format
+from mlops_tasks.storage import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.atomic_files import make_folder, sync
 from mlops_tasks.exceptions import CommitConflictError, MlopsError, StaleAttemptError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import COMMIT_METADATA, Commit
@@ -20,6 +19,7 @@ from mlops_tasks.lake.marker import check_lake, mark_lake
 from mlops_tasks.lake.references import PartitionVersion
 from mlops_tasks.lake.schema import PARTITION_COLUMN, added_columns, check_types, with_partition
 from mlops_tasks.partitions import check_partition, today
+from mlops_tasks.storage import make_folder, remove, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -358,4 +358,4 @@ def _sweep(table: Table, commit: Commit) -> None:
     if older:
         older -= {file.path for known in table.all_commits() for file in known.files}
     for name in older:
-        (table.folder / name).unlink(missing_ok=True)
+        remove(table.folder / name)

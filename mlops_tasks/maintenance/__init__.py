@@ -5,7 +5,7 @@ run again or twice at once, and changes nothing with ``dry_run``.
 """
 
 from mlops_tasks.maintenance.files import remove_old_logs, remove_old_reports, sweep_scratch
-from mlops_tasks.maintenance.names import ledger_pins, named_in_ledger
+from mlops_tasks.maintenance.names import ledger_pins, named_in_ledger, registered_pins
 from mlops_tasks.maintenance.registry import end_dead_runs, remove_old_runs, remove_spare_versions
 from mlops_tasks.maintenance.tables import shrink_tables
 from mlops_tasks.maintenance.upkeep import Upkeep, maintain
@@ -16,6 +16,7 @@ __all__ = [
     "ledger_pins",
     "maintain",
     "named_in_ledger",
+    "registered_pins",
     "remove_old_logs",
     "remove_old_reports",
     "remove_old_runs",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import Counter
 from contextlib import suppress
@@ -13,6 +12,7 @@ from mlops_tasks.faults import fault_point
 from mlops_tasks.maintenance.upkeep import Upkeep
 from mlops_tasks.reports import REPORTS
 from mlops_tasks.scratch import abandoned, scratch_root
+from mlops_tasks.storage import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -124,7 +124,7 @@ def _remove(
         removed.append(name(path))
         freed += _size(path)
         if not dry_run:
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(True)
+            remove(path)
             fault_point("maintenance:mid_remove")
     return Upkeep(tuple(removed), freed, kept)
 

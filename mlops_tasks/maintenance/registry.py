@@ -97,7 +97,7 @@ def remove_spare_versions(
         Versions; their artifacts are those of the one that stays.
     """
     by_run: dict[tuple[str, str], list[ModelVersion]] = defaultdict(list)
-    for version in _versions(tracking):
+    for version in tracking.versions():
         if _RUN_TAG in version.tags:
             by_run[version.name, version.tags[_RUN_TAG]].append(version)
     removed, kept = list[str](), Counter[str]()
@@ -139,7 +139,7 @@ def remove_old_runs(
     Upkeep
         Runs; MLflow shows them as deleted, without artifacts.
     """
-    needed = {version.run_id for version in _versions(tracking)}
+    needed = {version.run_id for version in tracking.versions()}
     removed, kept = list[str](), Counter[str]()
     for run in _runs(tracking, f"attributes.status != 'RUNNING' and {_OURS}"):
         if run.info.run_id in named:
@@ -207,10 +207,6 @@ def _models(
 ) -> Iterator[LoggedModel]:
     ids, client = [experiment] if experiment else _experiments(tracking), tracking.client
     return _paged(lambda token: client.search_logged_models(ids, query, page_token=token))
-
-
-def _versions(tracking: Tracking) -> Iterator[ModelVersion]:
-    return _paged(lambda token: tracking.client.search_model_versions(page_token=token))
 
 
 def _paged(search: Callable[[str | None], Any]) -> Iterator[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import DamagedTableError, MlopsError
 from mlops_tasks.lake import optimize, vacuum
-from mlops_tasks.maintenance.names import ledger_pins
+from mlops_tasks.maintenance.names import ledger_pins, registered_pins
 from mlops_tasks.maintenance.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def shrink_tables(
     DamagedTableError
         At the end, if a table cannot be read.
     """
-    registered = {name: pin.pins for name, pin in tracking.registered_pins().items()}
+    registered = registered_pins(tracking)
     removed, freed, kept, damaged = list[str](), 0, Counter[str](), list[str]()
     for name in lake.tables():
         table = lake.table(name)

@@ -1,15 +1,14 @@
-"""Monitor: drift of inputs and predictions, and once labels are there, performance and theirs."""
+"""Monitoring: what drift, performance and labels of a window say, check by check."""
 
-from mlops_tasks.monitoring.drift import measure_drift
-from mlops_tasks.monitoring.labels import measure_labels, tell_apart
-from mlops_tasks.monitoring.outcomes import Outcomes, read_outcomes
-from mlops_tasks.monitoring.performance import measure_performance
+from mlops_tasks.monitoring.labelled_predictions import (
+    LabelledPredictions,
+    read_labelled_predictions,
+)
+from mlops_tasks.monitoring.results import Check, MonitorResult
+from mlops_tasks.moved import moved_name
 
-__all__ = [
-    "Outcomes",
-    "measure_drift",
-    "measure_labels",
-    "measure_performance",
-    "read_outcomes",
-    "tell_apart",
-]
+__all__ = ["Check", "LabelledPredictions", "MonitorResult", "read_labelled_predictions"]
+
+
+def __getattr__(name: str) -> object:
+    return moved_name(__name__, name)

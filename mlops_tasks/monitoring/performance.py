@@ -1,20 +1,18 @@
-"""Realised performance, once labels are there."""
+"""Realised performance, once labels are there: ranking and calibration."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.monitoring.results import Check, MonitorResult
+from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types.binary.intervals import Interval, compare_scores, share_interval
-from mlops_tasks.problem_types.binary.metrics import check_scores
 
 if TYPE_CHECKING:
-    from mlops_tasks.monitoring.outcomes import Outcomes
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import PerformanceSpec
 
-__all__ = ["measure_performance"]
+__all__ = ["performance_checks"]
 
 #: Two-sided; one bound of it is asked for, at 95 %.
 _AUC_CONFIDENCE = 0.90
@@ -22,49 +20,23 @@ _GAP_CONFIDENCE = 0.99
 _N_BOOTSTRAP = 200
 
 
-def measure_performance(outcomes: Outcomes, champion: RegisteredVersion) -> MonitorResult:
-    """Measure what the predictions of the trailing window were worth, now that labels are there.
+def performance_checks(
+    limits: PerformanceSpec, target: Any, scores: Any, champion: RegisteredVersion
+) -> tuple[Check, ...]:
+    """Compare the ROC AUC with that at the gate, and the mean score with the observed share.
 
-    Parameters
-    ----------
-    outcomes : Outcomes
-        From `read_outcomes`.
-    champion : RegisteredVersion
-        The version that scored the last day.
-
-    Returns
-    -------
-    MonitorResult
-        Checks ``roc_auc`` (against the version's ROC AUC at its gate) and ``calibration_gap``, and
-        `coverage`, the share of the last day's predictions whose label is known.
-
-    Raises
-    ------
-    EstimatorError
-        If a prediction is no probability.
-
-    Notes
-    -----
     Both limits leave room for sampling error. That of the ROC AUC is the 95 % upper bound of
     `compare_scores` on these rows, joined with the lower bound at the gate, where rows may have
-    been few as well. That of the observed share is the exact 99 % interval, by which none or all
-    positive rows are no proof either.
-
-    References
-    ----------
-    Zou, Donner (2008), Construction of confidence limits about effect measures: a general approach,
-    Statistics in Medicine 27.
+    been few as well (Zou, Donner 2008, Construction of confidence limits about effect measures: a
+    general approach, Statistics in Medicine 27). That of the observed share is the exact 99 %
+    interval, by which none or all positive rows are no proof either.
     """
-    spec, rows = outcomes.spec, outcomes.rows()
-    target, scores = rows.column("y").to_numpy(), rows.column("score").to_numpy()
-    check_scores(scores, f"{spec.predictions_table}, {outcomes.first} to {outcomes.last}")
-    return MonitorResult(
-        first=outcomes.first,
-        last=outcomes.last,
-        n_rows=rows.num_rows,
-        model_version=outcomes.version,
-        checks=_checks(spec.performance, target, scores, _gate_auc(champion)),
-        coverage=outcomes.coverage[outcomes.last],
+    if len(target) < limits.min_rows:
+        text = f"{len(target)} labelled rows, fewer than {limits.min_rows}: too few rows to tell"
+        return tuple(Check(name, None, 0.0, False, text) for name in ("roc_auc", "calibration_gap"))
+    return (
+        _auc_check(limits, target, scores, _gate_auc(champion)),
+        _gap_check(limits, target, scores),
     )
 
 
@@ -75,15 +47,6 @@ def _gate_auc(version: RegisteredVersion) -> Interval | None:
         return None
     bounds = (version.metrics.get(f"roc_auc_{end}", value) for end in ("lower", "upper"))
     return Interval(value, *bounds)
-
-
-def _checks(
-    limits: PerformanceSpec, target: Any, scores: Any, gate: Interval | None
-) -> tuple[Check, ...]:
-    if len(target) < limits.min_rows:
-        text = f"{len(target)} labelled rows, fewer than {limits.min_rows}: too few rows to tell"
-        return tuple(Check(name, None, 0.0, False, text) for name in ("roc_auc", "calibration_gap"))
-    return (_auc_check(limits, target, scores, gate), _gap_check(limits, target, scores))
 
 
 def _auc_check(limits: PerformanceSpec, target: Any, scores: Any, gate: Interval | None) -> Check:

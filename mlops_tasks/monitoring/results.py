@@ -1,4 +1,4 @@
-"""What monitoring finds."""
+"""What monitoring finds: checks, and all those of one day."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ __all__ = ["Check", "MonitorResult"]
 class Check:
     """One number against its threshold, with the sentence a person reads.
 
-    ``value`` is None when there was too little data to tell; such a check never alarms.
+    Attributes
+    ----------
+    name : str
+        What was measured; a column for drift.
+    value : float or None
+        None when there was too little data to tell; such a check never alarms.
+    threshold : float
+        Where the alarm begins.
+    alarm : bool
+        Whether it does.
+    text : str
+        The sentence.
     """
 
     name: str
@@ -25,8 +36,24 @@ class Check:
 class MonitorResult:
     """The checks of one day, with the window they looked at.
 
-    Set when they are recorded: ``known_at``, the day by which their data were known, and
-    ``corrects``, the number of the entry in the ledger that they correct.
+    Attributes
+    ----------
+    first, last : str
+        First and last day of the window, both inclusive.
+    n_rows : int
+        Rows that were looked at.
+    model_version : str
+        The version that scored the last day.
+    checks : tuple of Check
+        Strongest first.
+    coverage : float or None
+        Share of the last day's predictions whose label is known; None where no label is needed.
+    report : str
+        Address of the page, relative to the lake; empty without one.
+    known_at : str
+        Set when it is recorded: the day by which its data were known.
+    corrects : int or None
+        Set when it is recorded: number of the entry in the ledger that it corrects.
     """
 
     first: str

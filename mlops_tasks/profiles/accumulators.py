@@ -23,27 +23,8 @@ __all__ = ["CategoryAccumulator", "NumericAccumulator", "kind_of"]
 
 
 def kind_of(name: str, type_: pa.DataType) -> Literal["numeric", "category", "time"]:
-    """Return the kind of profile that a column of some type has.
+    """Return the kind of profile that a column of some type has; of other types there is none.
 
-    Parameters
-    ----------
-    name : str
-        Name of the column, for the error.
-    type_ : DataType
-        Its Arrow type.
-
-    Returns
-    -------
-    str
-        ``"numeric"``, ``"category"`` or ``"time"``.
-
-    Raises
-    ------
-    TypeError
-        If there is no profile of such a type.
-
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> kind_of("carrier", pa.dictionary(pa.int32(), pa.string()))
     'category'
@@ -63,13 +44,7 @@ def kind_of(name: str, type_: pa.DataType) -> Literal["numeric", "category", "ti
 
 
 class NumericAccumulator:
-    """Fold chunks of a column of numbers or of times.
-
-    Parameters
-    ----------
-    kind : {"numeric", "time"}
-        What it holds.
-    """
+    """Fold chunks of a column of numbers or of times."""
 
     def __init__(self, kind: Literal["numeric", "time"]) -> None:
         self._kind = kind

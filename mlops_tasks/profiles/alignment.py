@@ -40,21 +40,9 @@ def matching(own: tuple[str, ...], names: tuple[str, ...]) -> tuple[list[int], l
 
 
 def stacked(parts: Sequence[_Columns], names: tuple[str, ...], field: str) -> npt.NDArray[Any]:
-    """Stack one table of each part.
+    """Stack one table of each part, such as ``"counts"``: shape (n_parts, n_names, ...).
 
-    Parameters
-    ----------
-    parts : sequence of NumericColumns or CategoryColumns
-        At least one.
-    names : tuple of str
-        Columns wanted.
-    field : str
-        The table, such as ``"counts"``.
-
-    Returns
-    -------
-    array of shape (n_parts, n_names, ...)
-        Zeros where a part lacks a column.
+    Where a part lacks a column there are zeros.
     """
     return _aligned(parts, names, [getattr(part, field) for part in parts])
 
@@ -62,17 +50,7 @@ def stacked(parts: Sequence[_Columns], names: tuple[str, ...], field: str) -> np
 def places(parts: Sequence[_Columns], names: tuple[str, ...]) -> tuple[Integers, Integers]:
     """Return where the points or values of each column begin in each part, and how many it has.
 
-    Parameters
-    ----------
-    parts : sequence of NumericColumns or CategoryColumns
-        Each with some of the columns.
-    names : tuple of str
-        All columns.
-
-    Returns
-    -------
-    tuple of array of shape (n_parts, n_columns)
-        First places, and numbers; 0 and 0 where a part lacks the column.
+    Both have the shape (n_parts, n_names), with zeros where a part lacks the column.
     """
     import numpy as np
 

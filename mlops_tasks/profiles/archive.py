@@ -21,18 +21,7 @@ _TIMELESS = (1980, 1, 1, 0, 0, 0)
 
 
 def pack_days(days: Mapping[str, Profile]) -> bytes:
-    """Put the profiles of several days into one file.
-
-    Parameters
-    ----------
-    days : mapping of str to Profile
-        By day.
-
-    Returns
-    -------
-    bytes
-        For `unpack_days`.
-    """
+    """Put the profiles of several days into one file, for `unpack_days`."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for day, profile in days.items():
@@ -41,28 +30,12 @@ def pack_days(days: Mapping[str, Profile]) -> bytes:
 
 
 def unpack_days(packed: bytes) -> dict[str, Profile]:
-    """Return the profiles of `pack_days`, by day.
-
-    Parameters
-    ----------
-    packed : bytes
-        The file.
-
-    Returns
-    -------
-    dict of str to Profile
-        In the order they were packed in.
-
-    Raises
-    ------
-    DamagedTableError
-        If it is no such file.
-    """
+    """Return the profiles of `pack_days` by day, in the same order."""
     return read_days(io.BytesIO(packed))
 
 
 def read_days(file: IO[bytes], names: Collection[str] | None = None) -> dict[str, Profile]:
-    """Return the profiles of some days of an open file, by default of all; as `unpack_days`."""
+    """Return the profiles of some days of an open file, by default of all."""
     try:
         with zipfile.ZipFile(file) as archive:
             stored = {name: archive.read(name) for name in names or archive.namelist()}

@@ -111,18 +111,7 @@ class CategoryColumns:
 
     @classmethod
     def merged(cls, parts: Sequence[CategoryColumns]) -> CategoryColumns:
-        """Merge the columns of profiles; a column that one lacks has no rows there.
-
-        Parameters
-        ----------
-        parts : sequence of CategoryColumns
-            At least one.
-
-        Returns
-        -------
-        CategoryColumns
-            Of the union of rows.
-        """
+        """Merge the columns of profiles; a column that one lacks has no rows there."""
         import numpy as np
         import pyarrow as pa
 
@@ -146,9 +135,9 @@ def _merged_items(parts: Sequence[CategoryColumns], names: tuple[str, ...]) -> l
 
     def items(part: CategoryColumns, begin: int, size: int, own: list[int]) -> FrequentItems:
         n, _, error, is_exact = own
-        span = slice(begin, begin + size)
+        values, rows = part.values.slice(begin, size), part.rows[begin : begin + size]
         # A part that lacks the column has no rows of it, and knows that exactly.
-        return FrequentItems(part.values[span], part.rows[span], error, bool(is_exact or not n))
+        return FrequentItems(values, rows, error, bool(is_exact or not n))
 
     def merge(i: int) -> FrequentItems:
         columns = (begins[:, i].tolist(), sizes[:, i].tolist(), counts[:, i].tolist())

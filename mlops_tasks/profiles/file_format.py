@@ -33,7 +33,7 @@ _CHECKED = struct.calcsize("<8sHI")
 _MAX_BYTES = 1 << 30
 #: Sorted doubles: their differences have fewer bits than they.
 _SORTED = "points"
-#: This few numbers are put together in one step.
+#: Fewer numbers than these are put together in one step.
 _FEW = 1024
 #: What version 1 had in its tables, among much that nothing read.
 _COUNTS_1 = ("n", "n_null", "n_nan", "n_pos_inf", "n_neg_inf", "n_rounded", "n_finite")
@@ -44,22 +44,7 @@ _N_CATEGORY_COUNTS_1 = 4
 def encode(
     n_rows: int, order: tuple[str, ...], numbers: NumericColumns, categories: CategoryColumns
 ) -> bytes:
-    """Return the stored form of a profile.
-
-    Parameters
-    ----------
-    n_rows : int
-        Its rows.
-    order : tuple of str
-        Its columns.
-    numbers, categories : NumericColumns, CategoryColumns
-        What they hold.
-
-    Returns
-    -------
-    bytes
-        What `decode` reads.
-    """
+    """Return the stored form of the parts of a profile, for `decode`."""
     lengths, data = _bytes_of(categories.values)
     facts = {
         "n_rows": n_rows,
@@ -83,23 +68,7 @@ def encode(
 
 
 def decode(raw: bytes) -> tuple[int, tuple[str, ...], NumericColumns, CategoryColumns]:
-    """Read what `encode` wrote.
-
-    Parameters
-    ----------
-    raw : bytes
-        All of it.
-
-    Returns
-    -------
-    tuple
-        What `encode` was given.
-
-    Raises
-    ------
-    DamagedTableError
-        If it is no profile, of a newer version, or not what was written.
-    """
+    """Return what `encode` was given, if nothing was damaged and the version is not newer."""
     version, facts, a = _unpack(raw)
     if version == 1:
         a = _of_version_1(a)

@@ -55,19 +55,9 @@ class FrequentItems:
 
     @classmethod
     def merged(cls, parts: Sequence[FrequentItems], limit: int = _MAX_FREQUENT) -> FrequentItems:
-        """Count the union of rows.
+        """Count the union of rows; of more than `MAX_EXACT` values, at most `limit` are kept.
 
-        Parameters
-        ----------
-        parts : sequence of FrequentItems
-            At least one.
-        limit : int, optional
-            Largest number of values that are kept, of more than `MAX_EXACT`.
-
-        Returns
-        -------
-        FrequentItems
-            The same whatever the order of the parts.
+        The result is the same whatever the order of the parts.
         """
         import numpy as np
         import pyarrow as pa

@@ -194,19 +194,9 @@ class NumericColumns:
 
     @classmethod
     def merged(cls, parts: Sequence[NumericColumns], limit: int) -> NumericColumns:
-        """Merge the columns of profiles; a column that one lacks has no rows there.
+        """Merge the columns of profiles, with at most `limit` points each.
 
-        Parameters
-        ----------
-        parts : sequence of NumericColumns
-            At least one; a column has one kind in all.
-        limit : int
-            Largest number of points of a column.
-
-        Returns
-        -------
-        NumericColumns
-            Of the union of rows.
+        A column has one kind in all parts; one that lacks it has no rows of it.
         """
         import numpy as np
 
@@ -226,22 +216,10 @@ class NumericColumns:
 
 
 def merged_moments(n: Floats, mean: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """Merge means and sums of squared distances, of many columns at once.
+    """Merge means and sums of squared distances along the first axis, that of the parts.
 
-    Parameters
-    ----------
-    n, mean, second : array of shape (n_parts, ...)
-        Values, their mean, and the sum of their squared distances from it.
-
-    Returns
-    -------
-    tuple of array of shape (...)
-        Mean and sum of squares of the union of the parts; infinite where a double cannot hold them.
-
-    References
-    ----------
-    Chan, Golub, LeVeque (1983), "Algorithms for computing the sample variance", American
-    Statistician 37.
+    Infinite where a double cannot hold them. Chan, Golub, LeVeque (1983), "Algorithms for computing
+    the sample variance", American Statistician 37.
     """
     import numpy as np
 

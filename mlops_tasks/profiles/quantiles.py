@@ -75,15 +75,7 @@ class QuantileSketch:
 
     @classmethod
     def of_sorted(cls, values: Floats, limit: int = _STREAM_POINTS) -> QuantileSketch:
-        """Summarise finite values that are sorted already.
-
-        Parameters
-        ----------
-        values : array of float64
-            Sorted, without NaN.
-        limit : int, optional
-            Largest number of points.
-        """
+        """Summarise finite values that are sorted already, by at most `limit` points."""
         n = len(values)
         if n <= limit:
             return cls(n, values)
@@ -91,20 +83,7 @@ class QuantileSketch:
 
     @classmethod
     def merged(cls, parts: Sequence[QuantileSketch], limit: int = MERGED_POINTS) -> QuantileSketch:
-        """Summarise the union of what the parts summarise.
-
-        Parameters
-        ----------
-        parts : sequence of QuantileSketch
-            In any order.
-        limit : int, optional
-            Largest number of points.
-
-        Returns
-        -------
-        QuantileSketch
-            The same whatever the order of the parts.
-        """
+        """Summarise the union of what the parts summarise; the same whatever their order."""
         import numpy as np
 
         points = np.concatenate([part.points for part in parts] or [np.zeros(0)])
@@ -126,13 +105,7 @@ class QuantileSketch:
         return QuantileSketch(self.n, self.points[middles(size, limit)], slack)
 
     def cdf(self, x: npt.ArrayLike) -> Floats:
-        """Return the share of values that are at most x; NaN for NaN, and of nothing.
-
-        Parameters
-        ----------
-        x : array-like of float
-            Where to read it.
-        """
+        """Return the share of values that are at most x; NaN for NaN, and of nothing."""
         import numpy as np
 
         at = np.asarray(x, dtype=np.float64)
@@ -142,23 +115,7 @@ class QuantileSketch:
         return np.where(np.isnan(at), np.nan, share)
 
     def quantiles(self, q: npt.ArrayLike) -> Floats:
-        """Return the smallest value whose share of values at or below it is at least q.
-
-        Parameters
-        ----------
-        q : array-like of float
-            In [0, 1].
-
-        Returns
-        -------
-        array of float64
-            NaN when nothing is summarised.
-
-        Raises
-        ------
-        ValueError
-            If a q is not in [0, 1].
-        """
+        """Return the smallest value with a share q of values at or below it; NaN of nothing."""
         import numpy as np
 
         share = np.asarray(q, dtype=np.float64)
@@ -176,21 +133,9 @@ class QuantileSketch:
 def merged_points(
     points: Floats, sizes: Integers, n: Integers, slacks: Floats, limit: int
 ) -> QuantileSketch:
-    """Summarise a union, as `QuantileSketch.merged`.
+    """Summarise a union, as `QuantileSketch.merged`, of points that follow part by part.
 
-    Parameters
-    ----------
-    points : array of float64
-        Those of all parts, part after part.
-    sizes, n, slacks : array of shape (n_parts,)
-        Points, values and slack of each part.
-    limit : int
-        Largest number of points.
-
-    Returns
-    -------
-    QuantileSketch
-        Of all values.
+    Of each part there are its numbers of points and of values, and its slack.
     """
     import numpy as np
 

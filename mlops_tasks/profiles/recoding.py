@@ -20,21 +20,11 @@ __all__ = ["categories_of", "single_precision"]
 
 
 def categories_of(numbers: NumericProfile) -> CategoryProfile:
-    """Read a column of numbers as one of categories; reads no row.
+    """Read a column of numbers as one of categories, with the texts that this would have.
 
-    Parameters
-    ----------
-    numbers : NumericProfile
-        Its points stand for all of its finite numbers; others are missing.
+    Its points stand for all of its finite numbers; others are missing. Exact while the profile
+    holds all numbers; else no count is off by more than `error`, and rare numbers may be missing.
 
-    Returns
-    -------
-    CategoryProfile
-        Texts as a column that is profiled as categories has them. Exact while the profile holds all
-        numbers; else no count is off by more than `error`, and rare numbers may be missing.
-
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> from mlops_tasks.profiles import Profile
     >>> rows = pa.record_batch({"code": [3, 1, 3]})
@@ -84,20 +74,8 @@ def _names(values: Floats) -> list[str]:
 
 
 def single_precision(values: Floats) -> Floats:
-    """Return numbers with the digits that distinguish them.
+    """Round finite numbers to about seven digits, which distinguish them; whole ones stay.
 
-    Parameters
-    ----------
-    values : array of float64
-        Finite.
-
-    Returns
-    -------
-    array of float64
-        Whole numbers as they are, others rounded to single precision, about seven digits.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> a, b = single_precision(np.array([0.3, 0.1 + 0.2]))
     >>> bool(a == b)

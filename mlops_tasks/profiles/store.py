@@ -10,13 +10,13 @@ from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops_tasks.atomic_files import replace_file
 from mlops_tasks.exceptions import DamagedTableError, PartitionNotFoundError
 from mlops_tasks.partitions import whole_spans
 from mlops_tasks.profiles.archive import pack_days, read_days
 from mlops_tasks.profiles.file_format import FORMAT_VERSION
 from mlops_tasks.profiles.profile import Profile
 from mlops_tasks.profiles.sampling import evenly
+from mlops_tasks.storage import remove, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -82,7 +82,7 @@ class ProfileStore:
         replace_file(path, profile.to_bytes())
         for other in path.parent.iterdir():
             if other.suffix == path.suffix and int(other.stem) < published.version:
-                other.unlink(missing_ok=True)
+                remove(other)
 
     def read(
         self, table: str, *, first: str, last: str, categorical: Collection[str] = ()
@@ -202,7 +202,7 @@ def _keep(path: Path, packed: bytes) -> None:
         replace_file(path, packed)
         for other in path.parent.glob(f"*{path.suffix}"):
             if other != path:
-                other.unlink(missing_ok=True)
+                remove(other)
 
 
 def _key(paths: Mapping[str, Path], categorical: Collection[str]) -> str:
@@ -213,19 +213,10 @@ def _key(paths: Mapping[str, Path], categorical: Collection[str]) -> str:
 
 
 def roll_up(days: Mapping[str, Profile]) -> dict[str, Profile]:
-    """Merge days, and thin each of them.
+    """Merge days as ``whole``, with at most 256 points a column, and thin each to at most 64.
 
-    Parameters
-    ----------
-    days : mapping of str to Profile
-        By day, at least two.
-
-    Returns
-    -------
-    dict of str to Profile
-        The merge as ``whole``, with at most 256 points a column; and by day those of the days, with
-        at most 64. Half a point is added to the rank errors: 1/512, and 1/128 of a day. Nothing
-        else of them is less than it was.
+    Half a point is added to the rank errors: 1/512, and 1/128 of a day. Nothing else of them is
+    less than it was.
     """
     whole = Profile.merged(days.values(), n_points=_WHOLE_POINTS)
     return {_WHOLE: whole} | {day: profile.thinned(_THIN_POINTS) for day, profile in days.items()}

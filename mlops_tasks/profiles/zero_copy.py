@@ -21,20 +21,8 @@ __all__ = ["integers", "texts", "valid", "view"]
 def view(array: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Return the values of an array of numbers, read-only; anything where it is null.
 
-    Parameters
-    ----------
-    array : Array
-        Of a primitive type as wide as `dtype`.
-    dtype : dtype-like
-        The same type for NumPy.
+    The type must be as wide as that of the array.
 
-    Returns
-    -------
-    array
-        Of that type.
-
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> view(pa.array([1, 2, 3]).slice(1), "int64").tolist()
     [2, 3]
@@ -48,18 +36,7 @@ def view(array: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 
 
 def valid(array: pa.Array) -> npt.NDArray[np.bool_]:
-    """Return where an array with nulls has none.
-
-    Parameters
-    ----------
-    array : Array
-        With at least one null.
-
-    Returns
-    -------
-    array of bool
-        One per value.
-    """
+    """Return where an array that has nulls has none."""
     import numpy as np
 
     packed = np.frombuffer(array.buffers()[0], np.uint8)
@@ -68,36 +45,14 @@ def valid(array: pa.Array) -> npt.NDArray[np.bool_]:
 
 
 def integers(values: npt.NDArray[np.int64]) -> pa.Array:
-    """Return an Arrow array of int64.
-
-    Parameters
-    ----------
-    values : array of int64
-        Contiguous.
-
-    Returns
-    -------
-    Array of int64
-        Without nulls.
-    """
+    """Return a contiguous array as an Arrow array of int64."""
     import pyarrow as pa
 
     return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
 
 
 def texts(values: Sequence[str]) -> pa.Array:
-    """Return an Arrow array of texts.
-
-    Parameters
-    ----------
-    values : sequence of str
-        The texts.
-
-    Returns
-    -------
-    Array of large_string
-        Without nulls.
-    """
+    """Return an Arrow array of texts, as large strings."""
     import numpy as np
     import pyarrow as pa
 

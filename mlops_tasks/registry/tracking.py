@@ -15,8 +15,7 @@ from importlib.metadata import version as installed
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import UnknownPinsError, UnknownVersionError, UnsafeModelError
-from mlops_tasks.lake import TrainingPin
+from mlops_tasks.exceptions import UnknownVersionError, UnsafeModelError
 from mlops_tasks.registry.modelfiles import (
     check_types,
     examine_model,
@@ -24,7 +23,6 @@ from mlops_tasks.registry.modelfiles import (
     inspect_model,
     load_model,
 )
-from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -319,49 +317,15 @@ class Tracking:
         """Return what MLflow says of a version: to be shown; loading goes by the ledger."""
         return self.client.get_model_version(model, version)
 
-    def registered_pins(self) -> dict[str, TrainingPin]:
-        """Return what every version of every registered model was trained on.
-
-        Returns
-        -------
-        dict of str to TrainingPin
-            By ``"version 3 of flight_delays"``. Versions that something else registered are not
-            in it: they have no pin.
-
-        Raises
-        ------
-        UnknownPinsError
-            If the server cannot be reached, or has lost the pin of a version.
-        """
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return {
-                f"version {found.version} of {found.name}": self._training_pin(found)
-                for found in self._versions()
-                if DIGEST_TAG in found.tags
-            }
-        except (MlflowException, OSError) as error:
-            raise UnknownPinsError(
-                f"MLflow at {self.uri} cannot be asked what its model versions were trained on: "
-                f"{error}"
-            ) from error
-
-    def _versions(self) -> Iterator[ModelVersion]:
+    def versions(self) -> list[ModelVersion]:
+        """Return every version of every registered model."""
+        found: list[ModelVersion] = []
         token: str | None = None
         while token != "":
             page = self.client.search_model_versions(page_token=token)
-            yield from page
+            found += page
             token = page.token or ""
-
-    def _training_pin(self, found: ModelVersion) -> TrainingPin:
-        try:
-            return from_json(TrainingPin, self.read_json(found.run_id or "", PIN_FILE))
-        except (ValueError, TypeError, KeyError) as error:
-            raise UnknownPinsError(
-                f"version {found.version} of {found.name}: {PIN_FILE} of its run {found.run_id} "
-                f"cannot be read ({error!r})"
-            ) from error
+        return found
 
     def load(self, model_uri: str, digest: str) -> Any:
         """Download a model and load it, if it is the one that was examined.

@@ -68,7 +68,7 @@ class ColumnPlan:
         if field.name not in self.spec.columns and (index < 0 or field.name not in self.kept):
             return pa.nulls(batch.num_rows, field.type)
         try:
-            return convert(batch.column(index), field.type, _rules(self.spec, field.name))
+            return convert(batch.column(index), field.type, Rules.of(self.spec, field.name))
         except (TypeError, pa.ArrowException, OverflowError) as error:
             found = type_name(batch.schema.field(index))
             if field.name not in self.spec.columns:
@@ -94,7 +94,7 @@ def plan_columns(
     spec : DatasetSpec
         The dataset.
     found : Schema
-        The source's columns; type null where it cannot tell.
+        The source's columns; type null where it cannot say.
     table : Schema, optional
         The raw table's columns, if there is one.
     parts : sequence of (str, Schema)
@@ -214,7 +214,7 @@ def _beyond(
     for field in {field.name: field for field in found}.values():
         if field.name in spec.columns:
             continue
-        kind = known.get(field.name) or lake_type(field.type, _rules(spec, field.name))
+        kind = known.get(field.name) or lake_type(field.type, Rules.of(spec, field.name))
         why = left_out.get(field.name) or _unfit(field, twice) or _no_type(field, kind)
         if kind is not None and not why:
             why = _unfit_for(spec, field.name, kind, places)
@@ -267,7 +267,7 @@ def _problem(spec: DatasetSpec, wanted: pa.Field, got: pa.Field) -> str:
         return _MONEY
     try:
         empty = pa.schema([got]).empty_table().column(0).combine_chunks()
-        convert(empty, wanted.type, _rules(spec, wanted.name))
+        convert(empty, wanted.type, Rules.of(spec, wanted.name))
     except TypeError as error:
         return str(error)
     return ""
@@ -276,10 +276,6 @@ def _problem(spec: DatasetSpec, wanted: pa.Field, got: pa.Field) -> str:
 def _differs(spec: DatasetSpec, wanted: pa.Field, found: str, why: object) -> str:
     kind = spec.columns[wanted.name]
     return f"  column {wanted.name!r}: the contract says {kind!r}, the source has {found}: {why}"
-
-
-def _rules(spec: DatasetSpec, name: str) -> Rules:
-    return Rules(spec.convert.get(name), spec.timezone)
 
 
 def _kept_types(table: pa.Schema | None) -> dict[str, pa.DataType]:

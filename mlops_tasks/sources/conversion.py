@@ -14,33 +14,12 @@ __all__ = ["convert", "lake_type", "type_name"]
 
 
 def convert(array: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
-    """Convert one column of a batch without guessing.
+    """Convert one column of a batch to a type of the contract, without guessing.
 
-    Parameters
-    ----------
-    array : Array
-        Values as the source has them. An empty one checks the type alone.
-    wanted : DataType
-        A type of the contract.
-    rules : Rules
-        What may be converted on purpose.
-
-    Returns
-    -------
-    Array
-        The same values in the wanted type.
-
-    Raises
-    ------
-    TypeError
-        If the type is another one; the text says what to do.
-    ArrowInvalid
-        If a value has no place in the wanted type, is a local time that never was, or was twice, or
-        a text that is no UTF-8.
-
-    Notes
-    -----
     Smaller integers and floats are widened, a timestamp with a zone becomes the instant in UTC.
+    TypeError if the type is another one (an empty array checks that alone), with what to do;
+    ArrowInvalid if a value has no place in the wanted type, is a local time that never was, or was
+    twice, or a text that is no UTF-8.
     """
     import pyarrow as pa
 
@@ -65,20 +44,7 @@ def type_name(field: pa.Field) -> str:
 
 
 def lake_type(found: pa.DataType, rules: Rules) -> pa.DataType | None:
-    """Choose the type in which a column beyond the contract is kept.
-
-    Parameters
-    ----------
-    found : DataType
-        The source's type.
-    rules : Rules
-        With the zone that makes instants of local times.
-
-    Returns
-    -------
-    DataType or None
-        None if the lake has no place for it.
-    """
+    """Choose the type in which a column beyond the contract is kept; None if there is none."""
     import pyarrow as pa
 
     kinds = {

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.sources.csv_blocks import first_row, row_blocks
-from mlops_tasks.sources.formats import BLOCK_BYTES, OpenedFile, file_size, naming
+from mlops_tasks.sources.formats import BLOCK_BYTES, OpenedFile, naming
 from mlops_tasks.sources.text_values import parse_text
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _opened(filesystem: Any, path: str, request: Request[FileSource]) -> OpenedF
     with naming(path, errors), filesystem.open_input_stream(path) as stream:
         names = _header(next(row_blocks(stream, delimiter, BLOCK_BYTES), b""), delimiter)
     schema = pa.schema([_field(name, request) for name in names])
-    return OpenedFile(path, file_size(filesystem, path), schema, batches)
+    return OpenedFile(path, schema, batches)
 
 
 def _header(block: bytes, delimiter: str) -> list[str]:

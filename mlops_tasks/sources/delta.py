@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DeltaStore"]
 
-_ACCESS = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "401", "ermission")
+# Whole numbers: the texts have times too, as `in 2.431640374s`.
+_ACCESS = re.compile(
+    r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\b40[13]\b|[Pp]ermission"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,7 @@ def _explain(error: Exception, text: str, errors: SourceErrors) -> MlopsError | 
         return errors.not_found(text)
     if not isinstance(error, DeltaError | OSError):
         return None
-    if isinstance(error, PermissionError) or any(part in text for part in _ACCESS):
+    if isinstance(error, PermissionError) or _ACCESS.search(text):
         return errors.access(text)
     lost = isinstance(error, OSError) or "error sending request" in text or "timed out" in text
     return (errors.unavailable if lost else errors.query)(text)

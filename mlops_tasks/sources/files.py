@@ -104,7 +104,8 @@ class FileStore:
             raise errors.not_found(f"no file {path!r} below {self.root!r}")
         opener = FORMATS[source.format]
         files = attempt(lambda: opener(self.filesystem, paths, request), explain)
-        size = sum(file.size for file in files) / 1e6
+        infos = attempt(lambda: self.filesystem.get_file_info(paths), explain)
+        size = sum(info.size or 0 for info in infos) / 1e6
         yield SourceStream(
             _together(files),
             guarded(_batches(files), explain),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.sources.errors import SourceErrors
 
-__all__ = ["BATCH_ROWS", "BLOCK_BYTES", "OpenedFile", "file_size", "naming"]
+__all__ = ["BATCH_ROWS", "BLOCK_BYTES", "OpenedFile", "naming"]
 
 BATCH_ROWS = 65_536
 BLOCK_BYTES = 2**20
@@ -27,8 +27,6 @@ class OpenedFile:
     ----------
     path : str
         Within its file system.
-    size : int
-        Bytes.
     schema : Schema
         Its columns.
     batches : callable
@@ -38,7 +36,6 @@ class OpenedFile:
     """
 
     path: str
-    size: int
     schema: pa.Schema
     batches: Callable[[], Iterator[pa.RecordBatch]]
     declares_nulls: bool = False
@@ -57,8 +54,3 @@ def naming(path: str, errors: SourceErrors) -> Iterator[None]:
         if error.errno is None and type(error) is OSError and "AWS Error" not in str(error):
             raise errors.content(path, error) from error
         raise
-
-
-def file_size(filesystem: Any, path: str) -> int:
-    """Return the size of a file in bytes."""
-    return int(filesystem.get_file_info(path).size or 0)

@@ -19,22 +19,7 @@ _DAYS_OF_A_YEAR = 365.2425
 
 
 def from_local(times: pa.Array, wanted: pa.DataType, timezone: str | None) -> pa.Array:
-    """Make instants of local times; one that never was, or was twice, is an error.
-
-    Parameters
-    ----------
-    times : TimestampArray
-        Local times.
-    wanted : DataType
-        Type of the instants.
-    timezone : str or None
-        Where they are local.
-
-    Returns
-    -------
-    Array
-        Of the wanted type.
-    """
+    """Make instants of local times; one that never was, or was twice, is an error."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -45,22 +30,7 @@ def from_local(times: pa.Array, wanted: pa.DataType, timezone: str | None) -> pa
 
 
 def from_days(days: pa.Array, wanted: pa.DataType, timezone: str | None) -> pa.Array:
-    """Return the first instant of each day: midnight, or later where clocks leave it out.
-
-    Parameters
-    ----------
-    days : Date32Array
-        The days.
-    wanted : DataType
-        Type of the instants.
-    timezone : str or None
-        Whose days they are.
-
-    Returns
-    -------
-    Array
-        Of the wanted type.
-    """
+    """Return the first instant of each day: midnight, or later where clocks leave it out."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -75,18 +45,7 @@ def from_days(days: pa.Array, wanted: pa.DataType, timezone: str | None) -> pa.A
 
 
 def within_years(times: pa.Array) -> pa.Array:
-    """Refuse days and times that no calendar of the lake has.
-
-    Parameters
-    ----------
-    times : Array
-        Days as date32, or times in microseconds.
-
-    Returns
-    -------
-    Array
-        The same.
-    """
+    """Refuse days and times that no calendar of the lake has."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -21,20 +21,7 @@ _MAX_OPENED = 500
 
 
 class Block:
-    """Some lines of a file.
-
-    Parameters
-    ----------
-    content : bytes
-        Whole lines.
-    first : int
-        Number of the first one in the file, from 1.
-
-    Attributes
-    ----------
-    n_ends : int
-        Line ends.
-    """
+    """Whole lines of a file; `first` is the number of the first one, from 1."""
 
     def __init__(self, content: bytes, first: int) -> None:
         self.content = content

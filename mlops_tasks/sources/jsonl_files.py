@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.sources.errors import UnsurveyedError
-from mlops_tasks.sources.formats import BLOCK_BYTES, OpenedFile, file_size, naming
+from mlops_tasks.sources.formats import BLOCK_BYTES, OpenedFile, naming
 from mlops_tasks.sources.jsonl_blocks import line_blocks, objects
 from mlops_tasks.sources.text_values import parse_text
 
@@ -55,7 +55,7 @@ def open_jsonl(
                 for block in line_blocks(stream, BLOCK_BYTES):
                     yield _parsed(block, schema, others, path)
 
-        return OpenedFile(path, file_size(filesystem, path), schema, batches)
+        return OpenedFile(path, schema, batches)
 
     return [opened(path) for path in paths]
 

@@ -27,7 +27,7 @@ def open_source(
     spec: DatasetSpec,
     partition: str,
     source: Source,
-    known: pa.Schema,
+    table: pa.Schema | None = None,
     findings: Findings | None = None,
 ) -> AbstractContextManager[SourceStream]:
     """Open one day of a dataset's source.
@@ -40,8 +40,8 @@ def open_source(
         The day, ``YYYY-MM-DD``.
     source : Database, FileStore or DeltaStore
         Where the source is; of the kind that the spec's source needs.
-    known : Schema
-        Columns whose type is known beforehand: the contract's, then the table's others.
+    table : Schema, optional
+        The columns that the lake has of the dataset so far.
     findings : Findings, optional
         What an earlier reading of the day has shown.
 
@@ -67,4 +67,4 @@ def open_source(
             f"{type(spec.source).__name__} is read by {wanted.__name__}, not by "
             f"{type(source).__name__}"
         )
-    return source.open(Request.of(spec, partition, known, findings, secrets=source.secrets))
+    return source.open(Request.of(spec, partition, table, findings, secrets=source.secrets))

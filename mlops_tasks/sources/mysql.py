@@ -82,20 +82,17 @@ class MysqlReader(SqlAlchemyReader):
         """Ask the server what the time column is, of a view too."""
         from pymysql.constants import FIELD_TYPE as KIND
 
-        codes = {column[0]: column[1] for column in _described(connection, table)}
-        if table.time_column not in codes:
-            raise self.errors.query(
-                f"table {table.table!r} has no time_column {table.time_column!r}, it has "
-                f"{list(codes)}"
-            )
-        code = codes[table.time_column]
+        column = connection.dialect.identifier_preparer.quote(table.time_column)
+        ((_, code, *_),) = _described(connection, table, column)
         if code not in {KIND.TIMESTAMP, KIND.DATETIME, KIND.DATE}:
             raise self.errors.query(table.holds_no_time(_type(code, 0)))
         return INSTANTS if code == KIND.TIMESTAMP else LOCAL_TIMES
 
     def never_null(self, connection: Connection, table: DayOfTable) -> frozenset[str]:
         """Ask the server, which knows it of a view's columns too."""
-        return frozenset(name for name, *_, null_ok in _described(connection, table) if not null_ok)
+        return frozenset(
+            name for name, *_, null_ok in _described(connection, table, "*") if not null_ok
+        )
 
     def bound(self, name: str) -> datetime | str:
         """Write instants in the session's zone, which is UTC."""
@@ -120,7 +117,7 @@ class MysqlReader(SqlAlchemyReader):
         from pymysql.constants import FIELD_TYPE as KIND
 
         name, code = column.name, column.type_code
-        if name in self.request.left_out:
+        if name in self.request.findings.left_out:
             return pa.field(name, pa.null())
         if self.request.type_of(name) == pa.bool_() and code in {KIND.TINY, KIND.BIT}:
             return pa.field(name, pa.bool_())
@@ -166,10 +163,12 @@ class MysqlReader(SqlAlchemyReader):
         return (self.errors.unavailable if lost or not code else self.errors.query)(cause)
 
 
-def _described(connection: Connection, table: DayOfTable) -> Sequence[tuple[Any, ...]]:
+def _described(
+    connection: Connection, table: DayOfTable, columns: str
+) -> Sequence[tuple[Any, ...]]:
     """Return the server's description of a table's columns: name, type, ..., may be null."""
     rows = table.quoted(connection.dialect.identifier_preparer.quote)
-    result = connection.exec_driver_sql(f"SELECT * FROM {rows} LIMIT 0")  # noqa: S608 (quoted)
+    result = connection.exec_driver_sql(f"SELECT {columns} FROM {rows} LIMIT 0")  # noqa: S608 (quoted)
     cursor: Any = result.cursor
     description: Sequence[tuple[Any, ...]] = cursor.description
     result.close()

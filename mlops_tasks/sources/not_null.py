@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mlops_tasks.atomic_files import replace_file
 from mlops_tasks.exceptions import DamagedTableError, SchemaMismatchError
+from mlops_tasks.storage import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path

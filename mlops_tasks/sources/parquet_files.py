@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.sources.formats import BATCH_ROWS, BLOCK_BYTES, OpenedFile, file_size, naming
+from mlops_tasks.sources.formats import BATCH_ROWS, BLOCK_BYTES, OpenedFile, naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,4 +78,4 @@ def _opened(filesystem: Any, path: str, errors: SourceErrors) -> OpenedFile:
     reading = {**_READING, **_OLD_TIMES}
     with naming(path, errors), pq.ParquetFile(path, filesystem=filesystem, **reading) as file:
         schema = file.schema_arrow
-    return OpenedFile(path, file_size(filesystem, path), schema, batches, declares_nulls=True)
+    return OpenedFile(path, schema, batches, declares_nulls=True)

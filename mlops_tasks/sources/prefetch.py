@@ -20,21 +20,25 @@ _END = object()
 
 
 @contextmanager
-def prefetch(items: Iterator[T], cancel: Callable[[], None]) -> Iterator[Iterator[T]]:
+def prefetch(items: Iterator[T], cancel: Callable[[], None] | None) -> Iterator[Iterator[T]]:
     """Iterate in a thread of its own, at most two items ahead.
 
     Parameters
     ----------
     items : iterator
         Used in that thread only, and not any more after leaving: what it reads from may be closed.
-    cancel : callable
-        Ends a read that is under way; called on leaving early.
+    cancel : callable or None
+        Ends a read that is under way; called on leaving early. None where another thread may not
+        read: the items are then taken one by one.
 
     Yields
     ------
     iterator
         The same items in the same order; an error is raised at its place.
     """
+    if cancel is None:
+        yield items
+        return
     ahead: queue.Queue[Any] = queue.Queue(_DEPTH)
     left = threading.Event()
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 from mlops_tasks.partitions import Day
 from mlops_tasks.sources.errors import SourceErrors
 from mlops_tasks.sources.text_values import Rules
+from mlops_tasks.specs.schema import arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -102,20 +103,24 @@ class Request(Generic[SpecT]):
         cls,
         spec: DatasetSpec,
         partition: str,
-        schema: pa.Schema,
+        table: pa.Schema | None = None,
         findings: Findings | None = None,
         *,
         secrets: tuple[str, ...] = (),
     ) -> Request[Any]:
-        """Return the request for one partition."""
-        source, day = spec.source, Day(partition, spec.timezone or "UTC")
-        errors = SourceErrors(spec.name, source.conn_id, partition, spec.columns, secrets)
-        return Request(spec, source, day, schema, errors, findings or Findings())
+        """Return the request for a partition; `table` has the columns of the lake so far."""
+        import pyarrow as pa
 
-    @property
-    def left_out(self) -> Collection[str]:
-        """Columns beyond the contract that are not read."""
-        return self.findings.left_out
+        contract = [field.with_nullable(spec.nullable(field.name)) for field in arrow_schema(spec)]
+        others = [field for field in table or () if field.name not in spec.columns]
+        return Request(
+            spec,
+            spec.source,
+            Day(partition, spec.timezone or "UTC"),
+            pa.schema(contract + others),
+            SourceErrors(spec.name, spec.source.conn_id, partition, spec.columns, secrets),
+            findings or Findings(),
+        )
 
     def type_of(self, name: str) -> pa.DataType | None:
         """Return a column's type; None where nothing says it."""
@@ -123,11 +128,11 @@ class Request(Generic[SpecT]):
 
     def knows(self, name: str) -> bool:
         """Return whether a column's type is known."""
-        return name in self.schema.names and name not in self.left_out
+        return name in self.schema.names and name not in self.findings.left_out
 
     def rules(self, name: str) -> Rules:
         """Return what may be converted in a column."""
-        return Rules(self.spec.convert.get(name), self.spec.timezone)
+        return Rules.of(self.spec, name)
 
 
 @dataclass(frozen=True, slots=True)

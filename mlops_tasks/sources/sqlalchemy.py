@@ -132,14 +132,15 @@ class SqlAlchemyReader:
         """Return the columns of a result, in the types that their values are read as."""
         import pyarrow as pa
 
-        request, names = self.request, list(result.keys())
-        unknown = [n for n in names if not request.knows(n) and n not in request.left_out]
+        request, left_out = self.request, self.request.findings.left_out
+        names = list(result.keys())
+        unknown = [n for n in names if not request.knows(n) and n not in left_out]
         declared = self.declared(connection, result, query, values) if unknown else {}
         known = {
             name: pa.field(name, request.type_of(name)) for name in names if request.knows(name)
         }
-        left_out = {name: pa.field(name, pa.null()) for name in request.left_out}
-        found = {**declared, **left_out, **known}
+        unread = {name: pa.field(name, pa.null()) for name in left_out}
+        found = {**declared, **unread, **known}
         return [found.get(name) or _undeclared(name) for name in names]
 
     def declared(

@@ -11,6 +11,8 @@ from mlops_tasks.sources.instants import DAY_ADVICE, from_days, from_local, with
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mlops_tasks.specs import DatasetSpec
+
 __all__ = ["Rules", "parse_text"]
 
 _DAY = r"^\d{4}-\d\d-\d\d$"
@@ -37,29 +39,17 @@ class Rules:
     given: str | None = None
     timezone: str | None = None
 
+    @classmethod
+    def of(cls, spec: DatasetSpec, column: str) -> Rules:
+        """Return the rules of a dataset's column."""
+        return cls(spec.convert.get(column), spec.timezone)
+
 
 def parse_text(texts: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
-    """Read values that a source writes as text; what does not look like one is an error.
+    """Read values that a source writes as text; ArrowInvalid if one does not look like its type.
 
-    Parameters
-    ----------
-    texts : StringArray
-        One value each; times in ISO 8601. Each is read by itself: one with a zone is an instant,
-        one without is a local time, a day is its first instant where `rules` say so.
-    wanted : DataType
-        A type of the contract.
-    rules : Rules
-        What may be converted on purpose.
-
-    Returns
-    -------
-    Array
-        Of the wanted type.
-
-    Raises
-    ------
-    ArrowInvalid
-        If a text is no such value.
+    Times are ISO 8601, and each is read by itself: one with a zone is an instant, one without is a
+    local time, a day is its first instant where `rules` say so.
     """
     import pyarrow as pa
 
@@ -140,7 +130,7 @@ def _tidied(texts: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 
 def _in_words(error: pa.ArrowInvalid, wanted: pa.DataType) -> pa.ArrowInvalid:
-    """Say what a text is not; Arrow's own advice is about its functions."""
+    """Explain what a text is not; Arrow's own advice is about its functions."""
     import pyarrow as pa
 
     found = _UNREAD.match(str(error))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -25,16 +24,14 @@ from mlops_tasks.sources import (
     refuse_loosened,
     refuse_nulls,
 )
-from mlops_tasks.specs.schema import arrow_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake, PartitionVersion, Table
-    from mlops_tasks.sources import ColumnPlan, Source, SourceStream
+    from mlops_tasks.sources import ColumnPlan, Source
     from mlops_tasks.specs import DatasetSpec
 
 __all__ = ["IngestResult", "ingest", "raw_table"]
@@ -155,8 +152,10 @@ def _extracted(
     findings: Findings,
 ) -> IngestResult:
     """Read the day once and commit it."""
+    import pyarrow as pa
+
     present = table.schema if table.exists else None
-    with open_source(spec, partition, source, _known(spec, present), findings) as stream:
+    with open_source(spec, partition, source, present, findings) as stream:
         plan = plan_columns(
             spec, stream.schema, present, parts=stream.parts, left_out=findings.left_out
         )
@@ -164,12 +163,12 @@ def _extracted(
         notes = (*stream.notes, *plan.notes)
         for note in notes:
             log.warning("%s %s: %s", spec.name, partition, note)
-        with _prefetched(stream) as batches:
-            rows = _reader(
-                plan,
-                _not_empty(spec, partition, _converted(plan, batches, partition), stream.notes),
-            )
-            raw = overwrite_partition(table, partition, rows, token=token, known_at=known_at)
+        with prefetch(stream.batches, stream.cancel) as batches:
+            rows = _converted(plan, batches, partition, stream.notes)
+            # A day that its first rows refuse must not make a table, or add a column to one.
+            rows = chain([next(rows)], rows)
+            reader = pa.RecordBatchReader.from_batches(plan.schema, rows)
+            raw = overwrite_partition(table, partition, reader, token=token, known_at=known_at)
         return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=notes)
 
 
@@ -181,30 +180,14 @@ def _known_by(
     return as_of_night(table, partition, night, timezone=spec.timezone)
 
 
-def _known(spec: DatasetSpec, table: pa.Schema | None) -> pa.Schema:
-    """Join the contract's columns, with what may be null, and the table's others."""
-    import pyarrow as pa
-
-    contract = [field.with_nullable(spec.nullable(field.name)) for field in arrow_schema(spec)]
-    others = [field for field in table or () if field.name not in spec.columns]
-    return pa.schema(contract + others)
-
-
-def _prefetched(stream: SourceStream) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
-    """Read while the rows before are written, where the source allows another thread."""
-    if stream.cancel is None:
-        return nullcontext(stream.batches)
-    return prefetch(stream.batches, stream.cancel)
-
-
 def _converted(
-    plan: ColumnPlan, batches: Iterator[pa.RecordBatch], partition: str
+    plan: ColumnPlan, batches: Iterator[pa.RecordBatch], partition: str, notes: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """Convert batch by batch, and say now and then how far it is."""
+    """Convert batch by batch, log now and then how far it is, and refuse the day at its end."""
     nulls: Counter[str] = Counter()
     other_days = OtherDays.of(plan.spec, partition)
     n_rows, started = 0, time.monotonic()
-    said = started
+    logged = started
     for batch in batches:
         fault_point("ingest:mid_read")
         if batch.num_rows:
@@ -214,31 +197,15 @@ def _converted(
             yield rows
         n_rows += batch.num_rows
         now = time.monotonic()
-        if now - said >= _PROGRESS_S:
-            said = now
+        if now - logged >= _PROGRESS_S:
+            logged = now
             log.info("%s: %d rows, %d rows/s", plan.spec.name, n_rows, n_rows / (now - started))
-    refuse_nulls(plan.spec, nulls, n_rows)
-    other_days.refuse(n_rows)
-
-
-def _not_empty(
-    spec: DatasetSpec,
-    partition: str,
-    batches: Iterator[pa.RecordBatch],
-    notes: Sequence[str],
-) -> Iterable[pa.RecordBatch]:
-    first = next(batches, None)
-    if first is None:
+    if not n_rows:
         raise EmptyPartitionError(
-            f"dataset {spec.name!r}: the source {spec.source.conn_id!r} has no rows for "
+            f"dataset {plan.spec.name!r}: the source {plan.spec.source.conn_id!r} has no rows for "
             f"{partition}; nothing was published. If the day is late, run this task again once it "
             "is there; if it will never come, mark the task as success"
             + "".join(f". {note}" for note in notes)
         )
-    return chain([first], batches)
-
-
-def _reader(plan: ColumnPlan, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
-    import pyarrow as pa
-
-    return pa.RecordBatchReader.from_batches(plan.schema, batches)
+    refuse_nulls(plan.spec, nulls, n_rows)
+    other_days.refuse(n_rows)

@@ -59,8 +59,11 @@ MODULES = {
         ["tests/unit/registry/test_modelfiles*.py"],
     ),
     "monitoring": (
-        [f"mlops_tasks/monitoring/{name}.py" for name in ("labels", "performance")],
-        ["tests/unit/monitoring/test_*.py"],
+        [
+            "mlops_tasks/steps/monitor.py",
+            *(f"mlops_tasks/monitoring/{name}.py" for name in ("labels", "performance")),
+        ],
+        ["tests/unit/monitoring/test_*.py", "tests/unit/steps/test_monitor*.py"],
     ),
     "scoring": (["mlops_tasks/steps/score.py"], ["tests/unit/steps/test_score*.py"]),
 }

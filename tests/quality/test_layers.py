@@ -6,11 +6,19 @@ bare names, which it cannot distinguish from libraries, so those rules are here.
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
-from tests.quality.discovery import DAGS, ROOT, imported_modules, module_files, project_folders
+from tests.quality.discovery import (
+    DAGS,
+    ROOT,
+    imported_modules,
+    module_files,
+    project_folders,
+    tree,
+)
 
 PROJECTS = project_folders()
 NAMES = {folder.name for folder in PROJECTS}
@@ -48,3 +56,23 @@ def test_a_project_name_hides_no_library() -> None:
 
 def test_there_is_a_project() -> None:
     assert PROJECTS, f"no project below {DAGS.relative_to(ROOT)}/"
+
+
+def test_steps_record_nothing() -> None:
+    """Operators and commands do; three steps change versions and champions, the rest none."""
+    files = module_files("mlops_tasks")
+    steps = {name: file for name, file in files.items() if name.startswith("mlops_tasks.steps.")}
+    calls = {
+        name
+        for name, file in files.items()
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Attribute) and node.attr in {"record", "record_once"}
+    }
+    assert not calls, "the operator that calls a step records what it returns"
+    given = {
+        name.rpartition(".")[2]
+        for name, file in steps.items()
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.arg) and node.arg == "ledger"
+    }
+    assert given == {"adopt", "promote", "register"}

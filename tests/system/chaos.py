@@ -24,6 +24,7 @@ from demo.source import METADATA, SourceDatabase
 from demo.view import View
 from mlops_airflow.stack.record import read_record
 from mlops_airflow.stack.stack import running_stack
+from mlops_tasks.maintenance import registered_pins
 from tests.system.conftest import wait_for
 from tests.system.servers import PASSWORD, USER, Server, postgres
 
@@ -227,8 +228,8 @@ def end_state(session: Session) -> dict[str, Any]:
             f"{e.model} {e.kind} {e.key}": steady_evidence(e) for e in entries if e.kind != "pin"
         },
         "pins": {
-            name: [pin.as_of, *((p.table, p.first, p.last, p.n_rows, p.digest) for p in pin.pins)]
-            for name, pin in tracking.registered_pins().items()
+            name: [(pin.table, pin.first, pin.last, pin.n_rows, pin.digest) for pin in pins]
+            for name, pins in registered_pins(tracking).items()
         },
         "versions": sorted(version.version for version in versions),
         "champion": (champion.version, champion.generation),

@@ -14,7 +14,6 @@ from mlops_tasks.exceptions import (
     SourceUnavailableError,
 )
 from mlops_tasks.sources import open_source
-from mlops_tasks.specs.schema import arrow_schema
 from mlops_tasks.steps.ingest import ingest
 from tests.system import servers
 from tests.system.extraction import DAY, wide_query
@@ -141,6 +140,6 @@ def test_without_adbc_values_that_are_none_are_refused(
 def test_without_adbc_the_cursor_is_the_servers(shop: Shop, without_adbc: None) -> None:
     query, columns = wide_query("postgresql", 2_000_000)
     spec = shop.orders(query, columns=columns)
-    with open_source(spec, DAY, shop.database(), arrow_schema(spec)) as stream:
+    with open_source(spec, DAY, shop.database()) as stream:
         assert next(iter(stream.batches)).num_rows == 20_000
         assert stream.described == "postgresql by SQLAlchemy"

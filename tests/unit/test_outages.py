@@ -21,7 +21,7 @@ from mlops_tasks.exceptions import (
     TransientError,
     UnavailableError,
 )
-from mlops_tasks.outages import outage, outages_named
+from mlops_tasks.outages import database_code, outage, outages_named
 from mlops_tasks.registry.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -149,6 +149,28 @@ def database_error(text: str) -> Exception:
 )
 def test_what_a_database_says_while_it_is_away(text: str) -> None:
     assert isinstance(outage(database_error(text)), UnavailableError)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "passes"),
+    [
+        ("sqlite_errorname", "SQLITE_BUSY_SNAPSHOT", True),
+        ("sqlite_errorname", "SQLITE_IOERR_READ", True),
+        ("sqlite_errorname", "SQLITE_CORRUPT", False),
+        ("sqlite_errorname", "SQLITE_CONSTRAINT_UNIQUE", False),
+        ("pgcode", "40001", True),
+        ("pgcode", "57P01", True),
+        ("pgcode", "55P03", True),
+        ("pgcode", "55006", False),
+        ("pgcode", "23505", False),
+    ],
+)
+def test_what_a_database_says_in_a_code(name: str, code: str, passes: bool) -> None:
+    driver = Exception("in another language")
+    setattr(driver, name, code)
+    for error in (driver, sa.exc.ProgrammingError("SELECT 1", {}, driver)):
+        assert database_code(error) == code
+        assert (outage(error) is not None) is passes
 
 
 @pytest.mark.parametrize(

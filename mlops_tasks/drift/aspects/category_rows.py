@@ -123,9 +123,8 @@ def expected_of_a_day(effect: Effect, whole: Readings, days: Readings, at: Integ
 
 def _has_cut(rows: Rows, least: float) -> Booleans:
     """Return which categories, along the last axis, have more rows than the next; of a tie none."""
-    if rows.shape[-1] > MAX_CATEGORIES:
-        at = rows.shape[-1] - MAX_CATEGORIES - 1
-        next_one = np.partition(rows, at, axis=-1)[..., at : at + 1]
+    if (n := rows.shape[-1] - MAX_CATEGORIES) > 0:
+        next_one = np.partition(rows, n - 1, axis=-1)[..., n - 1 : n]
         return np.asarray(rows >= np.maximum(next_one + 1, least))
     return np.asarray(rows >= least)
 

@@ -46,12 +46,13 @@ class CategoryShares(Aspect):
         exists = (np.arange(whole.values.shape[2]) <= n_cuts) & (n_cuts > 0)  # others alone: none
         weights = np.where(exists, whole.values[0] / 2 + 0.5 / (n_cuts + 1), 0.0)
         self.effect = CohensH(weights, never_certain(whole))
-        self.days = self._readings(reference.days, own=True)
+        self.days = self.read(reference.days, own=True)
         self.reference = expected_of_a_day(self.effect, whole, self.days, rows.n_cuts)
 
-    def read(self, profiles: Sequence[Profile]) -> Readings:
+    def read(self, profiles: Sequence[Profile], *, own: bool = False) -> Readings:
         """Read the shares of the categories with a cut, and of all others."""
-        return self._readings(profiles)
+        n, shares, _ = self._rows.read(profiles, own=own)
+        return Readings(shares, n, np.zeros_like(n))
 
     def describe(self, samples: TwoSamples, i: int) -> str:
         """Name the categories whose shares changed most."""
@@ -60,10 +61,6 @@ class CategoryShares(Aspect):
         most = np.argsort(-np.abs(q - p), kind="stable")[:_N_WORDS].tolist()
         changes = (f"{short_name(table.labels[k])} {percent(p[k])} → {percent(q[k])}" for k in most)
         return "shares " + ", ".join(changes)
-
-    def _readings(self, profiles: Sequence[Profile], *, own: bool = False) -> Readings:
-        n, shares, _ = self._rows.read(profiles, own=own)
-        return Readings(shares, n, np.zeros_like(n))
 
 
 class CodeShares(CategoryShares):
@@ -82,10 +79,11 @@ class CodeShares(CategoryShares):
         blocks = in_blocks(coded)
         return [cls(reference, _CodeRows(reference.whole, own)) for own in blocks]
 
-    def _readings(self, profiles: Sequence[Profile], *, own: bool = False) -> Readings:
+    def read(self, profiles: Sequence[Profile], *, own: bool = False) -> Readings:
+        """Read the shares, with the error of the sketches as part of the noise."""
         error = NumberSamples.of(profiles, self.columns).rank_error
         # A share lies between two ranks; errors up to the largest are about equally likely.
-        return replace(super()._readings(profiles, own=own), spread=2 / 3 * error**2)
+        return replace(super().read(profiles, own=own), spread=2 / 3 * error**2)
 
 
 class _CodeRows(CategoryRows):

@@ -47,13 +47,15 @@ class UnseenCategories(RareShare):
         once, n = np.array([np.sum(rows.rows[i] == 1) for i in self._at]), rows.n[self._at]
         new = ((once + 0.5) / (n + 1))[:, None]  # half a row, after Jeffreys, to vary at all
         self.effect = CohensH(np.ones_like(new), new)
-        self.days = self._readings(reference.days, own=True)
+        self.days = self.read_new(reference.days, own=True)
         whole = Readings((once / np.maximum(n, 1))[None, :, None], n[None], np.zeros_like(n)[None])
         self.reference = expected_of_a_day(self.effect, whole, self.days, np.zeros(len(n), int))
 
-    def read_new(self, profiles: Sequence[Profile]) -> Readings:
-        """Read profiles that are none of the days."""
-        return self._readings(profiles)
+    def read_new(self, profiles: Sequence[Profile], *, own: bool = False) -> Readings:
+        """Read profiles, or the reference's own days, each as if it was none of it."""
+        n, _, unseen = self._rows.read(profiles, own=own)
+        n = n[:, self._at]
+        return Readings(unseen[:, self._at, None], n, np.zeros_like(n))
 
     def describe(self, samples: TwoSamples, i: int) -> str:
         """Write the share of the rows, and name the commonest of the categories."""
@@ -64,11 +66,6 @@ class UnseenCategories(RareShare):
         most = np.argsort(-unseen, kind="stable")[: np.count_nonzero(unseen)].tolist()
         text = f"{percent(share)} of the rows in new categories{self.usual(i)}"
         return with_names(text, (short_name(table.labels[k]) for k in most))
-
-    def _readings(self, profiles: Sequence[Profile], *, own: bool = False) -> Readings:
-        n, _, unseen = self._rows.read(profiles, own=own)
-        n = n[:, self._at]
-        return Readings(unseen[:, self._at, None], n, np.zeros_like(n))
 
 
 class UnseenNumbers(RareShare):

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from mlops_tasks.exceptions import LedgerError, UnavailableError
+from mlops_tasks.outages import database_code, outage
 from mlops_tasks.registry.ledger.upgrading import is_current, upgrade
 
 if TYPE_CHECKING:
@@ -26,13 +27,8 @@ T = TypeVar("T")
 _BUSY_S = 10.0  # SQLite waits so long for a lock; its waiting is not fair
 _PATIENCE_S = 45.0  # after this a task gives up, and is run again by Airflow
 _LONGEST_PAUSE_S = 2.0
-# What SQLite says of a file that is not to be had or no database, however often one asks.
-_SQLITE_FATAL = (
-    *("CANTOPEN", "CORRUPT", "NOTADB", "READONLY", "PERM", "AUTH", "ERROR"),
-    "CONSTRAINT_NOTNULL",
-)
-# What a server says of a login that will not work in a minute either.
-_SERVER_FATAL = ("authentication", "does not exist", "pg_hba", "permission denied")
+# A row that somebody else has just added. Some drivers give no code.
+_LOST_RACE = {"", "23505", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE"}
 
 
 class Database:
@@ -133,7 +129,7 @@ class Database:
 def _failure(error: DBAPIError, name: str) -> MlopsError:
     """Make an error of ours, without the statement: that holds evidence."""
     reason = str(error.orig).strip()
-    if _is_transient(error, reason):
+    if _is_transient(error):
         return UnavailableError(
             f"the ledger {name} is busy or does not answer: {reason}; nothing was written. The "
             "task is tried again; if that does not help, look at its database"
@@ -145,17 +141,9 @@ def _failure(error: DBAPIError, name: str) -> MlopsError:
     )
 
 
-def _is_transient(error: DBAPIError, reason: str) -> bool:
-    from sqlalchemy.exc import IntegrityError, OperationalError
+def _is_transient(error: DBAPIError) -> bool:
+    """Say whether another try may go well: the database is away, or somebody was faster."""
+    from sqlalchemy.exc import IntegrityError
 
-    if error.connection_invalidated:
-        return True
-    if (sqlite := getattr(error.orig, "sqlite_errorname", None)) is not None:
-        return not any(str(sqlite).startswith(f"SQLITE_{fatal}") for fatal in _SQLITE_FATAL)
-    state = str(getattr(error.orig, "pgcode", None) or "")
-    if state:
-        # Connection, rolled back, resources, operator; a lost race, a lock that was not to be had.
-        return state[:2] in {"08", "40", "53", "57"} or state in {"23505", "55P03"}
-    if isinstance(error, IntegrityError):  # a lost race
-        return True
-    return isinstance(error, OperationalError) and not any(f in reason for f in _SERVER_FATAL)
+    lost = isinstance(error, IntegrityError) and database_code(error) in _LOST_RACE
+    return lost or outage(error) is not None

@@ -36,12 +36,12 @@ def heatmap(
 ) -> None:
     """Draw every feature and the score by day: how far each was from its reference."""
     from mlops_airflow.hooks.lake import LakeHook
-    from mlops_tasks.atomic_files import replace_file
     from mlops_tasks.drift.heatmap import draw_heatmap
     from mlops_tasks.drift.report import DriftReport
     from mlops_tasks.exceptions import MlopsError, PartitionNotFoundError
     from mlops_tasks.names import check_name
     from mlops_tasks.reports import newest_facts
+    from mlops_tasks.storage import replace_file
 
     days = [day.date().isoformat() for day in (first, last)]
     try:

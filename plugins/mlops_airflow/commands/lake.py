@@ -107,17 +107,17 @@ def _registry_pins() -> dict[str, list[Pin]]:
 
     from mlops_airflow.hooks.mlflow import MlflowHook
     from mlops_tasks.exceptions import UnknownPinsError
+    from mlops_tasks.maintenance import registered_pins
 
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds, not four minutes
     try:
-        found = MlflowHook().get_conn().registered_pins()
+        return registered_pins(MlflowHook().get_conn())
     except AirflowNotFoundException as error:
         Console(stderr=True).print(f"No registered version is asked for its pins: {error}.")
         return {}
     except UnknownPinsError as error:
         Console(stderr=True).print(f"{error}\n{_WAY_OUT}", soft_wrap=True)
         raise typer.Exit(1) from error
-    return {version: list(training.pins) for version, training in found.items()}
 
 
 def _held(table: str, held_by: dict[str, int]) -> list[str]:

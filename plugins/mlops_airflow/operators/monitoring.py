@@ -10,17 +10,17 @@ from airflow.sdk.exceptions import AirflowSkipException
 from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
 from mlops_tasks.exceptions import NeverScoredError
-from mlops_tasks.monitoring import measure_drift, measure_labels, measure_performance, read_outcomes
-from mlops_tasks.monitoring.results import MonitorResult
+from mlops_tasks.monitoring import MonitorResult, read_labelled_predictions
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json, to_json
+from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow.sdk import Context
 
-    from mlops_tasks.monitoring.results import Check
+    from mlops_tasks.monitoring import Check, LabelledPredictions
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
@@ -61,7 +61,7 @@ class _MonitorOperator(StepOperator):
         about |= {"model": self.model.name, "dag_run": dag_run_name(context)}
         return ledger.record(**about, evidence=to_json(found)).evidence
 
-    def _tell(self, what: str, result: MonitorResult, *, more: Iterable[Check] = ()) -> None:
+    def _report(self, what: str, result: MonitorResult, *, more: Iterable[Check] = ()) -> None:
         """Log the summary, with further checks on the same window."""
         self.link_report(result.report)
         checks = (*result.checks, *more)
@@ -105,7 +105,7 @@ class MeasureDriftOperator(_MonitorOperator):
         day, tracking = partition_of(context, self.model.rows), self.tracking(context)
         version = self.version(self.model, self.scored["model_version"])
         result = measure_drift(self.model, day, version, lake=self.lake, tracking=tracking)
-        self._tell("drift", result)
+        self._report("drift", result)
         inputs = (item.dataset for item in self.model.inputs)
         return self._record(context, EvidenceKind.DRIFT, result, *inputs)
 
@@ -124,15 +124,17 @@ class MeasurePerformanceOperator(_MonitorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure performance and labels, and record both."""
-        day, tracking = partition_of(context, self.model.rows), self.tracking(context)
+        predictions, tracking = self._predictions(context), self.tracking(context)
+        champion = self.version(self.model, predictions.version)
+        result = measure_performance(predictions, champion)
+        labels = measure_labels(predictions, result, champion, lake=self.lake, tracking=tracking)
+        self._record(context, EvidenceKind.LABELS, labels, self.model.label.dataset)
+        self._report("performance", replace(result, report=labels.report), more=labels.checks)
+        return self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)
+
+    def _predictions(self, context: Context) -> LabelledPredictions:
+        day = partition_of(context, self.model.rows)
         try:
-            outcomes = read_outcomes(self.model, day, lake=self.lake)
+            return read_labelled_predictions(self.model, day, lake=self.lake)
         except NeverScoredError as error:  # late labels also come for days before the champion
             raise AirflowSkipException(str(error)) from error
-        result = measure_performance(
-            outcomes, champion := self.version(self.model, outcomes.version)
-        )
-        labels = measure_labels(outcomes, result, champion, lake=self.lake, tracking=tracking)
-        self._record(context, EvidenceKind.LABELS, labels, self.model.label.dataset)
-        self._tell("performance", replace(result, report=labels.report), more=labels.checks)
-        return self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)

@@ -22,12 +22,12 @@ NUMBERS = st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=200)
 
 def of_numbers(old: object, new: object) -> Measures:
     sides = (profile(x=pa.array(side, pa.float64())) for side in (old, new))
-    return measures.measure_all(TwoSamples(*sides, ["x"]))["x"]
+    return measures.measure_all(TwoSamples(*sides))["x"]
 
 
 def of_texts(old: Iterable[str | None], new: Iterable[str | None]) -> Measures:
     sides = (profile(x=pa.array(list(side), pa.string())) for side in (old, new))
-    return measures.measure_all(TwoSamples(*sides, ["x"]))["x"]
+    return measures.measure_all(TwoSamples(*sides))["x"]
 
 
 def histogram(old: object, new: object, edges: object) -> list[list[float]]:
@@ -59,9 +59,9 @@ def test_all_columns_at_once_measure_as_one_by_one(columns: list[tuple[Numbers, 
         profile(**{k: pa.concat_arrays([v, pa.nulls(rows - len(v), v.type)]) for k, v in s.items()})
         for s in sides
     )
-    found = measures.measure_all(TwoSamples(old, new, list(old.columns)))
+    found = measures.measure_all(TwoSamples(old, new))
     for name, together in found.items():
-        alone = measures.measure_all(TwoSamples(old, new, [name]))[name]
+        alone = measures.measure_all(TwoSamples(old.only([name]), new))[name]
         assert together == {measure: pytest.approx(value) for measure, value in alone.items()}
 
 
@@ -69,7 +69,7 @@ def test_times_measure_as_their_microseconds() -> None:
     random = np.random.default_rng(4)
     old, new = (random.integers(0, 10**15, n) for n in (900, 400))
     times = (profile(x=pa.array(side, pa.timestamp("us"))) for side in (old, new))
-    found = measures.measure_all(TwoSamples(*times, ["x"]))["x"]
+    found = measures.measure_all(TwoSamples(*times))["x"]
     assert found == of_numbers(old.astype(float), new.astype(float))
 
 

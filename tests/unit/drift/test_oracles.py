@@ -24,7 +24,7 @@ def numbers(name: str) -> NumberSamples:
 
 def measured(name: str) -> dict[str, Any]:
     old, new = (profile(x=side) for side in SAMPLES[name])
-    return measures.measure_all(TwoSamples(old, new, ["x"]))["x"]
+    return measures.measure_all(TwoSamples(old, new))["x"]
 
 
 def categories(*sides: Any) -> Any:

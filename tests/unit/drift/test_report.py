@@ -88,11 +88,11 @@ def test_an_unbounded_effect_is_told() -> None:
 def described(name: str, old: object, new: object) -> str:
     reference, current = profile(x=old), profile(x=new)
     (aspect,) = (one for one in aspects_of(reference) if one.name == name)
-    return aspect.describe(TwoSamples(reference, current, ["x"]), 0)
+    return aspect.describe(TwoSamples(reference, current), 0)
 
 
 def drawn(old: object, new: object) -> Picture:
-    return draw_all(TwoSamples(profile(x=old), profile(x=new), ["x"]))["x"]
+    return draw_all(TwoSamples(profile(x=old), profile(x=new)))["x"]
 
 
 def words(values: Iterable[str | None]) -> pa.Array:

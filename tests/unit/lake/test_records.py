@@ -81,7 +81,7 @@ def test_a_record_that_cannot_be_written_leaves_no_half_of_it(
 
     log = written.table("t").log
     known = log.read()
-    monkeypatch.setattr("mlops_tasks.atomic_files.os.fsync", full)
+    monkeypatch.setattr("mlops_tasks.storage.os.fsync", full)
     with pytest.raises(OSError, match="no space left"):
         log.write(list(known.commits.values())[:1])
     monkeypatch.undo()

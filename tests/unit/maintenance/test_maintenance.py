@@ -19,6 +19,7 @@ from mlops_tasks.maintenance import (
     ledger_pins,
     maintain,
     named_in_ledger,
+    registered_pins,
     remove_old_logs,
     remove_old_reports,
     remove_old_runs,
@@ -187,8 +188,8 @@ def test_whatever_the_ledger_names_survives_everything(own_world: World) -> None
     for pins in ledger_pins(world.ledger).values():
         for pin in pins:
             world.lake.table(pin.table).verify_pin(pin)
-    for training in world.tracking.registered_pins().values():
-        for pin in training.pins:
+    for pins in registered_pins(world.tracking).values():
+        for pin in pins:
             world.lake.table(pin.table).verify_pin(pin)
     for name in names:
         if name.startswith("_reports/"):

@@ -11,14 +11,13 @@ import pytest
 
 from mlops_tasks.drift.decision import Answer, DriftPolicy
 from mlops_tasks.monitoring import (
-    Outcomes,
+    Check,
+    LabelledPredictions,
+    MonitorResult,
     labels,
-    measure_labels,
-    measure_performance,
     performance,
-    tell_apart,
 )
-from mlops_tasks.monitoring.results import Check, MonitorResult
+from mlops_tasks.monitoring.labels import interpret
 from mlops_tasks.problem_types.binary.classes import LABEL
 from mlops_tasks.problem_types.binary.intervals import (
     Comparison,
@@ -29,6 +28,8 @@ from mlops_tasks.problem_types.binary.intervals import (
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
+from mlops_tasks.steps import monitor
+from mlops_tasks.steps.monitor import measure_labels, measure_performance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def version(**changes: Any) -> RegisteredVersion:
     return RegisteredVersion("m", "3", "run", "models:/m-1", "digest", **fields)
 
 
-def outcomes(target: Any, scores: Any, **limits: Any) -> Outcomes:
+def outcomes(target: Any, scores: Any, **limits: Any) -> LabelledPredictions:
     """Give the last day the rows; the first one has none."""
     spec = SimpleNamespace(
         name="m",
@@ -53,7 +54,7 @@ def outcomes(target: Any, scores: Any, **limits: Any) -> Outcomes:
     )
     rows = pa.table({"y": np.asarray(target, np.int64), "score": np.asarray(scores, float)})
     days = {FIRST: rows.slice(0, 0), LAST: rows}
-    return Outcomes(cast("Any", spec), FIRST, LAST, "3", days, {FIRST: 0.5, LAST: 0.9})
+    return LabelledPredictions(cast("Any", spec), FIRST, LAST, "3", days, {FIRST: 0.5, LAST: 0.9})
 
 
 def measured(
@@ -213,7 +214,7 @@ USUAL = "labels moved no further than days do"
 def test_labels_and_performance_together(
     moved: bool, auc: bool | None, gap: bool, said: str
 ) -> None:
-    assert tell_apart(moved=moved, performance=found_performance(auc, gap)) == said
+    assert interpret(moved=moved, performance=found_performance(auc, gap).checks) == said
 
 
 KNOWN = version(artifacts={LABEL_PROFILES: "digest"})
@@ -233,7 +234,7 @@ class Compared:
         monkeypatch.setattr(labels, "profile_labels", self.profile)
         monkeypatch.setattr(labels, "positive_share", lambda column: column)
         monkeypatch.setattr(labels, "detect_drift", self.detect)
-        monkeypatch.setattr(labels, "publish_page", self.publish)
+        monkeypatch.setattr(monitor, "publish_page", self.publish)
 
     def read_artifact(self, champion: RegisteredVersion, name: str) -> str:
         assert (champion.version, name) == ("3", LABEL_PROFILES)
@@ -260,7 +261,7 @@ class Compared:
 
 def label_of(
     tracking: Any,
-    about: Outcomes,
+    about: LabelledPredictions,
     champion: RegisteredVersion = KNOWN,
     performance: MonitorResult | None = None,
 ) -> MonitorResult:

@@ -11,12 +11,13 @@ import pytest
 from scipy.stats import norm
 
 from mlops_tasks.exceptions import EstimatorError
-from mlops_tasks.monitoring import Outcomes, measure_performance
+from mlops_tasks.monitoring import LabelledPredictions
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.specs import PerformanceSpec
+from mlops_tasks.steps.monitor import measure_performance
 
 if TYPE_CHECKING:
-    from mlops_tasks.monitoring.results import Check
+    from mlops_tasks.monitoring import Check
 
 DAY = "2024-03-01"
 
@@ -39,7 +40,7 @@ def measure(
         name="m", predictions_table="m__predictions", performance=PerformanceSpec(**limits)
     )
     rows = pa.table({"y": np.asarray(target, np.int64), "score": np.asarray(scores, float)})
-    outcomes = Outcomes(cast("Any", spec), DAY, DAY, "3", {DAY: rows}, {DAY: 1.0})
+    outcomes = LabelledPredictions(cast("Any", spec), DAY, DAY, "3", {DAY: rows}, {DAY: 1.0})
     result = measure_performance(outcomes, version)
     return {check.name: check for check in result.checks}
 

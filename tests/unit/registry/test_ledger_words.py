@@ -173,11 +173,12 @@ OPERATIONAL, PROGRAMMING = sa.exc.OperationalError, sa.exc.ProgrammingError
         answer(PROGRAMMING, pgcode="57P03"),
         answer(PROGRAMMING, pgcode="55P03"),
         answer(OPERATIONAL, "connection refused"),
+        answer(OPERATIONAL, "SSL SYSCALL error: EOF detected"),
         answer(sa.exc.IntegrityError, sqlite_errorname="SQLITE_CONSTRAINT_PRIMARYKEY"),
         answer(sa.exc.IntegrityError, "a lost race"),
         answer(sa.exc.IntegrityError, pgcode="23505"),
     ],
-    ids=lambda error: repr(vars(error.orig)) + type(error).__name__,
+    ids=lambda error: repr(error.orig) + repr(vars(error.orig)) + type(error).__name__,
 )
 def test_what_may_pass_is_asked_again_and_given_up_in_the_end(
     monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -260,7 +261,7 @@ def test_waiting_grows_up_to_a_bound_and_ends_in_time(monkeypatch: pytest.Monkey
     monkeypatch.setattr(database, "time", timer)
     monkeypatch.setattr(database, "random", SimpleNamespace(uniform=uniform))
     with pytest.raises(UnavailableError):
-        asked(answer(OPERATIONAL))
+        asked(answer(OPERATIONAL, "database is locked"))
     growing = [0.05 * 2**n for n in range(6)]
     expected = growing + [2.0] * int((45 - sum(growing)) // 2)
     assert [high for _, high in spans] == pytest.approx(expected)
@@ -270,7 +271,7 @@ def test_waiting_grows_up_to_a_bound_and_ends_in_time(monkeypatch: pytest.Monkey
 
 def test_work_that_lost_a_race_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    answers: list[Any] = [answer(sa.exc.IntegrityError), answer(OPERATIONAL), "done"]
+    answers: list[Any] = [answer(sa.exc.IntegrityError), answer(OPERATIONAL, "deadlock"), "done"]
 
     def work(_: sa.Connection) -> Any:
         found = answers.pop(0)

@@ -269,9 +269,7 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 
 def converted(spec: DatasetSpec, column: str, *values: Any) -> list[Any]:
     """Take the values as the only ones of their column through an extraction."""
-    reader = SqlAlchemyReader(
-        sa.make_url("sqlite://"), Request.of(spec, "2024-03-01", arrow_schema(spec))
-    )
+    reader = SqlAlchemyReader(sa.make_url("sqlite://"), Request.of(spec, "2024-03-01"))
     rows = {field.name: pa.nulls(len(values), field.type) for field in arrow_schema(spec)}
     rows[column] = reader._column(values, arrow_schema(spec).field(column))
     batch = pa.RecordBatch.from_pydict(rows)

@@ -37,7 +37,7 @@ ERRORS = SourceErrors("orders", "shop_source", day(0), {"note": "string"})
 @pytest.fixture
 def explain(tmp_path: Path) -> Callable[[Any, Exception], MlopsError | None]:
     """What a reader, or the module of files, makes of an error."""
-    request = Request.of(orders_dataset(tmp_path), day(0), pa.schema([]))
+    request = Request.of(orders_dataset(tmp_path), day(0))
 
     def explained(reader: Any, error: Exception) -> MlopsError | None:
         if reader is files:
@@ -129,7 +129,7 @@ def test_an_error_that_is_not_the_sources_is_left_alone(explain: Any, reader: An
 
 
 def test_an_error_at_the_login_that_is_not_the_databases_is_left_alone(tmp_path: Path) -> None:
-    request = Request.of(orders_dataset(tmp_path), day(0), pa.schema([]))
+    request = Request.of(orders_dataset(tmp_path), day(0))
     reader = SqlAlchemyReader(sa.make_url("any://db/shop"), request)
     assert reader.explain_login(KeyError("ours")) is None
 
@@ -138,6 +138,8 @@ def test_errors_of_a_delta_table_are_distinguished() -> None:
     assert delta._explain(KeyError("ours"), "", ERRORS) is None
     for error, expected in [
         (OSError("error sending request"), SourceUnavailableError),
+        (OSError("error sending request in 2.431640374s"), SourceUnavailableError),
+        (OSError("error sending request: HTTP status 403"), SourceAccessError),
         (OSError("AccessDenied"), SourceAccessError),
     ]:
         assert type(delta._explain(error, str(error), ERRORS)) is expected
@@ -147,7 +149,7 @@ def test_tls_of_mysql_is_switched_by_the_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = "mysql://bob@db/shop?ssl_verify_cert=true&ssl_ca=ca.pem&init_command=DROP"
-    request = Request.of(orders_dataset(tmp_path), day(0), pa.schema([]))
+    request = Request.of(orders_dataset(tmp_path), day(0))
     given: dict[str, Any] = {}
     monkeypatch.setattr("pymysql.connect", lambda **arguments: given.update(arguments))
     engine = MysqlReader(sa.make_url(url), request).engine()

@@ -139,7 +139,9 @@ def test_a_link_out_of_the_root_is_not_followed(tmp_path: Path, drop: Path, lake
 # --- Parquet
 
 
-def test_parquet_types_are_widened_and_told_apart(tmp_path: Path, drop: Path, lake: Lake) -> None:
+def test_parquet_types_are_widened_and_distinguished(
+    tmp_path: Path, drop: Path, lake: Lake
+) -> None:
     rows = orders()
     narrow = (
         rows.set_column(4, "items", rows["items"].cast(pa.int16()))
@@ -531,7 +533,7 @@ def test_what_is_wrong_with_another_table_is_named(tmp_path: Path, drop: Path, l
 def test_a_source_and_its_connection_must_fit(tmp_path: Path) -> None:
     spec = orders_dataset(tmp_path, source=SqlSource(conn_id="shop", query="SELECT :partition"))
     with pytest.raises(TypeError, match="SqlSource is read by Database, not by DeltaStore"):
-        open_source(spec, DAY, DeltaStore(str(tmp_path)), pa.schema([]))
+        open_source(spec, DAY, DeltaStore(str(tmp_path)))
 
 
 # --- errors

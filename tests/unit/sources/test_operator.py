@@ -64,8 +64,8 @@ def as_of(lake: Lake, night: str, table: str = "orders") -> list[Any]:
 def test_a_task_ingests_its_day_and_tells(
     operator: IngestPartitionOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: dict[str, Any] = {}
-    monkeypatch.setattr(operator, "report", lambda title, facts: told.update({title: facts}))
+    reported: dict[str, Any] = {}
+    monkeypatch.setattr(operator, "report", lambda title, facts: reported.update({title: facts}))
     result = execute(operator)
     json.dumps(result)
     assert (result["table"], result["partition"], result["n_rows"]) == (
@@ -73,7 +73,7 @@ def test_a_task_ingests_its_day_and_tells(
         DAY,
         ROWS_PER_DAY,
     )
-    (facts,) = told.values()
+    (facts,) = reported.values()
     assert facts["source"] == "shop_source: sqlite by SQLAlchemy"
     assert facts["rows"].startswith(f"{ROWS_PER_DAY} in ")
     assert facts["columns"] == [
@@ -170,7 +170,7 @@ def test_a_night_that_is_given_wins(
     assert seen == [0, 1, 2]
 
 
-def test_rows_that_a_mended_suite_lets_in_later_are_known_from_then_on(
+def test_rows_that_a_corrected_suite_lets_in_later_are_known_from_then_on(
     operator: IngestPartitionOperator, source: Source, tmp_path: Path
 ) -> None:
     """Validating the same rows again is a correction, too, where it publishes others."""
@@ -182,5 +182,5 @@ def test_rows_that_a_mended_suite_lets_in_later_are_known_from_then_on(
     suite.write_text(suite.read_text().replace("100", "200"))
     validated(operator, raw)
     assert [len(as_of(lake, night)) for night in (NIGHT, today())] == [77, 80]
-    kept_back = lake.table("orders__quarantine").commits(first=DAY, last=DAY)
-    assert [commit.n_rows for commit in kept_back] == [0]
+    quarantined = lake.table("orders__quarantine").commits(first=DAY, last=DAY)
+    assert [commit.n_rows for commit in quarantined] == [0]

@@ -96,7 +96,7 @@ def test_rows_of_no_day_count_as_bad(take: Any) -> None:
         take([*IN_DAY, "", "", ""], columns={"id": "int64", "at": "timestamp?"})
 
 
-def test_dates_are_told_apart_like_times(take: Any) -> None:
+def test_dates_are_distinguished_like_times(take: Any) -> None:
     columns = {"id": "int64", "at": "date"}
     take(["2024-03-10"] * 3, columns=columns)
     with pytest.raises(SchemaMismatchError, match=r"2 of the 3 rows.*2 of 2024-03-11"):

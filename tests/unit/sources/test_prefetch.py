@@ -74,3 +74,10 @@ def test_leaving_early_stops_what_waits_to_be_taken() -> None:
     with prefetch(iter(range(100)), nothing) as taken:
         assert next(taken) == 0
     assert not readers()
+
+
+def test_without_another_thread_items_are_taken_one_by_one() -> None:
+    with prefetch(iter(range(3)), None) as items:
+        assert next(items) == 0
+        assert not readers()
+        assert list(items) == [1, 2]

@@ -1,4 +1,4 @@
-"""A table as a source: SQLite's forms of times, names, and what is told where it cannot be read."""
+"""A table as a source: SQLite's forms of times, names, and errors where it cannot be read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import date
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
@@ -206,7 +205,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any) -> tuple[s
 
 
 def reader(tmp_path: Path) -> SqlAlchemyReader:
-    request = Request.of(orders(tmp_path, table()), DAY, pa.schema([]))
+    request = Request.of(orders(tmp_path, table()), DAY)
     return SqlAlchemyReader(sa.make_url("mssql+pymssql://db/shop"), request)
 
 

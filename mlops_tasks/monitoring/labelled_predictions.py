@@ -1,4 +1,4 @@
-"""What became of the predictions of a window: read once, for every check that needs labels."""
+"""The predictions of a window with their labels: read once, for every check that needs them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["Outcomes", "read_outcomes"]
+__all__ = ["LabelledPredictions", "read_labelled_predictions"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcomes:
+class LabelledPredictions:
     """Predictions of one version with the labels that are known by now.
 
     Attributes
@@ -52,7 +52,9 @@ class Outcomes:
         return pa.concat_tables([self.days[day] for day in (days or self.days)])
 
 
-def read_outcomes(spec: ModelSpec, partition: str, *, lake: Lake) -> Outcomes:
+def read_labelled_predictions(
+    spec: ModelSpec, partition: str, *, lake: Lake
+) -> LabelledPredictions:
     """Read the predictions of the trailing window with their labels.
 
     Parameters
@@ -66,7 +68,7 @@ def read_outcomes(spec: ModelSpec, partition: str, *, lake: Lake) -> Outcomes:
 
     Returns
     -------
-    Outcomes
+    LabelledPredictions
         By day.
 
     Raises
@@ -89,7 +91,7 @@ def read_outcomes(spec: ModelSpec, partition: str, *, lake: Lake) -> Outcomes:
         if ours := _of_version(rows, version):
             days[day] = join_targets(spec, ours, targets)
             coverage[day] = days[day].num_rows / ours.num_rows
-    return Outcomes(spec, first, partition, version, days, coverage)
+    return LabelledPredictions(spec, first, partition, version, days, coverage)
 
 
 def _predictions(spec: ModelSpec, lake: Lake, first: str, last: str) -> dict[str, pa.Table]:

@@ -13,13 +13,14 @@ from sklearn.metrics import roc_auc_score
 from mlops_tasks.drift.decision import Answer
 from mlops_tasks.exceptions import NeverScoredError, PartitionNotFoundError
 from mlops_tasks.lake import PartitionVersion, overwrite_partition
+from mlops_tasks.monitoring import Check, MonitorResult, read_labelled_predictions
 from mlops_tasks.monitoring import drift as measuring
-from mlops_tasks.monitoring import measure_drift, measure_performance, read_outcomes
 from mlops_tasks.problem_types.binary.intervals import auc_standard_error
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
+from mlops_tasks.steps.monitor import measure_drift, measure_performance
 from mlops_tasks.steps.score import score
 from tests.unit.conftest import copy_world
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
@@ -27,7 +28,6 @@ from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlops_tasks.monitoring.results import Check, MonitorResult
     from mlops_tasks.specs import ModelSpec
     from tests.unit.conftest import World
 
@@ -81,7 +81,7 @@ def drift(world: World, spec: ModelSpec | None = None, number: int = LAST) -> Mo
 
 
 def performance(world: World, spec: ModelSpec | None = None, number: int = LAST) -> MonitorResult:
-    outcomes = read_outcomes(spec or world.spec, day(number), lake=world.lake)
+    outcomes = read_labelled_predictions(spec or world.spec, day(number), lake=world.lake)
     return measure_performance(outcomes, world.champion)
 
 
@@ -216,7 +216,7 @@ def test_a_classifier_is_asked_only_where_the_spec_says_so(
     assert still is not None
     assert not still.alarm
     assert still.value == pytest.approx(0.5, abs=0.1)
-    monkeypatch.setattr("mlops_tasks.monitoring.multivariate._MAX_ROWS", 150)
+    monkeypatch.setattr("mlops_tasks.monitoring.domain_classifier._MAX_ROWS", 150)
     for number in range(LAST - 3, LAST + 1):
         slow = rows_of(number, slower=45)["traffic"]
         overwrite_partition(scored.lake.table("traffic"), day(number), slow, token=2**40)
@@ -404,3 +404,10 @@ def test_a_gap_within_sampling_error_is_no_alarm(scored: World) -> None:
     assert found["calibration_gap"].threshold == pytest.approx(
         2.576 * math.sqrt(share * (1 - share) / 240), rel=0.15
     )
+
+
+def test_alarms_are_the_checks_that_alarm() -> None:
+    quiet = Check("a", None, 0.2, False, "too few rows to tell")
+    loud = Check("b", 0.5, 0.2, True, "moved")
+    result = MonitorResult("2024-03-01", "2024-03-03", 9, "1", (quiet, loud))
+    assert result.alarms == (loud,)

@@ -11,17 +11,18 @@ import pytest
 
 from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.lake import overwrite_partition
-from mlops_tasks.monitoring import measure_labels, measure_performance, read_outcomes, tell_apart
-from mlops_tasks.monitoring.results import Check, MonitorResult
+from mlops_tasks.monitoring import Check, MonitorResult, read_labelled_predictions
+from mlops_tasks.monitoring.labels import interpret
 from mlops_tasks.problem_types.binary.classes import LABEL
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.reports import newest_facts
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs import DriftSpec, PerformanceSpec
+from mlops_tasks.steps.monitor import measure_labels, measure_performance
 from tests.unit.conftest import copy_world
-from tests.unit.monitoring.test_monitoring import LAST, change, rescore_all
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
+from tests.unit.steps.test_monitor import LAST, change, rescore_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ def scored(template: World, tmp_path: Path) -> World:
 
 
 def labels(world: World, spec: ModelSpec | None = None, number: int = LAST) -> MonitorResult:
-    outcomes = read_outcomes(spec or world.spec, day(number), lake=world.lake)
+    outcomes = read_labelled_predictions(spec or world.spec, day(number), lake=world.lake)
     performance = measure_performance(outcomes, world.champion)
     return measure_labels(
         outcomes, performance, world.champion, lake=world.lake, tracking=world.tracking
@@ -219,7 +220,7 @@ def performance(*, auc: bool | None, gap: bool) -> MonitorResult:
 def test_a_moved_world_is_told_from_a_failing_model(
     moved: bool, auc: bool | None, gap: bool, part: str
 ) -> None:
-    said = tell_apart(moved=moved, performance=performance(auc=auc, gap=gap))
+    said = interpret(moved=moved, performance=performance(auc=auc, gap=gap).checks)
     assert said.startswith(part) or part in said
     assert bool(said) == bool(part)
 

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["compare_with_training"]
+__all__ = ["domain_classifier_check"]
 
 _NAME = "domain_classifier"
 _MAX_ROWS, _N_NAMED = 5000, 3
 _ONE_SIDED_99 = 2.326
 
 
-def compare_with_training(
+def domain_classifier_check(
     spec: ModelSpec,
     window: tuple[str, str],
     champion: RegisteredVersion,
@@ -42,33 +42,12 @@ def compare_with_training(
     lake: Lake,
     tracking: Tracking,
 ) -> Check:
-    """Ask a classifier to tell the rows of a window from those that the champion has learnt.
+    """Ask a classifier to distinguish the rows of a window from those of the champion's training.
 
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model.
-    window : tuple of str
-        First and last day, both inclusive, as published now.
-    champion : RegisteredVersion
-        The days it was trained on are the reference, at the versions that its pin names.
-    limit : float
-        Alarm above this ROC AUC, in (0.5, 1).
-    lake, tracking : Lake, Tracking
-        Where the rows and the pin are.
-
-    Returns
-    -------
-    Check
-        Named ``domain_classifier``; its value is the ROC AUC in [0, 1], 0.5 is chance. No value
-        where either side has fewer rows than ``drift.min_rows``, or than 50.
-
-    Notes
-    -----
-    Reads rows: both sides stream through ``features.sql``, and 5,000 of each are kept, drawn evenly
-    and with the seed of the model. See `domain_classifier_auc` for the method. The limit is one of
-    effect size, beyond the sampling error that an area of that size has; the stated level of false
-    alarms does not cover it.
+    The window is read as published now, the training at the versions that its pin names; 5,000
+    rows of each are drawn evenly, with the seed of the model. The alarm is one of effect size, for
+    a ROC AUC above `limit` and the sampling error that an area of that size has; the stated level
+    of false alarms does not cover it. See `domain_classifier_auc` for the method.
     """
     pin = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
     needed = max(spec.drift.min_rows, MIN_ROWS)

@@ -1,0 +1,196 @@
+"""Monitor: drift when a day is scored; performance and labels once its labels are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tasks.exceptions import NeverScoredError
+from mlops_tasks.monitoring.domain_classifier import domain_classifier_check
+from mlops_tasks.monitoring.drift import compare_days, drift_checks
+from mlops_tasks.monitoring.labels import compare_labels, mature_days
+from mlops_tasks.monitoring.pages import publish_page
+from mlops_tasks.monitoring.performance import performance_checks
+from mlops_tasks.monitoring.results import MonitorResult
+from mlops_tasks.partitions import shift_day
+from mlops_tasks.problem_types.binary.classes import SCORE
+from mlops_tasks.problem_types.binary.metrics import check_scores
+from mlops_tasks.profiles.store import ProfileStore
+
+if TYPE_CHECKING:
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.monitoring import LabelledPredictions
+    from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.registry.versions import RegisteredVersion
+    from mlops_tasks.specs import ModelSpec
+
+__all__ = ["measure_drift", "measure_labels", "measure_performance"]
+
+
+def measure_drift(
+    spec: ModelSpec,
+    partition: str,
+    champion: RegisteredVersion,
+    *,
+    lake: Lake,
+    tracking: Tracking,
+) -> MonitorResult:
+    """Compare the trailing window of inputs and predictions with a reference.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model, with its drift policy.
+    partition : str
+        Last day of the window; scored.
+    champion : RegisteredVersion
+        The days it was trained on are the reference of the features, those of its evaluation that
+        of the predictions, unless the spec asks for scored days.
+    lake, tracking : Lake, Tracking
+        Where the profiles are; no row is read.
+
+    Returns
+    -------
+    MonitorResult
+        One check per feature, one named ``score`` and one named ``predicted_class``, which is told
+        from the scores and `ModelSpec.threshold`; strongest first, and the address of the report.
+        Only predictions of this very version are compared.
+
+    Raises
+    ------
+    NeverScoredError
+        If the day has no profile: it was never scored.
+
+    Notes
+    -----
+    Decided by `detect_drift`; inputs and predictions each have `DriftSpec.level_of_part`, their
+    third of the chance of a false alarm. The other third is that of the labels.
+    """
+    first = shift_day(partition, 1 - spec.drift.window_days)
+    days = ProfileStore(lake).read(
+        spec.predictions_table, first=first, last=partition, categorical=spec.categorical
+    )
+    if partition not in days:
+        raise NeverScoredError(
+            f"model {spec.name!r}: {partition} has no profile of its predictions; run "
+            f"{spec.name}.score for it"
+        )
+    report = compare_days(spec, days, champion, lake=lake, tracking=tracking)
+    checks = drift_checks(spec, report)
+    if (limit := spec.drift.max_domain_auc) is not None:
+        window = min(days), partition
+        found = domain_classifier_check(
+            spec, window, champion, limit=limit, lake=lake, tracking=tracking
+        )
+        checks.append(found)
+    return MonitorResult(
+        first=first,
+        last=partition,
+        n_rows=report.n_rows,
+        model_version=champion.version,
+        checks=tuple(checks),
+        report=publish_page(
+            report,
+            partition,
+            topic="drift",
+            table=spec.predictions_table,
+            spec=spec,
+            champion=champion,
+            lake=lake,
+            tracking=tracking,
+        ),
+    )
+
+
+def measure_performance(
+    predictions: LabelledPredictions, champion: RegisteredVersion
+) -> MonitorResult:
+    """Measure what the predictions of the trailing window were worth, now that labels are there.
+
+    Parameters
+    ----------
+    predictions : LabelledPredictions
+        From `read_labelled_predictions`.
+    champion : RegisteredVersion
+        The version that scored the last day.
+
+    Returns
+    -------
+    MonitorResult
+        Checks ``roc_auc`` (against the version's ROC AUC at its gate) and ``calibration_gap``, and
+        `coverage`, the share of the last day's predictions whose label is known.
+
+    Raises
+    ------
+    EstimatorError
+        If a prediction is no probability.
+    """
+    spec, rows = predictions.spec, predictions.rows()
+    target, scores = rows.column("y").to_numpy(), rows.column(SCORE).to_numpy()
+    check_scores(scores, f"{spec.predictions_table}, {predictions.first} to {predictions.last}")
+    return MonitorResult(
+        first=predictions.first,
+        last=predictions.last,
+        n_rows=rows.num_rows,
+        model_version=predictions.version,
+        checks=performance_checks(spec.performance, target, scores, champion),
+        coverage=predictions.coverage[predictions.last],
+    )
+
+
+def measure_labels(
+    predictions: LabelledPredictions,
+    performance: MonitorResult,
+    champion: RegisteredVersion,
+    *,
+    lake: Lake,
+    tracking: Tracking,
+) -> MonitorResult:
+    """Compare the share of positive labels in a window with that of the champion's training.
+
+    Parameters
+    ----------
+    predictions : LabelledPredictions
+        From `read_labelled_predictions`; beyond it only the profiles of the training are read.
+    performance : MonitorResult
+        From `measure_performance` on the same predictions: it distinguishes a moved world from a
+        failing model.
+    champion : RegisteredVersion
+        The version that scored the last day.
+    lake, tracking : Lake, Tracking
+        Where the report goes, and where the profiles of the training are.
+
+    Returns
+    -------
+    MonitorResult
+        One check, named ``label``, and the address of the report. The check has no value when
+        nobody can tell: too few rows, labels that are not mature, or a version that was trained
+        before labels were profiled. Its rows are those of the mature days.
+
+    Notes
+    -----
+    Decided by `detect_drift` with `DriftSpec.level_of_part`, always against the training: that is
+    the share that the model has learnt. A day is mature once `PerformanceSpec.min_coverage` of its
+    predictions have a label; when late labels come, the comparison is made again.
+    """
+    check, report = compare_labels(predictions, performance.checks, champion, tracking=tracking)
+    page = ""
+    if report is not None:
+        page = publish_page(
+            report,
+            predictions.last,
+            topic="labels",
+            table=f"{predictions.spec.name}__labels",
+            spec=predictions.spec,
+            champion=champion,
+            lake=lake,
+            tracking=tracking,
+        )
+    return MonitorResult(
+        first=predictions.first,
+        last=predictions.last,
+        n_rows=sum(predictions.days[day].num_rows for day in mature_days(predictions)),
+        model_version=predictions.version,
+        checks=(check,),
+        coverage=predictions.coverage[predictions.last],
+        report=page,
+    )
