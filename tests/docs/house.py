@@ -10,6 +10,7 @@ import ast
 import sys
 import textwrap
 from collections import defaultdict
+from graphlib import TopologicalSorter
 from html import escape
 from pathlib import Path
 
@@ -29,7 +30,7 @@ _SHOWN = {
 Graph = dict[str, set[str]]
 
 _WIDTH, _ROOM_WIDTH, _ROOM_HEIGHT, _GAP, _STOREY = 1120, 168, 84, 16, 132
-_LETTERS, _LINES = 26, 3
+_LETTERS, _LINES = 24, 3
 _STYLE = """
     .plugin { fill: #fff6e5; stroke: #b7791f; stroke-width: 1.5 }
     .tasks { fill: #eef4fb; stroke: #4a6fa5; stroke-width: 1.5 }
@@ -86,14 +87,8 @@ def reduced(graph: Graph) -> Graph:
 def storeys(graph: Graph) -> list[list[str]]:
     """Put each room as low as its imports allow; the first storey is the roof."""
     height: dict[str, int] = {}
-
-    def climb(room: str) -> int:
-        if room not in height:
-            height[room] = 1 + max((climb(one) for one in graph.get(room, ())), default=-1)
-        return height[room]
-
-    for room in sorted(graph):
-        climb(room)
+    for room in TopologicalSorter(graph).static_order():
+        height[room] = 1 + max((height[one] for one in graph.get(room, ())), default=-1)
     levels = range(max(height.values()), -1, -1)
     return [sorted(room for room in height if height[room] == level) for level in levels]
 
@@ -171,7 +166,7 @@ def _about(room: str) -> str:
     if room in _SHOWN:
         return _SHOWN[room][1]
     first = (ast.get_docstring(tree(_files()[room])) or "").split("\n\n")[0]
-    return " ".join(first.partition(": ")[2].split() or first.split()).rstrip(".")
+    return " ".join(first.partition(": ")[2].split() or first.split()).rstrip(".").replace("``", "")
 
 
 def _arrow(above: tuple[float, float, float], below: tuple[float, float, float]) -> str:
