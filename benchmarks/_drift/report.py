@@ -186,7 +186,7 @@ def _notes(plan: Plan, measured: Measured) -> list[str]:
         "frequent-items sketch, fed with counts, for each text column, over the same batches: no "
         "moments, nulls or drift.",
         "The window is read through the profile store of a lake: which days there are and at which "
-        "version, their files, the merge, and the movement of 60 of the days, of 28 where roll-ups "
+        "version, their files, the merge, and the day effects of 60 of them, of 28 where roll-ups "
         "serve. The last day is read before it, as monitoring does; that opens the lake, whose "
         "commit records a process parses once. The store makes roll-ups of whole months and weeks "
         "when a window is first read.",

@@ -16,7 +16,7 @@ import pyarrow.parquet
 
 from benchmarks._lake.fresh import clocked
 from benchmarks._lake.pins_data import FEATURES_SQL, FIRST, LAST, fill, project
-from mlops_tasks.features.sql import feature_batches
+from mlops_tasks.features import feature_batches
 from mlops_tasks.lake import Lake, Pin
 from mlops_tasks.serialization import from_json, to_json
 

@@ -34,7 +34,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DriftPolicy:
-    """When a movement is worth an alarm.
+    """When a change is worth an alarm.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class DriftPolicy:
         Chance of any alarm in one comparison of a table without drift, in (0, 0.5].
     min_effect : float
         Smallest effect that matters, in [0, 10]: Cohen's h, or for means a shift in standard
-        deviations. 0 makes every movement matter that chance does not explain; 0.1 is about a
+        deviations. 0 makes every change matter that chance does not explain; 0.1 is about a
         population stability index of 0.01.
     min_rows : int
         Rows with a value that both sides need, at least 30; with fewer the answer is "too few rows

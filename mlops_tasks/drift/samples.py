@@ -6,6 +6,7 @@ second that of the columns. A column that a profile lacks has no rows there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -14,25 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mlops_tasks.profiles import CategoryProfile, ColumnProfile, Profile
 from mlops_tasks.profiles.alignment import places, stacked
-from mlops_tasks.profiles.categories import CATEGORY_COUNTS
-from mlops_tasks.profiles.numeric import COUNTS, MOMENTS
+from mlops_tasks.profiles.categories import CATEGORY_COUNTS, CategoryColumns
+from mlops_tasks.profiles.numeric import COUNTS, MOMENTS, NumericColumns
 from mlops_tasks.profiles.recoding import categories_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pyarrow as pa
-
-    from mlops_tasks.profiles import CategoryProfile, ColumnProfile, Profile
-    from mlops_tasks.profiles.categories import CategoryColumns
-    from mlops_tasks.profiles.numeric import NumericColumns
 
 __all__ = ["OTHER", "CategorySamples", "ContingencyTable", "NumberSamples", "TwoSamples"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
+Profiles = Sequence[Profile]
 
 OTHER = "(other)"
 """Name of the cell of all categories that were not counted one by one."""
@@ -68,7 +65,7 @@ class NumberSamples:
         self.begins, self.sizes = places(parts, names)
 
     @classmethod
-    def of(cls, profiles: Sequence[Profile], names: tuple[str, ...]) -> NumberSamples:
+    def of(cls, profiles: Profiles, names: tuple[str, ...]) -> NumberSamples:
         """Take some columns of profiles."""
         return cls([one.numbers for one in profiles], names)
 
@@ -101,7 +98,7 @@ class NumberSamples:
     def quantiles(self, levels: Floats) -> Floats:
         """Return the quantiles of each column at some levels; NaN where it has no values."""
         sizes = self.sizes[:, :, None]
-        # As `Quantiles.quantiles`, for all columns at once.
+        # As `QuantileSketch.quantiles`, for all columns at once.
         place = np.maximum(np.ceil(levels * sizes * (1 - 1e-15)).astype(np.int64) - 1, 0)
         index = np.where(sizes > 0, self.begins[:, :, None] + place, -1)
         points = (np.append(part.points, np.nan) for part in self.parts)
@@ -132,7 +129,7 @@ class CategorySamples:
         self.begins, self.sizes = places(parts, names)
 
     @classmethod
-    def of(cls, profiles: Sequence[Profile], names: tuple[str, ...]) -> CategorySamples:
+    def of(cls, profiles: Profiles, names: tuple[str, ...]) -> CategorySamples:
         """Take some columns of profiles."""
         return cls([one.categories for one in profiles], names)
 

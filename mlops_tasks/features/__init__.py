@@ -1,19 +1,27 @@
 """Features and targets: one query for training and for scoring, over pinned rows only."""
 
-from mlops_tasks.features.sql import (
-    build_features,
-    build_targets,
-    feature_batches,
-    feature_frame,
-    join_targets,
-    model_frame,
+from mlops_tasks.features.parity import assert_parity
+from mlops_tasks.features.sql import build_features, feature_batches, feature_frame, model_frame
+from mlops_tasks.features.targets import build_targets, join_targets
+from mlops_tasks.features.windows import (
+    feature_rows,
+    labelled_rows,
+    pinned_inputs,
+    published_inputs,
+    split_days,
 )
 
 __all__ = [
+    "assert_parity",
     "build_features",
     "build_targets",
     "feature_batches",
     "feature_frame",
+    "feature_rows",
     "join_targets",
+    "labelled_rows",
     "model_frame",
+    "pinned_inputs",
+    "published_inputs",
+    "split_days",
 ]

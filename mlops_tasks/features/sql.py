@@ -1,4 +1,4 @@
-"""Features and targets: one SQL text for training and for scoring, over pinned rows only."""
+"""Features: one SQL text for training and for scoring, over pinned rows only."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from mlops_tasks.features.feature_types import (
     spec_forms,
 )
 from mlops_tasks.features.repeatable import check_repeatable, one_statement
+from mlops_tasks.features.targets import TARGET
 from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.specs.schema import arrow_schema
 
@@ -35,18 +36,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "build_features",
-    "build_targets",
     "feature_batches",
     "feature_frame",
-    "join_targets",
     "model_frame",
 ]
 
-TARGET = "y"
 _BATCH_ROWS = 100_000
-_POSITION = "__row"
-_HIGHEST = "__highest"
-_ENDS = {"min": TARGET, "max": _HIGHEST}
 
 
 def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
@@ -163,86 +158,6 @@ def _compare_keys(spec: ModelSpec, keys: _KeyCount, wanted: _KeyCount) -> None:
         )
 
 
-def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
-    """Turn label rows into targets.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model.
-    labels : Table
-        Rows of the label dataset.
-
-    Returns
-    -------
-    Table
-        Key and ``y``, 0 or 1, each key once; rows whose condition is null are left out: they are
-        unknown.
-
-    Raises
-    ------
-    FeatureError
-        If the condition does not run, reads the clock or is none (its type must be BOOLEAN), or if
-        it is true and false for rows of one key.
-    """
-    keys = ", ".join(f'"{name}"' for name in spec.key)
-    condition = spec.label.positive
-    with connect() as connection, explained(_label_place(spec), connection) as ask:
-        check_repeatable(_label_place(spec), connection, condition)
-        connection.register("labels", labels)
-        found = ask(f"SELECT {keys}, (\n{condition}\n) AS {TARGET} FROM labels")  # noqa: S608
-        kind = str(found.types[-1])
-        if kind != "BOOLEAN":
-            raise FeatureError(
-                f"{_label_place(spec)} gives {kind} and must be true or false; write a condition, "
-                "such as <column> > 0"
-            )
-        known = found.filter(f"{TARGET} IS NOT NULL")
-        ends = ", ".join(f"{end}({TARGET})::BIGINT AS {name}" for end, name in _ENDS.items())
-        targets = known.aggregate(f"{keys}, {ends}", keys).order(keys).to_arrow_table()
-    _refuse_contradictions(spec, targets)
-    return targets.drop_columns([_HIGHEST])
-
-
-def _refuse_contradictions(spec: ModelSpec, targets: pa.Table) -> None:
-    import pyarrow.compute as pc
-
-    both = targets.filter(pc.not_equal(targets.column(TARGET), targets.column(_HIGHEST)))
-    if both.num_rows:
-        first = both.select(list(spec.key)).slice(0, 1).to_pylist()[0]
-        raise FeatureError(
-            f"{_label_place(spec)} is true and false for rows of one key, of {both.num_rows} keys, "
-            f"first {first}: the key of {spec.rows.name!r} must tell the rows of "
-            f"{spec.label.dataset.name!r} apart"
-        )
-
-
-def join_targets(spec: ModelSpec, rows: pa.Table, targets: pa.Table) -> pa.Table:
-    """Keep the rows whose target is known, and add it as ``y``.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model.
-    rows, targets : Table
-        From `build_features` or a predictions partition, and from `build_targets`.
-
-    Returns
-    -------
-    Table
-        Ordered by key; without rows if no target is known.
-    """
-    import pyarrow as pa
-
-    # By position: a join of Arrow takes lists, structs and the like in no column.
-    positions = pa.array(range(rows.num_rows), pa.int64())
-    keyed = rows.select(list(spec.key)).append_column(_POSITION, positions)
-    both = keyed.join(targets, keys=list(spec.key), join_type="inner").sort_by(
-        [(name, "ascending") for name in spec.key]
-    )
-    return rows.take(both.column(_POSITION)).append_column(TARGET, both.column(TARGET))
-
-
 def feature_frame(spec: ModelSpec, rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
     """Return the features as the frame that an estimator is fitted on, categorical columns first.
 
@@ -352,10 +267,6 @@ def _refuse_twice(spec: ModelSpec, names: list[str]) -> None:
             f"{_place(spec)} gives {twice} more than once; leave one of each, for example by "
             "SELECT * EXCLUDE or REPLACE"
         )
-
-
-def _label_place(spec: ModelSpec) -> str:
-    return f"model {spec.name!r}: label condition {spec.label.positive!r}"
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:

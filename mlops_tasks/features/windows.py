@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError, NoLabelsError
-from mlops_tasks.features.sql import build_features, build_targets, join_targets
+from mlops_tasks.features.sql import build_features
+from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.partitions import days_of, shift_day
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.domain_classifier import MIN_ROWS, domain_classifier_auc
-from mlops_tasks.features.sql import feature_batches
-from mlops_tasks.features.windows import pinned_inputs, published_inputs
+from mlops_tasks.features import feature_batches, pinned_inputs, published_inputs
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types.binary.intervals import auc_standard_error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NeverScoredError
-from mlops_tasks.features.sql import build_targets, join_targets
+from mlops_tasks.features import build_targets, join_targets
 from mlops_tasks.partitions import shift_day
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import LeakageError
-from mlops_tasks.features.sql import model_frame
-from mlops_tasks.features.windows import labelled_rows, split_days
+from mlops_tasks.features import labelled_rows, model_frame, split_days
 from mlops_tasks.gate import judge
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.problem_types.binary.classes import SCORE

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import PartitionNotFoundError
+from mlops_tasks.features import feature_batches, model_frame, published_inputs
 from mlops_tasks.features.feature_types import known_categories
-from mlops_tasks.features.sql import feature_batches, model_frame
-from mlops_tasks.features.windows import published_inputs
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.partitions import today
+from mlops_tasks.problem_types.binary.classes import SCORE
 from mlops_tasks.problem_types.binary.estimator import predict_scores
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.profiles.store import ProfileStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
     import pyarrow as pa
@@ -88,6 +88,8 @@ def score(
     EstimatorError
         If the model gives no score to a row.
     """
+    import pyarrow as pa
+
     spec.rows.check_partition(partition)
     inputs = published_inputs(spec, lake, first=partition, last=partition)
     if inputs[spec.rows.name].count_rows() == 0:
@@ -96,58 +98,51 @@ def score(
             f"{spec.rows.name}.ingest for that day first"
         )
     model = tracking.load(champion.model_uri, champion.digest)
-    stream = _Scored(spec, model, champion.version)
+    batches = feature_batches(spec, inputs)
+    first = next(batches)  # the empty one, for its schema
+    features = [str(name) for name in model_frame(spec, model, first).columns]
+    own = [pa.field(SCORE, pa.float64()), pa.field("model_version", pa.string())]
+    published, seen = (
+        pa.schema([*map(first.schema.field, names), *own]) for names in (spec.key, features)
+    )
+    profile, unseen = ProfileBuilder(seen, categorical=spec.categorical), Counter[str]()
+    total = 0.0
+
+    def scored() -> Iterator[pa.RecordBatch]:
+        nonlocal total
+        for rows in batches:
+            if rows.num_rows:
+                frame = model_frame(spec, model, rows)
+                scores = predict_scores(spec, model, frame)
+                total += float(scores.sum())
+                unseen.update(unseen_categories(model, frame, spec.categorical))
+                answer = [pa.array(scores), pa.array([champion.version] * len(scores), pa.string())]
+                profile.update(_batch(rows, features, answer, seen))
+                yield _batch(rows, spec.key, answer, published)
+
     predictions = overwrite_partition(
         lake.table(spec.predictions_table),
         partition,
-        stream.reader(inputs),
+        pa.RecordBatchReader.from_batches(published, scored()),
         token=token,
         known_at=known_at or today(spec.timezone),
     )
-    ProfileStore(lake).write(predictions, stream.profile.finish())
+    ProfileStore(lake).write(predictions, profile.finish())
     return ScoreResult(
         predictions=predictions,
         model_version=champion.version,
-        mean_score=round(stream.total / max(predictions.n_rows, 1), 5),
-        unseen_categories=dict(stream.unseen),
+        mean_score=round(total / max(predictions.n_rows, 1), 5),
+        unseen_categories=dict(unseen),
     )
 
 
-class _Scored:
-    """The predictions as a stream, with what is counted on the way."""
+def _batch(
+    rows: pa.RecordBatch, names: Iterable[str], answer: list[pa.Array], schema: pa.Schema
+) -> pa.RecordBatch:
+    """Return some columns of the rows beside what the model answered."""
+    import pyarrow as pa
 
-    def __init__(self, spec: ModelSpec, model: Any, version: str) -> None:
-        self.spec, self.model, self.version = spec, model, version
-        self.total = 0.0
-        self.unseen: Counter[str] = Counter()
-
-    def reader(self, inputs: Mapping[str, Any]) -> pa.RecordBatchReader:
-        import pyarrow as pa
-
-        batches = feature_batches(self.spec, inputs)
-        first = next(batches)  # the empty one, for its schema
-        keys = [first.schema.field(name) for name in self.spec.key]
-        columns = [*keys, pa.field("score", pa.float64()), pa.field("model_version", pa.string())]
-        schema = pa.schema(columns)
-        features = model_frame(self.spec, self.model, first).columns
-        seen = [first.schema.field(str(name)) for name in features]
-        self.seen = pa.schema([*seen, *columns[-2:]])
-        self.profile = ProfileBuilder(self.seen, categorical=self.spec.categorical)
-        scored = (self._score(batch, schema) for batch in batches if batch.num_rows)
-        return pa.RecordBatchReader.from_batches(schema, scored)
-
-    def _score(self, rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-        import pyarrow as pa
-
-        frame = model_frame(self.spec, self.model, rows)
-        scores = predict_scores(self.spec, self.model, frame)
-        self.total += float(scores.sum())
-        self.unseen.update(unseen_categories(self.model, frame, self.spec.categorical))
-        keys = [rows.column(name) for name in self.spec.key]
-        versions = pa.array([self.version] * rows.num_rows, pa.string())
-        seen = [*(rows.column(str(name)) for name in frame.columns), pa.array(scores), versions]
-        self.profile.update(pa.RecordBatch.from_arrays(seen, schema=self.seen))
-        return pa.RecordBatch.from_arrays([*keys, pa.array(scores), versions], schema=schema)
+    return pa.RecordBatch.from_arrays([*map(rows.column, names), *answer], schema=schema)
 
 
 def unseen_categories(

@@ -6,9 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError
+from mlops_tasks.features import feature_frame, labelled_rows, split_days
 from mlops_tasks.features.feature_types import remember_forms, spec_forms
-from mlops_tasks.features.sql import feature_frame
-from mlops_tasks.features.windows import labelled_rows, split_days
 from mlops_tasks.problem_types.binary.classes import profile_labels
 from mlops_tasks.problem_types.binary.estimator import build_estimator, fit_estimator
 from mlops_tasks.profiles import Profile

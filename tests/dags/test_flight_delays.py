@@ -10,7 +10,7 @@ import pytest
 
 from flight_delays.spec import ARRIVALS, FLIGHTS, MODEL, WEATHER
 from mlops_tasks.exceptions import LeakageError
-from mlops_tasks.features.windows import feature_rows
+from mlops_tasks.features import feature_rows
 from mlops_tasks.lake import TrainingPin, overwrite_partition
 from mlops_tasks.registry.champions import champion_of
 from mlops_tasks.serialization import from_json

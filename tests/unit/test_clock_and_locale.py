@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.features.sql import build_features, build_targets, feature_frame
-from mlops_tasks.features.windows import split_days
+from mlops_tasks.features import build_features, build_targets, feature_frame, split_days
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.specs import InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.steps.score import score

@@ -1,7 +1,7 @@
 """The aspects of a column that can drift: each is one class with its name, effect and words.
 
-To add one, write a module with a subclass of `Aspect` and add it to `ASPECTS`: reports, pages,
-levels and documentation of how a decision is made follow from that.
+To add one, write a module with a subclass of `Aspect` and add the class to `ASPECTS`: thresholds,
+its part of the level of false alarms, reports and pages follow from these.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from mlops_tasks.drift.aspects.shares import CategoryShares, CodeShares
 from mlops_tasks.drift.aspects.unseen_values import UnseenCategories, UnseenNumbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from mlops_tasks.drift.samples import Profiles
     from mlops_tasks.profiles import Profile
 
 __all__ = ["ASPECTS", "Aspect", "aspects_of"]
@@ -38,7 +37,7 @@ ASPECTS: tuple[type[Aspect], ...] = (
 """In the order of a report."""
 
 
-def aspects_of(whole: Profile, days: Sequence[Profile] = ()) -> tuple[Aspect, ...]:
+def aspects_of(whole: Profile, days: Profiles = ()) -> tuple[Aspect, ...]:
     """Return every aspect that the columns of a reference have.
 
     Parameters
@@ -51,7 +50,7 @@ def aspects_of(whole: Profile, days: Sequence[Profile] = ()) -> tuple[Aspect, ..
     Returns
     -------
     tuple of Aspect
-        Each of up to 32 columns or so.
+        Each of a block of columns.
     """
     reference = ReferenceProfiles(whole, days or (whole,))
     return tuple(aspect for kind in ASPECTS for aspect in kind.of(reference))

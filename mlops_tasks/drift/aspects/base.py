@@ -1,4 +1,4 @@
-"""What an aspect is."""
+"""What an aspect is, and what those have in common of which only a growth is drift."""
 
 from __future__ import annotations
 
@@ -13,11 +13,8 @@ from mlops_tasks.drift.effects import CohensH, Effect, Readings
 from mlops_tasks.drift.formatting import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from mlops_tasks.drift.aspects.reference import ReferenceProfiles
-    from mlops_tasks.drift.samples import TwoSamples
-    from mlops_tasks.profiles import Profile
+    from mlops_tasks.drift.samples import Profiles, TwoSamples
 
 __all__ = ["Aspect", "RareShare"]
 
@@ -47,11 +44,11 @@ class Aspect(ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
         """Look at all columns of a reference that can be looked at, best in blocks."""
 
     @abstractmethod
-    def read(self, profiles: Sequence[Profile]) -> Readings:
+    def read(self, profiles: Profiles) -> Readings:
         """Read profiles that are none of the days; axes are profiles, columns and values."""
 
     @abstractmethod
@@ -62,13 +59,13 @@ class Aspect(ABC):
 class RareShare(Aspect):
     """An aspect whose shares are small without drift; less than expected is no drift."""
 
-    def read(self, profiles: Sequence[Profile]) -> Readings:
+    def read(self, profiles: Profiles) -> Readings:
         """Read no less than is expected."""
         found = self.read_new(profiles)
         return replace(found, values=np.maximum(found.values, self.reference.values))
 
     @abstractmethod
-    def read_new(self, profiles: Sequence[Profile]) -> Readings:
+    def read_new(self, profiles: Profiles) -> Readings:
         """Read profiles that are none of the days."""
 
     def usual(self, i: int) -> str:

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mlops_tasks.drift.day_effects import usable_days
-from mlops_tasks.drift.samples import Booleans, CategorySamples, Floats, Integers
+from mlops_tasks.drift.samples import Booleans, CategorySamples, Floats, Integers, Profiles
 from mlops_tasks.profiles.zero_copy import valid, view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from mlops_tasks.drift.effects import Effect, Readings
     from mlops_tasks.profiles import Profile
@@ -64,7 +64,7 @@ class CategoryRows:
         self.n_cuts = np.array([np.count_nonzero(one) for one in has_cut], int)
         self._last: tuple[tuple[Any, ...], Read] | None = None
 
-    def read(self, profiles: Sequence[Profile], *, own: bool = False) -> Read:
+    def read(self, profiles: Profiles, *, own: bool = False) -> Read:
         """Read profiles, or the reference's own days, each as if it was none of it.
 
         Returns
@@ -79,10 +79,10 @@ class CategoryRows:
             last = self._last = asked, self._read(profiles, own=own)
         return last[1]
 
-    def _columns(self, profiles: Sequence[Profile]) -> CategorySamples:
+    def _columns(self, profiles: Profiles) -> CategorySamples:
         return CategorySamples.of(profiles, self.names)
 
-    def _read(self, profiles: Sequence[Profile], *, own: bool) -> Read:
+    def _read(self, profiles: Profiles, *, own: bool) -> Read:
         columns = self._columns(profiles)
         n = columns.n_present
         rows, unseen = np.maximum(n, 1), np.zeros_like(n)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import compress
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +11,7 @@ from mlops_tasks.drift.aspects.category_rows import MAX_CATEGORIES
 from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
 from mlops_tasks.drift.effects import Readings
 from mlops_tasks.drift.formatting import percent, short_name
-from mlops_tasks.drift.samples import CategorySamples, TwoSamples
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mlops_tasks.profiles import Profile
+from mlops_tasks.drift.samples import CategorySamples, Profiles, TwoSamples
 
 __all__ = ["Concentration"]
 
@@ -34,7 +28,7 @@ class Concentration(RareShare):
     name = "concentration"
 
     @classmethod
-    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
         """Look at columns of more categories than are looked at one by one."""
         own = CategorySamples.of([reference.whole], reference.whole.categories.names)
         many = (~own.is_exact | (own.sizes > MAX_CATEGORIES)) & (own.n_present > 0)
@@ -44,7 +38,7 @@ class Concentration(RareShare):
         self.columns = columns
         self._learn(self.read_new(reference.days))
 
-    def read_new(self, profiles: Sequence[Profile]) -> Readings:
+    def read_new(self, profiles: Profiles) -> Readings:
         """Read any profiles."""
         own = CategorySamples.of(profiles, self.columns)
         most = np.zeros_like(own.n)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from mlops_tasks.drift.aspects.base import Aspect
 from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
 from mlops_tasks.drift.effects import CohensH, Readings
 from mlops_tasks.drift.formatting import percent
-from mlops_tasks.drift.samples import CategorySamples, Floats, NumberSamples, TwoSamples
+from mlops_tasks.drift.samples import CategorySamples, Floats, NumberSamples, Profiles, TwoSamples
 from mlops_tasks.profiles import CategoryProfile, ColumnProfile, NumericProfile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mlops_tasks.profiles import Profile
 
 __all__ = ["MissingShare"]
 
@@ -27,7 +20,7 @@ class MissingShare(Aspect):
     name = "missing"
 
     @classmethod
-    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
         """Look at all columns."""
         names = reference.whole.numbers.names + reference.whole.categories.names
         return [cls(reference, columns) for columns in in_blocks(names)]
@@ -40,7 +33,7 @@ class MissingShare(Aspect):
         self.effect = CohensH(np.ones_like(shares), shares)
         self.reference, self.days = self.read([reference.whole]), self.read(reference.days)
 
-    def read(self, profiles: Sequence[Profile]) -> Readings:
+    def read(self, profiles: Profiles) -> Readings:
         """Read the shares of missing values."""
         n, n_present = self._rows(profiles)
         return Readings((1 - n_present / np.maximum(n, 1))[:, :, None], n, np.zeros_like(n))
@@ -54,7 +47,7 @@ class MissingShare(Aspect):
             odd = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
         return f"missing {percent(old)} → {percent(new)}{f' (among them {odd})' if odd else ''}"
 
-    def _rows(self, profiles: Sequence[Profile]) -> tuple[Floats, Floats]:
+    def _rows(self, profiles: Profiles) -> tuple[Floats, Floats]:
         kinds = NumberSamples, CategorySamples
         numbers, categories = (kind.of(profiles, self.columns) for kind in kinds)
         return numbers.n + categories.n, numbers.n_present + categories.n_present

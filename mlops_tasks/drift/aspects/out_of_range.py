@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from mlops_tasks.drift.aspects.base import Aspect, RareShare
@@ -11,12 +9,7 @@ from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
 from mlops_tasks.drift.day_effects import MIN_DAYS
 from mlops_tasks.drift.effects import Readings
 from mlops_tasks.drift.formatting import exact, percent, with_names
-from mlops_tasks.drift.samples import Floats, NumberSamples, TwoSamples
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mlops_tasks.profiles import Profile
+from mlops_tasks.drift.samples import Floats, NumberSamples, Profiles, TwoSamples
 
 __all__ = ["OutOfRange", "far_ends"]
 
@@ -32,7 +25,7 @@ class OutOfRange(RareShare):
     name = "unseen"
 
     @classmethod
-    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
         """Look at numbers that do not repeat, if there are days enough to know their ends."""
         if len(reference.days) < MIN_DAYS:
             return []
@@ -46,7 +39,7 @@ class OutOfRange(RareShare):
         self._low, self._high = low[:1], high[:1]
         self._learn(_beyond(days, low[1:], high[1:]))
 
-    def read_new(self, profiles: Sequence[Profile]) -> Readings:
+    def read_new(self, profiles: Profiles) -> Readings:
         """Read profiles that are none of the days."""
         return _beyond(NumberSamples.of(profiles, self.columns), self._low, self._high)
 

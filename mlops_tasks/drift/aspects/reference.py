@@ -11,12 +11,12 @@ import numpy as np
 
 from mlops_tasks.drift.aspects.category_rows import CategoryRows
 from mlops_tasks.drift.day_effects import usable_days
-from mlops_tasks.drift.samples import Booleans, CategorySamples, NumberSamples
+from mlops_tasks.drift.samples import Booleans, CategorySamples, NumberSamples, Profiles
 from mlops_tasks.profiles.recoding import single_precision
 from mlops_tasks.profiles.sampling import evenly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from mlops_tasks.profiles import Profile
 
@@ -34,7 +34,7 @@ class ReferenceProfiles:
     """Of the whole reference, and of its days; without any the whole counts as a single one."""
 
     whole: Profile
-    days: Sequence[Profile]
+    days: Profiles
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:

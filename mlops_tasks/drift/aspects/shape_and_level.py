@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +10,7 @@ from mlops_tasks.drift.aspects.base import Aspect
 from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
 from mlops_tasks.drift.effects import CohensD, CohensH, Readings, never_certain
 from mlops_tasks.drift.formatting import change
-from mlops_tasks.drift.samples import Floats, NumberSamples, TwoSamples
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mlops_tasks.profiles import Profile
+from mlops_tasks.drift.samples import Floats, NumberSamples, Profiles, TwoSamples
 
 __all__ = ["Level", "Shape"]
 
@@ -32,7 +26,7 @@ class Shape(Aspect):
     name = "shape"
 
     @classmethod
-    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
         """Look at columns of numbers that have any."""
         return [cls(reference, columns) for columns in in_blocks(reference.numbers)]
 
@@ -44,7 +38,7 @@ class Shape(Aspect):
         self.effect = CohensH(_weights(self._cuts), shares, is_ordered=True)
         self.days = self.read(reference.days)
 
-    def read(self, profiles: Sequence[Profile]) -> Readings:
+    def read(self, profiles: Profiles) -> Readings:
         """Read the shares below the cuts."""
         numbers = NumberSamples.of(profiles, self.columns)
         spread = (numbers.rank_error * _SD_PER_RANK_ERROR) ** 2
@@ -62,7 +56,7 @@ class Level(Aspect):
     name = "level"
 
     @classmethod
-    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
         """Look at columns of numbers that have any."""
         return [cls(reference, columns) for columns in in_blocks(reference.numbers)]
 
@@ -70,7 +64,7 @@ class Level(Aspect):
         self.columns, self.effect = columns, CohensD()
         self.reference, self.days = self.read([reference.whole]), self.read(reference.days)
 
-    def read(self, profiles: Sequence[Profile]) -> Readings:
+    def read(self, profiles: Profiles) -> Readings:
         """Read means and variances."""
         numbers = NumberSamples.of(profiles, self.columns)
         return Readings(numbers.mean[:, :, None], numbers.n_present, numbers.variance)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,15 +11,10 @@ from mlops_tasks.drift.aspects.category_rows import CategoryRows, expected_of_a_
 from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
 from mlops_tasks.drift.effects import CohensH, Readings, never_certain
 from mlops_tasks.drift.formatting import percent, short_name
-from mlops_tasks.drift.samples import CategorySamples, Floats, NumberSamples, TwoSamples
-from mlops_tasks.profiles import NumericProfile
+from mlops_tasks.drift.samples import CategorySamples, Floats, NumberSamples, Profiles, TwoSamples
+from mlops_tasks.profiles import NumericProfile, Profile
 from mlops_tasks.profiles.categories import CategoryColumns
 from mlops_tasks.profiles.recoding import categories_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mlops_tasks.profiles import Profile
 
 __all__ = ["CategoryShares", "CodeShares"]
 
@@ -36,7 +30,7 @@ class CategoryShares(Aspect):
     name = "shares"
 
     @classmethod
-    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
         """Look at columns of categories that have any."""
         return [cls(reference, rows) for rows in reference.category_rows]
 
@@ -49,7 +43,7 @@ class CategoryShares(Aspect):
         self.days = self.read(reference.days, own=True)
         self.reference = expected_of_a_day(self.effect, whole, self.days, rows.n_cuts)
 
-    def read(self, profiles: Sequence[Profile], *, own: bool = False) -> Readings:
+    def read(self, profiles: Profiles, *, own: bool = False) -> Readings:
         """Read the shares of the categories with a cut, and of all others."""
         n, shares, _ = self._rows.read(profiles, own=own)
         return Readings(shares, n, np.zeros_like(n))
@@ -72,14 +66,14 @@ class CodeShares(CategoryShares):
     """
 
     @classmethod
-    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
         """Look at numbers of which 2 to 32 have three quarters of the rows."""
         numbers = NumberSamples.of([reference.whole], reference.numbers)
         coded = (name for i, name in enumerate(numbers.names) if _are_codes(numbers.points(0, i)))
         blocks = in_blocks(coded)
         return [cls(reference, _CodeRows(reference.whole, own)) for own in blocks]
 
-    def read(self, profiles: Sequence[Profile], *, own: bool = False) -> Readings:
+    def read(self, profiles: Profiles, *, own: bool = False) -> Readings:
         """Read the shares, with the error of the sketches as part of the noise."""
         error = NumberSamples.of(profiles, self.columns).rank_error
         # A share lies between two ranks; errors up to the largest are about equally likely.
@@ -92,7 +86,7 @@ class _CodeRows(CategoryRows):
     def __init__(self, whole: Profile, names: tuple[str, ...]) -> None:
         super().__init__(whole, names, least_share=_LEAST_SHARE)
 
-    def _columns(self, profiles: Sequence[Profile]) -> CategorySamples:
+    def _columns(self, profiles: Profiles) -> CategorySamples:
         return CategorySamples([self._recoded(one) for one in profiles], self.names)
 
     def _recoded(self, profile: Profile) -> CategoryColumns:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from mlops_tasks.drift.aspects.base import Aspect, RareShare
 from mlops_tasks.drift.aspects.category_rows import CategoryRows, expected_of_a_day
 from mlops_tasks.drift.aspects.out_of_range import far_ends
+from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
 from mlops_tasks.drift.day_effects import usable_days
 from mlops_tasks.drift.effects import CohensH, Readings
 from mlops_tasks.drift.formatting import exact, percent, short_name, with_names
-from mlops_tasks.drift.samples import Floats, Integers, NumberSamples, TwoSamples
+from mlops_tasks.drift.samples import Floats, Integers, NumberSamples, Profiles, TwoSamples
 from mlops_tasks.profiles.quantiles import middles
 from mlops_tasks.profiles.recoding import single_precision
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mlops_tasks.drift.aspects.reference import ReferenceProfiles
-    from mlops_tasks.profiles import Profile
-
-    Points = list[tuple[Floats, Integers]]
+Points = list[tuple[Floats, Integers]]
 
 __all__ = ["UnseenCategories", "UnseenNumbers"]
 
@@ -36,7 +29,7 @@ class UnseenCategories(RareShare):
     name = "unseen"
 
     @classmethod
-    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
         """Look at columns whose categories were all counted."""
         return [cls(reference, rows) for rows in reference.category_rows]
 
@@ -51,7 +44,7 @@ class UnseenCategories(RareShare):
         whole = Readings((once / np.maximum(n, 1))[None, :, None], n[None], np.zeros_like(n)[None])
         self.reference = expected_of_a_day(self.effect, whole, self.days, np.zeros(len(n), int))
 
-    def read_new(self, profiles: Sequence[Profile], *, own: bool = False) -> Readings:
+    def read_new(self, profiles: Profiles, *, own: bool = False) -> Readings:
         """Read profiles, or the reference's own days, each as if it was none of it."""
         n, _, unseen = self._rows.read(profiles, own=own)
         n = n[:, self._at]
@@ -84,10 +77,9 @@ class UnseenNumbers(RareShare):
     name = "unseen"
 
     @classmethod
-    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
         """Look at columns whose numbers repeat."""
-        names = reference.repeating
-        return [cls(reference, names)] if names else []
+        return [cls(reference, columns) for columns in in_blocks(reference.repeating)]
 
     def __init__(self, reference: ReferenceProfiles, columns: tuple[str, ...]) -> None:
         self.columns = columns
@@ -101,7 +93,7 @@ class UnseenNumbers(RareShare):
         self._dense = [np.quantile(one, _DENSE, method="inverted_cdf") for one, _ in points]
         self._learn(self._read(days, points, own=True))
 
-    def read_new(self, profiles: Sequence[Profile]) -> Readings:
+    def read_new(self, profiles: Profiles) -> Readings:
         """Read profiles that are none of the days."""
         numbers = NumberSamples.of(profiles, self.columns)
         return self._read(numbers, _points(numbers, self._limits))

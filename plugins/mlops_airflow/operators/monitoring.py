@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from mlops_tasks.monitoring import Check
+    from mlops_tasks.monitoring import Check, LabelledPredictions
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
@@ -124,14 +124,17 @@ class MeasurePerformanceOperator(_MonitorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure performance and labels, and record both."""
-        day, tracking = partition_of(context, self.model.rows), self.tracking(context)
-        try:
-            predictions = read_labelled_predictions(self.model, day, lake=self.lake)
-        except NeverScoredError as error:  # late labels also come for days before the champion
-            raise AirflowSkipException(str(error)) from error
+        predictions, tracking = self._predictions(context), self.tracking(context)
         champion = self.version(self.model, predictions.version)
         result = measure_performance(predictions, champion)
         labels = measure_labels(predictions, result, champion, lake=self.lake, tracking=tracking)
         self._record(context, EvidenceKind.LABELS, labels, self.model.label.dataset)
         self._report("performance", replace(result, report=labels.report), more=labels.checks)
         return self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)
+
+    def _predictions(self, context: Context) -> LabelledPredictions:
+        day = partition_of(context, self.model.rows)
+        try:
+            return read_labelled_predictions(self.model, day, lake=self.lake)
+        except NeverScoredError as error:  # late labels also come for days before the champion
+            raise AirflowSkipException(str(error)) from error

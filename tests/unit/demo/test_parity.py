@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from flight_delays.spec import MODEL
 from mlops_tasks.exceptions import LeakageError
-from mlops_tasks.features.parity import assert_parity
+from mlops_tasks.features import assert_parity
 from mlops_tasks.lake import Lake, overwrite_partition
 from mlops_tasks.sources import Database
 from mlops_tasks.steps.ingest import ingest, raw_table

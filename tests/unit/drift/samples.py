@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mlops_tasks.drift.aspects import aspects_of
 from mlops_tasks.drift.baseline import Baseline
+from mlops_tasks.drift.effects import Readings
 from mlops_tasks.profiles import Profile
 
 
@@ -42,3 +44,22 @@ def month(random: np.random.Generator, n_days: int = 30, n: int = 500) -> Baseli
 
 def texts(values: Iterable[str | None]) -> Any:
     return column(pa.array(list(values), pa.string()))
+
+
+class Dial:
+    """One aspect of a column x, with its zero set on some values."""
+
+    def __init__(self, name: str, values: object) -> None:
+        (self.aspect,) = (one for one in aspects_of(profile(x=values)) if one.name == name)
+        self.effect = self.aspect.effect
+
+    def read(self, *values: object) -> Readings:
+        """Read one column, or several as one profile each."""
+        return self.aspect.read([profile(x=one) for one in values])
+
+    def squared(self, old: object, new: object) -> float:
+        return float(self.effect.squared(self.read(old), self.read(new))[0, 0])
+
+
+def words(values: Iterable[str | None]) -> pa.Array:
+    return pa.array(list(values), pa.string())

@@ -18,8 +18,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
 from mlops_tasks.exceptions import FeatureError
+from mlops_tasks.features import build_features, feature_frame, model_frame
 from mlops_tasks.features.feature_types import known_categories, remember_forms, spec_forms
-from mlops_tasks.features.sql import build_features, feature_frame, model_frame
 from mlops_tasks.specs import InputSpec, LabelSpec, ModelSpec
 from tests.unit.orders import deliveries_dataset, orders_dataset
 

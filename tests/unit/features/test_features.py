@@ -10,7 +10,7 @@ import pytest
 
 from flight_delays.spec import MODEL
 from mlops_tasks.exceptions import FeatureError, LeakageError
-from mlops_tasks.features.sql import (
+from mlops_tasks.features import (
     build_features,
     build_targets,
     feature_batches,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlops_tasks.exceptions import FeatureError, LeakageError, SpecError
-from mlops_tasks.features.parity import assert_parity
+from mlops_tasks.features import assert_parity
 from tests.unit.orders import FEATURES_SQL, ROWS_PER_DAY, day, fill_lake, project
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from mlops_tasks.exceptions import (
     PartitionKeyError,
     SpecError,
 )
-from mlops_tasks.features.windows import feature_rows, labelled_rows, split_days
+from mlops_tasks.features import feature_rows, labelled_rows, split_days
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.partitions import shift_day, today
 from mlops_tasks.specs import InputSpec, LabelSpec

@@ -66,8 +66,7 @@ def refused(folder: Path, digest: str, match: str, fired: Path) -> None:
 
 
 def test_an_honest_model_is_loaded_and_predicts_the_same(world: World, folder: Path) -> None:
-    from mlops_tasks.features.sql import feature_frame
-    from mlops_tasks.features.windows import labelled_rows
+    from mlops_tasks.features import feature_frame, labelled_rows
 
     model = load_model(folder, digest=world.champion.digest)
     rows = labelled_rows(world.spec, world.pin, world.pin.train, lake=world.lake)

@@ -9,8 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mlops_tasks.exceptions import LeakageError
-from mlops_tasks.features.sql import feature_frame
-from mlops_tasks.features.windows import labelled_rows
+from mlops_tasks.features import feature_frame, labelled_rows
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import IMPORTANCE, SCORE_PROFILES

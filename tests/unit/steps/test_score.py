@@ -16,8 +16,7 @@ from mlops_tasks.exceptions import (
     StaleAttemptError,
     UnsafeModelError,
 )
-from mlops_tasks.features.sql import feature_frame, model_frame
-from mlops_tasks.features.windows import feature_rows
+from mlops_tasks.features import feature_frame, feature_rows, model_frame
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.steps.score import score, unseen_categories
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of

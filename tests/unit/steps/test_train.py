@@ -7,8 +7,7 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.exceptions import FeatureError, NoLabelsError, SpecError, UnsafeModelError
-from mlops_tasks.features.sql import feature_frame
-from mlops_tasks.features.windows import labelled_rows
+from mlops_tasks.features import feature_frame, labelled_rows
 from mlops_tasks.lake import TrainingPin, overwrite_partition
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import FEATURE_PROFILES, PIN_FILE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ class NegativeShare(Aspect):
     name = "negative"
 
     @classmethod
-    def of(cls, reference: ReferenceProfiles) -> Iterable[Aspect]:
+    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
         return [cls(reference, columns) for columns in in_blocks(reference.numbers)]
 
     def __init__(self, reference: ReferenceProfiles, columns: tuple[str, ...]) -> None:
