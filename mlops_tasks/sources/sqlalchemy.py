@@ -66,8 +66,7 @@ class SqlAlchemyReader:
         """Open the result of the source's query as batches of 20,000 rows."""
         engine = attempt(self.engine, self.explain_login)
         with self.connected(engine) as connection:
-            begun = attempt(lambda: self._begun(connection), self.explain)
-            query, never_null, notes = begun
+            query, never_null, notes = attempt(lambda: self._begun(connection), self.explain)
             batches = guarded(self._batches(connection, query), self.explain)
             first = next(batches)
             yield SourceStream(

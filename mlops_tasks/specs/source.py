@@ -46,6 +46,13 @@ class SourceSpec(SpecModel):
         """Whether the rows of a day are found by `time_column`; else they are only compared."""
         return False
 
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if type(self) is SourceSpec:
+            kinds = sorted(kind.__name__ for kind in SourceSpec.__subclasses__())
+            raise ValueError(f"a source is of one kind: write {', '.join(kinds)}")
+        return self
+
 
 class SqlSource(SourceSpec):
     r"""A query on a database, or a table of it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, CronPartitionTimetable, Param
@@ -10,7 +10,7 @@ from airflow.sdk import DAG, CronPartitionTimetable, Param
 from mlops_airflow.operators.maintenance import MaintainOperator
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
-from mlops_tasks.partitions import PARTITION_FORMAT
+from mlops_tasks.partitions import PARTITION_FORMAT, PERIOD
 
 __all__ = ["build_maintenance"]
 
@@ -38,8 +38,7 @@ def build_maintenance(
         description="End what dead tasks left, and remove what nothing needs",
         doc_md=_DOC,
         tags=["mlops", "maintenance"],
-        default_args={"owner": "mlops", "pre_execute": refuse_unknown_conf}
-        | task_defaults(timedelta(days=1)),
+        default_args={"owner": "mlops", "pre_execute": refuse_unknown_conf} | task_defaults(PERIOD),
         params={
             "dry_run": Param(False, type="boolean", description="Only report what would be done"),
             "keep_days": Param(

@@ -27,20 +27,8 @@ _CLASSES = (_NEGATIVE, _POSITIVE) = ("negative", "positive")
 
 
 def profile_labels(targets: pa.ChunkedArray) -> Profile:
-    """Profile the classes of some rows.
+    """Profile the classes of some rows, from targets 0 or 1, as the column ``label``.
 
-    Parameters
-    ----------
-    targets : ChunkedArray of shape (n_samples,)
-        0 or 1, none of them null.
-
-    Returns
-    -------
-    Profile
-        One column, ``label``, with the categories ``negative`` and ``positive``.
-
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> dict(profile_labels(pa.chunked_array([[0, 1, 0]])).columns["label"].counts)
     {'negative': 2, 'positive': 1}
@@ -56,21 +44,10 @@ def profile_labels(targets: pa.ChunkedArray) -> Profile:
 def cut_scores(scores: NumericProfile, threshold: float) -> CategoryProfile:
     """Return the classes that a model predicts, from the profile of its scores; reads no row.
 
-    Parameters
-    ----------
-    scores : NumericProfile
-        Of the scores, in [0, 1].
-    threshold : float
-        A row is predicted positive if its score is higher.
+    A row is positive if its score is above the threshold. Rows by class are off by `error` at most:
+    none while the profile holds all scores, else its `rank_error`, in rows. Rows without a finite
+    score are null.
 
-    Returns
-    -------
-    CategoryProfile
-        Rows by class, off by `error` at most: none while the profile holds all scores, else the
-        `rank_error` of the profile, in rows. Rows without a finite score are null.
-
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> rows = pa.record_batch({"score": [0.1, 0.5, 0.7, 0.9]})
     >>> scores = Profile.of([rows], rows.schema).columns["score"]
@@ -90,37 +67,13 @@ def cut_scores(scores: NumericProfile, threshold: float) -> CategoryProfile:
 
 
 def with_classes(predictions: Profile, threshold: float) -> Profile:
-    """Return the scores of a profile, and the classes that they are.
-
-    Parameters
-    ----------
-    predictions : Profile
-        With the column ``score``.
-    threshold : float
-        As for `cut_scores`.
-
-    Returns
-    -------
-    Profile
-        Of ``score`` and ``predicted_class`` alone.
-    """
+    """Return a profile of ``score`` and the ``predicted_class`` that is cut from it, alone."""
     scores = cast("NumericProfile", predictions.columns[SCORE])
     columns: dict[str, ColumnProfile] = {SCORE: scores, PREDICTED: cut_scores(scores, threshold)}
     return Profile.of_columns(predictions.n_rows, columns)
 
 
 def positive_share(classes: CategoryProfile) -> float:
-    """Return the share of the positive class.
-
-    Parameters
-    ----------
-    classes : CategoryProfile
-        From `profile_labels` or `cut_scores`.
-
-    Returns
-    -------
-    float
-        In [0, 1], of the rows that have a class; NaN if none has.
-    """
+    """Return the share of the positive class among rows that have a class; NaN if none has."""
     present = classes.n - classes.n_null
     return classes.counts.get(_POSITIVE, 0) / present if present else math.nan

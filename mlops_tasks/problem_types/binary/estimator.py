@@ -20,25 +20,7 @@ _ROUNDING = 1e-6  # of single precision
 
 
 def build_estimator(spec: ModelSpec) -> Any:
-    """Call the function that the spec names and return its unfitted classifier.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model.
-
-    Returns
-    -------
-    estimator
-        A scikit-learn classifier.
-
-    Raises
-    ------
-    SpecError
-        If the function cannot be imported.
-    EstimatorError
-        If it fails, or returns anything but a classifier.
-    """
+    """Call the function that the spec names and return its unfitted classifier."""
     arguments = {
         "categorical": spec.categorical,
         "numeric": spec.numeric,
@@ -62,24 +44,7 @@ def build_estimator(spec: ModelSpec) -> Any:
 def fit_estimator(
     spec: ModelSpec, model: Any, frame: pd.DataFrame, target: npt.NDArray[np.int64]
 ) -> None:
-    """Fit the estimator, and see that it gives a score to each row.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model.
-    model : estimator
-        From `build_estimator`; fitted in place.
-    frame : DataFrame of shape (n_samples, n_features)
-        From `feature_frame`.
-    target : array of shape (n_samples,)
-        0 or 1.
-
-    Raises
-    ------
-    EstimatorError
-        If it cannot be fitted on these rows, or gives no scores afterwards.
-    """
+    """Fit the estimator in place, and see that it gives a score to each row."""
     try:
         model.fit(frame, target)
     except MemoryError:
@@ -93,27 +58,7 @@ def fit_estimator(
 
 
 def predict_scores(spec: ModelSpec, model: Any, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the probability of the positive class of each row.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model.
-    model : estimator
-        Fitted.
-    frame : DataFrame of shape (n_rows, n_features)
-        From `model_frame`.
-
-    Returns
-    -------
-    array of shape (n_rows,)
-        In [0, 1].
-
-    Raises
-    ------
-    EstimatorError
-        If the model cannot be asked, or answers with anything but one probability a row.
-    """
+    """Return the probability of the positive class of each row, in [0, 1]."""
     import numpy as np
 
     if not hasattr(model, "predict_proba"):

@@ -63,26 +63,10 @@ def compare_scores(
 ) -> Comparison:
     """Bootstrap the ROC AUC of a model and its paired differences to a rival on the same rows.
 
-    Parameters
-    ----------
-    target : array of shape (n_samples,)
-        0 or 1, both present.
-    scores, rival : array of shape (n_samples,)
-        Probabilities of class 1.
-    confidence : float, default 0.95
-        Of each two-sided interval, in (0, 1).
-    n_bootstrap : int, default 500
-        Resamples; more are drawn where the confidence cannot be reached with these.
-    seed : int, default 0
-        Of the resampling.
+    `target` is 0 or 1, both present, the scores are probabilities of class 1. Each interval is
+    two-sided and of the `confidence`; more than `n_bootstrap` resamples are drawn where that
+    cannot be reached with these.
 
-    Returns
-    -------
-    Comparison
-        Values and intervals.
-
-    Notes
-    -----
     The Bayesian bootstrap (Rubin), by class, of all models at once, so that what is hard for each
     of them cancels. It alone promises too much when a class has few rows: with one positive row
     there is nothing to resample. So each class has one more row, of the worst kind for the bound
@@ -125,27 +109,11 @@ def compare_scores(
 
 
 def share_interval(n_hits: int, n_rows: int, *, confidence: float = 0.95) -> Interval:
-    """Return a share with its exact confidence interval.
+    """Return the share of hits with its exact interval, also of none and all of the rows.
 
-    Parameters
-    ----------
-    n_hits, n_rows : int
-        Hits, and rows looked at, at least 1.
-    confidence : float, default 0.95
-        Of the two-sided interval, in (0, 1).
-
-    Returns
-    -------
-    Interval
-        In [0, 1]; none and all of the rows have an interval, too.
-
-    References
-    ----------
     Clopper, Pearson (1934), The use of confidence or fiducial limits illustrated in the case of the
     binomial, Biometrika 26.
 
-    Examples
-    --------
     >>> round(share_interval(0, 100).upper, 4)
     0.0362
     """
@@ -158,25 +126,9 @@ def share_interval(n_hits: int, n_rows: int, *, confidence: float = 0.95) -> Int
 def auc_standard_error(auc: float, n_positive: int, n_negative: int) -> float:
     """Return the standard error of a ROC AUC, for rows enough of both classes.
 
-    Parameters
-    ----------
-    auc : float
-        In [0, 1].
-    n_positive, n_negative : int
-        Rows of each class, at least 1.
-
-    Returns
-    -------
-    float
-        Standard error, same unit as the AUC.
-
-    References
-    ----------
     Hanley, McNeil (1982), The meaning and use of the area under a receiver operating characteristic
     (ROC) curve, Radiology 143.
 
-    Examples
-    --------
     >>> round(auc_standard_error(0.65, 200, 800), 4)
     0.0229
     """

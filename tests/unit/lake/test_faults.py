@@ -511,7 +511,7 @@ class Clock:
             def now(cls, tz: tzinfo | None = None) -> datetime:
                 return skewed.astimezone(tz)
 
-        for module in ("mlops_tasks.partitions", "mlops_tasks.registry.ledger.ledger"):
+        for module in ("mlops_tasks.partitions", "mlops_tasks.registry.ledger.statements"):
             self.patch.setattr(f"{module}.datetime", Skewed)
         self.patch.setattr(time, "time_ns", lambda: real_ns + days * 86_400_000_000_000)
 

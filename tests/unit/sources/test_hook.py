@@ -8,7 +8,7 @@ import pytest
 from mlops_airflow.hooks.database import DatabaseHook
 from mlops_airflow.hooks.source import SourceHook
 from mlops_tasks.exceptions import SourceAccessError
-from mlops_tasks.sources import Database, DeltaStore, FileStore
+from mlops_tasks.sources import Connection, Database, DeltaStore, FileStore
 from mlops_tasks.specs.source import DeltaSource, FileSource, SqlSource
 
 if TYPE_CHECKING:
@@ -168,3 +168,8 @@ def test_a_scheme_that_nothing_reads_is_named(connection: Any) -> None:
     connection(conn_type="generic", extra={"path": "nosuch://landing/x"})
     with pytest.raises(SourceAccessError, match="'nosuch://landing/x' has a scheme that nothing"):
         SourceHook("shop").get_source(FILES)
+
+
+def test_other_stores_need_airflow() -> None:
+    with pytest.raises(SourceAccessError, match="'gs://landing' has a scheme that nothing reads"):
+        FileStore.from_connection(Connection("shop", extra={"path": "gs://landing"}))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mlops_tasks.exceptions import SpecError
-from mlops_tasks.specs.source import DeltaSource, FileSource, SqlSource
+from mlops_tasks.specs.source import DeltaSource, FileSource, SourceSpec, SqlSource
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,8 @@ def test_sources_do_not_change() -> None:
     source = SqlSource(conn_id="shop", query="SELECT :partition")
     with pytest.raises(ValueError, match="frozen"):
         source.query = "SELECT 1"
+
+
+def test_a_source_is_of_one_kind() -> None:
+    with pytest.raises(SpecError, match=r"of one kind: write DeltaSource, FileSource, .*SqlSource"):
+        SourceSpec(kind="sql", conn_id="shop")
