@@ -43,11 +43,11 @@ import deltalake, great_expectations.expectations, jinja2
 import pyarrow.compute, pyarrow.csv, pyarrow.dataset, pyarrow.json, pyarrow.parquet
 import mlops_tasks.steps.validate
 from mlops_tasks.lake import data_files
-from mlops_tasks.profiles import builder
+from mlops_tasks.profiles import profile
 from mlops_tasks.sources import csv_files, jsonl_files, parquet_files
 from tests.system.test_memory import ingested, validated
 # Batches, row groups and blocks have a size: with smaller ones, small partitions have many.
-data_files._ROW_GROUP_ROWS = builder._CHUNK_ROWS = parquet_files.BATCH_ROWS = 2_048
+data_files._ROW_GROUP_ROWS = profile._CHUNK_ROWS = parquet_files.BATCH_ROWS = 2_048
 csv_files.BLOCK_BYTES = jsonl_files.BLOCK_BYTES = 2**17
 for job in json.loads(sys.argv[1]):
     child = os.fork()
@@ -169,12 +169,12 @@ def peaks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[float]]:
         timeout=300,
         check=False,
     )
+    assert done.returncode == 0, done.stderr[-2000:]
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("MEASURED")]
     found: dict[str, list[float]] = {}
     for (_, kind, n_rows, peak), n_pieces in zip(lines, (SMALL, LARGE) * len(FORMATS), strict=True):
         assert int(n_rows) == n_pieces * PIECE_ROWS
         found.setdefault(kind, []).append(float(peak))
-    assert done.returncode == 0, done.stderr[-2000:]
     return found
 
 
