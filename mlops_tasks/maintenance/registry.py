@@ -41,7 +41,7 @@ def end_dead_runs(
     tracking : Tracking
         The server.
     alive : callable
-        Tells from a run's tags whether its task may still write to it, or will be tried again.
+        Says from a run's tags whether its task may still write to it, or will be tried again.
     grace_s : float, default 3600
         Younger ones are left alone.
     dry_run : bool, default False
@@ -66,7 +66,7 @@ def end_dead_runs(
                 fault_point("maintenance:mid_end")
             ended.append(f"run {run.info.run_id}")
     dead = {name.removeprefix("run ") for name in ended}
-    # The server would have to be asked for a number, which its documentation does not tell.
+    # The server would have to be asked for a number, which its documentation does not give.
     for model in (one for one in _models(tracking) if str(one.status) == "PENDING"):
         if _young(model.creation_timestamp, grace_s) or not _is_over(tracking, model, dead):
             kept["model that is being logged"] += 1

@@ -20,8 +20,8 @@ class RetrainSpec(SpecModel):
         A check is a cause when it alarmed in at least `windows` of its `of_last` newest days,
         the newest one included.
     min_drifted : int
-        So many drifted columns at once make a drift cause; the scores count as one, the classes
-        cut from them do not count.
+        Drifted columns that make a drift cause when they come at once; the scores count as one, the
+        classes cut from them do not count.
     cooldown_days : int
         No alarm retrains sooner than this after the last training.
     max_age_days : int
