@@ -47,7 +47,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "tracking": ("registry.tracking",),
     "training": ("steps.train",),
     "types": (
-        "lake.references",
+        "lake.pins",
         "validation.check_outcomes",
         "validation.row_changes",
         "steps.validate",

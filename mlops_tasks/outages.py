@@ -1,4 +1,4 @@
-"""Tell an outage, which passes by itself, from a failure that every further try would repeat."""
+"""Distinguish an outage, which passes by itself, from a failure that every try would repeat."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NO_ANSWER = {
     "httpx": {"TransportError"},
     "httpcore": {"NetworkError", "TimeoutException", "ProtocolError"},
 }
-# Libraries whose errors of these names tell an outage only in words, others in the same class.
+# Libraries whose errors of these names report an outage only in words, others in the same class.
 _IN_WORDS = {
     "sqlalchemy": {"OperationalError", "InterfaceError", "InternalError", "TimeoutError"},
     "sqlite3": {"OperationalError"},
@@ -71,7 +71,7 @@ _MLFLOW_NO_ANSWER = re.compile(r"^API request to \S+ failed with (timeout )?exce
 
 
 def outage(error: BaseException) -> TransientError | None:
-    """Return what to raise instead of a library's error that tells of an outage, else None.
+    """Return what to raise instead of a library's error that reports an outage, else None.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def outage(error: BaseException) -> TransientError | None:
 
 @contextmanager
 def outages_named() -> Iterator[None]:
-    """Raise `TransientError` inside the block where a library tells of an outage.
+    """Raise `TransientError` inside the block where a library reports an outage.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def database_code(error: Any) -> str:
 
 
 def _http_status(error: BaseException) -> int | None:
-    """Return the status of an answer that an error tells of; None if there was no answer."""
+    """Return the status of an answer that an error reports; None if there was no answer."""
     if _library(error) == "mlflow":
         return _mlflow_status(error)
     answer = getattr(error, "response", None)
@@ -181,7 +181,7 @@ def _mlflow_status(error: Any) -> int | None:
 
 
 def _speaks_of_io(error: BaseException) -> bool:
-    """Tell whether an error comes from what talks to disks, databases or object stores."""
+    """Say whether an error comes from what talks to disks, databases or object stores."""
     if isinstance(error, OSError):
         return True
     names = _IN_WORDS.get(_library(error), set())

@@ -11,15 +11,13 @@ from mlops_tasks.storage import replace_file
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mlops_tasks.lake import Lake
-
 __all__ = ["REPORTS", "newest_facts", "report_address", "write_report"]
 
 REPORTS = "_reports"
 
 
 def write_report(
-    lake: Lake,
+    root: Path,
     table: str,
     partition: str,
     name: str,
@@ -30,8 +28,8 @@ def write_report(
 
     Parameters
     ----------
-    lake : Lake
-        Where to.
+    root : Path
+        The lake's folder.
     table, partition : str
         What it is about.
     name : str
@@ -49,8 +47,8 @@ def write_report(
     path = Path(REPORTS, table, partition, f"{name}.html")
     if facts is not None:
         text = json.dumps(facts, separators=(",", ":"), allow_nan=False)
-        replace_file(lake.root / path.with_suffix(".json"), text.encode())
-    replace_file(lake.root / path, page.encode())
+        replace_file(root / path.with_suffix(".json"), text.encode())
+    replace_file(root / path, page.encode())
     return path.as_posix()
 
 
@@ -70,13 +68,13 @@ def report_address(report: str) -> str:
     return report.removeprefix("_").removesuffix(".html")
 
 
-def newest_facts(lake: Lake, table: str, *, first: str, last: str) -> list[dict[str, Any]]:
+def newest_facts(root: Path, table: str, *, first: str, last: str) -> list[dict[str, Any]]:
     """Return the plain data of the newest report of each day.
 
     Parameters
     ----------
-    lake : Lake
-        Where the reports are.
+    root : Path
+        The lake's folder.
     table : str
         What they are about.
     first, last : str
@@ -87,7 +85,7 @@ def newest_facts(lake: Lake, table: str, *, first: str, last: str) -> list[dict[
     list of dict
         In the order of the days; days without a report are left out.
     """
-    folders = sorted((lake.root / REPORTS / table).glob("*-*-*"))
+    folders = sorted((root / REPORTS / table).glob("*-*-*"))
     days = [folder for folder in folders if first <= folder.name <= last]
     found = [sorted(day.glob("*.json"), key=lambda path: int(path.stem)) for day in days]
     return [json.loads(files[-1].read_text()) for files in found if files]

@@ -54,9 +54,9 @@ def figures(plan: Plan) -> list[Figure]:
     plan.notes.append(
         f"{n_rows} rows of {len(COLUMNS)} columns, {len(suite_items())} expectations, one row in a "
         "thousand breaks one. The step reads the rows from the lake, judges contract, keys and "
-        "suite, keeps bad rows back, publishes the others with a digest of every cell, waits until "
-        "all is on disk, and writes its report; judging alone stops before it publishes. A day "
-        "without a bad row is published by links to the files it has been read from. Great "
+        "suite, quarantines bad rows, publishes the others with a digest of every cell, waits "
+        "until all is on disk, and writes its report; judging alone stops before it publishes. A "
+        "day without a bad row is published by links to the files it has been read from. Great "
         "Expectations finds the rows in memory, judges them in its default result format, which "
         "names no rows, and keeps nothing."
     )

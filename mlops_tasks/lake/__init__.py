@@ -5,8 +5,8 @@ from mlops_tasks.lake.data_files import DataFile
 from mlops_tasks.lake.known_at import as_of_night
 from mlops_tasks.lake.lake import Lake
 from mlops_tasks.lake.maintenance import Optimized, Vacuumed, optimize, vacuum
+from mlops_tasks.lake.pins import PartitionVersion, Pin, TrainingPin
 from mlops_tasks.lake.publish import overwrite_partition, share_partition
-from mlops_tasks.lake.references import PartitionVersion, Pin, TrainingPin
 from mlops_tasks.lake.schema import PARTITION_COLUMN
 from mlops_tasks.lake.table import Table
 from mlops_tasks.moved import moved_name

@@ -30,7 +30,7 @@ _NAN = 0x7FF8000000000000
 # Small enough for the few arrays of a chunk to stay in the processor's cache.
 _CHUNK_ROWS = 32_768
 _CHUNK_BYTES = 2**23
-# So many words of each text are added place by place, which is quick while most texts have them.
+# The first words of each text are added place by place, quick while most texts have them.
 _NEAR_WORDS = 8
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.lake.references import PartitionVersion
+    from mlops_tasks.lake.pins import PartitionVersion
 
 __all__ = ["Lake"]
 

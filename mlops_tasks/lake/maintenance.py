@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops_tasks.lake.commits import Commit
-    from mlops_tasks.lake.references import Pin
+    from mlops_tasks.lake.pins import Pin
     from mlops_tasks.lake.table import Table
 
 __all__ = ["Optimized", "Vacuumed", "optimize", "vacuum"]
@@ -134,11 +134,11 @@ def vacuum(
         Pins of all tables, under the name of what holds them, such as ``"version 3 of
         flight_delays"``. Files that one of them refers to are never removed.
     keep_days : int, default 30
-        Also keep what was known on any of so many nights before the table's newest.
+        Also keep what was known on any of this number of nights before the table's newest.
     grace_s : float, default 86400
         Leave files younger than this alone, in seconds: a writer may be about to commit them.
     dry_run : bool, default False
-        Only say what would be removed.
+        Only report what would be removed.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def vacuum(
 def _holders(
     commits: Sequence[Commit], table: str, pins: Mapping[str, Iterable[Pin]]
 ) -> dict[str, list[str]]:
-    """Say for each pinned file who holds the pins."""
+    """Return for each pinned file who holds the pins."""
     holders: dict[int, list[str]] = {}
     for holder, held in pins.items():
         for version in {v for pin in held if pin.table == table for v in pin.versions}:
@@ -179,7 +179,7 @@ def _holders(
 
 
 def _reasons(commits: Sequence[Commit], pinned: Collection[str], keep_days: int) -> dict[str, str]:
-    """Say for each file worth keeping why it is."""
+    """Return for each file worth keeping why it is."""
     current = {commit.version for commit in newest_by_partition(commits).values()}
     nights = _nights(commits)
     # Nights of a replayed past are as good as today's: the newest one is what counts.

@@ -46,7 +46,7 @@ def check_lake(root: Path) -> None:
 
 
 def mark_lake(root: Path) -> None:
-    """Say which format the lake has, unless it is said already.
+    """Write down which format the lake has, unless that is done.
 
     Parameters
     ----------

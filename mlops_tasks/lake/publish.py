@@ -16,7 +16,7 @@ from mlops_tasks.lake.commits import COMMIT_METADATA, Commit
 from mlops_tasks.lake.data_files import WrittenRows, link_files, remove_files, write_rows
 from mlops_tasks.lake.maintenance import optimize
 from mlops_tasks.lake.marker import check_lake, mark_lake
-from mlops_tasks.lake.references import PartitionVersion
+from mlops_tasks.lake.pins import PartitionVersion
 from mlops_tasks.lake.schema import PARTITION_COLUMN, added_columns, check_types, with_partition
 from mlops_tasks.partitions import check_partition, today
 from mlops_tasks.storage import make_folder, remove, sync
@@ -326,7 +326,7 @@ def _may_be_committed(table: Table, draft: Commit) -> bool:
     table.refresh()
     try:
         return table.newest_token(draft.partition) >= draft.token
-    except MlopsError:  # whatever cannot be told is left for `vacuum`
+    except MlopsError:  # what cannot be known is left for `vacuum`
         return True
 
 

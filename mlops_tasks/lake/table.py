@@ -9,9 +9,10 @@ from mlops_tasks.exceptions import DamagedTableError, PartitionNotFoundError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake.commits import CommitLog, newest_by_partition
 from mlops_tasks.lake.marker import check_lake
-from mlops_tasks.lake.pins import make_pin, verify_commits
+from mlops_tasks.lake.pins import make_pin
 from mlops_tasks.lake.scan import damage_reported, open_files, prefetch, stream
 from mlops_tasks.lake.schema import PARTITION_COLUMN, with_partition
+from mlops_tasks.lake.verify import verify_commits
 from mlops_tasks.names import check_name
 from mlops_tasks.partitions import check_partition
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from mlops_tasks.lake.commits import Commit, Records
-    from mlops_tasks.lake.references import Pin
+    from mlops_tasks.lake.pins import Pin
 
 __all__ = ["Table"]
 

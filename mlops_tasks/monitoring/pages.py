@@ -57,9 +57,10 @@ def publish_page(
     str
         Address of the page, relative to the lake.
     """
-    before = newest_facts(lake, table, first=shift_day(day, -_PAGE_DAYS), last=shift_day(day, -1))
+    first, last = shift_day(day, -_PAGE_DAYS), shift_day(day, -1)
+    before = newest_facts(lake.root, table, first=first, last=last)
     reports = [*(from_json(DriftReport, raw) for raw in before), report]
     page = render_page(reports, title=f"{topic.capitalize()} of {spec.name}")
     (newest,) = lake.table(spec.predictions_table).commits(first=day, last=day)
     tracking.log_bytes(champion.run_id, f"{topic}/{day}.html", page.encode())
-    return write_report(lake, table, day, str(newest.version), page, to_json(report))
+    return write_report(lake.root, table, day, str(newest.version), page, to_json(report))

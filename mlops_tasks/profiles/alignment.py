@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Integers = npt.NDArray[np.int64]
 
-__all__ = ["matching", "places", "stacked", "union"]
+__all__ = ["places", "stacked", "union"]
 
 
 class _Columns(Protocol):
@@ -32,7 +32,7 @@ def union(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=256)
-def matching(own: tuple[str, ...], names: tuple[str, ...]) -> tuple[list[int], list[int]]:
+def _matching(own: tuple[str, ...], names: tuple[str, ...]) -> tuple[list[int], list[int]]:
     """Return where the names that both have are in each, in the order of `names`."""
     at = {name: i for i, name in enumerate(own)}
     both = [i for i, name in enumerate(names) if name in at]
@@ -68,10 +68,10 @@ def _aligned(
     found = np.zeros((len(parts), len(names), *tables[0].shape[1:]), tables[0].dtype)
     first = parts[0].names
     if all(part.names == first for part in parts):  # as nearly always: all at once
-        source, target = matching(first, names)
+        source, target = _matching(first, names)
         found[:, target] = np.stack(tables)[:, source]
         return found
     for own, part, table in zip(found, parts, tables, strict=True):
-        source, target = matching(part.names, names)
+        source, target = _matching(part.names, names)
         own[target] = table[source]
     return found

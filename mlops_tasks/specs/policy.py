@@ -20,7 +20,7 @@ class RetrainSpec(SpecModel):
         A check is a cause when it alarmed in at least `windows` of its `of_last` newest days,
         the newest one included.
     min_drifted : int
-        Drifted columns that make a drift cause when they come at once; the scores count as one, the
+        This number of drifted columns at once makes a drift cause; the scores count as one, the
         classes cut from them do not count.
     cooldown_days : int
         No alarm retrains sooner than this after the last training.

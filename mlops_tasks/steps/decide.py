@@ -70,13 +70,13 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
     """
     check_partition(as_of)
     if evidence.champion_now is None:
-        return RetrainDecision(True, "no_champion", "there is no champion yet", Grounds())
+        return RetrainDecision(True, "no_champion", "there is no champion yet")
     if evidence.champion is None:
         reason = (
             f"no version is known to have been champion on {as_of}; version "
             f"{evidence.champion_now} is by now, and a training of the past would change nothing"
         )
-        return RetrainDecision(False, "cannot_tell", reason, Grounds())
+        return RetrainDecision(False, "cannot_tell", reason)
     policy, trained = spec.retrain, evidence.last_training
     performance = performance_alarms(policy, evidence.performance)
     drift = drift_alarms(policy, evidence.drift)

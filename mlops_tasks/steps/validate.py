@@ -214,7 +214,7 @@ def validate(
         fault_point("report:before_write")
         error = _refused(spec, raw, blocked)
         name, page = f"refused-{raw.version}", report(blocked=blocked)
-        error.report = write_report(lake, spec.name, raw.partition, name, page)
+        error.report = write_report(lake.root, spec.name, raw.partition, name, page)
         raise error
     published = publish(spec, rows, flags, table, lake=lake, token=token, known_at=known_at)
     fault_point("validate:after_publish")
@@ -236,7 +236,7 @@ def validate(
         changed=published.digest != published_digest,
         checks=outcomes,
         changes=changes,
-        report=write_report(lake, spec.name, raw.partition, name, page),
+        report=write_report(lake.root, spec.name, raw.partition, name, page),
     )
 
 

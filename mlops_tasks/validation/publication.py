@@ -85,17 +85,12 @@ def _quarantine(
 ) -> None:
     table, partition = lake.table(quarantine_table(spec)), rows.partition
     fault_point("quarantine:before")
+    earlier = table.commits(first=partition, last=partition) if table.exists else []
     # Also where rows of an earlier run were quarantined that the source has fixed since.
-    if flags.n_flagged or _n_quarantined(table, partition):
+    if flags.n_flagged or any(commit.n_rows for commit in earlier):
         bad = _bad(rows, flags)
         overwrite_partition(table, partition, bad, token=token, known_at=known_at)
     fault_point("quarantine:after")
-
-
-def _n_quarantined(table: Table, partition: str) -> int:
-    if not table.exists:
-        return 0
-    return sum(c.n_rows for c in table.commits(first=partition, last=partition))
 
 
 def _is_whole(rows: PartitionRows) -> bool:

@@ -38,7 +38,11 @@ MODULES = {
         ["tests/unit/problem_types/binary/test_intervals.py"],
     ),
     "policy": (
-        ["mlops_tasks/policy/*", "mlops_tasks/steps/decide.py"],
+        [
+            "mlops_tasks/policy/conditions.py",
+            "mlops_tasks/policy/evidence.py",
+            "mlops_tasks/steps/decide.py",
+        ],
         ["tests/unit/policy/test_*.py", "tests/unit/steps/test_decide.py"],
     ),
     "ledger": (

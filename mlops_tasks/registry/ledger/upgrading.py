@@ -18,23 +18,7 @@ _LOCK = 0x6D6C_6F70_73  # any number that nobody else locks
 
 
 def is_current(connection: Connection) -> bool:
-    """Tell whether the ledger has the schema of this code.
-
-    Parameters
-    ----------
-    connection : Connection
-        In a transaction.
-
-    Returns
-    -------
-    bool
-        False if it is older, or there is none yet.
-
-    Raises
-    ------
-    LedgerError
-        If it is newer.
-    """
+    """Say whether the ledger has the schema of this code; refuse a newer one."""
     import sqlalchemy as sa
 
     if not sa.inspect(connection).has_table(_VERSION_TABLE):
@@ -53,11 +37,7 @@ def is_current(connection: Connection) -> bool:
 def upgrade(connection: Connection) -> None:
     """Run the migrations that are missing, all or none of them.
 
-    Parameters
-    ----------
-    connection : Connection
-        In a transaction; on SQLite one that may write from its beginning, elsewhere one that sees
-        what others commit meanwhile.
+    The transaction may write from its beginning on SQLite; elsewhere it sees what others commit.
     """
     import sqlalchemy as sa
     from alembic.operations import Operations

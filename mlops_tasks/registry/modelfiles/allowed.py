@@ -46,20 +46,7 @@ def check_types(model: Any) -> None:
 
 
 def refuse_types(types: Iterable[str], what: str) -> None:
-    """Raise if one of some types is not allowed.
-
-    Parameters
-    ----------
-    types : iterable of str
-        Full names of types.
-    what : str
-        What holds them.
-
-    Raises
-    ------
-    UnsafeModelError
-        With the names of those that are not in `ALLOWED_TYPES`.
-    """
+    """Raise if one of some types is not allowed."""
     extra = sorted(set(types) - ALLOWED_TYPES)
     if extra:
         shown = f"{extra[:10]}{' and more' if len(extra) > 10 else ''}"

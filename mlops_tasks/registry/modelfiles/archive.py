@@ -24,18 +24,7 @@ _ENCRYPTED = 1
 
 
 def check_archive(path: Path) -> None:
-    """Refuse weights whose table of contents is not that of a skops file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Raises
-    ------
-    UnsafeModelError
-        Naming the member and what is wrong with it.
-    """
+    """Refuse weights whose table of contents is not that of a skops file."""
     try:
         with ZipFile(path) as archive:
             members = archive.infolist()

@@ -19,23 +19,7 @@ _LOG_IT = "log the model with mlops_tasks.registry.tracking, which saves plain s
 
 
 def check_description(path: Path) -> list[dict[str, Any]]:
-    """Refuse a description that asks for other code, loaders or formats than ours.
-
-    Parameters
-    ----------
-    path : Path
-        The file ``MLmodel``.
-
-    Returns
-    -------
-    list of dict
-        The columns that the model takes, as its signature names them; none if it has no signature.
-
-    Raises
-    ------
-    UnsafeModelError
-        Naming what it asks for.
-    """
+    """Return the columns that a model takes; refuse one that asks for other code or formats."""
     try:
         raw = _read(path)
         flavors: dict[str, Any] = dict(raw["flavors"])

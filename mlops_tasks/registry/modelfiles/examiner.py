@@ -1,4 +1,4 @@
-"""The throw-away process, run with ``python -m`` and told by standard input what to examine."""
+"""The throw-away process, run with ``python -m`` and given on standard input what to examine."""
 
 from __future__ import annotations
 
@@ -16,22 +16,7 @@ __all__ = ["main"]
 
 
 def main(folder: str, memory: int, cpu_s: int) -> int:
-    """Examine a model under limits and say on standard output why it is refused.
-
-    Parameters
-    ----------
-    folder : str
-        The downloaded model.
-    memory : int
-        Bytes of address space.
-    cpu_s : int
-        Seconds of processor time from now on.
-
-    Returns
-    -------
-    int
-        Exit code: 0 if the model may be loaded, `REFUSED` if not. Every other one is a crash.
-    """
+    """Examine a model under limits; return 0, or `REFUSED` and say why on standard output."""
     for limit, value in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, ceil(time.process_time()) + cpu_s),

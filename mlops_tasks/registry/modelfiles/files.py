@@ -22,23 +22,7 @@ _NOT_OURS = {"registered_model_meta"}
 
 
 def plain_files(folder: Path) -> list[Path]:
-    """List the files below a folder, if they are what a model consists of.
-
-    Parameters
-    ----------
-    folder : Path
-        A downloaded model.
-
-    Returns
-    -------
-    list of Path
-        Every file, sorted.
-
-    Raises
-    ------
-    UnsafeModelError
-        If there is a link, a pipe or a device, a name that is no plain text, or too much of it.
-    """
+    """List the files below a folder, if they are what a model consists of."""
     found: list[Path] = []
     total = 0
     for path in _entries(folder):

@@ -22,15 +22,7 @@ _LEAF = -1
 def check_structure(model: Any) -> None:
     """Refuse a model whose trees point outside of themselves, in circles, or at no feature.
 
-    Parameters
-    ----------
-    model : estimator
-        A loaded model. Predicting with a damaged one would read foreign memory or never end.
-
-    Raises
-    ------
-    UnsafeModelError
-        Naming the kind of tree.
+    Predicting with a damaged one would read foreign memory or never end.
     """
     for part, n_features in _parts(model):
         kind = type(part).__name__
@@ -88,7 +80,7 @@ def _sound_predictor(predictor: Any, n_features: int) -> bool:
 def _sound_nodes(
     left: Numbers, right: Numbers, feature: Numbers, leaves: Any, n_features: int
 ) -> bool:
-    """Tell whether every inner node points at later ones, which are there, and at a feature."""
+    """Say whether every inner node points at later ones, which are there, and at a feature."""
     import numpy as np
 
     inner = ~leaves

@@ -46,7 +46,7 @@ def heatmap(
     days = [day.date().isoformat() for day in (first, last)]
     try:
         table = f"{check_name(model)}__predictions"
-        facts = newest_facts(LakeHook().get_conn(), table, first=days[0], last=days[1])
+        facts = newest_facts(LakeHook().get_conn().root, table, first=days[0], last=days[1])
         if not facts:
             raise PartitionNotFoundError(
                 f"model {model!r} has no drift report from {' to '.join(days)}; the task drift of "

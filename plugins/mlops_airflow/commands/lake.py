@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-# So many holders of pins are named per table.
+# At most this number of holders of pins are named per table.
 _NAMED = 4
 _WAY_OUT = (
-    "Nothing was removed: a version may pin what would go. Start MLflow (`mlops up`) or mend what "
+    "Nothing was removed: a version may pin what would go. Start MLflow (`mlops up`) or fix what "
     "is named above; --ledger-only goes on with the pins in the ledger, which has those of every "
     "training that this ledger has seen."
 )
@@ -48,8 +48,8 @@ def optimize(tables: Tables = None) -> None:
 @app.command()
 def vacuum(
     tables: Tables = None,
-    keep_days: Annotated[int, typer.Option(help="Keep what was known so many days ago.")] = 30,
-    dry_run: Annotated[bool, typer.Option(help="Only say what would be removed.")] = False,
+    keep_days: Annotated[int, typer.Option(help="Keep what was known in the last days.")] = 30,
+    dry_run: Annotated[bool, typer.Option(help="Only report what would be removed.")] = False,
     ledger_only: Annotated[bool, typer.Option(help="Go on without the pins in MLflow.")] = False,
 ) -> None:
     """Remove data files that no pin, no current partition and no recent day needs."""
@@ -121,7 +121,7 @@ def _registry_pins() -> dict[str, list[Pin]]:
 
 
 def _held(table: str, held_by: dict[str, int]) -> list[str]:
-    """Say who holds the pinned files of a table, registered versions first."""
+    """Return who holds the pinned files of a table, registered versions first."""
     named = [f"{holder} ({n})" for holder, n in list(held_by.items())[:_NAMED]]
     more = [f"{len(held_by) - _NAMED} more"] if len(held_by) > _NAMED else []
     return [f"{table}: pinned by {', '.join(named + more)}\n"] if named else []

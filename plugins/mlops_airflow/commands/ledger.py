@@ -1,4 +1,4 @@
-"""``mlops ledger``: what only a person may tell the ledger."""
+"""``mlops ledger``: what only a person may enter."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Tell the ledger what only a person may.", no_args_is_help=True)
+app = typer.Typer(help="Enter in the ledger what only a person may.", no_args_is_help=True)
 
 
 @app.callback()
 def ledger() -> None:
-    """Tell the ledger what only a person may tell it."""
+    """Enter in the ledger what only a person may."""
     connect()
 
 

@@ -113,8 +113,8 @@ class MeasureDriftOperator(_MonitorOperator):
 class MeasurePerformanceOperator(_MonitorOperator):
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
-    The labels themselves are compared with those of the training, which tells a world that moved
-    from a model that fails. Skipped for a day that was never scored.
+    The labels themselves are compared with those of the training, which distinguishes a
+    world that moved from a model that fails. Skipped for a day that was never scored.
 
     Parameters
     ----------

@@ -120,12 +120,12 @@ class PromoteModelOperator(StepOperator):
     def _promotion(self, version: RegisteredVersion) -> dict[str, Any]:
         """Return the version and what it was trained on, for those who hear of it."""
         pins = from_json(TrainingPin, self.pin).pins
-        told = ("table", "first", "last", "version", "n_rows", "digest")
+        shown = ("table", "first", "last", "version", "n_rows", "digest")
         return {
             "name": version.name,
             "version": version.version,
             "run_id": version.run_id,
             "digest": version.digest,
             "as_of": self.pin["as_of"],
-            "pins": [{name: getattr(pin, name) for name in told} for pin in pins],
+            "pins": [{name: getattr(pin, name) for name in shown} for pin in pins],
         }

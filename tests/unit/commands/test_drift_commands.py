@@ -35,7 +35,7 @@ def measured(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     profile = Profile.of(rows.to_batches(), rows.schema)
     for version, day in enumerate(DAYS):
         report = detect_drift(Baseline.of([profile]), profile, window=day)
-        write_report(lake, "m__predictions", day, str(version), "", to_json(report))
+        write_report(lake.root, "m__predictions", day, str(version), "", to_json(report))
 
 
 def call(*words: str) -> tuple[int, str]:

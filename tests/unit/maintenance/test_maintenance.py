@@ -237,7 +237,8 @@ def test_old_logs_go_and_young_ones_and_others_stay(tmp_path: Path) -> None:
 
 
 def test_the_newest_report_and_those_that_the_ledger_names_stay(lake: Lake) -> None:
-    pages = [write_report(lake, "orders", "2024-03-01", name, "page", {"n": 1}) for name in "1234"]
+    root = lake.root
+    pages = [write_report(root, "orders", "2024-03-01", name, "page", {"n": 1}) for name in "1234"]
     for page, days in zip(pages, (400, 300, 200, 100), strict=True):
         for suffix in (".html", ".json"):
             aged((lake.root / page).with_suffix(suffix), days)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,9 @@ def test_evidence_is_what_was_known_of_the_champion(ledger: Ledger, spec: ModelS
     quality = [measured(number) for number in (5, 6, 7, 8, 9)]
     record(ledger, "performance", *quality, measured(8, "2", known=10))
     record(ledger, "drift", quality[0], measured(6, known=11))
-    record(ledger, "labels", *quality)
+    record(ledger, "labels", *(replace(one, n_rows=1) for one in quality))
+    other = to_json(measured(8))
+    ledger.record(model="another", kind="drift", key=day(8), evidence=other)
     for number in (3, 8, 10):
         ledger.record(model=NAME, kind="verdict", key=day(number), evidence={"verdict": "keep"})
     ledger.record(model="another", kind="verdict", key=day(9), evidence={})

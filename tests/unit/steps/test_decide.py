@@ -110,6 +110,7 @@ def test_alarms_that_last_are_a_cause(spec: ModelSpec, kind: str) -> None:
         f"{kind} alarmed on 2 of the last 2 days ({day(10)}, {day(11)}): c0 moved on {day(11)} "
         "and 4 more"
     )
+    assert (decision.evidence.champion_version, decision.evidence.last_training) == ("3", day(5))
     assert not decide(spec, day(NIGHT), replace(QUIET, **{kind: loud(11)})).retrain
 
 

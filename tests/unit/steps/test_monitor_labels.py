@@ -121,7 +121,7 @@ def test_the_report_is_kept_where_those_of_drift_are(scored: World) -> None:
     logged = scored.tracking.read_bytes(scored.champion.run_id, f"labels/{day(LAST)}.html")
     assert logged.decode() == page
     (_, facts) = newest_facts(
-        scored.lake, "late_orders__labels", first=day(LAST - 1), last=day(LAST)
+        scored.lake.root, "late_orders__labels", first=day(LAST - 1), last=day(LAST)
     )
     report = from_json(DriftReport, facts)
     assert [column.name for column in report.columns] == [LABEL]
