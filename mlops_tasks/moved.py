@@ -40,7 +40,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "parity": ("features.parity",),
     "profile_store": ("profiles.store", "profiles.archive"),
     "registration": ("steps.register", "steps.promote", "steps.adopt", "registry.champions"),
-    "scoring": ("steps.score",),
+    "scoring": ("steps.score", "features.categories"),
     "source_spec": ("specs.source",),
     "spec": ("specs", "names", "partitions"),
     "suggestion": ("validation.suggestion",),

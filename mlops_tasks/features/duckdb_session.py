@@ -105,7 +105,7 @@ def explained(
 
 
 def _located(connection: DuckDBPyConnection, query: str, message: str) -> str:
-    """Put the line before the message; a plan tells it where the query itself did not."""
+    """Put the line before the message; a plan has it where the query itself has not."""
     import duckdb
 
     if not _LINE.search(message):

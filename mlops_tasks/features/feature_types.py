@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import FeatureError
+from mlops_tasks.features.categories import known_categories
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -35,7 +36,6 @@ __all__ = [
     "decode",
     "estimator_frame",
     "fitted_forms",
-    "known_categories",
     "remember_forms",
     "spec_forms",
 ]
@@ -224,37 +224,6 @@ def fitted_forms(model: Any, names: Sequence[str], categorical: Collection[str])
     return spec_forms(categorical, names) | {
         name: "values" for name in names if name in numbers and name in categorical
     }
-
-
-def known_categories(model: Any) -> dict[str, Any]:
-    """Return the categories that the encoders of a pipeline were fitted on.
-
-    Parameters
-    ----------
-    model : estimator
-        A pipeline whose first step is a ColumnTransformer; others give no answer.
-
-    Returns
-    -------
-    dict of str to array
-        By column.
-    """
-    found: dict[str, Any] = {}
-    for _, fitted, _ in getattr(_first(model), "transformers_", []):
-        categories = getattr(_last(fitted), "categories_", ())
-        names = getattr(fitted, "feature_names_in_", ())
-        found |= dict(zip(map(str, names), categories, strict=False))
-    return found
-
-
-def _first(model: Any) -> Any:
-    steps = getattr(model, "steps", None)
-    return steps[0][1] if steps else model
-
-
-def _last(transformer: Any) -> Any:
-    steps = getattr(transformer, "steps", None)
-    return steps[-1][1] if steps else transformer
 
 
 def _text(place: str, name: str, values: Any) -> pd.Series:

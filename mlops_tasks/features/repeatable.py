@@ -101,7 +101,7 @@ def _tokens(query: str) -> Iterator[tuple[int, str]]:
 
 
 def _is_single(tokens: list[tuple[int, str]]) -> bool:
-    """Tell whether a call, given from its name on, has one argument."""
+    """Return whether a call, given from its name on, has one argument."""
     depth = 0
     for _, text in tokens[1:]:
         depth += (text in "([{") - (text in ")]}") if text else 0

@@ -132,7 +132,7 @@ class _KeyCount:
 
 
 def _wanted_keys(spec: ModelSpec, rows: Rows) -> _KeyCount:
-    """Count the keys of the rows to score; not ordered, so it cannot tell how many differ."""
+    """Count the keys of the rows to score; not ordered, so how many differ is unknown."""
     import pyarrow as pa
 
     found, contract = _KeyCount(spec), arrow_schema(spec.rows)

@@ -70,8 +70,8 @@ def _refuse_contradictions(spec: ModelSpec, targets: pa.Table) -> None:
         first = both.select(list(spec.key)).slice(0, 1).to_pylist()[0]
         raise FeatureError(
             f"{_label_place(spec)} is true and false for rows of one key, of {both.num_rows} keys, "
-            f"first {first}: the key of {spec.rows.name!r} must tell the rows of "
-            f"{spec.label.dataset.name!r} apart"
+            f"first {first}: the key of {spec.rows.name!r} must distinguish the "
+            f"rows of {spec.label.dataset.name!r}"
         )
 
 

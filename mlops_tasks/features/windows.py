@@ -87,7 +87,7 @@ def labelled_rows(
     lake : Lake
         The data.
     n_classes : int, default 2
-        So many classes of the target are needed: 2 to learn, 1 to look.
+        Classes of the target that are needed at least: 2 to learn, 1 to look.
 
     Returns
     -------

@@ -86,7 +86,7 @@ def _text(found: DomainResult, limit: float) -> str:
     strongest = list(found.importance.items())[:_N_NAMED]
     by = ", ".join(f"{name} {share:.0%}" for name, share in strongest)
     return (
-        f"{_NAME}: tells {found.n_current} rows of the window from {found.n_reference} of the "
-        f"training with a ROC AUC of {found.auc:.3f} (0.5 is chance, ± "
+        f"{_NAME}: distinguishes {found.n_current} rows of the window from {found.n_reference} of "
+        f"the training with a ROC AUC of {found.auc:.3f} (0.5 is chance, ± "
         f"{1.96 * found.standard_error:.3f}), alarm above {limit:.3f}; mostly by {by}"
     )

@@ -41,7 +41,7 @@ class InputSpec(SpecModel):
     dataset : DatasetSpec
         The dataset.
     lookback_days : int
-        So many days before the scored day are needed, too; 0 for a model's first input.
+        Days before the scored day that are needed, too; 0 for a model's first input.
     timeless : str
         Why a join with it cannot see the future, such as ``"airports do not move"``. Without a
         reason the query must give the moment of each joined fact, see `ModelSpec.observed_at`.
@@ -98,7 +98,7 @@ class ModelSpec(SpecModel):
     random_state : int
         Seed of the estimator, the gate and the importance of features, below 2^32.
     train_days, evaluation_days : int
-        At most so many days to train on, and the days after them to evaluate on.
+        Days to train on, at most, and the days after them to evaluate on.
     cron : str
         When the nightly decision is taken, by the clock of the datasets' `timezone`.
     """

@@ -32,10 +32,10 @@ class DriftSpec(SpecModel):
     min_rows : int
         Below this the answer is "too few rows to tell".
     max_domain_auc : float, optional
-        Alarm when a classifier tells the rows of the window from those of the training with a
-        larger ROC AUC; days of one season reach 0.6 or so, 0.8 is much. It sees what moves between
-        columns. Not asked by default: it reads rows and takes seconds, and `level` does not cover
-        it.
+        Alarm when a classifier distinguishes the rows of the window from those of the training with
+        a larger ROC AUC; days of one season reach 0.6 or so, 0.8 is much. It sees what moves
+        between columns. Not asked by default: it reads rows and takes seconds, and `level` does
+        not cover it.
     """
 
     window_days: int = Field(default=7, ge=1, le=3650)

@@ -51,8 +51,8 @@ def measure_drift(
     Returns
     -------
     MonitorResult
-        One check per feature, one named ``score`` and one named ``predicted_class``, which is told
-        from the scores and `ModelSpec.threshold`; strongest first, and the address of the report.
+        One check per feature, one named ``score`` and one named ``predicted_class``, cut from
+        the scores at `ModelSpec.threshold`; strongest first, and the address of the report.
         Only predictions of this very version are compared.
 
     Raises

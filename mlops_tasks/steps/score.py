@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.features import feature_batches, model_frame, published_inputs
-from mlops_tasks.features.feature_types import known_categories
+from mlops_tasks.features.categories import unseen_categories
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.partitions import today
 from mlops_tasks.problem_types.binary.classes import SCORE
@@ -19,7 +19,6 @@ from mlops_tasks.profiles.store import ProfileStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import pandas as pd
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake, PartitionVersion
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["ScoreResult", "score", "unseen_categories"]
+__all__ = ["ScoreResult", "score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,31 +142,3 @@ def _batch(
     import pyarrow as pa
 
     return pa.RecordBatch.from_arrays([*map(rows.column, names), *answer], schema=schema)
-
-
-def unseen_categories(
-    model: Any, frame: pd.DataFrame, categorical: tuple[str, ...]
-) -> dict[str, int]:
-    """Count the rows whose category the model's encoder was not fitted on, by column.
-
-    Parameters
-    ----------
-    model : Pipeline
-        Its first step a ColumnTransformer; other models give no answer.
-    frame : DataFrame of shape (n_samples, n_features)
-        The features.
-    categorical : tuple of str
-        Columns to look at.
-
-    Returns
-    -------
-    dict of str to int
-        Only columns with at least one such row; missing values do not count.
-    """
-    known = known_categories(model)
-    counts = {
-        name: int((~frame[name].isin(known[name]) & frame[name].notna()).sum())
-        for name in categorical
-        if name in known
-    }
-    return {name: count for name, count in counts.items() if count}

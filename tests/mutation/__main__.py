@@ -69,7 +69,10 @@ MODULES = {
         ],
         ["tests/unit/monitoring/test_*.py", "tests/unit/steps/test_monitor*.py"],
     ),
-    "scoring": (["mlops_tasks/steps/score.py"], ["tests/unit/steps/test_score*.py"]),
+    "scoring": (
+        ["mlops_tasks/steps/score.py", "mlops_tasks/features/categories.py"],
+        ["tests/unit/steps/test_score*.py"],
+    ),
 }
 
 #: A line of a plain string of three words or more. Words in braces belong to an f-string: code.

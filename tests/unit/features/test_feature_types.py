@@ -19,7 +19,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler,
 
 from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features import build_features, feature_frame, model_frame
-from mlops_tasks.features.feature_types import known_categories, remember_forms, spec_forms
+from mlops_tasks.features.categories import known_categories
+from mlops_tasks.features.feature_types import remember_forms, spec_forms
 from mlops_tasks.specs import InputSpec, LabelSpec, ModelSpec
 from tests.unit.orders import deliveries_dataset, orders_dataset
 

@@ -224,7 +224,8 @@ def test_a_classifier_is_asked_only_where_the_spec_says_so(
     assert moved is not None
     assert moved.alarm
     assert moved.text.startswith(
-        "domain_classifier: tells 150 rows of the window from 150 of the training with a ROC AUC of"
+        "domain_classifier: distinguishes 150 rows of the window from 150 of the training with a "
+        "ROC AUC of"
     )
     assert moved.threshold == pytest.approx(
         0.7 + 2.326 * auc_standard_error(0.7, 150, 150), abs=1e-4

@@ -17,8 +17,9 @@ from mlops_tasks.exceptions import (
     UnsafeModelError,
 )
 from mlops_tasks.features import feature_frame, feature_rows, model_frame
+from mlops_tasks.features.categories import unseen_categories
 from mlops_tasks.lake import overwrite_partition
-from mlops_tasks.steps.score import score, unseen_categories
+from mlops_tasks.steps.score import score
 from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 
 if TYPE_CHECKING:

@@ -11,9 +11,11 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.exceptions import PartitionNotFoundError
+from mlops_tasks.features import categories
+from mlops_tasks.features.categories import unseen_categories
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.steps import score as scoring
-from mlops_tasks.steps.score import ScoreResult, score, unseen_categories
+from mlops_tasks.steps.score import ScoreResult, score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +73,7 @@ def spec(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(scoring, "feature_batches", batches)
     monkeypatch.setattr(scoring, "model_frame", framed)
     monkeypatch.setattr(scoring, "predict_scores", predicted)
-    monkeypatch.setattr(scoring, "known_categories", known)
+    monkeypatch.setattr(categories, "known_categories", known)
     monkeypatch.setattr(scoring, "today", lambda zone: f"today in {zone}")
     monkeypatch.setattr(scoring, "overwrite_partition", overwritten)
     monkeypatch.setattr(scoring, "ProfileStore", Profiles)
@@ -188,6 +190,6 @@ def test_one_row_is_its_own_mean_and_none_has_zero(
 
 
 def test_columns_without_an_unseen_category_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "known_categories", lambda _: {"a": ["x"], "b": ["x"], "c": []})
+    monkeypatch.setattr(categories, "known_categories", lambda _: {"a": ["x"], "b": ["x"], "c": []})
     frame = pd.DataFrame({"a": ["x", "y", None], "b": ["x", "x", None], "d": ["z"] * 3})
     assert unseen_categories(None, frame, ("a", "b", "d")) == {"a": 1}
