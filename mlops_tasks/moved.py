@@ -64,6 +64,9 @@ MOVED: dict[str, tuple[str, ...]] = {
 #: By package or old module and old name in it, the module that has it now, and behind a colon what
 #: it is there, if not the same.
 MOVED_NAMES: dict[str, dict[str, str]] = {
+    "mlops_tasks.contract": {
+        "duplicate_breaches": "mlops_tasks.validation.contract:duplicate_violations"
+    },
     "mlops_tasks.lake": {"check_partition": "mlops_tasks.partitions"},
     "mlops_tasks.monitoring": {
         "Outcomes": "mlops_tasks.monitoring.labelled_predictions:LabelledPredictions",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlops_tasks.lake.pins import PartitionVersion
+    from mlops_tasks.lake.pins import PartitionVersion, Pin
 
 __all__ = ["Lake"]
 
@@ -63,11 +63,6 @@ class Lake:
         """Return whether the table was ever written."""
         return self.table(name).exists
 
-    def read(self, table: str, **options: Any) -> pa.Table:
-        """Read a range of partitions as 0.1 did; goes in 0.3: use `Table.read`."""
-        _warn("Lake.read(table, ...)", "Lake.table(table).read(...)")
-        return self.table(table).read(**options)
-
     def overwrite_partition(
         self, table: str, partition: str, rows: pa.Table | pa.RecordBatchReader, **options: Any
     ) -> PartitionVersion:
@@ -75,6 +70,22 @@ class Lake:
         new = "mlops_tasks.lake.overwrite_partition(lake.table(table), ...)"
         _warn("Lake.overwrite_partition(table, ...)", new)
         return overwrite_partition(self.table(table), partition, rows, **options)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Ask a table as 0.1 asked the lake, its name or a pin of it first; goes in 0.3."""
+            if name.startswith("_") or not hasattr(Table, name):
+                raise AttributeError(f"a lake has no {name!r}")
+            _warn(f"Lake.{name}(table, ...)", f"Lake.table(table).{name}")
+
+            def ask(subject: str | Pin, *rest: Any, **options: Any) -> Any:
+                if isinstance(subject, str):
+                    found = getattr(self.table(subject), name)
+                    return found(*rest, **options) if callable(found) else found
+                return getattr(self.table(subject.table), name)(subject, *rest, **options)
+
+            return ask
 
 
 def _warn(old: str, new: str) -> None:

@@ -96,7 +96,7 @@ def compare_scores(
     """
     import numpy as np
 
-    # Not scipy.stats.bootstrap: six to nine times slower, and it has no answer to a few rows.
+    # Not scipy.stats.bootstrap: six to eleven times slower, and it has no answer to a few rows.
     tail = (1 - confidence) / 2
     random, rows = np.random.default_rng(seed), _Rows(target, scores, rival)
     n_draws = max(n_bootstrap, math.ceil(1 / tail))

@@ -104,5 +104,13 @@ def test_the_ways_of_0_1_work_with_a_warning(lake: Lake) -> None:
     with pytest.warns(DeprecationWarning, match=r"overwrite_partition\(lake.table\(table\), ...\)"):
         written = lake.overwrite_partition("t", D1, rows(1), token=1)
     assert written.version == 1
-    with pytest.warns(DeprecationWarning, match=r"Lake.table\(table\).read\(...\); the old way"):
+    with pytest.warns(DeprecationWarning, match=r"Lake.table\(table\).read; the old way"):
         assert lake.read("t", first=D1, last=D1).num_rows == 1
+    with pytest.warns(DeprecationWarning, match=r"Lake.table\(table\).pin; the old way"):
+        pin = lake.pin("t", first=D1, last=D1)
+    with pytest.warns(DeprecationWarning, match=r"Lake.table\(table\).read_pin; the old way"):
+        assert lake.read_pin(pin, first=D1).num_rows == 1
+    with pytest.warns(DeprecationWarning, match=r"Lake.table\(table\).version; the old way"):
+        assert lake.version("t") == 1
+    with pytest.raises(AttributeError, match="a lake has no 'nonsense'"):
+        _ = lake.nonsense
