@@ -21,7 +21,7 @@
     │   └── UnknownExpectationError   it names an expectation that does not exist
     ├── PartitionNotFoundError        a table or partition that was never published
     ├── DamagedTableError             a table is not what was committed to it
-    ├── UnknownPinsError              it cannot be told what a registered version was trained on
+    ├── UnknownPinsError              it cannot be known what a registered version was trained on
     ├── LedgerError                   the ledger cannot be used as it is
     ├── NewerFormatError              written by a newer version of this project
     ├── StaleAttemptError             a newer attempt has already committed: this one is fenced off
@@ -159,7 +159,7 @@ class DamagedTableError(MlopsError):
 
 
 class UnknownPinsError(MlopsError):
-    """It cannot be told which rows a registered model version was trained on."""
+    """It cannot be known which rows a registered model version was trained on."""
 
 
 class LedgerError(MlopsError):

@@ -48,7 +48,7 @@ def overwrite_for_ever(root: Path, seed: int, diary: Path) -> None:
 
 
 def overwrite_on_a_small_disk(root: Path, generation: int, limit: int) -> None:
-    """Overwrite one partition where no file may be longer than so many bytes."""
+    """Overwrite one partition where no file may be longer than a number of bytes."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     overwrite(root, generation)

@@ -105,7 +105,7 @@ def alarms(kind: str, n: int, n_references: int, n_days: int) -> tuple[int, int,
 
 
 def too_many(n_days: int) -> int:
-    """Return so many alarms that the exact binomial test refutes the level at 0.1 %."""
+    """Return how many alarms it takes to refute the level by an exact test at 0.1 %."""
     return int(binom.isf(0.001, n_days, LEVEL)) + 1
 
 

@@ -80,7 +80,7 @@ def test_no_rows_have_no_features(spec: ModelSpec) -> None:
 
 
 def many(times: int) -> dict[str, pa.Table]:
-    """Return the orders of a day so many times, each with a key of its own."""
+    """Return the orders of a day several times, each with a key of its own."""
     rows, traffic = inputs(n=2_000).values()
     ids = pa.array([f"{order:09} of a day of many orders" for order in range(times * 2_000)])
     wide = pa.concat_tables([rows] * times).set_column(0, "order_id", ids)

@@ -162,7 +162,7 @@ def test_a_changed_file_is_noticed_before_training(own_world: World) -> None:
 
 
 def hours_of(spec: ModelSpec, counts: dict[int, int]) -> dict[str, pa.Table]:
-    """Split rows of which so many are asked in each hour, counted from 1 March."""
+    """Split rows of which given numbers are asked in each hour, counted from 1 March."""
     midnight = datetime(2024, 3, 1, tzinfo=UTC)
     asked = [midnight + timedelta(hours=h) for h, n in counts.items() for _ in range(n)]
     return split_days(spec, pa.table({"asked_at": pa.array(asked, pa.timestamp("us", "UTC"))}))

@@ -65,7 +65,7 @@ class Runner:
         self.seen: set[psutil.Process] = set()
 
     def record(self, n_components: int, n_processes: int | None = None) -> StackRecord:
-        """Wait until so many components, with so many processes in all, are there."""
+        """Wait until a number of components, and of processes in all, are there."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             record = read_record(self.settings.record_file)

@@ -44,7 +44,7 @@ BATCHES = [
 
 
 class Lake:
-    """It has so many rows, and keeps what is published."""
+    """It has a number of rows, and keeps what is published."""
 
     def __init__(self, n_rows: int) -> None:
         self.n_rows = n_rows

@@ -44,7 +44,7 @@ def _promoted_versions() -> list[dict[str, Any]]:
     gates = {said["run_id"]: said for _, said in _entries("verdict") if "run_id" in said}
     for row, said in _entries("promotion"):
         if not (said.get("digest") and said.get("run_id")):
-            continue  # written by hand, about a version that an earlier one tells of
+            continue  # written by hand, about a version that an earlier one describes
         version = {
             "model": row.model,
             "version": said["version"],
