@@ -14,7 +14,7 @@ __all__ = ["WEIGHTS", "check_description"]
 
 WEIGHTS = "model.skops"
 _FLAVORS = {"sklearn", "python_function"}
-_MOST_BYTES = 4 * 2**20
+_MOST_BYTES, _DEEPEST = 4 * 2**20, 100
 _LOG_IT = "log the model with mlops_tasks.registry.tracking, which saves plain skops files"
 
 
@@ -50,9 +50,13 @@ def _read(path: Path) -> Any:
 
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"larger than {_MOST_BYTES // 2**20} MiB")
-    text = path.read_text()
+    text, depth = path.read_text(), 0
     for token in yaml.scan(text, yaml.SafeLoader):
         # A few lines of them stand for gigabytes; no description that MLflow writes has any.
         if isinstance(token, yaml.AliasToken):
             raise ValueError("it has an alias")
+        kind = type(token).__name__
+        depth += kind.endswith("StartToken") - kind.endswith("EndToken")
+        if depth > _DEEPEST:  # the scanner takes the square of it
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
     return yaml.safe_load(text)
