@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,8 @@ class Commit:
         Columns that its files have, sorted; those that the table got later are null there.
     files : tuple of DataFile
         Its files.
+    later : dict
+        What a newer version of the project has recorded beside: kept when records are gathered.
     """
 
     version: int
@@ -58,10 +60,12 @@ class Commit:
     digest: str
     columns: tuple[str, ...]
     files: tuple[DataFile, ...]
+    later: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def to_json(self) -> str:
         """Return the commit as one line of JSON."""
-        raw = {"format": _FORMAT} | asdict(self)
+        raw = {"format": _FORMAT} | asdict(self) | self.later
+        del raw["later"]
         return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -76,7 +80,8 @@ class Commit:
         check_format(raw, _FORMAT, "a commit record")
         files = tuple(DataFile(**known_fields(DataFile, file)) for file in raw["files"])
         columns = tuple(sorted(raw["columns"] if "columns" in raw else raw["sums"]["columns"]))
-        return cls(**{**known_fields(cls, raw), "files": files, "columns": columns, **changes})
+        known = known_fields(cls, raw) | {"files": files, "columns": columns, "later": _later(raw)}
+        return cls(**known | changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,15 @@ class CommitLog:
             self.write(adopted)
         everything = known.commits | {commit.version: commit for commit in adopted}
         return Records({v: everything[v] for v in sorted(everything)}, max(version, known.until))
+
+
+def _later(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a newer minor format, its number included."""
+    found = str(raw.get("format", ""))
+    if found == _FORMAT or found.partition(".")[0] != _FORMAT.partition(".")[0]:
+        return {}
+    names = {one.name for one in fields(Commit)}
+    return {key: value for key, value in raw.items() if key not in names}
 
 
 def newest_by_partition(commits: Iterable[Commit]) -> dict[str, Commit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,19 @@ def test_records_that_are_rolled_up_while_they_are_read_are_read_again(
     monkeypatch.setattr(commits, "_parse", vanish)
     assert written.table("t").all_commits() == before
     assert [path.name for path in records(written)] == ["until.json"]
+
+
+def test_what_a_newer_version_records_survives_gathering(written: Lake) -> None:
+    newest = records(written)[-1]
+    raw = json.loads(newest.read_text())
+    raw["commits"][0] |= {"format": "2.9", "machine": "worker-7"}
+    newest.write_text(json.dumps(raw))
+    optimize(written.table("t"))
+    (gathered,) = records(written)
+    first, *_, last = json.loads(gathered.read_text())["commits"]
+    assert (last["format"], last["machine"]) == ("2.9", "worker-7")
+    assert first.keys() == last.keys() - {"machine"}
+    assert numbers(written) == [3]
 
 
 def test_a_record_that_cannot_be_written_leaves_no_half_of_it(
