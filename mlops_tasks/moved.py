@@ -110,12 +110,12 @@ class _MovedLoader(Loader):
 
 
 class _MovedFinder(MetaPathFinder):
-    """Find the modules that have moved; asked only for what is nowhere else."""
+    """Find the modules that have moved; of others it knows nothing."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname.removeprefix(_PACKAGE) not in MOVED or not fullname.startswith(_PACKAGE):
+        if not fullname.startswith(_PACKAGE) or fullname.removeprefix(_PACKAGE) not in MOVED:
             return None
         return ModuleSpec(fullname, _MovedLoader())
 
@@ -123,7 +123,8 @@ class _MovedFinder(MetaPathFinder):
 def serve_old_paths() -> None:
     """Let the old import paths be found, from now on and in this process."""
     if not any(isinstance(finder, _MovedFinder) for finder in sys.meta_path):
-        sys.meta_path.append(_MovedFinder())
+        # First: a folder of old bytecode, as an upgrade leaves it, would pass for a package.
+        sys.meta_path.insert(0, _MovedFinder())
 
 
 def moved_name(package: str, name: str) -> object:

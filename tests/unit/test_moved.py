@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from operator import attrgetter
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,18 @@ def test_the_warning_names_the_line_that_imports() -> None:
     code = "import warnings\nwarnings.simplefilter('error')\nfrom mlops_tasks.spec import ModelSpec"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "DeprecationWarning: mlops_tasks.spec is now mlops_tasks.specs" in done.stderr
+
+
+def test_a_folder_that_an_upgrade_has_left_is_no_package(tmp_path: Path) -> None:
+    """Removed packages leave their bytecode, and Python takes any folder for a package."""
+    import mlops_tasks
+
+    (tmp_path / "ledger" / "__pycache__").mkdir(parents=True)
+    sys.modules.pop("mlops_tasks.ledger", None)
+    mlops_tasks.__path__.insert(0, str(tmp_path))
+    try:
+        with pytest.warns(DeprecationWarning, match="registry"):
+            found = importlib.import_module("mlops_tasks.ledger")
+    finally:
+        mlops_tasks.__path__.remove(str(tmp_path))
+    assert found.Ledger is importlib.import_module("mlops_tasks.registry.ledger").Ledger
