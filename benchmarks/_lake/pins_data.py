@@ -74,7 +74,7 @@ def project(folder: Path) -> ModelSpec:
             InputSpec(dataset=_dataset(folder, "traffic", _TRAFFIC, ("zone", "observed_at"))),
         ),
         label=LabelSpec(
-            dataset=_dataset(folder, "late", _LATE, ("order_id",)), positive="late > 0"
+            dataset=_dataset(folder, "late", _LATE, ("order_id",)), target="late > 0"
         ),
         features_sql=sql,
         as_of="asked_at",

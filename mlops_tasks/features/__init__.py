@@ -4,6 +4,7 @@ from mlops_tasks.features.parity import assert_parity
 from mlops_tasks.features.sql import build_features, feature_batches, feature_frame, model_frame
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.features.windows import (
+    days_of_rows,
     feature_rows,
     labelled_rows,
     pinned_inputs,
@@ -15,6 +16,7 @@ __all__ = [
     "assert_parity",
     "build_features",
     "build_targets",
+    "days_of_rows",
     "feature_batches",
     "feature_frame",
     "feature_rows",

@@ -18,8 +18,8 @@ from mlops_tasks.features.feature_types import (
     spec_forms,
 )
 from mlops_tasks.features.repeatable import check_repeatable, one_statement
-from mlops_tasks.features.targets import TARGET
 from mlops_tasks.lake.digest import row_hashes
+from mlops_tasks.problem_types import TARGET
 from mlops_tasks.specs.schema import arrow_schema
 
 if TYPE_CHECKING:

@@ -173,7 +173,7 @@ def project(folder: Path, *, features_sql: str = FEATURES_SQL, **changes: Any) -
             InputSpec(dataset=orders_dataset(folder)),
             InputSpec(dataset=traffic_dataset(folder), lookback_days=1),
         ),
-        "label": LabelSpec(dataset=deliveries_dataset(folder), positive="minutes_late > 10"),
+        "label": LabelSpec(dataset=deliveries_dataset(folder), target="minutes_late > 10"),
         "features_sql": sql,
         "as_of": "asked_at",
         "observed_at": ("traffic_observed_at",),

@@ -449,7 +449,7 @@ def test_targets_follow_the_condition_and_unknown_is_left_out(spec: ModelSpec) -
 def test_a_condition_that_does_not_run_is_named(tmp_path: Path, spec: ModelSpec) -> None:
     from mlops_tasks.specs import LabelSpec
 
-    wrong = LabelSpec(dataset=spec.label.dataset, positive="lateness > 10")
+    wrong = LabelSpec(dataset=spec.label.dataset, target="lateness > 10")
     with pytest.raises(
         FeatureError, match=r"label condition 'lateness > 10' does not run.*lateness"
     ):
@@ -478,7 +478,7 @@ def test_neither_clock_nor_chance_makes_a_target(
 ) -> None:
     from mlops_tasks.specs import LabelSpec
 
-    wrong = LabelSpec(dataset=spec.label.dataset, positive=positive)
+    wrong = LabelSpec(dataset=spec.label.dataset, target=positive)
     with pytest.raises(FeatureError, match=r"label condition .*: (random|now) answers otherwise"):
         build_targets(project(tmp_path / "other", label=wrong), labels(a=1.0))
 

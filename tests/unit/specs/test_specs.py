@@ -175,7 +175,7 @@ def test_a_missing_query_is_named(tmp_path: Path) -> None:
 def test_labels_must_have_the_key(tmp_path: Path) -> None:
     other = deliveries_dataset(tmp_path, columns={"id": "string", "x": "int64"}, key=("id",))
     with pytest.raises(SpecError) as error:
-        project(tmp_path, label=LabelSpec(dataset=other, positive="x > 1"))
+        project(tmp_path, label=LabelSpec(dataset=other, target="x > 1"))
     refused(error, "label dataset lacks the key ['order_id'] of 'orders'")
 
 
@@ -326,7 +326,7 @@ def test_an_unknown_field_is_told_with_the_closest_one_and_the_place(tmp_path: P
 @pytest.mark.parametrize("positive", ["", "  "])
 def test_a_label_without_a_condition_is_refused(tmp_path: Path, positive: str) -> None:
     with pytest.raises(SpecError, match="positive: String should have at least 1 character"):
-        LabelSpec(dataset=deliveries_dataset(tmp_path), positive=positive)
+        LabelSpec(dataset=deliveries_dataset(tmp_path), target=positive)
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ def test_a_time_that_is_skipped_when_clocks_change_is_refused(
     label = deliveries_dataset(tmp_path, timezone=zone, cron="0 5 * * *")
     with pytest.raises(SpecError, match=skipped):
         project(
-            tmp_path, inputs=inputs, label=LabelSpec(dataset=label, positive="x > 1"), cron=cron
+            tmp_path, inputs=inputs, label=LabelSpec(dataset=label, target="x > 1"), cron=cron
         )
     assert orders_dataset(tmp_path, timezone="Asia/Kolkata", cron=cron)
 
@@ -365,10 +365,10 @@ def test_a_time_that_is_skipped_when_clocks_change_is_refused(
 def test_the_datasets_of_a_model_share_one_zone(tmp_path: Path) -> None:
     label = deliveries_dataset(tmp_path, timezone="Europe/Berlin")
     with pytest.raises(SpecError) as error:
-        project(tmp_path, label=LabelSpec(dataset=label, positive="minutes_late > 10"))
+        project(tmp_path, label=LabelSpec(dataset=label, target="minutes_late > 10"))
     refused(error, "UTC for 'orders'", "Europe/Berlin for 'deliveries'", "one `timezone`")
     same = deliveries_dataset(tmp_path, timezone="UTC")
-    project(tmp_path, label=LabelSpec(dataset=same, positive="minutes_late > 10"))
+    project(tmp_path, label=LabelSpec(dataset=same, target="minutes_late > 10"))
 
 
 def test_rows_find_their_labels_by_a_key_of_one_type(tmp_path: Path) -> None:
@@ -377,7 +377,7 @@ def test_rows_find_their_labels_by_a_key_of_one_type(tmp_path: Path) -> None:
     with pytest.raises(
         SpecError, match="'order_id' is string in 'orders' and int64 in 'deliveries'"
     ):
-        project(tmp_path, label=LabelSpec(dataset=label, positive="minutes_late > 10"))
+        project(tmp_path, label=LabelSpec(dataset=label, target="minutes_late > 10"))
 
 
 @pytest.mark.parametrize("estimator", ["model.build", "a:b:c", ":build", "a.b:", "a b:c", ".a:b"])

@@ -149,7 +149,7 @@ def test_labels_of_one_kind_are_an_error(tmp_path: Path, lake: Lake, tracking: T
     from mlops_tasks.specs import LabelSpec
 
     label = project(tmp_path / "other").label.dataset
-    spec = short(tmp_path, label=LabelSpec(dataset=label, positive="minutes_late > 10000"))
+    spec = short(tmp_path, label=LabelSpec(dataset=label, target="minutes_late > 10000"))
     fill_lake(lake, spec, range(DAYS), n=20)
     with pytest.raises(NoLabelsError, match="of 1 of the 2 classes that are needed"):
         pinned(spec, lake, tracking)()
