@@ -14,23 +14,23 @@ __all__ = ["Outcomes"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
-    """What a model predicted for rows whose target is known.
+    """Rows whose target is known, with what a model predicted for them.
 
     Attributes
     ----------
     y_true : array of shape (n_samples,)
         Binary: 0 or 1. Multiclass: index into `classes`, -1 for a class that the version has never
-        seen. Regression: a finite number.
+        seen. Regression: float64.
     y_pred : array of shape (n_samples,) or (n_samples, n_classes)
-        Binary: the probability of 1. Multiclass: one probability per class. Regression: a number.
-    days : array of shape (n_samples,) or None
-        The day of each row; rows of one day are not independent.
+        Binary: probability of true. Multiclass: one probability per class. Regression: float64.
+    days : array of shape (n_samples,), optional
+        Partition of each row, text or codes: rows of one day are not independent.
     classes : tuple of str
-        Multiclass: their names, in the order of the columns of `y_pred`.
-    threshold : float
-        Binary: the class is 1 where the probability is above it.
-    weights : array of shape (n_samples,) or None
-        Sample weights.
+        Multiclass: names, in the order of the columns of `y_pred`.
+    threshold : float, default 0.5
+        Binary: a row is decided to be true where `y_pred` is above it.
+    weights : array of shape (n_samples,), optional
+        Sample weights, at least 0; every row counts 1 without.
     """
 
     y_true: npt.NDArray[Any]
@@ -41,4 +41,21 @@ class Outcomes:
     weights: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
+        """Return the number of rows."""
         return len(self.y_true)
+
+    @property
+    def decided(self) -> npt.NDArray[np.int64]:
+        """The class each row is decided to have: the probable one, or by the threshold."""
+        import numpy as np
+
+        if self.y_pred.ndim == 2:
+            return self.y_pred.argmax(axis=1)
+        return (self.y_pred > self.threshold).astype(np.int64)
+
+    @property
+    def sample_weights(self) -> npt.NDArray[np.float64]:
+        """The weight of each row, 1 without `weights`."""
+        import numpy as np
+
+        return np.ones(len(self)) if self.weights is None else np.asarray(self.weights, np.float64)

@@ -12,6 +12,8 @@ from rich.console import Console
 from mlops_airflow.commands.connections import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlflow.entities.model_registry import ModelVersion
 
 __all__ = ["app"]
