@@ -167,7 +167,9 @@ def days_of_rows(spec: ModelSpec, rows: pa.Table) -> npt.NDArray[Any]:
     array of str, shape (n_rows,)
         ``YYYY-MM-DD``.
     """
-    return days_of(rows.column(spec.as_of), spec.timezone).to_numpy(zero_copy_only=False)
+    days = days_of(rows.column(spec.as_of), spec.timezone)
+    found: npt.NDArray[Any] = days.to_numpy(zero_copy_only=False)
+    return found
 
 
 def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:

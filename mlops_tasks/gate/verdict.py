@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.problem_types.metrics import Interval, compare, find_metric, measure
 from mlops_tasks.serialization import to_json
@@ -153,7 +153,11 @@ def _evidence(
     seed: int,
 ) -> _Evidence | None:
     """Measure; None where the metric is not defined on these rows."""
-    how = {"confidence": gate.confidence, "n_bootstrap": gate.n_bootstrap, "seed": seed}
+    how: dict[str, Any] = {
+        "confidence": gate.confidence,
+        "n_bootstrap": gate.n_bootstrap,
+        "seed": seed,
+    }
     value = measure(metric, ours, **how)
     if math.isnan(value.value):
         return None
@@ -211,7 +215,7 @@ def _is_better(gate: GateSpec, metric: Metric, found: _Evidence) -> tuple[bool, 
     span = f"{gate.confidence:.0%} interval {one.lower:+.4f} to {one.upper:+.4f}"
     if found.gain is not None:
         better = one.lower > 0
-        subject = f"{metric.title} better than that of {found.rival} by {one.value:+.4f}"
+        subject = f"{metric.title} better than {found.rival}'s by {one.value:+.4f}"
         return better, f"{subject}, {span}, {'above' if better else 'not wholly above'} 0"
     floor = gate.min_value or 0.0
     side = "above" if metric.greater_is_better else "below"

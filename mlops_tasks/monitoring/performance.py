@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types import problem_type
-from mlops_tasks.problem_types.metrics import Interval, calibration, find_metric, measure
+from mlops_tasks.problem_types.calibration import calibration
+from mlops_tasks.problem_types.metrics import Interval, find_metric, measure
 
 if TYPE_CHECKING:
     from mlops_tasks.problem_types import Outcomes
-    from mlops_tasks.problem_types.metrics import Calibration, Metric
+    from mlops_tasks.problem_types.metrics import Metric
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
@@ -22,6 +23,7 @@ CALIBRATION = "calibration_gap"
 _METRIC_CONFIDENCE = 0.90
 _GAP_CONFIDENCE = 0.99
 _N_BOOTSTRAP = 200
+_TINY = 1e-12
 
 
 def performance_checks(
@@ -77,14 +79,18 @@ def _metric_check(
         return _unknown(metric.name, f"{text}needs {metric.needs}")
     allowed = _allowed(spec, gate)
     if metric.greater_is_better:
-        limit = gate.value - allowed - math.hypot(found.upper - found.value, gate.value - gate.lower)
+        limit = (
+            gate.value - allowed - math.hypot(found.upper - found.value, gate.value - gate.lower)
+        )
         alarm, side = found.value < limit, "below"
     else:
-        limit = gate.value + allowed + math.hypot(found.value - found.lower, gate.upper - gate.value)
+        limit = (
+            gate.value + allowed + math.hypot(found.value - found.lower, gate.upper - gate.value)
+        )
         alarm, side = found.value > limit, "above"
     text = (
         f"{metric.title} {found.value:.4f} on {len(outcomes)} labelled rows, {gate.value:.4f} at "
-        f"the gate; alarm {side} {limit:.4f}"
+        f"the gate; alarm {side} {limit:.4f}{problem_type(spec.problem_type).note(outcomes)}"
     )
     return Check(metric.name, round(found.value, 4), round(limit, 4), alarm, text)
 
@@ -101,23 +107,24 @@ def _allowed(spec: ModelSpec, gate: Interval) -> float:
 
 def _gap_check(spec: ModelSpec, outcomes: Outcomes) -> Check:
     """Return the check of the class, or of the mean, whose gap is largest beside its limit."""
-    parts = calibration(outcomes, confidence=_GAP_CONFIDENCE)
-    checks = [_gap(spec, part, outcomes) for part in parts]
-    return max(checks, key=lambda one: (one.value or 0.0) / max(one.threshold, 1e-12))
+    checks = [
+        _gap(spec, outcomes, *part) for part in calibration(outcomes, confidence=_GAP_CONFIDENCE)
+    ]
+    return max(checks, key=lambda one: (one.value or 0.0) / max(one.threshold, _TINY))
 
 
-def _gap(spec: ModelSpec, part: Calibration, outcomes: Outcomes) -> Check:
-    observed, limits = part.observed, spec.performance
-    gap = abs(part.predicted - observed.value)
-    over = part.predicted > observed.value
+def _gap(
+    spec: ModelSpec, outcomes: Outcomes, name: str, predicted: float, observed: Interval
+) -> Check:
+    limits, problem = spec.performance, problem_type(spec.problem_type)
+    gap = abs(predicted - observed.value)
+    over = predicted > observed.value
     noise = observed.upper - observed.value if over else observed.value - observed.lower
-    relative = limits.max_relative_gap or problem_type(spec.problem_type).max_relative_gap
-    allowed = relative * part.scale
-    if part.is_share:
-        allowed = min(allowed, limits.max_calibration_gap)
+    share = limits.max_relative_gap or problem.max_relative_gap
+    allowed = problem.allowed_gap(outcomes, observed.value, share, limits.max_calibration_gap)
     ceiling = allowed + noise
     text = (
-        f"predicted {part.predicted:.4f}, observed {observed.value:.4f} {part.name} on "
-        f"{len(outcomes)} labelled rows; alarm above a gap of {ceiling:.4f}"
+        f"predicted {predicted:.4f}, observed {observed.value:.4f} {name} on {len(outcomes)} "
+        f"labelled rows; alarm above a gap of {ceiling:.4f}"
     )
     return Check(CALIBRATION, round(gap, 4), round(ceiling, 4), gap > ceiling, text)

@@ -130,6 +130,17 @@ class ProblemType(ABC):
         """Return figures beside the metrics, such as mean prediction and mean target."""
         return {}
 
+    def note(self, outcomes: Outcomes) -> str:
+        """Return what a person must know of these rows beside their metrics; mostly nothing."""
+        return ""
+
+    def allowed_gap(self, outcomes: Outcomes, observed: float, share: float, most: float) -> float:
+        """Return by how much a prediction may be off on average.
+
+        At most `most` of all rows, and no more than the `share` of the rarer one of class and rest.
+        """
+        return min(most, share * min(observed, 1 - observed))
+
     @abstractmethod
     def importance_rows(self, target: Array, random: np.random.Generator) -> Array:
         """Draw the rows that features are shuffled on; none if nothing can be lost."""

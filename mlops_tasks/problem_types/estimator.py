@@ -94,7 +94,7 @@ def probabilities(
     if answer.shape != (n_rows, n_classes):
         wanted = (
             "two columns, the probabilities of false and true"
-            if n_classes == 2  # noqa: PLR2004
+            if n_classes == 2
             else f"{n_classes} columns, one probability for each class"
         )
         raise EstimatorError(

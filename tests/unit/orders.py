@@ -217,6 +217,48 @@ def build_blind(*, categorical: Sequence[str], numeric: Sequence[str], random_st
     return DummyClassifier(strategy="prior")
 
 
+def build_regressor(
+    *, categorical: Sequence[str], numeric: Sequence[str], random_state: int
+) -> Pipeline:
+    """Return the same for a number."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    encode = ColumnTransformer(
+        [
+            ("categories", OneHotEncoder(handle_unknown="ignore"), list(categorical)),
+            ("numbers", "passthrough", list(numeric)),
+        ]
+    )
+    trees = RandomForestRegressor(20, min_samples_leaf=15, random_state=random_state)
+    return Pipeline([("encode", encode), ("trees", trees)])
+
+
+#: By problem type, what a project of it changes: minutes late as a number, and as three classes.
+OTHER_TARGETS = {
+    "regression": ("minutes_late", "tests.unit.orders:build_regressor"),
+    "multiclass": (
+        "CASE WHEN minutes_late > 10 THEN 'Late' WHEN minutes_late < -5 THEN 'early' "
+        "ELSE 'on time' END",
+        "tests.unit.orders:build",
+    ),
+}
+
+
+def project_of(folder: Path, problem_type: str, **changes: Any) -> ModelSpec:
+    """Write the project with a target of another kind."""
+    spec = project(folder)
+    target, estimator = OTHER_TARGETS[problem_type]
+    fields = {
+        "problem_type": problem_type,
+        "label": LabelSpec(dataset=spec.label.dataset, target=target),
+        "estimator": estimator,
+    }
+    return project(folder, **fields | changes)
+
+
 def rows_of(number: int, *, n: int = ROWS_PER_DAY, slower: float = 0.0) -> dict[str, pa.Table]:
     """Make the rows of one day, by dataset; `slower` takes that much off every traffic speed."""
     random = np.random.default_rng([41, number])

@@ -61,7 +61,7 @@ class Binary(ProblemType):
     def fits(self, model: Any) -> bool:
         from sklearn.base import is_classifier
 
-        return is_classifier(model)
+        return bool(is_classifier(model))
 
     def fields(self, model: Any) -> list[pa.Field]:
         import pyarrow as pa

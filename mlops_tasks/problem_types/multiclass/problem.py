@@ -53,7 +53,7 @@ class Multiclass(ProblemType):
         import numpy as np
 
         found = np.unique(target)
-        if len(found) < 2:  # noqa: PLR2004
+        if len(found) < 2:
             return f"of {len(found)} class, and at least two are needed"
         if len(found) > spec.label.max_classes:
             return (
@@ -76,7 +76,7 @@ class Multiclass(ProblemType):
     def fits(self, model: Any) -> bool:
         from sklearn.base import is_classifier
 
-        return is_classifier(model)
+        return bool(is_classifier(model))
 
     def classes(self, model: Any) -> tuple[str, ...]:
         return tuple(str(name) for name in model.classes_)
@@ -141,7 +141,7 @@ class Multiclass(ProblemType):
 
         counts = np.unique(outcomes.y_true, return_counts=True)[1]
         enough = int((counts >= min_class_rows).sum())
-        if enough >= 2:  # noqa: PLR2004
+        if enough >= 2:
             return ""
         return f"{len(outcomes)} rows, with {enough} classes of at least {min_class_rows},"
 
@@ -149,11 +149,15 @@ class Multiclass(ProblemType):
         unseen = int((outcomes.y_true < 0).sum())
         return {"unseen_class_share": unseen / len(outcomes)} if unseen else {}
 
+    def note(self, outcomes: Outcomes) -> str:
+        unseen = int((outcomes.y_true < 0).sum())
+        return f"; {unseen} of a class that is new since the training" if unseen else ""
+
     def importance_rows(self, target: Array, random: np.random.Generator) -> Array:
         import numpy as np
 
         classes = np.unique(target)
-        if len(classes) < 2:  # noqa: PLR2004
+        if len(classes) < 2:
             return np.empty(0, np.int64)
         return rows_by_class(target, classes, random)[:2000]
 

@@ -64,7 +64,7 @@ class Regression(ProblemType):
     def fits(self, model: Any) -> bool:
         from sklearn.base import is_regressor
 
-        return is_regressor(model)
+        return bool(is_regressor(model))
 
     def fields(self, model: Any) -> list[pa.Field]:
         import pyarrow as pa
@@ -115,8 +115,13 @@ class Regression(ProblemType):
             "y_mean": float(outcomes.y_true.mean()),
         }
 
+    def allowed_gap(self, outcomes: Outcomes, observed: float, share: float, most: float) -> float:
+        import numpy as np
+
+        return share * float(np.abs(outcomes.y_true).mean())
+
     def importance_rows(self, target: Array, random: np.random.Generator) -> Array:
-        if len(target) < 2 or target.min() == target.max():  # noqa: PLR2004
+        if len(target) < 2 or target.min() == target.max():
             return random.permutation(0)
         return random.permutation(len(target))[:_IMPORTANCE_ROWS]
 

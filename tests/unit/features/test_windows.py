@@ -294,9 +294,7 @@ def zoned(folder: Path, zone: str) -> ModelSpec:
         InputSpec(dataset=orders_dataset(folder, timezone=zone)),
         InputSpec(dataset=traffic_dataset(folder, timezone=zone), lookback_days=1),
     )
-    label = LabelSpec(
-        dataset=deliveries_dataset(folder, timezone=zone), target="minutes_late > 10"
-    )
+    label = LabelSpec(dataset=deliveries_dataset(folder, timezone=zone), target="minutes_late > 10")
     return project(folder / zone.replace("/", "-"), inputs=inputs, label=label)
 
 

@@ -358,9 +358,7 @@ def test_a_time_that_is_skipped_when_clocks_change_is_refused(
     inputs = (InputSpec(dataset=orders_dataset(tmp_path, timezone=zone, cron="0 5 * * *")),)
     label = deliveries_dataset(tmp_path, timezone=zone, cron="0 5 * * *")
     with pytest.raises(SpecError, match=skipped):
-        project(
-            tmp_path, inputs=inputs, label=LabelSpec(dataset=label, target="x > 1"), cron=cron
-        )
+        project(tmp_path, inputs=inputs, label=LabelSpec(dataset=label, target="x > 1"), cron=cron)
     assert orders_dataset(tmp_path, timezone="Asia/Kolkata", cron=cron)
 
 

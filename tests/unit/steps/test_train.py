@@ -46,7 +46,7 @@ def test_the_result_says_what_it_was_trained_on(world: World) -> None:
     assert world.trained.n_rows == 10 * ROWS_PER_DAY
     rows = labelled_rows(world.spec, world.pin, world.pin.train, lake=world.lake)
     share = rows.column("y").to_numpy().mean()
-    assert world.trained.positive_share == pytest.approx(share, abs=1e-4)
+    assert world.trained.target["y_share"] == pytest.approx(share, abs=1e-4)
     assert world.trained.model_uri == f"models:/{world.trained.model_id}"
     assert world.trained.fit_s >= 0
 
