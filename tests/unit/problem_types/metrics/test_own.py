@@ -75,7 +75,9 @@ def test_a_bound_is_a_number(project: ModuleType, bound: Any) -> None:
         find_metric("shop_metrics:own", "regression")
 
 
-@pytest.mark.parametrize("wrong", [lambda: 1 / 0, lambda: "much", lambda: None])
+@pytest.mark.parametrize(
+    "wrong", [lambda: 1 / 0, lambda: "much", lambda: None], ids=["raises", "text", "None"]
+)
 def test_an_error_in_it_names_it_and_the_rows(project: ModuleType, wrong: Any) -> None:
     def own(y_true: Any, y_pred: Any, *, sample_weight: Any) -> Any:
         return wrong()
