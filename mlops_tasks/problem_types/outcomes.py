@@ -50,7 +50,7 @@ class Outcomes:
         import numpy as np
 
         if self.y_pred.ndim == 2:
-            return self.y_pred.argmax(axis=1)
+            return np.asarray(self.y_pred.argmax(axis=1), np.int64)
         return (self.y_pred > self.threshold).astype(np.int64)
 
     @property
