@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.partitions import check_clock, check_past
-from mlops_tasks.specs.base import Cron, Days, Name, SpecModel
+from mlops_tasks.specs.base import Cron, Days, Name, SpecModel, renamed
 from mlops_tasks.specs.dataset import DatasetSpec
 from mlops_tasks.specs.gate import GateSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
@@ -74,15 +73,10 @@ class LabelSpec(SpecModel):
     target: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     max_classes: int = Field(default=100, ge=2, le=1000)
 
-    def __init__(self, **fields: Any) -> None:
-        if "positive" in fields and "target" not in fields:
-            warnings.warn(
-                "LabelSpec(positive=...) is LabelSpec(target=...) now, and goes in 0.3",
-                DeprecationWarning,
-                stacklevel=2,
-            )
-            fields["target"] = fields.pop("positive")
-        super().__init__(**fields)
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_names(cls, fields: Any) -> Any:
+        return renamed(cls, fields, {"positive": "target"})
 
 
 class ModelSpec(SpecModel):

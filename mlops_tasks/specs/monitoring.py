@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from mlops_tasks.specs.base import SpecModel
+from mlops_tasks.specs.base import SpecModel, renamed
 
 __all__ = ["DriftSpec", "PerformanceSpec"]
 
@@ -89,12 +88,7 @@ class PerformanceSpec(SpecModel):
     min_class_rows: int = Field(default=10, ge=1)
     min_coverage: float = Field(default=0.8, ge=0, le=1)
 
-    def __init__(self, **fields: Any) -> None:
-        if "max_auc_loss" in fields and "max_loss" not in fields:
-            warnings.warn(
-                "PerformanceSpec(max_auc_loss=...) is max_loss=... now, and goes in 0.3",
-                DeprecationWarning,
-                stacklevel=2,
-            )
-            fields["max_loss"] = fields.pop("max_auc_loss")
-        super().__init__(**fields)
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_names(cls, fields: Any) -> Any:
+        return renamed(cls, fields, {"max_auc_loss": "max_loss"})

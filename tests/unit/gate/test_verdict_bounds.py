@@ -24,11 +24,12 @@ CHAMPION = RegisteredVersion("m", "4", "r4", "models:/m-4", "digest of 4")
 TINY = 1e-9
 SURE = Interval(0.2, TINY, 0.3)
 UNSURE = Interval(0.2, 0.0, 0.3)
+FINE = Interval(0.9, 0.8, 1.0)
 
 
 def weighed(
     monkeypatch: pytest.MonkeyPatch,
-    value: Interval = Interval(0.9, 0.8, 1.0),
+    value: Interval = FINE,
     gains: dict[str, Interval] | None = None,
     *,
     gate: GateSpec = GATE,

@@ -31,7 +31,14 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.tracking import Tracking
 
 TRAINED = TrainResult(
-    "run", "model-id", "models:/new", "d" * 64, 100, {"y_share": 0.3}, 0.1, (),
+    "run",
+    "model-id",
+    "models:/new",
+    "d" * 64,
+    100,
+    {"y_share": 0.3},
+    0.1,
+    (),
     {"pin.json": "p", "both": "t"},
 )
 VERDICT = Verdict(
@@ -82,7 +89,7 @@ def test_a_version_carries_its_evidence(
             "mlops.verdict": "keep",
             "mlops.verdict_reason": "it is better",
             "mlops.metric": "roc_auc",
-    "mlops.metric_value": "0.75",
+            "mlops.metric_value": "0.75",
         }
         == shown.tags
     )

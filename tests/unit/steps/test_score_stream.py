@@ -179,8 +179,13 @@ def test_a_day_is_scored_batch_by_batch(spec: Any) -> None:
 
 def test_columns_of_other_versions_are_null(spec: Any) -> None:
     there = pa.schema(
-        [("order_id", pa.int64()), ("score", pa.float64()), ("model_version", pa.string())]
-        + [("probability_late", pa.float64()), ("partition_key", pa.string())]
+        {
+            "order_id": pa.int64(),
+            "score": pa.float64(),
+            "model_version": pa.string(),
+            "probability_late": pa.float64(),
+            "partition_key": pa.string(),
+        }
     )
     lake = Lake(4, there)
     scored(spec, lake)
