@@ -10,10 +10,15 @@ from tests.quality.discovery import ROOT
 PAGE = ROOT / "docs" / "how-to" / "features.md"
 
 
+def ask(query: str) -> list[tuple[object, ...]]:
+    with duckdb.connect() as connection:
+        return connection.execute(query).fetchall()
+
+
 def test_reserved_words_are_those_of_the_database() -> None:
     asked = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
     listed = next(block.text for block in blocks(PAGE) if block.language == "text")
-    assert listed.split() == sorted(word for (word,) in duckdb.sql(asked).fetchall())
+    assert listed.split() == sorted(word for (word,) in ask(asked))
 
 
 def test_types_are_those_of_the_database() -> None:
@@ -27,7 +32,7 @@ def test_types_are_those_of_the_database() -> None:
         ("7 / 2", 3.5),
         ("7 // 2", 3),
     ):
-        assert duckdb.sql(f"SELECT {expression}").fetchall() == [(kind,)]
+        assert ask(f"SELECT {expression}") == [(kind,)]
     assert "`sum(x)` is a HUGEINT" in said
     assert "`2.5` alone is a DECIMAL" in said
     assert "`7 / 2` is 3.5, `7 // 2` is 3" in said
