@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import duckdb
 
 from tests.docs.pages import blocks, prose
@@ -10,7 +12,7 @@ from tests.quality.discovery import ROOT
 PAGE = ROOT / "docs" / "how-to" / "features.md"
 
 
-def ask(query: str) -> list[tuple[object, ...]]:
+def ask(query: str) -> list[tuple[Any, ...]]:
     with duckdb.connect() as connection:
         return connection.execute(query).fetchall()
 
