@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types import problem_type
+from mlops_tasks.problem_types.calibration import calibration
 from mlops_tasks.problem_types.metrics import Interval, find_metric, measure
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _allowed(spec: ModelSpec, gate: Interval) -> float:
 
 def _gap_check(spec: ModelSpec, outcomes: Outcomes) -> Check:
     """Return the check of the class, or of the mean, whose gap is largest beside its limit."""
-    parts = problem_type(spec.problem_type).calibration(outcomes, _GAP_CONFIDENCE)
+    parts = calibration(outcomes, confidence=_GAP_CONFIDENCE)
     checks = [_gap(spec, outcomes, *part) for part in parts]
     return max(checks, key=lambda one: (one.value or 0.0) / max(one.threshold, _TINY))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,25 +13,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mlops_tasks.problem_types.metrics import Interval
     from mlops_tasks.problem_types.outcomes import Outcomes
     from mlops_tasks.profiles import Profile
     from mlops_tasks.specs import ModelSpec
 
     Array = npt.NDArray[Any]
 
-__all__ = ["LABEL", "TARGET", "Calibration", "ProblemType"]
+__all__ = ["LABEL", "TARGET", "ProblemType"]
 
 #: The target beside the rows, and the column of its profile.
 TARGET, LABEL = "y", "label"
-
-
-class Calibration(NamedTuple):
-    """What was predicted on average, of a class or of a number, and what was observed."""
-
-    name: str
-    predicted: float
-    observed: Interval
 
 
 class ProblemType(ABC):
@@ -142,10 +133,6 @@ class ProblemType(ABC):
     def note(self, outcomes: Outcomes) -> str:
         """Return what a person must know of these rows beside their metrics; mostly nothing."""
         return ""
-
-    @abstractmethod
-    def calibration(self, outcomes: Outcomes, confidence: float) -> list[Calibration]:
-        """Return, for each class or for the mean, what was predicted and what was observed."""
 
     def allowed_gap(self, outcomes: Outcomes, observed: float, share: float, most: float) -> float:
         """Return by how much a prediction may be off on average.

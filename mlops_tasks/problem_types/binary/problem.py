@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.problem_types.base import LABEL, Calibration, ProblemType
+from mlops_tasks.problem_types.base import LABEL, ProblemType
 from mlops_tasks.problem_types.binary.classes import (
     PREDICTED,
     SCORE,
@@ -14,7 +14,6 @@ from mlops_tasks.problem_types.binary.classes import (
 )
 from mlops_tasks.problem_types.estimator import ask, probabilities
 from mlops_tasks.problem_types.importance import rows_by_class
-from mlops_tasks.problem_types.metrics import share_interval
 from mlops_tasks.problem_types.outcomes import Outcomes
 from mlops_tasks.problem_types.probabilities import check_probabilities
 
@@ -106,10 +105,6 @@ class Binary(ProblemType):
             "mean_score": float(outcomes.y_pred.mean()),
             "y_share": float(outcomes.y_true.mean()),
         }
-
-    def calibration(self, outcomes: Outcomes, confidence: float) -> list[Calibration]:
-        observed = share_interval(int(outcomes.y_true.sum()), len(outcomes), confidence=confidence)
-        return [Calibration("positive", float(outcomes.y_pred.mean()), observed)]
 
     def importance_rows(self, target: Array, random: np.random.Generator) -> Array:
         return rows_by_class(target, (0, 1), random)

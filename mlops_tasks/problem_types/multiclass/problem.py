@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.problem_types.base import LABEL, Calibration, ProblemType
+from mlops_tasks.problem_types.base import LABEL, ProblemType
 from mlops_tasks.problem_types.estimator import ask, probabilities
 from mlops_tasks.problem_types.importance import rows_by_class
-from mlops_tasks.problem_types.metrics import share_interval
 from mlops_tasks.problem_types.multiclass.columns import class_of, column_of, probability_columns
 from mlops_tasks.problem_types.outcomes import Outcomes
 from mlops_tasks.problem_types.probabilities import check_probabilities
@@ -153,18 +152,6 @@ class Multiclass(ProblemType):
     def note(self, outcomes: Outcomes) -> str:
         unseen = int((outcomes.y_true < 0).sum())
         return f"; {unseen} of a class that is new since the training" if unseen else ""
-
-    def calibration(self, outcomes: Outcomes, confidence: float) -> list[Calibration]:
-        classes, n = outcomes.classes, len(outcomes)
-        each = 1 - (1 - confidence) / len(classes)  # Bonferroni: all of them hold together
-        return [
-            Calibration(
-                name,
-                float(outcomes.y_pred[:, code].mean()),
-                share_interval(int((outcomes.y_true == code).sum()), n, confidence=each),
-            )
-            for code, name in enumerate(classes)
-        ]
 
     def importance_rows(self, target: Array, random: np.random.Generator) -> Array:
         import numpy as np

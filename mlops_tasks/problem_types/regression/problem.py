@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from mlops_tasks.exceptions import EstimatorError
-from mlops_tasks.problem_types.base import LABEL, Calibration, ProblemType
+from mlops_tasks.problem_types.base import LABEL, ProblemType
 from mlops_tasks.problem_types.estimator import ask
-from mlops_tasks.problem_types.metrics import Interval, find_metric, measure
 from mlops_tasks.problem_types.outcomes import Outcomes
 from mlops_tasks.profiles import Profile
 
@@ -115,13 +114,6 @@ class Regression(ProblemType):
             "mean_prediction": float(outcomes.y_pred.mean()),
             "y_mean": float(outcomes.y_true.mean()),
         }
-
-    def calibration(self, outcomes: Outcomes, confidence: float) -> list[Calibration]:
-        error = measure(find_metric("bias", self.name), outcomes, confidence=confidence)
-        mean = float(outcomes.y_true.mean())
-        predicted = mean + error.value
-        observed = Interval(mean, predicted - error.upper, predicted - error.lower)
-        return [Calibration("on average", predicted, observed)]
 
     def allowed_gap(self, outcomes: Outcomes, observed: float, share: float, most: float) -> float:
         import numpy as np

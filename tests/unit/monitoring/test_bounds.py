@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift.decision import Answer, DriftPolicy
+from mlops_tasks.drift import Answer, DriftPolicy
 from mlops_tasks.monitoring import (
     Check,
     LabelledPredictions,
@@ -18,7 +18,7 @@ from mlops_tasks.monitoring import (
     performance,
 )
 from mlops_tasks.monitoring.labels import interpret
-from mlops_tasks.problem_types import LABEL, Outcomes, problem_type
+from mlops_tasks.problem_types import LABEL, Outcomes
 from mlops_tasks.problem_types.metrics import Interval, find_metric, measure, share_interval
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion
@@ -182,11 +182,11 @@ def test_a_calibration_gap_that_just_reaches_its_ceiling(
 ) -> None:
     asked: list[Any] = []
 
-    def observed(of: Outcomes, confidence: float) -> Any:
+    def observed(of: Outcomes, *, confidence: float) -> Any:
         asked.append((list(of.y_true), confidence))
         return [("positive", mean, Interval(0.5, 0.375, 0.75))]
 
-    monkeypatch.setattr(problem_type("binary"), "calibration", observed)
+    monkeypatch.setattr(performance, "calibration", observed)
     check = measured([0, 1, 1], np.full(3, mean), max_calibration_gap=0.125).checks[1]
     text = (
         f"predicted {mean:.4f}, observed 0.5000 positive on 3 labelled rows; alarm above a gap of "
@@ -213,7 +213,7 @@ def test_a_rare_class_is_watched_by_its_relative_gap(
     allowed: float,
 ) -> None:
     exact = [("positive", predicted, Interval(share, share, share))]
-    monkeypatch.setattr(problem_type("binary"), "calibration", lambda *_: exact)
+    monkeypatch.setattr(performance, "calibration", lambda *_, **__: exact)
     check = measured([0, 1, 1], [0.1, 0.5, 0.9], **given).checks[1]
     assert check.threshold == pytest.approx(allowed)
     assert check.alarm is (abs(share - predicted) > allowed + 1e-12)
@@ -224,7 +224,7 @@ def test_the_class_that_is_off_most_is_named(monkeypatch: pytest.MonkeyPatch) ->
         (name, predicted, Interval(share, share, share))
         for name, predicted, share in (("billing", 0.61, 0.6), ("refund", 0.01, 0.02))
     ]
-    monkeypatch.setattr(problem_type("binary"), "calibration", lambda *_: parts)
+    monkeypatch.setattr(performance, "calibration", lambda *_, **__: parts)
     check = measured([0, 1, 1], [0.1, 0.5, 0.9]).checks[1]
     assert check.text.startswith("predicted 0.0100, observed 0.0200 refund on 3 labelled rows")
     assert check.alarm
