@@ -18,7 +18,9 @@ def check_probabilities(scores: npt.NDArray[np.float64], who: str) -> None:
     import numpy as np
 
     # A comparison with NaN is False.
-    wrong = ~((scores >= 0) & (scores <= 1)).reshape(len(scores), -1).all(axis=1)
+    wrong = ~((scores >= 0) & (scores <= 1))
+    if wrong.ndim > 1:
+        wrong = wrong.any(axis=1)
     if wrong.any():
         first = int(np.argmax(wrong))
         raise EstimatorError(

@@ -41,7 +41,8 @@ def test_the_old_judge_takes_scores() -> None:
         sys.modules.pop("mlops_tasks.evaluation", None)
         judge = importlib.import_module("mlops_tasks.evaluation").judge
     target = np.repeat([0, 1], 20)
-    assert judge(GateSpec(n_bootstrap=60), target, target * 0.8 + 0.1, None).verdict == "promote"
+    verdict = judge(GateSpec(n_bootstrap=60), target, target * 0.8 + 0.1, None)
+    assert verdict.verdict == "promote"
 
 
 PACKAGES = [name for name in MOVED_NAMES if name.removeprefix("mlops_tasks.") not in MOVED]
