@@ -25,6 +25,7 @@ __all__ = [
     "Partition",
     "check_partition",
     "grain_of",
+    "is_skipped",
 ]
 
 GrainName = Literal["hour", "day", "week", "month"]
@@ -281,7 +282,7 @@ class Partition:
     def _instant(self, moment: datetime) -> datetime:
         try:
             zone = ZoneInfo(self.grain.clock(self.timezone))
-            return moment.replace(tzinfo=zone).astimezone(UTC)
+            return _first_instant(moment.replace(tzinfo=zone))
         except OverflowError:
             raise self._beyond() from None
 
@@ -290,3 +291,23 @@ class Partition:
             f"{self.grain.name} {self.key} in {self.timezone} does not lie within the years 1 to "
             "9999 in UTC from its beginning to its end; choose another"
         )
+
+
+def is_skipped(local: datetime) -> bool:
+    """Whether clocks never show a local time, as they are put forward over it."""
+    there_and_back = local.astimezone(UTC).astimezone(local.tzinfo)
+    return there_and_back.replace(tzinfo=None) != local.replace(tzinfo=None)
+
+
+def _first_instant(local: datetime) -> datetime:
+    """Return the earliest instant at which clocks show a time, or a later one if they skip it."""
+    if not is_skipped(local):
+        return local.astimezone(UTC)
+    # With the offset of before the gap, and after it: clocks are put forward in between.
+    after, before = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
+    wanted = local.replace(tzinfo=None)
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) // timedelta(seconds=2) * timedelta(seconds=1)
+        shown = middle.astimezone(local.tzinfo).replace(tzinfo=None)
+        before, after = (before, middle) if shown >= wanted else (middle, after)
+    return after

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from mlops_tasks.partitions.grains import DAY, GRAINS, HOUR, Grain, Partition
+from mlops_tasks.partitions.grains import DAY, HOUR, MONTH, WEEK, Grain, Partition, is_skipped
 
 if TYPE_CHECKING:
     from mlops_tasks.partitions.grains import GrainName
@@ -109,9 +109,10 @@ class Schedule:
         local = datetime.combine(day, time(hour, int(fields.get("minute", 0))))
         return local.replace(tzinfo=ZoneInfo(self.clock))
 
-    def taken_at(self, local: datetime, delay: int = 0) -> str:
-        """Return the partition that a run at some local time takes."""
-        return self.grain.shift(self.grain.key_at(local), -1 - delay)
+    def until(self, key: str, delay: int = 0) -> datetime:
+        """Return a moment between the tick that takes a partition and the next one."""
+        taken_in = Partition(self.grain.shift(key, 1 + delay), self.timezone, self.grain)
+        return taken_in.end - timedelta(seconds=1)
 
     def known_on(self, key: str, delay: int = 0) -> str:
         """Return the day as of which a partition is known: the last one before it is taken.
@@ -139,22 +140,16 @@ def check_clock(cron: str, timezone: str) -> None:
     Airflow moves such a run by an hour and finds the day itself before it, not the day before: one
     partition would be taken twice, once before it has ended, and another one never.
     """
-    found = next(
-        (f for name in ("day", "week", "month") if (f := _fields(cron, GRAINS[name]))), None
-    )
+    fits = (_fields(cron, grain) for grain in (DAY, WEEK, MONTH))
+    found = next((fields for fields in fits if fields), None)
     if found is None:
         return  # every hour, by the clock of UTC
     zone, at = ZoneInfo(timezone), time(int(found["hour"]), int(found["minute"]))
     first = date(_YEARS.start, 1, 1)
     for number in range((date(_YEARS.stop, 1, 1) - first).days):
         local = datetime.combine(first + timedelta(days=number), at, zone)
-        if local.utcoffset() != local.replace(fold=1).utcoffset() and _skipped(local):
+        if local.utcoffset() != local.replace(fold=1).utcoffset() and is_skipped(local):
             raise ValueError(
                 f"cron {cron!r}: {at:%H:%M} does not exist on {local:%Y-%m-%d} in {timezone}, when "
                 "clocks are put forward; choose a time that every day has, a few hours later"
             )
-
-
-def _skipped(local: datetime) -> bool:
-    there_and_back = local.astimezone(UTC).astimezone(local.tzinfo)
-    return there_and_back.replace(tzinfo=None) != local.replace(tzinfo=None)
