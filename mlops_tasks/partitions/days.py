@@ -44,8 +44,22 @@ def check_day(day: str) -> str:
 
 
 def shift_day(day: str, days: int) -> str:
-    """Return the day some days after another one; negative days go back.
+    """Return the day some days after another one.
 
+    Parameters
+    ----------
+    day : str
+        The day, ``YYYY-MM-DD``.
+    days : int
+        How many; a negative number goes back.
+
+    Returns
+    -------
+    str
+        The other day.
+
+    Examples
+    --------
     >>> shift_day("2013-03-01", -1)
     '2013-02-28'
     """
@@ -55,6 +69,18 @@ def shift_day(day: str, days: int) -> str:
 def days_between(first: str, last: str) -> int:
     """Return how many days lie between two days.
 
+    Parameters
+    ----------
+    first, last : str
+        The days; a first one that lies behind the last gives a negative number.
+
+    Returns
+    -------
+    int
+        From the one to the other.
+
+    Examples
+    --------
     >>> days_between("2013-02-27", "2013-03-01")
     2
     """
@@ -67,7 +93,22 @@ def today(timezone: str | None = None) -> str:
 
 
 def check_past(day: str, timezone: str | None, *, what: str) -> str:
-    """Return `day` if it is a day and has begun in the zone, UTC for None."""
+    """Return `day` if it is a day that has begun.
+
+    Parameters
+    ----------
+    day : str
+        The day.
+    timezone : str or None
+        Name of the zone whose clock counts, UTC for None.
+    what : str
+        What it is, for the error.
+
+    Returns
+    -------
+    str
+        The day.
+    """
     now = today(timezone)
     if check_day(day) > now:
         raise PartitionKeyError(
@@ -78,12 +119,38 @@ def check_past(day: str, timezone: str | None, *, what: str) -> str:
 
 
 def days_of(moments: pa.ChunkedArray | pa.Array, timezone: str) -> pa.Array:
-    """Return the day that each instant belongs to, as text, by the midnights of a zone."""
+    """Return the day that each instant belongs to.
+
+    Parameters
+    ----------
+    moments : ChunkedArray or Array
+        Instants.
+    timezone : str
+        Name of the zone whose midnights count.
+
+    Returns
+    -------
+    Array
+        The days as text.
+    """
     return DAY.keys_of(moments, timezone)
 
 
 def check_begun(partition: Partition, *, what: str) -> str:
-    """Return the key of a partition that has begun."""
+    """Return the key of a partition if it has begun.
+
+    Parameters
+    ----------
+    partition : Partition
+        The partition.
+    what : str
+        What it is, for the error.
+
+    Returns
+    -------
+    str
+        Its key.
+    """
     now = partition.grain.key_of(datetime.now(UTC), partition.timezone)
     if partition.grain.check(partition.key) > now:
         raise PartitionKeyError(
@@ -111,6 +178,22 @@ def spans(grain: Grain, first: str, last: str, timezone: str = "UTC") -> list[Sp
 
     Hours make days of the zone, days make months and weeks; a week or a month stands alone.
 
+    Parameters
+    ----------
+    grain : Grain
+        What the partitions are.
+    first, last : str
+        Their keys, both inclusive.
+    timezone : str, default "UTC"
+        Name of the zone whose days hours make.
+
+    Returns
+    -------
+    list of Span
+        In order and without a gap.
+
+    Examples
+    --------
     >>> [(span.name, span.last) for span in spans(HOUR, "2024-03-30T22", "2024-03-31T22")]
     [('2024-03-30', '2024-03-30T23'), ('2024-03-31', '2024-03-31T22')]
     """
@@ -128,6 +211,18 @@ def whole_spans(first: str, last: str) -> list[Span]:
 
     They come in order and without a gap; a month is never cut into weeks.
 
+    Parameters
+    ----------
+    first, last : str
+        Days, both inclusive.
+
+    Returns
+    -------
+    list of Span
+        From the first to the last.
+
+    Examples
+    --------
     >>> [span.name for span in whole_spans("2013-01-20", "2013-03-01")][:3]
     ['2013-01-20', '2013-W04', '2013-01-28']
     >>> [span.name for span in whole_spans("2013-02-01", "2013-04-01")]

@@ -86,6 +86,22 @@ class Duration:
 def window_start(grain: Grain, last: str, length: Duration) -> str:
     """Return the first partition of a window, by the calendar: it may have gaps.
 
+    Parameters
+    ----------
+    grain : Grain
+        What the partitions are.
+    last : str
+        The last one, inclusive.
+    length : Duration
+        How far back the window goes from the end of the last one.
+
+    Returns
+    -------
+    str
+        The partition in which the window begins.
+
+    Examples
+    --------
     >>> from mlops_tasks.partitions import DAY, WEEK
     >>> window_start(DAY, "2024-03-01", Duration.of("7d"))
     '2024-02-24'

@@ -67,12 +67,17 @@ class Grain:
     number: Callable[[datetime], int]
     begin: Callable[[int], datetime]
 
+    @property
+    def one(self) -> str:
+        """Its name with the article."""
+        return f"an {self.name}" if self.name == "hour" else f"a {self.name}"
+
     def check(self, key: str) -> str:
         """Return `key` if it is one of this grain: paths and predicates hold it."""
         if self._moment(key) is None:
             near = self._near(key)
             raise PartitionKeyError(
-                f"partition key {key!r} is not a {self.name}: write it as {self.form}, "
+                f"partition key {key!r} is not {self.one}: write it as {self.form}, "
                 f"for example {near or self.example}"
             )
         return key

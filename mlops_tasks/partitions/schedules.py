@@ -56,6 +56,20 @@ _YEARS = range(2026, 2038)
 def check_cron(cron: str, grain: Grain) -> str:
     """Return a cron that names one time of every partition: a run takes the one before its own.
 
+    Parameters
+    ----------
+    cron : str
+        The cron.
+    grain : Grain
+        What the partitions are.
+
+    Returns
+    -------
+    str
+        The cron, as it was written.
+
+    Examples
+    --------
     >>> check_cron("30 4 * * WED", WEEK)
     '30 4 * * WED'
     """

@@ -195,8 +195,8 @@ def _of_partition(column: pa.Field, of: Partition, errors: SourceErrors) -> pc.E
         first, end = (of.start, of.end) if kind.tz else (of.local_start, of.local_end)
         return (field >= pa.scalar(first, kind)) & (field < pa.scalar(end, kind))
     if pa.types.is_date(kind):
-        first, end = of.local_start.date(), of.local_end.date()
-        return (field >= pa.scalar(first, kind)) & (field < pa.scalar(end, kind))
+        days = [pa.scalar(time.date(), kind) for time in (of.local_start, of.local_end)]
+        return (field >= days[0]) & (field < days[1])
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return field == of.key
     raise errors.query(f"time column {column.name!r} is {kind}: neither a time, a date nor text")

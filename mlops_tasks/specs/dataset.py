@@ -166,6 +166,22 @@ class DatasetSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
+    def _check_hours(self) -> Self:
+        if self.grain != "hour":
+            return self
+        found = self.source.selectors
+        if found & {"local_start", "local_end"} and self.timezone not in (None, "UTC"):
+            raise ValueError(
+                f"source: a local time of {self.timezone} may be two hours, and hours are in UTC; "
+                "bind :start and :end"
+            )
+        if "day" in found and not found & {"hour", "partition"}:
+            raise ValueError("source: path must name one hour: use {partition}, or {hour} too")
+        if self.columns.get(self.source.time_column or "", "").rstrip("?") == "date":
+            raise ValueError(f"source.time_column {self.source.time_column!r} is a date, no hour")
+        return self
+
+    @model_validator(mode="after")
     def _check_history(self) -> Self:
         fresh, growth = self.history.freshness, self.history.categories
         if fresh and self.columns.get(fresh.column, "").rstrip("?") != "timestamp":

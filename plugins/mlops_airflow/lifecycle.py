@@ -24,9 +24,10 @@ from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
+from mlops_tasks.partitions import PERIOD
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from airflow.sdk import Asset
 
@@ -108,6 +109,7 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> D
         start_date=dataset.partition(dataset.first).start,
         end_date=dataset.last and dataset.schedule.until(dataset.last, delay),
         max_active_runs=8,
+        period=min(grain.period, PERIOD),
         params={
             "known_at": Param(
                 None,
@@ -126,14 +128,16 @@ def _score_dag(model: ModelSpec) -> DAG:
     names = " and ".join(item.dataset.name for item in model.inputs)
     doc = f"""
     ### {model.description}
-    Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row with the champion,
-    `drift` compares the trailing {model.drift.window_days} days with the champion's own data.
+    Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row
+    with the champion, `drift` compares the trailing {model.drift.window_days} days with the
+    champion's own data.
     """
     inputs = [assets.dataset_asset(item.dataset) for item in model.inputs]
     condition: Any = inputs[0]
     for asset in inputs[1:]:
         condition = condition & asset
-    with _model_dag(model, "score", doc, schedule=PartitionedAssetTimetable(assets=condition)) as d:
+    schedule = PartitionedAssetTimetable(assets=condition)
+    with _model_dag(model, "score", doc, schedule=schedule, period=_pace(model)) as d:
         scored = ScorePartitionOperator(
             task_id="score", model=model, outlets=[assets.predictions_asset(model)]
         ).output
@@ -145,14 +149,15 @@ def _monitor_dag(model: ModelSpec) -> DAG:
     label = model.label.dataset
     doc = f"""
     ### What the predictions of `{model.name}` were worth
-    Starts for every {model.rows.grain} whose predictions and labels (`{label.name}`) are both there,
-    and again when late labels have changed. Measures the trailing {model.performance.window_days} days.
+    Starts for every {model.rows.grain} of which predictions and labels (`{label.name}`) are both
+    there, and again when late labels have changed. Measures the trailing
+    {model.performance.window_days} days.
     """
     condition = assets.predictions_asset(model) & assets.dataset_asset(label)
     if label.refresh_after_days is not None:
         condition = condition | assets.refreshed_asset(label)
     schedule = PartitionedAssetTimetable(assets=condition)
-    with _model_dag(model, "monitor", doc, schedule=schedule) as dag:
+    with _model_dag(model, "monitor", doc, schedule=schedule, period=_pace(model)) as dag:
         MeasurePerformanceOperator(task_id="monitor", model=model)
     return dag
 
@@ -162,8 +167,9 @@ def _decide_dag(model: ModelSpec) -> DAG:
     doc = f"""
     ### Retrain `{model.name}` or not: the one place that decides
     Every {every}, over all evidence known by then. Yes when a check alarmed on {policy.windows} of
-    the last {policy.of_last} {model.rows.grain}s, or after {policy.max_age_days} days; at the earliest
-    {policy.cooldown_days} days after the last training. A no is written down with its reason.
+    the last {policy.of_last} {model.rows.grain}s, or after {policy.max_age_days} days; at the
+    earliest {policy.cooldown_days} days after the last training. A no is written down with its
+    reason.
     """
     with _model_dag(
         model,
@@ -238,12 +244,19 @@ def _train_form(model: ModelSpec) -> dict[str, Param]:
     }
 
 
+def _pace(model: ModelSpec) -> timedelta:
+    """Return within what time a task of a partition should succeed: before the next, or a day."""
+    return min(model.calendar.period, PERIOD)
+
+
 def _model_dag(model: ModelSpec, verb: str, doc: str, **kwargs: Any) -> DAG:
     tags = ["mlops", verb, model.name]
     return _dag(f"{model.name}.{verb}", doc, owner=model.owner, tags=tags, **kwargs)
 
 
-def _dag(dag_id: str, doc: str, *, owner: str, schedule: Any, **kwargs: Any) -> DAG:
+def _dag(
+    dag_id: str, doc: str, *, owner: str, schedule: Any, period: timedelta = PERIOD, **kwargs: Any
+) -> DAG:
     lines = [line.strip() for line in doc.strip().splitlines()]
     return DAG(
         dag_id,
@@ -251,7 +264,7 @@ def _dag(dag_id: str, doc: str, *, owner: str, schedule: Any, **kwargs: Any) -> 
         description=lines[0].removeprefix("### "),
         doc_md="\n".join(lines),
         catchup=False,
-        default_args={"owner": owner, "pre_execute": refuse_unknown_conf} | task_defaults(PERIOD),
+        default_args={"owner": owner, "pre_execute": refuse_unknown_conf} | task_defaults(period),
         **kwargs,
     )
 
