@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError, NoLabelsError
-from mlops_tasks.features.sql import build_features
+from mlops_tasks.features.build import build_features
 from mlops_tasks.features.targets import build_targets, join_targets
+from mlops_tasks.lake.schema import PARTITION_COLUMN
 from mlops_tasks.partitions import Duration, days_of, window_start
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def feature_rows(spec: ModelSpec, lake: Lake, *, first: str, last: str) -> pa.Ta
 def published_inputs(
     spec: ModelSpec, lake: Lake, *, first: str, last: str
 ) -> dict[str, ds.Dataset]:
-    """Return what ``features.sql`` may read for the rows of some days, to be streamed.
+    """Return what the features may read for the rows of some days, to be streamed.
 
     Parameters
     ----------
@@ -62,7 +63,8 @@ def published_inputs(
     Returns
     -------
     dict of str to Dataset
-        By dataset, each with its look-back before `first`.
+        By dataset, each with its look-back before `first`, and with the key of each row's partition
+        as ``partition_key``.
     """
     inputs = {}
     for item in spec.inputs:
@@ -124,7 +126,7 @@ def labelled_rows(
 def pinned_inputs(
     spec: ModelSpec, pins: Mapping[str, Pin], window: tuple[str, str], *, lake: Lake
 ) -> dict[str, ds.Dataset]:
-    """Return what ``features.sql`` may read for the pinned rows of one window, to be streamed.
+    """Return what the features may read for the pinned rows of one window, to be streamed.
 
     Parameters
     ----------
@@ -140,13 +142,15 @@ def pinned_inputs(
     Returns
     -------
     dict of str to Dataset
-        By dataset.
+        By dataset, with ``partition_key`` as in `published_inputs`.
     """
     inputs = {}
     for item in spec.inputs:
         pin = pins[item.dataset.name]
         begin, end = input_range(spec, item, *window)
-        inputs[item.dataset.name] = lake.table(pin.table).scan_pin(pin, first=begin, last=end)
+        table = lake.table(pin.table)
+        commits = table.pinned_commits(pin, first=begin, last=end)
+        inputs[item.dataset.name] = table.scan(commits, columns=[*pin.columns, PARTITION_COLUMN])
     return inputs
 
 
