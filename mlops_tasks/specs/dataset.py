@@ -31,6 +31,13 @@ __all__ = ["COLUMN_TYPES", "RESERVED_COLUMNS", "DatasetSpec"]
 COLUMN_TYPES = ("string", "int64", "float64", "bool", "timestamp", "date")
 # Added to a dataset's columns in the lake, and to a model's key in its own tables.
 RESERVED_COLUMNS = {"partition_key", "reasons"}
+# What of a partition's beginning a path must say, by grain.
+_NUMBERS = {
+    "hour": ("year", "month", "day", "hour"),
+    "day": ("year", "month", "day"),
+    "week": ("year", "month", "day"),
+    "month": ("year", "month"),
+}
 _CONVERTED = {"decimal": {"float64", "int64", "string"}, "date": {"timestamp"}}
 
 ColumnType = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(COLUMN_TYPES)})\??$")]
@@ -166,20 +173,27 @@ class DatasetSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
-    def _check_hours(self) -> Self:
-        if self.grain != "hour":
-            return self
-        found = self.source.selectors
-        if found & {"local_start", "local_end"} and self.timezone not in (None, "UTC"):
+    def _check_selection(self) -> Self:
+        found, numbers = self.source.selectors, _NUMBERS[self.grain]
+        if "year" in found and "partition" not in found and not set(numbers) <= found:
+            written = ", ".join(f"{{{name}}}" for name in numbers)
+            raise ValueError(
+                f"source: path must name one {self.grain}: use {{partition}}, or {written}"
+            )
+        if beyond := sorted(found & {"day", "hour"} - set(numbers)):
+            raise ValueError(f"source: path names {beyond}, which {self.calendar.one} does not say")
+        if self.grain == "hour":
+            self._check_local_time(found)
+        return self
+
+    def _check_local_time(self, selectors: set[str]) -> None:
+        if selectors & {"local_start", "local_end"} and self.timezone not in (None, "UTC"):
             raise ValueError(
                 f"source: a local time of {self.timezone} may be two hours, and hours are in UTC; "
                 "bind :start and :end"
             )
-        if "day" in found and not found & {"hour", "partition"}:
-            raise ValueError("source: path must name one hour: use {partition}, or {hour} too")
         if self.columns.get(self.source.time_column or "", "").rstrip("?") == "date":
             raise ValueError(f"source.time_column {self.source.time_column!r} is a date, no hour")
-        return self
 
     @model_validator(mode="after")
     def _check_history(self) -> Self:

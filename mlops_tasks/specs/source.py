@@ -169,9 +169,10 @@ class FileSource(SourceSpec):
         fields = _fields_of(_relative(self.path))
         if unknown := sorted(fields - _ALL_FIELDS):
             raise ValueError(f"path: unknown {unknown}; there are {sorted(_ALL_FIELDS)}")
-        if "partition" not in fields and not {"year", "month", "day"} <= fields:
+        if "partition" not in fields and not {"year", "month"} <= fields:
             raise ValueError(
-                "path must name one day: use {partition}, or {year}, {month} and {day}"
+                "path must name one day: use {partition}, or {year}, {month} and {day}; of hours "
+                "{hour} too, of months no {day}"
             )
         return self
 
