@@ -19,8 +19,7 @@ def check_probabilities(scores: npt.NDArray[np.float64], who: str) -> None:
 
     # A comparison with NaN is False.
     wrong = ~((scores >= 0) & (scores <= 1))
-    if wrong.ndim > 1:
-        wrong = wrong.any(axis=1)
+    wrong = wrong if wrong.ndim == 1 else wrong.any(axis=-1).reshape(len(wrong))
     if wrong.any():
         first = int(np.argmax(wrong))
         raise EstimatorError(

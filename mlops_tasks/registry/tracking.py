@@ -46,6 +46,7 @@ __all__ = [
     "LABEL_PROFILES",
     "PIN_FILE",
     "SCORE_PROFILES",
+    "VOCABULARIES",
     "Tracking",
 ]
 
@@ -56,7 +57,17 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 PIN_FILE, IMPORTANCE, CLASSES = "pin.json", "importance.json", "classes.json"
 FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
 LABEL_PROFILES = "label_profiles.zip"
-ARTIFACTS = (PIN_FILE, IMPORTANCE, FEATURE_PROFILES, LABEL_PROFILES, SCORE_PROFILES, CLASSES)
+# Of models with text features, which hashes of words the training had.
+VOCABULARIES = "text_vocabularies.zip"
+ARTIFACTS = (
+    PIN_FILE,
+    IMPORTANCE,
+    FEATURE_PROFILES,
+    LABEL_PROFILES,
+    SCORE_PROFILES,
+    CLASSES,
+    VOCABULARIES,
+)
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
 _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")

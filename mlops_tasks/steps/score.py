@@ -7,23 +7,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import PartitionNotFoundError
-from mlops_tasks.features import feature_batches, model_frame, published_inputs
+from mlops_tasks.features import feature_batches, free_texts, model_frame, published_inputs
 from mlops_tasks.features.categories import unseen_categories
+from mlops_tasks.features.text import measure_fields, unpack_vocabularies, with_measures
 from mlops_tasks.lake import PARTITION_COLUMN, overwrite_partition
 from mlops_tasks.partitions import today
 from mlops_tasks.problem_types import problem_type
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.profiles.store import ProfileStore
+from mlops_tasks.registry.tracking import VOCABULARIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake, PartitionVersion
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
+
+    Booleans = npt.NDArray[np.bool_]
 
 __all__ = ["ScoreResult", "score"]
 
@@ -100,6 +106,9 @@ def score(
     batches = feature_batches(spec, inputs)
     first = next(batches)  # the empty one, for its schema
     features = [str(name) for name in model_frame(spec, model, first).columns]
+    texts, vocabularies = free_texts(spec, model), _vocabularies(champion, tracking)
+    features = [name for name in features if name not in texts]
+    features += [field.name for field in measure_fields(texts, vocabularies)]
     own = [*problem.fields(model), pa.field("model_version", pa.string())]
     keys = [first.schema.field(name) for name in spec.key]
     table = lake.table(spec.predictions_table)
@@ -108,7 +117,8 @@ def score(
     foreign = [field for field in table.schema if field.name not in known] if table.exists else []
     published = pa.schema([*keys, *own, *foreign])
     profiled = [field for field in own if field.name in {*problem.profiled, "model_version"}]
-    seen = pa.schema([*map(first.schema.field, features), *profiled])
+    measured = with_measures(first, texts, vocabularies)
+    seen = pa.schema([*map(measured.schema.field, features), *profiled])
     profile, unseen = ProfileBuilder(seen, categorical=spec.categorical), Counter[str]()
 
     def scored() -> Iterator[pa.RecordBatch]:
@@ -119,7 +129,7 @@ def score(
                 answer["model_version"] = pa.array([champion.version] * len(frame), pa.string())
                 answer |= {field.name: pa.nulls(len(frame), field.type) for field in foreign}
                 unseen.update(unseen_categories(model, frame, spec.categorical))
-                profile.update(_batch(rows, answer, seen))
+                profile.update(_batch(with_measures(rows, texts, vocabularies), answer, seen))
                 yield _batch(rows, answer, published)
 
     predictions = overwrite_partition(
@@ -137,6 +147,12 @@ def score(
         summary=problem.describe_predictions(found, spec.threshold),
         unseen_categories=dict(unseen),
     )
+
+
+def _vocabularies(champion: RegisteredVersion, tracking: Tracking) -> dict[str, Booleans]:
+    if VOCABULARIES not in champion.artifacts:
+        return {}
+    return unpack_vocabularies(tracking.read_artifact(champion, VOCABULARIES))
 
 
 def _batch(

@@ -37,8 +37,8 @@ def test_an_old_module_has_the_names_of_the_new_ones(
 
 
 def test_the_old_judge_takes_scores() -> None:
+    sys.modules.pop("mlops_tasks.evaluation", None)
     with pytest.warns(DeprecationWarning, match="evaluation is now"):
-        sys.modules.pop("mlops_tasks.evaluation", None)
         judge = importlib.import_module("mlops_tasks.evaluation").judge
     target = np.repeat([0, 1], 20)
     verdict = judge(GateSpec(n_bootstrap=60), target, target * 0.8 + 0.1, None)
