@@ -18,13 +18,13 @@ from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.registry.tracking import VOCABULARIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
 
-    from mlops_tasks.lake import Lake, PartitionVersion
+    from mlops_tasks.lake import Lake, PartitionVersion, Table
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
@@ -105,20 +105,21 @@ def score(
     model = tracking.load(champion.model_uri, champion.digest)
     batches = feature_batches(spec, inputs)
     first = next(batches)  # the empty one, for its schema
-    features = [str(name) for name in model_frame(spec, model, first).columns]
-    texts, vocabularies = free_texts(spec, model), _vocabularies(champion, tracking)
-    features = [name for name in features if name not in texts]
-    features += [field.name for field in measure_fields(texts, vocabularies)]
-    own = [*problem.fields(model), pa.field("model_version", pa.string())]
-    keys = [first.schema.field(name) for name in spec.key]
+    texts = free_texts(spec, model)
+    vocabularies = _vocabularies(champion, tracking) if texts else {}
     table = lake.table(spec.predictions_table)
-    # Columns of other versions, such as the probability of a class that this one does not know.
-    known = {field.name for field in (*keys, *own)} | {PARTITION_COLUMN}
-    foreign = [field for field in table.schema if field.name not in known] if table.exists else []
-    published = pa.schema([*keys, *own, *foreign])
-    profiled = [field for field in own if field.name in {*problem.profiled, "model_version"}]
+    own = [
+        *(first.schema.field(name) for name in spec.key),
+        *problem.fields(model),
+        pa.field("model_version", pa.string()),
+    ]
+    foreign = _foreign_fields(table, own)
+    published = pa.schema([*own, *foreign])
     measured = with_measures(first, texts, vocabularies)
-    seen = pa.schema([*map(measured.schema.field, features), *profiled])
+    names = [str(name) for name in model_frame(spec, model, first).columns if name not in texts]
+    names += [field.name for field in measure_fields(texts, vocabularies)]
+    profiled = [published.field(name) for name in (*problem.profiled, "model_version")]
+    seen = pa.schema([*map(measured.schema.field, names), *profiled])
     profile, unseen = ProfileBuilder(seen, categorical=spec.categorical), Counter[str]()
 
     def scored() -> Iterator[pa.RecordBatch]:
@@ -147,6 +148,12 @@ def score(
         summary=problem.describe_predictions(found, spec.threshold),
         unseen_categories=dict(unseen),
     )
+
+
+def _foreign_fields(table: Table, own: Iterable[pa.Field]) -> list[pa.Field]:
+    """Return columns of other versions, as of a class that this one does not know."""
+    known = {field.name for field in own} | {PARTITION_COLUMN}
+    return [field for field in table.schema if field.name not in known] if table.exists else []
 
 
 def _vocabularies(champion: RegisteredVersion, tracking: Tracking) -> dict[str, Booleans]:
