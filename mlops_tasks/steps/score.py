@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.features import feature_batches, free_texts, model_frame, published_inputs
@@ -18,7 +18,7 @@ from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.registry.tracking import VOCABULARIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -115,11 +115,9 @@ def score(
     ]
     foreign = _foreign_fields(table, own)
     published = pa.schema([*own, *foreign])
-    measured = with_measures(first, texts, vocabularies)
-    names = [str(name) for name in model_frame(spec, model, first).columns if name not in texts]
-    names += [field.name for field in measure_fields(texts, vocabularies)]
-    profiled = [published.field(name) for name in (*problem.profiled, "model_version")]
-    seen = pa.schema([*map(measured.schema.field, names), *profiled])
+    features = _profiled_features(spec, model, first, texts, vocabularies)
+    predicted = [published.field(name) for name in (*problem.profiled, "model_version")]
+    seen = pa.schema([*features, *predicted])
     profile, unseen = ProfileBuilder(seen, categorical=spec.categorical), Counter[str]()
 
     def scored() -> Iterator[pa.RecordBatch]:
@@ -148,6 +146,20 @@ def score(
         summary=problem.describe_predictions(found, spec.threshold),
         unseen_categories=dict(unseen),
     )
+
+
+def _profiled_features(
+    spec: ModelSpec,
+    model: Any,
+    rows: pa.RecordBatch,
+    texts: Sequence[str],
+    vocabularies: Mapping[str, Booleans],
+) -> list[pa.Field]:
+    """Return the features that a profile has: of a text only what is measured of it."""
+    schema = with_measures(rows, texts, vocabularies).schema
+    names = [str(name) for name in model_frame(spec, model, rows).columns if name not in texts]
+    measured = [field.name for field in measure_fields(texts, vocabularies)]
+    return [schema.field(name) for name in (*names, *measured)]
 
 
 def _foreign_fields(table: Table, own: Iterable[pa.Field]) -> list[pa.Field]:
