@@ -36,15 +36,16 @@ class Readings:
         Shares below each cut, or the mean.
     n : array of shape (...)
         Rows that were read; where there are none, the values mean nothing and are finite.
-    spread : array of shape (...)
-        Of the mean: variance of the values. Of shares: variance that the sketch adds to a share.
+    spread : array of shape (...), optional
+        Of the mean: variance of the values. Of shares: variance that the sketch adds to a share,
+        none where rows were counted.
     n_all : array of shape (...), optional
         Rows that there are, where only some of them were read.
     """
 
     values: Floats
     n: Floats
-    spread: Floats
+    spread: Floats | float = 0.0
     n_all: Floats | None = None
 
     @property
@@ -53,7 +54,6 @@ class Readings:
         return self.n if self.n_all is None else self.n_all
 
 
-@dataclass(frozen=True)
 class CohensD:
     """The mean of a column of numbers: its shift in standard deviations (Cohen's d).
 
