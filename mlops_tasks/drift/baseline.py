@@ -96,11 +96,12 @@ class Baseline:
 
     @cached_property
     def aspects(self) -> tuple[Aspect, ...]:
-        """Every aspect that its columns have."""
+        """Every aspect that some of its columns have."""
         from mlops_tasks.drift.aspects import ASPECTS, ReferenceProfiles
 
         reference = ReferenceProfiles(self.whole, self.days or (self.whole,))
-        return tuple(aspect for kind in ASPECTS for aspect in kind.of(reference))
+        columns = [(kind, kind.columns_of(reference)) for kind in ASPECTS]
+        return tuple(kind(reference, own) for kind, own in columns if own)
 
 
 def reference_span(kind: str, n_days: int, *, first: str, last: str) -> tuple[str, str]:

@@ -89,9 +89,8 @@ def detect_drift(
 
     policy = policy or DriftPolicy()
     samples = TwoSamples(baseline.whole, current)
-    looked_at = [name for aspect in baseline.aspects for name in aspect.columns]
-    n_comparisons = sum(name in samples.names for name in looked_at)
-    rule = AlarmRule(policy, n_days, policy.level / max(n_comparisons, 1))
+    looked_at = [n for aspect in baseline.aspects for n in aspect.columns if n in samples.names]
+    rule = AlarmRule(policy, n_days, policy.level / max(len(looked_at), 1))
     evidence: dict[str, tuple[Evidence, ...]] = dict.fromkeys(samples.names, ())
     for aspect in baseline.aspects:
         for name, one in rule.apply(aspect, samples):
@@ -103,7 +102,7 @@ def detect_drift(
         n_rows=current.n_rows,
         n_reference=baseline.whole.n_rows,
         n_reference_days=len(baseline.days) if len(baseline.days) >= MIN_DAYS else 0,
-        n_comparisons=n_comparisons,
+        n_comparisons=len(looked_at),
         policy=policy,
         schema=compare_schemas(baseline.whole, current),
         columns=tuple(sorted(columns, key=lambda one: (-one.rank, one.name))),

@@ -18,14 +18,10 @@ from mlops_tasks.drift.samples import CategorySamples, Floats, NumberSamples, Pr
 from mlops_tasks.profiles.sampling import evenly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mlops_tasks.profiles import Profile
 
 __all__ = ["Aspect", "RareShare", "ReferenceProfiles"]
 
-# Columns that are read together: their arrays stay in a processor's cache.
-_BLOCK = 32
 # A column's points are looked at for repeats in this many days, this many of each.
 _SAMPLED_DAYS, _SAMPLED_POINTS = 8, 64
 _LEAST_REPEATS = 1 / 8
@@ -52,9 +48,9 @@ class ReferenceProfiles:
         return tuple(compress(names, CategorySamples([self.whole], names).n_present[0] > 0))
 
     @cached_property
-    def category_rows(self) -> dict[tuple[str, ...], CategoryRows]:
-        """The rows by category of each block of them."""
-        return {block: CategoryRows(self.whole, block) for block in _in_blocks(self.categories)}
+    def category_rows(self) -> CategoryRows:
+        """The rows by category of these columns."""
+        return CategoryRows(self.whole, self.categories)
 
     @cached_property
     def repeating(self) -> tuple[str, ...]:
@@ -73,12 +69,17 @@ class ReferenceProfiles:
 class Aspect(ABC):
     """One way to look at columns: how it is read, as which effect, and how it is put into words.
 
+    Parameters
+    ----------
+    reference : ReferenceProfiles
+        What to learn from.
+    columns : tuple of str
+        The columns that are looked at, in the order of all arrays.
+
     Attributes
     ----------
     name : str
         What reports call it; no column has two aspects of one name.
-    columns : tuple of str
-        The columns that are looked at, in the order of all arrays.
     effect : Effect
         The effect size, with its zero set at the reference.
     reference : Readings
@@ -96,11 +97,6 @@ class Aspect(ABC):
     def __init__(self, reference: ReferenceProfiles, columns: tuple[str, ...]) -> None:
         self.columns = columns
         self.learn(reference)
-
-    @classmethod
-    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
-        """Look at all columns of a reference that can be looked at, in blocks."""
-        return [cls(reference, block) for block in _in_blocks(cls.columns_of(reference))]
 
     @staticmethod
     def columns_of(reference: ReferenceProfiles) -> tuple[str, ...]:
@@ -155,11 +151,6 @@ class RareShare(Aspect):
         expected = (hits / np.maximum(total, 1))[None, :, None]
         self.effect, self.days = CohensH(np.ones_like(share), share), days
         self.reference = Readings(expected, total[None], n_all=n_all[None])
-
-
-def _in_blocks(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Cut columns into blocks to be read together."""
-    return (names[i : i + _BLOCK] for i in range(0, len(names), _BLOCK))
 
 
 def _repeat(points: Floats) -> bool:

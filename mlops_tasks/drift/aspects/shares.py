@@ -34,7 +34,7 @@ class CategoryShares(Aspect):
 
     def rows_of(self, reference: ReferenceProfiles) -> CategoryRows:
         """Return the rows by category."""
-        return reference.category_rows[self.columns]
+        return reference.category_rows
 
     def learn(self, reference: ReferenceProfiles) -> None:
         """Expect the shares of the whole reference, and as many others as its days have."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
 import numpy as np
 
 from mlops_tasks.drift.aspects.base import RareShare, ReferenceProfiles
@@ -27,14 +29,13 @@ class UnseenCategories(RareShare):
 
     @staticmethod
     def columns_of(reference: ReferenceProfiles) -> tuple[str, ...]:
-        """Choose columns of categories; `learn` keeps those that were all counted."""
-        return reference.categories
+        """Choose columns whose categories were all counted."""
+        return tuple(compress(reference.categories, reference.category_rows.is_exact))
 
     def learn(self, reference: ReferenceProfiles) -> None:
         """Expect as many rows as Good's estimate says."""
-        self._rows = rows = reference.category_rows[self.columns]
+        self._rows = rows = reference.category_rows
         self._at = np.flatnonzero(rows.is_exact)
-        self.columns = tuple(rows.names[i] for i in self._at)
         # Good (1953): as many rows are new as there are rows of categories that were seen once.
         once, n = np.array([np.sum(rows.rows[i] == 1) for i in self._at]), rows.n[self._at]
         new = ((once + 0.5) / (n + 1))[:, None]  # half a row, after Jeffreys, to vary at all
