@@ -13,8 +13,10 @@ a moment, TIME, INTERVAL          refused: ``CAST(x AS ...)``    refused: ``epoc
 anything else, UHUGEINT, NULL     refused: ``CAST(x AS ...)``    refused: ``CAST(x AS DOUBLE)``
 ================================  =============================  ==============================
 
-A missing value is NaN in either kind of feature; NaN is a missing value. The type of a column
-decides, never the values in it: a row looks the same to the estimator whatever stands beside it.
+A missing value is NaN in either kind of feature; NaN is a missing value. A text feature takes
+VARCHAR, ENUM, UUID and JSON only, and a missing one is ``""``, as no vectorizer takes NaN. The type
+of a column decides, never the values in it: a row looks the same to the estimator whatever stands
+beside it.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from mlops_tasks.features.result import Advice
+
 __all__ = [
     "check_feature",
     "check_number",
@@ -41,11 +45,14 @@ __all__ = [
 ]
 
 _TEXT_FEATURES = "text_features_in_"  # beside scikit-learn's own feature_names_in_
+_FREE_TEXTS = "free_texts_in_"
 _NO_DATE = "<value out of range"  # what Arrow writes for DuckDB's infinity
 _MISREAD = {"UHUGEINT"}  # DuckDB gives Arrow other numbers
 
 
-def check_feature(place: str, name: str, kind: pa.DataType, sql_type: str, *, text: bool) -> None:
+def check_feature(
+    place: str, name: str, kind: pa.DataType, said: str, advice: Advice, *, form: str
+) -> None:
     """Refuse a feature whose type has no place in the table.
 
     Parameters
@@ -56,10 +63,12 @@ def check_feature(place: str, name: str, kind: pa.DataType, sql_type: str, *, te
         The feature.
     kind : DataType
         Its type in Arrow.
-    sql_type : str
-        Its type in the query.
-    text : bool
-        Whether it is categorical.
+    said : str
+        Its type in the words of who wrote the features.
+    advice : Advice
+        What to write instead.
+    form : str
+        From `spec_forms`.
 
     Raises
     ------
@@ -68,18 +77,19 @@ def check_feature(place: str, name: str, kind: pa.DataType, sql_type: str, *, te
     """
     import pyarrow.types as pt
 
-    number = pt.is_integer(kind) or pt.is_floating(kind) or pt.is_boolean(kind)
-    usable = number or (
-        text
-        and (_is_text(kind) or pt.is_dictionary(kind) or pt.is_decimal(kind) or pt.is_date32(kind))
-    )
-    if usable and sql_type not in _MISREAD:
+    usable = pt.is_integer(kind) or pt.is_floating(kind) or pt.is_boolean(kind)
+    words = _is_text(kind) or pt.is_dictionary(kind)
+    if form == "free text":
+        usable = words
+    elif form == "text":
+        usable = usable or words or pt.is_decimal(kind) or pt.is_date32(kind)
+    if usable and said not in _MISREAD:
         return
-    time = pt.is_temporal(kind) and not text
-    cast = f"epoch({name})" if time else f"CAST({name} AS {'VARCHAR' if text else 'DOUBLE'})"
+    number = advice.seconds if pt.is_temporal(kind) else advice.number
+    fix = (number if form == "number" else advice.text).format(name=name)
+    called = {"free text": "text", "text": "categorical", "number": "numeric"}[form]
     raise FeatureError(
-        f"{place}: {'categorical' if text else 'numeric'} feature {name!r} is "
-        f"{sql_type}; write {cast} AS {name} in the query, or what else it is to mean"
+        f"{place}: {called} feature {name!r} is {said}; {fix}, or what else it is to mean"
     )
 
 
@@ -107,7 +117,7 @@ def check_number(place: str, name: str, values: pa.Array) -> None:
         _number(place, name, values)
     if pt.is_floating(values.type) and (n := pc.sum(pc.is_inf(values)).as_py()):
         raise FeatureError(
-            f"{place}: feature {name!r} is infinite in {n} rows; bound it in the query or in the "
+            f"{place}: feature {name!r} is infinite in {n} rows; bound it there or in the "
             "dataset's suite"
         )
 
@@ -149,13 +159,14 @@ def estimator_frame(
     names : sequence of str
         The features, in order.
     forms : mapping of str to str
-        ``text`` or ``number`` by feature; ``values`` for the categories of a model that was fitted
-        before categories were texts.
+        ``text``, ``number`` or ``free text`` by feature; ``values`` for the categories of a model
+        that was fitted before categories were texts.
 
     Returns
     -------
     DataFrame of shape (n_rows, n_features)
-        Texts as ``str``, numbers as ``float64``, values as ``object``; what is missing is NaN.
+        Texts as ``str``, numbers as ``float64``, values as ``object``; what is missing is NaN, and
+        ``""`` in a free text.
 
     Raises
     ------
@@ -164,11 +175,13 @@ def estimator_frame(
     """
     import pandas as pd
 
-    form = {"text": _text, "number": _number, "values": _values}
+    form = {"text": _text, "number": _number, "values": _values, "free text": _free_text}
     return pd.DataFrame({name: form[forms[name]](place, name, rows.column(name)) for name in names})
 
 
-def spec_forms(categorical: Collection[str], names: Sequence[str]) -> dict[str, str]:
+def spec_forms(
+    categorical: Collection[str], names: Sequence[str], text: Collection[str] = ()
+) -> dict[str, str]:
     """Return the form of each feature in a training: text if it is categorical.
 
     Parameters
@@ -177,13 +190,16 @@ def spec_forms(categorical: Collection[str], names: Sequence[str]) -> dict[str, 
         The spec's categorical features.
     names : sequence of str
         All features.
+    text : collection of str, optional
+        The spec's text features.
 
     Returns
     -------
     dict of str to str
         For `estimator_frame` and `remember_forms`.
     """
-    return {name: "text" if name in categorical else "number" for name in names}
+    declared = dict.fromkeys(categorical, "text") | dict.fromkeys(text, "free text")
+    return {name: declared.get(name, "number") for name in names}
 
 
 def remember_forms(model: Any, forms: Mapping[str, str]) -> None:
@@ -197,9 +213,13 @@ def remember_forms(model: Any, forms: Mapping[str, str]) -> None:
         From `spec_forms`.
     """
     setattr(model, _TEXT_FEATURES, [name for name, form in forms.items() if form == "text"])
+    if free := [name for name, form in forms.items() if form == "free text"]:
+        setattr(model, _FREE_TEXTS, free)
 
 
-def fitted_forms(model: Any, names: Sequence[str], categorical: Collection[str]) -> dict[str, str]:
+def fitted_forms(
+    model: Any, names: Sequence[str], categorical: Collection[str], text: Collection[str] = ()
+) -> dict[str, str]:
     """Return the form in which a fitted model knows each feature, whatever the spec says by now.
 
     Parameters
@@ -208,8 +228,8 @@ def fitted_forms(model: Any, names: Sequence[str], categorical: Collection[str])
         Fitted.
     names : sequence of str
         Its features.
-    categorical : collection of str
-        The spec's categorical features, for a model that does not say what it was fitted on.
+    categorical, text : collection of str
+        The spec's features, for a model that does not say what it was fitted on.
 
     Returns
     -------
@@ -217,11 +237,11 @@ def fitted_forms(model: Any, names: Sequence[str], categorical: Collection[str])
         For `estimator_frame`.
     """
     if (texts := getattr(model, _TEXT_FEATURES, None)) is not None:
-        return spec_forms(texts, names)
+        return spec_forms(texts, names, getattr(model, _FREE_TEXTS, ()))
     # Fitted before categories were texts: a column of numbers was encoded as numbers.
     known = known_categories(model)
     numbers = {name for name, values in known.items() if values.dtype.kind in "biuf"}
-    return spec_forms(categorical, names) | {
+    return spec_forms(categorical, names, text) | {
         name: "values" for name in names if name in numbers and name in categorical
     }
 
@@ -245,6 +265,10 @@ def _text(place: str, name: str, values: Any) -> pd.Series:
     return found
 
 
+def _free_text(place: str, name: str, values: Any) -> pd.Series:
+    return _text(place, name, values).fillna("")
+
+
 def _number(place: str, name: str, values: Any) -> pd.Series:
     import pyarrow as pa
 
@@ -254,8 +278,8 @@ def _number(place: str, name: str, values: Any) -> pd.Series:
     except pa.ArrowException as error:
         raise FeatureError(
             f"{place}: numeric feature {name!r} has integers beyond 2**53, which no double holds "
-            f"exactly ({error}); declare it categorical if it is an identifier, or write "
-            f"CAST({name} AS DOUBLE) AS {name} in the query if rounding is fine"
+            f"exactly ({error}); declare it categorical if it is an identifier, or cast it to "
+            "DOUBLE (float64) there if rounding is fine"
         ) from error
 
 

@@ -17,10 +17,11 @@ PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)\b(?!:(?!:))")
 
 _ONE_DAY = ({"partition"}, {"start", "end"}, {"local_start", "local_end"})
 _ALL_PARAMETERS = set().union(*_ONE_DAY)
-_ALL_FIELDS = {"partition", "year", "month", "day"}
+_ALL_FIELDS = {"partition", "year", "month", "day", "hour"}
 
 # Quoted in any case; what needs more than this can be written as a query.
 _SQL_NAME = "[A-Za-z_][A-Za-z0-9_]{0,127}"
+RowQuery = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 ConnId = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -46,6 +47,21 @@ class SourceSpec(SpecModel):
         """Whether the rows of a day are found by `time_column`; else they are only compared."""
         return False
 
+    @property
+    def selectors(self) -> set[str]:
+        """What of a partition it is asked by: parameters of its query, or fields of its path."""
+        return set()
+
+    @property
+    def row_query(self) -> str | None:
+        """DuckDB SQL over the rows as they are read; None where they are taken as they are."""
+        return None
+
+    @property
+    def names_columns(self) -> bool:
+        """Whether a query says what the columns are called."""
+        return self.row_query is not None
+
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
         if type(self) is SourceSpec:
@@ -57,13 +73,13 @@ class SourceSpec(SpecModel):
 class SqlSource(SourceSpec):
     r"""A query on a database, or a table of it.
 
-    The day is handed over by the query's parameters. ``:start`` and ``:end`` are
-    the instants at which the day begins and the next one does, in the dataset's `timezone` (UTC
+    The partition is handed over by the query's parameters. ``:start`` and ``:end`` are
+    the instants at which it begins and the next one does, in the dataset's `timezone` (UTC
     without one): ``at >= :start AND at < :end``. PostgreSQL is asked for the type that each
     parameter has at its place, and given a day, a local time or an instant accordingly. Elsewhere
     ``:local_start`` and ``:local_end`` are the same bounds as local times, for columns that hold
-    those. ``:partition`` is the day as ``YYYY-MM-DD``. On SQLite, which has no times, instants are
-    text like ``2024-03-01T05:00:00Z``.
+    those. ``:partition`` is the partition's key: a day as ``YYYY-MM-DD``. On SQLite, which has no
+    times, instants are text like ``2024-03-01T05:00:00Z``.
 
     Attributes
     ----------
@@ -93,6 +109,16 @@ class SqlSource(SourceSpec):
     def selects_by_time(self) -> bool:
         """A table's rows are; a query finds its own."""
         return self.table is not None
+
+    @property
+    def selectors(self) -> set[str]:
+        """The parameters of its query."""
+        return set(PLACEHOLDER.findall(self.query or ""))
+
+    @property
+    def names_columns(self) -> bool:
+        """A query does; a table's are called as they are."""
+        return self.query is not None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -124,8 +150,9 @@ class FileSource(SourceSpec):
         Airflow connection whose extra ``path`` is the root: a folder, or an address like
         ``s3://bucket/folder``.
     path : str
-        Below the root, with ``{partition}`` or ``{year}``, ``{month}`` and ``{day}`` in it:
-        ``orders/{year}/{month}/{day}/*.parquet``. ``*`` and ``?`` stay within a folder, ``**`` does
+        Below the root, with ``{partition}``, the partition's key, or ``{year}``, ``{month}`` and
+        ``{day}`` of its beginning in it: ``orders/{year}/{month}/{day}/*.parquet``; of hours, which
+        are in UTC, ``{hour}`` too. ``*`` and ``?`` stay within a folder, ``**`` does
         not. A folder means every file in it. Names that begin with ``_`` or ``.`` are left out.
     format : str
         ``parquet``, ``csv`` (UTF-8, first line names the columns) or ``jsonl`` (one object a line);
@@ -135,6 +162,11 @@ class FileSource(SourceSpec):
         another day than the path's are refused. None if that is not to be checked.
     delimiter : str
         Between the values of a CSV file: one ASCII character, no quote.
+    query : str or None
+        DuckDB SQL over the day's rows, which it calls ``rows``, and nothing else: to cast and
+        rename. What it gives must be the contract's. CSV values come as text, empty ones as null;
+        of JSON lines lists, objects and values of several kinds come as JSON; Parquet has its own
+        types. A column's name is as in the file, in double quotes: ``"Order ID"``.
     """
 
     kind: Literal["file"] = "file"
@@ -142,6 +174,17 @@ class FileSource(SourceSpec):
     format: Literal["parquet", "csv", "jsonl"] = "parquet"
     time_column: Annotated[str, StringConstraints(min_length=1)] | None = None
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+    query: RowQuery | None = None
+
+    @property
+    def row_query(self) -> str | None:
+        """The `query`."""
+        return self.query
+
+    @property
+    def selectors(self) -> set[str]:
+        """The fields of its path."""
+        return _fields_of(self.path)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -153,9 +196,10 @@ class FileSource(SourceSpec):
         fields = _fields_of(_relative(self.path))
         if unknown := sorted(fields - _ALL_FIELDS):
             raise ValueError(f"path: unknown {unknown}; there are {sorted(_ALL_FIELDS)}")
-        if "partition" not in fields and not {"year", "month", "day"} <= fields:
+        if "partition" not in fields and not {"year", "month"} <= fields:
             raise ValueError(
-                "path must name one day: use {partition}, or {year}, {month} and {day}"
+                "path must name one day: use {partition}, or {year}, {month} and {day}; of hours "
+                "{hour} too, of months no {day}"
             )
         return self
 
@@ -172,11 +216,19 @@ class DeltaSource(SourceSpec):
     time_column : str
         Column that says which day a row belongs to: an instant, a local time in the dataset's
         `timezone`, a date, or the day as ``YYYY-MM-DD`` text.
+    query : str or None
+        DuckDB SQL over the day's rows, as of `FileSource`.
     """
 
     kind: Literal["delta"] = "delta"
     path: str
     time_column: Annotated[str, StringConstraints(min_length=1)]
+    query: RowQuery | None = None
+
+    @property
+    def row_query(self) -> str | None:
+        """The `query`."""
+        return self.query
 
     @property
     def selects_by_time(self) -> bool:
