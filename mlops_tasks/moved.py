@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import ModuleType
 
 __all__ = ["MOVED", "MOVED_NAMES", "moved_name", "serve_old_paths"]
@@ -93,14 +93,15 @@ MOVED_NAMES: dict[str, dict[str, str]] = {
     },
 }
 
-_PACKAGE = "mlops_tasks."
-
 
 class _MovedLoader(Loader):
     """Fill a module of an old name with what stands at the new places."""
 
+    def __init__(self, homes: Sequence[str]) -> None:
+        self.homes = homes
+
     def exec_module(self, module: ModuleType) -> None:
-        homes = [_PACKAGE + home for home in MOVED[module.__name__.removeprefix(_PACKAGE)]]
+        homes = self.homes
         _warn(module.__name__, " and ".join(homes) if len(homes) < 4 else "the module of its step")
         for home in homes:
             found = importlib.import_module(home)
@@ -110,21 +111,37 @@ class _MovedLoader(Loader):
 
 
 class _MovedFinder(MetaPathFinder):
-    """Find the modules that have moved; of others it knows nothing."""
+    """Find the modules of a package that have moved; of others it knows nothing."""
+
+    def __init__(self, package: str, moved: Mapping[str, Sequence[str]]) -> None:
+        self.package, self.moved = package, moved
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if not fullname.startswith(_PACKAGE) or fullname.removeprefix(_PACKAGE) not in MOVED:
+        package, _, module = fullname.partition(".")
+        if package != self.package or module not in self.moved:
             return None
-        return ModuleSpec(fullname, _MovedLoader())
+        homes = [f"{package}.{home}" for home in self.moved[module]]
+        return ModuleSpec(fullname, _MovedLoader(homes))
 
 
-def serve_old_paths() -> None:
-    """Let the old import paths be found, from now on and in this process."""
-    if not any(isinstance(finder, _MovedFinder) for finder in sys.meta_path):
+def serve_old_paths(
+    package: str = "mlops_tasks", moved: Mapping[str, Sequence[str]] = MOVED
+) -> None:
+    """Let the old import paths be found, from now on and in this process.
+
+    Parameters
+    ----------
+    package : str
+        The package whose modules have moved.
+    moved : Mapping of str to Sequence of str
+        By old module, where its names are now; both within the package.
+    """
+    served = [finder.package for finder in sys.meta_path if isinstance(finder, _MovedFinder)]
+    if package not in served:
         # First: a folder of old bytecode, as an upgrade leaves it, would pass for a package.
-        sys.meta_path.insert(0, _MovedFinder())
+        sys.meta_path.insert(0, _MovedFinder(package, moved))
 
 
 def moved_name(package: str, name: str) -> object:

@@ -158,7 +158,7 @@ class Day:
 
     def _instant(self, midnight: datetime) -> datetime:
         try:
-            return midnight.replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
+            return _first_instant(midnight.replace(tzinfo=ZoneInfo(self.timezone)))
         except OverflowError:
             raise self._beyond() from None
 
@@ -167,6 +167,20 @@ class Day:
             f"day {self.partition} in {self.timezone} does not lie within the years 1 to 9999 in "
             "UTC from its beginning to its end; choose another"
         )
+
+
+def _first_instant(local: datetime) -> datetime:
+    """Return the earliest instant at which clocks show a time, or a later one if they skip it."""
+    if not _skipped(local):
+        return local.astimezone(UTC)
+    # With the offset of before the gap, and after it: clocks are put forward in between.
+    after, before = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
+    wanted = local.replace(tzinfo=None)
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) // timedelta(seconds=2) * timedelta(seconds=1)
+        shown = middle.astimezone(local.tzinfo).replace(tzinfo=None)
+        before, after = (before, middle) if shown >= wanted else (middle, after)
+    return after
 
 
 def days_of(moments: pa.ChunkedArray | pa.Array, timezone: str) -> pa.Array:

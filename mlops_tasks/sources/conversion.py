@@ -130,7 +130,7 @@ def _instants(array: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
         return within_years(array.cast(wanted))
     if rules.timezone is None:
         raise TypeError(NO_ZONE)
-    return from_local(array.cast(pa.timestamp("us")), wanted, rules.timezone)
+    return from_local(array.cast(pa.timestamp("us")), wanted, rules.timezone, rules.ambiguous)
 
 
 def _advice(found: pa.DataType) -> str:

@@ -16,17 +16,57 @@ DAY_ADVICE = "a day is no instant; declare `convert` and `timezone` if midnight 
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 _DAY_US = 86_400_000_000
 _DAYS_OF_A_YEAR = 365.2425
+_AMBIGUOUS = {"refuse": "raise", "earlier": "earliest", "later": "latest"}
 
 
-def from_local(times: pa.Array, wanted: pa.DataType, timezone: str | None) -> pa.Array:
-    """Make instants of local times; one that never was, or was twice, is an error."""
+def from_local(
+    times: pa.Array, wanted: pa.DataType, timezone: str | None, ambiguous: str = "refuse"
+) -> pa.Array:
+    """Make instants of local times.
+
+    One that was twice is an error, unless `ambiguous` says ``earlier`` or ``later``; one that never
+    was is an error, unless it is a midnight: then it is the first instant of its day.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if timezone is None:
         raise pa.ArrowInvalid(NO_ZONE)
-    known = pc.assume_timezone(within_years(times), timezone)
-    return within_years(known.cast(wanted))
+    given = within_years(times)
+    found = _assumed(given, timezone, ambiguous)
+    shown = pc.local_timestamp(found)
+    midnight = pc.equal(pc.floor_temporal(given, unit="day"), given)
+    same_day = pc.equal(pc.floor_temporal(shown, unit="day"), given)
+    never = given.filter(pc.and_not(pc.not_equal(shown, given), pc.and_(midnight, same_day)))
+    if len(never):
+        raise pa.ArrowInvalid(
+            f"{never[0]} never was in {timezone}: clocks were put forward past it; is it in "
+            "another zone?"
+        )
+    return within_years(found.cast(wanted))
+
+
+def _assumed(times: pa.Array, timezone: str, ambiguous: str) -> pa.Array:
+    """Return the instant of each local time; of a skipped one the first that clocks show after."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        return pc.assume_timezone(
+            times, timezone, ambiguous=_AMBIGUOUS[ambiguous], nonexistent="latest"
+        )
+    except pa.ArrowInvalid:
+        first, last = (
+            pc.assume_timezone(times, timezone, ambiguous=which, nonexistent="latest")
+            for which in ("earliest", "latest")
+        )
+        twice = times.filter(pc.not_equal(first, last))
+        if not len(twice):
+            raise
+    raise pa.ArrowInvalid(
+        f"{twice[0]} was twice in {timezone}, when clocks were put back, and is ambiguous; set "
+        "`ambiguous` to 'earlier' or 'later' in the spec, or have the source give instants"
+    )
 
 
 def from_days(days: pa.Array, wanted: pa.DataType, timezone: str | None) -> pa.Array:

@@ -34,15 +34,18 @@ class Rules:
         ``decimal`` or ``date`` if the contract has such a source type converted.
     timezone : str or None
         Zone of times without one.
+    ambiguous : str
+        What such a time is that was twice: ``refuse``, ``earlier`` or ``later``.
     """
 
     given: str | None = None
     timezone: str | None = None
+    ambiguous: str = "refuse"
 
     @classmethod
     def of(cls, spec: DatasetSpec, column: str) -> Rules:
         """Return the rules of a dataset's column."""
-        return cls(spec.convert.get(column), spec.timezone)
+        return cls(spec.convert.get(column), spec.timezone, spec.ambiguous)
 
 
 def parse_text(texts: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
@@ -98,7 +101,8 @@ def _times(texts: pa.Array, wanted: pa.DataType, rules: Rules) -> pa.Array:
         return within_years(pc.cast(some, wanted))
 
     def local_times(some: pa.Array) -> pa.Array:
-        return from_local(pc.cast(some, pa.timestamp("us")), wanted, rules.timezone)
+        times = pc.cast(some, pa.timestamp("us"))
+        return from_local(times, wanted, rules.timezone, rules.ambiguous)
 
     def days(some: pa.Array) -> pa.Array:
         if rules.given != "date":

@@ -41,6 +41,9 @@ class DatasetSpec(SpecModel):
     timezone : str or None
         Name of the zone that days begin in and that times without a zone are in, as
         ``Europe/Berlin``. Without it days begin at midnight UTC and such times are refused.
+    ambiguous : str
+        A time without a zone that was twice, when clocks were put back: ``refuse`` it, or take the
+        ``earlier`` or the ``later`` instant.
     duplicates : str
         Rows with the same key: ``quarantine`` all of them, ``fail`` the partition, or
         ``keep_last``, the one with the largest `order_by`.
@@ -76,6 +79,7 @@ class DatasetSpec(SpecModel):
     columns: dict[Column, ColumnType] = Field(min_length=1)
     key: tuple[str, ...] = Field(min_length=1)
     timezone: str | None = None
+    ambiguous: Literal["refuse", "earlier", "later"] = "refuse"
     duplicates: Literal["fail", "keep_last", "quarantine"] = "quarantine"
     order_by: str | None = None
     extra_columns: Literal["keep", "ignore"] = "keep"
@@ -111,6 +115,8 @@ class DatasetSpec(SpecModel):
         if self.timezone is not None:
             check_timezone(self.timezone)
             check_clock(self.cron, self.timezone)
+        elif self.ambiguous != "refuse":
+            raise ValueError("ambiguous: which local times are twice? declare `timezone`")
         if (self.duplicates == "keep_last") != (self.order_by is not None):
             raise ValueError("order_by belongs to duplicates='keep_last', which needs it")
         if self.order_by is not None and self.order_by not in self.columns:

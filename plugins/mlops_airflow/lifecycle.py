@@ -13,14 +13,16 @@ from airflow.sdk import (
 )
 
 from mlops_airflow import assets
-from mlops_airflow.operators.decision import DecideRetrainingOperator, RequestRetrainingOperator
-from mlops_airflow.operators.evaluation import EvaluateModelOperator
-from mlops_airflow.operators.ingestion import IngestPartitionOperator
-from mlops_airflow.operators.monitoring import MeasureDriftOperator, MeasurePerformanceOperator
-from mlops_airflow.operators.registration import PromoteModelOperator, RegisterModelOperator
-from mlops_airflow.operators.scoring import ScorePartitionOperator
-from mlops_airflow.operators.training import PinTrainingDataOperator, TrainModelOperator
-from mlops_airflow.operators.validation import ValidatePartitionOperator
+from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
+from mlops_airflow.operators.evaluate import EvaluateModelOperator
+from mlops_airflow.operators.ingest import IngestPartitionOperator
+from mlops_airflow.operators.monitor import MeasureDriftOperator, MeasurePerformanceOperator
+from mlops_airflow.operators.pin import PinTrainingDataOperator
+from mlops_airflow.operators.promote import PromoteModelOperator
+from mlops_airflow.operators.register import RegisterModelOperator
+from mlops_airflow.operators.score import ScorePartitionOperator
+from mlops_airflow.operators.train import TrainModelOperator
+from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_tasks.partitions import PARTITION_FORMAT, PERIOD, Day, shift_day

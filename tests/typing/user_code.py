@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import assert_type
 
 from mlops_airflow.lifecycle import build_dags
-from mlops_airflow.operators.training import TrainModelOperator
+from mlops_airflow.operators.train import TrainModelOperator
 from mlops_tasks.lake import Lake, Pin, TrainingPin
 from mlops_tasks.registry.ledger import Champion, Ledger, LedgerEntry
 from mlops_tasks.registry.tracking import Tracking

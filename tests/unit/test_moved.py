@@ -11,16 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from mlops_airflow.moved import MOVED as MOVED_OPERATORS
 from mlops_tasks.moved import MOVED, MOVED_NAMES
 
+OLD_MODULES = [("mlops_tasks", old, homes) for old, homes in MOVED.items()] + [
+    ("mlops_airflow", old, homes) for old, homes in MOVED_OPERATORS.items()
+]
 
-@pytest.mark.parametrize("old", MOVED)
-def test_an_old_module_has_the_names_of_the_new_ones(old: str) -> None:
-    sys.modules.pop(f"mlops_tasks.{old}", None)
-    with pytest.warns(DeprecationWarning, match=rf"mlops_tasks\.{old} is now .* goes in 0\.3"):
-        found = importlib.import_module(f"mlops_tasks.{old}")
-    for home in MOVED[old]:
-        new = importlib.import_module(f"mlops_tasks.{home}")
+
+@pytest.mark.parametrize(("package", "old", "homes"), OLD_MODULES)
+def test_an_old_module_has_the_names_of_the_new_ones(
+    package: str, old: str, homes: tuple[str, ...]
+) -> None:
+    sys.modules.pop(f"{package}.{old}", None)
+    with pytest.warns(DeprecationWarning, match=rf"{package}\.{old} is now .* goes in 0\.3"):
+        found = importlib.import_module(f"{package}.{old}")
+    for home in homes:
+        new = importlib.import_module(f"{package}.{home}")
         assert {name: getattr(found, name) for name in new.__all__} == {
             name: getattr(new, name) for name in new.__all__
         }

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mlops_tasks.exceptions import FeatureError, PartitionKeyError
 from mlops_tasks.partitions import (
+    Day,
     check_partition,
     check_past,
     days_between,
@@ -107,6 +108,23 @@ def test_a_day_begins_at_midnight_of_its_zone_all_year(zone: str, year: int) -> 
     hours = [first + timedelta(minutes=30 * n) for n in range(48 * 362)]
     wanted = [moment.astimezone(ZoneInfo(zone)).date().isoformat() for moment in hours]
     assert days_of(instants(*hours), zone).to_pylist() == wanted
+
+
+# 23:30 to 0:30; 0:00 to 1:00; 0:00 twice; and a day that was left out: both begin at once.
+GAPS = [
+    ("America/Toronto", "1919-03-31", datetime(1919, 3, 31, 4, 30, tzinfo=UTC)),
+    ("Africa/Cairo", "2024-04-26", datetime(2024, 4, 25, 22, tzinfo=UTC)),
+    ("America/Havana", "2024-11-03", datetime(2024, 11, 3, 4, tzinfo=UTC)),
+    ("Pacific/Apia", "2011-12-30", datetime(2011, 12, 30, 10, tzinfo=UTC)),
+    ("Pacific/Apia", "2011-12-31", datetime(2011, 12, 30, 10, tzinfo=UTC)),
+]
+
+
+@pytest.mark.parametrize(("zone", "day", "start"), GAPS)
+def test_a_day_begins_with_its_first_instant(zone: str, day: str, start: datetime) -> None:
+    assert Day(day, zone).start == start
+    before = (date.fromisoformat(day) - timedelta(days=1)).isoformat()
+    assert Day(before, zone).end == start
 
 
 def test_the_zone_that_a_column_is_written_in_does_not_matter() -> None:

@@ -12,9 +12,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.assets import retrain_request_asset
-from mlops_airflow.operators.decision import DecideRetrainingOperator, RequestRetrainingOperator
-from mlops_airflow.operators.evaluation import EvaluateModelOperator
-from mlops_airflow.operators.monitoring import MeasurePerformanceOperator
+from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
+from mlops_airflow.operators.evaluate import EvaluateModelOperator
+from mlops_airflow.operators.monitor import MeasurePerformanceOperator
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.pin import pin_training_data
@@ -204,7 +204,7 @@ def test_a_model_is_judged_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -
     first = evaluated(world, pin, trained)
     assert first["champion_version"] == "1"
     promoted(world, "2", NIGHT)
-    monkeypatch.setattr("mlops_airflow.operators.evaluation.evaluate", None)
+    monkeypatch.setattr("mlops_airflow.operators.evaluate.evaluate", None)
     assert evaluated(world, pin, trained, run="manual__2") == first
     assert len(entries(world, "verdict")) == 1
 
@@ -251,7 +251,7 @@ def test_a_better_model_of_the_past_says_why_it_is_not_promoted(
         rivals.append(given[3].version)
         return better
 
-    monkeypatch.setattr("mlops_airflow.operators.evaluation.evaluate", evaluate)
+    monkeypatch.setattr("mlops_airflow.operators.evaluate.evaluate", evaluate)
     found = evaluated(world, world.pin, replace(world.trained, run_id=world.trained.run_id))
     assert rivals == ["1"]
     assert found["verdict"] == "keep"

@@ -17,14 +17,16 @@ from mlops_airflow.assets import (
 )
 from mlops_airflow.links import MlflowModelVersionLink, MlflowRunLink
 from mlops_airflow.operators.base import dag_run_name, key_of
-from mlops_airflow.operators.decision import DecideRetrainingOperator, RequestRetrainingOperator
-from mlops_airflow.operators.evaluation import EvaluateModelOperator
-from mlops_airflow.operators.ingestion import IngestPartitionOperator
-from mlops_airflow.operators.monitoring import MeasureDriftOperator, MeasurePerformanceOperator
-from mlops_airflow.operators.registration import PromoteModelOperator, RegisterModelOperator
-from mlops_airflow.operators.scoring import ScorePartitionOperator
-from mlops_airflow.operators.training import PinTrainingDataOperator, TrainModelOperator
-from mlops_airflow.operators.validation import ValidatePartitionOperator
+from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
+from mlops_airflow.operators.evaluate import EvaluateModelOperator
+from mlops_airflow.operators.ingest import IngestPartitionOperator
+from mlops_airflow.operators.monitor import MeasureDriftOperator, MeasurePerformanceOperator
+from mlops_airflow.operators.pin import PinTrainingDataOperator
+from mlops_airflow.operators.promote import PromoteModelOperator
+from mlops_airflow.operators.register import RegisterModelOperator
+from mlops_airflow.operators.score import ScorePartitionOperator
+from mlops_airflow.operators.train import TrainModelOperator
+from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_airflow.summary import format_summary
 from mlops_tasks.exceptions import EmptyPartitionError, SpecError, ValidationFailedError
 from mlops_tasks.serialization import to_json

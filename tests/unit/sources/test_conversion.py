@@ -149,11 +149,43 @@ def test_times_without_a_zone_need_one_in_the_spec() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("2024-03-10T02:30", "doesn't exist"), ("2024-11-03T01:30", "ambiguous")]
+    ("text", "why"), [("2024-03-10T02:30", "never was"), ("2024-11-03T01:30", "was twice")]
 )
 def test_times_that_never_were_or_were_twice_are_refused(text: str, why: str) -> None:
     with pytest.raises(pa.ArrowInvalid, match=why):
         convert(local(text), INSTANT, NEW_YORK)
+
+
+@pytest.mark.parametrize(("ambiguous", "hour"), [("earlier", 5), ("later", 6)])
+def test_the_spec_says_which_instant_a_repeated_time_is(ambiguous: str, hour: int) -> None:
+    rules = Rules(timezone="America/New_York", ambiguous=ambiguous)
+    expected = [datetime(2024, 11, 3, hour, 30, tzinfo=UTC), datetime(2024, 11, 3, 7, tzinfo=UTC)]
+    texts = pa.array(["2024-11-03T01:30:00", "2024-11-03T02:00:00"])
+    assert convert(texts.cast(pa.timestamp("ns")), INSTANT, rules).to_pylist() == expected
+    assert parse_text(texts, INSTANT, rules).to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "expected"),
+    [
+        ("America/Sao_Paulo", "2018-11-04", datetime(2018, 11, 4, 3, tzinfo=UTC)),
+        ("Africa/Cairo", "2024-04-26", datetime(2024, 4, 25, 22, tzinfo=UTC)),
+        ("Asia/Beirut", "2024-03-31", datetime(2024, 3, 30, 22, tzinfo=UTC)),
+    ],
+)
+def test_a_skipped_midnight_is_the_first_instant_of_its_day(
+    zone: str, day: str, expected: datetime
+) -> None:
+    rules = Rules(timezone=zone)
+    assert convert(local(day), INSTANT, rules).to_pylist() == [expected]
+    assert Day(day, zone).start == expected
+    with pytest.raises(pa.ArrowInvalid, match=f"{day} 00:30:00 never was in {zone}"):
+        convert(local(f"{day}T00:30"), INSTANT, rules)
+
+
+def test_the_midnight_of_a_day_that_never_was_is_refused() -> None:
+    with pytest.raises(pa.ArrowInvalid, match="never was"):
+        convert(local("2011-12-30"), INSTANT, Rules(timezone="Pacific/Apia"))
 
 
 def test_fractions_finer_than_microseconds_are_not_cut_off() -> None:

@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.links import ReportLink
-from mlops_airflow.operators.validation import ValidatePartitionOperator
+from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_tasks.exceptions import ValidationFailedError
 from tests.unit.orders import day, orders_dataset
 

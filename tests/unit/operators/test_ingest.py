@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mlops_airflow.operators.ingestion import IngestPartitionOperator
-from mlops_airflow.operators.validation import ValidatePartitionOperator
+from mlops_airflow.operators.ingest import IngestPartitionOperator
+from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_tasks.faults import FAULT_VARIABLE, InjectedFaultError
 from mlops_tasks.lake import Lake
 from mlops_tasks.partitions import today
