@@ -47,6 +47,9 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
     condition = spec.label.positive
     with connect() as connection, explained(_label_place(spec), connection) as ask:
         check_repeatable(_label_place(spec), connection, condition)
+        # As NaN, which is above every number, zero by zero would be positive: it is unknown.
+        for setting in ("ieee_floating_point_ops", "error_on_division_by_zero"):
+            connection.execute(f"SET {setting} = false")
         connection.register("labels", labels)
         found = ask(f"SELECT {keys}, (\n{condition}\n) AS {TARGET} FROM labels")  # noqa: S608
         kind = str(found.types[-1])

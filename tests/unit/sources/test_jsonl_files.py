@@ -126,6 +126,11 @@ def test_a_damaged_file_is_refused_and_named(
     assert lake.table("orders__raw").partitions() == []
 
 
+def test_a_file_in_utf_16_is_named_for_what_it_is(take: Any) -> None:
+    with pytest.raises(SourceQueryError, match=r"a\.jsonl' cannot be read: it is UTF-16"):
+        take('{"id": 1, "s": "a"}\n'.encode("utf-16"))
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [
