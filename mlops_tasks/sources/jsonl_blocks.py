@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.sources.csv_blocks import LONGEST_ROW
 from mlops_tasks.sources.formats import text_start
+from mlops_tasks.spelling import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -90,6 +91,8 @@ def objects(block: Block) -> Iterator[tuple[int, dict[str, Any]]]:
         except RecursionError:
             raise ValueError(f"line {number} is nested too deeply") from None
         except ValueError as error:
+            if "int_max_str_digits" in str(error):
+                raise ValueError(f"line {number} has a number of thousands of digits") from None
             raise ValueError(f"line {number} is no JSON: {error}") from None
         if not isinstance(row, dict):
             raise ValueError(f"line {number} is no JSON object")
@@ -101,7 +104,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} stands twice in one object")
+        raise ValueError(f"{shortened(twice)} stands twice in one object")
     if not all(name.isascii() for name in found):
         _refuse_surrogates(found)
     return found
@@ -113,7 +116,7 @@ def _refuse_surrogates(names: Iterable[str]) -> None:
         try:
             name.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"the name {name!r} is no Unicode text") from None
+            raise ValueError(f"the name {shortened(name)} is no Unicode text") from None
 
 
 def _text(block: Block) -> Block:

@@ -287,6 +287,17 @@ def test_a_name_beyond_the_contract_may_come_twice(take: Any, names: bytes) -> N
     assert "is not kept: the source gives it more than once" in result.notes[0]
 
 
+@pytest.mark.parametrize("names", [b"id," + b"x" * 10**6, b"id," + b",".join([b"column"] * 10**5)])
+def test_what_is_said_of_names_is_short(take: Any, names: bytes) -> None:
+    with pytest.raises(
+        SchemaMismatchError, match=r"gives no column \['s'\].*x\.\.\.x|, \.\.\.\]"
+    ) as error:
+        take(names + b"\n")
+    assert len(str(error.value)) < 1500
+    _, result = take(b"id,s," + b"x" * 10**6 + b"\n1,a,b\n")
+    assert sum(map(len, result.notes)) < 500
+
+
 def test_a_name_of_the_contract_comes_once(take: Any) -> None:
     with pytest.raises(SchemaMismatchError, match=r"gives \['s'\] more than once"):
         take(b"id,s,s\n1,a,b\n")
