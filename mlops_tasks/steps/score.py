@@ -146,7 +146,8 @@ def score(
 
 
 def _vocabularies(champion: RegisteredVersion, tracking: Tracking) -> dict[str, Booleans]:
-    if VOCABULARIES not in champion.artifacts:
+    # What stands for a champion in a notebook may name no artifacts.
+    if VOCABULARIES not in getattr(champion, "artifacts", ()):
         return {}
     return unpack_vocabularies(tracking.read_artifact(champion, VOCABULARIES))
 
