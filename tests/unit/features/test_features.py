@@ -464,8 +464,8 @@ def test_nobody_knows_what_is_divided_by_zero(
 ) -> None:
     from mlops_tasks.specs import LabelSpec
 
-    positive = condition.format(zero="(minutes_late - minutes_late)")
-    label = LabelSpec(dataset=spec.label.dataset, positive=positive)
+    sql = condition.format(zero="(minutes_late - minutes_late)")
+    label = LabelSpec(dataset=spec.label.dataset, target=sql)
     found = build_targets(project(tmp_path / "other", label=label), labels(a=3.0, b=None))
     wanted = {} if target is None else {"a": target}
     if "coalesce" in condition:
@@ -479,7 +479,7 @@ def test_a_condition_without_an_answer_is_refused(
 ) -> None:
     from mlops_tasks.specs import LabelSpec
 
-    label = LabelSpec(dataset=spec.label.dataset, positive=f"{number} > 0.5")
+    label = LabelSpec(dataset=spec.label.dataset, target=f"{number} > 0.5")
     with pytest.raises(FeatureError, match=r"does not run: .* cannot take"):
         build_targets(project(tmp_path / "other", label=label), labels(a=0.0))
 
