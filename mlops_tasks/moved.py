@@ -67,7 +67,10 @@ MOVED_NAMES: dict[str, dict[str, str]] = {
     "mlops_tasks.contract": {
         "duplicate_breaches": "mlops_tasks.validation.contract:duplicate_violations"
     },
-    "mlops_tasks.lake": {"check_partition": "mlops_tasks.partitions"},
+    "mlops_tasks.lake": {
+        "as_of_night": "mlops_tasks.lake.known_at:known_by_schedule",
+        "check_partition": "mlops_tasks.partitions",
+    },
     "mlops_tasks.monitoring": {
         "Outcomes": "mlops_tasks.monitoring.labelled_predictions:LabelledPredictions",
         "measure_drift": "mlops_tasks.steps.monitor",

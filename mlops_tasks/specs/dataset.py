@@ -173,6 +173,24 @@ class DatasetSpec(SpecModel):
             )
         return partition
 
+    def due(self, partition: str, *, refreshed: bool = False) -> str:
+        """Return the day as of which the schedule's own run makes a partition known.
+
+        Parameters
+        ----------
+        partition : str
+            The day.
+        refreshed : bool, default False
+            Whether its late rows are meant.
+
+        Returns
+        -------
+        str
+            A day; the run takes place on the next one, by `cron`.
+        """
+        late = self.refresh_after_days if refreshed else None
+        return shift_day(partition, self.delay_days if late is None else late)
+
     def last_as_of(self, partition: str) -> str:
-        """Return the last night on which a day can still bring news: its rows, or its late ones."""
-        return shift_day(partition, max(self.delay_days, self.refresh_after_days or 0))
+        """Return the last day as of which a partition can bring news: its rows, or late ones."""
+        return self.due(partition, refreshed=True)

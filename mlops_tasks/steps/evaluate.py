@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import labelled_rows, model_frame, split_days
 from mlops_tasks.gate import judge
-from mlops_tasks.lake import TrainingPin
+from mlops_tasks.lake import TrainingPin, assumed_lines
 from mlops_tasks.problem_types.binary.classes import SCORE
 from mlops_tasks.problem_types.binary.estimator import predict_scores
 from mlops_tasks.problem_types.binary.importance import feature_importance
@@ -122,6 +122,7 @@ def _log(verdict: Verdict, challenger: TrainResult, pin: TrainingPin, tracking: 
             "mlops.verdict": verdict.verdict,
             "mlops.verdict_reason": verdict.reason,
             "mlops.evaluation": "..".join(pin.evaluation),
+            "mlops.known": "; ".join(assumed_lines(pin)) or "as committed or given",
         },
         model_id=challenger.model_id,
     )

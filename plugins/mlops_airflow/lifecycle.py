@@ -115,11 +115,16 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, days: int, outlet: Asset) -> DA
                 None,
                 type=["null", "string"],
                 format="date",
-                description="Night as of which the rows are known (day, YYYY-MM-DD); empty: now",
+                description=(
+                    "When the rows became known (day, YYYY-MM-DD): a training as of it, or later, "
+                    "sees them. Empty: rows that are the first of their day count as known when "
+                    "the schedule would have taken them in, corrections as known today"
+                ),
             )
         },
     ) as dag:
-        raw = IngestPartitionOperator(task_id="ingest", dataset=dataset, nights=days).output
+        again = verb == "refresh"
+        raw = IngestPartitionOperator(task_id="ingest", dataset=dataset, refresh=again).output
         ValidatePartitionOperator(task_id="validate", dataset=dataset, raw=raw, outlets=[outlet])
     return dag
 
@@ -221,7 +226,10 @@ def _train_form(model: ModelSpec) -> dict[str, Param]:
             None,
             type=["null", "string"],
             format="date",
-            description="Night to train as of (day, YYYY-MM-DD); empty: the run's partition key",
+            description=(
+                "Cut-off of the training (day, YYYY-MM-DD): it uses what was known by then; empty: "
+                "the run's partition key"
+            ),
         ),
         "train_days": Param(
             model.train_days,

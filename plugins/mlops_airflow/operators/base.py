@@ -15,7 +15,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.outages import outages_named
-from mlops_tasks.partitions import check_partition, check_past, shift_day
+from mlops_tasks.partitions import check_partition, check_past
 from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.reports import report_address
 from mlops_tasks.scratch import scratch
@@ -38,8 +38,8 @@ __all__ = [
     "dag_run_name",
     "decided_night",
     "given_known_at",
+    "is_scheduled",
     "key_of",
-    "night_of",
     "partition_of",
 ]
 
@@ -95,7 +95,7 @@ def key_of(context: Context) -> str:
 
 
 def given_known_at(context: Context, dataset: DatasetSpec) -> str | None:
-    """Return the run's parameter ``known_at``, which wins over every other night, if it is set.
+    """Return the run's parameter ``known_at``, which wins over every other day, if it is set.
 
     Parameters
     ----------
@@ -115,30 +115,13 @@ def given_known_at(context: Context, dataset: DatasetSpec) -> str | None:
     return check_past(str(given), dataset.timezone, what=f"dataset {dataset.name!r}: known_at")
 
 
-def night_of(context: Context, *, nights: int) -> str | None:
-    """Return the night that a scheduled run belongs to, however late it really runs.
-
-    Parameters
-    ----------
-    context : Context
-        Of the running task.
-    nights : int
-        Nights between a day and its scheduled run.
-
-    Returns
-    -------
-    str or None
-        A day; None for a run that somebody started.
-    """
-    return shift_day(key_of(context), nights) if _is_scheduled(context) else None
-
-
 def _skip_before(context: Context, dataset: DatasetSpec) -> None:
-    if _is_scheduled(context) and key_of(context) < dataset.start.isoformat():
+    if is_scheduled(context) and key_of(context) < dataset.start.isoformat():
         raise AirflowSkipException(f"{dataset.name} begins on {dataset.start}; nothing to do")
 
 
-def _is_scheduled(context: Context) -> bool:
+def is_scheduled(context: Context) -> bool:
+    """Return whether this is the schedule's own run: no backfill, and nobody's by hand."""
     run: Any = context["dag_run"]
     return str(run.run_type).rsplit(".", 1)[-1].lower() == "scheduled"
 

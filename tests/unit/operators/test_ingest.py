@@ -35,8 +35,8 @@ def operator(
         "LEDGER_DEFAULT": {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")},
     }.items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(fields))
-    dataset = orders_dataset(tmp_path, source=of_day("orders", "order_date"))
-    return IngestPartitionOperator(task_id="ingest", dataset=dataset, nights=2)
+    dataset = orders_dataset(tmp_path, source=of_day("orders", "order_date"), delay_days=2)
+    return IngestPartitionOperator(task_id="ingest", dataset=dataset)
 
 
 def execute(operator: IngestPartitionOperator, **params: Any) -> dict[str, Any]:
