@@ -24,7 +24,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "contract": ("specs.schema", "validation.contract", "validation.duplicates"),
     "digest": ("lake.digest",),
     "drift.domain": ("drift.domain_classifier",),
-    "drift.movement": ("drift.day_effects",),
+    "drift.movement": ("drift.day_effects", "drift.baseline"),
     "estimators": ("problem_types.binary.estimator",),
     "evaluation": (
         "steps.evaluate",

@@ -10,9 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks._drift_quality.draws import Method, Month
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.decision import DriftPolicy
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Baseline, DriftPolicy, detect_drift
 from mlops_tasks.profiles import Profile
 
 if TYPE_CHECKING:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks._drift_quality.ours import profile
 from benchmarks._drift_quality.population import days_of_year
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.decision import Answer
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Answer, Baseline, detect_drift
 
 if TYPE_CHECKING:
     from datetime import date

@@ -2,9 +2,23 @@
 
 All of it is read from profiles (`mlops_tasks.profiles`); no row is read again.
 
+>>> import numpy as np, pyarrow as pa
+>>> from mlops_tasks.drift import Baseline, detect_drift
+>>> from mlops_tasks.profiles import Profile
+>>> random = np.random.default_rng(0)
+>>> def day(price):
+...     rows = pa.record_batch({"price": random.normal(price, 1, 1000)})
+...     return Profile.of([rows], rows.schema)
+>>> february = Baseline.of([day(20) for _ in range(28)], label="February")
+>>> report = detect_drift(february, day(21), window="2024-03-01")
+>>> report.headline
+'2024-03-01 against February: drift in 1 of 1 columns (price)'
+
+What people call is exported here; the modules behind it:
+
 ===========================  ======================================================================
 `drift.detection`            `detect_drift`: the decision, with a bounded chance of a false alarm
-`drift.baseline`             the reference, and how much its own days move
+`drift.baseline`             the reference, how much its own days move, and the size of a window
 `drift.report`               `DriftReport`: plain data, and lines for a log
 `drift.page`                 the same as one HTML page; `drift.heatmap` as a PNG
 `drift.measures`             PSI, Kolmogorov–Smirnov, Wasserstein, Jensen–Shannon and others, to
@@ -41,3 +55,36 @@ standard deviations), and it alarms above::
   stays below ``level`` over all columns (Bonferroni).
 - no day alarms that moved less than the reference's own most unusual day.
 """
+
+from mlops_tasks.drift.baseline import Baseline, effective_days
+from mlops_tasks.drift.decision import (
+    Answer,
+    ColumnDrift,
+    DriftPolicy,
+    Evidence,
+    Picture,
+    SchemaChange,
+)
+from mlops_tasks.drift.detection import compare_schemas, detect_drift
+from mlops_tasks.drift.domain_classifier import DomainResult, domain_classifier_auc
+from mlops_tasks.drift.heatmap import draw_heatmap
+from mlops_tasks.drift.page import render_page
+from mlops_tasks.drift.report import DriftReport
+
+__all__ = [
+    "Answer",
+    "Baseline",
+    "ColumnDrift",
+    "DomainResult",
+    "DriftPolicy",
+    "DriftReport",
+    "Evidence",
+    "Picture",
+    "SchemaChange",
+    "compare_schemas",
+    "detect_drift",
+    "domain_classifier_auc",
+    "draw_heatmap",
+    "effective_days",
+    "render_page",
+]

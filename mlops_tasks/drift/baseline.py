@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.aspects import Aspect
     from mlops_tasks.drift.day_effects import DayEffect
 
-__all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline", "reference_span"]
+__all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline", "effective_days", "reference_span"]
 
 MAX_DAYS = 60
 """Enough days to show how days differ; of more, this many are taken evenly."""
@@ -140,3 +140,33 @@ def reference_span(kind: str, n_days: int, *, first: str, last: str) -> tuple[st
         return shift_day(before, 1 - n_days), before
     low = shift_day(first, length // 2 - _YEAR - (n_days - 1) // 2)
     return low, min(shift_day(low, n_days - 1), before)
+
+
+def effective_days(rows: Sequence[int]) -> float:
+    """Return as how many days of equal size the days of a window count, from their rows.
+
+    Parameters
+    ----------
+    rows : sequence of int
+        Rows of each day of the window.
+
+    Returns
+    -------
+    float
+        At least 1: the number of days if all have the same rows, less if few have most of them.
+
+    Notes
+    -----
+    ``sum(n)**2 / sum(n**2)``.
+
+    References
+    ----------
+    Kish (1965), Survey Sampling, Wiley, chapter 8.
+
+    Examples
+    --------
+    >>> effective_days([500] * 7), round(effective_days([500] * 6 + [50_000]), 2)
+    (7.0, 1.12)
+    """
+    squares = sum(n * n for n in rows)
+    return max(sum(rows) ** 2 / squares, 1.0) if squares else 1.0

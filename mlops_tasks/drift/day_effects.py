@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mlops_tasks.drift.effects import Effect, Readings
     from mlops_tasks.drift.samples import Booleans, Floats, Integers
 
-__all__ = ["MIN_DAYS", "DayEffect", "day_effect", "effective_days", "usable_days"]
+__all__ = ["MIN_DAYS", "DayEffect", "day_effect", "usable_days"]
 
 MIN_DAYS = 5
 """Fewer days cannot show how days differ; then rows count as independent."""
@@ -64,21 +62,6 @@ def day_effect(effect: Effect, days: Readings) -> DayEffect:
     counts = is_day & (expected > 0)
     ratio = np.divide(seen, expected, out=np.zeros_like(seen), where=counts)
     return DayEffect(excess, n_days, ratio.max(axis=0, initial=0.0))
-
-
-def effective_days(rows: Sequence[int]) -> float:
-    """Return as how many days of equal size the days of a window count, from their rows.
-
-    ``sum(n)**2 / sum(n**2)``, Kish's effective sample size: the number of days if all have the same
-    rows, less if few have most of them; at least 1.
-
-    Examples
-    --------
-    >>> effective_days([500] * 7), round(effective_days([500] * 6 + [50_000]), 2)
-    (7.0, 1.12)
-    """
-    squares = sum(n * n for n in rows)
-    return max(sum(rows) ** 2 / squares, 1.0) if squares else 1.0
 
 
 def usable_days(n: Floats) -> Booleans:

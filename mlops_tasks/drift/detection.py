@@ -41,7 +41,7 @@ def detect_drift(
         What people call it, such as its day.
     n_days : float, default 1
         Days of the window, at least 1: a week moves less than a day. Of days that differ much in
-        their rows, `day_effects.effective_days`.
+        their rows, `effective_days`.
     policy : DriftPolicy, optional
         When to alarm; the default keeps any false alarm of a table below 1 %.
     importance : mapping of str to float, optional
@@ -69,7 +69,7 @@ def detect_drift(
     Examples
     --------
     >>> import numpy as np, pyarrow as pa
-    >>> from mlops_tasks.drift.baseline import Baseline
+    >>> from mlops_tasks.drift import Baseline, detect_drift
     >>> from mlops_tasks.profiles import Profile
     >>> random = np.random.default_rng(0)
     >>> def profile(shift):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlops_tasks.drift.decision import LEVEL_DAYS, Answer, ColumnDrift, DriftPolicy, SchemaChange
 
@@ -17,6 +17,10 @@ class DriftReport:
 
     Attributes
     ----------
+    answer : Answer
+        Drift if a column alarms or the schema broke; else too few rows if no column can tell.
+    headline : str
+        The answer in one sentence.
     window, reference : str
         What people call the window and its reference.
     n_rows, n_reference, n_reference_days : int
@@ -29,8 +33,15 @@ class DriftReport:
         Columns that came, went or changed their kind.
     columns : tuple of ColumnDrift
         By severity times importance, strongest first.
+
+    Notes
+    -----
+    `answer` and `headline` follow from the rest; as fields they come first in its JSON, for
+    programs that read no further.
     """
 
+    answer: Answer = field(init=False)
+    headline: str = field(init=False)
     window: str
     reference: str
     n_rows: int
@@ -41,41 +52,20 @@ class DriftReport:
     schema: SchemaChange
     columns: tuple[ColumnDrift, ...]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "answer", self._answered())
+        object.__setattr__(self, "headline", self._sentence())
+
     @property
     def alarms(self) -> tuple[ColumnDrift, ...]:
         """The columns that alarm."""
         return tuple(column for column in self.columns if column.alarm)
 
     @property
-    def answer(self) -> Answer:
-        """Drift if a column alarms or the schema broke; else too few rows if no column can tell."""
-        if self.alarms or self.schema.alarm:
-            return Answer.DRIFT
-        if all(column.answer is Answer.TOO_FEW for column in self.columns):
-            return Answer.TOO_FEW
-        return Answer.STABLE
-
-    @property
-    def headline(self) -> str:
-        """The answer in one sentence."""
-        which = f"{self.window} against {self.reference}"
-        if self.answer is Answer.TOO_FEW:
-            needed = f"{self.policy.min_rows} with a value needed"
-            return f"{which}: {Answer.TOO_FEW} ({self.n_rows} rows, {needed})"
-        if self.answer is Answer.STABLE:
-            n_stable = sum(column.answer is Answer.STABLE for column in self.columns)
-            part = f" of {len(self.columns)}" if n_stable < len(self.columns) else ""
-            return f"{which}: no drift in {n_stable}{part} columns"
-        names = [column.name for column in self.alarms]
-        parts = [f"drift in {len(names)} of {len(self.columns)} columns ({', '.join(names)})"]
-        broken = [f"schema: {self.schema.text}"]
-        return f"{which}: {'; '.join(parts * bool(names) + broken * self.schema.alarm)}"
-
-    @property
     def lines(self) -> tuple[str, ...]:
         """The report as text, one line each: the headline, the evidence, and what it rests on."""
         lines = [self.headline]
-        drifted = [one for one in self.columns if one.answer is Answer.DRIFT]
+        drifted = self.alarms
         for column in drifted[:_N_LINES]:
             lines += [f"  {column.name}: {one.sentence}" for one in column.evidence if one.alarm]
         if len(drifted) > _N_LINES:
@@ -100,3 +90,24 @@ class DriftReport:
             f"); {self.n_comparisons} comparisons, {chance}; effects under "
             f"{self.policy.min_effect:g} never alarm"
         )
+
+    def _answered(self) -> Answer:
+        if self.alarms or self.schema.alarm:
+            return Answer.DRIFT
+        if all(column.answer is Answer.TOO_FEW for column in self.columns):
+            return Answer.TOO_FEW
+        return Answer.STABLE
+
+    def _sentence(self) -> str:
+        which = f"{self.window} against {self.reference}"
+        if self.answer is Answer.TOO_FEW:
+            needed = f"{self.policy.min_rows} with a value needed"
+            return f"{which}: {Answer.TOO_FEW} ({self.n_rows} rows, {needed})"
+        if self.answer is Answer.STABLE:
+            n_stable = sum(column.answer is Answer.STABLE for column in self.columns)
+            part = f" of {len(self.columns)}" if n_stable < len(self.columns) else ""
+            return f"{which}: no drift in {n_stable}{part} columns"
+        names = [column.name for column in self.alarms]
+        parts = [f"drift in {len(names)} of {len(self.columns)} columns ({', '.join(names)})"]
+        broken = [f"schema: {self.schema.text}"]
+        return f"{which}: {'; '.join(parts * bool(names) + broken * self.schema.alarm)}"

@@ -1,7 +1,12 @@
-"""Features and targets: one query for training and for scoring, over pinned rows only."""
+"""Features and targets: one text for training and for scoring, over pinned rows only."""
 
+from mlops_tasks.features.build import (
+    build_features,
+    feature_batches,
+    feature_frame,
+    model_frame,
+)
 from mlops_tasks.features.parity import assert_parity
-from mlops_tasks.features.sql import build_features, feature_batches, feature_frame, model_frame
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.features.windows import (
     feature_rows,

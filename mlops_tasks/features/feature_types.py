@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from mlops_tasks.features.result import Advice
+
 __all__ = [
     "check_feature",
     "check_number",
@@ -45,7 +47,9 @@ _NO_DATE = "<value out of range"  # what Arrow writes for DuckDB's infinity
 _MISREAD = {"UHUGEINT"}  # DuckDB gives Arrow other numbers
 
 
-def check_feature(place: str, name: str, kind: pa.DataType, sql_type: str, *, text: bool) -> None:
+def check_feature(
+    place: str, name: str, kind: pa.DataType, said: str, advice: Advice, *, text: bool
+) -> None:
     """Refuse a feature whose type has no place in the table.
 
     Parameters
@@ -56,8 +60,10 @@ def check_feature(place: str, name: str, kind: pa.DataType, sql_type: str, *, te
         The feature.
     kind : DataType
         Its type in Arrow.
-    sql_type : str
-        Its type in the query.
+    said : str
+        Its type in the words of who wrote the features.
+    advice : Advice
+        What to write instead.
     text : bool
         Whether it is categorical.
 
@@ -68,18 +74,18 @@ def check_feature(place: str, name: str, kind: pa.DataType, sql_type: str, *, te
     """
     import pyarrow.types as pt
 
-    number = pt.is_integer(kind) or pt.is_floating(kind) or pt.is_boolean(kind)
-    usable = number or (
+    usable = pt.is_integer(kind) or pt.is_floating(kind) or pt.is_boolean(kind)
+    usable = usable or (
         text
         and (_is_text(kind) or pt.is_dictionary(kind) or pt.is_decimal(kind) or pt.is_date32(kind))
     )
-    if usable and sql_type not in _MISREAD:
+    if usable and said not in _MISREAD:
         return
-    time = pt.is_temporal(kind) and not text
-    cast = f"epoch({name})" if time else f"CAST({name} AS {'VARCHAR' if text else 'DOUBLE'})"
+    number = advice.seconds if pt.is_temporal(kind) else advice.number
+    fix = (advice.text if text else number).format(name=name)
     raise FeatureError(
-        f"{place}: {'categorical' if text else 'numeric'} feature {name!r} is "
-        f"{sql_type}; write {cast} AS {name} in the query, or what else it is to mean"
+        f"{place}: {'categorical' if text else 'numeric'} feature {name!r} is {said}; {fix}, or "
+        "what else it is to mean"
     )
 
 
@@ -107,7 +113,7 @@ def check_number(place: str, name: str, values: pa.Array) -> None:
         _number(place, name, values)
     if pt.is_floating(values.type) and (n := pc.sum(pc.is_inf(values)).as_py()):
         raise FeatureError(
-            f"{place}: feature {name!r} is infinite in {n} rows; bound it in the query or in the "
+            f"{place}: feature {name!r} is infinite in {n} rows; bound it there or in the "
             "dataset's suite"
         )
 
@@ -254,8 +260,8 @@ def _number(place: str, name: str, values: Any) -> pd.Series:
     except pa.ArrowException as error:
         raise FeatureError(
             f"{place}: numeric feature {name!r} has integers beyond 2**53, which no double holds "
-            f"exactly ({error}); declare it categorical if it is an identifier, or write "
-            f"CAST({name} AS DOUBLE) AS {name} in the query if rounding is fine"
+            f"exactly ({error}); declare it categorical if it is an identifier, or cast it to "
+            "DOUBLE (float64) there if rounding is fine"
         ) from error
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.features.sql import build_features
+from mlops_tasks.features.build import build_features
+from mlops_tasks.features.comparison import different_cells
+from mlops_tasks.features.result import place
 from mlops_tasks.features.windows import feature_rows, pinned_inputs
-from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.partitions import check_partition, shift_day
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ def assert_parity(spec: ModelSpec, day: str, *, lake: Lake, window_days: int = 3
     """Assert that a day has the same features in a training set and as a scoring partition.
 
     The day is read twice, as the two steps read it: from pinned versions in the midst of a window
-    of several days, and alone as published. A query that looks at other rows than the day's and
-    its look-back, such as an average over all rows it is given, gives two answers.
+    of several days, and alone as published. Features that look at other rows than the day's and
+    its look-back, such as an average over all rows that are given, give two answers.
 
     Parameters
     ----------
@@ -47,23 +48,23 @@ def assert_parity(spec: ModelSpec, day: str, *, lake: Lake, window_days: int = 3
         If a row differs in the two, naming the first one and its column; or
         if the day has no rows, as nothing is proved then.
     FeatureError, LeakageError
-        If ``features.sql`` does not run, reads the labels, or sees the future.
+        If the features cannot be built, read the labels, or see the future.
 
     Notes
     -----
     Values are the same if they are equal in type and value, or both null, or both NaN.
     """
     check_partition(day)
-    place = f"model {spec.name!r}, {spec.features_sql.name}, {day}"
+    here = f"{place(spec)}, {day}"
     scored = feature_rows(spec, lake, first=day, last=day)
     if not scored.num_rows:
-        raise AssertionError(f"{place}: {spec.rows.name!r} has no rows to compare")
+        raise AssertionError(f"{here}: {spec.rows.name!r} has no rows to compare")
     trained = _trained(spec, day, lake, window_days)
     key = list(spec.key)
     order = [(name, "ascending") for name in key]
     trained = trained.join(scored.select(key), key, join_type="left semi").sort_by(order)
     scored = scored.sort_by(order)
-    _assert_same_cells(place, key, trained, scored)
+    _assert_same_cells(spec, here, trained, scored)
     return int(scored.num_rows)
 
 
@@ -81,18 +82,14 @@ def _trained(spec: ModelSpec, day: str, lake: Lake, window_days: int) -> pa.Tabl
     return build_features(spec, pinned_inputs(spec, pins, window, lake=lake))
 
 
-def _assert_same_cells(place: str, key: list[str], trained: pa.Table, scored: pa.Table) -> None:
-    first: dict[str, int] = {}
-    for name in scored.column_names:
-        differ = row_hashes(trained.select([name])) != row_hashes(scored.select([name]))
-        if differ.any():
-            first[name] = int(differ.argmax())
-    if first:
-        name = min(first, key=lambda column: first[column])
+def _assert_same_cells(spec: ModelSpec, here: str, trained: pa.Table, scored: pa.Table) -> None:
+    if first := different_cells(trained, scored):
+        name = next(iter(first))
         row = scored.slice(first[name], 1).to_pylist()[0]
+        maker, key = "query" if spec.features_sql else "function", {k: row[k] for k in spec.key}
         one, other = (rows.column(name)[first[name]].as_py() for rows in (trained, scored))
         raise AssertionError(
-            f"{place}: row { {k: row[k] for k in key} } has {name} = {one!r} in the training set "
-            f"and {other!r} when scored; columns that differ: {list(first)}. The query looks at "
+            f"{here}: row {key} has {name} = {one!r} in the training set "
+            f"and {other!r} when scored; columns that differ: {list(first)}. The {maker} looks at "
             "rows outside the day and its look-back"
         )

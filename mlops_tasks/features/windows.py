@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError, NoLabelsError
-from mlops_tasks.features.sql import build_features
+from mlops_tasks.features.build import build_features
 from mlops_tasks.features.targets import build_targets, join_targets
+from mlops_tasks.lake.schema import PARTITION_COLUMN
 from mlops_tasks.partitions import days_of, shift_day
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def feature_rows(spec: ModelSpec, lake: Lake, *, first: str, last: str) -> pa.Ta
 def published_inputs(
     spec: ModelSpec, lake: Lake, *, first: str, last: str
 ) -> dict[str, ds.Dataset]:
-    """Return what ``features.sql`` may read for the rows of some days, to be streamed.
+    """Return what the features may read for the rows of some days, to be streamed.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ def published_inputs(
     Returns
     -------
     dict of str to Dataset
-        By dataset, each with its look-back before `first`.
+        By dataset, each with its look-back before `first`, and with the key of each row's partition
+        as ``partition_key``.
     """
     inputs = {}
     for item in spec.inputs:
@@ -121,7 +123,7 @@ def labelled_rows(
 def pinned_inputs(
     spec: ModelSpec, pins: Mapping[str, Pin], window: tuple[str, str], *, lake: Lake
 ) -> dict[str, ds.Dataset]:
-    """Return what ``features.sql`` may read for the pinned rows of one window, to be streamed.
+    """Return what the features may read for the pinned rows of one window, to be streamed.
 
     Parameters
     ----------
@@ -137,15 +139,16 @@ def pinned_inputs(
     Returns
     -------
     dict of str to Dataset
-        By dataset.
+        By dataset, with ``partition_key`` as in `published_inputs`.
     """
     first, last = window
-    return {
-        item.dataset.name: lake.table(pins[item.dataset.name].table).scan_pin(
-            pins[item.dataset.name], first=shift_day(first, -item.lookback_days), last=last
-        )
-        for item in spec.inputs
-    }
+    inputs = {}
+    for item in spec.inputs:
+        pin = pins[item.dataset.name]
+        table, start = lake.table(pin.table), shift_day(first, -item.lookback_days)
+        commits = table.pinned_commits(pin, first=start, last=last)
+        inputs[item.dataset.name] = table.scan(commits, columns=[*pin.columns, PARTITION_COLUMN])
+    return inputs
 
 
 def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:

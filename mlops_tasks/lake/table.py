@@ -234,7 +234,8 @@ class Table:
     ) -> ds.Dataset:
         """Return a dataset over the rows of given commits, for DuckDB and for who filters.
 
-        It also has the partition column, for those who ask for it, unless columns are named.
+        It also has the partition column, for those who ask for it, unless columns are named without
+        it.
 
         Raises
         ------
@@ -244,10 +245,10 @@ class Table:
         """
         import pyarrow as pa
 
-        full = self.schema
-        named = pa.schema([full.field(name) for name in columns]) if columns else None
+        full = with_partition(self.schema)
+        named = pa.schema([full.field(name) for name in columns]) if columns else full
         files = [file for commit in commits for file in commit.files if file.n_rows]
-        return open_files(self.name, self.folder, files, named or with_partition(full))
+        return open_files(self.name, self.folder, files, named)
 
     def stream(self, commits: Iterable[Commit], columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield some columns of given commits in order, each at most a row group, none read ahead.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mlops_tasks.drift.domain_classifier import MIN_ROWS, domain_classifier_auc
+from mlops_tasks.drift import domain_classifier_auc
+from mlops_tasks.drift.domain_classifier import MIN_ROWS
 from mlops_tasks.features import feature_batches, pinned_inputs, published_inputs
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.monitoring.results import Check
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow.dataset as ds
 
-    from mlops_tasks.drift.domain_classifier import DomainResult
+    from mlops_tasks.drift import DomainResult
     from mlops_tasks.lake import Lake
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion

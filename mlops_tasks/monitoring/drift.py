@@ -6,9 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlops_tasks.drift.baseline import FEW_DAYS, Baseline, reference_span
-from mlops_tasks.drift.decision import Answer, DriftPolicy
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Answer, Baseline, DriftPolicy, detect_drift, effective_days
+from mlops_tasks.drift.baseline import FEW_DAYS, reference_span
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types.binary.classes import SCORE, with_classes
 from mlops_tasks.profiles import Profile
@@ -19,8 +18,7 @@ from mlops_tasks.registry.tracking import FEATURE_PROFILES, IMPORTANCE, SCORE_PR
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mlops_tasks.drift.decision import ColumnDrift
-    from mlops_tasks.drift.report import DriftReport
+    from mlops_tasks.drift import ColumnDrift, DriftReport
     from mlops_tasks.lake import Lake
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
@@ -101,8 +99,6 @@ def _check(spec: ModelSpec, column: ColumnDrift) -> Check:
 
 
 def _effective(days: Sequence[Profile]) -> float:
-    from mlops_tasks.drift.day_effects import effective_days
-
     return effective_days([day.n_rows for day in days])
 
 

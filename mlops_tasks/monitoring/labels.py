@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.decision import Answer, DriftPolicy
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Answer, Baseline, DriftPolicy, detect_drift, effective_days
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types.binary.classes import LABEL, positive_share, profile_labels
 from mlops_tasks.profiles.archive import unpack_days
@@ -15,7 +13,7 @@ from mlops_tasks.registry.tracking import LABEL_PROFILES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlops_tasks.drift.report import DriftReport
+    from mlops_tasks.drift import DriftReport
     from mlops_tasks.monitoring.labelled_predictions import LabelledPredictions
     from mlops_tasks.profiles import Profile
     from mlops_tasks.registry.tracking import Tracking
@@ -106,8 +104,6 @@ def _why_not(
 def _compare(
     predictions: LabelledPredictions, reference: Baseline, current: Profile, days: Sequence[str]
 ) -> DriftReport:
-    from mlops_tasks.drift.day_effects import effective_days
-
     limits = predictions.spec.drift
     one_day = predictions.first == predictions.last
     return detect_drift(

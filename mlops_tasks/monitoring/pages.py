@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.drift.page import render_page
-from mlops_tasks.drift.report import DriftReport
+from mlops_tasks.drift import DriftReport, render_page
 from mlops_tasks.partitions import shift_day
 from mlops_tasks.reports import newest_facts, write_report
 from mlops_tasks.serialization import from_json, to_json

@@ -195,10 +195,12 @@ class Profile:
             Those that were profiled as numbers, before they were declared, are read as
             `categories_of` does; the others stay as they are.
         """
+        # Of most days nothing is to be read anew, and to take their columns apart costs time.
+        named = set(categorical).intersection(self.numbers.names)
         coded = {
             name: categories_of(column)
-            for name, column in self.columns.items()
-            if name in categorical and isinstance(column, NumericProfile) and column.kind != "time"
+            for name in named
+            if isinstance(column := self.columns[name], NumericProfile) and column.kind != "time"
         }
         return Profile.of_columns(self.n_rows, {**self.columns, **coded}) if coded else self
 

@@ -19,18 +19,18 @@ from mlops_tasks.specs.policy import RetrainSpec
 __all__ = ["InputSpec", "LabelSpec", "ModelSpec"]
 
 _MODEL_RESERVED = {"model_version", "score", "y"}
-_ESTIMATOR = re.compile(r"\w+(\.\w+)*:\w+")
+_IMPORTABLE = re.compile(r"\w+(\.\w+)*:\w+")
 
 
-def _importable(estimator: str) -> str:
-    if not _ESTIMATOR.fullmatch(estimator):
+def _importable(path: str) -> str:
+    if not _IMPORTABLE.fullmatch(path):
         raise ValueError(
             "must name a function as 'package.module:function', as 'flight_delays.model:build'"
         )
-    return estimator
+    return path
 
 
-Estimator = Annotated[str, AfterValidator(_importable)]
+Importable = Annotated[str, AfterValidator(_importable)]
 
 
 class InputSpec(SpecModel):
@@ -75,19 +75,23 @@ class ModelSpec(SpecModel):
     name : str
         Registered model, prefix of its Dag ids and tables.
     inputs : tuple of InputSpec
-        Datasets that ``features.sql`` may read, under their names. The first one gives the rows
-        to score.
+        Datasets that the features may read, under their names. The first one gives the rows to
+        score.
     label : LabelSpec
         The truth, known later.
-    features_sql : Path
-        Query over the inputs: the key, `as_of`, `observed_at` columns and all features.
+    features_sql : Path or None
+        Query of DuckDB over the inputs: the key, `as_of`, `observed_at` columns and all features.
+    features_python : str or None
+        Instead of a query, the import path ``"package.module:function"`` of a function that
+        returns these columns as one frame. Its parameters are named like the inputs; each comes as
+        an Arrow table, or as the pandas or Polars frame that it is annotated as.
     as_of : str
-        Column of the query with the moment at which the prediction is asked for.
+        Column of the features with the moment at which the prediction is asked for.
     observed_at : tuple of str
         Columns with the moments at which joined facts became known; each must lie before `as_of`.
         One at least for each input after the first that is not `InputSpec.timeless`.
     categorical, numeric : tuple of str
-        The features. Nothing else the query returns reaches the estimator.
+        The features. No other column reaches the estimator.
     estimator : str
         Import path ``"package.module:function"``; called with ``categorical=``, ``numeric=`` and
         ``random_state=``, returns an unfitted scikit-learn classifier. Categorical features come
@@ -108,12 +112,13 @@ class ModelSpec(SpecModel):
     owner: str = "mlops"
     inputs: tuple[InputSpec, ...] = Field(min_length=1)
     label: LabelSpec
-    features_sql: Path
+    features_sql: Path | None = None
+    features_python: Importable | None = None
     as_of: str
     observed_at: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
-    estimator: Estimator
+    estimator: Importable
     random_state: int = Field(default=0, ge=0, lt=2**32)
     threshold: float = Field(default=0.5, ge=0, lt=1)
     train_days: int = Field(default=60, ge=1)
@@ -140,7 +145,13 @@ class ModelSpec(SpecModel):
                 f"{twice} stand twice among inputs and label; each input is named once, and the "
                 "label dataset, known only afterwards, is never an input"
             )
-        if not self.features_sql.is_file():
+        if (self.features_sql is None) == (self.features_python is None):
+            both = "neither is given" if self.features_sql is None else "both are given"
+            raise ValueError(
+                f"features_sql and features_python: {both}; name the query or the function that "
+                "makes the features, exactly one of the two"
+            )
+        if self.features_sql is not None and not self.features_sql.is_file():
             raise ValueError(f"features_sql: no such file {self.features_sql.name}")
         if not set(self.key) <= set(self.label.dataset.columns):
             raise ValueError(f"label dataset lacks the key {list(self.key)} of {self.rows.name!r}")
@@ -183,9 +194,10 @@ class ModelSpec(SpecModel):
     def _check_moments(self) -> Self:
         joined = [i.dataset.name for i in self.inputs[1:] if not i.timeless.strip()]
         if len(set(self.observed_at)) < len(joined):
+            select = "select in features.sql" if self.features_sql else "return"
             raise ValueError(
                 f"{joined} are joined, but observed_at names {len(set(self.observed_at))} moments: "
-                "for each of them select in features.sql when the joined fact became known, and "
+                f"for each of them {select} when the joined fact became known, and "
                 "name that column in observed_at, so that no row sees the future; or say in "
                 "InputSpec(timeless='...') why its rows are known at any time"
             )

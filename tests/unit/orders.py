@@ -161,11 +161,11 @@ def deliveries_dataset(folder: Path, **changes: Any) -> DatasetSpec:
     return DatasetSpec(**fields | changes)
 
 
-def project(folder: Path, *, features_sql: str = FEATURES_SQL, **changes: Any) -> ModelSpec:
+def project(folder: Path, *, features_sql: str | None = FEATURES_SQL, **changes: Any) -> ModelSpec:
     """Write the whole project below `folder` and return its spec, with the given fields changed."""
     folder.mkdir(parents=True, exist_ok=True)
     sql = folder / "features.sql"
-    sql.write_text(features_sql)
+    sql.write_text(features_sql or "")
     fields: dict[str, Any] = {
         "name": "late_orders",
         "description": "Will this order arrive late?",
@@ -174,7 +174,7 @@ def project(folder: Path, *, features_sql: str = FEATURES_SQL, **changes: Any) -
             InputSpec(dataset=traffic_dataset(folder), lookback_days=1),
         ),
         "label": LabelSpec(dataset=deliveries_dataset(folder), positive="minutes_late > 10"),
-        "features_sql": sql,
+        "features_sql": None if features_sql is None else sql,
         "as_of": "asked_at",
         "observed_at": ("traffic_observed_at",),
         "categorical": ("shop",),

@@ -36,8 +36,7 @@ def heatmap(
 ) -> None:
     """Draw every feature and the score by day: how far each was from its reference."""
     from mlops_airflow.hooks.lake import LakeHook
-    from mlops_tasks.drift.heatmap import draw_heatmap
-    from mlops_tasks.drift.report import DriftReport
+    from mlops_tasks.drift import DriftReport, draw_heatmap
     from mlops_tasks.exceptions import MlopsError, PartitionNotFoundError
     from mlops_tasks.names import check_name
     from mlops_tasks.reports import newest_facts

@@ -11,8 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mlops_airflow.commands import drift as commands
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Baseline, detect_drift
 from mlops_tasks.profiles import Profile
 from mlops_tasks.reports import write_report
 from mlops_tasks.serialization import to_json

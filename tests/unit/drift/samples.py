@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mlops_tasks.drift import Baseline
 from mlops_tasks.drift.aspects import aspects_of
-from mlops_tasks.drift.baseline import Baseline
 from mlops_tasks.drift.effects import Readings
 from mlops_tasks.profiles import Profile
 

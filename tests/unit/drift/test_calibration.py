@@ -9,10 +9,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import binom
 
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.day_effects import effective_days
-from mlops_tasks.drift.decision import Answer
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Answer, Baseline, detect_drift, effective_days
 from mlops_tasks.profiles import Profile
 
 if TYPE_CHECKING:

@@ -10,11 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_tasks.drift.baseline import MAX_DAYS, Baseline
-from mlops_tasks.drift.decision import Answer, DriftPolicy, Evidence, SchemaChange
-from mlops_tasks.drift.detection import compare_schemas, detect_drift
-from mlops_tasks.drift.page import render_page
-from mlops_tasks.drift.report import DriftReport
+from mlops_tasks.drift import (
+    Answer,
+    Baseline,
+    DriftPolicy,
+    DriftReport,
+    Evidence,
+    SchemaChange,
+    compare_schemas,
+    detect_drift,
+    render_page,
+)
+from mlops_tasks.drift.baseline import MAX_DAYS
 from mlops_tasks.exceptions import PartitionNotFoundError, SpecError
 from mlops_tasks.profiles import Profile
 from mlops_tasks.serialization import from_json, to_json

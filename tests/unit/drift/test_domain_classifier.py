@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift.domain_classifier import domain_classifier_auc
+from mlops_tasks.drift import domain_classifier_auc
 from mlops_tasks.exceptions import EmptyPartitionError, SchemaMismatchError
 
 

@@ -13,11 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.drift.heatmap import draw_heatmap
-from mlops_tasks.drift.page import render_page
-from mlops_tasks.drift.report import DriftReport
+from mlops_tasks.drift import Baseline, DriftReport, detect_drift, draw_heatmap, render_page
 from mlops_tasks.profiles import Profile
 from mlops_tasks.serialization import from_json, to_json
 from tests.unit.profiles.rows import SCHEMA, VALUES

@@ -7,11 +7,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.drift.heatmap import draw_heatmap
-from mlops_tasks.drift.page import Cell, heat_table, render_page
-from mlops_tasks.drift.report import DriftReport
+from mlops_tasks.drift import Baseline, DriftReport, detect_drift, draw_heatmap, render_page
+from mlops_tasks.drift.page import Cell, heat_table
 from mlops_tasks.exceptions import PartitionNotFoundError
 from tests.unit.drift.samples import day, month, profile
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.decision import Answer
-from mlops_tasks.drift.detection import detect_drift
-from mlops_tasks.drift.heatmap import draw_heatmap
-from mlops_tasks.drift.page import render_page
+from mlops_tasks.drift import Answer, Baseline, detect_drift, draw_heatmap, render_page
 from tests.unit.drift.samples import profile
 
 

@@ -7,11 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.decision import Answer, Evidence
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Answer, Baseline, DriftReport, Evidence, detect_drift
 from mlops_tasks.drift.formatting import short_number
-from mlops_tasks.drift.report import DriftReport
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.serialization import from_json, to_json
 from tests.unit.drift.samples import day, month, profile
@@ -33,6 +30,32 @@ def test_a_report_survives_json(january: Baseline) -> None:
     raw = json.loads(json.dumps(to_json(report), allow_nan=False))
     assert from_json(DriftReport, raw) == report
     assert raw["columns"][0]["answer"] == "drift"
+
+
+def test_json_begins_with_the_answer_and_a_sentence(january: Baseline) -> None:
+    random = np.random.default_rng(4)
+    quiet = detect_drift(january, day(random), window="today")
+    few = detect_drift(january, day(random, 50), window="today")
+    found = [list(to_json(report).items())[:2] for report in (quiet, moved(january), few)]
+    sentence = "today against January: "
+    assert found == [
+        [("answer", "stable"), ("headline", f"{sentence}no drift in 4 columns")],
+        [("answer", "drift"), ("headline", f"{sentence}drift in 2 of 4 columns (x, kind)")],
+        [
+            ("answer", "too few rows to tell"),
+            ("headline", f"{sentence}too few rows to tell (50 rows, 100 with a value needed)"),
+        ],
+    ]
+
+
+def test_the_answer_follows_the_columns(january: Baseline) -> None:
+    """Also where a report is put together from two, or read from a file that lacks it."""
+    report = moved(january)
+    few = replace(report, columns=(replace(report.columns[0], answer=Answer.TOO_FEW),))
+    assert few.answer is Answer.TOO_FEW
+    raw = to_json(report) | {"answer": "stable"}
+    del raw["headline"]
+    assert from_json(DriftReport, raw) == report
 
 
 def test_the_lines_say_what_moved_and_what_it_rests_on(january: Baseline) -> None:

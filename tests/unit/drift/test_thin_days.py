@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.decision import DriftPolicy
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Baseline, DriftPolicy, detect_drift
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.store import roll_up
 from tests.unit.drift.samples import profile
 
 if TYPE_CHECKING:
-    from mlops_tasks.drift.report import DriftReport
+    from mlops_tasks.drift import DriftReport
 
 N_DAYS, MONTH = 56, 28
 

@@ -355,10 +355,10 @@ def test_a_lost_row_does_not_make_up_for_a_doubled_one(tmp_path: Path) -> None:
 
 
 def test_a_batch_without_rows_counts_no_key(spec: ModelSpec) -> None:
-    from mlops_tasks.features.sql import _KeyCount
+    from mlops_tasks.features.row_checks import KeyCount
 
     batches = pa.table({"order_id": ["a", "b", "b", "c"]}).to_batches(max_chunksize=2)
-    keys = _KeyCount(spec)
+    keys = KeyCount(spec)
     for batch in (batches[0].slice(0, 0), *batches, batches[0].slice(0, 0)):
         keys.add(batch)
     assert (keys.n_rows, keys.n_keys) == (4, 3)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift.decision import Answer, DriftPolicy
+from mlops_tasks.drift import Answer, DriftPolicy
 from mlops_tasks.monitoring import (
     Check,
     LabelledPredictions,

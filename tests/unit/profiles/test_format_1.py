@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Baseline, detect_drift
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import unpack_days

@@ -84,3 +84,11 @@ def test_columns_that_are_not_declared_stay_numbers() -> None:
     kinds = {name: c.kind for name, c in profile.declared(["y", "at", "z"]).columns.items()}
     assert kinds == {"x": "numeric", "y": "category", "at": "time"}
     assert profile.declared(["z"]) is profile
+
+
+def test_no_column_is_taken_apart_where_none_is_to_be_read_anew() -> None:
+    """It takes longer than to read the profile, and a window has many days."""
+    batch = pa.record_batch({"x": [1, 2], "y": ["a", "b"]})
+    profile = Profile.from_bytes(Profile.of([batch], batch.schema).to_bytes())
+    assert profile.declared(["y", "z"]) is profile
+    assert "columns" not in vars(profile)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mlops_tasks.drift.decision import Answer
+from mlops_tasks.drift import Answer
 from mlops_tasks.exceptions import NeverScoredError, PartitionNotFoundError
 from mlops_tasks.lake import PartitionVersion, overwrite_partition
 from mlops_tasks.monitoring import Check, MonitorResult, read_labelled_predictions

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift.report import DriftReport
+from mlops_tasks.drift import DriftReport
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.monitoring import Check, MonitorResult, read_labelled_predictions
 from mlops_tasks.monitoring.labels import interpret

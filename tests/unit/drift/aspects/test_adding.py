@@ -7,13 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from mlops_tasks.drift import aspects
+from mlops_tasks.drift import Baseline, aspects, detect_drift, render_page
 from mlops_tasks.drift.aspects import Aspect
 from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.drift.effects import CohensH, Readings, never_certain
-from mlops_tasks.drift.page import render_page
 from mlops_tasks.drift.samples import NumberSamples, TwoSamples
 from mlops_tasks.profiles import Profile
 from tests.unit.drift.samples import profile

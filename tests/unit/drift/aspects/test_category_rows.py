@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift.baseline import Baseline
+from mlops_tasks.drift import Baseline
 from tests.unit.drift.samples import profile
 
 

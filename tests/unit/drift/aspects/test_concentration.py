@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Baseline, detect_drift
 from tests.unit.drift.samples import profile
 
 if TYPE_CHECKING:
-    from mlops_tasks.drift.decision import Evidence
+    from mlops_tasks.drift import Evidence
 
 Random = np.random.Generator
 

@@ -8,14 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.decision import Answer
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Answer, Baseline, detect_drift
 from mlops_tasks.profiles import Profile
 from tests.unit.drift.samples import profile
 
 if TYPE_CHECKING:
-    from mlops_tasks.drift.report import DriftReport
+    from mlops_tasks.drift import DriftReport
 
 N = 800
 KINDS = {

@@ -8,14 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlops_tasks.drift import Baseline, detect_drift
 from mlops_tasks.drift.aspects.unseen_values import UnseenNumbers
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.profiles.store import roll_up
 from tests.unit.drift.samples import profile
 
 if TYPE_CHECKING:
-    from mlops_tasks.drift.decision import Evidence
+    from mlops_tasks.drift import Evidence
 
 Random = np.random.Generator
 

@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift.baseline import Baseline
-from mlops_tasks.drift.detection import detect_drift
+from mlops_tasks.drift import Baseline, detect_drift
 from mlops_tasks.problem_types.binary.classes import (
     LABEL,
     PREDICTED,

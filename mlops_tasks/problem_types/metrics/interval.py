@@ -1,0 +1,53 @@
+"""A value with its confidence interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Interval", "share_interval"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with its confidence interval; all three are NaN where it is not defined.
+
+    Attributes
+    ----------
+    value, lower, upper : float
+        The value as seen, and its bounds.
+    """
+
+    value: float
+    lower: float
+    upper: float
+
+
+def share_interval(n_hits: int, n_rows: int, *, confidence: float = 0.95) -> Interval:
+    """Return the share of hits with its exact interval, also of none and all of the rows.
+
+    Parameters
+    ----------
+    n_hits, n_rows : int
+        Hits among the rows; at least one row.
+    confidence : float, default 0.95
+        Of the two-sided interval.
+
+    Returns
+    -------
+    Interval
+        In [0, 1].
+
+    References
+    ----------
+    Clopper, Pearson (1934), The use of confidence or fiducial limits illustrated in the case of the
+    binomial, Biometrika 26.
+
+    Examples
+    --------
+    >>> round(share_interval(0, 100).upper, 4)
+    0.0362
+    """
+    from scipy.stats import binomtest
+
+    found = binomtest(n_hits, n_rows).proportion_ci(confidence)
+    return Interval(n_hits / n_rows, float(found.low), float(found.high))

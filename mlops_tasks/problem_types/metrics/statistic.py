@@ -1,0 +1,80 @@
+"""A metric on given rows, made ready to be calculated again and again with other weights."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Ints = npt.NDArray[np.int64]
+
+__all__ = ["Difference", "Statistic", "Weighted"]
+
+
+class Statistic(ABC):
+    """A metric on given rows, as a function of their weights.
+
+    Few rows show too little of what there is: with one positive row, or ten rows that all are
+    right, there is nothing to resample. Where the worst that a row can be is known, each stratum of
+    the rows has one more, of the worst kind for the bound that is asked for.
+
+    Attributes
+    ----------
+    strata : array of shape (n_samples,)
+        Stratum of each row, from 0: rows of a stratum share an extra row.
+    n_extra : int
+        Extra rows, one for each stratum; 0 where the worst is not known.
+    """
+
+    strata: Ints
+    n_extra: int
+
+    @abstractmethod
+    def seen(self, weights: Floats) -> float:
+        """Calculate the metric on the rows alone."""
+
+    def ends(self, weights: Floats, extra: Floats) -> tuple[float, float]:
+        """Calculate it with the extra rows, of these weights, at its lower and its upper end."""
+        seen = self.seen(weights)
+        return seen, seen
+
+    def against(self, rival: Any) -> Statistic:
+        """Return what it is above a rival's, on the same rows."""
+        return Difference(self, rival)
+
+
+class Weighted(Statistic):
+    """Any function of weights, without extra rows."""
+
+    def __init__(self, n_samples: int, function: Callable[[Floats], float]) -> None:
+        import numpy as np
+
+        self.strata, self.n_extra, self._function = np.zeros(n_samples, np.int64), 0, function
+
+    def seen(self, weights: Floats) -> float:
+        """Calculate the metric on the rows alone."""
+        return float(self._function(weights))
+
+
+class Difference(Statistic):
+    """What one statistic is above another one of the same rows; the rival's is taken as seen."""
+
+    def __init__(self, ours: Statistic, rival: Statistic) -> None:
+        self.ours, self.rival = ours, rival
+        self.strata, self.n_extra = ours.strata, ours.n_extra
+
+    def seen(self, weights: Floats) -> float:
+        """Calculate the difference on the rows alone."""
+        return self.ours.seen(weights) - self.rival.seen(weights)
+
+    def ends(self, weights: Floats, extra: Floats) -> tuple[float, float]:
+        """Calculate it with our extra rows at both ends."""
+        rival = self.rival.seen(weights)
+        low, high = self.ours.ends(weights, extra)
+        return low - rival, high - rival
