@@ -79,9 +79,12 @@ def known_by_schedule(
         in_time = now <= shift_day(due, 1)
         if on_schedule and in_time:
             return Known(due, COMMITTED)
-        if now > due and _changes_nothing(table, partition, due, digest):
+        if now <= due:
+            return Known(now, COMMITTED)
+        if _is_first(table, partition):
             return Known(due, COMMITTED if in_time else ASSUMED)
-        return Known(now, COMMITTED)
+        standing = _standing(table, partition, due, digest)
+        return Known(due, standing.known_by) if standing else Known(now, COMMITTED)
 
     return known
 
@@ -113,9 +116,10 @@ def known_as_before(
         now = today(timezone)
         if now <= shift_day(day, 1):
             return Known(day, commit.known_by or COMMITTED)
-        if _changes_nothing(table, partition, day, digest):
+        if _is_first(table, partition):
             return Known(day, late)
-        return Known(now, COMMITTED)
+        standing = _standing(table, partition, day, digest)
+        return Known(day, standing.known_by) if standing else Known(now, COMMITTED)
 
     return known
 
@@ -127,10 +131,22 @@ def known_text(content: Commit | PartitionVersion) -> str:
     return f"as of {content.known_at}{why}{really}"
 
 
-def _changes_nothing(table: Table, partition: str, day: str, digest: str) -> bool:
+def _is_first(table: Table, partition: str) -> bool:
+    return not _commits(table, partition)
+
+
+def _standing(table: Table, partition: str, day: str, digest: str) -> Commit | None:
+    """Return the commit that was known on a day, if its content has stood there ever since.
+
+    What repeats it is known as it was: rows that were there in time are not assumed to have been.
+    """
     # Not compared with the table's files: this content may be what repairs it.
-    commits = [c for c in table.records.commits.values() if c.partition == partition]
+    commits = _commits(table, partition)
     by_then = [place for place, commit in enumerate(commits) if commit.known_at <= day]
-    if not by_then:
-        return not commits
-    return all(commit.digest == digest for commit in commits[by_then[-1] :])
+    if not by_then or any(commit.digest != digest for commit in commits[by_then[-1] :]):
+        return None
+    return commits[by_then[-1]]
+
+
+def _commits(table: Table, partition: str) -> list[Commit]:
+    return [c for c in table.records.commits.values() if c.partition == partition]
