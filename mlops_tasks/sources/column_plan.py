@@ -25,6 +25,7 @@ __all__ = ["ColumnPlan", "plan_columns", "refuse_nulls"]
 # PostgreSQL sends it as a whole number of cents, or of whatever the server's locale has.
 _MONEY = "what one unit is depends on the server; cast it to numeric in the query"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_NO_LETTER = re.compile(r"[\W_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +192,21 @@ def _check_names(spec: DatasetSpec, found: list[str], where: str) -> None:
         raise SchemaMismatchError(
             f"dataset {spec.name!r}: {place} gives no column {missing}; the contract needs "
             f"{sorted(spec.columns)}, there are {sorted(found)}. Nothing was published"
+            + _other_spelling(missing, found)
         )
     if twice := [name for name in spec.columns if found.count(name) > 1]:
         raise SchemaMismatchError(
             f"dataset {spec.name!r}: {place} gives {twice} more than once; name each column "
             "once. Nothing was published"
         )
+
+
+def _other_spelling(missing: list[str], found: list[str]) -> str:
+    """Propose a mapping where only the spelling differs, as `Order ID` and `order_id` do."""
+    letters = {_NO_LETTER.sub("", name.lower()): name for name in found}
+    alike = {letters.get(_NO_LETTER.sub("", name)): name for name in missing}
+    proposed = {name: column for name, column in alike.items() if name}
+    return f"; perhaps write rename={proposed} in the spec" if proposed else ""
 
 
 def _beyond(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from itertools import islice
@@ -38,10 +39,7 @@ def open_jsonl(
     types of others are those of all lines of all files, see `Findings`. JSON has numbers, text and
     booleans; times are text.
     """
-    import pyarrow as pa
-
-    contract = pa.schema([f for f in request.schema if f.name in request.spec.columns])
-    others, errors = _Others(contract, request), request.errors
+    others, errors = _Others(request.contract, request), request.errors
     if others.wanted:
         for path in paths:
             with naming(path, errors), filesystem.open_input_stream(path) as stream:
@@ -72,15 +70,21 @@ def _parsed(block: Block, schema: pa.Schema, others: _Others, path: str) -> pa.R
     arrays = []
     for field in schema:
         try:
-            arrays.append(_column(table, field, request))
+            arrays.append(_column(table, field, request, block))
         except pa.ArrowInvalid as error:
             raise request.errors.value(field.name, field.type, f"{error} (file {path})") from error
     return pa.RecordBatch.from_arrays(arrays, names=schema.names)
 
 
-def _column(table: pa.Table, field: pa.Field, request: Request[FileSource]) -> pa.Array:
+def _column(
+    table: pa.Table, field: pa.Field, request: Request[FileSource], block: Block
+) -> pa.Array:
     import pyarrow as pa
 
+    if _is_json(field):
+        values = [row.get(field.name) for _, row in objects(block)]
+        texts = [None if v is None else json.dumps(v, ensure_ascii=False) for v in values]
+        return pa.array(texts, pa.string())
     if field.name not in table.schema.names:
         return pa.nulls(len(table), field.type)
     array = table.column(field.name).combine_chunks()
@@ -148,7 +152,7 @@ def _read_as(schema: pa.Schema) -> pa.Schema:
         [
             (field.name, pa.string() if pa.types.is_temporal(field.type) else field.type)
             for field in schema
-            if not any(is_kind(field.type) for is_kind in unread)
+            if not any(is_kind(field.type) for is_kind in unread) and not _is_json(field)
         ]
     )
 
@@ -219,7 +223,13 @@ def _field(name: str, kinds: set[str], request: Request[FileSource]) -> pa.Field
     if found := types.get(frozenset(kinds)):
         as_known = known == pa.float64() and kinds == {"integer"}
         return pa.field(name, known if as_known else found)
-    return pa.field(name, pa.binary(), metadata={"SOURCE:type": " and ".join(sorted(kinds))})
+    kept = pa.binary() if request.source.query is None else pa.string()
+    return pa.field(name, kept, metadata={"SOURCE:type": " and ".join(sorted(kinds))})
+
+
+def _is_json(field: pa.Field) -> bool:
+    """Return whether a query gets the column's values as they are written, in JSON."""
+    return field.type == "string" and b"SOURCE:type" in (field.metadata or {})
 
 
 def _kinds(block: Block, contract: pa.Schema) -> dict[str, set[str]]:

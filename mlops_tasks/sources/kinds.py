@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from mlops_tasks.sources.database import Database
 from mlops_tasks.sources.delta import DeltaStore
 from mlops_tasks.sources.files import FileStore
+from mlops_tasks.sources.renaming import open_renamed
+from mlops_tasks.sources.row_query import open_queried
 from mlops_tasks.sources.source import Request
 
 if TYPE_CHECKING:
@@ -67,4 +69,7 @@ def open_source(
             f"{type(spec.source).__name__} is read by {wanted.__name__}, not by "
             f"{type(source).__name__}"
         )
-    return source.open(Request.of(spec, partition, table, findings, secrets=source.secrets))
+    request = Request.of(spec, partition, table, findings, secrets=source.secrets)
+    if spec.source.row_query is not None:
+        return open_queried(source, request, spec.source.row_query)
+    return open_renamed(source, request)

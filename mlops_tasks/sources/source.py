@@ -83,8 +83,9 @@ class Request(Generic[SpecT]):
     day : Day
         The day, in the dataset's zone.
     schema : Schema
-        The columns whose type is known beforehand: those of the contract, with what may be null,
-        then the table's others. A source that types its values by itself reads them as these.
+        The columns whose type is known beforehand, under the names that the source has for them:
+        those of the contract, with what may be null, then the table's others. A source that types
+        its values by itself reads them as these.
     errors : SourceErrors
         Makes the errors.
     findings : Findings
@@ -111,16 +112,31 @@ class Request(Generic[SpecT]):
         """Return the request for a partition; `table` has the columns of the lake so far."""
         import pyarrow as pa
 
-        contract = [field.with_nullable(spec.nullable(field.name)) for field in arrow_schema(spec)]
-        others = [field for field in table or () if field.name not in spec.columns]
+        called = {column: name for name, column in spec.rename.items()}
+        contract = [
+            field.with_nullable(spec.nullable(field.name)).with_name(
+                called.get(field.name, field.name)
+            )
+            for field in arrow_schema(spec)
+        ]
+        taken = {*spec.columns, *spec.rename}
+        others = [field for field in table or () if field.name not in taken]
+        types = {called.get(name, name): kind for name, kind in spec.columns.items()}
         return Request(
             spec,
             spec.source,
             Day(partition, spec.timezone or "UTC"),
             pa.schema(contract + others),
-            SourceErrors(spec.name, spec.source.conn_id, partition, spec.columns, secrets),
+            SourceErrors(spec.name, spec.source.conn_id, partition, types, secrets),
             findings or Findings(),
         )
+
+    @property
+    def contract(self) -> pa.Schema:
+        """The columns of the contract alone."""
+        import pyarrow as pa
+
+        return pa.schema(list(self.schema)[: len(self.spec.columns)])
 
     def type_of(self, name: str) -> pa.DataType | None:
         """Return a column's type; None where nothing says it."""
@@ -132,7 +148,7 @@ class Request(Generic[SpecT]):
 
     def rules(self, name: str) -> Rules:
         """Return what may be converted in a column."""
-        return Rules.of(self.spec, name)
+        return Rules.of(self.spec, self.spec.rename.get(name, name))
 
 
 @dataclass(frozen=True, slots=True)

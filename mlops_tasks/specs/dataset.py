@@ -36,6 +36,9 @@ class DatasetSpec(SpecModel):
     columns : dict of str to str
         The contract: name to type, one of ``string int64 float64 bool timestamp date``; a trailing
         ``?`` allows nulls. Timestamps are instants in UTC.
+    rename : dict of str to str
+        The source's name of a column to that of the contract, where they differ:
+        ``{"Order ID": "order_id"}``. A query names its columns itself.
     key : tuple of str
         Columns that together identify a row.
     timezone : str or None
@@ -77,6 +80,7 @@ class DatasetSpec(SpecModel):
     owner: str = "mlops"
     source: SourceSpec
     columns: dict[Column, ColumnType] = Field(min_length=1)
+    rename: dict[str, str] = Field(default_factory=dict)
     key: tuple[str, ...] = Field(min_length=1)
     timezone: str | None = None
     ambiguous: Literal["refuse", "earlier", "later"] = "refuse"
@@ -127,6 +131,19 @@ class DatasetSpec(SpecModel):
                 raise ValueError(f"convert: {given} cannot become {wanted or 'nothing'} ({column})")
             if given == "date" and self.timezone is None:
                 raise ValueError(f"convert: {column} is midnight of where? declare `timezone`")
+        return self
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        if not self.rename:
+            return self
+        if self.source.names_columns:
+            raise ValueError("rename: the source's query names its columns; write AS <name> there")
+        wanted = list(self.rename.values())
+        if unknown := [name for name in wanted if name not in self.columns]:
+            raise ValueError(f"rename gives {unknown}, which the contract `columns` does not have")
+        if twice := sorted({name for name in wanted if wanted.count(name) > 1}):
+            raise ValueError(f"rename gives {twice} more than once")
         return self
 
     @model_validator(mode="after")

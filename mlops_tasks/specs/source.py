@@ -21,6 +21,7 @@ _ALL_FIELDS = {"partition", "year", "month", "day"}
 
 # Quoted in any case; what needs more than this can be written as a query.
 _SQL_NAME = "[A-Za-z_][A-Za-z0-9_]{0,127}"
+RowQuery = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 ConnId = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -45,6 +46,16 @@ class SourceSpec(SpecModel):
     def selects_by_time(self) -> bool:
         """Whether the rows of a day are found by `time_column`; else they are only compared."""
         return False
+
+    @property
+    def row_query(self) -> str | None:
+        """DuckDB SQL over the rows as they are read; None where they are taken as they are."""
+        return None
+
+    @property
+    def names_columns(self) -> bool:
+        """Whether a query says what the columns are called."""
+        return self.row_query is not None
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
@@ -94,6 +105,11 @@ class SqlSource(SourceSpec):
         """A table's rows are; a query finds its own."""
         return self.table is not None
 
+    @property
+    def names_columns(self) -> bool:
+        """A query does; a table's are called as they are."""
+        return self.query is not None
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.query is None) == (self.table is None):
@@ -135,6 +151,11 @@ class FileSource(SourceSpec):
         another day than the path's are refused. None if that is not to be checked.
     delimiter : str
         Between the values of a CSV file: one ASCII character, no quote.
+    query : str or None
+        DuckDB SQL over the day's rows, which it calls ``rows``, and nothing else: to cast and
+        rename. What it gives must be the contract's. CSV values come as text, empty ones as null;
+        of JSON lines lists, objects and values of several kinds come as JSON; Parquet has its own
+        types. A column's name is as in the file, in double quotes: ``"Order ID"``.
     """
 
     kind: Literal["file"] = "file"
@@ -142,6 +163,12 @@ class FileSource(SourceSpec):
     format: Literal["parquet", "csv", "jsonl"] = "parquet"
     time_column: Annotated[str, StringConstraints(min_length=1)] | None = None
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+    query: RowQuery | None = None
+
+    @property
+    def row_query(self) -> str | None:
+        """The `query`."""
+        return self.query
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -172,11 +199,19 @@ class DeltaSource(SourceSpec):
     time_column : str
         Column that says which day a row belongs to: an instant, a local time in the dataset's
         `timezone`, a date, or the day as ``YYYY-MM-DD`` text.
+    query : str or None
+        DuckDB SQL over the day's rows, as of `FileSource`.
     """
 
     kind: Literal["delta"] = "delta"
     path: str
     time_column: Annotated[str, StringConstraints(min_length=1)]
+    query: RowQuery | None = None
+
+    @property
+    def row_query(self) -> str | None:
+        """The `query`."""
+        return self.query
 
     @property
     def selects_by_time(self) -> bool:
