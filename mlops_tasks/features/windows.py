@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError, NoLabelsError
 from mlops_tasks.features.build import build_features
+from mlops_tasks.features.moments import refuse_one_day
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.lake.schema import PARTITION_COLUMN
 from mlops_tasks.partitions import days_of, shift_day
@@ -109,6 +110,8 @@ def labelled_rows(
         spec, lake.table(pin.labels.table).read_pin(pin.labels, first=first, last=last)
     )
     rows = build_features(spec, pinned_inputs(spec, pin.inputs, window, lake=lake))
+    if window == pin.train:
+        refuse_one_day(spec, rows.column(spec.as_of), _partitions(spec, pin, window, lake))
     joined = join_targets(spec, rows, targets)
     kinds = pc.count_distinct(joined.column("y")).as_py()
     if kinds < n_classes:
@@ -118,6 +121,13 @@ def labelled_rows(
             f"{n_classes} classes that are needed. Are the labels of these days ingested?"
         )
     return joined
+
+
+def _partitions(spec: ModelSpec, pin: TrainingPin, window: tuple[str, str], lake: Lake) -> set[str]:
+    """Return the partitions of a window that have rows to score."""
+    rows = pin.inputs[spec.rows.name]
+    commits = lake.table(rows.table).pinned_commits(rows, first=window[0], last=window[1])
+    return {commit.partition for commit in commits if commit.n_rows}
 
 
 def pinned_inputs(
