@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features.result import place
-from mlops_tasks.partitions import Day, days_of, shift_day
+from mlops_tasks.partitions import Partition, days_of, shift_day
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -43,12 +43,8 @@ class MomentBounds:
         self.bounds: tuple[datetime, datetime] | None = None
         if partitions:
             self.first, self.last = min(partitions), max(partitions)
-            delay = max(item.dataset.delay_days for item in spec.inputs)
-            scored = shift_day(self.last, delay + 1)
-            self.bounds = (
-                Day(self.first, spec.timezone).start - _LEAD,
-                Day(scored, spec.timezone).end,
-            )
+            begin = Partition(self.first, spec.timezone, spec.calendar).start
+            self.bounds = begin - _LEAD, Partition(_scored_on(spec, self.last), spec.timezone).end
 
     def check(self, rows: pa.RecordBatch) -> None:
         """Refuse rows whose moment cannot be that of their prediction."""
@@ -72,10 +68,16 @@ class MomentBounds:
             )
 
 
-def refuse_one_day(spec: ModelSpec, moments: pa.ChunkedArray, partitions: Collection[str]) -> None:
-    """Refuse a training in which the rows of several partitions are all asked for on one day.
+def _scored_on(spec: ModelSpec, partition: str) -> str:
+    """Return the day on which the schedules of what triggers a model let it score a partition."""
+    triggers = [one.dataset for one in spec.inputs if one.dataset.calendar is spec.calendar]
+    return shift_day(max(dataset.due(partition) for dataset in triggers), 1)
 
-    Within one partition they may: a daily snapshot is asked for at one moment of its day.
+
+def refuse_one_day(spec: ModelSpec, moments: pa.ChunkedArray, partitions: Collection[str]) -> None:
+    """Refuse a training in which the rows of several days are all asked for on one day.
+
+    Within one day they may: a daily snapshot is asked for at one moment of its day.
 
     Parameters
     ----------
@@ -89,11 +91,11 @@ def refuse_one_day(spec: ModelSpec, moments: pa.ChunkedArray, partitions: Collec
     Raises
     ------
     FeatureError
-        If there are several partitions and one day.
+        If the partitions are of several days, and the moments of one.
     """
     import pyarrow.compute as pc
 
-    if len(partitions) < 2 or not len(moments):
+    if len({spec.calendar.begins(key).date() for key in partitions}) < 2 or not len(moments):
         return
     days = pc.unique(days_of(moments, spec.timezone))
     if len(days) == 1:

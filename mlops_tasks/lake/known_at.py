@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.lake.commits import ASSUMED, COMMITTED, GIVEN
-from mlops_tasks.partitions import check_partition, shift_day, today
+from mlops_tasks.partitions import check_day, shift_day, today
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ def known_by_schedule(
     known when it is really committed, so that a training that is repeated as of an earlier day
     never sees it.
     """
-    check_partition(due)
+    check_day(due)
 
     def known(digest: str) -> Known:
         now = today(timezone)

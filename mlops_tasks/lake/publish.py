@@ -20,7 +20,7 @@ from mlops_tasks.lake.maintenance import optimize
 from mlops_tasks.lake.marker import check_lake, mark_lake
 from mlops_tasks.lake.pins import PartitionVersion
 from mlops_tasks.lake.schema import PARTITION_COLUMN, added_columns, check_types, with_partition
-from mlops_tasks.partitions import check_partition, shift_day, today
+from mlops_tasks.partitions import check_day, check_partition, shift_day, today
 from mlops_tasks.storage import make_folder, remove, sync
 
 if TYPE_CHECKING:
@@ -193,11 +193,11 @@ def _dating(known_at: KnownAt | None) -> Callable[[str], Known]:
         return known_at
     if not isinstance(known_at, Known):
         now = today()
-        day = check_partition(known_at or now)
+        day = check_day(known_at or now)
         # A day beside today's may be today's in another zone.
         is_now = shift_day(now, -1) <= day <= shift_day(now, 1)
         known_at = Known(day, COMMITTED if is_now else GIVEN)
-    check_partition(known_at.at)
+    check_day(known_at.at)
     known = known_at
     return lambda _digest: known
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError
+from mlops_tasks.features import dataset_range, input_range
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.partitions import shift_day, today
+from mlops_tasks.partitions import Duration, today, window_start
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from mlops_tasks.lake import Lake, Table
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["corrected_since", "pin_training_data"]
 
@@ -47,26 +48,23 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
         after the last day as of which their newest published days could bring news.
     """
     _refuse_ahead(spec, spec.check_as_of(as_of), lake)
-    days = _usable_days(spec, as_of, lake)
-    evaluation = days[-spec.evaluation_days :]
-    training = days[: -spec.evaluation_days][-spec.train_days :]
+    usable = _usable_partitions(spec, as_of, lake)
+    training, evaluation = _windows(spec, usable)
     if not training:
-        raise NoLabelsError(_too_few(spec, as_of, days, lake))
+        raise NoLabelsError(_too_few(spec, as_of, usable, lake))
     first, last = training[0], evaluation[-1]
-    inputs = {
-        item.dataset.name: lake.table(item.dataset.name).pin(
-            first=shift_day(first, -item.lookback_days),
-            last=last,
-            known_at=as_of,
-        )
-        for item in spec.inputs
-    }
+    inputs = {}
+    for item in spec.inputs:
+        begin, end = input_range(spec, item, first, last)
+        table = lake.table(item.dataset.name)
+        inputs[item.dataset.name] = table.pin(first=begin, last=end, known_at=as_of)
+    begin, end = dataset_range(spec, spec.label.dataset, first, last)
     return TrainingPin(
         as_of=as_of,
         train=(first, training[-1]),
         evaluation=(evaluation[0], last),
         inputs=inputs,
-        labels=lake.table(spec.label.dataset.name).pin(first=first, last=last, known_at=as_of),
+        labels=lake.table(spec.label.dataset.name).pin(first=begin, last=end, known_at=as_of),
     )
 
 
@@ -91,47 +89,78 @@ def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
         )
 
 
-def _usable_days(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
-    """List the days that every table has as known by `as_of` and whose labels are due by then."""
-    tables = [set(lake.table(dataset.name).partitions(known_at=as_of)) for dataset in spec.datasets]
-    due = _labels_due(spec, as_of)
-    return sorted(day for day in set.intersection(*tables) if day <= due)
+def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split the usable partitions: the newest for the evaluation, those before for the training.
 
-
-def _labels_due(spec: ModelSpec, as_of: str) -> str:
-    return shift_day(as_of, -spec.label.dataset.delay_days)
-
-
-def _too_few(spec: ModelSpec, as_of: str, days: Sequence[str], lake: Lake) -> str:
-    """Return why there is no training, and what to do: days may be there, but known later only."""
-    text = (
-        f"model {spec.name!r}: {len(days)} labelled days are known as of {as_of}, and the "
-        f"evaluation alone takes {spec.evaluation_days}"
-    )
-    first_known = {one.name: _first_known(lake.table(one.name)) for one in spec.datasets}
-    there = set.intersection(*map(set, first_known.values()))
-    there = {day for day in there if day <= _labels_due(spec, as_of)}
-    late = sorted(max(known[day] for known in first_known.values()) for day in there - set(days))
-    if not late:
-        return f"{text}; ingest more days of {list(first_known)}"
-    causes = [
-        name
-        for name, known in first_known.items()
-        if any(known[day] > as_of for day in there - set(days))
+    Both windows are calendar time: what is missing in one is not made up for by older partitions.
+    """
+    if not usable:
+        return [], []
+    grain = spec.calendar
+    middle = window_start(grain, usable[-1], Duration(spec.evaluation_days, "d"))
+    begin = window_start(grain, grain.shift(middle, -1), Duration(spec.train_days, "d"))
+    return [key for key in usable if begin <= key < middle], [
+        key for key in usable if key >= middle
     ]
-    missing = spec.evaluation_days + 1 - len(days)
-    enough = late[missing - 1] if missing <= len(late) else ""
-    later = f"Train as of {enough} or a later day. " if _may_train_as_of(spec, enough) else ""
+
+
+def _usable_partitions(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
+    """List the partitions of which every table has all, and whose labels are due by `as_of`."""
+    known = {
+        one.name: set(lake.table(one.name).partitions(known_at=as_of)) for one in spec.datasets
+    }
+    return _complete(spec, as_of, known)
+
+
+def _complete(spec: ModelSpec, as_of: str, there: Mapping[str, Collection[str]]) -> list[str]:
+    """List the partitions that are there in all datasets, and whose labels are due by `as_of`."""
+    label, keys = spec.label.dataset, sorted(there[spec.rows.name])
+    for dataset in spec.datasets[1:]:
+        keys = [k for k in keys if set(_keys_in(spec, dataset, k)) <= set(there[dataset.name])]
+    return [
+        key
+        for key in keys
+        if label.schedule.known_on(_keys_in(spec, label, key)[-1], label.delay_steps) <= as_of
+    ]
+
+
+def _keys_in(spec: ModelSpec, dataset: DatasetSpec, key: str) -> list[str]:
+    """Return the keys of a dataset that share an instant with one partition of the model."""
+    return dataset.calendar.range(*dataset_range(spec, dataset, key, key))
+
+
+def _too_few(spec: ModelSpec, as_of: str, usable: Sequence[str], lake: Lake) -> str:
+    """Return why there is no training, and what to do: they may be there, but known later only."""
+    what = f"{spec.rows.grain}s"
+    text = (
+        f"model {spec.name!r}: {len(usable)} labelled {what} are known as of {as_of}, and the "
+        f"evaluation alone takes {spec.evaluation_days} days"
+    )
+    known = {one.name: _first_known(lake.table(one.name)) for one in spec.datasets}
+    late = {
+        key: {one.name: _known_in(spec, one, key, known[one.name]) for one in spec.datasets}
+        for key in set(_complete(spec, as_of, known)) - set(usable)
+    }
+    if not late:
+        return f"{text}; ingest more of {list(known)}"
+    causes = [name for name in known if any(one[name] > as_of for one in late.values())]
+    first, last = (choose(max(one.values()) for one in late.values()) for choose in (min, max))
+    later = f"Train as of {last} or a later day. " if _may_train_as_of(spec, last) else ""
     return (
-        f"{text}. {len(late)} {'more ' if days else ''}days are there, first known {late[0]}: a "
+        f"{text}. {len(late)} {'more ' if usable else ''}{what} are there, first known {first}: a "
         f"training as of an earlier day does not use them. {later}If they were really known by "
         f"{as_of}, take them in again with that day as `known_at` in the form of "
         f"{_ingests(causes)}. `mlops lake commits {causes[0]}` lists what was known when"
     )
 
 
+def _known_in(spec: ModelSpec, dataset: DatasetSpec, key: str, known: Mapping[str, str]) -> str:
+    """Return the day as of which all that a dataset has of one of the model's keys is known."""
+    return max(known[one] for one in _keys_in(spec, dataset, key))
+
+
 def _first_known(table: Table) -> dict[str, str]:
-    """Return for each day that has rows the first day as of which they count as known."""
+    """Return for each partition that has rows the first day as of which they are known."""
     first: dict[str, str] = {}
     for commit in table.all_commits() if table.exists else ():
         if commit.n_rows:

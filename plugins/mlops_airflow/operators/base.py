@@ -45,7 +45,7 @@ __all__ = [
 
 
 def partition_of(context: Context, dataset: DatasetSpec) -> str:
-    """Return the partition key of the run, or fail: a day that the dataset can have by now.
+    """Return the partition key of the run, or fail: one that the dataset can have by now.
 
     Parameters
     ----------
@@ -57,10 +57,10 @@ def partition_of(context: Context, dataset: DatasetSpec) -> str:
     Returns
     -------
     str
-        A day. A schedule begins a tick early; its first run, for the day before `start`, is
-        skipped.
+        Its key. A schedule begins a tick early; its first run, for the partition before `start`,
+        is skipped.
     """
-    _skip_before(context, dataset)
+    _skip_before(context, dataset, dataset.first)
     return dataset.check_partition(key_of(context))
 
 
@@ -79,7 +79,7 @@ def decided_night(context: Context, model: ModelSpec) -> str:
     str
         A night of the model's data.
     """
-    _skip_before(context, model.rows)
+    _skip_before(context, model.rows, model.rows.start.isoformat())
     return model.check_as_of(key_of(context))
 
 
@@ -89,7 +89,7 @@ def key_of(context: Context) -> str:
     if not key:
         raise AirflowFailException(
             "this run has no partition key; trigger the Dag again with one, a day written "
-            "YYYY-MM-DD (the field is in the trigger form)"
+            "YYYY-MM-DD, or as the dataset's grain is (the field is in the trigger form)"
         )
     return check_partition(key)
 
@@ -115,8 +115,8 @@ def given_known_at(context: Context, dataset: DatasetSpec) -> str | None:
     return check_past(str(given), dataset.timezone, what=f"dataset {dataset.name!r}: known_at")
 
 
-def _skip_before(context: Context, dataset: DatasetSpec) -> None:
-    if is_scheduled(context) and key_of(context) < dataset.start.isoformat():
+def _skip_before(context: Context, dataset: DatasetSpec, first: str) -> None:
+    if is_scheduled(context) and key_of(context) < first:
         raise AirflowSkipException(f"{dataset.name} begins on {dataset.start}; nothing to do")
 
 
