@@ -109,7 +109,7 @@ def _refuse_overlap(who: str, trained_until: str, pin: TrainingPin) -> None:
         raise LeakageError(
             f"the {who} was trained on days up to {trained_until}, the evaluation begins on "
             f"{pin.evaluation[0]}: it would be judged on what it has seen. Train as of a later "
-            "night"
+            "day"
         )
 
 

@@ -193,7 +193,7 @@ def _decide_dag(model: ModelSpec) -> DAG:
 def _train_dag(model: ModelSpec) -> DAG:
     doc = f"""
     ### Train a challenger of `{model.name}` and let the gate judge it
-    Starts on a retraining request, or from this form. Uses only data known on the night given:
+    Starts on a retraining request, or from this form. Uses only data known by its cut-off:
     `pin` fixes exact versions, `evaluate` compares with the champion on the same later rows,
     `promote` moves the alias `champion` when the gate says so and is skipped otherwise.
     """

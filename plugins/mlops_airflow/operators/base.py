@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "StepOperator",
     "dag_run_name",
-    "decided_night",
+    "decided_as_of",
     "given_known_at",
     "is_scheduled",
     "key_of",
@@ -64,7 +64,7 @@ def partition_of(context: Context, dataset: DatasetSpec) -> str:
     return dataset.check_partition(key_of(context))
 
 
-def decided_night(context: Context, model: ModelSpec) -> str:
+def decided_as_of(context: Context, model: ModelSpec) -> str:
     """Return the partition key of a run that decides, or fail.
 
     Parameters
@@ -77,7 +77,7 @@ def decided_night(context: Context, model: ModelSpec) -> str:
     Returns
     -------
     str
-        A night of the model's data.
+        The cut-off of the decision, a day of the model's data.
     """
     _skip_before(context, model.rows, model.rows.start.isoformat())
     return model.check_as_of(key_of(context))

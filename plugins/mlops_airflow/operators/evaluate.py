@@ -28,7 +28,7 @@ class EvaluateModelOperator(StepOperator):
     """Score challenger and champion on the same later rows and record the gate's verdict.
 
     A verdict is never replaced: a repeated task returns the one it gave, and another training as of
-    the same night adds its own. A training of the past is compared with the champion of that night.
+    the same day adds its own. A training of the past is compared with the champion of that day.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class EvaluateModelOperator(StepOperator):
         return None
 
     def _evaluate(self, pin: TrainingPin, trained: TrainResult, tracking: Tracking) -> Verdict:
-        """Compare with the champion of that night, which today's must not be."""
+        """Compare with the champion of that day, which today's must not be."""
         champion = self.champion(self.model, tracking)
         today = champion.version if champion else None
         then = self.ledger.champion_as_of(self.model.name, pin.as_of)
