@@ -108,11 +108,8 @@ def score(
     texts = free_texts(spec, model)
     vocabularies = _vocabularies(champion, tracking) if texts else {}
     table = lake.table(spec.predictions_table)
-    own = [
-        *(first.schema.field(name) for name in spec.key),
-        *problem.fields(model),
-        pa.field("model_version", pa.string()),
-    ]
+    version = pa.field("model_version", pa.string())
+    own = [*map(first.schema.field, spec.key), *problem.fields(model), version]
     foreign = _foreign_fields(table, own)
     published = pa.schema([*own, *foreign])
     features = _profiled_features(spec, model, first, texts, vocabularies)
