@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import PartitionNotFoundError
-from mlops_tasks.features import feature_batches, free_texts, model_frame, published_inputs
+from mlops_tasks.features import feature_batches, model_frame, published_inputs
 from mlops_tasks.features.categories import unseen_categories
+from mlops_tasks.features.feature_types import free_texts
 from mlops_tasks.features.text import measure_fields, unpack_vocabularies, with_measures
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.partitions import today
@@ -106,7 +107,8 @@ def score(
     batches = feature_batches(spec, inputs)
     first = next(batches)  # the empty one, for its schema
     features = [str(name) for name in model_frame(spec, model, first).columns]
-    texts, known = free_texts(spec, model), _vocabularies(champion, tracking)
+    texts = free_texts(model)
+    known = _vocabularies(champion, tracking) if texts else {}
     features = [name for name in features if name not in texts]
     features += [field.name for field in measure_fields(texts, known)]
     own = [pa.field(SCORE, pa.float64()), pa.field("model_version", pa.string())]
