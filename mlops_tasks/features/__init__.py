@@ -9,7 +9,10 @@ from mlops_tasks.features.build import (
 from mlops_tasks.features.parity import assert_parity
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.features.windows import (
+    dataset_range,
+    days_of_rows,
     feature_rows,
+    input_range,
     labelled_rows,
     pinned_inputs,
     published_inputs,
@@ -20,9 +23,12 @@ __all__ = [
     "assert_parity",
     "build_features",
     "build_targets",
+    "dataset_range",
+    "days_of_rows",
     "feature_batches",
     "feature_frame",
     "feature_rows",
+    "input_range",
     "join_targets",
     "labelled_rows",
     "model_frame",

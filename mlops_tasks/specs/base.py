@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -16,7 +16,6 @@ from pydantic import (
 )
 
 from mlops_tasks.exceptions import SpecError
-from mlops_tasks.partitions import check_daily
 from mlops_tasks.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -24,13 +23,12 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["Column", "Cron", "Days", "Name", "SpecModel"]
+__all__ = ["Column", "Days", "Name", "SpecModel", "renamed"]
 
 _INSIDE = {"mlops_tasks", "pydantic"}
 Column = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 # Tables are made of names and a suffix like `__quarantine`, so these are shorter and lack `__`.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
-Cron = Annotated[str, AfterValidator(check_daily)]
 Days = Annotated[int, Field(ge=0, le=3650)]
 
 
@@ -44,6 +42,17 @@ class SpecModel(BaseModel):
             super().__init__(**fields)
         except ValidationError as error:
             raise SpecError(_explain(type(self), fields, error)) from None
+
+
+def renamed(kind: type[SpecModel], fields: Any, names: dict[str, str]) -> Any:
+    """Return the fields of a spec under the names of today; old ones work until 0.3."""
+    given = dict(fields)
+    for old, new in names.items():
+        if old in given and new not in given:
+            text = f"{kind.__name__}({old}=...) is {new}= now; the old name goes in 0.3"
+            warnings.warn(f"{text} ({_written()})", DeprecationWarning, stacklevel=2)
+            given[new] = given.pop(old)
+    return given
 
 
 def _explain(kind: type[SpecModel], fields: dict[str, Any], error: ValidationError) -> str:

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from mlops_tasks.exceptions import PartitionKeyError
-from mlops_tasks.partitions import check_clock, check_past
-from mlops_tasks.specs.base import Cron, Days, Name, SpecModel
+from mlops_tasks.partitions import (
+    DAY,
+    GRAINS,
+    HOUR,
+    Grain,
+    Schedule,
+    check_clock,
+    check_cron,
+    check_past,
+)
+from mlops_tasks.specs.base import Days, Name, SpecModel, renamed
 from mlops_tasks.specs.dataset import DatasetSpec
 from mlops_tasks.specs.gate import GateSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.policy import RetrainSpec
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["InputSpec", "LabelSpec", "ModelSpec"]
 
-_MODEL_RESERVED = {"model_version", "score", "y"}
+_RESERVED = re.compile(
+    r"model_version|y|score|predicted_class|confidence|prediction(_lower|_upper)?|probability_.*"
+)
 _IMPORTABLE = re.compile(r"\w+(\.\w+)*:\w+")
 
 
@@ -28,6 +49,17 @@ def _importable(path: str) -> str:
             "must name a function as 'package.module:function', as 'flight_delays.model:build'"
         )
     return path
+
+
+# Two hours after the rows are taken; a decision is as of a day, so it is never taken every hour.
+_DECISION_CRONS = {"day": "0 3 * * *", "week": "0 3 * * 1", "month": "0 3 1 * *"}
+
+
+def _decided_by(fields: Mapping[str, Any]) -> Grain:
+    """Return how often a decision is taken: by the grain of the first input, at most every day."""
+    inputs = fields.get("inputs")
+    grain = GRAINS[inputs[0].dataset.grain] if inputs else DAY
+    return DAY if grain is HOUR else grain
 
 
 Importable = Annotated[str, AfterValidator(_importable)]
@@ -59,12 +91,22 @@ class LabelSpec(SpecModel):
     ----------
     dataset : DatasetSpec
         The label dataset. None of its columns but the key may ever be a feature.
-    positive : str
-        SQL condition over its columns that is true for the positive class; null means unknown.
+    target : str
+        SQL expression over its columns; null means unknown. A condition (or 0 and 1) for a binary
+        model, a text or an integer that names the class for a multiclass one, a finite number for
+        a regression.
+    max_classes : int
+        A training with more classes is refused: its target is rather an identifier.
     """
 
     dataset: DatasetSpec
-    positive: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    target: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    max_classes: int = Field(default=100, ge=2, le=1000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_names(cls, fields: Any) -> Any:
+        return renamed(cls, fields, {"positive": "target"})
 
 
 class ModelSpec(SpecModel):
@@ -79,6 +121,9 @@ class ModelSpec(SpecModel):
         score.
     label : LabelSpec
         The truth, known later.
+    problem_type : str
+        ``binary``, ``multiclass`` or ``regression``: what the target is, and so what is predicted,
+        measured and monitored.
     features_sql : Path or None
         Query of DuckDB over the inputs: the key, `as_of`, `observed_at` columns and all features.
     features_python : str or None
@@ -92,20 +137,25 @@ class ModelSpec(SpecModel):
         One at least for each input after the first that is not `InputSpec.timeless`.
     categorical, numeric, text : tuple of str
         The features. No other column reaches the estimator.
+    weight : str or None
+        Column of the features with the weight of each row in the fit, at least 0. Metrics and
+        monitoring count every row as one.
     estimator : str
         Import path ``"package.module:function"``; called with ``categorical=``, ``numeric=`` and
         ``random_state=``, and with ``text=`` if there are such features; returns an unfitted
-        scikit-learn classifier. Categorical features come as text, numeric ones as ``float64``,
-        both with NaN for what is missing; free texts as text, with ``""`` for it.
+        scikit-learn estimator, a classifier or, for a regression, a regressor. Categorical features
+        come as text, numeric ones as ``float64``, both with NaN for what is missing; free texts as
+        text, with ``""`` for it.
     threshold : float
-        A row with a higher score counts as predicted positive. Monitoring watches the share of
-        such rows.
+        Of a binary model: a row with a higher score counts as predicted positive. Metrics of
+        classes are measured with it, and monitoring watches the share of such rows.
     random_state : int
         Seed of the estimator, the gate and the importance of features, below 2^32.
     train_days, evaluation_days : int
         Days to train on, at most, and the days after them to evaluate on.
     cron : str
-        When the nightly decision is taken, by the clock of the datasets' `timezone`.
+        When the decision is taken, by the clock of the datasets' `timezone`: once a day, or once
+        a week or month if the first input has that grain. By default two hours after the rows are.
     """
 
     name: Name
@@ -113,6 +163,7 @@ class ModelSpec(SpecModel):
     owner: str = "mlops"
     inputs: tuple[InputSpec, ...] = Field(min_length=1)
     label: LabelSpec
+    problem_type: Literal["binary", "multiclass", "regression"] = "binary"
     features_sql: Path | None = None
     features_python: Importable | None = None
     as_of: str
@@ -120,6 +171,7 @@ class ModelSpec(SpecModel):
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
+    weight: str | None = None
     estimator: Importable
     random_state: int = Field(default=0, ge=0, lt=2**32)
     threshold: float = Field(default=0.5, ge=0, lt=1)
@@ -129,7 +181,12 @@ class ModelSpec(SpecModel):
     drift: DriftSpec = DriftSpec()
     performance: PerformanceSpec = PerformanceSpec()
     retrain: RetrainSpec = RetrainSpec()
-    cron: Cron = "0 3 * * *"
+    cron: str = Field(default_factory=lambda fields: _DECISION_CRONS[_decided_by(fields).name])
+
+    @field_validator("cron")
+    @classmethod
+    def _check_cron(cls, cron: str, info: ValidationInfo) -> str:
+        return check_cron(cron, _decided_by(info.data))
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -141,7 +198,7 @@ class ModelSpec(SpecModel):
             raise ValueError("a feature is named twice")
         if keys := sorted(set(self.features) & set(self.key)):
             raise ValueError(f"{keys} are the key; as features, select them under second names")
-        if reserved := sorted(_MODEL_RESERVED & {*self.features, *self.key}):
+        if reserved := sorted(filter(_RESERVED.fullmatch, {*self.features, *self.key})):
             raise ValueError(f"{reserved} are names of the model's own columns; rename them")
         names = [dataset.name for dataset in self.datasets]
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -226,7 +283,7 @@ class ModelSpec(SpecModel):
             datasets that have ended.
         """
         check_past(as_of, self.timezone, what=f"model {self.name!r}: as_of")
-        ends = [one.last_as_of(one.end.isoformat()) for one in self.datasets if one.end is not None]
+        ends = [one.last_as_of(one.last) for one in self.datasets if one.last is not None]
         first, last = self.rows.start.isoformat(), max(ends, default=None)
         if as_of < first or (last and len(ends) == len(self.datasets) and as_of > last):
             raise PartitionKeyError(
@@ -250,6 +307,16 @@ class ModelSpec(SpecModel):
     def features(self) -> tuple[str, ...]:
         """All features, categorical first and free texts last."""
         return (*self.categorical, *self.numeric, *self.text)
+
+    @property
+    def calendar(self) -> Grain:
+        """The arithmetic of its partition keys, which are those of the rows to score."""
+        return self.rows.calendar
+
+    @property
+    def schedule(self) -> Schedule:
+        """When its decisions are taken."""
+        return Schedule(self.cron, _decided_by({"inputs": self.inputs}), self.timezone)
 
     @property
     def timezone(self) -> str:

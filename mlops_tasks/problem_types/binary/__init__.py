@@ -1,3 +1,5 @@
-"""Two classes: a label that is true or false, and a score that is the probability of true."""
+"""Two classes: a target that is true or false, predicted by the probability of true."""
 
-__all__: list[str] = []
+from mlops_tasks.problem_types.binary.problem import Binary
+
+__all__ = ["Binary"]
