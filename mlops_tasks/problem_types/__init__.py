@@ -1,10 +1,10 @@
 """What differs between kinds of targets, one package each; nothing else branches on the kind."""
 
 from mlops_tasks.problem_types.base import LABEL, TARGET, ProblemType
-from mlops_tasks.problem_types.binary import Binary
-from mlops_tasks.problem_types.multiclass import Multiclass
+from mlops_tasks.problem_types.binary.problem import Binary
+from mlops_tasks.problem_types.multiclass.problem import Multiclass
 from mlops_tasks.problem_types.outcomes import Outcomes
-from mlops_tasks.problem_types.regression import Regression
+from mlops_tasks.problem_types.regression.problem import Regression
 
 __all__ = ["LABEL", "PROBLEM_TYPES", "TARGET", "Outcomes", "ProblemType", "problem_type"]
 

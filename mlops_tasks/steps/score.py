@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.features import feature_batches, model_frame, published_inputs
@@ -19,13 +19,14 @@ from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.registry.tracking import VOCABULARIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
-    from mlops_tasks.lake import Lake, PartitionVersion
+    from mlops_tasks.lake import Lake, PartitionVersion, Table
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
@@ -96,31 +97,24 @@ def score(
     import pyarrow as pa
 
     spec.rows.check_partition(partition)
-    inputs = published_inputs(spec, lake, first=partition, last=partition)
-    if inputs[spec.rows.name].count_rows() == 0:
-        raise PartitionNotFoundError(
-            f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
-            f"{spec.rows.name}.ingest for that day first"
-        )
+    inputs = _inputs(spec, partition, lake)
     problem = problem_type(spec.problem_type)
     model = tracking.load(champion.model_uri, champion.digest)
     batches = feature_batches(spec, inputs)
     first = next(batches)  # the empty one, for its schema
-    features = [str(name) for name in model_frame(spec, model, first).columns]
     texts = free_texts(model)
     vocabularies = _vocabularies(champion, tracking) if texts else {}
-    features = [name for name in features if name not in texts]
-    features += [field.name for field in measure_fields(texts, vocabularies)]
-    own = [*problem.fields(model), pa.field("model_version", pa.string())]
-    keys = [first.schema.field(name) for name in spec.key]
     table = lake.table(spec.predictions_table)
-    # Columns of other versions, such as the probability of a class that this one does not know.
-    known = {field.name for field in (*keys, *own)} | {PARTITION_COLUMN}
-    foreign = [field for field in table.schema if field.name not in known] if table.exists else []
-    published = pa.schema([*keys, *own, *foreign])
-    profiled = [field for field in own if field.name in {*problem.profiled, "model_version"}]
-    measured = with_measures(first, texts, vocabularies)
-    seen = pa.schema([*map(measured.schema.field, features), *profiled])
+    own = [
+        *(first.schema.field(name) for name in spec.key),
+        *problem.fields(model),
+        pa.field("model_version", pa.string()),
+    ]
+    foreign = _foreign_fields(table, own)
+    published = pa.schema([*own, *foreign])
+    features = _profiled_features(spec, model, first, texts, vocabularies)
+    predicted = [published.field(name) for name in (*problem.profiled, "model_version")]
+    seen = pa.schema([*features, *predicted])
     profile, unseen = ProfileBuilder(seen, categorical=spec.categorical), Counter[str]()
 
     def scored() -> Iterator[pa.RecordBatch]:
@@ -149,6 +143,36 @@ def score(
         summary=problem.describe_predictions(found, spec.threshold),
         unseen_categories=dict(unseen),
     )
+
+
+def _inputs(spec: ModelSpec, partition: str, lake: Lake) -> dict[str, ds.Dataset]:
+    inputs = published_inputs(spec, lake, first=partition, last=partition)
+    if inputs[spec.rows.name].count_rows() == 0:
+        raise PartitionNotFoundError(
+            f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
+            f"{spec.rows.name}.ingest for that day first"
+        )
+    return inputs
+
+
+def _profiled_features(
+    spec: ModelSpec,
+    model: Any,
+    rows: pa.RecordBatch,
+    texts: Sequence[str],
+    vocabularies: Mapping[str, Booleans],
+) -> list[pa.Field]:
+    """Return the features that a profile has: of a text only what is measured of it."""
+    schema = with_measures(rows, texts, vocabularies).schema
+    names = [str(name) for name in model_frame(spec, model, rows).columns if name not in texts]
+    measured = [field.name for field in measure_fields(texts, vocabularies)]
+    return [schema.field(name) for name in (*names, *measured)]
+
+
+def _foreign_fields(table: Table, own: Iterable[pa.Field]) -> list[pa.Field]:
+    """Return columns of other versions, as of a class that this one does not know."""
+    known = {field.name for field in own} | {PARTITION_COLUMN}
+    return [field for field in table.schema if field.name not in known] if table.exists else []
 
 
 def _vocabularies(champion: RegisteredVersion, tracking: Tracking) -> dict[str, Booleans]:

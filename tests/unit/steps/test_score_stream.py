@@ -89,6 +89,7 @@ def spec(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(scoring, "published_inputs", published)
     monkeypatch.setattr(scoring, "feature_batches", batches)
     monkeypatch.setattr(scoring, "model_frame", framed)
+    monkeypatch.setattr(scoring, "free_texts", lambda *_: [])
     monkeypatch.setattr(categories, "known_categories", known)
     monkeypatch.setattr(scoring, "today", lambda zone: f"today in {zone}")
     monkeypatch.setattr(scoring, "overwrite_partition", overwritten)
