@@ -1,0 +1,1 @@
+"""Which queue does this ticket belong to? Asked when it is opened."""
