@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NeverScoredError
-from mlops_tasks.features import build_targets, join_targets
-from mlops_tasks.partitions import Duration, window_start
+from mlops_tasks.features import build_targets, dataset_range, join_targets
+from mlops_tasks.partitions import DAY, Duration, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,6 +52,18 @@ class LabelledPredictions:
 
         return pa.concat_tables([self.days[day] for day in (days or self.days)])
 
+    def day_sizes(self, partitions: Iterable[str]) -> list[int]:
+        """Return how many labelled rows each day of some partitions has.
+
+        Hours are gathered into days. A week's or a month's rows are spread over its days evenly:
+        a prediction keeps no moment.
+        """
+        sizes: Counter[str] = Counter()
+        for key in partitions:
+            days = self.spec.rows.partition(key).keys(DAY)
+            sizes.update(dict.fromkeys(days, self.days[key].num_rows // len(days)))
+        return [size for size in sizes.values() if size]
+
 
 def read_labelled_predictions(
     spec: ModelSpec, partition: str, *, lake: Lake
@@ -84,7 +97,8 @@ def read_labelled_predictions(
             f"{spec.name}.score for it if it should have been"
         )
     version = str(newest.column("model_version")[0].as_py())
-    labels = lake.table(spec.label.dataset.name).read(first=first, last=partition)
+    begin, end = dataset_range(spec, spec.label.dataset, first, partition)
+    labels = lake.table(spec.label.dataset.name).read(first=begin, last=end)
     targets = build_targets(spec, labels)
     days, coverage = {}, {}
     for day, rows in scored.items():

@@ -66,18 +66,23 @@ def measure_drift(
     third of the chance of a false alarm. The other third is that of the labels.
     """
     first = window_start(spec.calendar, partition, Duration(spec.drift.window_days, "d"))
-    days = ProfileStore(lake).read(
-        spec.predictions_table, first=first, last=partition, categorical=spec.categorical
+    scored = ProfileStore(lake).read_days(
+        spec.predictions_table,
+        spec.calendar,
+        spec.timezone,
+        first=first,
+        last=partition,
+        categorical=spec.categorical,
     )
-    if partition not in days:
+    if partition not in scored:
         raise NeverScoredError(
             f"model {spec.name!r}: {partition} has no profile of its predictions; run "
             f"{spec.name}.score for it"
         )
-    report = compare_days(spec, days, champion, lake=lake, tracking=tracking)
+    report = compare_days(spec, scored, champion, lake=lake, tracking=tracking)
     checks = drift_checks(spec, report)
     if (limit := spec.drift.max_domain_auc) is not None:
-        window = min(days), partition
+        window = min(scored), partition
         found = domain_classifier_check(
             spec, window, champion, limit=limit, lake=lake, tracking=tracking
         )

@@ -57,8 +57,8 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     first, last = training[0], evaluation[-1]
     inputs = {}
     for item in spec.inputs:
-        begin, end = input_range(spec, item, first, last)
         table = lake.table(item.dataset.name)
+        begin, end = input_range(spec, item, (first, last), table, known_at=as_of)
         inputs[item.dataset.name] = table.pin(first=begin, last=end, known_at=as_of)
     begin, end = dataset_range(spec, spec.label.dataset, first, last)
     return TrainingPin(
@@ -109,7 +109,7 @@ def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[st
 def _usable_partitions(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
     """List the partitions of which every table has all, and whose labels are due by `as_of`."""
     label, keys = spec.label.dataset, lake.table(spec.rows.name).partitions(known_at=as_of)
-    for dataset in spec.datasets[1:]:
+    for dataset in (*spec.triggers[1:], label):
         there = set(lake.table(dataset.name).partitions(known_at=as_of))
         keys = [key for key in keys if there.issuperset(_keys_in(spec, dataset, key))]
     return [

@@ -14,7 +14,8 @@ from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.partitions import today
 from mlops_tasks.problem_types.binary.classes import SCORE
 from mlops_tasks.problem_types.binary.estimator import predict_scores
-from mlops_tasks.profiles import ProfileBuilder
+from mlops_tasks.profiles import Profile
+from mlops_tasks.profiles.by_day import DayProfiles
 from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.registry.tracking import VOCABULARIES
 
@@ -113,7 +114,8 @@ def score(
     published = pa.schema([*map(first.schema.field, spec.key), *own])
     measured = with_measures(first, texts, known)
     seen = pa.schema([*map(measured.schema.field, features), *own])
-    profile, unseen = ProfileBuilder(seen, categorical=spec.categorical), Counter[str]()
+    of_partition, unseen = spec.rows.partition(partition), Counter[str]()
+    profiles = DayProfiles(of_partition, seen, categorical=spec.categorical)
     total = 0.0
 
     def scored() -> Iterator[pa.RecordBatch]:
@@ -126,7 +128,8 @@ def score(
                 unseen.update(unseen_categories(model, frame, spec.categorical))
                 answer = [pa.array(scores), pa.array([champion.version] * len(scores), pa.string())]
                 measured = with_measures(rows, texts, known)
-                profile.update(_batch(measured, features, answer, seen))
+                moments = rows.column(spec.as_of)
+                profiles.update(_batch(measured, features, answer, seen), moments)
                 yield _batch(rows, spec.key, answer, published)
 
     predictions = overwrite_partition(
@@ -136,7 +139,8 @@ def score(
         token=token,
         known_at=known_at or today(spec.timezone),
     )
-    ProfileStore(lake).write(predictions, profile.finish())
+    days = profiles.finish()
+    ProfileStore(lake).write(predictions, Profile.merged(days.values()), days)
     return ScoreResult(
         predictions=predictions,
         model_version=champion.version,
