@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.features import build_targets, dataset_range, join_targets
-from mlops_tasks.partitions import DAY, Duration, window_start
+from mlops_tasks.monitoring.gaps import window_coverage
+from mlops_tasks.partitions import DAY, Coverage, Duration, window_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pyarrow as pa
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from mlops_tasks.specs import ModelSpec
 
 __all__ = ["LabelledPredictions", "read_labelled_predictions"]
+
+
+_WHOLE = Coverage("day", 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +41,10 @@ class LabelledPredictions:
         By day that this version scored: ``score`` and ``y`` of the rows whose label is known.
     coverage : dict of str to float
         By the same days, share of the predictions whose label is known.
+    there : Coverage
+        How much of the window was scored, by any version.
+    event_days : mapping of str to list of str
+        By partition, the days that it lies in; one that is not named is a day.
     """
 
     spec: ModelSpec
@@ -45,6 +53,8 @@ class LabelledPredictions:
     version: str
     days: dict[str, pa.Table]
     coverage: dict[str, float]
+    there: Coverage = _WHOLE
+    event_days: Mapping[str, list[str]] = field(default_factory=dict)
 
     def rows(self, days: Iterable[str] | None = None) -> pa.Table:
         """Return the rows of some days, at least one; of all by default."""
@@ -60,7 +70,7 @@ class LabelledPredictions:
         """
         sizes: Counter[str] = Counter()
         for key in partitions:
-            days = self.spec.rows.partition(key).keys(DAY)
+            days = self.event_days.get(key, [key])
             sizes.update(dict.fromkeys(days, self.days[key].num_rows // len(days)))
         return [size for size in sizes.values() if size]
 
@@ -105,7 +115,9 @@ def read_labelled_predictions(
         if ours := _of_version(rows, version):
             days[day] = join_targets(spec, ours, targets)
             coverage[day] = days[day].num_rows / ours.num_rows
-    return LabelledPredictions(spec, first, partition, version, days, coverage)
+    event_days = {key: spec.rows.partition(key).keys(DAY) for key in days}
+    there = window_coverage(spec, lake, first, partition, there=scored)
+    return LabelledPredictions(spec, first, partition, version, days, coverage, there, event_days)
 
 
 def _predictions(spec: ModelSpec, lake: Lake, first: str, last: str) -> dict[str, pa.Table]:

@@ -39,9 +39,9 @@ class DayProfiles:
             day: ProfileBuilder(schema, **options) for day in self.days[:1] or [first]
         }
 
-    def update(self, batch: pa.RecordBatch, moments: pa.Array) -> None:
-        """Add rows, each with its moment, an instant."""
-        if not self.days:
+    def update(self, batch: pa.RecordBatch, moments: pa.Array | None) -> None:
+        """Add rows; those of a week or a month each with its moment, an instant."""
+        if moments is None:
             (builder,) = self._builders.values()
             builder.update(batch)
             return

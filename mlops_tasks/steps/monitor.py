@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring.domain_classifier import domain_classifier_check
 from mlops_tasks.monitoring.drift import compare_days, drift_checks
+from mlops_tasks.monitoring.gaps import limited, window_coverage
 from mlops_tasks.monitoring.labels import compare_labels, mature_days
 from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.monitoring.performance import performance_checks
@@ -79,8 +80,9 @@ def measure_drift(
             f"model {spec.name!r}: {partition} has no profile of its predictions; run "
             f"{spec.name}.score for it"
         )
+    coverage = window_coverage(spec, lake, first, partition, there=scored)
     report = compare_days(spec, scored, champion, lake=lake, tracking=tracking)
-    checks = drift_checks(spec, report)
+    checks = limited(drift_checks(spec, report), coverage)
     if (limit := spec.drift.max_domain_auc) is not None:
         window = min(scored), partition
         found = domain_classifier_check(
@@ -93,6 +95,7 @@ def measure_drift(
         n_rows=report.n_rows,
         model_version=champion.version,
         checks=tuple(checks),
+        gaps=coverage.text,
         report=publish_page(
             report,
             partition,
@@ -132,12 +135,14 @@ def measure_performance(
     spec, rows = predictions.spec, predictions.rows()
     target, scores = rows.column("y").to_numpy(), rows.column(SCORE).to_numpy()
     check_scores(scores, f"{spec.predictions_table}, {predictions.first} to {predictions.last}")
+    checks = performance_checks(spec.performance, target, scores, champion)
     return MonitorResult(
         first=predictions.first,
         last=predictions.last,
         n_rows=rows.num_rows,
         model_version=predictions.version,
-        checks=performance_checks(spec.performance, target, scores, champion),
+        checks=tuple(limited(checks, predictions.there)),
+        gaps=predictions.there.text,
         coverage=predictions.coverage[predictions.last],
     )
 

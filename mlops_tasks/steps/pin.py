@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError
 from mlops_tasks.features import dataset_range, input_range
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.partitions import Duration, today, window_start
+from mlops_tasks.partitions import Coverage, Duration, today, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +67,7 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
         evaluation=(evaluation[0], last),
         inputs=inputs,
         labels=lake.table(spec.label.dataset.name).pin(first=begin, last=end, known_at=as_of),
+        missing=_missing(spec, training, evaluation),
     )
 
 
@@ -101,9 +102,21 @@ def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[st
     grain = spec.calendar
     middle = window_start(grain, usable[-1], Duration(spec.evaluation_days, "d"))
     begin = window_start(grain, grain.shift(middle, -1), Duration(spec.train_days, "d"))
-    return [key for key in usable if begin <= key < middle], [
-        key for key in usable if key >= middle
-    ]
+    training = [key for key in usable if begin <= key < middle]
+    return training, [key for key in usable if key >= middle]
+
+
+def _missing(
+    spec: ModelSpec, training: Sequence[str], evaluation: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Name what could not be used between the first partition and the last one, by window."""
+    grain = spec.calendar
+    middle = window_start(grain, evaluation[-1], Duration(spec.evaluation_days, "d"))
+    found = {
+        "train": Coverage.of(grain, training[0], grain.shift(middle, -1), set(training)),
+        "evaluation": Coverage.of(grain, middle, evaluation[-1], set(evaluation)),
+    }
+    return {name: one.missing for name, one in found.items() if one.missing}
 
 
 def _usable_partitions(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:

@@ -128,7 +128,7 @@ def score(
                 unseen.update(unseen_categories(model, frame, spec.categorical))
                 answer = [pa.array(scores), pa.array([champion.version] * len(scores), pa.string())]
                 measured = with_measures(rows, texts, known)
-                moments = rows.column(spec.as_of)
+                moments = rows.column(spec.as_of) if profiles.days else None
                 profiles.update(_batch(measured, features, answer, seen), moments)
                 yield _batch(rows, spec.key, answer, published)
 

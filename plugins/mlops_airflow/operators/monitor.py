@@ -66,6 +66,7 @@ class _MonitorOperator(StepOperator):
         marks = [f"{_mark(check):<5}  {check.text}" for check in checks]
         facts = {
             "window": f"{result.first} to {result.last}, {result.n_rows} rows",
+            "gaps": result.gaps or None,
             "model": f"version {result.model_version}",
             "labels": None if result.coverage is None else f"{result.coverage:.1%} of the last day",
             "checks": marks,
