@@ -47,11 +47,10 @@ class PinTrainingDataOperator(StepOperator):
             dag_run=dag_run_name(context),
         )
         tables, grain = pin.pins, self.model.calendar
-        gaps = {name: pin.coverage(name, grain).text for name in pin.missing}
         facts = {
             "train": " to ".join(pin.train),
             "evaluate": " to ".join(pin.evaluation),
-            "gaps": [f"{name}: {text}" for name, text in gaps.items()] or None,
+            "gaps": [f"{name}: {pin.coverage(name, grain).text}" for name in pin.missing] or None,
             "pinned": [f"{p.table} v{p.version}: {p.n_rows} rows, {p.digest[:12]}" for p in tables],
         }
         self.report(f"pinned {self.model.name} as of {as_of}", facts)
