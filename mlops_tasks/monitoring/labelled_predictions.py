@@ -10,6 +10,7 @@ from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.features import build_targets, dataset_range, join_targets
 from mlops_tasks.monitoring.gaps import window_coverage
 from mlops_tasks.partitions import DAY, Coverage, Duration, window_start
+from mlops_tasks.problem_types import TARGET, problem_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake
+    from mlops_tasks.problem_types import Outcomes
     from mlops_tasks.specs import ModelSpec
 
 __all__ = ["LabelledPredictions", "read_labelled_predictions"]
@@ -38,7 +40,8 @@ class LabelledPredictions:
     version : str
         The version that scored the last day; rows scored by others are left out.
     days : dict of str to Table
-        By day that this version scored: ``score`` and ``y`` of the rows whose label is known.
+        By day that this version scored: what it predicted, and ``y``, of the rows whose label is
+        known.
     coverage : dict of str to float
         By the same days, share of the predictions whose label is known.
     there : Coverage
@@ -73,6 +76,16 @@ class LabelledPredictions:
             days = self.event_days.get(key, [key])
             sizes.update(dict.fromkeys(days, self.days[key].num_rows // len(days)))
         return [size for size in sizes.values() if size]
+
+    def outcomes(self) -> Outcomes:
+        """Return predictions and targets of all days, as metrics take them."""
+        import numpy as np
+
+        rows, sizes = self.rows(), [found.num_rows for found in self.days.values()]
+        # Rows of one day depend on each other: hours of a day count as one.
+        of_row = np.repeat([self.event_days.get(key, [key])[0] for key in self.days], sizes)
+        problem = problem_type(self.spec.problem_type)
+        return problem.outcomes(self.spec, rows.column(TARGET), rows, of_row)
 
 
 def read_labelled_predictions(
