@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
     from mlops_tasks.lake import Lake, PartitionVersion, Table
     from mlops_tasks.registry.tracking import Tracking
@@ -95,16 +96,9 @@ def score(
     """
     import pyarrow as pa
 
-    spec.rows.check_partition(partition)
-    inputs = published_inputs(spec, lake, first=partition, last=partition)
-    if inputs[spec.rows.name].count_rows() == 0:
-        raise PartitionNotFoundError(
-            f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
-            f"{spec.rows.name}.ingest for that day first"
-        )
+    batches = feature_batches(spec, _inputs(spec, partition, lake))
     problem = problem_type(spec.problem_type)
     model = tracking.load(champion.model_uri, champion.digest)
-    batches = feature_batches(spec, inputs)
     first = next(batches)  # the empty one, for its schema
     texts = free_texts(spec, model)
     vocabularies = _vocabularies(champion, tracking) if texts else {}
@@ -151,6 +145,18 @@ def score(
         summary=problem.describe_predictions(found, spec.threshold),
         unseen_categories=dict(unseen),
     )
+
+
+def _inputs(spec: ModelSpec, partition: str, lake: Lake) -> Mapping[str, ds.Dataset]:
+    """Return what the features of a partition read; refuse one without rows."""
+    spec.rows.check_partition(partition)
+    inputs = published_inputs(spec, lake, first=partition, last=partition)
+    if inputs[spec.rows.name].count_rows() == 0:
+        raise PartitionNotFoundError(
+            f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
+            f"{spec.rows.name}.ingest for that day first"
+        )
+    return inputs
 
 
 def _profiled_features(

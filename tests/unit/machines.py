@@ -87,7 +87,7 @@ def project(folder: Path, grain: str, *, sql: str = _SQL, **changes: Any) -> Mod
         "name": "failing_machines",
         "description": "Will this machine fail?",
         "inputs": (InputSpec(dataset=readings(folder, grain=grain)),),
-        "label": LabelSpec(dataset=failures(folder, grain=grain), positive="failed"),
+        "label": LabelSpec(dataset=failures(folder, grain=grain), target="failed"),
         "features_sql": features,
         "as_of": "read_at",
         "categorical": ("machine",),

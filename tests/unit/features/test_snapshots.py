@@ -53,7 +53,7 @@ def model(folder: Path, grain: str, snapshots: str, sql: str = AS_OF) -> ModelSp
         grain,
         sql=sql,
         inputs=(rows, joined),
-        label={"dataset": label, "positive": "failed"},
+        label={"dataset": label, "target": "failed"},
         observed_at=("known_from",),
         train_days=2,
         evaluation_days=1,

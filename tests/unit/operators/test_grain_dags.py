@@ -219,7 +219,7 @@ def test_a_week_over_two_months_is_waited_for_by_both() -> None:
 
 def test_finer_labels_start_a_measurement_and_late_ones_start_it_again(tmp_path: Path) -> None:
     label = failures(tmp_path, grain="hour", refresh_after_days=2)
-    model = project(tmp_path, "day", label=LabelSpec(dataset=label, positive="failed"))
+    model = project(tmp_path, "day", label=LabelSpec(dataset=label, target="failed"))
     monitor = next(dag for dag in model_dags(model) if dag.dag_id.endswith(".monitor"))
     assert len(mapper_of(monitor, "failures").to_upstream("2024-03-31")) == 23
     late = mapper_of(monitor, "failures.refreshed")
@@ -228,7 +228,7 @@ def test_finer_labels_start_a_measurement_and_late_ones_start_it_again(tmp_path:
 
 
 def test_coarser_labels_and_a_snapshot_of_rows_are_refused(tmp_path: Path) -> None:
-    label = LabelSpec(dataset=failures(tmp_path, grain="week"), positive="failed")
+    label = LabelSpec(dataset=failures(tmp_path, grain="week"), target="failed")
     with pytest.raises(SpecError, match="labels come by the week in 'failures', rows by the day"):
         project(tmp_path, "day", label=label)
     rows = InputSpec(dataset=readings(tmp_path), snapshot=True)
