@@ -142,6 +142,9 @@ class ModelSpec(SpecModel):
         One at least for each input after the first that is not `InputSpec.timeless`.
     categorical, numeric, text : tuple of str
         The features. No other column reaches the estimator.
+    weight : str or None
+        Column of the features with the weight of each row in the fit, at least 0. Metrics and
+        monitoring count every row as one.
     estimator : str
         Import path ``"package.module:function"``; called with ``categorical=``, ``numeric=`` and
         ``random_state=``, and with ``text=`` if there are such features; returns an unfitted
@@ -173,6 +176,7 @@ class ModelSpec(SpecModel):
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
+    weight: str | None = None
     estimator: Importable
     random_state: int = Field(default=0, ge=0, lt=2**32)
     threshold: float = Field(default=0.5, ge=0, lt=1)
@@ -310,7 +314,7 @@ class ModelSpec(SpecModel):
         if as_of < first or (last and len(ends) == len(self.datasets) and as_of > last):
             raise PartitionKeyError(
                 f"model {self.name!r}: as_of {as_of} is outside of its data, which begin on "
-                f"{first} and bring their last news on {last or 'no day yet'}; choose a night "
+                f"{first} and bring their last news on {last or 'no day yet'}; choose a day "
                 "between"
             )
         return as_of
