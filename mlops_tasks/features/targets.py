@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features.duckdb_session import connect, explained
 from mlops_tasks.features.repeatable import check_repeatable
+from mlops_tasks.personal import redacted_row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,7 +46,10 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
     """
     keys = ", ".join(f'"{name}"' for name in spec.key)
     condition = spec.label.positive
-    with connect() as connection, explained(_label_place(spec), connection) as ask:
+    with (
+        connect() as connection,
+        explained(_label_place(spec), connection, has_personal=spec.has_personal) as ask,
+    ):
         check_repeatable(_label_place(spec), connection, condition)
         connection.register("labels", labels)
         found = ask(f"SELECT {keys}, (\n{condition}\n) AS {TARGET} FROM labels")  # noqa: S608
@@ -70,8 +74,8 @@ def _refuse_contradictions(spec: ModelSpec, targets: pa.Table) -> None:
         first = both.select(list(spec.key)).slice(0, 1).to_pylist()[0]
         raise FeatureError(
             f"{_label_place(spec)} is true and false for rows of one key, of {both.num_rows} keys, "
-            f"first {first}: the key of {spec.rows.name!r} must distinguish the "
-            f"rows of {spec.label.dataset.name!r}"
+            f"first {redacted_row(spec, first)}: the key of {spec.rows.name!r} must distinguish "
+            f"the rows of {spec.label.dataset.name!r}"
         )
 
 

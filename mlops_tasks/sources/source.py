@@ -127,7 +127,17 @@ class Request(Generic[SpecT]):
             spec.source,
             Day(partition, spec.timezone or "UTC"),
             pa.schema(contract + others),
-            SourceErrors(spec.name, spec.source.conn_id, partition, types, secrets),
+            SourceErrors(
+                spec.name,
+                spec.source.conn_id,
+                partition,
+                types,
+                secrets,
+                hides=(lambda name: spec.hides(spec.rename.get(name, name)))
+                if spec.has_personal
+                else None,
+                known=f"{spec.source!r} {spec.columns!r} {spec.rename!r} {partition}",
+            ),
             findings or Findings(),
         )
 

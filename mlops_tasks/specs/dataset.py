@@ -47,6 +47,10 @@ class DatasetSpec(SpecModel):
     ambiguous : str
         A time without a zone that was twice, when clocks were put back: ``refuse`` it, or take the
         ``earlier`` or the ``later`` instant.
+    subject : str or None
+        Column that says whom a row is about, such as ``customer_id``. Personal, too.
+    personal : tuple of str
+        Columns whose values are of people: no log, report, error or XCom shows them.
     duplicates : str
         Rows with the same key: ``quarantine`` all of them, ``fail`` the partition, or
         ``keep_last``, the one with the largest `order_by`.
@@ -82,6 +86,8 @@ class DatasetSpec(SpecModel):
     columns: dict[Column, ColumnType] = Field(min_length=1)
     rename: dict[str, str] = Field(default_factory=dict)
     key: tuple[str, ...] = Field(min_length=1)
+    subject: str | None = None
+    personal: tuple[str, ...] = ()
     timezone: str | None = None
     ambiguous: Literal["refuse", "earlier", "later"] = "refuse"
     duplicates: Literal["fail", "keep_last", "quarantine"] = "quarantine"
@@ -102,6 +108,11 @@ class DatasetSpec(SpecModel):
         unknown = [column for column in self.key if column not in self.columns]
         if unknown:
             raise ValueError(f"key names {unknown}, which the contract `columns` does not have")
+        named = (*self.personal, *((self.subject,) if self.subject else ()))
+        if unknown := [column for column in named if column not in self.columns]:
+            raise ValueError(
+                f"personal and subject name {unknown}, which the contract `columns` does not have"
+            )
         if len(set(self.key)) != len(self.key):
             raise ValueError(f"key names a column twice: {list(self.key)}")
         if reserved := sorted(RESERVED_COLUMNS & set(self.columns)):
@@ -168,6 +179,21 @@ class DatasetSpec(SpecModel):
         if unknown:
             raise ValueError(f"history.categories names {unknown}, which `columns` does not have")
         return self
+
+    @property
+    def has_personal(self) -> bool:
+        """Whether any column holds values of people."""
+        return bool(self.personal or self.subject)
+
+    def hides(self, column: str) -> bool:
+        """Return whether the values of a column must not be shown.
+
+        Where any column is personal, so is each that the contract does not name: nobody has looked
+        at it.
+        """
+        if not self.has_personal:
+            return False
+        return column in self.personal or column == self.subject or column not in self.columns
 
     def nullable(self, column: str) -> bool:
         """Whether the contract lets `column` be null."""

@@ -249,6 +249,16 @@ class ModelSpec(SpecModel):
         return frozenset(self.label.dataset.columns) - frozenset(self.key)
 
     @property
+    def has_personal(self) -> bool:
+        """Whether any dataset has columns with values of people."""
+        return any(dataset.has_personal for dataset in self.datasets)
+
+    def hides(self, column: str) -> bool:
+        """Return whether the values of a column, or of a feature of its name, must not be shown."""
+        own = (one for one in self.datasets if column in one.columns)
+        return any(dataset.hides(column) for dataset in own)
+
+    @property
     def predictions_table(self) -> str:
         """Table of the scored partitions."""
         return f"{self.name}__predictions"

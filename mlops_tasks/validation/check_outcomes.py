@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.personal import redacted, redacted_text
 from mlops_tasks.validation.arrow_values import N_EXAMPLES, readable
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.validation.row_flags import RowFlags
     from mlops_tasks.validation.suite import Expectation
 
@@ -144,9 +146,13 @@ class CheckOutcome:
         return f"{self.name}{' ' if self.limits else ''}{self.limits}: {', '.join(parts)}"
 
 
-def suite_outcome(expectation: Expectation, found: Finding | None, how: str) -> CheckOutcome:
+def suite_outcome(
+    spec: DatasetSpec, expectation: Expectation, found: Finding | None, how: str
+) -> CheckOutcome:
     """Return the verdict of an expectation on all rows; one that was never made has failed."""
     found = found or Finding(success=False, error="it was not made")
+    if spec.has_personal:
+        found = _redacted(spec, expectation, found)
     by_row = found.row_wise and not found.error
     nothing = by_row and not found.n_rows
     return CheckOutcome(
@@ -161,6 +167,20 @@ def suite_outcome(expectation: Expectation, found: Finding | None, how: str) -> 
         how=how,
         examples=found.examples,
         error=found.error,
+    )
+
+
+def _redacted(spec: DatasetSpec, expectation: Expectation, found: Finding) -> Finding:
+    """Hide what was seen of personal columns; numbers of rows stay."""
+    if expectation.how in ("count", "schema"):  # sees no value
+        return found
+    columns = spec.columns if expectation.columns is None else expectation.columns
+    error = redacted_text(found.error, known=f"{expectation.kwargs!r} {spec.columns!r}")
+    return replace(
+        found,
+        observed=found.observed and redacted(spec, columns, found.observed),
+        examples=tuple(redacted(spec, columns, one) for one in found.examples),
+        error=found.error and redacted(spec, columns, error),
     )
 
 

@@ -90,7 +90,7 @@ def examine(spec: DatasetSpec, suite: Suite, rows: PartitionRows) -> Examination
     outcomes = []
     for e in suite.expectations:
         how = HOW_IN_WORDS[e.how] if rows.n_chunks > 1 else "all rows at once"
-        outcome = suite_outcome(e, findings.get(e.index), how)
+        outcome = suite_outcome(spec, e, findings.get(e.index), how)
         outcomes.append(outcome)
         if not outcome.passed:
             flags.adopt(e.label, short, str(e.index))

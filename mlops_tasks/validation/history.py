@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.partitions import Day, shift_day
+from mlops_tasks.personal import redacted
 from mlops_tasks.validation.aggregate_expectations import Distinct, Extremes
 from mlops_tasks.validation.arrow_values import to_python
 from mlops_tasks.validation.check_outcomes import CheckOutcome
@@ -71,7 +72,7 @@ def history_outcomes(
         outcomes.append(_row_count(asked.row_count, rows.n_rows - flags.n_flagged, counts))
     if asked.freshness:
         day = Day(rows.partition, spec.timezone or "UTC")
-        outcomes.append(_freshness(asked.freshness, day, newest))
+        outcomes.append(_freshness(spec, asked.freshness, day, newest))
     if asked.key_overlap:
         own = examination.key_hashes[~flags.mask(0, rows.n_rows)]
         recent = before[-asked.key_overlap.partitions :]
@@ -118,7 +119,7 @@ def _row_count(asked: RowCountSpec, n_rows: int, counts: Sequence[int]) -> Check
     )
 
 
-def _freshness(asked: FreshnessSpec, day: Day, times: Extremes) -> CheckOutcome:
+def _freshness(spec: DatasetSpec, asked: FreshnessSpec, day: Day, times: Extremes) -> CheckOutcome:
     """Measure the age of the newest time at the end of the day, in the dataset's own zone."""
     newest = times.ends().slice(1)
     age_h = None if newest.null_count else _hours_until(day.end, newest)
@@ -127,7 +128,9 @@ def _freshness(asked: FreshnessSpec, day: Day, times: Extremes) -> CheckOutcome:
         "history",
         asked.severity,
         passed=age_h is not None and age_h <= asked.max_age_h,
-        observed="" if age_h is None else f"newest {_minute(newest)} UTC, {_in_hours(age_h)}",
+        observed=""
+        if age_h is None
+        else f"newest {redacted(spec, asked.column, _minute(newest))} UTC, {_in_hours(age_h)}",
         limits=f"at most {asked.max_age_h:g} h old at the end of the day in {day.timezone}",
         error="every time is missing" if age_h is None else "",
         value=None if age_h is None else round(age_h, 3),
@@ -208,7 +211,7 @@ def _category_growth(
         parts = [pc.unique(r.column(0)) for r in table.stream(before, [name])]
         known = pa.chunked_array(parts, own.type)
         new = sorted(map(str, to_python(own.filter(pc.invert(pc.is_in(own, pc.unique(known)))))))
-        shown = ", ".join(new[:5]) + (", …" if len(new) > 5 else "")
+        shown = redacted(spec, name, ", ".join(new[:5]) + (", …" if len(new) > 5 else ""))
         outcomes.append(
             CheckOutcome(
                 f"history:categories:{name}",

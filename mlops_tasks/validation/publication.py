@@ -49,7 +49,8 @@ def publish(
     """
     partition, n_bad, night = rows.partition, flags.n_flagged, rows.commit.known_at
     _quarantine(spec, rows, flags, lake=lake, token=token, known_at=known_at or night)
-    known = [name for name in rows.schema.names if name in spec.columns]
+    # The commonest values of a personal column are nobody's business either.
+    known = [name for name in rows.schema.names if name in spec.columns and not spec.hides(name)]
     profile = ProfileBuilder(rows.schema, columns=known)
     good = _good(rows, flags, profile)
     by_night = as_of_night(table, partition, night, timezone=spec.timezone)

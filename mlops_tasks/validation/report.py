@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.personal import redacted_row
 from mlops_tasks.validation.arrow_values import readable, to_python
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def render_report(
         suite=suite,
         rows=rows,
         n_bad=flags.n_flagged,
-        samples=_samples(rows, flags),
+        samples=_samples(spec, rows, flags),
         published=published,
         changes=changes,
         blocked=blocked,
@@ -78,7 +79,7 @@ def _template() -> Template:
     return environment.get_template(_TEMPLATE)
 
 
-def _samples(rows: PartitionRows, flags: RowFlags) -> list[dict[str, str]]:
+def _samples(spec: DatasetSpec, rows: PartitionRows, flags: RowFlags) -> list[dict[str, str]]:
     """Return a few refused rows, the first of every reason, as text with the reasons first."""
     positions = flags.first(_ROWS_PER_REASON)[:_MAX_ROWS]
     if not positions:
@@ -88,7 +89,7 @@ def _samples(rows: PartitionRows, flags: RowFlags) -> list[dict[str, str]]:
     return [
         {
             "reasons": flags.reasons(position, 1)[0],
-            **dict(zip(taken.column_names, row, strict=True)),
+            **redacted_row(spec, dict(zip(taken.column_names, row, strict=True))),
         }
         for position, row in zip(positions, values, strict=True)
     ]
