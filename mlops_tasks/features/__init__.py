@@ -4,6 +4,7 @@ from mlops_tasks.features.build import (
     build_features,
     feature_batches,
     feature_frame,
+    free_texts,
     model_frame,
 )
 from mlops_tasks.features.parity import assert_parity
@@ -23,6 +24,7 @@ __all__ = [
     "feature_batches",
     "feature_frame",
     "feature_rows",
+    "free_texts",
     "join_targets",
     "labelled_rows",
     "model_frame",

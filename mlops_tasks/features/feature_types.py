@@ -13,8 +13,10 @@ a moment, TIME, INTERVAL          refused: ``CAST(x AS ...)``    refused: ``epoc
 anything else, UHUGEINT, NULL     refused: ``CAST(x AS ...)``    refused: ``CAST(x AS DOUBLE)``
 ================================  =============================  ==============================
 
-A missing value is NaN in either kind of feature; NaN is a missing value. The type of a column
-decides, never the values in it: a row looks the same to the estimator whatever stands beside it.
+A missing value is NaN in either kind of feature; NaN is a missing value. A text feature takes
+VARCHAR, ENUM, UUID and JSON only, and a missing one is ``""``, as no vectorizer takes NaN. The type
+of a column decides, never the values in it: a row looks the same to the estimator whatever stands
+beside it.
 """
 
 from __future__ import annotations
@@ -43,12 +45,13 @@ __all__ = [
 ]
 
 _TEXT_FEATURES = "text_features_in_"  # beside scikit-learn's own feature_names_in_
+_FREE_TEXTS = "free_texts_in_"
 _NO_DATE = "<value out of range"  # what Arrow writes for DuckDB's infinity
 _MISREAD = {"UHUGEINT"}  # DuckDB gives Arrow other numbers
 
 
 def check_feature(
-    place: str, name: str, kind: pa.DataType, said: str, advice: Advice, *, text: bool
+    place: str, name: str, kind: pa.DataType, said: str, advice: Advice, *, form: str
 ) -> None:
     """Refuse a feature whose type has no place in the table.
 
@@ -64,8 +67,8 @@ def check_feature(
         Its type in the words of who wrote the features.
     advice : Advice
         What to write instead.
-    text : bool
-        Whether it is categorical.
+    form : str
+        From `spec_forms`.
 
     Raises
     ------
@@ -75,17 +78,18 @@ def check_feature(
     import pyarrow.types as pt
 
     usable = pt.is_integer(kind) or pt.is_floating(kind) or pt.is_boolean(kind)
-    usable = usable or (
-        text
-        and (_is_text(kind) or pt.is_dictionary(kind) or pt.is_decimal(kind) or pt.is_date32(kind))
-    )
+    words = _is_text(kind) or pt.is_dictionary(kind)
+    if form == "free text":
+        usable = words
+    elif form == "text":
+        usable = usable or words or pt.is_decimal(kind) or pt.is_date32(kind)
     if usable and said not in _MISREAD:
         return
     number = advice.seconds if pt.is_temporal(kind) else advice.number
-    fix = (advice.text if text else number).format(name=name)
+    fix = (number if form == "number" else advice.text).format(name=name)
+    called = {"free text": "text", "text": "categorical", "number": "numeric"}[form]
     raise FeatureError(
-        f"{place}: {'categorical' if text else 'numeric'} feature {name!r} is {said}; {fix}, or "
-        "what else it is to mean"
+        f"{place}: {called} feature {name!r} is {said}; {fix}, or what else it is to mean"
     )
 
 
@@ -155,13 +159,14 @@ def estimator_frame(
     names : sequence of str
         The features, in order.
     forms : mapping of str to str
-        ``text`` or ``number`` by feature; ``values`` for the categories of a model that was fitted
-        before categories were texts.
+        ``text``, ``number`` or ``free text`` by feature; ``values`` for the categories of a model
+        that was fitted before categories were texts.
 
     Returns
     -------
     DataFrame of shape (n_rows, n_features)
-        Texts as ``str``, numbers as ``float64``, values as ``object``; what is missing is NaN.
+        Texts as ``str``, numbers as ``float64``, values as ``object``; what is missing is NaN, and
+        ``""`` in a free text.
 
     Raises
     ------
@@ -170,11 +175,13 @@ def estimator_frame(
     """
     import pandas as pd
 
-    form = {"text": _text, "number": _number, "values": _values}
+    form = {"text": _text, "number": _number, "values": _values, "free text": _free_text}
     return pd.DataFrame({name: form[forms[name]](place, name, rows.column(name)) for name in names})
 
 
-def spec_forms(categorical: Collection[str], names: Sequence[str]) -> dict[str, str]:
+def spec_forms(
+    categorical: Collection[str], names: Sequence[str], text: Collection[str] = ()
+) -> dict[str, str]:
     """Return the form of each feature in a training: text if it is categorical.
 
     Parameters
@@ -183,13 +190,16 @@ def spec_forms(categorical: Collection[str], names: Sequence[str]) -> dict[str, 
         The spec's categorical features.
     names : sequence of str
         All features.
+    text : collection of str, optional
+        The spec's text features.
 
     Returns
     -------
     dict of str to str
         For `estimator_frame` and `remember_forms`.
     """
-    return {name: "text" if name in categorical else "number" for name in names}
+    declared = dict.fromkeys(categorical, "text") | dict.fromkeys(text, "free text")
+    return {name: declared.get(name, "number") for name in names}
 
 
 def remember_forms(model: Any, forms: Mapping[str, str]) -> None:
@@ -203,9 +213,13 @@ def remember_forms(model: Any, forms: Mapping[str, str]) -> None:
         From `spec_forms`.
     """
     setattr(model, _TEXT_FEATURES, [name for name, form in forms.items() if form == "text"])
+    if free := [name for name, form in forms.items() if form == "free text"]:
+        setattr(model, _FREE_TEXTS, free)
 
 
-def fitted_forms(model: Any, names: Sequence[str], categorical: Collection[str]) -> dict[str, str]:
+def fitted_forms(
+    model: Any, names: Sequence[str], categorical: Collection[str], text: Collection[str] = ()
+) -> dict[str, str]:
     """Return the form in which a fitted model knows each feature, whatever the spec says by now.
 
     Parameters
@@ -214,8 +228,8 @@ def fitted_forms(model: Any, names: Sequence[str], categorical: Collection[str])
         Fitted.
     names : sequence of str
         Its features.
-    categorical : collection of str
-        The spec's categorical features, for a model that does not say what it was fitted on.
+    categorical, text : collection of str
+        The spec's features, for a model that does not say what it was fitted on.
 
     Returns
     -------
@@ -223,11 +237,11 @@ def fitted_forms(model: Any, names: Sequence[str], categorical: Collection[str])
         For `estimator_frame`.
     """
     if (texts := getattr(model, _TEXT_FEATURES, None)) is not None:
-        return spec_forms(texts, names)
+        return spec_forms(texts, names, getattr(model, _FREE_TEXTS, ()))
     # Fitted before categories were texts: a column of numbers was encoded as numbers.
     known = known_categories(model)
     numbers = {name for name, values in known.items() if values.dtype.kind in "biuf"}
-    return spec_forms(categorical, names) | {
+    return spec_forms(categorical, names, text) | {
         name: "values" for name in names if name in numbers and name in categorical
     }
 
@@ -249,6 +263,10 @@ def _text(place: str, name: str, values: Any) -> pd.Series:
         )
     found: pd.Series = texts.to_pandas()
     return found
+
+
+def _free_text(place: str, name: str, values: Any) -> pd.Series:
+    return _text(place, name, values).fillna("")
 
 
 def _number(place: str, name: str, values: Any) -> pd.Series:

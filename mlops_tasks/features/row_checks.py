@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError, LeakageError
-from mlops_tasks.features.feature_types import check_feature
+from mlops_tasks.features.feature_types import check_feature, spec_forms
 from mlops_tasks.features.result import place
 from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.personal import redacted_row
@@ -94,9 +94,8 @@ def check_columns(spec: ModelSpec, result: FeatureResult) -> None:
                 f"{place(spec)}: {name!r} is {types[name]} and must be an instant, "
                 f"{advice.instant.format(name=name)}"
             )
-    for name in spec.features:
-        text = name in spec.categorical
-        check_feature(place(spec), name, schema.field(name).type, types[name], advice, text=text)
+    for name, form in spec_forms(spec.categorical, spec.features, spec.text).items():
+        check_feature(place(spec), name, schema.field(name).type, types[name], advice, form=form)
     if unions := [field.name for field in schema if pt.is_union(field.type)]:
         raise FeatureError(
             f"{place(spec)}: {unions} are unions, which no table can hold; cast them"

@@ -75,7 +75,7 @@ def _sample(spec: ModelSpec, inputs: Mapping[str, ds.Dataset]) -> pd.DataFrame:
 
     random, kept = np.random.default_rng(spec.random_state), []
     for batch in feature_batches(spec, inputs):
-        rows = batch.select(list(spec.features)).to_pandas()
+        rows = batch.select([*spec.categorical, *spec.numeric]).to_pandas()
         kept.append(rows.set_index(pd.Index(random.random(len(rows)))))
         if sum(map(len, kept)) > 2 * _MAX_ROWS:
             kept = [pd.concat(kept).sort_index()[:_MAX_ROWS]]

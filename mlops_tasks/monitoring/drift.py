@@ -58,7 +58,7 @@ def compare_days(
         window=name,
         n_days=_effective(every),
         policy=third,
-        importance=_importance(champion, tracking),
+        importance=_importance(features.whole, champion, tracking),
     )
     scored = [day for day in every if set(_versions(day)) == {champion.version}]
     if not scored:
@@ -162,6 +162,10 @@ def _versions(day: Profile) -> Mapping[str, int]:
     return versions
 
 
-def _importance(champion: RegisteredVersion, tracking: Tracking) -> dict[str, float]:
+def _importance(
+    features: Profile, champion: RegisteredVersion, tracking: Tracking
+) -> dict[str, float]:
+    """Return the importance of each column; what is measured of a text has that of the text."""
     found: dict[str, float] = json.loads(tracking.read_artifact(champion, IMPORTANCE))
-    return found
+    measures = {name: name.rpartition(".")[0] for name in features.columns if name not in found}
+    return found | {name: found[text] for name, text in measures.items() if text in found}

@@ -45,6 +45,7 @@ __all__ = [
     "LABEL_PROFILES",
     "PIN_FILE",
     "SCORE_PROFILES",
+    "VOCABULARIES",
     "Tracking",
 ]
 
@@ -54,7 +55,9 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 PIN_FILE, IMPORTANCE = "pin.json", "importance.json"
 FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
 LABEL_PROFILES = "label_profiles.zip"
-ARTIFACTS = (PIN_FILE, IMPORTANCE, FEATURE_PROFILES, LABEL_PROFILES, SCORE_PROFILES)
+# Of models with text features, which hashes of words the training had.
+VOCABULARIES = "text_vocabularies.zip"
+ARTIFACTS = (PIN_FILE, IMPORTANCE, FEATURE_PROFILES, LABEL_PROFILES, SCORE_PROFILES, VOCABULARIES)
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
 _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")

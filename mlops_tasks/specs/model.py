@@ -90,12 +90,13 @@ class ModelSpec(SpecModel):
     observed_at : tuple of str
         Columns with the moments at which joined facts became known; each must lie before `as_of`.
         One at least for each input after the first that is not `InputSpec.timeless`.
-    categorical, numeric : tuple of str
+    categorical, numeric, text : tuple of str
         The features. No other column reaches the estimator.
     estimator : str
         Import path ``"package.module:function"``; called with ``categorical=``, ``numeric=`` and
-        ``random_state=``, returns an unfitted scikit-learn classifier. Categorical features come
-        as text, numeric ones as ``float64``, both with NaN for what is missing.
+        ``random_state=``, and with ``text=`` if there are such features; returns an unfitted
+        scikit-learn classifier. Categorical features come as text, numeric ones as ``float64``,
+        both with NaN for what is missing; free texts as text, with ``""`` for it.
     threshold : float
         A row with a higher score counts as predicted positive. Monitoring watches the share of
         such rows.
@@ -118,6 +119,7 @@ class ModelSpec(SpecModel):
     observed_at: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
     estimator: Importable
     random_state: int = Field(default=0, ge=0, lt=2**32)
     threshold: float = Field(default=0.5, ge=0, lt=1)
@@ -132,7 +134,9 @@ class ModelSpec(SpecModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.features:
-            raise ValueError("categorical and numeric are both empty: name at least one feature")
+            raise ValueError(
+                "categorical and numeric are both empty: name at least one feature, or a text"
+            )
         if len(set(self.features)) != len(self.features):
             raise ValueError("a feature is named twice")
         if keys := sorted(set(self.features) & set(self.key)):
@@ -159,6 +163,15 @@ class ModelSpec(SpecModel):
             raise ValueError(
                 f"{leaks} belong to the label dataset {self.label.dataset.name!r} and are known "
                 "only afterwards; remove them from the features"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_text(self) -> Self:
+        measured = {f"{name}.{what}" for name in self.text for what in ("length", "unseen_tokens")}
+        if taken := sorted(measured & set(self.features)):
+            raise ValueError(
+                f"{taken} are measures of text features; name these features otherwise"
             )
         return self
 
@@ -235,8 +248,8 @@ class ModelSpec(SpecModel):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """All features, categorical first."""
-        return (*self.categorical, *self.numeric)
+        """All features, categorical first and free texts last."""
+        return (*self.categorical, *self.numeric, *self.text)
 
     @property
     def timezone(self) -> str:

@@ -7,24 +7,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import PartitionNotFoundError
-from mlops_tasks.features import feature_batches, model_frame, published_inputs
+from mlops_tasks.features import feature_batches, free_texts, model_frame, published_inputs
 from mlops_tasks.features.categories import unseen_categories
+from mlops_tasks.features.text import measure_fields, unpack_vocabularies, with_measures
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.partitions import today
 from mlops_tasks.problem_types.binary.classes import SCORE
 from mlops_tasks.problem_types.binary.estimator import predict_scores
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.profiles.store import ProfileStore
+from mlops_tasks.registry.tracking import VOCABULARIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake, PartitionVersion
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
+
+    Booleans = npt.NDArray[np.bool_]
 
 __all__ = ["ScoreResult", "score"]
 
@@ -100,10 +106,13 @@ def score(
     batches = feature_batches(spec, inputs)
     first = next(batches)  # the empty one, for its schema
     features = [str(name) for name in model_frame(spec, model, first).columns]
+    texts, known = free_texts(spec, model), _vocabularies(champion, tracking)
+    features = [name for name in features if name not in texts]
+    features += [field.name for field in measure_fields(texts, known)]
     own = [pa.field(SCORE, pa.float64()), pa.field("model_version", pa.string())]
-    published, seen = (
-        pa.schema([*map(first.schema.field, names), *own]) for names in (spec.key, features)
-    )
+    published = pa.schema([*map(first.schema.field, spec.key), *own])
+    measured = with_measures(first, texts, known)
+    seen = pa.schema([*map(measured.schema.field, features), *own])
     profile, unseen = ProfileBuilder(seen, categorical=spec.categorical), Counter[str]()
     total = 0.0
 
@@ -116,7 +125,8 @@ def score(
                 total += float(scores.sum())
                 unseen.update(unseen_categories(model, frame, spec.categorical))
                 answer = [pa.array(scores), pa.array([champion.version] * len(scores), pa.string())]
-                profile.update(_batch(rows, features, answer, seen))
+                measured = with_measures(rows, texts, known)
+                profile.update(_batch(measured, features, answer, seen))
                 yield _batch(rows, spec.key, answer, published)
 
     predictions = overwrite_partition(
@@ -133,6 +143,12 @@ def score(
         mean_score=round(total / max(predictions.n_rows, 1), 5),
         unseen_categories=dict(unseen),
     )
+
+
+def _vocabularies(champion: RegisteredVersion, tracking: Tracking) -> dict[str, Booleans]:
+    if VOCABULARIES not in champion.artifacts:
+        return {}
+    return unpack_vocabularies(tracking.read_artifact(champion, VOCABULARIES))
 
 
 def _batch(

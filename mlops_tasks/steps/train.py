@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features import feature_frame, labelled_rows, split_days
 from mlops_tasks.features.feature_types import remember_forms, spec_forms
+from mlops_tasks.features.text import measure_fields, pack_vocabularies, trained_texts
 from mlops_tasks.problem_types.binary.classes import profile_labels
 from mlops_tasks.problem_types.binary.estimator import build_estimator, fit_estimator
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
-from mlops_tasks.registry.tracking import FEATURE_PROFILES, LABEL_PROFILES, PIN_FILE
+from mlops_tasks.registry.tracking import (
+    FEATURE_PROFILES,
+    LABEL_PROFILES,
+    PIN_FILE,
+    VOCABULARIES,
+)
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json
 
@@ -70,7 +76,7 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         started = time.monotonic()
         fit_estimator(spec, model, frame, target)
         fit_s = round(time.monotonic() - started, 3)
-        remember_forms(model, spec_forms(spec.categorical, spec.features))
+        remember_forms(model, spec_forms(spec.categorical, spec.features, spec.text))
         model_uri, digest = tracking.log_model(model, frame.head(200))
         share = round(float(target.mean()), 4)
         metrics = {"n_rows": len(frame), "y_share": share, "fit_s": fit_s}
@@ -89,7 +95,11 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
 
 
 def _refuse_empty(spec: ModelSpec, pin: TrainingPin, frame: pd.DataFrame) -> None:
-    empty = [str(name) for name in frame.columns if frame[name].isna().all()]
+    empty = [
+        str(name)
+        for name, values in frame.items()
+        if (values.eq("") if name in spec.text else values.isna()).all()
+    ]
     if empty:
         raise FeatureError(
             f"model {spec.name!r}: {empty} have no value in any of the {len(frame)} rows of "
@@ -101,18 +111,18 @@ def _log_profiles(
     spec: ModelSpec, rows: pa.Table, run_id: str, tracking: Tracking
 ) -> dict[str, str]:
     """Keep what each day of the training looked like, to be compared with what comes later."""
-    days = split_days(spec, rows)
+    days, vocabularies = trained_texts(split_days(spec, rows), spec.text)
+    names = [*spec.categorical, *spec.numeric]
+    names += [field.name for field in measure_fields(spec.text, vocabularies)]
     features = {
-        day: Profile.of(
-            part.to_batches(), part.schema, columns=spec.features, categorical=spec.categorical
-        )
+        day: Profile.of(part.to_batches(), part.schema, columns=names, categorical=spec.categorical)
         for day, part in days.items()
     }
     labels = {day: profile_labels(part.column("y")) for day, part in days.items()}
-    return {
-        name: tracking.log_bytes(run_id, name, pack_days(profiles))
-        for name, profiles in ((FEATURE_PROFILES, features), (LABEL_PROFILES, labels))
-    }
+    files = {FEATURE_PROFILES: pack_days(features), LABEL_PROFILES: pack_days(labels)}
+    if vocabularies:
+        files[VOCABULARIES] = pack_vocabularies(vocabularies)
+    return {name: tracking.log_bytes(run_id, name, file) for name, file in files.items()}
 
 
 def _log(

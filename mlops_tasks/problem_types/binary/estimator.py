@@ -25,7 +25,7 @@ def build_estimator(spec: ModelSpec) -> Any:
         "categorical": spec.categorical,
         "numeric": spec.numeric,
         "random_state": spec.random_state,
-    }
+    } | ({"text": spec.text} if spec.text else {})
     build = _imported(spec)
     try:
         model = build(**arguments)

