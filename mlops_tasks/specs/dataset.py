@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.partitions import check_clock, check_past, check_timezone, shift_day
-from mlops_tasks.specs.base import Column, Cron, Days, Name, SpecModel
+from mlops_tasks.specs.base import Column, Cron, Days, Name, Place, SpecModel, written_at
 from mlops_tasks.specs.history import HistorySpec
 from mlops_tasks.specs.source import SourceSpec
 
@@ -103,6 +104,11 @@ class DatasetSpec(SpecModel):
     max_quarantined_share: float = Field(default=0.05, ge=0, le=1)
     history: HistorySpec = HistorySpec()
 
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        # No field: a spec says the same wherever it is written.
+        self.__dict__["_place"] = written_at() or Place("<nowhere>", 0)
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         unknown = [column for column in self.key if column not in self.columns]
@@ -179,6 +185,18 @@ class DatasetSpec(SpecModel):
         if unknown:
             raise ValueError(f"history.categories names {unknown}, which `columns` does not have")
         return self
+
+    @property
+    def place(self) -> Place:
+        """Where the spec is written."""
+        place: Place = self.__dict__["_place"]
+        return place
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the spec says, wherever it is written and its suite is kept."""
+        same = self.model_copy(update={"expectations": Path(self.expectations.name)})
+        return hashlib.sha256(repr(same).encode()).hexdigest()
 
     @property
     def has_personal(self) -> bool:

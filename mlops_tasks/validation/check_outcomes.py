@@ -26,6 +26,7 @@ __all__ = [
     "blocking_reasons",
     "contract_outcomes",
     "limits_text",
+    "redacted_finding",
     "suite_outcome",
 ]
 
@@ -146,13 +147,9 @@ class CheckOutcome:
         return f"{self.name}{' ' if self.limits else ''}{self.limits}: {', '.join(parts)}"
 
 
-def suite_outcome(
-    spec: DatasetSpec, expectation: Expectation, found: Finding | None, how: str
-) -> CheckOutcome:
+def suite_outcome(expectation: Expectation, found: Finding | None, how: str) -> CheckOutcome:
     """Return the verdict of an expectation on all rows; one that was never made has failed."""
     found = found or Finding(success=False, error="it was not made")
-    if spec.has_personal:
-        found = _redacted(spec, expectation, found)
     by_row = found.row_wise and not found.error
     nothing = by_row and not found.n_rows
     return CheckOutcome(
@@ -170,10 +167,12 @@ def suite_outcome(
     )
 
 
-def _redacted(spec: DatasetSpec, expectation: Expectation, found: Finding) -> Finding:
+def redacted_finding(
+    spec: DatasetSpec, expectation: Expectation, found: Finding | None
+) -> Finding | None:
     """Hide what was seen of personal columns; numbers of rows stay."""
-    if expectation.how in ("count", "schema"):  # sees no value
-        return found
+    if found is None or not spec.has_personal or expectation.how in ("count", "schema"):
+        return found  # the last two see no value
     columns = spec.columns if expectation.columns is None else expectation.columns
     error = redacted_text(found.error, known=f"{expectation.kwargs!r} {spec.columns!r}")
     return replace(

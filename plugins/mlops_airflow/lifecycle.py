@@ -13,6 +13,11 @@ from airflow.sdk import (
 )
 
 from mlops_airflow import assets
+from mlops_airflow.definitions import (
+    built_here,
+    is_built_elsewhere,
+    refuse_second_definition,
+)
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
-__all__ = ["build_dags", "dataset_dags", "model_dags"]
+__all__ = ["build_dags", "build_dataset_dags", "dataset_dags", "model_dags"]
 
 
 def build_dags(model: ModelSpec, *, namespace: dict[str, Any]) -> None:
@@ -43,13 +48,45 @@ def build_dags(model: ModelSpec, *, namespace: dict[str, Any]) -> None:
     Parameters
     ----------
     model : ModelSpec
-        The model; the Dags of its datasets are built with it.
+        The model. The Dags of its datasets are built with it, but for those of other projects.
     namespace : dict
         ``globals()`` of the Dag file.
+
+    Raises
+    ------
+    SpecError
+        If another dataset has the name of one of them.
     """
-    dags = model_dags(model)
+    dags, file = model_dags(model), namespace.get("__file__")
     for dataset in model.datasets:
-        dags += dataset_dags(dataset)
+        if not is_built_elsewhere(dataset, file):
+            refuse_second_definition(dataset, file)
+            dags += dataset_dags(dataset)
+    _put(namespace, dags)
+
+
+def build_dataset_dags(dataset: DatasetSpec, *, namespace: dict[str, Any]) -> None:
+    """Build the Dags of a dataset that several models read, in a project of its own.
+
+    Parameters
+    ----------
+    dataset : DatasetSpec
+        The dataset. Models import it from here, and `build_dags` leaves its Dags to this file.
+    namespace : dict
+        ``globals()`` of the Dag file.
+
+    Raises
+    ------
+    SpecError
+        If another dataset has its name.
+    """
+    file = namespace.get("__file__")
+    refuse_second_definition(dataset, file)
+    built_here(dataset, file)
+    _put(namespace, dataset_dags(dataset))
+
+
+def _put(namespace: dict[str, Any], dags: list[DAG]) -> None:
     namespace.update({dag.dag_id.replace(".", "_"): dag for dag in dags})
 
 
@@ -253,6 +290,8 @@ def _dag(dag_id: str, doc: str, *, owner: str, schedule: Any, **kwargs: Any) -> 
         description=lines[0].removeprefix("### "),
         doc_md="\n".join(lines),
         catchup=False,
+        # Else a file that imports another one's dataset would be taken for where its Dags are.
+        auto_register=False,
         default_args={"owner": owner, "pre_execute": refuse_unknown_conf} | task_defaults(PERIOD),
         **kwargs,
     )

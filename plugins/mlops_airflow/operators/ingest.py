@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.source import SourceHook
 from mlops_airflow.operators.base import StepOperator, given_known_at, night_of, partition_of
+from mlops_tasks.lake.definition import claim_name
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.ingest import ingest, raw_table
 
@@ -37,6 +39,8 @@ class IngestPartitionOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Ingest and return the reference to the raw partition."""
         day, source = partition_of(context, self.dataset), self.dataset.source
+        place = "/".join(Path(self.dataset.place.file).parts[-2:])
+        claim_name(self.lake, self.dataset.name, file=place, digest=self.dataset.digest)
         connection = SourceHook(source.conn_id).get_source(source)
         result = ingest(
             self.dataset,
