@@ -82,6 +82,7 @@ MOVED_NAMES: dict[str, dict[str, str]] = {
     },
     "mlops_tasks.source_spec": {"Source": "mlops_tasks.specs.source:SourceSpec"},
     "mlops_tasks.sources": {
+        "Day": "mlops_tasks.partitions:Partition",
         "SourceConnection": "mlops_tasks.sources.source:Source",
         "reading_ahead": "mlops_tasks.sources.prefetch:prefetch",
     },

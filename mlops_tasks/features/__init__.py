@@ -10,7 +10,9 @@ from mlops_tasks.features.build import (
 from mlops_tasks.features.parity import assert_parity
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.features.windows import (
+    dataset_range,
     feature_rows,
+    input_range,
     labelled_rows,
     pinned_inputs,
     published_inputs,
@@ -21,10 +23,12 @@ __all__ = [
     "assert_parity",
     "build_features",
     "build_targets",
+    "dataset_range",
     "feature_batches",
     "feature_frame",
     "feature_rows",
     "free_texts",
+    "input_range",
     "join_targets",
     "labelled_rows",
     "model_frame",

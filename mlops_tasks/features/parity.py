@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.features.build import build_features
 from mlops_tasks.features.comparison import different_cells
 from mlops_tasks.features.result import place
-from mlops_tasks.features.windows import feature_rows, pinned_inputs
-from mlops_tasks.partitions import check_partition, shift_day
+from mlops_tasks.features.windows import feature_rows, input_range, pinned_inputs
 from mlops_tasks.personal import redacted, redacted_row
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def assert_parity(spec: ModelSpec, day: str, *, lake: Lake, window_days: int = 3
     -----
     Values are the same if they are equal in type and value, or both null, or both NaN.
     """
-    check_partition(day)
+    spec.calendar.check(day)
     here = f"{place(spec)}, {day}"
     scored = feature_rows(spec, lake, first=day, last=day)
     if not scored.num_rows:
@@ -71,15 +70,13 @@ def assert_parity(spec: ModelSpec, day: str, *, lake: Lake, window_days: int = 3
 
 def _trained(spec: ModelSpec, day: str, lake: Lake, window_days: int) -> pa.Table:
     """Build the features of the days around, from pins, as a training does."""
-    earliest, latest = shift_day(day, -window_days), shift_day(day, window_days)
+    earliest, latest = (spec.calendar.shift(day, steps) for steps in (-window_days, window_days))
     around = [d for d in lake.table(spec.rows.name).partitions() if earliest <= d <= latest]
     window = (around[0], around[-1])
-    pins = {
-        item.dataset.name: lake.table(item.dataset.name).pin(
-            first=shift_day(window[0], -item.lookback_days), last=window[1]
-        )
-        for item in spec.inputs
-    }
+    pins = {}
+    for item in spec.inputs:
+        begin, end = input_range(spec, item, *window)
+        pins[item.dataset.name] = lake.table(item.dataset.name).pin(first=begin, last=end)
     return build_features(spec, pinned_inputs(spec, pins, window, lake=lake))
 
 

@@ -8,7 +8,7 @@ from mlops_tasks.exceptions import FeatureError, NoLabelsError
 from mlops_tasks.features.build import build_features
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.lake.schema import PARTITION_COLUMN
-from mlops_tasks.partitions import days_of, shift_day
+from mlops_tasks.partitions import Duration, days_of, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
     from mlops_tasks.lake import Lake, Pin, TrainingPin
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import DatasetSpec, InputSpec, ModelSpec
 
 __all__ = [
+    "dataset_range",
     "feature_rows",
+    "input_range",
     "labelled_rows",
     "pinned_inputs",
     "published_inputs",
@@ -67,9 +69,9 @@ def published_inputs(
     inputs = {}
     for item in spec.inputs:
         name = item.dataset.name
-        start = shift_day(first, -item.lookback_days)
+        begin, end = input_range(spec, item, first, last)
         table = lake.table(name)
-        inputs[name] = table.scan(table.commits(first=start, last=last))
+        inputs[name] = table.scan(table.commits(first=begin, last=end))
     return inputs
 
 
@@ -104,9 +106,10 @@ def labelled_rows(
     import pyarrow.compute as pc
 
     first, last = window
+    begin, end = dataset_range(spec, spec.label.dataset, first, last)
     # Targets first: a condition that cannot be one is known before the long query is run.
     targets = build_targets(
-        spec, lake.table(pin.labels.table).read_pin(pin.labels, first=first, last=last)
+        spec, lake.table(pin.labels.table).read_pin(pin.labels, first=begin, last=end)
     )
     rows = build_features(spec, pinned_inputs(spec, pin.inputs, window, lake=lake))
     joined = join_targets(spec, rows, targets)
@@ -141,14 +144,62 @@ def pinned_inputs(
     dict of str to Dataset
         By dataset, with ``partition_key`` as in `published_inputs`.
     """
-    first, last = window
     inputs = {}
     for item in spec.inputs:
         pin = pins[item.dataset.name]
-        table, start = lake.table(pin.table), shift_day(first, -item.lookback_days)
-        commits = table.pinned_commits(pin, first=start, last=last)
+        begin, end = input_range(spec, item, *window)
+        table = lake.table(pin.table)
+        commits = table.pinned_commits(pin, first=begin, last=end)
         inputs[item.dataset.name] = table.scan(commits, columns=[*pin.columns, PARTITION_COLUMN])
     return inputs
+
+
+def input_range(spec: ModelSpec, item: InputSpec, first: str, last: str) -> tuple[str, str]:
+    """Return which partitions of an input the rows of some partitions of a model may read.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    item : InputSpec
+        One of its inputs.
+    first, last : str
+        Partition keys of the model, both inclusive.
+
+    Returns
+    -------
+    tuple of str
+        Keys of the input's own grain, both inclusive, with its look-back.
+    """
+    begin, end = dataset_range(spec, item.dataset, first, last)
+    if item.lookback_days:
+        before = item.dataset.calendar.shift(begin, -1)
+        lookback = Duration(item.lookback_days, "d")
+        begin = window_start(item.dataset.calendar, before, lookback)
+    return begin, end
+
+
+def dataset_range(spec: ModelSpec, dataset: DatasetSpec, first: str, last: str) -> tuple[str, str]:
+    """Return which partitions of a dataset share an instant with some partitions of a model.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    dataset : DatasetSpec
+        One of its datasets.
+    first, last : str
+        Partition keys of the model, both inclusive.
+
+    Returns
+    -------
+    tuple of str
+        Keys of the dataset's own grain, both inclusive.
+    """
+    if dataset.grain == spec.rows.grain:
+        return first, last
+    begin, end = (spec.rows.partition(key).keys(dataset.calendar) for key in (first, last))
+    return begin[0], end[-1]
 
 
 def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:

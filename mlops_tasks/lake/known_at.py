@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.partitions import check_partition, shift_day, today
+from mlops_tasks.partitions import check_day, shift_day, today
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def as_of_night(
     stood there from that night until now. Anything else is known today, so that a training that
     is repeated as of an earlier night never sees a correction.
     """
-    check_partition(night)
+    check_day(night)
     in_time_until = shift_day(night, 1)
 
     def known_at(digest: str) -> str:

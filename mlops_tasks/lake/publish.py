@@ -18,7 +18,7 @@ from mlops_tasks.lake.maintenance import optimize
 from mlops_tasks.lake.marker import check_lake, mark_lake
 from mlops_tasks.lake.pins import PartitionVersion
 from mlops_tasks.lake.schema import PARTITION_COLUMN, added_columns, check_types, with_partition
-from mlops_tasks.partitions import check_partition, today
+from mlops_tasks.partitions import check_day, check_partition, today
 from mlops_tasks.storage import make_folder, remove, sync
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _publish(
     known_at = known_at or today()
     check_partition(partition)
     if isinstance(known_at, str):
-        check_partition(known_at)
+        check_day(known_at)
     check_types(table.name, schema)
     check_lake(table.root)
     _create(table, schema)

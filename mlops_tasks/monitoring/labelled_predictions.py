@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.features import build_targets, join_targets
-from mlops_tasks.partitions import shift_day
+from mlops_tasks.partitions import Duration, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +76,7 @@ def read_labelled_predictions(
     NeverScoredError
         If the last day has no predictions.
     """
-    first = shift_day(partition, 1 - spec.performance.window_days)
+    first = window_start(spec.calendar, partition, Duration(spec.performance.window_days, "d"))
     scored = _predictions(spec, lake, first, partition)
     if not (newest := scored.get(partition)):
         raise NeverScoredError(

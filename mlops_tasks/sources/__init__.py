@@ -1,4 +1,4 @@
-"""Sources: one day of a database, of files or of a Delta table, as a stream of Arrow batches.
+"""Sources: one partition of a database, of files or of a Delta table, as a stream of Arrow batches.
 
 Each kind of source is a module with a class of the protocol `Source`, listed in `SOURCES`:
 `database` (with a reader for each dialect: `sqlite`, `postgres`, `mysql`, and `sqlalchemy` for any
@@ -8,7 +8,6 @@ other), `files` (with a module for each format: `csv_files`, `jsonl_files`, `par
 """
 
 from mlops_tasks.moved import moved_name
-from mlops_tasks.partitions import Day
 from mlops_tasks.sources.column_plan import ColumnPlan, plan_columns, refuse_nulls
 from mlops_tasks.sources.connection import Connection, unusable_connection
 from mlops_tasks.sources.database import Database
@@ -26,7 +25,6 @@ __all__ = [
     "ColumnPlan",
     "Connection",
     "Database",
-    "Day",
     "DeltaStore",
     "FileStore",
     "Findings",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.partitions import Day
+    from mlops_tasks.partitions import Partition
     from mlops_tasks.sources.connection import Connection
     from mlops_tasks.sources.errors import SourceErrors
     from mlops_tasks.sources.source import Request
@@ -72,7 +72,7 @@ class DeltaStore:
         rows = attempt(table.to_pyarrow_dataset, explain)
         if source.time_column not in rows.schema.names:
             raise errors.query(f"table {source.path!r} has no time column {source.time_column!r}")
-        wanted = _of_day(rows.schema.field(source.time_column), request.day, errors)
+        wanted = _of_partition(rows.schema.field(source.time_column), request.partition, errors)
         fragments = rows.get_fragments(_to_skip_by(table, source.time_column, wanted))
         n_without = attempt(lambda: _without_time(table, rows, source.time_column), explain)
         yield SourceStream(
@@ -186,18 +186,19 @@ def _completed(batch: pa.RecordBatch, schema: pa.Schema, known: dict[str, Any]) 
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _of_day(column: pa.Field, day: Day, errors: SourceErrors) -> pc.Expression:
+def _of_partition(column: pa.Field, of: Partition, errors: SourceErrors) -> pc.Expression:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     field, kind = pc.field(column.name), column.type
     if pa.types.is_timestamp(kind):
-        first, end = (day.start, day.end) if kind.tz else (day.local_start, day.local_end)
+        first, end = (of.start, of.end) if kind.tz else (of.local_start, of.local_end)
         return (field >= pa.scalar(first, kind)) & (field < pa.scalar(end, kind))
     if pa.types.is_date(kind):
-        return field == pa.scalar(day.date, kind)
+        days = [pa.scalar(time.date(), kind) for time in (of.local_start, of.local_end)]
+        return (field >= days[0]) & (field < days[1])
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return field == day.partition
+        return field == of.key
     raise errors.query(f"time column {column.name!r} is {kind}: neither a time, a date nor text")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.partitions import Day
+    from mlops_tasks.partitions import Partition
     from mlops_tasks.sources.connection import Connection
     from mlops_tasks.sources.errors import SourceErrors
     from mlops_tasks.sources.formats import OpenedFile
@@ -98,9 +98,9 @@ class FileStore:
         def explain(error: Exception) -> MlopsError | None:
             return _explain(error, errors)
 
-        paths = attempt(lambda: _find(source, request.day, self), explain)
+        paths = attempt(lambda: _find(source, request.partition, self), explain)
         if not paths:
-            path = day_path(source.path, request.day)
+            path = day_path(source.path, request.partition)
             raise errors.not_found(f"no file {path!r} below {self.root!r}")
         opener = FORMATS[source.format]
         files = attempt(lambda: opener(self.filesystem, paths, request), explain)
@@ -117,17 +117,20 @@ class FileStore:
         )
 
 
-def day_path(template: str, day: Day) -> str:
-    """Fill a path's fields with the day; globs stay.
+def day_path(template: str, partition: Partition) -> str:
+    """Fill a path's fields with the partition's key and the numbers in it; globs stay.
 
     Examples
     --------
-    >>> from mlops_tasks.partitions import Day
-    >>> day_path("orders/{year}/{month}/{day}/*.csv", Day("2024-03-01"))
+    >>> from mlops_tasks.partitions import HOUR, Partition
+    >>> day_path("orders/{year}/{month}/{day}/*.csv", Partition("2024-03-01"))
     'orders/2024/03/01/*.csv'
+    >>> day_path("{year}-{month}/{day}/{hour}.csv", Partition("2024-03-01T07", grain=HOUR))
+    '2024-03/01/07.csv'
     """
-    year, month, number = day.partition.split("-")
-    return template.format(partition=day.partition, year=year, month=month, day=number)
+    begin = partition.grain.begins(partition.key).isoformat(timespec="hours")
+    numbers = {"year": begin[:4], "month": begin[5:7], "day": begin[8:10], "hour": begin[11:]}
+    return template.format(partition=partition.key, **numbers)
 
 
 def glob_pattern(path: str) -> re.Pattern[str]:
@@ -167,11 +170,11 @@ def _s3(connection: Connection) -> Any:
     )
 
 
-def _find(source: FileSource, day: Day, store: FileStore) -> list[str]:
+def _find(source: FileSource, partition: Partition, store: FileStore) -> list[str]:
     """Return the paths of a day's files in a fixed order."""
     from pyarrow import fs
 
-    path = day_path(source.path, day)
+    path = day_path(source.path, partition)
     fixed = re.split(r"[*?]", path)[0]
     if fixed != path:
         folder = f"{store.root}/{fixed.rpartition('/')[0]}".rstrip("/")

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import SchemaMismatchError
-from mlops_tasks.partitions import Day
 
 if TYPE_CHECKING:
     import datetime as dt
 
     import pyarrow as pa
 
+    from mlops_tasks.partitions import Partition
     from mlops_tasks.specs import DatasetSpec
 
 __all__ = ["OtherDays", "day_column", "in_other_days"]
@@ -40,13 +40,15 @@ def day_column(spec: DatasetSpec) -> str | None:
     return column
 
 
-def in_other_days(day: Day, times: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return for each row whether it belongs to another day.
+def in_other_days(
+    partition: Partition, times: pa.Array | pa.ChunkedArray
+) -> pa.Array | pa.ChunkedArray:
+    """Return for each row whether it belongs to another partition.
 
     Parameters
     ----------
-    day : Day
-        The day, with the zone whose midnights count.
+    partition : Partition
+        The one that was asked for, in the dataset's zone.
     times : Array or ChunkedArray
         Instants, or dates.
 
@@ -59,10 +61,11 @@ def in_other_days(day: Day, times: pa.Array | pa.ChunkedArray) -> pa.Array | pa.
     import pyarrow.compute as pc
 
     if pa.types.is_date(times.type):
-        other = pc.not_equal(times, pa.scalar(day.date, times.type))
+        first, end = partition.local_start.date(), partition.local_end.date()
     else:
-        before = pc.less(times, pa.scalar(day.start, times.type))
-        other = pc.or_(before, pc.greater_equal(times, pa.scalar(day.end, times.type)))
+        first, end = partition.start, partition.end
+    before = pc.less(times, pa.scalar(first, times.type))
+    other = pc.or_(before, pc.greater_equal(times, pa.scalar(end, times.type)))
     return pc.fill_null(other, False)
 
 
@@ -74,18 +77,18 @@ class OtherDays:
     ----------
     spec : DatasetSpec
         The dataset; only one whose source names a `time_column` of the contract is looked at.
-    day : Day
-        The day that was asked for.
+    partition : Partition
+        The one that was asked for.
     """
 
     spec: DatasetSpec
-    day: Day
+    partition: Partition
     _days: Counter[dt.date | None] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, spec: DatasetSpec, partition: str) -> OtherDays:
         """Return a count of nothing yet."""
-        return cls(spec, Day(partition, spec.timezone or "UTC"))
+        return cls(spec, spec.partition(partition))
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Count converted rows."""
@@ -97,11 +100,11 @@ class OtherDays:
             return
         times = rows.column(column)
         self._days.update({None: times.null_count} if times.null_count else {})
-        other = times.filter(in_other_days(self.day, times))
+        other = times.filter(in_other_days(self.partition, times))
         if not len(other):
             return
         if pa.types.is_timestamp(other.type):
-            other = pc.local_timestamp(other.cast(pa.timestamp("us", tz=self.day.timezone)))
+            other = pc.local_timestamp(other.cast(pa.timestamp("us", tz=self.partition.timezone)))
         for found in pc.value_counts(other.cast(pa.date32(), safe=False)).to_pylist():
             self._days[found["values"]] += found["counts"]
 
@@ -127,8 +130,9 @@ class OtherDays:
             found.append(f"others of {more} more days")
         raise SchemaMismatchError(
             f"dataset {self.spec.name!r}: {n_other} of the {n_rows} rows that the source "
-            f"{self.spec.source.conn_id!r} gives for {self.day.partition} are not of that day, by "
-            f"{self.spec.source.time_column!r} in {self.day.timezone}: {', '.join(found)}; "
+            f"{self.spec.source.conn_id!r} gives for {self.partition.key} are not of that "
+            f"{self.partition.grain.name}, by {self.spec.source.time_column!r} in "
+            f"{self.partition.timezone}: {', '.join(found)}; "
             "nothing was published. Correct the query or path, the dataset's `timezone`, or "
             "`time_column`"
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, CursorResult
 
     from mlops_tasks.exceptions import MlopsError
-    from mlops_tasks.partitions import Day
+    from mlops_tasks.partitions import Partition
     from mlops_tasks.sources.errors import SourceErrors
     from mlops_tasks.sources.source import Request
     from mlops_tasks.specs.source import SqlSource
@@ -112,7 +112,9 @@ class AdbcReader:
     def _begin(self, cursor: Any, table: DayOfTable | None) -> frozenset[str] | None:
         """Begin the transaction; return the columns that a table keeps from being null."""
         cursor.execute("SET TRANSACTION READ ONLY")
-        cursor.execute("SELECT set_config('TimeZone', $1, true)", (self.request.day.timezone,))
+        cursor.execute(
+            "SELECT set_config('TimeZone', $1, true)", (self.request.partition.timezone,)
+        )
         cursor.fetchall()
         if table is None:
             return None
@@ -132,7 +134,7 @@ class AdbcReader:
             raise self.errors.query(table.holds_no_time(kinds[0]))
         notes = _notes(cursor, table) if table else ()
         bounds = zip(names, kinds, strict=True)
-        literals = [_literal(self.request.day, name, kind) for name, kind in bounds]
+        literals = [_literal(self.request.partition, name, kind) for name, kind in bounds]
         cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(_BATCH_BYTES)})
         cursor.execute(f"{_filled(query, literals)}\n")
         # The plain reader loses the SQLSTATE of an error in the middle; ADBC's own does not.
@@ -248,8 +250,8 @@ def _filled(query: str, literals: list[str]) -> str:
     return _unescaped(PLACEHOLDER.sub(lambda _: next(places), query))
 
 
-def _literal(day: Day, name: str, kind: str) -> str:
-    text = _text(day, name, kind)
+def _literal(partition: Partition, name: str, kind: str) -> str:
+    text = _text(partition, name, kind)
     if not _BOUND.fullmatch(text):
         raise ValueError(f"{name} is {text!r}, which is no bound of a day")
     return f"CAST('{text}' AS {kind})"
@@ -259,14 +261,14 @@ def _unescaped(query: str) -> str:
     return query.replace("\\:", ":")
 
 
-def _text(day: Day, name: str, kind: str) -> str:
+def _text(partition: Partition, name: str, kind: str) -> str:
     """Write a bound as the type that the server wants at its place."""
-    value = day.bound(name)
+    value = partition.bound(name)
     if not isinstance(value, datetime):
         return value
     if kind == "timestamptz":
-        return value.replace(tzinfo=value.tzinfo or ZoneInfo(day.timezone)).isoformat()
-    local = day.bound(f"local_{name.removeprefix('local_')}")
+        return value.replace(tzinfo=value.tzinfo or ZoneInfo(partition.timezone)).isoformat()
+    local = partition.bound(f"local_{name.removeprefix('local_')}")
     if kind == "timestamp" and isinstance(local, datetime):
         return local.isoformat()
     if kind == "date" and isinstance(local, datetime):

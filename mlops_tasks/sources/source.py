@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
-from mlops_tasks.partitions import Day
 from mlops_tasks.sources.errors import SourceErrors
 from mlops_tasks.sources.text_values import Rules
 from mlops_tasks.specs.schema import arrow_schema
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from mlops_tasks.partitions import Partition
     from mlops_tasks.sources.connection import Connection
     from mlops_tasks.specs import DatasetSpec, SourceSpec
 
@@ -72,7 +72,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[SpecT]):
-    """What a source is asked for: one day of a dataset.
+    """What a source is asked for: one partition of a dataset.
 
     Attributes
     ----------
@@ -80,8 +80,8 @@ class Request(Generic[SpecT]):
         The dataset.
     source : SourceSpec
         Its source: which rows.
-    day : Day
-        The day, in the dataset's zone.
+    partition : Partition
+        Which one, in the dataset's zone.
     schema : Schema
         The columns whose type is known beforehand, under the names that the source has for them:
         those of the contract, with what may be null, then the table's others. A source that types
@@ -94,7 +94,7 @@ class Request(Generic[SpecT]):
 
     spec: DatasetSpec
     source: SpecT
-    day: Day
+    partition: Partition
     schema: pa.Schema
     errors: SourceErrors
     findings: Findings = field(default_factory=Findings)
@@ -125,7 +125,7 @@ class Request(Generic[SpecT]):
         return Request(
             spec,
             spec.source,
-            Day(partition, spec.timezone or "UTC"),
+            spec.partition(partition),
             pa.schema(contract + others),
             SourceErrors(
                 spec.name,

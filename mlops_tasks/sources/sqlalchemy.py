@@ -96,7 +96,7 @@ class SqlAlchemyReader:
         import sqlalchemy as sa
 
         for statement in self.set_up:
-            connection.execute(sa.text(statement), {"zone": self.request.day.timezone})
+            connection.execute(sa.text(statement), {"zone": self.request.partition.timezone})
 
     def bounds(self, connection: Connection, table: DayOfTable) -> tuple[str, str]:
         """Return what bounds the day in a table's time column, by what that holds."""
@@ -119,7 +119,7 @@ class SqlAlchemyReader:
 
     def bound(self, name: str) -> datetime | str:
         """Return the value of a query's parameter."""
-        return self.request.day.bound(name)
+        return self.request.partition.bound(name)
 
     def fields(
         self,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from mlops_tasks.partitions import HOUR
 from mlops_tasks.sources.sqlalchemy import SqlAlchemyReader
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _EXACT_FLOAT = 2**53
 # What bounds the day in a column of texts, by the form that they have.
 _BOUNDS = {
     # Any form of a time begins with its day; a text sorts behind what it begins with.
-    "text": (":partition", "date(:partition, '+1 day')"),
+    "text": ("substr(:local_start, 1, 10)", "substr(:local_end, 1, 10)"),
     "instant": ("rtrim(:start, 'Z')", "rtrim(:end, 'Z')"),
     "spaced instant": (
         "replace(rtrim(:start, 'Z'), 'T', ' ')",
@@ -84,7 +85,13 @@ class SqliteReader(SqlAlchemyReader):
                 f"several forms, such as {some}; write all in one, or write a `query` that binds "
                 ":partition"
             )
-        return _BOUNDS[next(iter(found), "text")]
+        form = next(iter(found), "text")
+        if form == "text" and self.request.partition.grain is HOUR:
+            raise self.errors.query(
+                f"time_column {table.time_column!r} of table {table.table!r} holds days or local "
+                "times, which say no hour in UTC; write a `query` that converts it to instants"
+            )
+        return _BOUNDS[form]
 
     def declared(
         self,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -17,7 +16,6 @@ from pydantic import (
 )
 
 from mlops_tasks.exceptions import SpecError
-from mlops_tasks.partitions import check_daily
 from mlops_tasks.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -25,13 +23,12 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["Column", "Cron", "Days", "Name", "Place", "SpecModel", "written_at"]
+__all__ = ["Column", "Days", "Name", "Place", "SpecModel", "written_at"]
 
 _INSIDE = {"mlops_tasks", "pydantic"}
 Column = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 # Tables are made of names and a suffix like `__quarantine`, so these are shorter and lack `__`.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
-Cron = Annotated[str, AfterValidator(check_daily)]
 Days = Annotated[int, Field(ge=0, le=3650)]
 
 

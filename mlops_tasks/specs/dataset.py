@@ -7,11 +7,23 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from mlops_tasks.exceptions import PartitionKeyError
-from mlops_tasks.partitions import check_clock, check_past, check_timezone, shift_day
-from mlops_tasks.specs.base import Column, Cron, Days, Name, Place, SpecModel, written_at
+from mlops_tasks.partitions import (
+    DEFAULT_CRONS,
+    GRAINS,
+    Duration,
+    Grain,
+    GrainName,
+    Partition,
+    Schedule,
+    check_begun,
+    check_clock,
+    check_cron,
+    check_timezone,
+)
+from mlops_tasks.specs.base import Column, Days, Name, Place, SpecModel, written_at
 from mlops_tasks.specs.history import HistorySpec
 from mlops_tasks.specs.source import SourceSpec
 
@@ -20,6 +32,13 @@ __all__ = ["COLUMN_TYPES", "RESERVED_COLUMNS", "DatasetSpec"]
 COLUMN_TYPES = ("string", "int64", "float64", "bool", "timestamp", "date")
 # Added to a dataset's columns in the lake, and to a model's key in its own tables.
 RESERVED_COLUMNS = {"partition_key", "reasons"}
+# What of a partition's beginning a path must say, by grain.
+_NUMBERS = {
+    "hour": ("year", "month", "day", "hour"),
+    "day": ("year", "month", "day"),
+    "week": ("year", "month", "day"),
+    "month": ("year", "month"),
+}
 _CONVERTED = {"decimal": {"float64", "int64", "string"}, "date": {"timestamp"}}
 
 ColumnType = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(COLUMN_TYPES)})\??$")]
@@ -33,7 +52,11 @@ class DatasetSpec(SpecModel):
     name : str
         Table name in the lake; also the asset's name.
     source : SqlSource, FileSource or DeltaSource
-        Where the rows of a day come from.
+        Where the rows of a partition come from.
+    grain : str
+        How long a partition is: ``hour``, ``day``, ``week`` or ``month``. Its key is the hour in
+        UTC (``2024-03-31T05``), the day (``2024-03-31``), the Monday of the week (``2024-03-25``)
+        or the month (``2024-03``); days, weeks and months begin in `timezone`.
     columns : dict of str to str
         The contract: name to type, one of ``string int64 float64 bool timestamp date``; a trailing
         ``?`` allows nulls. Timestamps are instants in UTC.
@@ -72,8 +95,9 @@ class DatasetSpec(SpecModel):
     refresh_after_days : int or None
         Take the day again that many nights later, for rows recorded late.
     cron : str
-        When the nightly run starts, by the clock of `timezone`: one time of every day, as
-        ``30 4 * * *``.
+        When a run takes the partition that has just ended, by the clock of `timezone`: one time
+        of every day, as ``30 4 * * *``, of every hour, ``5 * * * *``, of every week, ``0 1 * * 1``,
+        or of every month, ``0 1 1 * *``, as the grain is. By default soon after its end.
     max_quarantined_share : float
         Above this share of bad rows the whole partition is refused.
     history : HistorySpec
@@ -84,6 +108,7 @@ class DatasetSpec(SpecModel):
     description: str
     owner: str = "mlops"
     source: SourceSpec
+    grain: GrainName = "day"
     columns: dict[Column, ColumnType] = Field(min_length=1)
     rename: dict[str, str] = Field(default_factory=dict)
     key: tuple[str, ...] = Field(min_length=1)
@@ -98,7 +123,7 @@ class DatasetSpec(SpecModel):
     expectations: Path
     start: dt.date
     end: dt.date | None = None
-    cron: Cron = "0 1 * * *"
+    cron: str = Field(default_factory=lambda fields: DEFAULT_CRONS[fields.get("grain", "day")])
     delay_days: Days = 0
     refresh_after_days: Days | None = None
     max_quarantined_share: float = Field(default=0.05, ge=0, le=1)
@@ -108,6 +133,11 @@ class DatasetSpec(SpecModel):
         super().__init__(**fields)
         # No field: a spec says the same wherever it is written.
         self.__dict__["_place"] = written_at() or Place("<nowhere>", 0)
+
+    @field_validator("cron")
+    @classmethod
+    def _check_cron(cls, cron: str, info: ValidationInfo) -> str:
+        return check_cron(cron, GRAINS[info.data.get("grain", "day")])
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -177,6 +207,29 @@ class DatasetSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
+    def _check_selection(self) -> Self:
+        found, numbers = self.source.selectors, _NUMBERS[self.grain]
+        if "year" in found and "partition" not in found and not set(numbers) <= found:
+            written = ", ".join(f"{{{name}}}" for name in numbers)
+            raise ValueError(
+                f"source: path must name one {self.grain}: use {{partition}}, or {written}"
+            )
+        if beyond := sorted(found & {"day", "hour"} - set(numbers)):
+            raise ValueError(f"source: path names {beyond}, which {self.calendar.one} does not say")
+        if self.grain == "hour":
+            self._check_local_time(found)
+        return self
+
+    def _check_local_time(self, selectors: set[str]) -> None:
+        if selectors & {"local_start", "local_end"} and self.timezone not in (None, "UTC"):
+            raise ValueError(
+                f"source: a local time of {self.timezone} may be two hours, and hours are in UTC; "
+                "bind :start and :end"
+            )
+        if self.columns.get(self.source.time_column or "", "").rstrip("?") == "date":
+            raise ValueError(f"source.time_column {self.source.time_column!r} is a date, no hour")
+
+    @model_validator(mode="after")
     def _check_history(self) -> Self:
         fresh, growth = self.history.freshness, self.history.categories
         if fresh and self.columns.get(fresh.column, "").rstrip("?") != "timestamp":
@@ -217,23 +270,61 @@ class DatasetSpec(SpecModel):
         """Whether the contract lets `column` be null."""
         return self.columns[column].endswith("?")
 
+    @property
+    def calendar(self) -> Grain:
+        """The arithmetic of its partition keys."""
+        return GRAINS[self.grain]
+
+    @property
+    def schedule(self) -> Schedule:
+        """When its partitions are taken."""
+        return Schedule(self.cron, self.calendar, self.timezone or "UTC")
+
+    @property
+    def first(self) -> str:
+        """Key of its first partition, the one with `start` in it."""
+        return self.calendar.key_of(self._of_day(self.start).start, self.timezone or "UTC")
+
+    @property
+    def last(self) -> str | None:
+        """Key of its last partition, the one with the end of `end` in it."""
+        return None if self.end is None else self._of_day(self.end).keys(self.calendar)[-1]
+
+    @property
+    def delay_steps(self) -> int:
+        """How many partitions later than at its end each one is taken."""
+        return Duration(self.delay_days, "d").steps(self.calendar)
+
+    @property
+    def refresh_steps(self) -> int | None:
+        """How many partitions later each one is taken again, for late rows."""
+        late = self.refresh_after_days
+        return None if late is None else Duration(late, "d").steps(self.calendar)
+
+    def partition(self, key: str) -> Partition:
+        """Return one of its partitions, with the instants between which it lies."""
+        return Partition(key, self.timezone or "UTC", self.calendar)
+
     def check_partition(self, partition: str) -> str:
-        """Return `partition` if it is a day that the dataset has, or will have had by now.
+        """Return `partition` if it is one that the dataset has, or will have had by now.
 
         Raises
         ------
         PartitionKeyError
-            If it is no day, lies in the future, before `start` or after `end`.
+            If it is no key of its grain, lies in the future, before `start` or after `end`.
         """
-        check_past(partition, self.timezone, what=f"dataset {self.name!r}: partition key")
-        first, last = self.start.isoformat(), self.end and self.end.isoformat()
+        check_begun(self.partition(partition), what=f"dataset {self.name!r}: partition key")
+        first, last = self.first, self.last
         if partition < first or (last and partition > last):
             raise PartitionKeyError(
-                f"dataset {self.name!r} has no {partition}: its days go from {first} to "
+                f"dataset {self.name!r} has no {partition}: its {self.grain}s go from {first} to "
                 f"{last or 'today'}; choose one of them, or change `start` and `end` of its spec"
             )
         return partition
 
     def last_as_of(self, partition: str) -> str:
-        """Return the last night on which a day can still bring news: its rows, or its late ones."""
-        return shift_day(partition, max(self.delay_days, self.refresh_after_days or 0))
+        """Return the last day on which a partition can still bring news: its rows, or late ones."""
+        return self.schedule.known_on(partition, max(self.delay_steps, self.refresh_steps or 0))
+
+    def _of_day(self, day: dt.date) -> Partition:
+        return Partition(day.isoformat(), self.timezone or "UTC")

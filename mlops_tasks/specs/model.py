@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from mlops_tasks.exceptions import PartitionKeyError
-from mlops_tasks.partitions import check_clock, check_past
-from mlops_tasks.specs.base import Cron, Days, Name, SpecModel
+from mlops_tasks.partitions import (
+    DAY,
+    GRAINS,
+    HOUR,
+    Grain,
+    Schedule,
+    check_clock,
+    check_cron,
+    check_past,
+)
+from mlops_tasks.specs.base import Days, Name, SpecModel
 from mlops_tasks.specs.dataset import DatasetSpec
 from mlops_tasks.specs.gate import GateSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.policy import RetrainSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["InputSpec", "LabelSpec", "ModelSpec"]
 
@@ -28,6 +47,17 @@ def _importable(path: str) -> str:
             "must name a function as 'package.module:function', as 'flight_delays.model:build'"
         )
     return path
+
+
+# Two hours after the rows are taken; a decision is as of a day, so it is never taken every hour.
+_DECISION_CRONS = {"day": "0 3 * * *", "week": "0 3 * * 1", "month": "0 3 1 * *"}
+
+
+def _decided_by(fields: Mapping[str, Any]) -> Grain:
+    """Return how often a decision is taken: by the grain of the first input, at most every day."""
+    inputs = fields.get("inputs")
+    grain = GRAINS[inputs[0].dataset.grain] if inputs else DAY
+    return DAY if grain is HOUR else grain
 
 
 Importable = Annotated[str, AfterValidator(_importable)]
@@ -105,7 +135,8 @@ class ModelSpec(SpecModel):
     train_days, evaluation_days : int
         Days to train on, at most, and the days after them to evaluate on.
     cron : str
-        When the nightly decision is taken, by the clock of the datasets' `timezone`.
+        When the decision is taken, by the clock of the datasets' `timezone`: once a day, or once
+        a week or month if the first input has that grain. By default two hours after the rows are.
     """
 
     name: Name
@@ -129,7 +160,12 @@ class ModelSpec(SpecModel):
     drift: DriftSpec = DriftSpec()
     performance: PerformanceSpec = PerformanceSpec()
     retrain: RetrainSpec = RetrainSpec()
-    cron: Cron = "0 3 * * *"
+    cron: str = Field(default_factory=lambda fields: _DECISION_CRONS[_decided_by(fields).name])
+
+    @field_validator("cron")
+    @classmethod
+    def _check_cron(cls, cron: str, info: ValidationInfo) -> str:
+        return check_cron(cron, _decided_by(info.data))
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -226,7 +262,7 @@ class ModelSpec(SpecModel):
             datasets that have ended.
         """
         check_past(as_of, self.timezone, what=f"model {self.name!r}: as_of")
-        ends = [one.last_as_of(one.end.isoformat()) for one in self.datasets if one.end is not None]
+        ends = [one.last_as_of(one.last) for one in self.datasets if one.last is not None]
         first, last = self.rows.start.isoformat(), max(ends, default=None)
         if as_of < first or (last and len(ends) == len(self.datasets) and as_of > last):
             raise PartitionKeyError(
@@ -250,6 +286,16 @@ class ModelSpec(SpecModel):
     def features(self) -> tuple[str, ...]:
         """All features, categorical first and free texts last."""
         return (*self.categorical, *self.numeric, *self.text)
+
+    @property
+    def calendar(self) -> Grain:
+        """The arithmetic of its partition keys, which are those of the rows to score."""
+        return self.rows.calendar
+
+    @property
+    def schedule(self) -> Schedule:
+        """When its decisions are taken."""
+        return Schedule(self.cron, _decided_by({"inputs": self.inputs}), self.timezone)
 
     @property
     def timezone(self) -> str:

@@ -17,7 +17,7 @@ PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)\b(?!:(?!:))")
 
 _ONE_DAY = ({"partition"}, {"start", "end"}, {"local_start", "local_end"})
 _ALL_PARAMETERS = set().union(*_ONE_DAY)
-_ALL_FIELDS = {"partition", "year", "month", "day"}
+_ALL_FIELDS = {"partition", "year", "month", "day", "hour"}
 
 # Quoted in any case; what needs more than this can be written as a query.
 _SQL_NAME = "[A-Za-z_][A-Za-z0-9_]{0,127}"
@@ -48,6 +48,11 @@ class SourceSpec(SpecModel):
         return False
 
     @property
+    def selectors(self) -> set[str]:
+        """What of a partition it is asked by: parameters of its query, or fields of its path."""
+        return set()
+
+    @property
     def row_query(self) -> str | None:
         """DuckDB SQL over the rows as they are read; None where they are taken as they are."""
         return None
@@ -68,13 +73,13 @@ class SourceSpec(SpecModel):
 class SqlSource(SourceSpec):
     r"""A query on a database, or a table of it.
 
-    The day is handed over by the query's parameters. ``:start`` and ``:end`` are
-    the instants at which the day begins and the next one does, in the dataset's `timezone` (UTC
+    The partition is handed over by the query's parameters. ``:start`` and ``:end`` are
+    the instants at which it begins and the next one does, in the dataset's `timezone` (UTC
     without one): ``at >= :start AND at < :end``. PostgreSQL is asked for the type that each
     parameter has at its place, and given a day, a local time or an instant accordingly. Elsewhere
     ``:local_start`` and ``:local_end`` are the same bounds as local times, for columns that hold
-    those. ``:partition`` is the day as ``YYYY-MM-DD``. On SQLite, which has no times, instants are
-    text like ``2024-03-01T05:00:00Z``.
+    those. ``:partition`` is the partition's key: a day as ``YYYY-MM-DD``. On SQLite, which has no
+    times, instants are text like ``2024-03-01T05:00:00Z``.
 
     Attributes
     ----------
@@ -104,6 +109,11 @@ class SqlSource(SourceSpec):
     def selects_by_time(self) -> bool:
         """A table's rows are; a query finds its own."""
         return self.table is not None
+
+    @property
+    def selectors(self) -> set[str]:
+        """The parameters of its query."""
+        return set(PLACEHOLDER.findall(self.query or ""))
 
     @property
     def names_columns(self) -> bool:
@@ -140,8 +150,9 @@ class FileSource(SourceSpec):
         Airflow connection whose extra ``path`` is the root: a folder, or an address like
         ``s3://bucket/folder``.
     path : str
-        Below the root, with ``{partition}`` or ``{year}``, ``{month}`` and ``{day}`` in it:
-        ``orders/{year}/{month}/{day}/*.parquet``. ``*`` and ``?`` stay within a folder, ``**`` does
+        Below the root, with ``{partition}``, the partition's key, or ``{year}``, ``{month}`` and
+        ``{day}`` of its beginning in it: ``orders/{year}/{month}/{day}/*.parquet``; of hours, which
+        are in UTC, ``{hour}`` too. ``*`` and ``?`` stay within a folder, ``**`` does
         not. A folder means every file in it. Names that begin with ``_`` or ``.`` are left out.
     format : str
         ``parquet``, ``csv`` (UTF-8, first line names the columns) or ``jsonl`` (one object a line);
@@ -170,6 +181,11 @@ class FileSource(SourceSpec):
         """The `query`."""
         return self.query
 
+    @property
+    def selectors(self) -> set[str]:
+        """The fields of its path."""
+        return _fields_of(self.path)
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.delimiter in '"\r\n' or not self.delimiter.isascii():
@@ -180,9 +196,10 @@ class FileSource(SourceSpec):
         fields = _fields_of(_relative(self.path))
         if unknown := sorted(fields - _ALL_FIELDS):
             raise ValueError(f"path: unknown {unknown}; there are {sorted(_ALL_FIELDS)}")
-        if "partition" not in fields and not {"year", "month", "day"} <= fields:
+        if "partition" not in fields and not {"year", "month"} <= fields:
             raise ValueError(
-                "path must name one day: use {partition}, or {year}, {month} and {day}"
+                "path must name one day: use {partition}, or {year}, {month} and {day}; of hours "
+                "{hour} too, of months no {day}"
             )
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_tasks.partitions import check_partition, days_between
+from mlops_tasks.partitions import check_day, days_between
 from mlops_tasks.policy import AlarmHistory, drift_alarms, performance_alarms
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
     PartitionKeyError
         If `as_of` is no day.
     """
-    check_partition(as_of)
+    check_day(as_of)
     if evidence.champion_now is None:
         return RetrainDecision(True, "no_champion", "there is no champion yet")
     if evidence.champion is None:

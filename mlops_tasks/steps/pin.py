@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError
+from mlops_tasks.features import dataset_range, input_range
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.partitions import shift_day, today
+from mlops_tasks.partitions import Duration, today, window_start
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlops_tasks.lake import Lake
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["pin_training_data"]
 
@@ -43,30 +46,27 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
         after the last night on which their newest published days could bring news.
     """
     _refuse_ahead(spec, spec.check_as_of(as_of), lake)
-    days = _usable_days(spec, as_of, lake)
-    evaluation = days[-spec.evaluation_days :]
-    training = days[: -spec.evaluation_days][-spec.train_days :]
+    usable = _usable_partitions(spec, as_of, lake)
+    training, evaluation = _windows(spec, usable)
     if not training:
         raise NoLabelsError(
-            f"model {spec.name!r}: {len(days)} labelled days are known as of {as_of}, and the "
-            f"evaluation alone takes {spec.evaluation_days}; ingest more days of "
+            f"model {spec.name!r}: {len(usable)} labelled {spec.rows.grain}s are known as of "
+            f"{as_of}, and the evaluation alone takes {spec.evaluation_days} days; ingest more of "
             f"{[dataset.name for dataset in spec.datasets]}"
         )
     first, last = training[0], evaluation[-1]
-    inputs = {
-        item.dataset.name: lake.table(item.dataset.name).pin(
-            first=shift_day(first, -item.lookback_days),
-            last=last,
-            known_at=as_of,
-        )
-        for item in spec.inputs
-    }
+    inputs = {}
+    for item in spec.inputs:
+        begin, end = input_range(spec, item, first, last)
+        table = lake.table(item.dataset.name)
+        inputs[item.dataset.name] = table.pin(first=begin, last=end, known_at=as_of)
+    begin, end = dataset_range(spec, spec.label.dataset, first, last)
     return TrainingPin(
         as_of=as_of,
         train=(first, training[-1]),
         evaluation=(evaluation[0], last),
         inputs=inputs,
-        labels=lake.table(spec.label.dataset.name).pin(first=first, last=last, known_at=as_of),
+        labels=lake.table(spec.label.dataset.name).pin(first=begin, last=end, known_at=as_of),
     )
 
 
@@ -91,8 +91,34 @@ def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
         )
 
 
-def _usable_days(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
-    """List the days that every table has and whose labels are due by the night `as_of`."""
-    due = shift_day(as_of, -spec.label.dataset.delay_days)
-    tables = [set(lake.table(dataset.name).partitions(known_at=as_of)) for dataset in spec.datasets]
-    return sorted(day for day in set.intersection(*tables) if day <= due)
+def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split the usable partitions: the newest for the evaluation, those before for the training.
+
+    Both windows are calendar time: what is missing in one is not made up for by older partitions.
+    """
+    if not usable:
+        return [], []
+    grain = spec.calendar
+    middle = window_start(grain, usable[-1], Duration(spec.evaluation_days, "d"))
+    begin = window_start(grain, grain.shift(middle, -1), Duration(spec.train_days, "d"))
+    return [key for key in usable if begin <= key < middle], [
+        key for key in usable if key >= middle
+    ]
+
+
+def _usable_partitions(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
+    """List the partitions of which every table has all, and whose labels are due by `as_of`."""
+    label, keys = spec.label.dataset, lake.table(spec.rows.name).partitions(known_at=as_of)
+    for dataset in spec.datasets[1:]:
+        there = set(lake.table(dataset.name).partitions(known_at=as_of))
+        keys = [key for key in keys if there.issuperset(_keys_in(spec, dataset, key))]
+    return [
+        key
+        for key in keys
+        if label.schedule.known_on(_keys_in(spec, label, key)[-1], label.delay_steps) <= as_of
+    ]
+
+
+def _keys_in(spec: ModelSpec, dataset: DatasetSpec, key: str) -> list[str]:
+    """Return the keys of a dataset that share an instant with one partition of the model."""
+    return dataset.calendar.range(*dataset_range(spec, dataset, key, key))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import ValidationFailedError
 from mlops_tasks.personal import redacted_row
-from mlops_tasks.sources import Day, day_column, in_other_days
+from mlops_tasks.sources import day_column, in_other_days
 from mlops_tasks.validation.duplicates import with_one_zero
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def row_violations(
                 yield f"not_finite:{name}", np.flatnonzero(~finite)
     if (column := day_column(spec)) is not None:
         times = chunk.column(column)
-        other = in_other_days(Day(partition, spec.timezone or "UTC"), times)
+        other = in_other_days(spec.partition(partition), times)
         if pc.any(other, min_count=0).as_py():
             yield f"other_day:{column}", np.flatnonzero(other.to_numpy())
         if times.null_count and spec.nullable(column):

@@ -7,7 +7,6 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from mlops_tasks.lake.digest import row_hashes
-from mlops_tasks.partitions import Day, shift_day
 from mlops_tasks.personal import redacted
 from mlops_tasks.validation.aggregate_expectations import Distinct, Extremes
 from mlops_tasks.validation.arrow_values import to_python
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.lake import Commit, Table
+    from mlops_tasks.partitions import Partition
     from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.specs.history import (
         CategoryGrowthSpec,
@@ -38,17 +38,15 @@ __all__ = ["history_outcomes", "trailing_commits"]
 
 # Median absolute deviation to standard deviation, for a normal sample.
 _NORMAL = 1.4826
-_FIRST_DAY = "0001-01-01"  # of the calendar: none lies before it
 _HOUR, _MICROSECOND = timedelta(hours=1), timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def trailing_commits(spec: DatasetSpec, partition: str, table: Table) -> list[Commit]:
     """Return the commits of the published partitions before one, oldest first, at most `window`."""
-    if not table.exists or partition == _FIRST_DAY:
+    if not table.exists:
         return []
-    last = shift_day(partition, -1)
-    commits = table.commits(last=last)
+    commits = [one for one in table.commits(last=partition) if one.partition != partition]
     return commits[-spec.history.window :]
 
 
@@ -71,8 +69,8 @@ def history_outcomes(
         counts = [commit.n_rows for commit in known]
         outcomes.append(_row_count(asked.row_count, rows.n_rows - flags.n_flagged, counts))
     if asked.freshness:
-        day = Day(rows.partition, spec.timezone or "UTC")
-        outcomes.append(_freshness(spec, asked.freshness, day, newest))
+        partition = spec.partition(rows.partition)
+        outcomes.append(_freshness(spec, asked.freshness, partition, newest))
     if asked.key_overlap:
         own = examination.key_hashes[~flags.mask(0, rows.n_rows)]
         recent = before[-asked.key_overlap.partitions :]
@@ -119,19 +117,20 @@ def _row_count(asked: RowCountSpec, n_rows: int, counts: Sequence[int]) -> Check
     )
 
 
-def _freshness(spec: DatasetSpec, asked: FreshnessSpec, day: Day, times: Extremes) -> CheckOutcome:
-    """Measure the age of the newest time at the end of the day, in the dataset's own zone."""
-    newest = times.ends().slice(1)
-    age_h = None if newest.null_count else _hours_until(day.end, newest)
+def _freshness(
+    spec: DatasetSpec, asked: FreshnessSpec, partition: Partition, times: Extremes
+) -> CheckOutcome:
+    """Measure the age of the newest time at the end of the partition, in the dataset's zone."""
+    newest, what, zone = times.ends().slice(1), partition.grain.name, partition.timezone
+    age_h = None if newest.null_count else _hours_until(partition.end, newest)
+    shown = "" if age_h is None else redacted(spec, asked.column, _minute(newest))
     return CheckOutcome(
         f"history:freshness:{asked.column}",
         "history",
         asked.severity,
         passed=age_h is not None and age_h <= asked.max_age_h,
-        observed=""
-        if age_h is None
-        else f"newest {redacted(spec, asked.column, _minute(newest))} UTC, {_in_hours(age_h)}",
-        limits=f"at most {asked.max_age_h:g} h old at the end of the day in {day.timezone}",
+        observed="" if age_h is None else f"newest {shown} UTC, {_in_hours(age_h, what)}",
+        limits=f"at most {asked.max_age_h:g} h old at the end of the {what} in {zone}",
         error="every time is missing" if age_h is None else "",
         value=None if age_h is None else round(age_h, 3),
         threshold=asked.max_age_h,
@@ -154,8 +153,8 @@ def _minute(moment: pa.ChunkedArray) -> str:
     return str(pc.cast(pc.cast(moment, pa.timestamp("us")), pa.string())[0])[:-10]
 
 
-def _in_hours(age_h: float) -> str:
-    return f"{age_h:.1f} h old" if age_h >= 0 else f"{-age_h:.1f} h after the end of the day"
+def _in_hours(age_h: float, what: str) -> str:
+    return f"{age_h:.1f} h old" if age_h >= 0 else f"{-age_h:.1f} h after the end of the {what}"
 
 
 def _key_overlap(

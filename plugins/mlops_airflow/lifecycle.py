@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import (
     DAG,
-    CronPartitionTimetable,
     Param,
     PartitionedAssetTimetable,
 )
@@ -30,10 +28,11 @@ from mlops_airflow.operators.train import TrainModelOperator
 from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
-from mlops_tasks.partitions import PARTITION_FORMAT, PERIOD, Day, shift_day
+from mlops_airflow.timetables import decision_timetable, partition_timetable
+from mlops_tasks.partitions import PERIOD
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from datetime import datetime, timedelta
 
     from airflow.sdk import Asset
 
@@ -103,11 +102,10 @@ def dataset_dags(dataset: DatasetSpec) -> list[DAG]:
     list of DAG
         One or two Dags.
     """
-    days = dataset.delay_days
-    dags = [_ingest_dag(dataset, "ingest", days, assets.dataset_asset(dataset))]
-    if dataset.refresh_after_days is not None:
-        late = assets.refreshed_asset(dataset)
-        dags.append(_ingest_dag(dataset, "refresh", dataset.refresh_after_days, late))
+    delay, late = dataset.delay_steps, dataset.refresh_steps
+    dags = [_ingest_dag(dataset, "ingest", delay, assets.dataset_asset(dataset))]
+    if late is not None:
+        dags.append(_ingest_dag(dataset, "refresh", late, assets.refreshed_asset(dataset)))
     return dags
 
 
@@ -127,26 +125,28 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     return [_score_dag(model), _monitor_dag(model), _decide_dag(model), _train_dag(model)]
 
 
-def _ingest_dag(dataset: DatasetSpec, verb: str, days: int, outlet: Asset) -> DAG:
-    zone = dataset.timezone or "UTC"
-    when = "on the night after it" if days == 0 else f"{days} nights after it"
-    what = "Take a day" if verb == "ingest" else "Take a day again, for rows recorded late,"
+def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> DAG:
+    grain = dataset.calendar
+    when = "soon after it has ended" if delay == 0 else f"{delay} {grain.name}s after that"
+    again = " again, for rows recorded late," if verb == "refresh" else ""
     doc = f"""
     ### {dataset.description}
-    {what} {when}: `ingest` copies it into `{dataset.name}__raw`, `validate` checks it and publishes
-    `{dataset.name}`. Bad rows go to `{dataset.name}__quarantine` with their reasons. A run without
-    news is skipped and starts nothing. Trigger with a partition key, a day written YYYY-MM-DD.
+    Take every {grain.name}{again} {when}: `ingest` copies it into `{dataset.name}__raw`, `validate`
+    checks it and publishes `{dataset.name}`. Bad rows go to `{dataset.name}__quarantine` with their
+    reasons. A run without news is skipped and starts nothing. Trigger with a partition key, the
+    {grain.name} as {grain.form}: {grain.example}.
     """
     with _dag(
         f"{dataset.name}.{verb}",
         doc,
         owner=dataset.owner,
         tags=["mlops", "ingest", dataset.name],
-        # The tick after midnight takes the day that has just ended, and `days` before that.
-        schedule=_nightly(dataset.cron, -1 - days, zone),
-        start_date=Day(dataset.start.isoformat(), zone).start,
-        end_date=_after(dataset.end, days, zone),
+        # The tick after its end takes the partition that has just ended, or `delay` before that.
+        schedule=partition_timetable(dataset.schedule, delay),
+        start_date=dataset.partition(dataset.first).start,
+        end_date=dataset.last and dataset.schedule.until(dataset.last, delay),
         max_active_runs=8,
+        period=min(grain.period, PERIOD),
         params={
             "known_at": Param(
                 None,
@@ -156,7 +156,7 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, days: int, outlet: Asset) -> DA
             )
         },
     ) as dag:
-        raw = IngestPartitionOperator(task_id="ingest", dataset=dataset, nights=days).output
+        raw = IngestPartitionOperator(task_id="ingest", dataset=dataset, nights=delay).output
         ValidatePartitionOperator(task_id="validate", dataset=dataset, raw=raw, outlets=[outlet])
     return dag
 
@@ -165,14 +165,16 @@ def _score_dag(model: ModelSpec) -> DAG:
     names = " and ".join(item.dataset.name for item in model.inputs)
     doc = f"""
     ### {model.description}
-    Starts for a day when {names} of it are published. `score` predicts every row with the champion,
-    `drift` compares the trailing {model.drift.window_days} days with the champion's own data.
+    Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row
+    with the champion, `drift` compares the trailing {model.drift.window_days} days with the
+    champion's own data.
     """
     inputs = [assets.dataset_asset(item.dataset) for item in model.inputs]
     condition: Any = inputs[0]
     for asset in inputs[1:]:
         condition = condition & asset
-    with _model_dag(model, "score", doc, schedule=PartitionedAssetTimetable(assets=condition)) as d:
+    schedule = PartitionedAssetTimetable(assets=condition)
+    with _model_dag(model, "score", doc, schedule=schedule, period=_pace(model)) as d:
         scored = ScorePartitionOperator(
             task_id="score", model=model, outlets=[assets.predictions_asset(model)]
         ).output
@@ -184,33 +186,35 @@ def _monitor_dag(model: ModelSpec) -> DAG:
     label = model.label.dataset
     doc = f"""
     ### What the predictions of `{model.name}` were worth
-    Starts for a day when its predictions and its labels (`{label.name}`) are both there, and again
-    when late labels have changed. Measures the trailing {model.performance.window_days} days.
+    Starts for every {model.rows.grain} of which predictions and labels (`{label.name}`) are both
+    there, and again when late labels have changed. Measures the trailing
+    {model.performance.window_days} days.
     """
     condition = assets.predictions_asset(model) & assets.dataset_asset(label)
     if label.refresh_after_days is not None:
         condition = condition | assets.refreshed_asset(label)
     schedule = PartitionedAssetTimetable(assets=condition)
-    with _model_dag(model, "monitor", doc, schedule=schedule) as dag:
+    with _model_dag(model, "monitor", doc, schedule=schedule, period=_pace(model)) as dag:
         MeasurePerformanceOperator(task_id="monitor", model=model)
     return dag
 
 
 def _decide_dag(model: ModelSpec) -> DAG:
-    policy = model.retrain
+    policy, every = model.retrain, model.schedule.grain.name
     doc = f"""
     ### Retrain `{model.name}` or not: the one place that decides
-    Every night, over all evidence known by then. Yes when a check alarmed on {policy.windows} of
-    the last {policy.of_last} days, or after {policy.max_age_days} days; at the earliest
-    {policy.cooldown_days} days after the last training. A no is written down with its reason.
+    Every {every}, over all evidence known by then. Yes when a check alarmed on {policy.windows} of
+    the last {policy.of_last} {model.rows.grain}s, or after {policy.max_age_days} days; at the
+    earliest {policy.cooldown_days} days after the last training. A no is written down with its
+    reason.
     """
     with _model_dag(
         model,
         "decide",
         doc,
-        schedule=_nightly(model.cron, -1, model.timezone),
-        start_date=Day(model.rows.start.isoformat(), model.timezone).start,
-        end_date=_after(model.rows.end, 0, model.timezone),
+        schedule=decision_timetable(model.schedule),
+        start_date=model.rows.partition(model.rows.first).start,
+        end_date=model.rows.last and _decided_by_then(model, model.rows.last),
         max_active_runs=1,
     ) as dag:
         decision = DecideRetrainingOperator(task_id="decide", model=model).output
@@ -277,12 +281,19 @@ def _train_form(model: ModelSpec) -> dict[str, Param]:
     }
 
 
+def _pace(model: ModelSpec) -> timedelta:
+    """Return within what time a task of a partition should succeed: before the next, or a day."""
+    return min(model.calendar.period, PERIOD)
+
+
 def _model_dag(model: ModelSpec, verb: str, doc: str, **kwargs: Any) -> DAG:
     tags = ["mlops", verb, model.name]
     return _dag(f"{model.name}.{verb}", doc, owner=model.owner, tags=tags, **kwargs)
 
 
-def _dag(dag_id: str, doc: str, *, owner: str, schedule: Any, **kwargs: Any) -> DAG:
+def _dag(
+    dag_id: str, doc: str, *, owner: str, schedule: Any, period: timedelta = PERIOD, **kwargs: Any
+) -> DAG:
     lines = [line.strip() for line in doc.strip().splitlines()]
     return DAG(
         dag_id,
@@ -292,19 +303,12 @@ def _dag(dag_id: str, doc: str, *, owner: str, schedule: Any, **kwargs: Any) -> 
         catchup=False,
         # Else a file that imports another one's dataset would be taken for where its Dags are.
         auto_register=False,
-        default_args={"owner": owner, "pre_execute": refuse_unknown_conf} | task_defaults(PERIOD),
+        default_args={"owner": owner, "pre_execute": refuse_unknown_conf} | task_defaults(period),
         **kwargs,
     )
 
 
-def _nightly(cron: str, run_offset: int, timezone: str) -> CronPartitionTimetable:
-    return CronPartitionTimetable(
-        cron, timezone=timezone, run_offset=run_offset, key_format=PARTITION_FORMAT
-    )
-
-
-def _after(end: date | None, days: int, timezone: str) -> datetime | None:
-    """Return a moment between the tick that takes the last day and the next one."""
-    if end is None:
-        return None
-    return Day(shift_day(end.isoformat(), days + 1), timezone).end - timedelta(seconds=1)
+def _decided_by_then(model: ModelSpec, last: str) -> datetime:
+    """Return a moment after the decision that follows the last rows, and before the next one."""
+    schedule = model.schedule
+    return schedule.until(model.rows.partition(last).keys(schedule.grain)[-1])

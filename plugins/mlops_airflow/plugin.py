@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.plugins_manager import AirflowPlugin
 
 from mlops_airflow.listeners import masking, preload
+from mlops_airflow.timetables import ScheduleTimetable
 from mlops_airflow.ui import fastapi_apps, root_middlewares
 
 if TYPE_CHECKING:
@@ -16,9 +17,10 @@ __all__ = ["MlopsPlugin"]
 
 
 class MlopsPlugin(AirflowPlugin):
-    """Register listeners and pages; loaded by entry point, so it must import nothing heavy."""
+    """Register listeners, timetables and pages; loaded by entry point: it imports nothing heavy."""
 
     name = "mlops"
     listeners: list[ModuleType | object] = [masking, preload]  # noqa: RUF012 - Airflow's own type
+    timetables: list[type] = [ScheduleTimetable]  # noqa: RUF012 - Airflow's own type
     fastapi_apps: list[Any] = fastapi_apps()
     fastapi_root_middlewares: list[Any] = root_middlewares()

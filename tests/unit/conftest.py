@@ -173,4 +173,4 @@ def evening(monkeypatch: pytest.MonkeyPatch) -> None:
         def now(cls, tz: Any = None) -> datetime:
             return datetime(2024, 3, 2, 1, tzinfo=UTC).astimezone(tz)
 
-    monkeypatch.setattr(partitions, "datetime", Fixed)
+    monkeypatch.setattr(partitions.days, "datetime", Fixed)

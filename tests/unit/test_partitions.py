@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mlops_tasks.exceptions import FeatureError, PartitionKeyError
 from mlops_tasks.partitions import (
-    Day,
+    Partition,
     check_partition,
     check_past,
     days_between,
@@ -122,9 +122,9 @@ GAPS = [
 
 @pytest.mark.parametrize(("zone", "day", "start"), GAPS)
 def test_a_day_begins_with_its_first_instant(zone: str, day: str, start: datetime) -> None:
-    assert Day(day, zone).start == start
+    assert Partition(day, zone).start == start
     before = (date.fromisoformat(day) - timedelta(days=1)).isoformat()
-    assert Day(before, zone).end == start
+    assert Partition(before, zone).end == start
 
 
 def test_the_zone_that_a_column_is_written_in_does_not_matter() -> None:

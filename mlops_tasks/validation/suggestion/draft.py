@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.lake.digest import row_hashes
-from mlops_tasks.partitions import Day
+from mlops_tasks.partitions import Partition, grain_of
 from mlops_tasks.validation.suggestion.column_summary import ColumnSummary, contract_type
 
 if TYPE_CHECKING:
@@ -245,9 +245,9 @@ def _history(
 def _oldest(summary: ColumnSummary, timezone: str) -> float | None:
     """Return the largest age in hours of a day's newest time; None if it lies days away."""
     ages = []
-    for partition, newest in summary.latest.items():
+    for key, newest in summary.latest.items():
         moment = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
-        ages.append((Day(partition, timezone).end - moment) / timedelta(hours=1))
+        ages.append((Partition(key, timezone, grain_of(key)).end - moment) / timedelta(hours=1))
     return max(max(ages), 0.0) if ages and max(ages) < 24 else None
 
 

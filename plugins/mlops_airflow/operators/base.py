@@ -15,7 +15,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
 from mlops_tasks.exceptions import MlopsError, NoChampionError
 from mlops_tasks.outages import outages_named
-from mlops_tasks.partitions import check_partition, check_past, shift_day
+from mlops_tasks.partitions import check_partition, check_past
 from mlops_tasks.personal import without_causes
 from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.reports import report_address
@@ -46,7 +46,7 @@ __all__ = [
 
 
 def partition_of(context: Context, dataset: DatasetSpec) -> str:
-    """Return the partition key of the run, or fail: a day that the dataset can have by now.
+    """Return the partition key of the run, or fail: one that the dataset can have by now.
 
     Parameters
     ----------
@@ -58,10 +58,10 @@ def partition_of(context: Context, dataset: DatasetSpec) -> str:
     Returns
     -------
     str
-        A day. A schedule begins a tick early; its first run, for the day before `start`, is
-        skipped.
+        Its key. A schedule begins a tick early; its first run, for the partition before `start`,
+        is skipped.
     """
-    _skip_before(context, dataset)
+    _skip_before(context, dataset, dataset.first)
     return dataset.check_partition(key_of(context))
 
 
@@ -80,7 +80,7 @@ def decided_night(context: Context, model: ModelSpec) -> str:
     str
         A night of the model's data.
     """
-    _skip_before(context, model.rows)
+    _skip_before(context, model.rows, model.rows.start.isoformat())
     return model.check_as_of(key_of(context))
 
 
@@ -90,7 +90,7 @@ def key_of(context: Context) -> str:
     if not key:
         raise AirflowFailException(
             "this run has no partition key; trigger the Dag again with one, a day written "
-            "YYYY-MM-DD (the field is in the trigger form)"
+            "YYYY-MM-DD, or as the dataset's grain is (the field is in the trigger form)"
         )
     return check_partition(key)
 
@@ -116,26 +116,30 @@ def given_known_at(context: Context, dataset: DatasetSpec) -> str | None:
     return check_past(str(given), dataset.timezone, what=f"dataset {dataset.name!r}: known_at")
 
 
-def night_of(context: Context, *, nights: int) -> str | None:
-    """Return the night that a scheduled run belongs to, however late it really runs.
+def night_of(context: Context, dataset: DatasetSpec, *, nights: int) -> str | None:
+    """Return the day as of which a scheduled run knows its rows, however late it really runs.
 
     Parameters
     ----------
     context : Context
         Of the running task.
+    dataset : DatasetSpec
+        The dataset, with its schedule.
     nights : int
-        Nights between a day and its scheduled run.
+        Partitions between one and its scheduled run: nights, where they are days.
 
     Returns
     -------
     str or None
         A day; None for a run that somebody started.
     """
-    return shift_day(key_of(context), nights) if _is_scheduled(context) else None
+    if not _is_scheduled(context):
+        return None
+    return dataset.schedule.known_on(dataset.calendar.check(key_of(context)), nights)
 
 
-def _skip_before(context: Context, dataset: DatasetSpec) -> None:
-    if _is_scheduled(context) and key_of(context) < dataset.start.isoformat():
+def _skip_before(context: Context, dataset: DatasetSpec, first: str) -> None:
+    if _is_scheduled(context) and key_of(context) < first:
         raise AirflowSkipException(f"{dataset.name} begins on {dataset.start}; nothing to do")
 
 

@@ -49,7 +49,7 @@ class IngestPartitionOperator(StepOperator):
             lake=self.lake,
             token=self.next_token(day, raw_table(self.dataset)),
             known_at=given_known_at(context, self.dataset),
-            night=night_of(context, nights=self.nights),
+            night=night_of(context, self.dataset, nights=self.nights),
         )
         self.report(f"ingested {self.dataset.name} {day}", self._facts(result))
         return to_json(result.raw)

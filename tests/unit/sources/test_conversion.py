@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from mlops_tasks.exceptions import PartitionKeyError, SchemaMismatchError
-from mlops_tasks.sources import Day, Request, plan_columns
+from mlops_tasks.partitions import Partition
+from mlops_tasks.sources import Request, plan_columns
 from mlops_tasks.sources.conversion import convert, lake_type
 from mlops_tasks.sources.sqlalchemy import SqlAlchemyReader
 from mlops_tasks.sources.text_values import Rules, parse_text
@@ -178,7 +179,7 @@ def test_a_skipped_midnight_is_the_first_instant_of_its_day(
 ) -> None:
     rules = Rules(timezone=zone)
     assert convert(local(day), INSTANT, rules).to_pylist() == [expected]
-    assert Day(day, zone).start == expected
+    assert Partition(day, zone).start == expected
     with pytest.raises(pa.ArrowInvalid, match=f"{day} 00:30:00 never was in {zone}"):
         convert(local(f"{day}T00:30"), INSTANT, rules)
 
@@ -414,14 +415,17 @@ def test_local_times_beyond_the_contract_are_kept_where_the_zone_is_known() -> N
 
 
 def test_a_day_with_a_clock_change_has_another_length() -> None:
-    spring, autumn = Day("2024-03-10", "America/New_York"), Day("2024-11-03", "America/New_York")
+    spring, autumn = (
+        Partition("2024-03-10", "America/New_York"),
+        Partition("2024-11-03", "America/New_York"),
+    )
     assert spring.end - spring.start == timedelta(hours=23)
     assert autumn.end - autumn.start == timedelta(hours=25)
-    assert Day("2024-03-10").start == datetime(2024, 3, 10, tzinfo=UTC)
+    assert Partition("2024-03-10").start == datetime(2024, 3, 10, tzinfo=UTC)
 
 
 def test_a_day_whose_midnight_never_was_begins_with_its_first_instant() -> None:
-    day = Day("2018-11-04", "America/Sao_Paulo")
+    day = Partition("2018-11-04", "America/Sao_Paulo")
     assert day.start == datetime(2018, 11, 4, 3, tzinfo=UTC)
     assert day.end == datetime(2018, 11, 5, 2, tzinfo=UTC)
 
@@ -429,4 +433,4 @@ def test_a_day_whose_midnight_never_was_begins_with_its_first_instant() -> None:
 @pytest.mark.parametrize(("day", "zone"), [("9999-12-31", "UTC"), ("0001-01-01", "Asia/Kolkata")])
 def test_a_day_at_the_end_of_all_years_is_refused(day: str, zone: str) -> None:
     with pytest.raises(PartitionKeyError, match=f"day {day} in {zone} does not lie within"):
-        _ = Day(day, zone).start, Day(day, zone).end
+        _ = Partition(day, zone).start, Partition(day, zone).end

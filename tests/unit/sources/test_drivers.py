@@ -18,7 +18,8 @@ from mlops_tasks.exceptions import (
     SourceQueryError,
     SourceUnavailableError,
 )
-from mlops_tasks.sources import Database, Day, Request, SourceErrors, delta, files, postgres
+from mlops_tasks.partitions import Partition
+from mlops_tasks.sources import Database, Request, SourceErrors, delta, files, postgres
 from mlops_tasks.sources.mysql import MysqlReader
 from mlops_tasks.sources.postgres import AdbcReader, Psycopg2Reader
 from mlops_tasks.sources.sqlalchemy import SqlAlchemyReader
@@ -177,15 +178,18 @@ def test_text_and_bytes_in_one_column_are_no_text(tmp_path: Path) -> None:
     ],
 )
 def test_a_bound_is_written_as_the_server_wants_it(kind: str, start: str, local_start: str) -> None:
-    winter = Day("2024-03-01", "America/New_York")
+    winter = Partition("2024-03-01", "America/New_York")
     assert postgres._text(winter, "start", kind) == start
     assert postgres._text(winter, "local_start", kind) == local_start
 
 
 def test_nothing_but_a_day_gets_into_a_query() -> None:
-    assert postgres._literal(Day("2024-03-01"), "partition", "date") == "CAST('2024-03-01' AS date)"
+    assert (
+        postgres._literal(Partition("2024-03-01"), "partition", "date")
+        == "CAST('2024-03-01' AS date)"
+    )
     with pytest.raises(ValueError, match="is no bound of a day"):
-        postgres._literal(Day("x' OR '1'='1"), "partition", "text")
+        postgres._literal(Partition("x' OR '1'='1"), "partition", "text")
 
 
 def test_a_column_of_several_types_has_none(tmp_path: Path, lake: Lake) -> None:

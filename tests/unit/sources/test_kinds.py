@@ -54,7 +54,7 @@ class IpcFolder:
 
     @contextmanager
     def open(self, request: Request[IpcSource]) -> Iterator[SourceStream]:
-        path = self.folder / f"{request.day.partition}{request.source.suffix}"
+        path = self.folder / f"{request.partition.key}{request.source.suffix}"
 
         def explain(error: Exception) -> MlopsError | None:
             return request.errors.unavailable(error) if isinstance(error, OSError) else None

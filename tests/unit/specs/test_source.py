@@ -1,11 +1,15 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.specs.source import DeltaSource, FileSource, SourceSpec, SqlSource
+from tests.unit.orders import orders_dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -51,8 +55,8 @@ def test_a_path_names_one_day(path: str) -> None:
     ("fields", "text"),
     [
         ({"path": "orders.csv"}, "path must name one day"),
-        ({"path": "{year}/{month}/orders.csv"}, "path must name one day"),
-        ({"path": "{partition}/{hour}"}, "unknown ['hour']"),
+        ({"path": "{year}/{day}/orders.csv"}, "path must name one day"),
+        ({"path": "{partition}/{minute}"}, "unknown ['minute']"),
         ({"path": "{partition.year}"}, "unknown ['partition.year']"),
         ({"path": "{partition!r}"}, "fields take no format"),
         ({"path": "{day:02}/{partition}"}, "fields take no format"),
@@ -90,3 +94,37 @@ def test_sources_do_not_change() -> None:
 def test_a_source_is_of_one_kind() -> None:
     with pytest.raises(SpecError, match=r"of one kind: write DeltaSource, FileSource, .*SqlSource"):
         SourceSpec(kind="sql", conn_id="shop")
+
+
+@pytest.mark.parametrize(
+    ("grain", "path", "text"),
+    [
+        ("hour", "{year}/{month}/{day}/{hour}.csv", ""),
+        (
+            "hour",
+            "{year}/{month}/{day}.csv",
+            "path must name one hour: use {partition}, or {year},",
+        ),
+        ("day", "{year}/{month}/orders.csv", "path must name one day: use {partition}"),
+        ("day", "{year}/{month}/{day}/{hour}", "path names ['hour'], which a day does not say"),
+        ("week", "{year}/{month}/{day}.csv", ""),
+        ("month", "{year}/{month}.csv", ""),
+        ("month", "{year}/{month}/{day}.csv", "path names ['day'], which a month does not say"),
+    ],
+)
+def test_a_path_says_what_the_grain_needs(tmp_path: Path, grain: str, path: str, text: str) -> None:
+    source = FileSource(conn_id="drop", path=path)
+    if not text:
+        assert orders_dataset(tmp_path, grain=grain, source=source).source == source
+        return
+    with pytest.raises(SpecError) as error:
+        orders_dataset(tmp_path, grain=grain, source=source)
+    assert text in str(error.value)
+
+
+def test_an_hour_is_never_asked_for_by_a_local_time(tmp_path: Path) -> None:
+    query = "SELECT * FROM orders WHERE at >= :local_start AND at < :local_end"
+    source = SqlSource(conn_id="shop", query=query)
+    assert orders_dataset(tmp_path, grain="hour", source=source).timezone is None
+    with pytest.raises(SpecError, match="bind :start and :end"):
+        orders_dataset(tmp_path, grain="hour", source=source, timezone="Europe/Berlin")

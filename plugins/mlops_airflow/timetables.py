@@ -1,0 +1,97 @@
+"""Timetables: which partition each tick of a cron takes, at every grain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import CronPartitionTimetable as CronPartitions
+from airflow.timetables.trigger import CronPartitionTimetable
+
+from mlops_tasks.partitions import DAY, GRAINS, PARTITION_FORMAT, Partition, Schedule
+
+if TYPE_CHECKING:
+    from airflow.timetables.base import Timetable
+    from pendulum import DateTime
+
+__all__ = ["ScheduleTimetable", "decision_timetable", "partition_timetable"]
+
+_KEY_FORMATS = {"hour": "%Y-%m-%dT%H", "day": PARTITION_FORMAT, "month": "%Y-%m"}
+
+
+def partition_timetable(schedule: Schedule, delay: int = 0) -> CronPartitions | Timetable:
+    """Return the timetable of a dataset: each tick takes the partition that ended before it.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        From the spec.
+    delay : int, default 0
+        How many partitions later each one is taken.
+    """
+    if schedule.grain.name not in _KEY_FORMATS:  # no format makes a Monday of another day
+        return ScheduleTimetable(schedule, schedule.grain.name, delay)
+    return CronPartitions(
+        schedule.cron,
+        timezone=schedule.clock,
+        run_offset=-1 - delay,
+        key_format=_KEY_FORMATS[schedule.grain.name],
+    )
+
+
+def decision_timetable(schedule: Schedule) -> CronPartitions | Timetable:
+    """Return the timetable of the decisions: each tick decides as of the day before it.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        From the spec.
+    """
+    if schedule.grain is DAY:
+        return partition_timetable(schedule)
+    return ScheduleTimetable(schedule, "day", 0)
+
+
+class ScheduleTimetable(CronPartitionTimetable):
+    """Ticks whose key no format can make of a tick before: a week, or the day before a week's tick.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        When it ticks.
+    keys : str
+        The grain of the keys.
+    delay : int
+        How many of them lie between the key of a tick and that of the time before it.
+    """
+
+    def __init__(self, schedule: Schedule, keys: Any, delay: int) -> None:
+        super().__init__(schedule.cron, timezone=schedule.clock, run_offset=-1 - delay)
+        self._schedule, self._keys, self._delay = schedule, keys, delay
+
+    def _format_key(self, partition_date: DateTime) -> str:
+        return GRAINS[self._keys].key_of(partition_date, self._schedule.timezone)
+
+    def _get_partition_date(self, *, run_date: DateTime) -> DateTime:
+        """Return the beginning of the partition that a tick takes."""
+        from pendulum import instance
+
+        grain, timezone = GRAINS[self._keys], self._schedule.timezone
+        key = grain.shift(grain.key_of(run_date, timezone), -1 - self._delay)
+        return instance(Partition(key, timezone, grain).start)
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what makes it again."""
+        schedule = self._schedule
+        return {
+            "cron": schedule.cron,
+            "grain": schedule.grain.name,
+            "timezone": schedule.timezone,
+            "keys": self._keys,
+            "delay": self._delay,
+        }
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Timetable:
+        """Make it again."""
+        schedule = Schedule(data["cron"], GRAINS[data["grain"]], data["timezone"])
+        return cls(schedule, data["keys"], data["delay"])
