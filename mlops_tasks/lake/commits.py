@@ -48,6 +48,8 @@ class Commit:
         Columns that its files have, sorted; those that the table got later are null there.
     files : tuple of DataFile
         Its files.
+    inputs : dict of str to dict
+        Of a derived dataset: the pinned rows of the lake that it was computed from, by table.
     later : dict
         What a newer version of the project has recorded beside: kept when records are gathered.
     """
@@ -60,12 +62,15 @@ class Commit:
     digest: str
     columns: tuple[str, ...]
     files: tuple[DataFile, ...]
+    inputs: dict[str, Any] = field(default_factory=dict)
     later: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def to_json(self) -> str:
         """Return the commit as one line of JSON."""
         raw = {"format": _FORMAT} | asdict(self) | self.later
         del raw["later"]
+        if not self.inputs:
+            del raw["inputs"]
         return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
     @classmethod

@@ -194,6 +194,24 @@ class DatasetSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
+    def _check_inputs(self) -> Self:
+        for item in self.source.reads:
+            other, zones = item.dataset, [one.timezone or "UTC" for one in (self, item.dataset)]
+            if other.grain != self.grain or zones[0] != zones[1]:
+                raise ValueError(
+                    f"source: the input {other.name!r} has {other.grain}s of {zones[1]}, and this "
+                    f"dataset {self.grain}s of {zones[0]}: its partitions are those of its inputs"
+                )
+            if other.name == self.name:
+                raise ValueError(f"source: {self.name!r} cannot be its own input")
+        if self.source.reads and (self.delay_days or self.refresh_after_days is not None):
+            raise ValueError(
+                "delay_days and refresh_after_days belong to the inputs: what is derived from them "
+                "is computed whenever they are published"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_day(self) -> Self:
         column = self.source.time_column
         declared = self.columns.get(column or "", "").rstrip("?")
@@ -324,7 +342,8 @@ class DatasetSpec(SpecModel):
 
     def last_as_of(self, partition: str) -> str:
         """Return the last day on which a partition can still bring news: its rows, or late ones."""
-        return self.schedule.known_on(partition, max(self.delay_steps, self.refresh_steps or 0))
+        own = self.schedule.known_on(partition, max(self.delay_steps, self.refresh_steps or 0))
+        return max([own, *(item.dataset.last_as_of(partition) for item in self.source.reads)])
 
     def _of_day(self, day: dt.date) -> Partition:
         return Partition(day.isoformat(), self.timezone or "UTC")

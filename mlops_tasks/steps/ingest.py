@@ -148,7 +148,7 @@ def _extracted(
     source: Source,
     table: Table,
     token: int,
-    known_at: str | Callable[[str], str],
+    known_at: str | Callable[[str], str] | None,
     findings: Findings,
 ) -> IngestResult:
     """Read the day once and commit it."""
@@ -168,13 +168,23 @@ def _extracted(
             # A day that its first rows refuse must not make a table, or add a column to one.
             rows = chain([next(rows)], rows)
             reader = pa.RecordBatchReader.from_batches(plan.schema, rows)
-            raw = overwrite_partition(table, partition, reader, token=token, known_at=known_at)
+            raw = overwrite_partition(
+                table,
+                partition,
+                reader,
+                token=token,
+                known_at=known_at or stream.known_at,
+                inputs=stream.inputs,
+            )
         return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=notes)
 
 
 def _known_by(
     spec: DatasetSpec, partition: str, table: Table, known_at: str | None, night: str | None
-) -> str | Callable[[str], str]:
+) -> str | Callable[[str], str] | None:
+    """Return when the rows count as known; None where the rows that they are made of say so."""
+    if spec.source.reads and not known_at:
+        return None
     if known_at or not night:
         return known_at or today(spec.timezone)
     return as_of_night(table, partition, night, timezone=spec.timezone)

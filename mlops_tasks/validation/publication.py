@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
-from mlops_tasks.lake import as_of_night, overwrite_partition, share_partition
+from mlops_tasks.lake import Pin, as_of_night, overwrite_partition, share_partition
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.profiles.store import ProfileStore
+from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,12 @@ def publish(
     by_night = as_of_night(table, partition, night, timezone=spec.timezone)
     if n_bad or not _is_whole(rows):
         published = overwrite_partition(
-            table, partition, good, token=token, known_at=known_at or by_night
+            table,
+            partition,
+            good,
+            token=token,
+            known_at=known_at or by_night,
+            inputs=[from_json(Pin, pin) for pin in rows.commit.inputs.values()],
         )
     else:
         deque(good, maxlen=0)  # to be profiled

@@ -32,6 +32,7 @@ from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.partitions import PERIOD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
     from airflow.sdk import Asset
@@ -57,11 +58,20 @@ def build_dags(model: ModelSpec, *, namespace: dict[str, Any]) -> None:
         If another dataset has the name of one of them.
     """
     dags, file = model_dags(model), namespace.get("__file__")
-    for dataset in model.datasets:
+    for dataset in _with_inputs(model.datasets):
         if not is_built_elsewhere(dataset, file):
             refuse_second_definition(dataset, file)
             dags += dataset_dags(dataset)
     _put(namespace, dags)
+
+
+def _with_inputs(datasets: Iterable[DatasetSpec]) -> list[DatasetSpec]:
+    """Return datasets and what derived ones of them are computed from, each once."""
+    found: dict[str, DatasetSpec] = {}
+    for dataset in datasets:
+        inputs = _with_inputs(item.dataset for item in dataset.source.reads)
+        found |= {one.name: one for one in (*inputs, dataset) if one.name not in found}
+    return list(found.values())
 
 
 def build_dataset_dags(dataset: DatasetSpec, *, namespace: dict[str, Any]) -> None:
@@ -127,7 +137,10 @@ def model_dags(model: ModelSpec) -> list[DAG]:
 
 def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> DAG:
     grain = dataset.calendar
+    # By the clock, the tick after its end takes the partition that has ended, or `delay` before.
     when = "soon after it has ended" if delay == 0 else f"{delay} {grain.name}s after that"
+    if names := " or ".join(item.dataset.name for item in dataset.source.reads):
+        when = f"when {names} has published it, as soon as all have"
     again = " again, for rows recorded late," if verb == "refresh" else ""
     doc = f"""
     ### {dataset.description}
@@ -141,8 +154,7 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> D
         doc,
         owner=dataset.owner,
         tags=["mlops", "ingest", dataset.name],
-        # The tick after its end takes the partition that has just ended, or `delay` before that.
-        schedule=partition_timetable(dataset.schedule, delay),
+        schedule=_when_published(dataset) or partition_timetable(dataset.schedule, delay),
         start_date=dataset.partition(dataset.first).start,
         end_date=dataset.last and dataset.schedule.until(dataset.last, delay),
         max_active_runs=8,
@@ -159,6 +171,26 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> D
         raw = IngestPartitionOperator(task_id="ingest", dataset=dataset, nights=delay).output
         ValidatePartitionOperator(task_id="validate", dataset=dataset, raw=raw, outlets=[outlet])
     return dag
+
+
+def _when_published(dataset: DatasetSpec) -> PartitionedAssetTimetable | None:
+    """Return when a derived dataset is computed: on each event of an input's partition.
+
+    Any of them, so that a correction of one input computes it again; the task is skipped while
+    another has not published the partition.
+    """
+    events = [assets.dataset_asset(item.dataset) for item in dataset.source.reads]
+    events += [
+        assets.refreshed_asset(item.dataset)
+        for item in dataset.source.reads
+        if item.dataset.refresh_after_days is not None
+    ]
+    if not events:
+        return None
+    condition: Any = events[0]
+    for event in events[1:]:
+        condition = condition | event
+    return PartitionedAssetTimetable(assets=condition)
 
 
 def _score_dag(model: ModelSpec) -> DAG:
