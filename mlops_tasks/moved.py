@@ -25,12 +25,12 @@ MOVED: dict[str, tuple[str, ...]] = {
     "digest": ("lake.digest",),
     "drift.domain": ("drift.domain_classifier",),
     "drift.movement": ("drift.day_effects", "drift.baseline"),
-    "estimators": ("problem_types.binary.estimator",),
+    "estimators": ("problem_types.estimator",),
     "evaluation": (
         "steps.evaluate",
         "gate",
         "problem_types.binary.metrics",
-        "problem_types.binary.importance",
+        "problem_types.importance",
     ),
     "history_spec": ("specs.history",),
     "ingestion": ("steps.ingest",),
@@ -67,6 +67,7 @@ MOVED_NAMES: dict[str, dict[str, str]] = {
     "mlops_tasks.contract": {
         "duplicate_breaches": "mlops_tasks.validation.contract:duplicate_violations"
     },
+    "mlops_tasks.evaluation": {"judge": "mlops_tasks.gate.scores:judge_scores"},
     "mlops_tasks.lake": {"check_partition": "mlops_tasks.partitions"},
     "mlops_tasks.monitoring": {
         "Outcomes": "mlops_tasks.monitoring.labelled_predictions:LabelledPredictions",

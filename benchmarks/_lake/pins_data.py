@@ -73,9 +73,7 @@ def project(folder: Path) -> ModelSpec:
             InputSpec(dataset=_dataset(folder, "orders", _ORDERS, ("order_id",))),
             InputSpec(dataset=_dataset(folder, "traffic", _TRAFFIC, ("zone", "observed_at"))),
         ),
-        label=LabelSpec(
-            dataset=_dataset(folder, "late", _LATE, ("order_id",)), positive="late > 0"
-        ),
+        label=LabelSpec(dataset=_dataset(folder, "late", _LATE, ("order_id",)), target="late > 0"),
         features_sql=sql,
         as_of="asked_at",
         observed_at=("seen_at",),

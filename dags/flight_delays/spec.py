@@ -115,7 +115,7 @@ MODEL = ModelSpec(
     description="Will this flight arrive more than 15 minutes late? Asked two hours before.",
     owner="airline-ml",
     inputs=(InputSpec(dataset=FLIGHTS), InputSpec(dataset=WEATHER, lookback_days=1)),
-    label=LabelSpec(dataset=ARRIVALS, positive="arr_delay > 15"),
+    label=LabelSpec(dataset=ARRIVALS, target="arr_delay > 15"),
     features_sql=HERE / "features.sql",
     as_of="asked_at",
     observed_at=("weather_observed_at",),

@@ -11,6 +11,7 @@ from mlops_tasks.features.parity import assert_parity
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.features.windows import (
     dataset_range,
+    days_of_rows,
     feature_rows,
     input_range,
     labelled_rows,
@@ -24,6 +25,7 @@ __all__ = [
     "build_features",
     "build_targets",
     "dataset_range",
+    "days_of_rows",
     "feature_batches",
     "feature_frame",
     "feature_rows",

@@ -23,7 +23,7 @@ from mlops_tasks.features.row_checks import (
     wanted_keys,
 )
 from mlops_tasks.features.sql import sql_features
-from mlops_tasks.features.targets import TARGET
+from mlops_tasks.problem_types import TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,13 +1,15 @@
-"""Targets: a SQL condition over the label rows, and the rows that it is known for."""
+"""Targets: a SQL expression over the label rows, and the rows that it is known for."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features.duckdb_session import connect, explained
 from mlops_tasks.features.repeatable import check_repeatable
-from mlops_tasks.personal import redacted_row
+from mlops_tasks.personal import redacted, redacted_row
+from mlops_tasks.problem_types import TARGET, problem_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,10 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGET", "build_targets", "join_targets"]
 
-TARGET = "y"
 _POSITION = "__row"
 _HIGHEST = "__highest"
-_ENDS = {"min": TARGET, "max": _HIGHEST}
 
 
 def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
@@ -35,35 +35,52 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
     Returns
     -------
     Table
-        Key and ``y``, 0 or 1, each key once; rows whose condition is null are left out: they are
-        unknown.
+        Key and ``y``, each key once: 0 or 1 for a binary model, the name of a class, or a finite
+        number. Rows whose target is null are left out: they are unknown.
 
     Raises
     ------
     FeatureError
-        If the condition does not run, reads the clock or is none (its type must be BOOLEAN), or if
-        it is true and false for rows of one key.
+        If the expression does not run, reads the clock or is of a type that is no target of the
+        model's problem type, gives a value that cannot be one, or differs for rows of one key.
     """
+    problem, place = problem_type(spec.problem_type), _label_place(spec)
     keys = ", ".join(f'"{name}"' for name in spec.key)
-    condition = spec.label.positive
     with (
         connect() as connection,
-        explained(_label_place(spec), connection, has_personal=spec.has_personal) as ask,
+        explained(place, connection, has_personal=spec.has_personal) as ask,
     ):
-        check_repeatable(_label_place(spec), connection, condition)
+        check_repeatable(place, connection, spec.label.target)
         connection.register("labels", labels)
-        found = ask(f"SELECT {keys}, (\n{condition}\n) AS {TARGET} FROM labels")  # noqa: S608
+        found = ask(f"SELECT {keys}, (\n{spec.label.target}\n) AS {TARGET} FROM labels")  # noqa: S608
         kind = str(found.types[-1])
-        if kind != "BOOLEAN":
-            raise FeatureError(
-                f"{_label_place(spec)} gives {kind} and must be true or false; write a condition, "
-                "such as <column> > 0"
-            )
-        known = found.filter(f"{TARGET} IS NOT NULL")
-        ends = ", ".join(f"{end}({TARGET})::BIGINT AS {name}" for end, name in _ENDS.items())
+        if not (kept := problem.target_cast(kind)):
+            raise FeatureError(f"{place} gives {kind} and must be {problem.target_form}")
+        known = found.filter(f"{TARGET} IS NOT NULL").project(
+            f"{keys}, CAST({TARGET} AS {kept}) AS {TARGET}"
+        )
+        if condition := problem.wrong_target(TARGET):
+            _refuse_wrong(spec, known.filter(condition).limit(1).to_arrow_table())
+        ends = f"min({TARGET}) AS {TARGET}, max({TARGET}) AS {_HIGHEST}"
         targets = known.aggregate(f"{keys}, {ends}", keys).order(keys).to_arrow_table()
     _refuse_contradictions(spec, targets)
     return targets.drop_columns([_HIGHEST])
+
+
+def _refuse_wrong(spec: ModelSpec, wrong: pa.Table) -> None:
+    if wrong.num_rows:
+        row = wrong.to_pylist()[0]
+        raise FeatureError(
+            f"{_label_place(spec)} gives {_shown(spec, row.pop(TARGET))} for "
+            f"{redacted_row(spec, row)} and must be "
+            f"{problem_type(spec.problem_type).target_form}; null means unknown"
+        )
+
+
+def _shown(spec: ModelSpec, target: object) -> str:
+    """Return a target's value, unless it is made of a personal column."""
+    words = set(re.findall(r"\w+", spec.label.target)) & set(spec.label.dataset.columns)
+    return redacted(spec.label.dataset, words, str(target))
 
 
 def _refuse_contradictions(spec: ModelSpec, targets: pa.Table) -> None:
@@ -71,11 +88,12 @@ def _refuse_contradictions(spec: ModelSpec, targets: pa.Table) -> None:
 
     both = targets.filter(pc.not_equal(targets.column(TARGET), targets.column(_HIGHEST)))
     if both.num_rows:
-        first = both.select(list(spec.key)).slice(0, 1).to_pylist()[0]
+        row = both.slice(0, 1).to_pylist()[0]
+        low, high = (_shown(spec, row.pop(name)) for name in (TARGET, _HIGHEST))
         raise FeatureError(
-            f"{_label_place(spec)} is true and false for rows of one key, of {both.num_rows} keys, "
-            f"first {redacted_row(spec, first)}: the key of {spec.rows.name!r} must distinguish "
-            f"the rows of {spec.label.dataset.name!r}"
+            f"{_label_place(spec)} is {low} and {high} for rows of one key, of {both.num_rows} "
+            f"keys, first {redacted_row(spec, row)}: the key of {spec.rows.name!r} must "
+            f"distinguish the rows of {spec.label.dataset.name!r}"
         )
 
 
@@ -106,4 +124,4 @@ def join_targets(spec: ModelSpec, rows: pa.Table, targets: pa.Table) -> pa.Table
 
 
 def _label_place(spec: ModelSpec) -> str:
-    return f"model {spec.name!r}: label condition {spec.label.positive!r}"
+    return f"model {spec.name!r}: target {spec.label.target!r}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import FeatureError, NoLabelsError
 from mlops_tasks.features.build import build_features
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.lake.schema import PARTITION_COLUMN
 from mlops_tasks.partitions import Duration, days_of, window_start
+from mlops_tasks.problem_types import TARGET, problem_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy.typing as npt
     import pyarrow as pa
     import pyarrow.dataset as ds
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "dataset_range",
+    "days_of_rows",
     "feature_rows",
     "input_range",
     "labelled_rows",
@@ -76,7 +79,7 @@ def published_inputs(
 
 
 def labelled_rows(
-    spec: ModelSpec, pin: TrainingPin, window: tuple[str, str], *, lake: Lake, n_classes: int = 2
+    spec: ModelSpec, pin: TrainingPin, window: tuple[str, str], *, lake: Lake, learn: bool = True
 ) -> pa.Table:
     """Return the pinned rows of one window that have a label, with the target as ``y``.
 
@@ -90,8 +93,8 @@ def labelled_rows(
         First and last day, both inclusive: ``pin.train`` or ``pin.evaluation``.
     lake : Lake
         The data.
-    n_classes : int, default 2
-        Classes of the target that are needed at least: 2 to learn, 1 to look.
+    learn : bool, default True
+        Whether the rows are to be learnt from: targets that are all the same will not do then.
 
     Returns
     -------
@@ -101,24 +104,25 @@ def labelled_rows(
     Raises
     ------
     NoLabelsError
-        If no row has a target, or the targets are of fewer classes.
+        If no row has a target, or nothing can be learnt from those that have.
     """
-    import pyarrow.compute as pc
-
     first, last = window
     begin, end = dataset_range(spec, spec.label.dataset, first, last)
-    # Targets first: a condition that cannot be one is known before the long query is run.
+    # Targets first: an expression that cannot be one is known before the long query is run.
     targets = build_targets(
         spec, lake.table(pin.labels.table).read_pin(pin.labels, first=begin, last=end)
     )
     rows = build_features(spec, pinned_inputs(spec, pin.inputs, window, lake=lake))
     joined = join_targets(spec, rows, targets)
-    kinds = pc.count_distinct(joined.column("y")).as_py()
-    if kinds < n_classes:
+    problem, why = problem_type(spec.problem_type), ""
+    if not joined.num_rows:
+        why = "Are the labels of these days ingested?"
+    elif learn:
+        why = problem.learnable(spec, joined.column(TARGET).to_numpy(zero_copy_only=False))
+    if why:
         raise NoLabelsError(
             f"model {spec.name!r}, {first} to {last}: {joined.num_rows} of {rows.num_rows} rows "
-            f"have a label from {spec.label.dataset.name!r}, of {kinds} of the "
-            f"{n_classes} classes that are needed. Are the labels of these days ingested?"
+            f"have a label from {spec.label.dataset.name!r}, {why}"
         )
     return joined
 
@@ -152,6 +156,26 @@ def pinned_inputs(
         commits = table.pinned_commits(pin, first=begin, last=end)
         inputs[item.dataset.name] = table.scan(commits, columns=[*pin.columns, PARTITION_COLUMN])
     return inputs
+
+
+def days_of_rows(spec: ModelSpec, rows: pa.Table) -> npt.NDArray[Any]:
+    """Return the day of each row, by its `as_of` in the zone of the model's datasets.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    rows : Table
+        From `labelled_rows`.
+
+    Returns
+    -------
+    array of str, shape (n_rows,)
+        ``YYYY-MM-DD``.
+    """
+    days = days_of(rows.column(spec.as_of), spec.timezone)
+    found: npt.NDArray[Any] = days.to_numpy(zero_copy_only=False)
+    return found
 
 
 def input_range(spec: ModelSpec, item: InputSpec, first: str, last: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from mlops_tasks.drift import Answer, Baseline, DriftPolicy, detect_drift, effec
 from mlops_tasks.drift.baseline import FEW_DAYS, reference_span
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.personal import redacted
-from mlops_tasks.problem_types.binary.classes import SCORE, with_classes
+from mlops_tasks.problem_types import problem_type
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.profiles.store import ProfileStore
@@ -65,7 +65,7 @@ def compare_days(
         return redacted_report(spec, inputs)
     predictions = detect_drift(
         scores,
-        with_classes(Profile.merged(scored), spec.threshold),
+        _compared(spec, Profile.merged(scored)),
         window=name,
         n_days=_effective(scored),
         policy=third,
@@ -121,7 +121,7 @@ def _effective(days: Sequence[Profile]) -> float:
 def _trained_on(
     spec: ModelSpec, champion: RegisteredVersion, tracking: Tracking
 ) -> tuple[Baseline, Baseline]:
-    """Return the features of the version's training, and the scores of its evaluation."""
+    """Return the features of the version's training, and the predictions of its evaluation."""
     trained = unpack_days(tracking.read_artifact(champion, FEATURE_PROFILES))
     judged = unpack_days(tracking.read_artifact(champion, SCORE_PROFILES))
     return (
@@ -130,7 +130,7 @@ def _trained_on(
             f"the training data of version {champion.version}",
         ),
         Baseline.of(
-            [with_classes(day, spec.threshold) for day in judged.values()],
+            [_compared(spec, day) for day in judged.values()],
             f"the evaluation of version {champion.version}",
         ),
     )
@@ -150,11 +150,14 @@ def _scored_before(spec: ModelSpec, first: str, last: str, lake: Lake) -> tuple[
     days = found.covered
     label = f"{len(days)} scored days" + (f", {days[0]} to {days[-1]}" if days else "")
     both = Baseline.of(found.parts, label, days=found.days)
-    features = [name for name in both.whole.columns if name not in {SCORE, _VERSION}]
-    parts, single = (
-        [with_classes(one, spec.threshold) for one in some] for some in (found.parts, found.days)
-    )
+    own = {*problem_type(spec.problem_type).profiled, _VERSION}
+    features = [name for name in both.whole.columns if name not in own]
+    parts, single = ([_compared(spec, one) for one in some] for some in (found.parts, found.days))
     return both.only(features), Baseline.of(parts, label, days=single)
+
+
+def _compared(spec: ModelSpec, predictions: Profile) -> Profile:
+    return problem_type(spec.problem_type).compared(predictions, spec.threshold)
 
 
 def _versions(day: Profile) -> Mapping[str, int]:

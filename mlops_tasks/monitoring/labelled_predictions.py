@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.features import build_targets, join_targets
 from mlops_tasks.partitions import Duration, window_start
+from mlops_tasks.problem_types import TARGET, problem_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake
+    from mlops_tasks.problem_types import Outcomes
     from mlops_tasks.specs import ModelSpec
 
 __all__ = ["LabelledPredictions", "read_labelled_predictions"]
@@ -33,7 +35,8 @@ class LabelledPredictions:
     version : str
         The version that scored the last day; rows scored by others are left out.
     days : dict of str to Table
-        By day that this version scored: ``score`` and ``y`` of the rows whose label is known.
+        By day that this version scored: what it predicted, and ``y``, of the rows whose label is
+        known.
     coverage : dict of str to float
         By the same days, share of the predictions whose label is known.
     """
@@ -50,6 +53,15 @@ class LabelledPredictions:
         import pyarrow as pa
 
         return pa.concat_tables([self.days[day] for day in (days or self.days)])
+
+    def outcomes(self) -> Outcomes:
+        """Return predictions and targets of all days, as metrics take them."""
+        import numpy as np
+
+        rows, days = self.rows(), {day: found.num_rows for day, found in self.days.items()}
+        of_row = np.repeat(list(days), list(days.values()))
+        problem = problem_type(self.spec.problem_type)
+        return problem.outcomes(self.spec, rows.column(TARGET), rows, of_row)
 
 
 def read_labelled_predictions(

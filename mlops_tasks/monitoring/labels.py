@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_tasks.drift import Answer, Baseline, DriftPolicy, detect_drift, effective_days
 from mlops_tasks.monitoring.results import Check
-from mlops_tasks.problem_types.binary.classes import LABEL, positive_share, profile_labels
+from mlops_tasks.problem_types import LABEL, TARGET, problem_type
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 
@@ -29,11 +29,11 @@ def compare_labels(
     *,
     tracking: Tracking,
 ) -> tuple[Check, DriftReport | None]:
-    """Compare the share of positive labels on mature days with that of the champion's training.
+    """Compare the labels of mature days with those of the champion's training.
 
     There is no report, and no value of the check, when nobody can tell: labels that are not mature,
-    or a version that was trained before labels were profiled. Always against the training, the
-    share that the model has learnt.
+    or a version that was trained before labels were profiled. Always against the training: that is
+    what the model has learnt.
     """
     limits, mature = predictions.spec.drift, mature_days(predictions)
     if unknown := _why_not(predictions, champion, mature):
@@ -41,10 +41,11 @@ def compare_labels(
     days = unpack_days(tracking.read_artifact(champion, LABEL_PROFILES))
     trained_on = f"the training data of version {champion.version}"
     reference = Baseline.of(list(days.values()), trained_on)
-    current = profile_labels(predictions.rows(mature).column("y"))
+    problem = problem_type(predictions.spec.problem_type)
+    current = problem.profile_labels(predictions.rows(mature).column(TARGET))
     report = _compare(predictions, reference, current, mature)
-    shares = _shares(reference, current)
-    return _check(predictions, report, shares, mature, performance), report
+    described = problem.describe_labels((reference.whole, current))
+    return _check(predictions, report, described, mature, performance), report
 
 
 def mature_days(predictions: LabelledPredictions) -> list[str]:
@@ -56,30 +57,30 @@ def mature_days(predictions: LabelledPredictions) -> list[str]:
 def interpret(*, moved: bool, performance: Sequence[Check]) -> str:
     """Say in one clause what labels and performance mean together; empty when all is well.
 
-    `moved` is whether the share of positive labels has moved; among the checks are ``roc_auc`` and
-    ``calibration_gap``. A share that moves while each class stays as it was (prior shift, also
-    called label shift) leaves the ROC AUC as it was and spoils the calibration. A new concept
-    spoils the ROC AUC. Storkey (2009), When training and test sets are different: characterizing
-    learning transfer, in: Dataset Shift in Machine Learning.
+    `moved` is whether the labels have moved; the checks are those of `performance_checks`. Labels
+    that move while each class stays as it was (prior shift, also called label shift) leave the
+    ranking as it was and spoil the calibration. A new concept spoils both. Storkey (2009), When
+    training and test sets are different: characterizing learning transfer, in: Dataset Shift in
+    Machine Learning.
     """
-    checks = {check.name: check for check in performance}
-    ranking, gap = checks["roc_auc"], checks["calibration_gap"]
+    metric, gap = performance
+    ranks = metric.name == "roc_auc"  # others see a prior shift themselves
+    works, fails = ("ranks", "ranks worse") if ranks else ("predicts well", "predicts worse")
     if not moved:
-        return _at_rest(ranking, gap)
-    if ranking.alarm:
-        return "and the model ranks worse: more than a prior shift"
-    if ranking.value is None:
-        return "whether the model still ranks, nobody can tell yet"
+        usual = "labels moved no further than days do"
+        if metric.alarm:
+            return f"{usual}, so the model or its inputs fail"
+        return f"{usual}, but the predictions are off" if gap.alarm else ""
+    if metric.alarm:
+        return f"and the model {fails}" + (": more than a prior shift" if ranks else "")
+    if metric.value is None:
+        return f"whether the model still {works}, nobody can tell yet"
     if gap.alarm:
-        return "prior shift: the model still ranks, but its scores are off; training again helps"
-    return "the world moved and the model followed: it ranks and its scores are right"
-
-
-def _at_rest(ranking: Check, gap: Check) -> str:
-    usual = "labels moved no further than days do"
-    if ranking.alarm:
-        return f"{usual}, so the model or its inputs fail"
-    return f"{usual}, but the scores are off" if gap.alarm else ""
+        return (
+            f"prior shift: the model still {works}, but its predictions are off; training again "
+            "helps"
+        )
+    return f"the world moved and the model followed: it {works} and is calibrated"
 
 
 def _why_not(
@@ -115,16 +116,10 @@ def _compare(
     )
 
 
-def _shares(reference: Baseline, current: Profile) -> str:
-    sides: tuple[Any, ...] = (reference.whole, current)
-    old, new = (positive_share(side.columns[LABEL]) for side in sides)
-    return f"{LABEL} share {_percent(old)} → {_percent(new)}"
-
-
 def _check(
     predictions: LabelledPredictions,
     report: DriftReport,
-    shares: str,
+    described: str,
     mature: Sequence[str],
     performance: Sequence[Check],
 ) -> Check:
@@ -132,11 +127,11 @@ def _check(
     (column,) = report.columns
     limits = predictions.spec.drift
     if column.answer is Answer.TOO_FEW:
-        text = f"{shares} on {report.n_rows} rows: {Answer.TOO_FEW}, at least {limits.min_rows}"
+        text = f"{described} on {report.n_rows} rows: {Answer.TOO_FEW}, at least {limits.min_rows}"
         return Check(LABEL, None, limits.min_effect, False, f"{text} are needed")
     worst = max(column.evidence, key=lambda one: one.severity)
     effect, threshold = worst.effect or 0.0, worst.threshold or 0.0
-    text = f"{shares}; effect {effect:.3f}, alarm above {threshold:.3f}"
+    text = f"{described}; effect {effect:.3f}, alarm above {threshold:.3f}"
     if meaning := interpret(moved=column.alarm, performance=performance):
         text += f"; {meaning}"
     if waiting := [day for day in predictions.days if day not in mature]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_tasks.problem_types.binary.classes import PREDICTED
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from mlops_tasks.monitoring.results import Check, MonitorResult
     from mlops_tasks.specs import RetrainSpec
@@ -48,7 +46,9 @@ def performance_alarms(policy: RetrainSpec, results: Sequence[MonitorResult]) ->
     return _history(policy, "performance", {one.last: one.checks for one in results})
 
 
-def drift_alarms(policy: RetrainSpec, results: Sequence[MonitorResult]) -> AlarmHistory:
+def drift_alarms(
+    policy: RetrainSpec, results: Sequence[MonitorResult], *, derived: Collection[str] = ()
+) -> AlarmHistory:
     """Weigh how inputs and predictions have drifted.
 
     Parameters
@@ -57,14 +57,15 @@ def drift_alarms(policy: RetrainSpec, results: Sequence[MonitorResult]) -> Alarm
         How many days must alarm, and how many columns on each.
     results : sequence of MonitorResult
         One for each day, in order.
+    derived : collection of str, optional
+        Columns that follow from another one, which counts already.
 
     Returns
     -------
     AlarmHistory
         A day alarms when at least ``min_drifted`` of its checks do.
     """
-    # The classes are cut from the scores, which count already.
-    counted = {one.last: [c for c in one.checks if c.name != PREDICTED] for one in results}
+    counted = {one.last: [c for c in one.checks if c.name not in derived] for one in results}
     return _history(policy, "drift", counted, at_least=policy.min_drifted)
 
 

@@ -30,7 +30,7 @@ class Outcomes:
     threshold : float, default 0.5
         Binary: a row is decided to be true where `y_pred` is above it.
     weights : array of shape (n_samples,), optional
-        Sample weights, at least 0; every row counts 1 without.
+        Sample weights, above 0; every row counts 1 without.
     """
 
     y_true: npt.NDArray[Any]

@@ -39,6 +39,7 @@ __all__ = [
     "ATTEMPT_TAG",
     "CHALLENGER",
     "CHAMPION",
+    "CLASSES",
     "DIGEST_TAG",
     "FEATURE_PROFILES",
     "IMPORTANCE",
@@ -51,13 +52,22 @@ __all__ = [
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 # Artifacts of a training run that later steps read: its data, what features and labels of every day
-# of it looked like, the scores of its evaluation, and how much the model makes of each feature.
-PIN_FILE, IMPORTANCE = "pin.json", "importance.json"
+# of it looked like, the predictions of its evaluation, how much the model makes of each feature,
+# and, of a multiclass model, the order of its classes.
+PIN_FILE, IMPORTANCE, CLASSES = "pin.json", "importance.json", "classes.json"
 FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
 LABEL_PROFILES = "label_profiles.zip"
 # Of models with text features, which hashes of words the training had.
 VOCABULARIES = "text_vocabularies.zip"
-ARTIFACTS = (PIN_FILE, IMPORTANCE, FEATURE_PROFILES, LABEL_PROFILES, SCORE_PROFILES, VOCABULARIES)
+ARTIFACTS = (
+    PIN_FILE,
+    IMPORTANCE,
+    FEATURE_PROFILES,
+    LABEL_PROFILES,
+    SCORE_PROFILES,
+    CLASSES,
+    VOCABULARIES,
+)
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
 _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
@@ -121,7 +131,9 @@ class Tracking:
         finally:
             mlflow.end_run(status)
 
-    def log_model(self, model: Any, signature_of: pd.DataFrame) -> tuple[str, str]:
+    def log_model(
+        self, model: Any, signature_of: pd.DataFrame, *, method: str = "predict_proba"
+    ) -> tuple[str, str]:
         """Save a fitted model to the open run as skops files and prove that it can be loaded.
 
         The files are inspected in this process: it has just made them itself, so another one would
@@ -130,9 +142,11 @@ class Tracking:
         Parameters
         ----------
         model : estimator
-            Fitted classifier with ``predict_proba``.
+            Fitted.
         signature_of : DataFrame of shape (n_samples, n_features)
             Some rows as the model sees them, for the signature.
+        method : str, default ``"predict_proba"``
+            The method that gives its predictions, ``"predict"`` for a regressor.
 
         Returns
         -------
@@ -148,22 +162,22 @@ class Tracking:
         import numpy as np
 
         check_types(model)
-        scores = model.predict_proba(signature_of)[:, 1]
+        predictions = getattr(model, method)(signature_of)
         info = mlflow.sklearn.log_model(
             model,
             name="model",
-            signature=mlflow.models.infer_signature(signature_of, scores),
+            signature=mlflow.models.infer_signature(signature_of, predictions),
             # Without this list MLflow spends seconds in a subprocess to guess it.
             pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "skops")],
             serialization_format="skops",
             skops_trusted_types=_trusted(),
-            pyfunc_predict_fn="predict_proba",
+            pyfunc_predict_fn=method,
         )
         with self._downloaded(info.model_uri) as folder:
             digest = files_digest(folder)
             inspect_model(folder)
             again = load_model(folder, digest=digest, examined=True)
-        if not np.array_equal(again.predict_proba(signature_of)[:, 1], scores):
+        if not np.array_equal(getattr(again, method)(signature_of), predictions):
             raise UnsafeModelError(
                 f"{info.model_uri} does not predict what the model predicts that was saved as it: "
                 "MLflow's store was written to meanwhile, or the estimator cannot be saved"

@@ -11,7 +11,8 @@ __all__ = ["RegisteredVersion", "TrainResult"]
 class TrainResult:
     """A fitted model in MLflow: references and the figures a person asks for first.
 
-    ``artifacts`` has the SHA-256 of each artifact of the run that later steps read.
+    ``target`` describes the target, ``classes`` are those that the model knows, in the order of its
+    probabilities. ``artifacts`` has the SHA-256 of each artifact of the run that later steps read.
     """
 
     run_id: str
@@ -19,8 +20,9 @@ class TrainResult:
     model_uri: str
     digest: str
     n_rows: int
-    positive_share: float
+    target: dict[str, float]
     fit_s: float
+    classes: tuple[str, ...] = ()
     artifacts: dict[str, str] = field(default_factory=dict)
 
 

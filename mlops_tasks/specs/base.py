@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["Column", "Days", "Name", "Place", "SpecModel", "written_at"]
+__all__ = ["Column", "Days", "Name", "Place", "SpecModel", "renamed", "written_at"]
 
 _INSIDE = {"mlops_tasks", "pydantic"}
 Column = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -62,6 +63,17 @@ class SpecModel(BaseModel):
             super().__init__(**fields)
         except ValidationError as error:
             raise SpecError(_explain(type(self), fields, error)) from None
+
+
+def renamed(kind: type[SpecModel], fields: Any, names: dict[str, str]) -> Any:
+    """Return the fields of a spec under the names of today; old ones work until 0.3."""
+    given = dict(fields)
+    for old, new in names.items():
+        if old in given and new not in given:
+            text = f"{kind.__name__}({old}=...) is {new}= now; the old name goes in 0.3"
+            warnings.warn(f"{text} ({_written()})", DeprecationWarning, stacklevel=2)
+            given[new] = given.pop(old)
+    return given
 
 
 def _explain(kind: type[SpecModel], fields: dict[str, Any], error: ValidationError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -26,7 +26,7 @@ from mlops_tasks.partitions import (
     check_cron,
     check_past,
 )
-from mlops_tasks.specs.base import Days, Name, SpecModel
+from mlops_tasks.specs.base import Days, Name, SpecModel, renamed
 from mlops_tasks.specs.dataset import DatasetSpec
 from mlops_tasks.specs.gate import GateSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["InputSpec", "LabelSpec", "ModelSpec"]
 
-_MODEL_RESERVED = {"model_version", "score", "y"}
+_RESERVED = re.compile(
+    r"model_version|y|score|predicted_class|confidence|prediction(_lower|_upper)?|probability_.*"
+)
 _IMPORTABLE = re.compile(r"\w+(\.\w+)*:\w+")
 
 
@@ -89,12 +91,22 @@ class LabelSpec(SpecModel):
     ----------
     dataset : DatasetSpec
         The label dataset. None of its columns but the key may ever be a feature.
-    positive : str
-        SQL condition over its columns that is true for the positive class; null means unknown.
+    target : str
+        SQL expression over its columns; null means unknown. A condition (or 0 and 1) for a binary
+        model, a text or an integer that names the class for a multiclass one, a finite number for
+        a regression.
+    max_classes : int
+        A training with more classes is refused: its target is rather an identifier.
     """
 
     dataset: DatasetSpec
-    positive: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    target: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    max_classes: int = Field(default=100, ge=2, le=1000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_names(cls, fields: Any) -> Any:
+        return renamed(cls, fields, {"positive": "target"})
 
 
 class ModelSpec(SpecModel):
@@ -109,6 +121,9 @@ class ModelSpec(SpecModel):
         score.
     label : LabelSpec
         The truth, known later.
+    problem_type : str
+        ``binary``, ``multiclass`` or ``regression``: what the target is, and so what is predicted,
+        measured and monitored.
     features_sql : Path or None
         Query of DuckDB over the inputs: the key, `as_of`, `observed_at` columns and all features.
     features_python : str or None
@@ -125,11 +140,12 @@ class ModelSpec(SpecModel):
     estimator : str
         Import path ``"package.module:function"``; called with ``categorical=``, ``numeric=`` and
         ``random_state=``, and with ``text=`` if there are such features; returns an unfitted
-        scikit-learn classifier. Categorical features come as text, numeric ones as ``float64``,
-        both with NaN for what is missing; free texts as text, with ``""`` for it.
+        scikit-learn estimator, a classifier or, for a regression, a regressor. Categorical features
+        come as text, numeric ones as ``float64``, both with NaN for what is missing; free texts as
+        text, with ``""`` for it.
     threshold : float
-        A row with a higher score counts as predicted positive. Monitoring watches the share of
-        such rows.
+        Of a binary model: a row with a higher score counts as predicted positive. Metrics of
+        classes are measured with it, and monitoring watches the share of such rows.
     random_state : int
         Seed of the estimator, the gate and the importance of features, below 2^32.
     train_days, evaluation_days : int
@@ -144,6 +160,7 @@ class ModelSpec(SpecModel):
     owner: str = "mlops"
     inputs: tuple[InputSpec, ...] = Field(min_length=1)
     label: LabelSpec
+    problem_type: Literal["binary", "multiclass", "regression"] = "binary"
     features_sql: Path | None = None
     features_python: Importable | None = None
     as_of: str
@@ -177,7 +194,7 @@ class ModelSpec(SpecModel):
             raise ValueError("a feature is named twice")
         if keys := sorted(set(self.features) & set(self.key)):
             raise ValueError(f"{keys} are the key; as features, select them under second names")
-        if reserved := sorted(_MODEL_RESERVED & {*self.features, *self.key}):
+        if reserved := sorted(filter(_RESERVED.fullmatch, {*self.features, *self.key})):
             raise ValueError(f"{reserved} are names of the model's own columns; rename them")
         names = [dataset.name for dataset in self.datasets]
         if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
-from mlops_tasks.specs.base import SpecModel
+from mlops_tasks.specs.base import SpecModel, renamed
 
 __all__ = ["DriftSpec", "PerformanceSpec"]
+
+Percent = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d+)?%$")]
 
 
 class DriftSpec(SpecModel):
@@ -59,23 +61,34 @@ class PerformanceSpec(SpecModel):
     ----------
     window_days : int
         Length of the trailing window of labelled days.
-    max_auc_loss : float
-        Alarm when the ROC AUC lies this far below the champion's at its gate, beyond its own
-        sampling error.
+    max_loss : float, str or None
+        Alarm when the gate's metric is worse by more than at the champion's gate, beyond sampling
+        error: in the metric's own unit, or as a share of its value at the gate, as ``"10%"``. By
+        default 0.05 of a binary model, 10 % of others.
     max_calibration_gap : float
-        Alarm when mean predicted and observed share differ by more, beyond sampling error.
+        Alarm when predicted and observed share of a class differ by more, beyond sampling error.
+    max_relative_gap : float or None
+        Alarm also when they differ by more than this share of the rarer one of the class and the
+        others, or, of a regression, when mean prediction and mean target differ by more than this
+        share of the mean absolute target. By default 0.25, of a regression 0.1.
     min_rows : int
         Below this the answer is "too few rows to tell".
     min_class_rows : int
-        With fewer labelled rows of either class there is no answer on the ROC AUC.
+        With fewer labelled rows of either class there is no answer on the gate's metric.
     min_coverage : float
         A day's labels are compared with those of the training once so large a share of its
         predictions has one: labels that come first often differ from those that come last.
     """
 
     window_days: int = Field(default=7, ge=1, le=3650)
-    max_auc_loss: float = Field(default=0.05, ge=0)
+    max_loss: Annotated[float, Field(ge=0)] | Percent | None = None
     max_calibration_gap: float = Field(default=0.03, ge=0)
+    max_relative_gap: float | None = Field(default=None, gt=0)
     min_rows: int = Field(default=500, ge=1)
     min_class_rows: int = Field(default=10, ge=1)
     min_coverage: float = Field(default=0.8, ge=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_old_names(cls, fields: Any) -> Any:
+        return renamed(cls, fields, {"max_auc_loss": "max_loss"})

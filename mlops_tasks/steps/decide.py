@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.partitions import check_day, days_between
 from mlops_tasks.policy import AlarmHistory, drift_alarms, performance_alarms
+from mlops_tasks.problem_types import problem_type
 
 if TYPE_CHECKING:
     from mlops_tasks.policy import PolicyEvidence
@@ -79,7 +80,8 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
         return RetrainDecision(False, "cannot_tell", reason)
     policy, trained = spec.retrain, evidence.last_training
     performance = performance_alarms(policy, evidence.performance)
-    drift = drift_alarms(policy, evidence.drift)
+    derived = problem_type(spec.problem_type).derived_columns
+    drift = drift_alarms(policy, evidence.drift, derived=derived)
     grounds = Grounds(evidence.champion, trained, performance, drift)
     age = None if trained is None else days_between(trained, as_of)
     if age is not None and age >= policy.max_age_days:

@@ -7,20 +7,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import LeakageError
-from mlops_tasks.features import labelled_rows, model_frame, split_days
+from mlops_tasks.features import days_of_rows, labelled_rows, model_frame, split_days
 from mlops_tasks.gate import judge
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.problem_types.binary.classes import SCORE
-from mlops_tasks.problem_types.binary.estimator import predict_scores
-from mlops_tasks.problem_types.binary.importance import feature_importance
+from mlops_tasks.problem_types import TARGET, problem_type
+from mlops_tasks.problem_types.importance import feature_importance
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
 from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
     from mlops_tasks.gate import Verdict
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
     from mlops_tasks.specs import ModelSpec
-
-    Floats = npt.NDArray[np.float64]
 
 __all__ = ["evaluate"]
 
@@ -61,32 +58,36 @@ def evaluate(
     Returns
     -------
     Verdict
-        "promote" if the whole interval of the paired difference in ROC AUC lies above zero and
-        the log loss is not worse than allowed; a first champion must have its whole interval above
-        the gate's floor. "cannot_tell" when the rows are too few, otherwise "keep": ties keep the
-        champion.
+        "promote" if the challenger is better in the gate's metric by the whole interval of the
+        paired difference, and no worse than allowed in log loss; a first champion must be better
+        than the gate's floor, or than a constant. "cannot_tell" when the rows are too few,
+        otherwise "keep": ties keep the champion.
 
     Raises
     ------
     LeakageError
         If a model was trained on days of the evaluation window.
     """
-    rows = labelled_rows(spec, pin, pin.evaluation, lake=lake, n_classes=1)
-    target = rows.column("y").to_numpy()
+    problem = problem_type(spec.problem_type)
+    rows = labelled_rows(spec, pin, pin.evaluation, lake=lake, learn=False)
     _refuse_overlap("challenger", pin.train[1], pin)
     model = tracking.load(challenger.model_uri, challenger.digest)
     frame = model_frame(spec, model, rows)
-    scores = predict_scores(spec, model, frame)
+    predictions = problem.predict(spec, model, frame)
+    days = days_of_rows(spec, rows)
+    ours = problem.outcomes(spec, rows.column(TARGET), predictions, days)
     rival = None
     if champion is not None:
         trained = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
         _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
         old = tracking.load(champion.model_uri, champion.digest)
-        rival = predict_scores(spec, old, model_frame(spec, old, rows))
-    verdict = judge(spec.gate, target, scores, rival, champion, seed=spec.random_state)
+        theirs = problem.predict(spec, old, model_frame(spec, old, rows))
+        rival = problem.outcomes(spec, rows.column(TARGET), theirs, days)
+    verdict = judge(spec.gate, problem, ours, rival, champion, seed=spec.random_state)
     _log(verdict, challenger, pin, tracking)
-    importance = feature_importance(model, frame, target, seed=spec.random_state)
-    profiles = pack_days(_score_profiles(spec, rows, scores))
+    target = rows.column(TARGET).to_numpy(zero_copy_only=False)
+    importance = feature_importance(problem, model, frame, target, seed=spec.random_state)
+    profiles = pack_days(_prediction_profiles(spec, rows, predictions))
     artifacts = {
         IMPORTANCE: tracking.log_json(challenger.run_id, IMPORTANCE, importance),
         SCORE_PROFILES: tracking.log_bytes(challenger.run_id, SCORE_PROFILES, profiles),
@@ -94,12 +95,15 @@ def evaluate(
     return replace(verdict, artifacts=artifacts)
 
 
-def _score_profiles(spec: ModelSpec, rows: pa.Table, scores: Floats) -> dict[str, Profile]:
-    import pyarrow as pa
-
-    scored = rows.select([spec.as_of]).append_column(SCORE, pa.array(scores))
+def _prediction_profiles(
+    spec: ModelSpec, rows: pa.Table, predictions: Mapping[str, pa.Array]
+) -> dict[str, Profile]:
+    names = problem_type(spec.problem_type).profiled
+    scored = rows.select([spec.as_of])
+    for name in names:
+        scored = scored.append_column(name, predictions[name])
     return {
-        day: Profile.of(part.to_batches(), part.schema, columns=[SCORE])
+        day: Profile.of(part.to_batches(), part.schema, columns=names)
         for day, part in split_days(spec, scored).items()
     }
 

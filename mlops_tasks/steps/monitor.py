@@ -12,8 +12,7 @@ from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.monitoring.performance import performance_checks
 from mlops_tasks.monitoring.results import MonitorResult
 from mlops_tasks.partitions import Duration, window_start
-from mlops_tasks.problem_types.binary.classes import SCORE
-from mlops_tasks.problem_types.binary.metrics import check_scores
+from mlops_tasks.problem_types import problem_type
 from mlops_tasks.profiles.store import ProfileStore
 
 if TYPE_CHECKING:
@@ -51,9 +50,9 @@ def measure_drift(
     Returns
     -------
     MonitorResult
-        One check per feature, one named ``score`` and one named ``predicted_class``, cut from
-        the scores at `ModelSpec.threshold`; strongest first, and the address of the report.
-        Only predictions of this very version are compared.
+        One check per feature and per compared column of the predictions, as ``score`` and, cut
+        from the scores at `ModelSpec.threshold`, ``predicted_class`` of a binary model; strongest
+        first, and the address of the report. Only predictions of this very version are compared.
 
     Raises
     ------
@@ -116,23 +115,24 @@ def measure_performance(
     Returns
     -------
     MonitorResult
-        Checks ``roc_auc`` (against the version's ROC AUC at its gate) and ``calibration_gap``, and
-        `coverage`, the share of the last day's predictions whose label is known.
+        A check named for the gate's metric (against its value at the version's gate) and
+        ``calibration_gap``, and `coverage`, the share of the last day's predictions whose label is
+        known.
 
     Raises
     ------
     EstimatorError
-        If a prediction is no probability.
+        If a prediction is none, such as no probability.
     """
-    spec, rows = predictions.spec, predictions.rows()
-    target, scores = rows.column("y").to_numpy(), rows.column(SCORE).to_numpy()
-    check_scores(scores, f"{spec.predictions_table}, {predictions.first} to {predictions.last}")
+    spec, outcomes = predictions.spec, predictions.outcomes()
+    who = f"{spec.predictions_table}, {predictions.first} to {predictions.last}"
+    problem_type(spec.problem_type).check_predictions(outcomes, who)
     return MonitorResult(
         first=predictions.first,
         last=predictions.last,
-        n_rows=rows.num_rows,
+        n_rows=len(outcomes),
         model_version=predictions.version,
-        checks=performance_checks(spec.performance, target, scores, champion),
+        checks=performance_checks(spec, outcomes, champion),
         coverage=predictions.coverage[predictions.last],
     )
 
@@ -145,7 +145,7 @@ def measure_labels(
     lake: Lake,
     tracking: Tracking,
 ) -> MonitorResult:
-    """Compare the share of positive labels in a window with that of the champion's training.
+    """Compare the labels in a window with those of the champion's training.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def measure_labels(
     Notes
     -----
     Decided by `detect_drift` with `DriftSpec.level_of_part`, always against the training: that is
-    the share that the model has learnt. A day is mature once `PerformanceSpec.min_coverage` of its
+    what the model has learnt. A day is mature once `PerformanceSpec.min_coverage` of its
     predictions have a label; when late labels come, the comparison is made again.
     """
     check, report = compare_labels(predictions, performance.checks, champion, tracking=tracking)

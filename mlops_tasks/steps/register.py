@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from mlops_tasks.faults import fault_point
@@ -117,12 +118,14 @@ def _enter(
 
 def _shown(trained: TrainResult, verdict: Verdict) -> dict[str, str]:
     """Return what the version's page shows; nothing is decided by it."""
-    return {
+    classes = {"mlops.classes": json.dumps(trained.classes)} if trained.classes else {}
+    return classes | {
         _RUN_TAG: trained.run_id,
         DIGEST_TAG: trained.digest,
         "mlops.verdict": verdict.verdict,
         "mlops.verdict_reason": verdict.reason,
-        "mlops.roc_auc": f"{verdict.challenger.get('roc_auc')}",
+        "mlops.metric": verdict.metric,
+        "mlops.metric_value": f"{verdict.challenger.get(verdict.metric)}",
     }
 
 

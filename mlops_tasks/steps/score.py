@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.features import feature_batches, free_texts, model_frame, published_inputs
 from mlops_tasks.features.categories import unseen_categories
 from mlops_tasks.features.text import measure_fields, unpack_vocabularies, with_measures
-from mlops_tasks.lake import overwrite_partition
+from mlops_tasks.lake import PARTITION_COLUMN, overwrite_partition
 from mlops_tasks.partitions import today
-from mlops_tasks.problem_types.binary.classes import SCORE
-from mlops_tasks.problem_types.binary.estimator import predict_scores
+from mlops_tasks.problem_types import problem_type
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.registry.tracking import VOCABULARIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
 
-    from mlops_tasks.lake import Lake, PartitionVersion
+    from mlops_tasks.lake import Lake, PartitionVersion, Table
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
@@ -37,11 +36,11 @@ __all__ = ["ScoreResult", "score"]
 
 @dataclass(frozen=True, slots=True)
 class ScoreResult:
-    """One scored partition: which model version, how many rows, mean score."""
+    """One scored partition: which model version, and in a few words what it predicted."""
 
     predictions: PartitionVersion
     model_version: str
-    mean_score: float
+    summary: str
     unseen_categories: dict[str, int]
 
 
@@ -77,8 +76,8 @@ def score(
     Returns
     -------
     ScoreResult
-        Reference to the partition, mean score, and how many rows had categories that the model
-        has never seen, by column.
+        Reference to the partition, what was predicted, and how many rows had categories that the
+        model has never seen, by column.
 
     Raises
     ------
@@ -91,7 +90,7 @@ def score(
     FeatureError, LeakageError
         If the features cannot be built.
     EstimatorError
-        If the model gives no score to a row.
+        If the model gives no prediction to a row.
     """
     import pyarrow as pa
 
@@ -102,47 +101,71 @@ def score(
             f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
             f"{spec.rows.name}.ingest for that day first"
         )
+    problem = problem_type(spec.problem_type)
     model = tracking.load(champion.model_uri, champion.digest)
     batches = feature_batches(spec, inputs)
     first = next(batches)  # the empty one, for its schema
-    features = [str(name) for name in model_frame(spec, model, first).columns]
-    texts, known = free_texts(spec, model), _vocabularies(champion, tracking)
-    features = [name for name in features if name not in texts]
-    features += [field.name for field in measure_fields(texts, known)]
-    own = [pa.field(SCORE, pa.float64()), pa.field("model_version", pa.string())]
-    published = pa.schema([*map(first.schema.field, spec.key), *own])
-    measured = with_measures(first, texts, known)
-    seen = pa.schema([*map(measured.schema.field, features), *own])
+    texts = free_texts(spec, model)
+    vocabularies = _vocabularies(champion, tracking) if texts else {}
+    table = lake.table(spec.predictions_table)
+    own = [
+        *(first.schema.field(name) for name in spec.key),
+        *problem.fields(model),
+        pa.field("model_version", pa.string()),
+    ]
+    foreign = _foreign_fields(table, own)
+    published = pa.schema([*own, *foreign])
+    features = _profiled_features(spec, model, first, texts, vocabularies)
+    predicted = [published.field(name) for name in (*problem.profiled, "model_version")]
+    seen = pa.schema([*features, *predicted])
     profile, unseen = ProfileBuilder(seen, categorical=spec.categorical), Counter[str]()
-    total = 0.0
 
     def scored() -> Iterator[pa.RecordBatch]:
-        nonlocal total
         for rows in batches:
             if rows.num_rows:
                 frame = model_frame(spec, model, rows)
-                scores = predict_scores(spec, model, frame)
-                total += float(scores.sum())
+                answer = problem.predict(spec, model, frame)
+                answer["model_version"] = pa.array([champion.version] * len(frame), pa.string())
+                answer |= {field.name: pa.nulls(len(frame), field.type) for field in foreign}
                 unseen.update(unseen_categories(model, frame, spec.categorical))
-                answer = [pa.array(scores), pa.array([champion.version] * len(scores), pa.string())]
-                measured = with_measures(rows, texts, known)
-                profile.update(_batch(measured, features, answer, seen))
-                yield _batch(rows, spec.key, answer, published)
+                profile.update(_batch(with_measures(rows, texts, vocabularies), answer, seen))
+                yield _batch(rows, answer, published)
 
     predictions = overwrite_partition(
-        lake.table(spec.predictions_table),
+        table,
         partition,
         pa.RecordBatchReader.from_batches(published, scored()),
         token=token,
         known_at=known_at or today(spec.timezone),
     )
-    ProfileStore(lake).write(predictions, profile.finish())
+    found = profile.finish()
+    ProfileStore(lake).write(predictions, found)
     return ScoreResult(
         predictions=predictions,
         model_version=champion.version,
-        mean_score=round(total / max(predictions.n_rows, 1), 5),
+        summary=problem.describe_predictions(found, spec.threshold),
         unseen_categories=dict(unseen),
     )
+
+
+def _profiled_features(
+    spec: ModelSpec,
+    model: Any,
+    rows: pa.RecordBatch,
+    texts: Sequence[str],
+    vocabularies: Mapping[str, Booleans],
+) -> list[pa.Field]:
+    """Return the features that a profile has: of a text only what is measured of it."""
+    schema = with_measures(rows, texts, vocabularies).schema
+    names = [str(name) for name in model_frame(spec, model, rows).columns if name not in texts]
+    measured = [field.name for field in measure_fields(texts, vocabularies)]
+    return [schema.field(name) for name in (*names, *measured)]
+
+
+def _foreign_fields(table: Table, own: Iterable[pa.Field]) -> list[pa.Field]:
+    """Return columns of other versions, as of a class that this one does not know."""
+    known = {field.name for field in own} | {PARTITION_COLUMN}
+    return [field for field in table.schema if field.name not in known] if table.exists else []
 
 
 def _vocabularies(champion: RegisteredVersion, tracking: Tracking) -> dict[str, Booleans]:
@@ -152,9 +175,10 @@ def _vocabularies(champion: RegisteredVersion, tracking: Tracking) -> dict[str, 
 
 
 def _batch(
-    rows: pa.RecordBatch, names: Iterable[str], answer: list[pa.Array], schema: pa.Schema
+    rows: pa.RecordBatch, answer: Mapping[str, pa.Array], schema: pa.Schema
 ) -> pa.RecordBatch:
-    """Return some columns of the rows beside what the model answered."""
+    """Return columns of the rows, and of what the model answered, in the order of a schema."""
     import pyarrow as pa
 
-    return pa.RecordBatch.from_arrays([*map(rows.column, names), *answer], schema=schema)
+    columns = [answer[name] if name in answer else rows.column(name) for name in schema.names]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

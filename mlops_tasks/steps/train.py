@@ -9,11 +9,12 @@ from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features import feature_frame, labelled_rows, split_days
 from mlops_tasks.features.feature_types import remember_forms, spec_forms
 from mlops_tasks.features.text import measure_fields, pack_vocabularies, trained_texts
-from mlops_tasks.problem_types.binary.classes import profile_labels
-from mlops_tasks.problem_types.binary.estimator import build_estimator, fit_estimator
+from mlops_tasks.problem_types import TARGET, problem_type
+from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
 from mlops_tasks.registry.tracking import (
+    CLASSES,
     FEATURE_PROFILES,
     LABEL_PROFILES,
     PIN_FILE,
@@ -55,41 +56,45 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
     Raises
     ------
     NoLabelsError
-        If the window has no labels or only one class.
+        If the window has no labels, or only labels that are all the same.
     FeatureError
-        If the features cannot be built, one of them has no value at all, or the label's condition
-        is none.
+        If the features cannot be built, one of them has no value at all, or the target is none of
+        the model's problem type.
     SpecError, EstimatorError
-        If the estimator cannot be imported, built or fitted, or is no classifier.
+        If the estimator cannot be imported, built or fitted, or is none for the problem type.
     DamagedTableError
         If the pinned rows are not what they were.
     UnsafeModelError
         If the estimator holds types outside the allow-list.
     """
-    model = build_estimator(spec)
+    problem = problem_type(spec.problem_type)
+    model = build_estimator(spec, problem)
     for one in pin.pins:
         lake.table(one.table).verify_pin(one)
     rows = labelled_rows(spec, pin, pin.train, lake=lake)
-    frame, target = feature_frame(spec, rows), rows.column("y").to_numpy()
+    frame, target = feature_frame(spec, rows), rows.column(TARGET).to_numpy(zero_copy_only=False)
     _refuse_empty(spec, pin, frame)
     with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
         started = time.monotonic()
-        fit_estimator(spec, model, frame, target)
+        fit_estimator(spec, problem, model, frame, target)
         fit_s = round(time.monotonic() - started, 3)
         remember_forms(model, spec_forms(spec.categorical, spec.features, spec.text))
-        model_uri, digest = tracking.log_model(model, frame.head(200))
-        share = round(float(target.mean()), 4)
-        metrics = {"n_rows": len(frame), "y_share": share, "fit_s": fit_s}
+        model_uri, digest = tracking.log_model(model, frame.head(200), method=problem.method)
+        described = problem.describe_target(target)
+        metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
         artifacts = _log(spec, pin, run_id, tracking, metrics)
         artifacts |= _log_profiles(spec, rows, run_id, tracking)
+        if classes := problem.classes(model):
+            artifacts[CLASSES] = tracking.log_json(run_id, CLASSES, {"classes": classes})
     return TrainResult(
         run_id=run_id,
         model_id=model_uri.removeprefix("models:/"),
         model_uri=model_uri,
         digest=digest,
         n_rows=len(frame),
-        positive_share=share,
+        target=described,
         fit_s=fit_s,
+        classes=classes,
         artifacts=artifacts,
     )
 
@@ -118,7 +123,8 @@ def _log_profiles(
         day: Profile.of(part.to_batches(), part.schema, columns=names, categorical=spec.categorical)
         for day, part in days.items()
     }
-    labels = {day: profile_labels(part.column("y")) for day, part in days.items()}
+    problem = problem_type(spec.problem_type)
+    labels = {day: problem.profile_labels(part.column(TARGET)) for day, part in days.items()}
     files = {FEATURE_PROFILES: pack_days(features), LABEL_PROFILES: pack_days(labels)}
     if vocabularies:
         files[VOCABULARIES] = pack_vocabularies(vocabularies)
@@ -136,6 +142,7 @@ def _log(
         "as_of": pin.as_of,
         "train_first": pin.train[0],
         "train_last": pin.train[1],
+        "problem_type": spec.problem_type,
         "estimator": spec.estimator,
         "random_state": str(spec.random_state),
         "features": ",".join(spec.features),

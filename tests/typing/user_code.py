@@ -42,7 +42,7 @@ def a_model(dataset: DatasetSpec) -> ModelSpec:
         name="returns",
         description="Will it come back?",
         inputs=(InputSpec(dataset=dataset),),
-        label=LabelSpec(dataset=dataset, positive="returned"),
+        label=LabelSpec(dataset=dataset, target="returned"),
         features_sql=Path("features.sql"),
         as_of="ordered_at",
         numeric=("amount",),

@@ -173,7 +173,7 @@ def project(folder: Path, *, features_sql: str | None = FEATURES_SQL, **changes:
             InputSpec(dataset=orders_dataset(folder)),
             InputSpec(dataset=traffic_dataset(folder), lookback_days=1),
         ),
-        "label": LabelSpec(dataset=deliveries_dataset(folder), positive="minutes_late > 10"),
+        "label": LabelSpec(dataset=deliveries_dataset(folder), target="minutes_late > 10"),
         "features_sql": None if features_sql is None else sql,
         "as_of": "asked_at",
         "observed_at": ("traffic_observed_at",),
@@ -215,6 +215,48 @@ def build_blind(*, categorical: Sequence[str], numeric: Sequence[str], random_st
     from sklearn.dummy import DummyClassifier
 
     return DummyClassifier(strategy="prior")
+
+
+def build_regressor(
+    *, categorical: Sequence[str], numeric: Sequence[str], random_state: int
+) -> Pipeline:
+    """Return the same for a number."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    encode = ColumnTransformer(
+        [
+            ("categories", OneHotEncoder(handle_unknown="ignore"), list(categorical)),
+            ("numbers", "passthrough", list(numeric)),
+        ]
+    )
+    trees = RandomForestRegressor(20, min_samples_leaf=15, random_state=random_state)
+    return Pipeline([("encode", encode), ("trees", trees)])
+
+
+#: By problem type, what a project of it changes: minutes late as a number, and as three classes.
+OTHER_TARGETS = {
+    "regression": ("minutes_late", "tests.unit.orders:build_regressor"),
+    "multiclass": (
+        "CASE WHEN minutes_late > 10 THEN 'Late' WHEN minutes_late < -5 THEN 'early' "
+        "ELSE 'on time' END",
+        "tests.unit.orders:build",
+    ),
+}
+
+
+def project_of(folder: Path, problem_type: str, **changes: Any) -> ModelSpec:
+    """Write the project with a target of another kind."""
+    spec = project(folder)
+    target, estimator = OTHER_TARGETS[problem_type]
+    fields = {
+        "problem_type": problem_type,
+        "label": LabelSpec(dataset=spec.label.dataset, target=target),
+        "estimator": estimator,
+    }
+    return project(folder, **fields | changes)
 
 
 def rows_of(number: int, *, n: int = ROWS_PER_DAY, slower: float = 0.0) -> dict[str, pa.Table]:

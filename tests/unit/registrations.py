@@ -41,7 +41,7 @@ def new_run(tracking: Tracking) -> TrainResult:
             experiment.experiment_id, name="model", source_run_id=run_id
         )
     uri = f"models:/{model.model_id}"
-    return TrainResult(run_id, model.model_id, uri, "d" * 64, 100, 0.3, 0.1)
+    return TrainResult(run_id, model.model_id, uri, "d" * 64, 100, {"y_share": 0.3}, 0.1)
 
 
 def enter(

@@ -55,7 +55,7 @@ def timed(folder: Path, expression: str = "hour(placed_at)") -> ModelSpec:
         inputs=(InputSpec(dataset=orders_dataset(folder, columns=columns, **key)),),
         label=LabelSpec(
             dataset=deliveries_dataset(folder, columns=labels, **key),
-            positive="minutes_late > 1.5 AND hour(placed_at) = 6",
+            target="minutes_late > 1.5 AND hour(placed_at) = 6",
         ),
         features_sql=query,
         as_of="asked_at",

@@ -9,10 +9,12 @@ import warnings
 from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mlops_airflow.moved import MOVED as MOVED_OPERATORS
 from mlops_tasks.moved import MOVED, MOVED_NAMES
+from mlops_tasks.specs import GateSpec
 
 OLD_MODULES = [("mlops_tasks", old, homes) for old, homes in MOVED.items()] + [
     ("mlops_airflow", old, homes) for old, homes in MOVED_OPERATORS.items()
@@ -28,9 +30,19 @@ def test_an_old_module_has_the_names_of_the_new_ones(
         found = importlib.import_module(f"{package}.{old}")
     for home in homes:
         new = importlib.import_module(f"{package}.{home}")
-        assert {name: getattr(found, name) for name in new.__all__} == {
-            name: getattr(new, name) for name in new.__all__
+        kept = set(new.__all__) - set(MOVED_NAMES.get(f"{package}.{old}", ()))
+        assert {name: getattr(found, name) for name in kept} == {
+            name: getattr(new, name) for name in kept
         }
+
+
+def test_the_old_judge_takes_scores() -> None:
+    sys.modules.pop("mlops_tasks.evaluation", None)
+    with pytest.warns(DeprecationWarning, match="evaluation is now"):
+        judge = importlib.import_module("mlops_tasks.evaluation").judge
+    target = np.repeat([0, 1], 20)
+    verdict = judge(GateSpec(n_bootstrap=60), target, target * 0.8 + 0.1, None)
+    assert verdict.verdict == "promote"
 
 
 PACKAGES = [name for name in MOVED_NAMES if name.removeprefix("mlops_tasks.") not in MOVED]

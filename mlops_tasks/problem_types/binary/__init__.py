@@ -1,3 +1,3 @@
-"""Two classes: a label that is true or false, and a score that is the probability of true."""
+"""Two classes: a target that is true or false, predicted by the probability of true."""
 
 __all__: list[str] = []

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import EstimatorError
-
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Target = npt.NDArray[np.int64]
 
-__all__ = ["check_scores", "classification_metrics", "log_losses"]
+__all__ = ["classification_metrics", "log_losses"]
 
 _EPSILON = 2.0**-52
 
@@ -51,16 +49,3 @@ def log_losses(target: Target, scores: Floats) -> Floats:
     likely = np.where(target == 1, scores, 1 - scores)
     losses: Floats = -np.log(np.maximum(likely, _EPSILON))
     return losses
-
-
-def check_scores(scores: Floats, who: str) -> None:
-    """Refuse scores that are no probabilities: missing, infinite or outside [0, 1]."""
-    import numpy as np
-
-    wrong = ~((scores >= 0) & (scores <= 1))  # a comparison with NaN is False
-    if wrong.any():
-        raise EstimatorError(
-            f"{who}: {int(wrong.sum())} of {len(scores)} scores are no probabilities in [0, 1], "
-            f"the first is {scores[np.argmax(wrong)]} in row {np.argmax(wrong)}; let the "
-            "estimator's predict_proba return probabilities, for example by CalibratedClassifierCV"
-        )

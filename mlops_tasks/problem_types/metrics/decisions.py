@@ -44,15 +44,20 @@ class Confusion(Statistic):
         *,
         both: bool = False,
     ) -> None:
+        """Take codes; a true class of the code `n_classes` is one that cannot be decided."""
         import numpy as np
 
-        self._size, self._function = n_classes, function
-        self._cells = y_true * n_classes + decided
+        self._size, self._function = n_classes + 1, function
+        self._cells = y_true * self._size + decided
         classes = np.arange(n_classes) if both else np.unique(y_true)
         self.strata = np.searchsorted(classes, y_true)
         self.n_extra, self._share = len(classes), 1.0 if both else 1 / math.sqrt(len(classes))
-        self._right = classes * n_classes + classes
-        self._wrong = classes * n_classes + (classes + 1) % n_classes
+        # A class that is not there is not decided by an extra row either, if another one can be.
+        there = np.union1d(classes[classes < n_classes], decided)
+        there = there if len(there) > 1 else np.arange(n_classes)
+        following = there[np.searchsorted(there, classes, "right") % len(there)]
+        self._right = classes * self._size + np.where(classes < n_classes, classes, following)
+        self._wrong = classes * self._size + following
 
     def seen(self, weights: Floats) -> float:
         """Calculate it on the rows alone."""

@@ -40,18 +40,23 @@ class BoundedMean(Statistic):
 
 
 class Mean(Statistic):
-    """The mean of values without a bound; an extra row of each stratum is the worst one seen."""
+    """The mean of values without a bound; an extra row of each stratum is the worst one seen.
+
+    Of few rows with a long tail the worst one is mostly still to come: then bounds are expanded.
+    """
 
     def __init__(
         self,
         values: Floats,
         strata: Ints | None = None,
+        *,
         scale: Callable[[float], float] = float,
         rival: Floats | None = None,
+        expanded: bool = False,
     ) -> None:
         import numpy as np
 
-        self.values, self.scale, self.rival = values, scale, rival
+        self.values, self.scale, self.rival, self.expanded = values, scale, rival, expanded
         self.strata = np.zeros(len(values), np.int64) if strata is None else strata
         self.n_extra = int(self.strata.max()) + 1
         shown = values if rival is None else values - rival
@@ -76,7 +81,13 @@ class Mean(Statistic):
 
     def against(self, rival: Any) -> Statistic:
         """Return what the mean is above a rival's; the extra row is that of the worst gap."""
-        return Mean(self.values, self.strata, self.scale, rival.values)
+        return Mean(
+            self.values,
+            self.strata,
+            scale=self.scale,
+            rival=rival.values,
+            expanded=self.expanded,
+        )
 
     def _value(self, weights: Floats, extra: Floats, rows: Ints) -> float:
         n = float(weights.sum()) + float(extra.sum())

@@ -63,7 +63,7 @@ def _decided(function: Callable[[Floats], float]) -> Callable[[Outcomes], Statis
 
         n = outcomes.y_pred.shape[1]
         y_true = np.where(outcomes.y_true < 0, n, outcomes.y_true)
-        return Confusion(y_true, outcomes.decided, n + 1, function)
+        return Confusion(y_true, outcomes.decided, n, function)
 
     return prepare
 

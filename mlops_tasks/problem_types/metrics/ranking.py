@@ -31,34 +31,37 @@ class RocAuc(Statistic):
         import numpy as np
 
         self.strata, self.n_extra = positive.astype(np.int64), 2
-        _, group = np.unique(scores, return_inverse=True)
-        self._n_groups = int(group.max()) + 1
-        self._rows = [np.flatnonzero(~positive), np.flatnonzero(positive)]
-        self._groups = [group[rows] for rows in self._rows]
+        # Rows of the larger class are counted between those of the smaller one: fewer cells.
+        rare, sign = (positive, 1) if 2 * positive.sum() <= len(positive) else (~positive, -1)
+        self._rare, self._others = np.flatnonzero(rare), np.flatnonzero(~rare)
+        ranked, self._groups = np.unique(sign * scores[rare], return_inverse=True)
+        sides = (np.searchsorted(ranked, sign * scores[~rare], side) for side in ("left", "right"))
+        self._cells, self._n_groups = sum(sides), len(ranked)
 
     def seen(self, weights: Floats) -> float:
         """Calculate it on the rows alone."""
-        pairs, negative, positive = self._pairs(weights)
-        return pairs / (negative * positive)
+        pairs, rare, others = self._pairs(weights)
+        return pairs / (rare * others)
 
     def ends(self, weights: Floats, extra: Floats) -> tuple[float, float]:
         """Calculate it with extra rows that lose all pairs, and with ones that win all."""
-        pairs, negative, positive = self._pairs(weights)
-        n_pairs = (negative + float(extra[0])) * (positive + float(extra[1]))
-        return pairs / n_pairs, 1 - (negative * positive - pairs) / n_pairs
+        pairs, rare, others = self._pairs(weights)
+        n_pairs = rare * others
+        n_rare = int(self.strata[self._rare[0]])
+        n_all = (rare + float(extra[n_rare])) * (others + float(extra[1 - n_rare]))
+        return pairs / n_all, 1 - (n_pairs - pairs) / n_all
 
     def _pairs(self, weights: Floats) -> tuple[float, float, float]:
-        """Weigh the pairs that are won, the negative and the positive rows."""
+        """Weigh the pairs that are won, the rows of the smaller class and the others."""
         import numpy as np
 
-        parts = [weights[rows] for rows in self._rows]
-        negative, positive = (
-            np.bincount(group, part, self._n_groups)
-            for group, part in zip(self._groups, parts, strict=True)
-        )
+        rare, others = weights[self._rare], weights[self._others]
+        ranked = np.bincount(self._groups, rare, self._n_groups)
+        cells = np.bincount(self._cells, others, 2 * self._n_groups + 1)
+        below, ties = np.cumsum(cells)[:-1:2], cells[1::2]
         # Not `@`: BLAS would start threads for it, which cost more than they bring.
-        won = float((positive * (np.cumsum(negative) - negative / 2)).sum())
-        return won, float(parts[0].sum()), float(parts[1].sum())
+        won = float((ranked * (below + ties / 2)).sum())
+        return won, float(rare.sum()), float(others.sum())
 
 
 class MeanRocAuc(Statistic):
@@ -88,7 +91,10 @@ class MeanRocAuc(Statistic):
 
 
 class RankedCurve(Statistic):
-    """A function of true and false positives at every threshold, from the highest one down."""
+    """A function of the precision at each threshold that adds positive rows, from the highest down.
+
+    An extra positive row scores below all others, or above; an extra negative one the opposite.
+    """
 
     def __init__(
         self,
@@ -99,53 +105,42 @@ class RankedCurve(Statistic):
         import numpy as np
 
         self.strata, self.n_extra, self._function = positive.astype(np.int64), 2, function
-        _, group = np.unique(-scores, return_inverse=True)
-        self._n_groups = int(group.max()) + 1
-        self._cells = self.strata * self._n_groups + group
+        self._positive, self._negative = np.flatnonzero(positive), np.flatnonzero(~positive)
+        ranked, self._groups = np.unique(-scores[positive], return_inverse=True)
+        self._cells, self._n_groups = np.searchsorted(ranked, -scores[~positive]), len(ranked)
 
     def seen(self, weights: Floats) -> float:
         """Calculate it on the rows alone."""
-        false, true = self._by_group(weights)
+        true, false, _ = self._by_threshold(weights)
         return self._function(true, false)
 
     def ends(self, weights: Floats, extra: Floats) -> tuple[float, float]:
         """Calculate it with extra rows at the wrong end of the ranking, and at the right one."""
         import numpy as np
 
-        false, true = self._by_group(weights)
+        true, false, n_false = self._by_threshold(weights)
         negative, positive = extra[:1], extra[1:]
-        none = np.zeros(1)
-        worst = np.concatenate([none, true, positive]), np.concatenate([negative, false, none])
-        best = np.concatenate([positive, true, none]), np.concatenate([none, false, negative])
+        worst = np.append(true, positive), np.append(false, n_false) + negative
+        best = np.append(positive, true), np.append(0.0, false)
         return self._function(*worst), self._function(*best)
 
-    def _by_group(self, weights: Floats) -> tuple[Floats, Floats]:
+    def _by_threshold(self, weights: Floats) -> tuple[Floats, Floats, float]:
+        """Weigh what each threshold adds, what is wrong above it, and all that is wrong."""
         import numpy as np
 
-        both: Floats = np.bincount(self._cells, weights, 2 * self._n_groups).astype(np.float64)
-        return both[: self._n_groups], both[self._n_groups :]
+        hits = np.bincount(self._groups, weights[self._positive], self._n_groups)
+        wrong = np.bincount(self._cells, weights[self._negative], self._n_groups + 1).cumsum()
+        return hits.astype(np.float64, copy=False), wrong[:-1], float(wrong[-1])
 
 
 def average_precision(true: Floats, false: Floats) -> float:
     """Weigh the precision at each threshold with the positive rows that it adds."""
-    import numpy as np
-
-    hits = np.cumsum(true)
-    return float((true * _precision(hits, false)).sum() / hits[-1])
+    hits = true.cumsum()
+    return float((true * hits / (hits + false)).sum() / hits[-1])
 
 
 def recall_at_precision(true: Floats, false: Floats, floor: float) -> float:
     """Return the largest recall of all thresholds with at least this precision, or 0."""
-    import numpy as np
-
-    hits = np.cumsum(true)
-    reached = hits[_precision(hits, false) >= floor]
+    hits = true.cumsum()
+    reached = hits[hits / (hits + false) >= floor]
     return float(reached[-1] / hits[-1]) if len(reached) else 0.0
-
-
-def _precision(hits: Floats, false: Floats) -> Floats:
-    import numpy as np
-
-    named = hits + np.cumsum(false)
-    precision: Floats = hits / np.where(named > 0, named, 1.0)
-    return precision

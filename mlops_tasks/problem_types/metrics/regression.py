@@ -29,51 +29,68 @@ _loss = partial(Metric, problem_type="regression", greater_is_better=False, high
 
 
 def _mean(values: Callable[[Outcomes], Floats]) -> Callable[[Outcomes], Statistic]:
-    return lambda outcomes: Mean(values(outcomes))
+    return lambda outcomes: Mean(values(outcomes), expanded=True)
 
 
 def _rmse(outcomes: Outcomes) -> Statistic:
-    return Mean(row_values.squared_errors(outcomes), scale=math.sqrt)
+    return Mean(row_values.squared_errors(outcomes), scale=math.sqrt, expanded=True)
 
 
 def _mape(outcomes: Outcomes) -> Statistic | None:
     """Divide each error by its target; a target of 0 has no such error, and none is made up."""
     if (outcomes.y_true == 0).any():
         return None
-    return Mean(row_values.absolute_errors(outcomes) / abs(outcomes.y_true))
+    return Mean(row_values.absolute_errors(outcomes) / abs(outcomes.y_true), expanded=True)
 
 
 def _wape(outcomes: Outcomes) -> Statistic | None:
     errors, size = row_values.absolute_errors(outcomes), abs(outcomes.y_true)
     if not size.any():
         return None
-    return Weighted(len(size), lambda w: (w * errors).sum() / (w * size).sum())
+    ratio = errors.sum() / size.sum()
+    return Weighted(
+        len(size), lambda w: (w * errors).sum() / (w * size).sum(), errors - ratio * size
+    )
 
 
 def _median_absolute_error(outcomes: Outcomes) -> Statistic:
-    from sklearn.metrics import median_absolute_error
+    import numpy as np
 
-    y_true, y_pred = outcomes.y_true, outcomes.y_pred
-    return Weighted(len(y_true), lambda w: median_absolute_error(y_true, y_pred, sample_weight=w))
+    errors = row_values.absolute_errors(outcomes)
+    order = np.argsort(errors)
+    ranked = np.append(errors[order], 0.0)
+
+    def median(weights: Floats) -> float:
+        """Return the error with half of the weight on either side, the mean of two on the edge."""
+        total = weights[order].cumsum()
+        middle = int(np.searchsorted(total, total[-1] / 2))
+        on_edge = total[middle] == total[-1] / 2
+        return float((ranked[middle] + ranked[middle + on_edge]) / 2)
+
+    return Weighted(len(errors), median)
 
 
 def _r2(outcomes: Outcomes) -> Statistic | None:
-    from sklearn.metrics import r2_score
-
-    y_true, y_pred = outcomes.y_true, outcomes.y_pred
+    y_true, errors = outcomes.y_true, row_values.squared_errors(outcomes)
     if y_true.min() == y_true.max():
         return None
-    return Weighted(len(y_true), lambda w: r2_score(y_true, y_pred, sample_weight=w))
+
+    def explained(weights: Floats) -> float:
+        mean = (weights * y_true).sum() / weights.sum()
+        return float(1 - (weights * errors).sum() / (weights * (y_true - mean) ** 2).sum())
+
+    spread = (y_true - y_true.mean()) ** 2
+    return Weighted(len(y_true), explained, errors.sum() / spread.sum() * spread - errors)
 
 
 def _bias(outcomes: Outcomes) -> Statistic:
-    return Bias(outcomes.y_pred - outcomes.y_true)
+    return Bias(outcomes.y_pred - outcomes.y_true, expanded=True)
 
 
 def _poisson_deviance(outcomes: Outcomes) -> Statistic | None:
     if (outcomes.y_true < 0).any() or (outcomes.y_pred <= 0).any():
         return None
-    return Mean(row_values.poisson_deviances(outcomes))
+    return Mean(row_values.poisson_deviances(outcomes), expanded=True)
 
 
 def _pinball(name: str, number: str) -> Metric | None:

@@ -185,7 +185,7 @@ class _Units:
         n_rows, n_extra = len(outcomes), statistic.n_extra
         self._mean_weight = float(outcomes.sample_weights.mean())
         codes, self.n = _day_codes(outcomes)
-        self.are_few = self.n >= MIN_DAYS or n_extra == 0
+        self.are_few = self.n >= MIN_DAYS or statistic.expanded
         if self.n >= MIN_DAYS:
             self._rows, self._extra = codes, np.arange(self.n, self.n + n_extra)
         else:  # by strata, the extra row after the others of its own

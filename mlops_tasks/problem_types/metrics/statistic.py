@@ -30,10 +30,14 @@ class Statistic(ABC):
         Stratum of each row, from 0: rows of a stratum share an extra row.
     n_extra : int
         Extra rows, one for each stratum; 0 where the worst is not known.
+    expanded : bool
+        Whether the extra rows are not enough, or none: the fewer the rows, the further out are the
+        quantiles that are taken as bounds.
     """
 
     strata: Ints
     n_extra: int
+    expanded: bool = False
 
     @abstractmethod
     def seen(self, weights: Floats) -> float:
@@ -50,16 +54,33 @@ class Statistic(ABC):
 
 
 class Weighted(Statistic):
-    """Any function of weights, without extra rows."""
+    """Any function of weights; without an extra row, unless it is known what a row does to it."""
 
-    def __init__(self, n_samples: int, function: Callable[[Floats], float]) -> None:
+    def __init__(
+        self, n_samples: int, function: Callable[[Floats], float], effects: Floats | None = None
+    ) -> None:
+        """Take the function and, for extra rows, by how much each row moves it, in any unit."""
         import numpy as np
 
-        self.strata, self.n_extra, self._function = np.zeros(n_samples, np.int64), 0, function
+        self.strata, self.expanded, self._function = np.zeros(n_samples, np.int64), True, function
+        self._rows = [] if effects is None else [int(effects.argmin()), int(effects.argmax())]
+        self.n_extra = 1 if self._rows else 0
 
     def seen(self, weights: Floats) -> float:
         """Calculate the metric on the rows alone."""
         return float(self._function(weights))
+
+    def ends(self, weights: Floats, extra: Floats) -> tuple[float, float]:
+        """Calculate it with the row once more that lowers it most, and with the opposite one."""
+        if not self._rows:
+            return super().ends(weights, extra)
+        low, high = (self._with(weights, row, float(extra[0])) for row in self._rows)
+        return low, high
+
+    def _with(self, weights: Floats, row: int, extra: float) -> float:
+        own = weights.copy()
+        own[row] += extra
+        return self.seen(own)
 
 
 class Difference(Statistic):
@@ -67,7 +88,7 @@ class Difference(Statistic):
 
     def __init__(self, ours: Statistic, rival: Statistic) -> None:
         self.ours, self.rival = ours, rival
-        self.strata, self.n_extra = ours.strata, ours.n_extra
+        self.strata, self.n_extra, self.expanded = ours.strata, ours.n_extra, ours.expanded
 
     def seen(self, weights: Floats) -> float:
         """Calculate the difference on the rows alone."""

@@ -12,6 +12,8 @@ from rich.console import Console
 from mlops_airflow.commands.connections import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlflow.entities.model_registry import ModelVersion
 
 __all__ = ["app"]
@@ -75,10 +77,17 @@ def _show(found: ModelVersion) -> None:
         "run": found.run_id or "none",
         "made by": found.tags.get("airflow.run_id", "unknown"),
         "verdict": found.tags.get("mlops.verdict_reason", "none"),
-        "ROC AUC": found.tags.get("mlops.roc_auc", "unknown"),
+        "metric": _metric(found.tags),
     }
     for name, value in facts.items():
         Console(soft_wrap=True).print(f"{name:<8}  {value}", markup=False)
+
+
+def _metric(tags: Mapping[str, str]) -> str:
+    if "mlops.metric" in tags:
+        return f"{tags['mlops.metric']} {tags.get('mlops.metric_value', 'unknown')}"
+    # Versions of 0.1 have this tag alone.
+    return f"roc_auc {tags['mlops.roc_auc']}" if "mlops.roc_auc" in tags else "unknown"
 
 
 def _fail(text: str) -> NoReturn:

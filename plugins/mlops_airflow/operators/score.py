@@ -60,7 +60,7 @@ class ScorePartitionOperator(StepOperator):
         facts = {
             "champion": f"version {champion.version}, files {champion.digest[:12]}",
             "rows": result.predictions.n_rows,
-            "mean score": result.mean_score,
+            "predicted": result.summary,
             "unseen": [f"{n} rows, {name}" for name, n in result.unseen_categories.items()],
             "table": f"{result.predictions.table} version {result.predictions.version}",
             "page": self.mlflow_version_url,

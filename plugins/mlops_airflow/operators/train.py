@@ -44,7 +44,9 @@ class TrainModelOperator(StepOperator):
         result = train(self.model, pin, lake=self.lake, tracking=tracking)
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, result.run_id)
         facts = {
-            "rows": f"{result.n_rows}, {result.positive_share:.1%} positive",
+            "rows": result.n_rows,
+            "target": ", ".join(f"{name} {value:g}" for name, value in result.target.items()),
+            "classes": ", ".join(result.classes[:20]),
             "fit": f"{result.fit_s} s",
             "model": f"{result.model_uri}, files {result.digest[:12]}",
             "MLflow run": self.mlflow_run_url,

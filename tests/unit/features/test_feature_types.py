@@ -42,7 +42,7 @@ def typed(folder: Path, sql: str, *, text: bool, name: str = "x") -> ModelSpec:
         name="one",
         description="One feature.",
         inputs=(InputSpec(dataset=orders_dataset(folder, columns=columns)),),
-        label=LabelSpec(dataset=deliveries_dataset(folder), positive="minutes_late > 10"),
+        label=LabelSpec(dataset=deliveries_dataset(folder), target="minutes_late > 10"),
         features_sql=query,
         as_of="asked_at",
         **{"categorical" if text else "numeric": (name,)},

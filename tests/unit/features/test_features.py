@@ -449,10 +449,8 @@ def test_targets_follow_the_condition_and_unknown_is_left_out(spec: ModelSpec) -
 def test_a_condition_that_does_not_run_is_named(tmp_path: Path, spec: ModelSpec) -> None:
     from mlops_tasks.specs import LabelSpec
 
-    wrong = LabelSpec(dataset=spec.label.dataset, positive="lateness > 10")
-    with pytest.raises(
-        FeatureError, match=r"label condition 'lateness > 10' does not run.*lateness"
-    ):
+    wrong = LabelSpec(dataset=spec.label.dataset, target="lateness > 10")
+    with pytest.raises(FeatureError, match=r"target 'lateness > 10' does not run.*lateness"):
         build_targets(project(tmp_path / "other", label=wrong), labels(a=1.0))
 
 
@@ -467,7 +465,7 @@ def test_a_key_has_one_target_however_often_it_comes(
 def test_labels_that_contradict_each_other_are_refused_with_their_key(spec: ModelSpec) -> None:
     twice = pa.concat_tables([labels(a=11.0, b=0.0), labels(a=9.0)])
     with pytest.raises(
-        FeatureError, match=r"true and false for rows of one key.*first {'order_id': 'a'}"
+        FeatureError, match=r"is 0 and 1 for rows of one key.*first {'order_id': 'a'}"
     ):
         build_targets(spec, twice)
 
@@ -478,8 +476,8 @@ def test_neither_clock_nor_chance_makes_a_target(
 ) -> None:
     from mlops_tasks.specs import LabelSpec
 
-    wrong = LabelSpec(dataset=spec.label.dataset, positive=positive)
-    with pytest.raises(FeatureError, match=r"label condition .*: (random|now) answers otherwise"):
+    wrong = LabelSpec(dataset=spec.label.dataset, target=positive)
+    with pytest.raises(FeatureError, match=r"target .*: (random|now) answers otherwise"):
         build_targets(project(tmp_path / "other", label=wrong), labels(a=1.0))
 
 

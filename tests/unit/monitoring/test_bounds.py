@@ -18,16 +18,11 @@ from mlops_tasks.monitoring import (
     performance,
 )
 from mlops_tasks.monitoring.labels import interpret
-from mlops_tasks.problem_types.binary.classes import LABEL
-from mlops_tasks.problem_types.binary.intervals import (
-    Comparison,
-    Interval,
-    compare_scores,
-    share_interval,
-)
+from mlops_tasks.problem_types import LABEL, Outcomes
+from mlops_tasks.problem_types.metrics import Interval, find_metric, measure, share_interval
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion
-from mlops_tasks.specs import DriftSpec, PerformanceSpec
+from mlops_tasks.specs import DriftSpec, GateSpec, PerformanceSpec
 from mlops_tasks.steps import monitor
 from mlops_tasks.steps.monitor import measure_labels, measure_performance
 
@@ -49,6 +44,9 @@ def outcomes(target: Any, scores: Any, **limits: Any) -> LabelledPredictions:
     spec = SimpleNamespace(
         name="m",
         predictions_table="m__predictions",
+        problem_type="binary",
+        threshold=0.5,
+        gate=GateSpec(),
         performance=PerformanceSpec(**{"min_rows": 1, "min_class_rows": 1} | limits),
         drift=DriftSpec(min_rows=37, min_effect=0.25),
     )
@@ -81,23 +79,49 @@ def test_a_roc_auc_that_just_reaches_its_floor(
     auc = 0.5 - less
     asked: list[Any] = []
 
-    def compare(target: Any, scores: Any, **settings: Any) -> Comparison:
-        asked.append((list(target), list(scores), settings))
-        return Comparison(Interval(auc, 0.1, auc + 3 / 32))
+    def measured_as(metric: Any, of: Outcomes, **settings: Any) -> Interval:
+        asked.append((metric.name, list(of.y_true), list(of.y_pred), list(of.days), settings))
+        return Interval(auc, 0.1, auc + 3 / 32)
 
-    monkeypatch.setattr(performance, "compare_scores", compare)
+    monkeypatch.setattr(performance, "measure", measured_as)
     target, scores = [0, 1, 1], [0.1, 0.5, 0.9]
-    check = measured(target, scores, max_auc_loss=3 / 32).checks[0]
+    check = measured(target, scores, max_loss=3 / 32).checks[0]
     text = f"ROC AUC {auc:.4f} on 3 labelled rows, 0.7500 at the gate; alarm below 0.5000"
     assert check == Check("roc_auc", 0.5, 0.5, alarm, text)
-    assert asked == [(target, scores, {"confidence": 0.9, "n_bootstrap": 200})]
+    settings = {"confidence": 0.9, "n_bootstrap": 200}
+    assert asked == [("roc_auc", target, scores, [LAST] * 3, settings)]
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        ("log_loss", 0.5625, "alarm above 0.5625"),
+        ("roc_auc", 0.4375, "alarm below 0.4375"),
+    ],
+)
+def test_a_loss_may_be_a_share_of_what_the_gate_measured(
+    monkeypatch: pytest.MonkeyPatch, metric: str, value: float, text: str
+) -> None:
+    """12.5 % of 0.5 is 0.0625; neither interval has any width."""
+    champion = version(metrics={metric: 0.5})
+    about = outcomes([0, 1, 1], [0.1, 0.5, 0.9], max_loss="12.5%")
+    about.spec.gate = GateSpec(metric=metric)  # type: ignore[misc]
+    worse = TINY if metric == "log_loss" else -TINY
+    for seen, alarm in ((value, False), (value + worse, True)):
+        monkeypatch.setattr(
+            performance, "measure", lambda *_, seen=seen, **__: Interval(*[seen] * 3)
+        )
+        check = measure_performance(about, champion).checks[0]
+        assert (check.name, check.alarm) == (metric, alarm)
+        assert check.text.endswith(text)
 
 
 def test_figures_have_four_places() -> None:
     random = np.random.default_rng(2)
     target, scores = np.tile([0, 1, 1], 9), random.random(27)
     auc, gap = measured(target, scores).checks
-    found = compare_scores(target, scores, confidence=0.9, n_bootstrap=200).roc_auc
+    rows = Outcomes(target, scores, np.full(27, LAST))
+    found = measure(find_metric("roc_auc", "binary"), rows, confidence=0.9, n_bootstrap=200)
     room = np.hypot(found.upper - found.value, 0.125)
     share = share_interval(18, 27, confidence=0.99)
     for check, value, threshold in (
@@ -110,10 +134,9 @@ def test_figures_have_four_places() -> None:
 
 
 def test_a_gate_that_kept_no_bounds_leaves_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Comparison(Interval(0.5, 0.4, 0.625))
-    monkeypatch.setattr(performance, "compare_scores", lambda *_, **__: found)
+    monkeypatch.setattr(performance, "measure", lambda *_, **__: Interval(0.5, 0.4, 0.625))
     champion = version(metrics={"roc_auc": 0.75})
-    check = measured([0, 1], [0.1, 0.5], champion, max_auc_loss=0.125).checks[0]
+    check = measured([0, 1], [0.1, 0.5], champion, max_loss=0.125).checks[0]
     assert (check.threshold, check.alarm) == (0.5, False)
 
 
@@ -127,7 +150,7 @@ def test_a_version_that_passed_no_gate_is_not_compared() -> None:
 def test_one_label_too_few_of_a_kind_and_just_enough(n_positive: int) -> None:
     target, scores = np.repeat([1, 0], [n_positive, 4 - n_positive]), np.full(4, 0.5)
     text = (
-        f"{n_positive} positive and {4 - n_positive} negative labels: too few to tell a ROC AUC, "
+        f"{n_positive} positive and {4 - n_positive} negative labels: too few to tell ROC AUC, "
         "at least 2 of each are needed"
     )
     check = measured(target, scores, min_class_rows=2).checks[0]
@@ -159,18 +182,52 @@ def test_a_calibration_gap_that_just_reaches_its_ceiling(
 ) -> None:
     asked: list[Any] = []
 
-    def interval(*counts: int, confidence: float) -> Interval:
-        asked.append((counts, confidence))
-        return Interval(0.5, 0.375, 0.75)
+    def observed(of: Outcomes, *, confidence: float) -> Any:
+        asked.append((list(of.y_true), confidence))
+        return [("positive", mean, Interval(0.5, 0.375, 0.75))]
 
-    monkeypatch.setattr(performance, "share_interval", interval)
+    monkeypatch.setattr(performance, "calibration", observed)
     check = measured([0, 1, 1], np.full(3, mean), max_calibration_gap=0.125).checks[1]
     text = (
         f"predicted {mean:.4f}, observed 0.5000 positive on 3 labelled rows; alarm above a gap of "
         f"{ceiling:.4f}"
     )
     assert check == Check("calibration_gap", gap, ceiling, alarm, text)
-    assert asked == [((2, 3), 0.99)]
+    assert asked == [([0, 1, 1], 0.99)]
+
+
+@pytest.mark.parametrize(
+    ("share", "predicted", "given", "allowed"),
+    [
+        (0.02, 0.01, {}, 0.005),  # a quarter of the rarer class, far below 3 points
+        (0.98, 0.99, {}, 0.005),
+        (0.5, 0.4, {}, 0.03),
+        (0.02, 0.01, {"max_relative_gap": 0.5}, 0.01),
+    ],
+)
+def test_a_rare_class_is_watched_by_its_relative_gap(
+    monkeypatch: pytest.MonkeyPatch,
+    share: float,
+    predicted: float,
+    given: dict[str, float],
+    allowed: float,
+) -> None:
+    exact = [("positive", predicted, Interval(share, share, share))]
+    monkeypatch.setattr(performance, "calibration", lambda *_, **__: exact)
+    check = measured([0, 1, 1], [0.1, 0.5, 0.9], **given).checks[1]
+    assert check.threshold == pytest.approx(allowed)
+    assert check.alarm is (abs(share - predicted) > allowed + 1e-12)
+
+
+def test_the_class_that_is_off_most_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [
+        (name, predicted, Interval(share, share, share))
+        for name, predicted, share in (("billing", 0.61, 0.6), ("refund", 0.01, 0.02))
+    ]
+    monkeypatch.setattr(performance, "calibration", lambda *_, **__: parts)
+    check = measured([0, 1, 1], [0.1, 0.5, 0.9]).checks[1]
+    assert check.text.startswith("predicted 0.0100, observed 0.0200 refund on 3 labelled rows")
+    assert check.alarm
 
 
 # --- labels
@@ -194,20 +251,20 @@ USUAL = "labels moved no further than days do"
         (False, None, False, ""),
         (False, True, False, f"{USUAL}, so the model or its inputs fail"),
         (False, True, True, f"{USUAL}, so the model or its inputs fail"),
-        (False, False, True, f"{USUAL}, but the scores are off"),
+        (False, False, True, f"{USUAL}, but the predictions are off"),
         (True, True, False, "and the model ranks worse: more than a prior shift"),
         (True, None, True, "whether the model still ranks, nobody can tell yet"),
         (
             True,
             False,
             True,
-            "prior shift: the model still ranks, but its scores are off; training again helps",
+            "prior shift: the model still ranks, but its predictions are off; training again helps",
         ),
         (
             True,
             False,
             False,
-            "the world moved and the model followed: it ranks and its scores are right",
+            "the world moved and the model followed: it ranks and is calibrated",
         ),
     ],
 )
@@ -231,8 +288,8 @@ class Compared:
         self.report = SimpleNamespace(columns=[SimpleNamespace(**fields)], n_rows=6)
         monkeypatch.setattr(labels, "unpack_days", lambda content: {"a": content, "b": "b"})
         monkeypatch.setattr(labels, "Baseline", SimpleNamespace(of=self.baseline))
-        monkeypatch.setattr(labels, "profile_labels", self.profile)
-        monkeypatch.setattr(labels, "positive_share", lambda column: column)
+        asked = SimpleNamespace(profile_labels=self.profile, describe_labels=self.describe)
+        monkeypatch.setattr(labels, "problem_type", {"binary": asked}.__getitem__)
         monkeypatch.setattr(labels, "detect_drift", self.detect)
         monkeypatch.setattr(monitor, "publish_page", self.publish)
 
@@ -247,6 +304,10 @@ class Compared:
     def profile(self, column: Any) -> Any:
         self.asked["y"] = column.to_pylist()
         return SimpleNamespace(columns={LABEL: 0.5})
+
+    def describe(self, sides: tuple[Any, Any]) -> str:
+        old, new = (side.columns[LABEL] for side in sides)
+        return f"label share {100 * old:g} % → {100 * new:g} %"
 
     def detect(self, reference: Any, current: Any, **how: Any) -> Any:
         assert (reference.whole.columns[LABEL], current.columns[LABEL]) == (0.125, 0.5)
@@ -305,7 +366,7 @@ def test_labels_are_compared_and_the_page_is_kept(
         0.25,
         True,
         f"{LABEL} share 12.5 % → 50 %; effect 0.500, alarm above 0.250; the world moved and the "
-        f"model followed: it ranks and its scores are right; left out until more labels come: "
+        f"model followed: it ranks and is calibrated; left out until more labels come: "
         f"{FIRST} (50 % labelled)",
     )
 

@@ -13,7 +13,7 @@ from scipy.stats import norm
 from mlops_tasks.exceptions import EstimatorError
 from mlops_tasks.monitoring import LabelledPredictions
 from mlops_tasks.registry.versions import RegisteredVersion
-from mlops_tasks.specs import PerformanceSpec
+from mlops_tasks.specs import GateSpec, PerformanceSpec
 from mlops_tasks.steps.monitor import measure_performance
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ def measure(
         metrics={name: float(value) for name, value in metrics.items() if value is not None},
     )
     spec = SimpleNamespace(
-        name="m", predictions_table="m__predictions", performance=PerformanceSpec(**limits)
+        name="m",
+        predictions_table="m__predictions",
+        problem_type="binary",
+        threshold=0.5,
+        gate=GateSpec(),
+        performance=PerformanceSpec(**limits),
     )
     rows = pa.table({"y": np.asarray(target, np.int64), "score": np.asarray(scores, float)})
     outcomes = LabelledPredictions(cast("Any", spec), DAY, DAY, "3", {DAY: rows}, {DAY: 1.0})
@@ -57,7 +62,7 @@ def test_too_few_labels_of_a_class_are_no_answer(n_few: int, label: int) -> None
     target = np.repeat([label, 1 - label], [n_few, 600])
     found = measure(target, np.linspace(0, 1, len(target)))["roc_auc"]
     assert (found.value, found.alarm) == (None, False)
-    assert "too few to tell a ROC AUC, at least 10 of each are needed" in found.text
+    assert "too few to tell ROC AUC, at least 10 of each are needed" in found.text
 
 
 @pytest.mark.parametrize("n_positive", [10, 20, 100])
@@ -115,7 +120,7 @@ def test_a_model_that_is_calibrated_alarms_at_the_stated_rate() -> None:
     random, alarms = np.random.default_rng(4), 0
     for share in np.tile([0.001, 0.01, 0.03, 0.2], 100):
         target = (random.random(500) < share).astype(int)
-        found = measure(target, np.full(500, share), max_calibration_gap=0)
+        found = measure(target, np.full(500, share), max_calibration_gap=0, max_relative_gap=1)
         alarms += found["calibration_gap"].alarm
     assert alarms <= 11, "with one in a hundred, 12 or more of 400 happen once in 1000 trials"
 

@@ -151,7 +151,7 @@ def test_decisions_are_taken_in_the_zone_of_the_datasets(tmp_path: Path) -> None
     zone = "Asia/Kolkata"
     inputs = (InputSpec(dataset=orders_dataset(tmp_path, timezone=zone)),)
     label = LabelSpec(
-        dataset=deliveries_dataset(tmp_path, timezone=zone), positive="minutes_late > 1"
+        dataset=deliveries_dataset(tmp_path, timezone=zone), target="minutes_late > 1"
     )
     decide = dags(project(tmp_path, inputs=inputs, label=label))["late_orders.decide"]
     # Three in the morning in Kolkata is half past nine in the evening before in UTC.
@@ -210,7 +210,7 @@ def test_a_model_with_one_input_and_labels_without_late_rows(tmp_path: Path) -> 
     spec = project(
         tmp_path,
         inputs=(InputSpec(dataset=orders_dataset(tmp_path)),),
-        label=LabelSpec(dataset=label, positive="minutes_late > 10"),
+        label=LabelSpec(dataset=label, target="minutes_late > 10"),
     )
     assert [dag.dag_id for dag in dataset_dags(label)] == ["deliveries.ingest"]
     found = dags(spec)

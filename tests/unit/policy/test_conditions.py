@@ -61,7 +61,8 @@ def test_predicted_classes_are_cut_from_the_scores_and_count_once() -> None:
     names = ["score", "predicted_class"]
     checks = tuple(Check(name, 0.5, 0.4, True, f"{name} moved") for name in names)
     days = [MonitorResult(day, day, 9, "1", checks) for day in "12"]
-    assert not drift_alarms(POLICY, days).alarm
+    assert drift_alarms(POLICY, days).alarm
+    assert not drift_alarms(POLICY, days, derived={"predicted_class"}).alarm
     assert performance_alarms(POLICY, days).alarm
 
 

@@ -40,7 +40,7 @@ def replayed(folder: Path, **changes: Any) -> ModelSpec:
         InputSpec(dataset=orders_dataset(folder, end=end)),
         InputSpec(dataset=traffic_dataset(folder, end=end), lookback_days=1),
     )
-    label = LabelSpec(dataset=deliveries_dataset(folder, end=end), positive="minutes_late > 10")
+    label = LabelSpec(dataset=deliveries_dataset(folder, end=end), target="minutes_late > 10")
     return project(folder, inputs=inputs, label=label, **changes)
 
 

@@ -92,7 +92,7 @@ def test_the_name_is_said_when_there_is_one(tmp_path: Path) -> None:
     with pytest.raises(
         SpecError, match=r"GateSpec cannot be used, written in specs/test_specs\.py"
     ):
-        GateSpec(min_value=2)
+        GateSpec(confidence=2)
 
 
 def test_a_missing_field_is_named() -> None:
@@ -177,7 +177,7 @@ def test_a_missing_query_is_named(tmp_path: Path) -> None:
 def test_labels_must_have_the_key(tmp_path: Path) -> None:
     other = deliveries_dataset(tmp_path, columns={"id": "string", "x": "int64"}, key=("id",))
     with pytest.raises(SpecError) as error:
-        project(tmp_path, label=LabelSpec(dataset=other, positive="x > 1"))
+        project(tmp_path, label=LabelSpec(dataset=other, target="x > 1"))
     refused(error, "label dataset lacks the key ['order_id'] of 'orders'")
 
 
@@ -260,7 +260,6 @@ def test_a_join_without_its_moment_is_refused_unless_the_input_is_timeless(
     [
         (GateSpec, {"confidence": 0.5}),
         (GateSpec, {"n_bootstrap": 10}),
-        (GateSpec, {"metric": "accuracy"}),
         (GateSpec, {"max_worse_log_loss": -1}),
         (DriftSpec, {"window_days": 0}),
         (DriftSpec, {"threshold": 0}),
@@ -312,12 +311,12 @@ def test_what_a_flight_project_must_refuse_is_in_its_label_dataset() -> None:
 def test_an_unknown_field_is_told_with_the_closest_one_and_the_place(tmp_path: Path) -> None:
     dataset = deliveries_dataset(tmp_path)
     with pytest.raises(SpecError) as error:
-        LabelSpec(dataset=dataset, positiv="minutes_late > 10")
+        LabelSpec(dataset=dataset, targe="minutes_late > 10")
     refused(
         error,
         "LabelSpec of 'deliveries' cannot be used, written in specs/test_specs.py, line ",
-        "positiv: no such field; did you mean 'positive'? There are: dataset, positive",
-        "positive: Field required",
+        "targe: no such field; did you mean 'target'? There are: dataset, max_classes, target",
+        "target: Field required",
     )
     with pytest.raises(
         SpecError, match=r"InputSpec of 'deliveries' .*\n.*lookback_days: .* not 'x'"
@@ -325,10 +324,10 @@ def test_an_unknown_field_is_told_with_the_closest_one_and_the_place(tmp_path: P
         InputSpec(dataset=dataset, lookback_days="x")
 
 
-@pytest.mark.parametrize("positive", ["", "  "])
-def test_a_label_without_a_condition_is_refused(tmp_path: Path, positive: str) -> None:
-    with pytest.raises(SpecError, match="positive: String should have at least 1 character"):
-        LabelSpec(dataset=deliveries_dataset(tmp_path), positive=positive)
+@pytest.mark.parametrize("target", ["", "  "])
+def test_a_label_without_a_condition_is_refused(tmp_path: Path, target: str) -> None:
+    with pytest.raises(SpecError, match="target: String should have at least 1 character"):
+        LabelSpec(dataset=deliveries_dataset(tmp_path), target=target)
 
 
 @pytest.mark.parametrize(
@@ -358,19 +357,17 @@ def test_a_time_that_is_skipped_when_clocks_change_is_refused(
     inputs = (InputSpec(dataset=orders_dataset(tmp_path, timezone=zone, cron="0 5 * * *")),)
     label = deliveries_dataset(tmp_path, timezone=zone, cron="0 5 * * *")
     with pytest.raises(SpecError, match=skipped):
-        project(
-            tmp_path, inputs=inputs, label=LabelSpec(dataset=label, positive="x > 1"), cron=cron
-        )
+        project(tmp_path, inputs=inputs, label=LabelSpec(dataset=label, target="x > 1"), cron=cron)
     assert orders_dataset(tmp_path, timezone="Asia/Kolkata", cron=cron)
 
 
 def test_the_datasets_of_a_model_share_one_zone(tmp_path: Path) -> None:
     label = deliveries_dataset(tmp_path, timezone="Europe/Berlin")
     with pytest.raises(SpecError) as error:
-        project(tmp_path, label=LabelSpec(dataset=label, positive="minutes_late > 10"))
+        project(tmp_path, label=LabelSpec(dataset=label, target="minutes_late > 10"))
     refused(error, "UTC for 'orders'", "Europe/Berlin for 'deliveries'", "one `timezone`")
     same = deliveries_dataset(tmp_path, timezone="UTC")
-    project(tmp_path, label=LabelSpec(dataset=same, positive="minutes_late > 10"))
+    project(tmp_path, label=LabelSpec(dataset=same, target="minutes_late > 10"))
 
 
 def test_rows_find_their_labels_by_a_key_of_one_type(tmp_path: Path) -> None:
@@ -379,7 +376,7 @@ def test_rows_find_their_labels_by_a_key_of_one_type(tmp_path: Path) -> None:
     with pytest.raises(
         SpecError, match="'order_id' is string in 'orders' and int64 in 'deliveries'"
     ):
-        project(tmp_path, label=LabelSpec(dataset=label, positive="minutes_late > 10"))
+        project(tmp_path, label=LabelSpec(dataset=label, target="minutes_late > 10"))
 
 
 @pytest.mark.parametrize("estimator", ["model.build", "a:b:c", ":build", "a.b:", "a b:c", ".a:b"])

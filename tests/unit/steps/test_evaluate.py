@@ -54,7 +54,7 @@ def test_a_window_of_one_class_cannot_be_judged(own_world: World) -> None:
     world, label = own_world, own_world.spec.label.dataset
     pin = pin_training_data(world.spec, day(17), lake=world.lake)
     trained = train(world.spec, pin, lake=world.lake, tracking=world.tracking)
-    never = LabelSpec(dataset=label, positive="minutes_late > 1e9")
+    never = LabelSpec(dataset=label, target="minutes_late > 1e9")
     spec = world.spec.model_copy(update={"label": never})
     verdict = evaluate(spec, pin, trained, None, lake=world.lake, tracking=world.tracking)
     assert verdict.verdict == "cannot_tell"

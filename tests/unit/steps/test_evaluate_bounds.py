@@ -15,6 +15,7 @@ import pytest
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.gate import judge
 from mlops_tasks.lake import Pin, TrainingPin
+from mlops_tasks.problem_types import Outcomes, problem_type
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
@@ -34,6 +35,10 @@ class Fixed:
 
     def __init__(self, column: str) -> None:
         self.column = column
+
+    def predict_proba(self, frame: pd.DataFrame) -> Any:
+        scores = frame[self.column].to_numpy()
+        return np.column_stack([1 - scores, scores])
 
 
 class Store:
@@ -68,7 +73,7 @@ TABLE = Pin("t", "2024-03-01", "2024-03-12", (1,), ("a",), 80, "d")
 PIN = TrainingPin(
     "2024-03-16", ("2024-03-01", "2024-03-10"), ("2024-03-11", "2024-03-12"), {}, TABLE
 )
-TRAINED = TrainResult("run", "model-id", "models:/new", "digest of new", 100, 0.5, 1.0)
+TRAINED = TrainResult("run", "model-id", "models:/new", "digest of new", 100, {"y_share": 0.5}, 1.0)
 
 
 def rows() -> pa.Table:
@@ -99,24 +104,22 @@ def evaluated(
 
     def labelled(*asked: Any, **settings: Any) -> pa.Table:
         assert asked == (spec, pin, pin.evaluation)
-        assert settings == {"lake": "lake", "n_classes": 1}
+        assert settings == {"lake": "lake", "learn": False}
         return rows()
 
     def framed(whose: ModelSpec, model: Fixed, table: pa.Table) -> pd.DataFrame:
         assert whose is spec
         return table.select([model.column]).to_pandas()
 
-    def scored(whose: ModelSpec, model: Fixed, frame: pd.DataFrame) -> Any:
-        assert whose is spec
-        return frame[model.column].to_numpy()
-
-    def weighty(model: Fixed, frame: pd.DataFrame, target: Any, *, seed: int) -> dict[str, Any]:
+    def weighty(
+        problem: Any, model: Fixed, frame: pd.DataFrame, target: Any, *, seed: int
+    ) -> dict[str, Any]:
+        assert problem.name == "binary"
         assert (model.column, list(frame), list(target)) == ("new", ["new"], [0, 1] * 40)
         return {"seed": seed}
 
     monkeypatch.setattr(evaluation, "labelled_rows", labelled)
     monkeypatch.setattr(evaluation, "model_frame", framed)
-    monkeypatch.setattr(evaluation, "predict_scores", scored)
     monkeypatch.setattr(evaluation, "feature_importance", weighty)
     stores: Any = {"lake": "lake", "tracking": store}
     return evaluate(spec, pin, TRAINED, champion, **stores), store
@@ -128,7 +131,10 @@ def test_a_challenger_and_a_champion_are_loaded_scored_and_written_down(
     verdict, store = evaluated(spec, monkeypatch, CHAMPION)
     table = rows()
     target, new, old = (table.column(name).to_numpy() for name in ("y", "new", "old"))
-    expected = judge(spec.gate, target, new, old, CHAMPION, seed=spec.random_state)
+    days = np.repeat(["2024-03-11", "2024-03-12"], 40)
+    ours, theirs = (Outcomes(target, scores, days) for scores in (new, old))
+    binary = problem_type("binary")
+    expected = judge(spec.gate, binary, ours, theirs, CHAMPION, seed=spec.random_state)
     files = {name: f"digest of {name}" for name in (IMPORTANCE, SCORE_PROFILES)}
     assert verdict == replace(expected, artifacts=files)
     assert store.loaded == [("models:/new", "digest of new"), ("models:/m-4", "digest of 4")]
@@ -140,9 +146,9 @@ def test_a_challenger_and_a_champion_are_loaded_scored_and_written_down(
     }
     assert [list(profile.columns) for profile in days.values()] == [["score"]] * 2
     assert days["2024-03-12"].columns["score"].mean == pytest.approx(new[40:].mean())
-    (run, ours), (again, theirs) = store.batches
+    (run, logged), (again, of_champion) = store.batches
     assert (run, again) == ("run", "run")
-    assert ours == {
+    assert logged == {
         "metrics": {f"eval_{name}": value for name, value in expected.challenger.items()}
         | {"eval_n_rows": 80.0},
         "tags": {
@@ -152,7 +158,7 @@ def test_a_challenger_and_a_champion_are_loaded_scored_and_written_down(
         },
         "model_id": "model-id",
     }
-    assert theirs == {
+    assert of_champion == {
         "metrics": {f"champion_{name}": value for name, value in (expected.champion or {}).items()}
     }
 

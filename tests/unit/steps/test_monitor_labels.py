@@ -13,7 +13,7 @@ from mlops_tasks.drift import DriftReport
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.monitoring import Check, MonitorResult, read_labelled_predictions
 from mlops_tasks.monitoring.labels import interpret
-from mlops_tasks.problem_types.binary.classes import LABEL
+from mlops_tasks.problem_types import LABEL
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import LABEL_PROFILES
 from mlops_tasks.reports import newest_facts
@@ -80,7 +80,9 @@ def test_a_training_keeps_the_labels_of_its_days(world: World) -> None:
     counts = [dict(profile.columns[LABEL].counts) for profile in days.values()]  # type: ignore[union-attr]
     assert sum(sum(found.values()) for found in counts) == world.trained.n_rows
     positive = sum(found["positive"] for found in counts)
-    assert positive / world.trained.n_rows == pytest.approx(world.trained.positive_share, abs=1e-4)
+    assert positive / world.trained.n_rows == pytest.approx(
+        world.trained.target["y_share"], abs=1e-4
+    )
 
 
 # --- the comparison
@@ -210,8 +212,8 @@ def performance(*, auc: bool | None, gap: bool) -> MonitorResult:
             True,
             "labels moved no further than days do, so the model or its inputs fail",
         ),
-        (False, False, True, "labels moved no further than days do, but the scores are off"),
-        (True, False, True, "prior shift: the model still ranks, but its scores are off"),
+        (False, False, True, "labels moved no further than days do, but the predictions are off"),
+        (True, False, True, "prior shift: the model still ranks, but its predictions are off"),
         (True, False, False, "the world moved and the model followed"),
         (True, True, True, "more than a prior shift"),
         (True, None, True, "nobody can tell yet"),

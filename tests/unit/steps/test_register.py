@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.tracking import Tracking
 
 TRAINED = TrainResult(
-    "run", "model-id", "models:/new", "d" * 64, 100, 0.3, 0.1, {"pin.json": "p", "both": "t"}
+    "run",
+    "model-id",
+    "models:/new",
+    "d" * 64,
+    100,
+    {"y_share": 0.3},
+    0.1,
+    (),
+    {"pin.json": "p", "both": "t"},
 )
 VERDICT = Verdict(
     "promote", "it is better", 100, {"roc_auc": 0.75}, None, "1", {}, {}, {"both": "v"}
@@ -41,7 +49,8 @@ SHOWN = {
     "mlops.digest": "d" * 64,
     "mlops.verdict": "promote",
     "mlops.verdict_reason": "it is better",
-    "mlops.roc_auc": "0.75",
+    "mlops.metric": "roc_auc",
+    "mlops.metric_value": "0.75",
 }
 QUERY = "name = 'm' and run_id = 'run'"
 MADE = ("version", "m", {"source": "models:/new", "run_id": "run", "model_id": "model-id"})
@@ -79,7 +88,8 @@ def test_a_version_carries_its_evidence(
             "airflow.run_id": "r",
             "mlops.verdict": "keep",
             "mlops.verdict_reason": "it is better",
-            "mlops.roc_auc": "0.75",
+            "mlops.metric": "roc_auc",
+            "mlops.metric_value": "0.75",
         }
         == shown.tags
     )

@@ -51,7 +51,7 @@ def test_every_row_of_the_day_gets_a_score_and_its_version(own_world: World) -> 
     assert set(found.column("model_version").to_pylist()) == {"1"}
     scores = found.column("score").to_numpy()
     assert ((scores >= 0) & (scores <= 1)).all()
-    assert result.mean_score == pytest.approx(scores.mean(), abs=1e-5)
+    assert result.summary == f"mean score {scores.mean():.5g}"
     assert (result.model_version, result.predictions.n_rows) == ("1", ROWS_PER_DAY)
     assert result.unseen_categories == {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -43,25 +43,42 @@ BATCHES = [
 ]
 
 
+class Table(NamedTuple):
+    """A table that may have columns of other versions already."""
+
+    lake: Lake
+    name: str
+    foreign: pa.Schema | None
+
+    @property
+    def exists(self) -> bool:
+        return self.foreign is not None
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.foreign
+
+
 class Lake:
     """It has a number of rows, and keeps what is published."""
 
-    def __init__(self, n_rows: int) -> None:
+    def __init__(self, n_rows: int, foreign: pa.Schema | None = None) -> None:
         self.n_rows = n_rows
+        self.foreign = foreign
         self.published: list[Any] = []
         self.profiles: list[Any] = []
 
     def count_rows(self) -> int:
         return self.n_rows
 
-    def table(self, name: str) -> tuple[Lake, str]:
-        return self, name
+    def table(self, name: str) -> Table:
+        return Table(self, name, self.foreign)
 
 
 def overwritten(
-    table: tuple[Lake, str], day: str, rows: pa.RecordBatchReader, *, token: int, known_at: str
+    table: Table, day: str, rows: pa.RecordBatchReader, *, token: int, known_at: str
 ) -> Any:
-    (lake, name), content = table, rows.read_all()
+    lake, name, content = table.lake, table.name, rows.read_all()
     lake.published.append((name, day, content, token, known_at))
     return SimpleNamespace(n_rows=content.num_rows)
 
@@ -72,7 +89,7 @@ def spec(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(scoring, "published_inputs", published)
     monkeypatch.setattr(scoring, "feature_batches", batches)
     monkeypatch.setattr(scoring, "model_frame", framed)
-    monkeypatch.setattr(scoring, "predict_scores", predicted)
+    monkeypatch.setattr(scoring, "free_texts", lambda *_: [])
     monkeypatch.setattr(categories, "known_categories", known)
     monkeypatch.setattr(scoring, "today", lambda zone: f"today in {zone}")
     monkeypatch.setattr(scoring, "overwrite_partition", overwritten)
@@ -88,6 +105,9 @@ SPEC: Any = SimpleNamespace(
     rows=SimpleNamespace(name="orders", check_partition=lambda day: checked.append(day)),
     predictions_table="m__predictions",
     timezone="UTC",
+    problem_type="binary",
+    threshold=0.5,
+    estimator="m.model:build",
 )
 checked: list[Any] = []
 
@@ -107,9 +127,11 @@ def framed(whose: Any, model: str, rows: pa.RecordBatch) -> pd.DataFrame:
     return rows.select(["shop", "x", "more"]).to_pandas()
 
 
-def predicted(whose: Any, model: str, frame: pd.DataFrame) -> Any:
-    assert (whose, model) == (SPEC, "model of digest")
-    return frame["x"].to_numpy()
+class Model(str):
+    """Gives what stands in a column."""
+
+    def predict_proba(self, frame: pd.DataFrame) -> Any:
+        return np.column_stack([1 - frame["x"], frame["x"]])
 
 
 def known(model: str) -> dict[str, list[str]]:
@@ -128,7 +150,7 @@ class Profiles:
 
 
 def scored(spec: Any, lake: Any, **options: Any) -> ScoreResult:
-    loads = {("models:/m-4", "digest"): "model of digest"}
+    loads = {("models:/m-4", "digest"): Model("model of digest")}
     tracking: Any = SimpleNamespace(load=lambda uri, digest: loads[uri, digest])
     return score(spec, DAY, CHAMPION, lake=lake, tracking=tracking, token=5, **options)
 
@@ -144,7 +166,7 @@ def test_a_day_is_scored_batch_by_batch(spec: Any) -> None:
         "model_version": ["4"] * 4,
     }
     assert rows.schema.types == [pa.int64(), pa.float64(), pa.string()]
-    assert (found.model_version, found.mean_score) == ("4", round(1.625 / 4, 5))
+    assert (found.model_version, found.summary) == ("4", "mean score 0.40625")
     assert found.unseen_categories == {"shop": 2}
     assert checked == [DAY]
     ((partition, profile),) = lake.profiles
@@ -156,11 +178,22 @@ def test_a_day_is_scored_batch_by_batch(spec: Any) -> None:
     assert kinds[0] == kinds[1] != kinds[2], "a number may be a category"
 
 
-def test_the_mean_has_five_places(spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        scoring, "predict_scores", lambda _, __, frame: np.full(len(frame), 1.234567891)
+def test_columns_of_other_versions_are_null(spec: Any) -> None:
+    there = pa.schema(
+        {
+            "order_id": pa.int64(),
+            "score": pa.float64(),
+            "model_version": pa.string(),
+            "probability_late": pa.float64(),
+            "partition_key": pa.string(),
+        }
     )
-    assert scored(spec, Lake(4)).mean_score == 1.23457
+    lake = Lake(4, there)
+    scored(spec, lake)
+    rows = lake.published[0][2]
+    assert rows.column_names == ["order_id", "score", "model_version", "probability_late"]
+    assert rows.column("probability_late").null_count == 4
+    assert "probability_late" not in lake.profiles[0][1].columns
 
 
 def test_the_day_of_knowing_may_be_said(spec: Any) -> None:
@@ -179,14 +212,11 @@ def test_a_day_without_rows_is_named(spec: Any) -> None:
     assert lake.published == []
 
 
-def test_one_row_is_its_own_mean_and_none_has_zero(
-    spec: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for rows, mean in (([], 0.0), ([(1, "bakery", 0.75, 7)], 0.75)):
-        made = [batch(), batch(*rows)]
-        monkeypatch.setattr(scoring, "feature_batches", lambda *_, made=made: iter(made))
-        found = scored(spec, Lake(1))
-        assert (found.mean_score, found.unseen_categories) == (mean, {})
+def test_one_row_is_its_own_mean(spec: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [batch(), batch((1, "bakery", 0.75, 7))]
+    monkeypatch.setattr(scoring, "feature_batches", lambda *_: iter(made))
+    found = scored(spec, Lake(1))
+    assert (found.summary, found.unseen_categories) == ("mean score 0.75", {})
 
 
 def test_columns_without_an_unseen_category_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

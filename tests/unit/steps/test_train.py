@@ -46,7 +46,7 @@ def test_the_result_says_what_it_was_trained_on(world: World) -> None:
     assert world.trained.n_rows == 10 * ROWS_PER_DAY
     rows = labelled_rows(world.spec, world.pin, world.pin.train, lake=world.lake)
     share = rows.column("y").to_numpy().mean()
-    assert world.trained.positive_share == pytest.approx(share, abs=1e-4)
+    assert world.trained.target["y_share"] == pytest.approx(share, abs=1e-4)
     assert world.trained.model_uri == f"models:/{world.trained.model_id}"
     assert world.trained.fit_s >= 0
 
@@ -149,7 +149,7 @@ def test_labels_of_one_kind_are_an_error(tmp_path: Path, lake: Lake, tracking: T
     from mlops_tasks.specs import LabelSpec
 
     label = project(tmp_path / "other").label.dataset
-    spec = short(tmp_path, label=LabelSpec(dataset=label, positive="minutes_late > 10000"))
+    spec = short(tmp_path, label=LabelSpec(dataset=label, target="minutes_late > 10000"))
     fill_lake(lake, spec, range(DAYS), n=20)
     with pytest.raises(NoLabelsError, match="of 1 of the 2 classes that are needed"):
         pinned(spec, lake, tracking)()

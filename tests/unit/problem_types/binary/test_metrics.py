@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 import math
 
-from mlops_tasks.problem_types.binary.metrics import check_scores, log_losses
+from mlops_tasks.problem_types.binary.metrics import log_losses
+from mlops_tasks.problem_types.probabilities import check_probabilities
 
 
 def test_metrics_of_probabilities() -> None:
@@ -57,13 +58,13 @@ def test_a_ranking_needs_one_row_of_each_class_and_no_more() -> None:
 def test_scores_that_are_no_probabilities_are_refused(wrong: float) -> None:
     scores = np.array([0.0, 1.0, wrong, 0.5, wrong])
     with pytest.raises(EstimatorError) as error:
-        check_scores(scores, "version 3")
+        check_probabilities(scores, "version 3")
     assert str(error.value) == (
         f"version 3: 2 of 5 scores are no probabilities in [0, 1], the first is {wrong} in row 2; "
         "let the estimator's predict_proba return probabilities, for example by "
         "CalibratedClassifierCV"
     )
-    check_scores(scores[:2], "version 3")
+    check_probabilities(scores[:2], "version 3")
 
 
 def test_a_certain_score_that_is_wrong_costs_much_and_not_everything() -> None:

@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from mlops_tasks.problem_types.base import ProblemType
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["build_estimator", "fit_estimator", "predict_scores"]
+    Floats = npt.NDArray[np.float64]
+
+__all__ = ["ask", "build_estimator", "fit_estimator", "probabilities"]
 
 _ROUNDING = 1e-6  # of single precision
 
 
-def build_estimator(spec: ModelSpec) -> Any:
-    """Call the function that the spec names and return its unfitted classifier."""
+def build_estimator(spec: ModelSpec, problem: ProblemType) -> Any:
+    """Call the function that the spec names and return its unfitted estimator."""
     arguments = {
         "categorical": spec.categorical,
         "numeric": spec.numeric,
@@ -36,15 +39,15 @@ def build_estimator(spec: ModelSpec) -> Any:
             f"{_place(spec)}: it is called with {', '.join(f'{name}=' for name in arguments)} and "
             f"fails: {_said(error)}"
         ) from error
-    if problem := _problem(model):
-        raise EstimatorError(f"{_place(spec)} returns {problem}")
+    if wrong := _wrong(problem, model):
+        raise EstimatorError(f"{_place(spec)} returns {wrong}")
     return model
 
 
 def fit_estimator(
-    spec: ModelSpec, model: Any, frame: pd.DataFrame, target: npt.NDArray[np.int64]
+    spec: ModelSpec, problem: ProblemType, model: Any, frame: pd.DataFrame, target: Any
 ) -> None:
-    """Fit the estimator in place, and see that it gives a score to each row."""
+    """Fit the estimator in place, and see that it gives a prediction to each row."""
     try:
         model.fit(frame, target)
     except MemoryError:
@@ -54,20 +57,20 @@ def fit_estimator(
             f"{_place(spec)} cannot be fitted on {len(frame)} rows, categorical {spec.categorical} "
             f"as text and numeric {spec.numeric} as float64: {_said(error)}"
         ) from error
-    predict_scores(spec, model, frame.head(2))
+    problem.predict(spec, model, frame.head(2))
 
 
-def predict_scores(spec: ModelSpec, model: Any, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the probability of the positive class of each row, in [0, 1]."""
+def ask(spec: ModelSpec, model: Any, frame: pd.DataFrame, method: str) -> Floats:
+    """Call a method of a fitted estimator for every row of a frame."""
     import numpy as np
 
-    if not hasattr(model, "predict_proba"):
+    if not hasattr(model, method):
         raise EstimatorError(
             f"{_place(spec)}: {type(model).__name__} gives no probabilities; wrap it in "
             "sklearn.calibration.CalibratedClassifierCV"
         )
     try:
-        answer = np.asarray(model.predict_proba(frame), dtype=np.float64)
+        return np.asarray(getattr(model, method)(frame), dtype=np.float64)
     except MemoryError:
         raise
     except Exception as error:
@@ -76,21 +79,36 @@ def predict_scores(spec: ModelSpec, model: Any, frame: pd.DataFrame) -> npt.NDAr
             f"{_said(error)}. One row must not stop a day: let the estimator impute what is "
             "missing and ignore unknown categories"
         ) from error
-    if answer.shape != (len(frame), 2):
-        raise EstimatorError(
-            f"{_place(spec)}: predict_proba of {type(model).__name__} gives {answer.shape} for "
-            f"{len(frame)} rows, and must give two columns, the probabilities of false and true"
+
+
+def probabilities(
+    spec: ModelSpec, model: Any, answer: Floats, n_rows: int, n_classes: int
+) -> Floats:
+    """Return the answer of ``predict_proba`` if it holds probabilities, one for each class.
+
+    They are bounded to [0, 1]: a weighted mean of ones may lie a rounding above one.
+    """
+    import numpy as np
+
+    who = f"{_place(spec)}: {type(model).__name__}"
+    if answer.shape != (n_rows, n_classes):
+        wanted = (
+            "two columns, the probabilities of false and true"
+            if n_classes == 2
+            else f"{n_classes} columns, one probability for each class"
         )
-    scores = answer[:, 1]
-    # A weighted mean of ones may lie a rounding above one.
-    bounded = np.clip(scores, 0.0, 1.0)
-    scores = np.where(np.abs(scores - bounded) <= _ROUNDING, bounded, scores)
-    if wrong := int((~((scores >= 0) & (scores <= 1))).sum()):
         raise EstimatorError(
-            f"{_place(spec)}: {type(model).__name__} gives {wrong} of {len(frame)} rows a score "
+            f"{who.replace(': ', ': predict_proba of ')} gives {answer.shape} for "
+            f"{n_rows} rows, and must give {wanted}"
+        )
+    bounded = np.clip(answer, 0.0, 1.0)
+    found = np.where(np.abs(answer - bounded) <= _ROUNDING, bounded, answer)
+    if wrong := int((~((found >= 0) & (found <= 1)).all(axis=1)).sum()):
+        raise EstimatorError(
+            f"{who} gives {wrong} of {n_rows} rows a score "
             "that is no probability, NaN or outside of [0, 1]"
         )
-    return scores
+    return found
 
 
 def _imported(spec: ModelSpec) -> Any:
@@ -106,18 +124,17 @@ def _imported(spec: ModelSpec) -> Any:
         ) from error
 
 
-def _problem(model: Any) -> str:
-    from sklearn.base import is_classifier
-
+def _wrong(problem: ProblemType, model: Any) -> str:
     kind = model.__name__ if isinstance(model, type) else type(model).__name__
     if model is None:
         return "None: end it with `return` and the estimator"
     if isinstance(model, type):
         return f"the class {kind}: return an instance, {kind}(...)"
+    noun = problem.estimator_kind.partition(":")[0]
     if not hasattr(model, "fit") or not hasattr(model, "__sklearn_tags__"):
-        return f"{kind}, which is no scikit-learn estimator: return an unfitted classifier"
-    if not is_classifier(model):
-        return f"{kind}, which is no classifier: the label is true or false"
+        return f"{kind}, which is no scikit-learn estimator: return an unfitted {noun}"
+    if not problem.fits(model):
+        return f"{kind}, which is no {problem.estimator_kind}"
     return ""
 
 
