@@ -10,6 +10,7 @@ import pytest
 
 from mlops_tasks.exceptions import SourceNotFoundError, SourceQueryError, SpecError
 from mlops_tasks.lake import Lake, Pin, overwrite_partition
+from mlops_tasks.partitions import today
 from mlops_tasks.serialization import from_json
 from mlops_tasks.sources.derived import PublishedDatasets
 from mlops_tasks.specs import DerivedSource, InputSpec
@@ -137,10 +138,14 @@ def test_rows_are_known_when_the_newest_of_their_inputs_is(tmp_path: Path, lake:
     compute(lake, shops(tmp_path), 1, 1)
     (commit,) = lake.table("shops").commits(first=day(1), last=day(1))
     assert commit.known_at == day(1)
-    publish(lake, tmp_path, 0, 15, items=2)  # a correction of the day before, known later
+    assert commit.assumed
+    publish(lake, tmp_path, 0, 15, items=2)  # a correction of the day before
     ingest(shops(tmp_path), day(1), source=PublishedDatasets(lake), lake=lake, token=2)
+    assert lake.table("shops__raw").commits(first=day(1), last=day(1))[0].known_at == day(5)
+    publish(lake, tmp_path, 0, 16, distance=2.0)  # one that changes what is computed
+    ingest(shops(tmp_path), day(1), source=PublishedDatasets(lake), lake=lake, token=3)
     (commit,) = lake.table("shops__raw").commits(first=day(1), last=day(1))
-    assert commit.known_at == day(5)
+    assert commit.known_at == today()
 
 
 def test_an_input_that_has_not_published_the_partition_is_named(tmp_path: Path, lake: Lake) -> None:
