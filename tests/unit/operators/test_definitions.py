@@ -53,7 +53,7 @@ MODEL = ModelSpec(
     name="{name}",
     description="Reads what others take in.",
     inputs=(InputSpec(dataset={input}),),
-    label=LabelSpec(dataset=LABELS, positive="late"),
+    label=LabelSpec(dataset=LABELS, target="late"),
     features_sql=Path("{sql}"),
     as_of="at",
     categorical=("shop",),

@@ -93,7 +93,7 @@ def spec(tmp_path: Path) -> ModelSpec:
             InputSpec(dataset=traffic_dataset(folder), lookback_days=1),
         ),
         label=LabelSpec(
-            dataset=deliveries_dataset(folder, subject="order_id"), positive="minutes_late > 10"
+            dataset=deliveries_dataset(folder, subject="order_id"), target="minutes_late > 10"
         ),
         gate=GateSpec(n_bootstrap=50),
     )
