@@ -51,6 +51,9 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
         explained(place, connection, has_personal=spec.has_personal) as ask,
     ):
         check_repeatable(place, connection, spec.label.target)
+        # As NaN, which is above every number, zero by zero would be positive: it is unknown.
+        for setting in ("ieee_floating_point_ops", "error_on_division_by_zero"):
+            connection.execute(f"SET {setting} = false")
         connection.register("labels", labels)
         found = ask(f"SELECT {keys}, (\n{spec.label.target}\n) AS {TARGET} FROM labels")  # noqa: S608
         kind = str(found.types[-1])
