@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,37 @@ from mlops_tasks.storage import replace_file
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["REPORTS", "newest_facts", "report_address", "write_report"]
+    from jinja2 import Template
+
+__all__ = ["REPORTS", "newest_facts", "page_template", "report_address", "write_report"]
 
 REPORTS = "_reports"
+
+
+@lru_cache(maxsize=8)
+def page_template(path: Path) -> Template:
+    """Return the template of a page.
+
+    Parameters
+    ----------
+    path : Path
+        A file of Jinja's syntax.
+
+    Returns
+    -------
+    Template
+        In which every value is escaped, and one that is not given is an error.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(path.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(path.name)
 
 
 def write_report(

@@ -57,15 +57,8 @@ standard deviations), and it alarms above::
 """
 
 from mlops_tasks.drift.baseline import Baseline, effective_days
-from mlops_tasks.drift.decision import (
-    Answer,
-    ColumnDrift,
-    DriftPolicy,
-    Evidence,
-    Picture,
-    SchemaChange,
-)
-from mlops_tasks.drift.detection import compare_schemas, detect_drift
+from mlops_tasks.drift.decision import Answer, ColumnDrift, DriftPolicy, Evidence, SchemaChange
+from mlops_tasks.drift.detection import detect_drift
 from mlops_tasks.drift.domain_classifier import DomainResult, domain_classifier_auc
 from mlops_tasks.drift.heatmap import draw_heatmap
 from mlops_tasks.drift.page import render_page
@@ -79,9 +72,7 @@ __all__ = [
     "DriftPolicy",
     "DriftReport",
     "Evidence",
-    "Picture",
     "SchemaChange",
-    "compare_schemas",
     "detect_drift",
     "domain_classifier_auc",
     "draw_heatmap",

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_tasks.drift.aspects.base import Aspect
-    from mlops_tasks.drift.day_effects import DayEffect
     from mlops_tasks.drift.decision import DriftPolicy
     from mlops_tasks.drift.effects import Readings
     from mlops_tasks.drift.samples import Floats, Integers, TwoSamples
@@ -33,13 +32,11 @@ class AlarmRule:
     n_days: float
     level: float
 
-    def apply(
-        self, aspect: Aspect, days: DayEffect, samples: TwoSamples
-    ) -> Iterator[tuple[str, Evidence]]:
+    def apply(self, aspect: Aspect, samples: TwoSamples) -> Iterator[tuple[str, Evidence]]:
         """Judge the columns of an aspect that both sides have."""
         old, now = aspect.reference, aspect.read([samples.current])
         squared = aspect.effect.squared(old, now)
-        noise = self._noise(aspect, days, now)
+        noise = self._noise(aspect, now)
         rows = np.minimum(now.rows, old.rows)
         columns = zip(*(values[0].tolist() for values in (rows, squared, noise)), strict=True)
         for i, (name, numbers) in enumerate(zip(aspect.columns, columns, strict=True)):
@@ -62,8 +59,9 @@ class AlarmRule:
             aspect.describe(samples, i),
         )
 
-    def _noise(self, aspect: Aspect, days: DayEffect, now: Readings) -> Floats:
+    def _noise(self, aspect: Aspect, now: Readings) -> Floats:
         """Return the squared effect that chance exceeds as often as the level says."""
+        days = aspect.day_effect
         sampling = aspect.effect.noise(aspect.reference, now)
         expected = days.expected(sampling, self.n_days)
         is_noisy = (expected > 0) & np.isfinite(expected)

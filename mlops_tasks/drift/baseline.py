@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlops_tasks.drift.aspects import Aspect
-    from mlops_tasks.drift.day_effects import DayEffect
 
 __all__ = ["FEW_DAYS", "MAX_DAYS", "Baseline", "effective_days", "reference_span"]
 
@@ -96,13 +95,13 @@ class Baseline:
         return replace(self, whole=self.whole.only(names))
 
     @cached_property
-    def aspects(self) -> tuple[tuple[Aspect, DayEffect], ...]:
-        """Every aspect that its columns have, and how far its days differ in it."""
-        from mlops_tasks.drift.aspects import aspects_of
-        from mlops_tasks.drift.day_effects import day_effect
+    def aspects(self) -> tuple[Aspect, ...]:
+        """Every aspect that some of its columns have."""
+        from mlops_tasks.drift.aspects import ASPECTS, ReferenceProfiles
 
-        found = aspects_of(self.whole, self.days)
-        return tuple((aspect, day_effect(aspect.effect, aspect.days)) for aspect in found)
+        reference = ReferenceProfiles(self.whole, self.days or (self.whole,))
+        columns = [(kind, kind.columns_of(reference)) for kind in ASPECTS]
+        return tuple(kind(reference, own) for kind, own in columns if own)
 
 
 def reference_span(kind: str, n_days: int, *, first: str, last: str) -> tuple[str, str]:

@@ -21,7 +21,6 @@ __all__ = [
 
 #: With this many days of a reference the false alarms keep their stated level; see ADR 11.
 LEVEL_DAYS = 28
-_MAX_EFFECT = 10
 
 
 class Answer(StrEnum):
@@ -61,7 +60,7 @@ class DriftPolicy:
     def __post_init__(self) -> None:
         allowed = {
             "level, a chance, must be in (0, 0.5]": 0 < self.level <= 0.5,
-            "min_effect, an effect size, must be in [0, 10]": 0 <= self.min_effect <= _MAX_EFFECT,
+            "min_effect, an effect size, must be in [0, 10]": 0 <= self.min_effect <= 10,
             "min_rows must be at least 30, and finite": 30 <= self.min_rows < math.inf,
         }
         wrong = [rule for rule, kept in allowed.items() if not kept]

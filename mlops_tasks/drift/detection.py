@@ -89,21 +89,20 @@ def detect_drift(
 
     policy = policy or DriftPolicy()
     samples = TwoSamples(baseline.whole, current)
-    looked_at = [name for aspect, _ in baseline.aspects for name in aspect.columns]
-    n_comparisons = sum(name in samples.names for name in looked_at)
-    rule = AlarmRule(policy, n_days, policy.level / max(n_comparisons, 1))
+    looked_at = [n for aspect in baseline.aspects for n in aspect.columns if n in samples.names]
+    rule = AlarmRule(policy, n_days, policy.level / max(len(looked_at), 1))
     evidence: dict[str, tuple[Evidence, ...]] = dict.fromkeys(samples.names, ())
-    for aspect, days in baseline.aspects:
-        for name, one in rule.apply(aspect, days, samples):
+    for aspect in baseline.aspects:
+        for name, one in rule.apply(aspect, samples):
             evidence[name] += (one,)
-    columns = _columns(samples, evidence, _relative(importance or {}))
+    columns = _columns(samples, evidence, importance or {})
     return DriftReport(
         window=window,
         reference=baseline.label,
         n_rows=current.n_rows,
         n_reference=baseline.whole.n_rows,
         n_reference_days=len(baseline.days) if len(baseline.days) >= MIN_DAYS else 0,
-        n_comparisons=n_comparisons,
+        n_comparisons=len(looked_at),
         policy=policy,
         schema=compare_schemas(baseline.whole, current),
         columns=tuple(sorted(columns, key=lambda one: (-one.rank, one.name))),
@@ -134,25 +133,24 @@ def compare_schemas(reference: Profile, current: Profile) -> SchemaChange:
     'gone: y; changed: x: numeric -> category; new: z'
     """
     old, new = reference.columns, current.columns
+    kinds = {name: (old[name].kind, new[name].kind) for name in sorted(set(old) & set(new))}
     return SchemaChange(
         added=tuple(sorted(set(new) - set(old))),
         removed=tuple(sorted(set(old) - set(new))),
-        changed=tuple(
-            f"{name}: {old[name].kind} -> {new[name].kind}"
-            for name in sorted(set(old) & set(new))
-            if old[name].kind != new[name].kind
-        ),
+        changed=tuple(f"{name}: {a} -> {b}" for name, (a, b) in kinds.items() if a != b),
     )
 
 
 def _columns(
     samples: TwoSamples,
     evidence: Mapping[str, tuple[Evidence, ...]],
-    weights: Mapping[str, float],
+    importance: Mapping[str, float],
 ) -> Iterator[ColumnDrift]:
     from mlops_tasks.drift.histograms import draw_all
     from mlops_tasks.drift.measures import measure_all
 
+    total = sum(importance.values())
+    weights = {name: one * len(importance) / total for name, one in importance.items() if total}
     measures, pictures, current = measure_all(samples), draw_all(samples), samples.current.columns
     for name, own in evidence.items():
         kind, look = current[name].kind, (measures[name], pictures[name])
@@ -163,11 +161,3 @@ def _answer(evidence: tuple[Evidence, ...]) -> Answer:
     if any(one.alarm for one in evidence):
         return Answer.DRIFT
     return Answer.TOO_FEW if any(one.threshold is None for one in evidence) else Answer.STABLE
-
-
-def _relative(importance: Mapping[str, float]) -> dict[str, float]:
-    """Return importances as multiples of their mean."""
-    total = sum(importance.values())
-    if not total > 0:
-        return {}
-    return {name: value * len(importance) / total for name, value in importance.items()}

@@ -102,8 +102,7 @@ def domain_classifier_auc(
     sides = [s.to_pandas() if hasattr(s, "to_pandas") else s for s in (reference, current)]
     _check(*sides)
     random = np.random.default_rng(random_state)
-    takes = (random.choice(len(s), min(len(s), max_rows), replace=False) for s in sides)
-    drawn = [side.iloc[take] for side, take in zip(sides, takes, strict=True)]
+    drawn = [side.sample(min(len(side), max_rows), random_state=random) for side in sides]
     n, m = map(len, drawn)
     rows, y = pd.concat(drawn, ignore_index=True), np.repeat([0, 1], [n, m])
     forest = RandomForestClassifier(

@@ -36,15 +36,16 @@ class Readings:
         Shares below each cut, or the mean.
     n : array of shape (...)
         Rows that were read; where there are none, the values mean nothing and are finite.
-    spread : array of shape (...)
-        Of the mean: variance of the values. Of shares: variance that the sketch adds to a share.
+    spread : array of shape (...), optional
+        Of the mean: variance of the values. Of shares: variance that the sketch adds to a share,
+        none where rows were counted.
     n_all : array of shape (...), optional
         Rows that there are, where only some of them were read.
     """
 
     values: Floats
     n: Floats
-    spread: Floats
+    spread: Floats | float = 0.0
     n_all: Floats | None = None
 
     @property
@@ -53,7 +54,6 @@ class Readings:
         return self.n if self.n_all is None else self.n_all
 
 
-@dataclass(frozen=True)
 class CohensD:
     """The mean of a column of numbers: its shift in standard deviations (Cohen's d).
 
@@ -82,8 +82,7 @@ class CohensD:
 
     def pooled(self, parts: Readings) -> Readings:
         """Return what the union of all profiles would read."""
-        total, part = _parts(parts.n)
-        mean = np.sum(part[..., None] * parts.values, axis=0)
+        total, part, mean = _parts(parts)
         with np.errstate(over="ignore"):
             within = parts.spread + ((parts.values - mean) ** 2)[..., 0]
             return Readings(mean, total, np.sum(part * within, axis=0, where=part > 0))
@@ -148,8 +147,7 @@ class CohensH:
 
     def pooled(self, parts: Readings) -> Readings:
         """Return what the union of all profiles would read."""
-        total, part = _parts(parts.n)
-        values = np.sum(part[..., None] * parts.values, axis=0)
+        total, part, values = _parts(parts)
         return Readings(values, total, np.sum(part**2 * parts.spread, axis=0))
 
     def squared(self, reference: Readings, current: Readings) -> Floats:
@@ -166,7 +164,6 @@ class CohensH:
         variance = self.shares * (1 - self.shares)
         # A share of half a row is a guess, no place where a sketch errs.
         seen = variance * np.asarray(reference.n)[..., None] > _GUESS
-        variance = np.broadcast_to(variance, seen.shape)
         steep = np.divide(1, variance, out=np.zeros(seen.shape), where=seen)
         return np.asarray(sampling + (current.spread + reference.spread) * self._mean(steep))
 
@@ -260,10 +257,11 @@ def _sampling(reference: Readings, current: Readings) -> Floats:
     return np.asarray(1 / np.maximum(current.n, 1) + 1 / np.maximum(reference.n, 1))
 
 
-def _parts(n: Floats) -> tuple[Floats, Floats]:
-    """Return all rows, and the share of them that each profile has."""
-    total = np.asarray(n.sum(axis=0))
-    return total, np.divide(n, total, out=np.zeros_like(n), where=total > 0)
+def _parts(parts: Readings) -> tuple[Floats, Floats, Floats]:
+    """Return all rows, the share of them that each profile has, and the mean of the values."""
+    total = np.asarray(parts.n.sum(axis=0))
+    part = np.divide(parts.n, total, out=np.zeros_like(parts.n), where=total > 0)
+    return total, part, np.sum(part[..., None] * parts.values, axis=0)
 
 
 Effect = CohensD | CohensH

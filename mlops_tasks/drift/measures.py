@@ -63,10 +63,12 @@ def population_stability_index(reference: Floats, current: Floats) -> Floats:
     >>> float(population_stability_index(old, new).round(3))
     0.255
     """
+    from scipy.special import rel_entr
+
     used = (reference + current) > 0
     p, q = (_shares(np.where(used, rows + 0.5, 0.0)) for rows in (reference, current))
-    ratio = np.divide(q, p, out=np.ones_like(p), where=used)
-    return _if_any(np.sum((q - p) * np.log(ratio), axis=-1), reference, current)
+    index = np.sum(rel_entr(p, q) + rel_entr(q, p), axis=-1)
+    return np.where(reference.any(axis=-1) & current.any(axis=-1), index, np.nan)
 
 
 def jensen_shannon_distance(reference: Floats, current: Floats) -> Floats:
@@ -97,14 +99,12 @@ def jensen_shannon_distance(reference: Floats, current: Floats) -> Floats:
     >>> float(jensen_shannon_distance(old, new).round(3))
     0.286
     """
+    from scipy.special import rel_entr
+
     p, q = _shares(reference), _shares(current)
     middle = (p + q) / 2
-    terms = [
-        np.sum(s * np.log2(np.where(s > 0, s, 1) / np.where(s > 0, middle, 1)), axis=-1)
-        for s in (p, q)
-    ]
-    distance = np.sqrt(np.clip((terms[0] + terms[1]) / 2, 0.0, 1.0))
-    return _if_any(distance, reference, current)
+    divergence = np.sum(rel_entr(p, middle) + rel_entr(q, middle), axis=-1) / (2 * math.log(2))
+    return np.asarray(np.sqrt(np.clip(divergence, 0.0, 1.0)))
 
 
 def total_variation_distance(reference: Floats, current: Floats) -> Floats:
@@ -133,8 +133,7 @@ def total_variation_distance(reference: Floats, current: Floats) -> Floats:
     >>> float(total_variation_distance(np.array([3.0, 1.0]), np.array([1.0, 3.0])))
     0.5
     """
-    distance = np.abs(_shares(current) - _shares(reference)).sum(axis=-1) / 2
-    return _if_any(distance, reference, current)
+    return np.asarray(np.abs(_shares(current) - _shares(reference)).sum(axis=-1) / 2)
 
 
 def new_category_share(reference: Floats, current: Floats, n: Floats) -> Floats:
@@ -282,30 +281,29 @@ def wasserstein_distance(x: Floats, f: Floats, g: Floats, variance: Floats) -> F
 def measure_all(samples: TwoSamples) -> dict[str, Measures]:
     """Take every measure of every column, by its name; None where it is not a finite number."""
     with np.errstate(all="ignore"):  # where there is nothing to measure
-        found = _of_numbers(samples.numbers)
-        found |= {name: _of_categories(samples, name) for name in samples.tables}
+        of_numbers = _of_numbers(samples.numbers)
+        found = {name: _of_categories(samples, name) for name in samples.tables}
+    for i, name in enumerate(samples.numbers.names):
+        found[name] = {measure: float(values[i]) for measure, values in of_numbers.items()}
     return {
         column: {name: value if math.isfinite(value) else None for name, value in own.items()}
         for column, own in found.items()
     }
 
 
-def _of_numbers(numbers: NumberSamples) -> dict[str, dict[str, float]]:
+def _of_numbers(numbers: NumberSamples) -> dict[str, Floats]:
     bins = numbers.histogram(numbers.quantiles(_DECILES)[0])
-    ends = np.stack(numbers.ends, axis=-1)
+    ends = np.stack([numbers.low, numbers.high], axis=-1)
     steps = np.sort(np.concatenate([*numbers.quantiles(_LEVELS), *ends], axis=-1), axis=-1)
     some = np.where((numbers.n_present > 0).all(axis=0), 1.0, np.nan)
     f, g = numbers.cdf(steps)
-    found = {
+    return {
         "population_stability_index": population_stability_index(*bins),
         "jensen_shannon_distance": jensen_shannon_distance(*bins),
         "missing_share_change": missing_share_change(numbers.n, numbers.n_present),
         "kolmogorov_smirnov_statistic": some * kolmogorov_smirnov_statistic(f, g),
         "wasserstein_distance": some * wasserstein_distance(steps, f, g, numbers.variance[0]),
     }
-    rows = zip(*(values.tolist() for values in found.values()), strict=True)
-    own = (dict(zip(found, row, strict=True)) for row in rows)
-    return dict(zip(numbers.names, own, strict=True))
 
 
 def _of_categories(samples: TwoSamples, name: str) -> dict[str, float]:
@@ -327,9 +325,3 @@ def _of_categories(samples: TwoSamples, name: str) -> dict[str, float]:
 
 def _shares(rows: Floats) -> Floats:
     return np.asarray(rows / rows.sum(axis=-1, keepdims=True))
-
-
-def _if_any(measure: Floats, reference: Floats, current: Floats) -> Floats:
-    """Return a measure, NaN where a side has no rows."""
-    some = (reference.sum(axis=-1) > 0) & (current.sum(axis=-1) > 0)
-    return np.where(some, measure, np.nan)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift.decision import Answer
 from mlops_tasks.exceptions import PartitionNotFoundError
+from mlops_tasks.reports import page_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "heat_table", "render_page"]
 
+_TEMPLATE = Path(__file__).with_name("page.html.j2")
 # Severities from which a cell is a shade darker; from 1 on it is an alarm.
 _SHADES = (0.5, 0.75, 1.0, 1.5, 3.0)
 _ALARM_SHADE, _MOST = 4, 10
-_WIDTH, _HEIGHT, _BAR = 640.0, 150.0, 26.0
+_WIDTH, _HEIGHT = 640.0, 150.0
 # Alarming columns that are unfolded, at most.
 _N_OPEN = 6
 
@@ -76,19 +79,10 @@ def render_page(reports: Sequence[DriftReport], *, title: str = "Drift") -> str:
     PartitionNotFoundError
         If there is no report.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     reports = list(reports)
     names, rows = heat_table(reports)
     report = reports[-1]
-    pages = Environment(
-        loader=PackageLoader("mlops_tasks.drift", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return pages.get_template("page.html.j2").render(
+    return page_template(_TEMPLATE).render(
         title=title,
         report=report,
         reports=reports,
@@ -99,7 +93,6 @@ def render_page(reports: Sequence[DriftReport], *, title: str = "Drift") -> str:
         steps=_steps,
         width=_WIDTH,
         height=_HEIGHT,
-        bar=_BAR,
     )
 
 
@@ -159,14 +152,11 @@ def _broken(schema: SchemaChange) -> dict[str, str]:
     return dict.fromkeys(schema.removed, "gone") | changed
 
 
-def _steps(shares: Sequence[float], top: float, *, closed: bool) -> str:
-    """Return the SVG path of a histogram's outline; closed down to the ground, or a line."""
+def _steps(shares: Sequence[float], top: float) -> str:
+    """Return the corners of a histogram's outline, as lines of an SVG path."""
     width = _WIDTH / len(shares)
-    points = [
+    return " L".join(
         f"{x:.1f},{_HEIGHT * (1 - share / top):.1f}"
         for i, share in enumerate(shares)
         for x in (i * width, (i + 1) * width)
-    ]
-    if closed:
-        points = [f"0,{_HEIGHT:.1f}", *points, f"{_WIDTH:.1f},{_HEIGHT:.1f}"]
-    return f"M{' L'.join(points)}{' Z' if closed else ''}"
+    )

@@ -65,11 +65,10 @@ class DriftReport:
     def lines(self) -> tuple[str, ...]:
         """The report as text, one line each: the headline, the evidence, and what it rests on."""
         lines = [self.headline]
-        drifted = self.alarms
-        for column in drifted[:_N_LINES]:
+        for column in self.alarms[:_N_LINES]:
             lines += [f"  {column.name}: {one.sentence}" for one in column.evidence if one.alarm]
-        if len(drifted) > _N_LINES:
-            lines.append(f"  and {len(drifted) - _N_LINES} more")
+        if len(self.alarms) > _N_LINES:
+            lines.append(f"  and {len(self.alarms) - _N_LINES} more")
         few = [one.name for one in self.columns if one.answer is Answer.TOO_FEW]
         if few and self.answer is not Answer.TOO_FEW:
             lines.append(f"  {Answer.TOO_FEW}: {', '.join(few)}")

@@ -17,9 +17,8 @@ import numpy.typing as npt
 
 from mlops_tasks.profiles import CategoryProfile, ColumnProfile, Profile
 from mlops_tasks.profiles.alignment import places, stacked
-from mlops_tasks.profiles.categories import CATEGORY_COUNTS, CategoryColumns
-from mlops_tasks.profiles.numeric import COUNTS, MOMENTS, NumericColumns
-from mlops_tasks.profiles.recoding import categories_of
+from mlops_tasks.profiles.quantiles import middles
+from mlops_tasks.profiles.recoding import categories_of, single_precision
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +39,7 @@ class NumberSamples:
 
     Attributes
     ----------
-    parts : sequence of NumericColumns
+    parts : list of NumericColumns
         Of each profile.
     names : tuple of str
         The columns.
@@ -48,43 +47,47 @@ class NumberSamples:
         All rows, and those with a finite value: no null, no NaN, no infinity.
     mean, variance : array
         Of the finite values; 0 of none.
+    low, high : array
+        Smallest and largest finite values; NaN where there are none.
     rank_error : array
         Largest error of a share that `cdf` returns.
     begins, sizes : array of int
         Where the points of each column begin among those of its profile, and how many it has.
     """
 
-    def __init__(self, parts: Sequence[NumericColumns], names: tuple[str, ...]) -> None:
-        self.parts, self.names = parts, names
-        counts = stacked(parts, names, "counts").astype(float)
-        self._moments = stacked(parts, names, "moments")
-        self.n, self.n_present = (counts[:, :, COUNTS.index(one)] for one in ("n", "n_finite"))
+    def __init__(self, profiles: Profiles, names: tuple[str, ...]) -> None:
+        self.parts, self.names = [one.numbers for one in profiles], names
+        # In the order of `numeric.COUNTS` and `numeric.MOMENTS`.
+        counts, moments = (stacked(self.parts, names, one) for one in ("counts", "moments"))
+        self.n, *_, self.n_present = np.moveaxis(counts.astype(float), -1, 0)
+        self.mean, second, slack, *ends = np.moveaxis(moments, -1, 0)
         rows = np.maximum(self.n_present, 1)
-        self.mean, self.variance = self._moment("mean"), self._moment("second") / rows
-        self.rank_error = np.minimum(self._moment("slack") / rows, 1.0)
-        self.begins, self.sizes = places(parts, names)
-
-    @classmethod
-    def of(cls, profiles: Profiles, names: tuple[str, ...]) -> NumberSamples:
-        """Take some columns of profiles."""
-        return cls([one.numbers for one in profiles], names)
+        self.variance, self.rank_error = second / rows, np.minimum(slack / rows, 1.0)
+        self.low, self.high = (np.where(self.n_present > 0, end, np.nan) for end in ends)
+        self.begins, self.sizes = places(self.parts, names)
 
     @cached_property
     def is_time(self) -> Booleans:
         """Whether the values are instants, in microseconds."""
         return stacked(self.parts, self.names, "is_time")
 
-    @cached_property
-    def ends(self) -> tuple[Floats, Floats]:
-        """Smallest and largest finite values; NaN where there are none."""
-        some = self.n_present > 0
-        low, high = (np.where(some, self._moment(end), np.nan) for end in ("minimum", "maximum"))
-        return low, high
-
     def points(self, profile: int, column: int) -> Floats:
         """Return the points of one column of one profile, in order."""
         begin = self.begins[profile, column]
         return self.parts[profile].points[begin : begin + self.sizes[profile, column]]
+
+    def few_points(self, limits: Sequence[int]) -> list[tuple[Floats, Integers]]:
+        """Gather some points of each column, in single precision, and which profile each is from.
+
+        A limit is that of one column in one profile.
+        """
+        profiles, found = range(len(self.parts)), []
+        for i, limit in enumerate(limits):
+            own = [self.points(d, i) for d in profiles]
+            own = [one[middles(len(one), limit)] if len(one) > limit else one for one in own]
+            values = single_precision(np.concatenate(own))
+            found.append((values, np.repeat(profiles, [*map(len, own)])))
+        return found
 
     def cdf(self, at: Floats) -> Floats:
         """Return the shares of each column that are at most the values in its row of `at`."""
@@ -112,26 +115,16 @@ class NumberSamples:
         below = np.pad(self.cdf(edges), ((0, 0), (0, 0), (1, 1)), constant_values=(0, 1))
         return np.asarray(np.diff(below) * self.n_present[:, :, None])
 
-    def _moment(self, name: str) -> Floats:
-        return self._moments[:, :, MOMENTS.index(name)]
-
 
 class CategorySamples:
     """Columns of categories, of which the frequent ones are counted."""
 
-    def __init__(self, parts: Sequence[CategoryColumns], names: tuple[str, ...]) -> None:
-        self.parts, self.names = parts, names
-        counts = stacked(parts, names, "counts").astype(float)
-        self.n = counts[:, :, CATEGORY_COUNTS.index("n")]
-        self.n_present = self.n - counts[:, :, CATEGORY_COUNTS.index("n_null")]
-        self.error = counts[:, :, CATEGORY_COUNTS.index("error")]
-        self.is_exact = counts[:, :, CATEGORY_COUNTS.index("is_exact")] > 0
-        self.begins, self.sizes = places(parts, names)
-
-    @classmethod
-    def of(cls, profiles: Profiles, names: tuple[str, ...]) -> CategorySamples:
-        """Take some columns of profiles."""
-        return cls([one.categories for one in profiles], names)
+    def __init__(self, profiles: Profiles, names: tuple[str, ...]) -> None:
+        self.parts, self.names = [one.categories for one in profiles], names
+        counts = stacked(self.parts, names, "counts").astype(float)  # as `CATEGORY_COUNTS` are
+        self.n, n_null, self.error, is_exact = np.moveaxis(counts, -1, 0)
+        self.n_present, self.is_exact = self.n - n_null, is_exact > 0
+        self.begins, self.sizes = places(self.parts, names)
 
     def counted(self, profile: int, column: int) -> tuple[pa.Array, npt.NDArray[Any]]:
         """Return the categories that were counted, and the rows of each, falling."""
@@ -193,7 +186,7 @@ class TwoSamples:
         old, new = ({(n, c.kind) for n, c in one.columns.items()} for one in (reference, current))
         self.names = frozenset(name for name, _ in old & new)
         own = tuple(name for name in reference.numbers.names if name in self.names)
-        self.numbers = NumberSamples([reference.numbers, current.numbers], own)
+        self.numbers = NumberSamples([reference, current], own)
         self.tables = {
             name: ContingencyTable.of(*self.columns(name))  # type: ignore[arg-type]
             for name in self.names.difference(own)

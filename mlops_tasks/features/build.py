@@ -13,6 +13,7 @@ from mlops_tasks.features.feature_types import (
     fitted_forms,
     spec_forms,
 )
+from mlops_tasks.features.moments import MomentBounds
 from mlops_tasks.features.python import python_features
 from mlops_tasks.features.result import place
 from mlops_tasks.features.row_checks import (
@@ -61,7 +62,8 @@ def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
         If it names the label dataset, or joins a fact observed at or after `as_of`.
     FeatureError
         If it does not run, columns are missing or of a type that cannot be used, a row has no
-        moment, rows are lost or doubled, or a number is infinite or not exact in a double.
+        moment, or none of its own, rows are lost or doubled, or a number is infinite or not exact
+        in a double.
 
     Notes
     -----
@@ -91,6 +93,7 @@ def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.
         at the end: nothing may be published before the stream has ended.
     """
     wanted, keys = wanted_keys(spec, inputs[spec.rows.name]), KeyCount(spec)
+    moments = MomentBounds(spec, wanted.partitions)
     with _made(spec, inputs) as result:
         check_columns(spec, result)
         known = [*spec.key, spec.as_of, *spec.features]
@@ -99,6 +102,7 @@ def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.
             batch = decode(coded)
             keys.add(batch)
             check_time(spec, batch)
+            moments.check(batch)
             for name in spec.numeric:
                 check_number(place(spec), name, batch.column(name))
             yield batch.select(known + others)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import FeatureError, LeakageError
 from mlops_tasks.features.feature_types import check_feature, spec_forms
 from mlops_tasks.features.result import place
+from mlops_tasks.lake import PARTITION_COLUMN
 from mlops_tasks.lake.digest import row_hashes
 from mlops_tasks.specs.schema import arrow_schema
 
@@ -25,6 +26,7 @@ class KeyCount:
     def __init__(self, spec: ModelSpec) -> None:
         self.key = list(spec.key)
         self.n_rows = self.n_keys = self.total = 0
+        self.partitions: set[str] = set()
         self._last: int | None = None
 
     def add(self, rows: pa.RecordBatch) -> None:
@@ -41,15 +43,19 @@ class KeyCount:
 
 
 def wanted_keys(spec: ModelSpec, rows: Rows) -> KeyCount:
-    """Count the keys of the rows to score; not ordered, so how many differ is unknown."""
+    """Count keys and partitions of the rows to score; unordered, so how many differ is unknown."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     found, contract = KeyCount(spec), arrow_schema(spec.rows)
     schema = pa.schema([contract.field(name).with_nullable(True) for name in spec.key])
-    columns = list(spec.key)
+    partition = [PARTITION_COLUMN] if PARTITION_COLUMN in rows.schema.names else []
+    columns = [*spec.key, *partition]
     table = hasattr(rows, "num_rows")
     for batch in rows.to_batches() if table else rows.to_batches(columns=columns):
-        found.add(batch.select(columns).cast(schema))
+        found.add(batch.select(list(spec.key)).cast(schema))
+        for name in partition:
+            found.partitions.update(pc.unique(batch.column(name)).to_pylist())
     return found
 
 

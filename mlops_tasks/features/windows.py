@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import FeatureError, NoLabelsError
 from mlops_tasks.features.build import build_features
+from mlops_tasks.features.moments import refuse_one_day
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.lake.schema import PARTITION_COLUMN
 from mlops_tasks.partitions import Duration, days_of, window_start
@@ -113,6 +114,8 @@ def labelled_rows(
         spec, lake.table(pin.labels.table).read_pin(pin.labels, first=begin, last=end)
     )
     rows = build_features(spec, pinned_inputs(spec, pin.inputs, window, lake=lake))
+    if window == pin.train:
+        refuse_one_day(spec, rows.column(spec.as_of), _partitions(spec, pin, window, lake))
     joined = join_targets(spec, rows, targets)
     problem, why = problem_type(spec.problem_type), ""
     if not joined.num_rows:
@@ -125,6 +128,13 @@ def labelled_rows(
             f"have a label from {spec.label.dataset.name!r}, {why}"
         )
     return joined
+
+
+def _partitions(spec: ModelSpec, pin: TrainingPin, window: tuple[str, str], lake: Lake) -> set[str]:
+    """Return the partitions of a window that have rows to score."""
+    rows = pin.inputs[spec.rows.name]
+    commits = lake.table(rows.table).pinned_commits(rows, first=window[0], last=window[1])
+    return {commit.partition for commit in commits if commit.n_rows}
 
 
 def pinned_inputs(

@@ -278,9 +278,27 @@ class DatasetSpec(SpecModel):
             )
         return partition
 
+    def due(self, partition: str, *, refreshed: bool = False) -> str:
+        """Return the day as of which the schedule's own run makes a partition known.
+
+        Parameters
+        ----------
+        partition : str
+            Its key.
+        refreshed : bool, default False
+            Whether its late rows are meant.
+
+        Returns
+        -------
+        str
+            A day; the run takes place at a tick of `cron` after it.
+        """
+        late = self.refresh_steps if refreshed else None
+        return self.schedule.known_on(partition, self.delay_steps if late is None else late)
+
     def last_as_of(self, partition: str) -> str:
-        """Return the last day on which a partition can still bring news: its rows, or late ones."""
-        return self.schedule.known_on(partition, max(self.delay_steps, self.refresh_steps or 0))
+        """Return the last day as of which a partition can bring news: its rows, or late ones."""
+        return self.due(partition, refreshed=True)
 
     def _of_day(self, day: dt.date) -> Partition:
         return Partition(day.isoformat(), self.timezone or "UTC")

@@ -284,7 +284,7 @@ class ModelSpec(SpecModel):
         if as_of < first or (last and len(ends) == len(self.datasets) and as_of > last):
             raise PartitionKeyError(
                 f"model {self.name!r}: as_of {as_of} is outside of its data, which begin on "
-                f"{first} and bring their last news on {last or 'no day yet'}; choose a night "
+                f"{first} and bring their last news on {last or 'no day yet'}; choose a day "
                 "between"
             )
         return as_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import days_of_rows, labelled_rows, model_frame, split_days
 from mlops_tasks.gate import judge
-from mlops_tasks.lake import TrainingPin
+from mlops_tasks.lake import TrainingPin, assumed_lines
 from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.importance import feature_importance
 from mlops_tasks.profiles import Profile
@@ -113,7 +113,7 @@ def _refuse_overlap(who: str, trained_until: str, pin: TrainingPin) -> None:
         raise LeakageError(
             f"the {who} was trained on days up to {trained_until}, the evaluation begins on "
             f"{pin.evaluation[0]}: it would be judged on what it has seen. Train as of a later "
-            "night"
+            "day"
         )
 
 
@@ -126,6 +126,7 @@ def _log(verdict: Verdict, challenger: TrainResult, pin: TrainingPin, tracking: 
             "mlops.verdict": verdict.verdict,
             "mlops.verdict_reason": verdict.reason,
             "mlops.evaluation": "..".join(pin.evaluation),
+            "mlops.known": "; ".join(assumed_lines(pin)) or "as committed or given",
         },
         model_id=challenger.model_id,
     )

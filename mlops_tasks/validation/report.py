@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.reports import page_template
 from mlops_tasks.validation.arrow_values import readable, to_python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from jinja2 import Template
 
     from mlops_tasks.lake import Commit, PartitionVersion
     from mlops_tasks.specs import DatasetSpec
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render_report"]
 
-_TEMPLATE = "report.html.j2"
+_TEMPLATE = Path(__file__).with_name("report.html.j2")
 _ROWS_PER_REASON, _MAX_ROWS, _MAX_CELL = 3, 12, 60
 _ORDER = {"critical": 0, "warning": 1, "info": 2}
 _CHART = {"width": 640, "height": 120, "foot": 18}
@@ -47,7 +45,7 @@ def render_report(
     `blocked` says why.
     """
     failed = [o for o in outcomes if o.passed is False]
-    return _template().render(
+    return page_template(_TEMPLATE).render(
         spec=spec,
         suite=suite,
         rows=rows,
@@ -62,20 +60,6 @@ def render_report(
         n_unknown=sum(o.passed is None for o in outcomes),
         chart=_chart(history, rows, flags),
     )
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(_TEMPLATE)
 
 
 def _samples(rows: PartitionRows, flags: RowFlags) -> list[dict[str, str]]:

@@ -115,11 +115,16 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> D
                 None,
                 type=["null", "string"],
                 format="date",
-                description="Night as of which the rows are known (day, YYYY-MM-DD); empty: now",
+                description=(
+                    "When the rows became known (day, YYYY-MM-DD): a training as of it, or later, "
+                    "sees them. Empty: rows that are the first of their day count as known when "
+                    "the schedule would have taken them in, corrections as known today"
+                ),
             )
         },
     ) as dag:
-        raw = IngestPartitionOperator(task_id="ingest", dataset=dataset, nights=delay).output
+        refresh = verb == "refresh"
+        raw = IngestPartitionOperator(task_id="ingest", dataset=dataset, refresh=refresh).output
         ValidatePartitionOperator(task_id="validate", dataset=dataset, raw=raw, outlets=[outlet])
     return dag
 
@@ -188,7 +193,7 @@ def _decide_dag(model: ModelSpec) -> DAG:
 def _train_dag(model: ModelSpec) -> DAG:
     doc = f"""
     ### Train a challenger of `{model.name}` and let the gate judge it
-    Starts on a retraining request, or from this form. Uses only data known on the night given:
+    Starts on a retraining request, or from this form. Uses only data known by its cut-off:
     `pin` fixes exact versions, `evaluate` compares with the champion on the same later rows,
     `promote` moves the alias `champion` when the gate says so and is skipped otherwise.
     """
@@ -225,7 +230,10 @@ def _train_form(model: ModelSpec) -> dict[str, Param]:
             None,
             type=["null", "string"],
             format="date",
-            description="Night to train as of (day, YYYY-MM-DD); empty: the run's partition key",
+            description=(
+                "Cut-off of the training (day, YYYY-MM-DD): it uses what was known by then; empty: "
+                "the run's partition key"
+            ),
         ),
         "train_days": Param(
             model.train_days,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -52,14 +52,17 @@ class CategoryRows:
         Categories that are looked at one by one: the first.
     """
 
-    def __init__(self, whole: Profile, names: tuple[str, ...], *, least_share: float = 0.0) -> None:
+    #: Of the rows with a value: categories with less have no cut.
+    min_share: ClassVar[float] = 0.0
+
+    def __init__(self, whole: Profile, names: tuple[str, ...]) -> None:
         self.names = names
         own = self._columns([whole])
         counted = [own.counted(0, i) for i in range(len(names))]
         self.n, self.is_exact = own.n_present[0], own.is_exact[0]
         self.rows, self._known = [rows for _, rows in counted], [values for values, _ in counted]
         # What was not counted, in the whole or in a window, may be no large part of what was.
-        self._least = np.maximum(1 + _TIMES_ERROR * own.error[0], np.ceil(least_share * self.n))
+        self._least = np.maximum(1 + _TIMES_ERROR * own.error[0], np.ceil(self.min_share * self.n))
         has_cut = map(_has_cut, self.rows, self._least)
         self.n_cuts = np.array([np.count_nonzero(one) for one in has_cut], int)
         self._last: tuple[tuple[Any, ...], Read] | None = None
@@ -80,7 +83,7 @@ class CategoryRows:
         return last[1]
 
     def _columns(self, profiles: Profiles) -> CategorySamples:
-        return CategorySamples.of(profiles, self.names)
+        return CategorySamples(profiles, self.names)
 
     def _read(self, profiles: Profiles, *, own: bool) -> Read:
         columns = self._columns(profiles)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlops_tasks.drift.aspects.base import Aspect
-from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
+from mlops_tasks.drift.aspects.base import Aspect, ReferenceProfiles
 from mlops_tasks.drift.effects import CohensH, Readings
 from mlops_tasks.drift.formatting import percent
 from mlops_tasks.drift.samples import CategorySamples, Floats, NumberSamples, Profiles, TwoSamples
-from mlops_tasks.profiles import CategoryProfile, ColumnProfile, NumericProfile
+from mlops_tasks.profiles import ColumnProfile, NumericProfile
 
 __all__ = ["MissingShare"]
 
@@ -19,14 +18,13 @@ class MissingShare(Aspect):
 
     name = "missing"
 
-    @classmethod
-    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
-        """Look at all columns."""
-        names = reference.whole.numbers.names + reference.whole.categories.names
-        return [cls(reference, columns) for columns in in_blocks(names)]
+    @staticmethod
+    def columns_of(reference: ReferenceProfiles) -> tuple[str, ...]:
+        """Choose all columns."""
+        return reference.whole.numbers.names + reference.whole.categories.names
 
-    def __init__(self, reference: ReferenceProfiles, columns: tuple[str, ...]) -> None:
-        self.columns = columns
+    def learn(self, reference: ReferenceProfiles) -> None:
+        """Expect as many as the whole reference has."""
         n, n_present = self._rows([reference.whole])
         # Half a row, after Jeffreys: that none was seen is no proof that there is none.
         shares = ((n - n_present + 0.5) / (n + 1))[0, :, None]
@@ -36,7 +34,7 @@ class MissingShare(Aspect):
     def read(self, profiles: Profiles) -> Readings:
         """Read the shares of missing values."""
         n, n_present = self._rows(profiles)
-        return Readings((1 - n_present / np.maximum(n, 1))[:, :, None], n, np.zeros_like(n))
+        return Readings((1 - n_present / np.maximum(n, 1))[:, :, None], n)
 
     def describe(self, samples: TwoSamples, i: int) -> str:
         """Write how the share changed, and which values are neither null nor finite."""
@@ -48,12 +46,11 @@ class MissingShare(Aspect):
         return f"missing {percent(old)} → {percent(new)}{f' (among them {odd})' if odd else ''}"
 
     def _rows(self, profiles: Profiles) -> tuple[Floats, Floats]:
-        kinds = NumberSamples, CategorySamples
-        numbers, categories = (kind.of(profiles, self.columns) for kind in kinds)
+        numbers = NumberSamples(profiles, self.columns)
+        categories = CategorySamples(profiles, self.columns)
         return numbers.n + categories.n, numbers.n_present + categories.n_present
 
 
 def _missing(column: ColumnProfile) -> float:
-    if isinstance(column, CategoryProfile):
-        return 1 - (column.n - column.n_null) / column.n
-    return 1 - column.n_finite / column.n
+    n_present = column.n_finite if isinstance(column, NumericProfile) else column.n - column.n_null
+    return 1 - n_present / column.n

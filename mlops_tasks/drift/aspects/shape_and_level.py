@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from mlops_tasks.drift.aspects.base import Aspect
-from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
+from mlops_tasks.drift.aspects.base import Aspect, ReferenceProfiles
 from mlops_tasks.drift.effects import CohensD, CohensH, Readings, never_certain
 from mlops_tasks.drift.formatting import change
 from mlops_tasks.drift.samples import Floats, NumberSamples, Profiles, TwoSamples
@@ -25,14 +24,9 @@ class Shape(Aspect):
 
     name = "shape"
 
-    @classmethod
-    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
-        """Look at columns of numbers that have any."""
-        return [cls(reference, columns) for columns in in_blocks(reference.numbers)]
-
-    def __init__(self, reference: ReferenceProfiles, columns: tuple[str, ...]) -> None:
-        self.columns = columns
-        self._cuts = _cuts(NumberSamples.of([reference.whole], columns))
+    def learn(self, reference: ReferenceProfiles) -> None:
+        """Cut the whole reference into equal parts."""
+        self._cuts = _cuts(NumberSamples([reference.whole], self.columns))
         self.reference = self.read([reference.whole])
         shares = never_certain(self.reference)
         self.effect = CohensH(_weights(self._cuts), shares, is_ordered=True)
@@ -40,7 +34,7 @@ class Shape(Aspect):
 
     def read(self, profiles: Profiles) -> Readings:
         """Read the shares below the cuts."""
-        numbers = NumberSamples.of(profiles, self.columns)
+        numbers = NumberSamples(profiles, self.columns)
         spread = (numbers.rank_error * _SD_PER_RANK_ERROR) ** 2
         return Readings(numbers.cdf(self._cuts), numbers.n_present, spread)
 
@@ -55,18 +49,14 @@ class Level(Aspect):
 
     name = "level"
 
-    @classmethod
-    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
-        """Look at columns of numbers that have any."""
-        return [cls(reference, columns) for columns in in_blocks(reference.numbers)]
-
-    def __init__(self, reference: ReferenceProfiles, columns: tuple[str, ...]) -> None:
-        self.columns, self.effect = columns, CohensD()
+    def learn(self, reference: ReferenceProfiles) -> None:
+        """Expect the mean of the whole reference."""
+        self.effect = CohensD()
         self.reference, self.days = self.read([reference.whole]), self.read(reference.days)
 
     def read(self, profiles: Profiles) -> Readings:
         """Read means and variances."""
-        numbers = NumberSamples.of(profiles, self.columns)
+        numbers = NumberSamples(profiles, self.columns)
         return Readings(numbers.mean[:, :, None], numbers.n_present, numbers.variance)
 
     def describe(self, samples: TwoSamples, i: int) -> str:
@@ -81,7 +71,7 @@ class Level(Aspect):
 def _cuts(whole: NumberSamples) -> Floats:
     """Return where columns are cut, in order; cuts may coincide."""
     inner = whole.quantiles(np.arange(1, _N_CUTS) / _N_CUTS)[0]
-    low, high = (end[0, :, None] for end in whole.ends)
+    low, high = whole.low[0, :, None], whole.high[0, :, None]
     with np.errstate(over="ignore"):  # below the smallest double lies infinity, as it should
         below, upper = np.nextafter(low, -np.inf), np.concatenate([inner, high], axis=1)
         return np.concatenate([below - _last_digits(below), upper + _last_digits(upper)], axis=1)

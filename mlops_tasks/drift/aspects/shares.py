@@ -1,22 +1,20 @@
-"""Shares of the frequent categories, or of numbers that are codes, and of all others."""
+"""Shares of the frequent categories, or of numbers that are codes; repeats of the commonest."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import compress
+from operator import itemgetter
 
 import numpy as np
 
-from mlops_tasks.drift.aspects.base import Aspect
-from mlops_tasks.drift.aspects.category_rows import CategoryRows, expected_of_a_day
-from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
+from mlops_tasks.drift.aspects.base import Aspect, RareShare, ReferenceProfiles
+from mlops_tasks.drift.aspects.category_rows import MAX_CATEGORIES, CategoryRows, expected_of_a_day
 from mlops_tasks.drift.effects import CohensH, Readings, never_certain
 from mlops_tasks.drift.formatting import percent, short_name
 from mlops_tasks.drift.samples import CategorySamples, Floats, NumberSamples, Profiles, TwoSamples
-from mlops_tasks.profiles import NumericProfile, Profile
-from mlops_tasks.profiles.categories import CategoryColumns
-from mlops_tasks.profiles.recoding import categories_of
 
-__all__ = ["CategoryShares", "CodeShares"]
+__all__ = ["CategoryShares", "CodeShares", "Concentration"]
 
 _N_WORDS = 3
 # Numbers are codes if those with at least the first share each cover the second of the rows.
@@ -29,13 +27,18 @@ class CategoryShares(Aspect):
 
     name = "shares"
 
-    @classmethod
-    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
-        """Look at columns of categories that have any."""
-        return [cls(reference, rows) for rows in reference.category_rows]
+    @staticmethod
+    def columns_of(reference: ReferenceProfiles) -> tuple[str, ...]:
+        """Choose columns of categories."""
+        return reference.categories
 
-    def __init__(self, reference: ReferenceProfiles, rows: CategoryRows) -> None:
-        self.columns, self._rows = rows.names, rows
+    def rows_of(self, reference: ReferenceProfiles) -> CategoryRows:
+        """Return the rows by category."""
+        return reference.category_rows
+
+    def learn(self, reference: ReferenceProfiles) -> None:
+        """Expect the shares of the whole reference, and as many others as its days have."""
+        self._rows = rows = self.rows_of(reference)
         whole, n_cuts = self.read([reference.whole]), rows.n_cuts[:, None]
         exists = (np.arange(whole.values.shape[2]) <= n_cuts) & (n_cuts > 0)  # others alone: none
         weights = np.where(exists, whole.values[0] / 2 + 0.5 / (n_cuts + 1), 0.0)
@@ -46,7 +49,7 @@ class CategoryShares(Aspect):
     def read(self, profiles: Profiles, *, own: bool = False) -> Readings:
         """Read the shares of the categories with a cut, and of all others."""
         n, shares, _ = self._rows.read(profiles, own=own)
-        return Readings(shares, n, np.zeros_like(n))
+        return Readings(shares, n)
 
     def describe(self, samples: TwoSamples, i: int) -> str:
         """Name the categories whose shares changed most."""
@@ -65,35 +68,73 @@ class CodeShares(CategoryShares):
     where they are no codes a day may reach beyond all others without drift.
     """
 
-    @classmethod
-    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
-        """Look at numbers of which 2 to 32 have three quarters of the rows."""
-        numbers = NumberSamples.of([reference.whole], reference.numbers)
-        coded = (name for i, name in enumerate(numbers.names) if _are_codes(numbers.points(0, i)))
-        blocks = in_blocks(coded)
-        return [cls(reference, _CodeRows(reference.whole, own)) for own in blocks]
+    @staticmethod
+    def columns_of(reference: ReferenceProfiles) -> tuple[str, ...]:
+        """Choose numbers of which 2 to 32 have three quarters of the rows."""
+        numbers = NumberSamples([reference.whole], reference.numbers)
+        names = enumerate(numbers.names)
+        return tuple(name for i, name in names if _are_codes(numbers.points(0, i)))
+
+    def rows_of(self, reference: ReferenceProfiles) -> CategoryRows:
+        """Return the rows by number."""
+        return _CodeRows(reference.whole, self.columns)
 
     def read(self, profiles: Profiles, *, own: bool = False) -> Readings:
         """Read the shares, with the error of the sketches as part of the noise."""
-        error = NumberSamples.of(profiles, self.columns).rank_error
+        error = NumberSamples(profiles, self.columns).rank_error
         # A share lies between two ranks; errors up to the largest are about equally likely.
         return replace(super().read(profiles, own=own), spread=2 / 3 * error**2)
+
+
+class Concentration(RareShare):
+    """Rows that repeat the commonest value, of columns with too many to look at each.
+
+    Among texts that are nearly all different none is known, and of hundreds of categories few are
+    looked at, so none is missed when many rows have become one and the same. The days show how
+    often the commonest is repeated. Its first row does not count: it would be a large share of a
+    small day, whatever the texts.
+    """
+
+    name = "concentration"
+
+    @staticmethod
+    def columns_of(reference: ReferenceProfiles) -> tuple[str, ...]:
+        """Choose columns of more categories than are looked at one by one."""
+        own = CategorySamples([reference.whole], reference.whole.categories.names)
+        many = (~own.is_exact | (own.sizes > MAX_CATEGORIES)) & (own.n_present > 0)
+        return tuple(compress(own.names, many[0]))
+
+    def learn(self, reference: ReferenceProfiles) -> None:
+        """Expect what the days have."""
+        self.learn_from(self.read_new(reference.days))
+
+    def read_new(self, profiles: Profiles) -> Readings:
+        """Read any profiles."""
+        own = CategorySamples(profiles, self.columns)
+        most = np.zeros_like(own.n)
+        for i, part in enumerate(own.parts):  # the rows of a column's values fall
+            most[i] = np.append(part.rows, 0)[np.where(own.sizes[i] > 0, own.begins[i], -1)]
+        values = np.maximum(most - 1, 0) / np.maximum(own.n_present, 1)
+        return Readings(values[:, :, None], own.n_present)
+
+    def describe(self, samples: TwoSamples, i: int) -> str:
+        """Write how many rows repeat the commonest value, and name it."""
+        table = samples.tables[self.columns[i]]
+        counted = zip(table.rows[1, : table.n_named].tolist(), table.labels, strict=False)
+        rows, name = max(counted, key=itemgetter(0), default=(0.0, ""))
+        share = max(rows - 1, 0) / table.rows[1].sum()
+        text = f"{percent(share)} of the rows repeat the commonest value{self.usual(i)}"
+        return f"{text}: {short_name(name)}" if rows else text
 
 
 class _CodeRows(CategoryRows):
     """Rows by number, from the points of the sketches."""
 
-    def __init__(self, whole: Profile, names: tuple[str, ...]) -> None:
-        super().__init__(whole, names, least_share=_LEAST_SHARE)
+    min_share = _LEAST_SHARE
 
     def _columns(self, profiles: Profiles) -> CategorySamples:
-        return CategorySamples([self._recoded(one) for one in profiles], self.names)
-
-    def _recoded(self, profile: Profile) -> CategoryColumns:
-        columns = {name: profile.columns.get(name) for name in self.names}
-        return CategoryColumns.of(
-            {n: categories_of(c) for n, c in columns.items() if isinstance(c, NumericProfile)}
-        )
+        numbers = [one.only(self.names).declared(self.names) for one in profiles]
+        return CategorySamples(numbers, self.names)
 
 
 def _are_codes(points: Floats) -> bool:

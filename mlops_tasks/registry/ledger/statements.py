@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.registry.ledger.records import Champion, EvidenceKind, LedgerEntry
 from mlops_tasks.registry.ledger.tables import table
 from mlops_tasks.registry.versions import RegisteredVersion
+from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,7 +145,7 @@ def champion_as_of(connection: Connection, model: str, as_of: str) -> str | None
 
 def set_champion(connection: Connection, model: str, champion: Champion) -> None:
     """Put a champion in the place of the one before, or in a first place."""
-    rows, values = table("champion"), asdict(champion)
+    rows, values = table("champion"), to_json(champion)
     if champion.generation == 1:
         connection.execute(rows.insert().values(model=model, **values))
     else:
@@ -173,7 +173,7 @@ def insert_registration(
     connection: Connection, version: RegisteredVersion, recorded_by: str
 ) -> None:
     """Enter a version that is not known yet."""
-    values = asdict(version) | {"model": version.name}
+    values = to_json(version) | {"model": version.name}
     values |= {"recorded_by": recorded_by, "recorded_at": _now()}
     del values["name"], values["generation"]
     connection.execute(table("registration").insert().values(values))

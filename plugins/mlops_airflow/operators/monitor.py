@@ -38,7 +38,7 @@ class _MonitorOperator(StepOperator):
     def _record(
         self, context: Context, kind: EvidenceKind, result: MonitorResult, *datasets: DatasetSpec
     ) -> dict[str, Any]:
-        """Append the checks with the night by which their data were known, and what they correct.
+        """Append the checks with the day as of which their data were known, and what they correct.
 
         Finding the same again adds nothing.
         """

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_tasks.drift import Baseline
-from mlops_tasks.drift.aspects import aspects_of
 from mlops_tasks.drift.effects import Readings
 from mlops_tasks.profiles import Profile
 
@@ -50,7 +49,7 @@ class Dial:
     """One aspect of a column x, with its zero set on some values."""
 
     def __init__(self, name: str, values: object) -> None:
-        (self.aspect,) = (one for one in aspects_of(profile(x=values)) if one.name == name)
+        (self.aspect,) = (one for one in Baseline(profile(x=values)).aspects if one.name == name)
         self.effect = self.aspect.effect
 
     def read(self, *values: object) -> Readings:

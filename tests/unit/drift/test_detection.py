@@ -17,11 +17,11 @@ from mlops_tasks.drift import (
     DriftReport,
     Evidence,
     SchemaChange,
-    compare_schemas,
     detect_drift,
     render_page,
 )
 from mlops_tasks.drift.baseline import MAX_DAYS
+from mlops_tasks.drift.detection import compare_schemas
 from mlops_tasks.exceptions import PartitionNotFoundError, SpecError
 from mlops_tasks.profiles import Profile
 from mlops_tasks.serialization import from_json, to_json
@@ -145,7 +145,7 @@ def test_no_day_alarms_below_the_most_unusual_day_of_the_reference() -> None:
 
 
 def days_looked_at(baseline: Baseline) -> set[int]:
-    return {int(n) for _, between in baseline.aspects for n in between.n_days}
+    return {int(n) for aspect in baseline.aspects for n in aspect.day_effect.n_days}
 
 
 def test_many_days_are_thinned_and_odd_ones_left_out() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tasks.drift import Picture
+from mlops_tasks.drift.decision import Picture
 from mlops_tasks.drift.histograms import draw_all
 from mlops_tasks.drift.samples import TwoSamples
 from tests.unit.drift.samples import profile, words

@@ -32,7 +32,7 @@ def of_texts(old: Iterable[str | None], new: Iterable[str | None]) -> Measures:
 
 def histogram(old: object, new: object, edges: object) -> list[list[float]]:
     sides = [profile(x=pa.array(side, pa.float64())) for side in (old, new)]
-    found = NumberSamples.of(sides, ("x",)).histogram(np.array([edges]))
+    found = NumberSamples(sides, ("x",)).histogram(np.array([edges]))
     return found[:, 0].tolist()
 
 

@@ -19,7 +19,7 @@ NUMBERS = [name for name in SAMPLES if name not in CATEGORIES]
 
 
 def numbers(name: str) -> NumberSamples:
-    return NumberSamples.of([profile(x=side) for side in SAMPLES[name]], ("x",))
+    return NumberSamples([profile(x=side) for side in SAMPLES[name]], ("x",))
 
 
 def measured(name: str) -> dict[str, Any]:

@@ -185,6 +185,9 @@ def test_the_event_of_a_day_names_exactly_what_was_published(
         "version": commit.version,
         "n_rows": commit.n_rows,
         "digest": commit.digest,
+        "known_at": DAY,
+        "known_by": "assumed",
+        "committed_at": commit.committed_at,
     }
     assert len(extra["digest"]) == 64
 

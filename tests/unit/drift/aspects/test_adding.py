@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from mlops_tasks.drift import Baseline, aspects, detect_drift, render_page
-from mlops_tasks.drift.aspects import Aspect
-from mlops_tasks.drift.aspects.reference import ReferenceProfiles, in_blocks
+from mlops_tasks.drift.aspects import Aspect, ReferenceProfiles
 from mlops_tasks.drift.effects import CohensH, Readings, never_certain
 from mlops_tasks.drift.samples import NumberSamples, TwoSamples
 from mlops_tasks.profiles import Profile
@@ -19,17 +18,12 @@ from tests.unit.drift.samples import profile
 class NegativeShare(Aspect):
     name = "negative"
 
-    @classmethod
-    def of(cls, reference: ReferenceProfiles) -> list[Aspect]:
-        return [cls(reference, columns) for columns in in_blocks(reference.numbers)]
-
-    def __init__(self, reference: ReferenceProfiles, columns: tuple[str, ...]) -> None:
-        self.columns = columns
+    def learn(self, reference: ReferenceProfiles) -> None:
         self.reference, self.days = self.read([reference.whole]), self.read(reference.days)
-        self.effect = CohensH(np.ones((len(columns), 1)), never_certain(self.reference))
+        self.effect = CohensH(np.ones((len(self.columns), 1)), never_certain(self.reference))
 
     def read(self, profiles: Sequence[Profile]) -> Readings:
-        numbers = NumberSamples.of(profiles, self.columns)
+        numbers = NumberSamples(profiles, self.columns)
         shares = numbers.cdf(np.full((len(self.columns), 1), np.nextafter(0, -1)))
         return Readings(shares, numbers.n_present, numbers.rank_error**2 / 3)
 

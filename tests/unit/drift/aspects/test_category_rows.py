@@ -14,7 +14,7 @@ from tests.unit.drift.samples import profile
 
 def expected(baseline: Baseline, name: str) -> Any:
     """Return the shares that a new day is compared with, of the only column."""
-    (found,) = (one for one, _ in baseline.aspects if one.name == name)
+    (found,) = (one for one in baseline.aspects if one.name == name)
     return found.reference.values[0, 0]
 
 

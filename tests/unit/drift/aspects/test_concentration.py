@@ -61,4 +61,4 @@ def test_a_commonest_text_that_is_rarer_is_no_drift() -> None:
 
 def test_categories_that_are_all_counted_have_no_such_aspect() -> None:
     baseline = Baseline.of([profile(x=["a", "b"] * 100) for _ in range(28)])
-    assert not any(aspect.name == "concentration" for aspect, _ in baseline.aspects)
+    assert not any(aspect.name == "concentration" for aspect in baseline.aspects)

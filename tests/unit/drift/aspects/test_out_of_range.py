@@ -86,4 +86,4 @@ def test_columns_that_some_days_lack_are_told_from_the_others() -> None:
 def test_too_few_days_cannot_tell() -> None:
     for n_days, there in ((4, False), (5, True)):
         aspects = month(n_days)[1].aspects
-        assert any(aspect.name == "unseen" for aspect, _ in aspects) is there
+        assert any(aspect.name == "unseen" for aspect in aspects) is there

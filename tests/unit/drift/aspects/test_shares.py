@@ -82,7 +82,7 @@ def test_many_numbers_are_no_codes() -> None:
         "weekday": lambda: random.integers(0, 7, N),
     }
     days = [profile(**{name: draw() for name, draw in columns.items()}) for _ in range(10)]
-    aspects = (aspect for aspect, _ in Baseline.of(days).aspects if aspect.name == "shares")
+    aspects = (aspect for aspect in Baseline.of(days).aspects if aspect.name == "shares")
     assert [aspect.columns for aspect in aspects] == [("weekday",)]
 
 

@@ -36,16 +36,16 @@ def unseen(baseline: Baseline, values: Any) -> Evidence:
 
 def expected(baseline: Baseline) -> float:
     """Return the share of new numbers that a new day is expected to have."""
-    (aspect,) = (one for one, _ in baseline.aspects if one.name == "unseen")
+    (aspect,) = (one for one in baseline.aspects if one.name == "unseen")
     return float(aspect.reference.values[0, 0, 0])
 
 
 def aspects(baseline: Baseline) -> set[str]:
-    return {aspect.name for aspect, _ in baseline.aspects}
+    return {aspect.name for aspect in baseline.aspects}
 
 
 def looked_for_one_by_one(baseline: Baseline) -> bool:
-    return any(isinstance(aspect, UnseenNumbers) for aspect, _ in baseline.aspects)
+    return any(isinstance(aspect, UnseenNumbers) for aspect in baseline.aspects)
 
 
 def test_a_small_offset_of_whole_numbers_is_found_where_its_shape_hardly_moves() -> None:
@@ -98,7 +98,7 @@ def test_the_share_of_new_numbers_is_that_of_a_new_day() -> None:
     off = []
     for _ in range(20):
         baseline = Baseline.of([profile(x=prices()) for _ in range(28)])
-        (aspect,) = (one for one, _ in baseline.aspects if isinstance(one, UnseenNumbers))
+        (aspect,) = (one for one in baseline.aspects if isinstance(one, UnseenNumbers))
         new = aspect.read_new([profile(x=prices()) for _ in range(40)]).values.mean()
         off.append(expected(baseline) - new)
     assert np.mean(off) == pytest.approx(0.0, abs=0.002)

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlops_tasks.drift.aspects import aspects_of
+from mlops_tasks.drift import Baseline
 from mlops_tasks.drift.samples import TwoSamples
 from tests.unit.drift.samples import profile, words
 
 
 def described(name: str, old: object, new: object) -> str:
     reference, current = profile(x=old), profile(x=new)
-    (aspect,) = (one for one in aspects_of(reference) if one.name == name)
+    (aspect,) = (one for one in Baseline(reference).aspects if one.name == name)
     return aspect.describe(TwoSamples(reference, current), 0)
 
 
