@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mlops_tasks.features.result import FeatureResult, Rows
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["build_features", "feature_batches", "feature_frame", "free_texts", "model_frame"]
+__all__ = ["build_features", "feature_batches", "feature_frame", "model_frame"]
 
 
 def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
@@ -179,25 +179,5 @@ def model_frame(spec: ModelSpec, model: Any, rows: pa.Table | pa.RecordBatch) ->
             f"{place(spec)} gives no column {missing}, which this version was trained on; keep it "
             "there, though not in the spec, until a version without it is the champion"
         )
-    forms = fitted_forms(model, names, spec.categorical, spec.text)
+    forms = fitted_forms(model, names, spec.categorical)
     return estimator_frame(place(spec), rows, names, forms)
-
-
-def free_texts(spec: ModelSpec, model: Any) -> list[str]:
-    """Return the features that a fitted model knows as free texts.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model project.
-    model : estimator
-        Fitted.
-
-    Returns
-    -------
-    list of str
-        In its order.
-    """
-    names = [str(name) for name in getattr(model, "feature_names_in_", spec.features)]
-    forms = fitted_forms(model, names, spec.categorical, spec.text)
-    return [name for name in names if forms[name] == "free text"]

@@ -46,6 +46,9 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
     keys = ", ".join(f'"{name}"' for name in spec.key)
     with connect() as connection, explained(place, connection) as ask:
         check_repeatable(place, connection, spec.label.target)
+        # As NaN, which is above every number, zero by zero would be positive: it is unknown.
+        for setting in ("ieee_floating_point_ops", "error_on_division_by_zero"):
+            connection.execute(f"SET {setting} = false")
         connection.register("labels", labels)
         found = ask(f"SELECT {keys}, (\n{spec.label.target}\n) AS {TARGET} FROM labels")  # noqa: S608
         kind = str(found.types[-1])

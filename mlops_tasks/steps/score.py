@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import PartitionNotFoundError
-from mlops_tasks.features import feature_batches, free_texts, model_frame, published_inputs
+from mlops_tasks.features import feature_batches, model_frame, published_inputs
 from mlops_tasks.features.categories import unseen_categories
+from mlops_tasks.features.feature_types import free_texts
 from mlops_tasks.features.text import measure_fields, unpack_vocabularies, with_measures
 from mlops_tasks.lake import PARTITION_COLUMN, overwrite_partition
 from mlops_tasks.partitions import today
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
     from mlops_tasks.lake import Lake, PartitionVersion, Table
     from mlops_tasks.registry.tracking import Tracking
@@ -95,24 +97,16 @@ def score(
     import pyarrow as pa
 
     spec.rows.check_partition(partition)
-    inputs = published_inputs(spec, lake, first=partition, last=partition)
-    if inputs[spec.rows.name].count_rows() == 0:
-        raise PartitionNotFoundError(
-            f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
-            f"{spec.rows.name}.ingest for that day first"
-        )
+    inputs = _inputs(spec, partition, lake)
     problem = problem_type(spec.problem_type)
     model = tracking.load(champion.model_uri, champion.digest)
     batches = feature_batches(spec, inputs)
     first = next(batches)  # the empty one, for its schema
-    texts = free_texts(spec, model)
+    texts = free_texts(model)
     vocabularies = _vocabularies(champion, tracking) if texts else {}
     table = lake.table(spec.predictions_table)
-    own = [
-        *(first.schema.field(name) for name in spec.key),
-        *problem.fields(model),
-        pa.field("model_version", pa.string()),
-    ]
+    version = pa.field("model_version", pa.string())
+    own = [*map(first.schema.field, spec.key), *problem.fields(model), version]
     foreign = _foreign_fields(table, own)
     published = pa.schema([*own, *foreign])
     features = _profiled_features(spec, model, first, texts, vocabularies)
@@ -148,6 +142,16 @@ def score(
     )
 
 
+def _inputs(spec: ModelSpec, partition: str, lake: Lake) -> dict[str, ds.Dataset]:
+    inputs = published_inputs(spec, lake, first=partition, last=partition)
+    if inputs[spec.rows.name].count_rows() == 0:
+        raise PartitionNotFoundError(
+            f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
+            f"{spec.rows.name}.ingest for that day first"
+        )
+    return inputs
+
+
 def _profiled_features(
     spec: ModelSpec,
     model: Any,
@@ -169,7 +173,8 @@ def _foreign_fields(table: Table, own: Iterable[pa.Field]) -> list[pa.Field]:
 
 
 def _vocabularies(champion: RegisteredVersion, tracking: Tracking) -> dict[str, Booleans]:
-    if VOCABULARIES not in champion.artifacts:
+    # What stands for a champion in a notebook may name no artifacts.
+    if VOCABULARIES not in getattr(champion, "artifacts", ()):
         return {}
     return unpack_vocabularies(tracking.read_artifact(champion, VOCABULARIES))
 

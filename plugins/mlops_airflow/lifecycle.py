@@ -25,6 +25,7 @@ from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.partitions import PERIOD
+from mlops_tasks.problem_types import gate_metric
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -85,6 +86,7 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     list of DAG
         Four Dags.
     """
+    gate_metric(model)  # a metric that is none breaks these Dags, not their runs
     return [_score_dag(model), _monitor_dag(model), _decide_dag(model), _train_dag(model)]
 
 
