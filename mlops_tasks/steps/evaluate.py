@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import days_of_rows, labelled_rows, model_frame, split_days
 from mlops_tasks.gate import judge
-<<<<<<< HEAD
-from mlops_tasks.lake import TrainingPin
-from mlops_tasks.problem_types import TARGET, gate_metric, problem_type
-=======
 from mlops_tasks.lake import TrainingPin, assumed_lines
-from mlops_tasks.problem_types import TARGET, problem_type
->>>>>>> main
+from mlops_tasks.problem_types import TARGET, gate_metric, problem_type
 from mlops_tasks.problem_types.importance import feature_importance
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
