@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.drift import Answer, Baseline, DriftPolicy, detect_drift, effective_days
 from mlops_tasks.drift.baseline import FEW_DAYS, reference_span
 from mlops_tasks.monitoring.results import Check
+from mlops_tasks.personal import redacted
 from mlops_tasks.problem_types import problem_type
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import unpack_days
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["compare_days", "drift_checks"]
+__all__ = ["compare_days", "drift_checks", "redacted_report"]
 
 _VERSION = "model_version"
 
@@ -61,7 +62,7 @@ def compare_days(
     )
     scored = [day for day in every if set(_versions(day)) == {champion.version}]
     if not scored:
-        return inputs
+        return redacted_report(spec, inputs)
     predictions = detect_drift(
         scores,
         _compared(spec, Profile.merged(scored)),
@@ -70,12 +71,27 @@ def compare_days(
         policy=third,
     )
     columns = sorted((*inputs.columns, *predictions.columns), key=lambda one: (-one.rank, one.name))
-    return replace(
+    both = replace(
         inputs,
         columns=tuple(columns),
         n_comparisons=inputs.n_comparisons + predictions.n_comparisons,
         policy=replace(third, level=limits.level),
     )
+    return redacted_report(spec, both)
+
+
+def redacted_report(spec: ModelSpec, report: DriftReport) -> DriftReport:
+    """Hide categories and numbers of personal features; effects and shares stay."""
+
+    def shown(column: ColumnDrift) -> ColumnDrift:
+        evidence = (
+            replace(one, text=redacted(spec, column.name, one.text)) for one in column.evidence
+        )
+        labels = (redacted(spec, column.name, one) for one in column.picture.labels)
+        picture = replace(column.picture, labels=tuple(labels))
+        return replace(column, evidence=tuple(evidence), picture=picture)
+
+    return replace(report, columns=tuple(map(shown, report.columns)))
 
 
 def drift_checks(spec: ModelSpec, report: DriftReport) -> list[Check]:

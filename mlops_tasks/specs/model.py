@@ -146,9 +146,14 @@ class ModelSpec(SpecModel):
         scikit-learn estimator, a classifier or, for a regression, a regressor. Categorical features
         come as text, numeric ones as ``float64``, both with NaN for what is missing; free texts as
         text, with ``""`` for it.
+    costs : dict or None
+        What mistakes cost, for the metric ``expected_cost``: ``{"false_alarm": 1, "miss": 20}`` of
+        a binary model, by true and then by decided class of a multiclass one.
     threshold : float
         Of a binary model: a row with a higher score counts as predicted positive. Metrics of
-        classes are measured with it, and monitoring watches the share of such rows.
+        classes are measured with it, and monitoring watches the share of such rows. By default
+        that which costs least if the scores are right, ``false_alarm / (false_alarm + miss)``
+        (Elkan 2001, The foundations of cost-sensitive learning, IJCAI), or 0.5 without costs.
     random_state : int
         Seed of the estimator, the gate and the importance of features, below 2^32.
     train_days, evaluation_days : int
@@ -174,6 +179,7 @@ class ModelSpec(SpecModel):
     weight: str | None = None
     estimator: Importable
     random_state: int = Field(default=0, ge=0, lt=2**32)
+    costs: dict[str, float | dict[str, float]] | None = None
     threshold: float = Field(default=0.5, ge=0, lt=1)
     train_days: int = Field(default=60, ge=1)
     evaluation_days: int = Field(default=7, ge=1)
@@ -187,6 +193,15 @@ class ModelSpec(SpecModel):
     @classmethod
     def _check_cron(cls, cron: str, info: ValidationInfo) -> str:
         return check_cron(cron, _decided_by(info.data))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cut_where_it_costs_least(cls, fields: Any) -> Any:
+        costs = fields.get("costs") or {}
+        if "threshold" in fields or {"false_alarm", "miss"} - set(costs):
+            return fields
+        alarm, miss = costs["false_alarm"], costs["miss"]
+        return fields | {"threshold": alarm / (alarm + miss)}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -327,6 +342,16 @@ class ModelSpec(SpecModel):
     def known_later(self) -> frozenset[str]:
         """Columns that exist only once the label does."""
         return frozenset(self.label.dataset.columns) - frozenset(self.key)
+
+    @property
+    def has_personal(self) -> bool:
+        """Whether any dataset has columns with values of people."""
+        return any(dataset.has_personal for dataset in self.datasets)
+
+    def hides(self, column: str) -> bool:
+        """Return whether the values of a column, or of a feature of its name, must not be shown."""
+        own = (one for one in self.datasets if column in one.columns)
+        return any(dataset.hides(column) for dataset in own)
 
     @property
     def predictions_table(self) -> str:

@@ -105,11 +105,8 @@ def score(
     texts = free_texts(model)
     vocabularies = _vocabularies(champion, tracking) if texts else {}
     table = lake.table(spec.predictions_table)
-    own = [
-        *(first.schema.field(name) for name in spec.key),
-        *problem.fields(model),
-        pa.field("model_version", pa.string()),
-    ]
+    version = pa.field("model_version", pa.string())
+    own = [*map(first.schema.field, spec.key), *problem.fields(model), version]
     foreign = _foreign_fields(table, own)
     published = pa.schema([*own, *foreign])
     features = _profiled_features(spec, model, first, texts, vocabularies)
@@ -176,7 +173,8 @@ def _foreign_fields(table: Table, own: Iterable[pa.Field]) -> list[pa.Field]:
 
 
 def _vocabularies(champion: RegisteredVersion, tracking: Tracking) -> dict[str, Booleans]:
-    if VOCABULARIES not in champion.artifacts:
+    # What stands for a champion in a notebook may name no artifacts.
+    if VOCABULARIES not in getattr(champion, "artifacts", ()):
         return {}
     return unpack_vocabularies(tracking.read_artifact(champion, VOCABULARIES))
 

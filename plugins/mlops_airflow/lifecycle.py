@@ -11,6 +11,11 @@ from airflow.sdk import (
 )
 
 from mlops_airflow import assets
+from mlops_airflow.definitions import (
+    built_here,
+    is_built_elsewhere,
+    refuse_second_definition,
+)
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
@@ -25,15 +30,17 @@ from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.partitions import PERIOD
+from mlops_tasks.problem_types import gate_metric
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
     from airflow.sdk import Asset
 
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
-__all__ = ["build_dags", "dataset_dags", "model_dags"]
+__all__ = ["build_dags", "build_dataset_dags", "dataset_dags", "model_dags"]
 
 
 def build_dags(model: ModelSpec, *, namespace: dict[str, Any]) -> None:
@@ -42,13 +49,54 @@ def build_dags(model: ModelSpec, *, namespace: dict[str, Any]) -> None:
     Parameters
     ----------
     model : ModelSpec
-        The model; the Dags of its datasets are built with it.
+        The model. The Dags of its datasets are built with it, but for those of other projects.
     namespace : dict
         ``globals()`` of the Dag file.
+
+    Raises
+    ------
+    SpecError
+        If another dataset has the name of one of them.
     """
-    dags = model_dags(model)
-    for dataset in model.datasets:
-        dags += dataset_dags(dataset)
+    dags, file = model_dags(model), namespace.get("__file__")
+    for dataset in _with_inputs(model.datasets):
+        if not is_built_elsewhere(dataset, file):
+            refuse_second_definition(dataset, file)
+            dags += dataset_dags(dataset)
+    _put(namespace, dags)
+
+
+def _with_inputs(datasets: Iterable[DatasetSpec]) -> list[DatasetSpec]:
+    """Return datasets and what derived ones of them are computed from, each once."""
+    found: dict[str, DatasetSpec] = {}
+    for dataset in datasets:
+        inputs = _with_inputs(item.dataset for item in dataset.source.reads)
+        found |= {one.name: one for one in (*inputs, dataset) if one.name not in found}
+    return list(found.values())
+
+
+def build_dataset_dags(dataset: DatasetSpec, *, namespace: dict[str, Any]) -> None:
+    """Build the Dags of a dataset that several models read, in a project of its own.
+
+    Parameters
+    ----------
+    dataset : DatasetSpec
+        The dataset. Models import it from here, and `build_dags` leaves its Dags to this file.
+    namespace : dict
+        ``globals()`` of the Dag file.
+
+    Raises
+    ------
+    SpecError
+        If another dataset has its name.
+    """
+    file = namespace.get("__file__")
+    refuse_second_definition(dataset, file)
+    built_here(dataset, file)
+    _put(namespace, dataset_dags(dataset))
+
+
+def _put(namespace: dict[str, Any], dags: list[DAG]) -> None:
     namespace.update({dag.dag_id.replace(".", "_"): dag for dag in dags})
 
 
@@ -85,12 +133,16 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     list of DAG
         Four Dags.
     """
+    gate_metric(model)  # a metric that is none breaks these Dags, not their runs
     return [_score_dag(model), _monitor_dag(model), _decide_dag(model), _train_dag(model)]
 
 
 def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> DAG:
     grain = dataset.calendar
+    # By the clock, the tick after its end takes the partition that has ended, or `delay` before.
     when = "soon after it has ended" if delay == 0 else f"{delay} {grain.name}s after that"
+    if names := " or ".join(item.dataset.name for item in dataset.source.reads):
+        when = f"when {names} has published it, as soon as all have"
     again = " again, for rows recorded late," if verb == "refresh" else ""
     doc = f"""
     ### {dataset.description}
@@ -104,8 +156,7 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> D
         doc,
         owner=dataset.owner,
         tags=["mlops", "ingest", dataset.name],
-        # The tick after its end takes the partition that has just ended, or `delay` before that.
-        schedule=partition_timetable(dataset.schedule, delay),
+        schedule=_when_published(dataset) or partition_timetable(dataset.schedule, delay),
         start_date=dataset.partition(dataset.first).start,
         end_date=dataset.last and dataset.schedule.until(dataset.last, delay),
         max_active_runs=8,
@@ -127,6 +178,26 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> D
         raw = IngestPartitionOperator(task_id="ingest", dataset=dataset, refresh=refresh).output
         ValidatePartitionOperator(task_id="validate", dataset=dataset, raw=raw, outlets=[outlet])
     return dag
+
+
+def _when_published(dataset: DatasetSpec) -> PartitionedAssetTimetable | None:
+    """Return when a derived dataset is computed: on each event of an input's partition.
+
+    Any of them, so that a correction of one input computes it again; the task is skipped while
+    another has not published the partition.
+    """
+    events = [assets.dataset_asset(item.dataset) for item in dataset.source.reads]
+    events += [
+        assets.refreshed_asset(item.dataset)
+        for item in dataset.source.reads
+        if item.dataset.refresh_after_days is not None
+    ]
+    if not events:
+        return None
+    condition: Any = events[0]
+    for event in events[1:]:
+        condition = condition | event
+    return PartitionedAssetTimetable(assets=condition)
 
 
 def _score_dag(model: ModelSpec) -> DAG:
@@ -272,6 +343,8 @@ def _dag(
         description=lines[0].removeprefix("### "),
         doc_md="\n".join(lines),
         catchup=False,
+        # Else a file that imports another one's dataset would be taken for where its Dags are.
+        auto_register=False,
         default_args={"owner": owner, "pre_execute": refuse_unknown_conf} | task_defaults(period),
         **kwargs,
     )
