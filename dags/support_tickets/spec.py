@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from mlops_tasks.specs import DatasetSpec, InputSpec, LabelSpec, ModelSpec
+from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.source import SqlSource
 
 HERE = Path(__file__).parent
@@ -59,5 +60,6 @@ MODEL = ModelSpec(
     categorical=("channel",),
     text=("message",),
     estimator="support_tickets.model:build",
-    random_state=2024,
+    drift=DriftSpec(window_days=14),
+    performance=PerformanceSpec(window_days=14),
 )

@@ -49,9 +49,9 @@ def write(database: Path, *, seed: int = 1) -> None:
         connection.execute("CREATE TABLE stores (store_id, region, size_m2, opened_on)")
         connection.executemany("INSERT INTO stores VALUES (?, ?, ?, ?)", stores)
         connection.execute(
-            "CREATE TABLE offers (store_id, product, week, offered_at, price, promoted)"
+            "CREATE TABLE offers (store_id, product_id, week, offered_at, price, promoted)"
         )
-        connection.execute("CREATE TABLE sales (store_id, product, week, units)")
+        connection.execute("CREATE TABLE sales (store_id, product_id, week, units)")
         for number in range(N_WEEKS):
             week = FIRST + timedelta(weeks=number)
             season = 0.25 * np.sin(2 * np.pi * number / 52)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from mlops_tasks.problem_types.base import LABEL, TARGET, ProblemType
-from mlops_tasks.problem_types.binary.problem import Binary
 from mlops_tasks.problem_types.costs import Costs
 from mlops_tasks.problem_types.metrics import find_metric
-from mlops_tasks.problem_types.multiclass.problem import Multiclass
 from mlops_tasks.problem_types.outcomes import Outcomes
-from mlops_tasks.problem_types.regression.problem import Regression
 
 if TYPE_CHECKING:
     from mlops_tasks.problem_types.metrics import Metric
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LABEL",
-    "PROBLEM_TYPES",
     "TARGET",
     "Outcomes",
     "ProblemType",
@@ -26,11 +23,7 @@ __all__ = [
     "problem_type",
 ]
 
-PROBLEM_TYPES: dict[str, ProblemType] = {
-    one.name: one for one in (Binary(), Multiclass(), Regression())
-}
-
-
+@cache
 def problem_type(name: str) -> ProblemType:
     """Return the problem type that a spec names.
 
@@ -49,7 +42,12 @@ def problem_type(name: str) -> ProblemType:
     >>> problem_type("regression").metric
     'mae'
     """
-    return PROBLEM_TYPES[name]
+    # Looked up late: they bring numpy, which the parsing of Dags must do without.
+    from mlops_tasks.problem_types.binary.problem import Binary
+    from mlops_tasks.problem_types.multiclass.problem import Multiclass
+    from mlops_tasks.problem_types.regression.problem import Regression
+
+    return next(one() for one in (Binary, Multiclass, Regression) if one.name == name)
 
 
 def gate_metric(spec: ModelSpec) -> Metric:
@@ -71,5 +69,5 @@ def gate_metric(spec: ModelSpec) -> Metric:
         If there is no such metric of the problem type, or the costs are none.
     """
     costs = None if spec.costs is None else Costs.of(spec.costs, spec.problem_type)
-    name = spec.gate.metric or PROBLEM_TYPES[spec.problem_type].metric
+    name = spec.gate.metric or problem_type(spec.problem_type).metric
     return find_metric(name, spec.problem_type, costs)

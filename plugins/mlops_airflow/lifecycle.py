@@ -134,7 +134,8 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     list of DAG
         Four Dags.
     """
-    gate_metric(model)  # a metric that is none breaks these Dags, not their runs
+    if model.gate.metric is not None:
+        gate_metric(model)  # one that does not exist breaks these Dags, not their runs
     return [_score_dag(model), _monitor_dag(model), _decide_dag(model), _train_dag(model)]
 
 

@@ -33,4 +33,4 @@ def test_tickets_find_their_queue_and_new_words_are_seen(
     assert not performance.alarms
     assert not quiet.alarms, "before the new product nothing has changed"
     moved, _, _ = tickets.watch(days("2024-04-15", 9))
-    assert "message__unseen_tokens" in {check.name for check in moved.alarms}
+    assert "message.unseen_tokens" in {check.name for check in moved.alarms}

@@ -1,0 +1,1 @@
+"""How much of a product will a store sell this week? Asked on Monday morning."""
