@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.drift import Answer, Baseline, DriftPolicy, detect_drift, effective_days
 from mlops_tasks.drift.baseline import FEW_DAYS, reference_span
+from mlops_tasks.features.text import is_unseen
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types import problem_type
 from mlops_tasks.profiles import Profile
@@ -39,8 +40,8 @@ def compare_days(
 ) -> DriftReport:
     """Compare inputs and predictions of scored days with their references, in one report.
 
-    Only predictions of this very version are compared. Inputs and predictions each have their
-    third of the chance of a false alarm, `DriftSpec.level_of_part`.
+    Only predictions of this very version are compared, and words that are new to it. Inputs and
+    predictions each have their third of the chance of a false alarm, `DriftSpec.level_of_part`.
     """
     first, last = min(days), max(days)
     name = last if first == last else f"{first} to {last}"
@@ -49,11 +50,15 @@ def compare_days(
     if limits.reference == "training":
         features, scores = _trained_on(spec, champion, tracking)
     else:
-        features, scores = _scored_before(spec, first, last, lake)
-    every = list(days.values())
+        features, scores = _scored_before(spec, first, last, champion, lake)
+    every = [_of_vocabulary(day, champion) for day in days.values()]
+    current = Profile.merged(every)
+    features = features.only(
+        name for name in features.whole.columns if name in current.columns or not is_unseen(name)
+    )
     inputs = detect_drift(
         features,
-        Profile.merged(every).only(features.whole.columns),
+        current.only(features.whole.columns),
         window=name,
         n_days=_effective(every),
         policy=third,
@@ -120,7 +125,9 @@ def _trained_on(
     )
 
 
-def _scored_before(spec: ModelSpec, first: str, last: str, lake: Lake) -> tuple[Baseline, Baseline]:
+def _scored_before(
+    spec: ModelSpec, first: str, last: str, champion: RegisteredVersion, lake: Lake
+) -> tuple[Baseline, Baseline]:
     """Return features and scores of the days that the spec chooses, as they were scored."""
     limits = spec.drift
     begin, end = reference_span(limits.reference, limits.reference_days, first=first, last=last)
@@ -133,7 +140,10 @@ def _scored_before(spec: ModelSpec, first: str, last: str, lake: Lake) -> tuple[
     )
     days = found.covered
     label = f"{len(days)} scored days" + (f", {days[0]} to {days[-1]}" if days else "")
-    both = Baseline.of(found.parts, label, days=found.days)
+    whole, few = (
+        [_of_vocabulary(one, champion) for one in some] for some in (found.parts, found.days)
+    )
+    both = Baseline.of(whole, label, days=few)
     own = {*problem_type(spec.problem_type).profiled, _VERSION}
     features = [name for name in both.whole.columns if name not in own]
     parts, single = ([_compared(spec, one) for one in some] for some in (found.parts, found.days))
@@ -147,6 +157,13 @@ def _compared(spec: ModelSpec, predictions: Profile) -> Profile:
 def _versions(day: Profile) -> Mapping[str, int]:
     versions: dict[str, int] = dict(day.columns[_VERSION].counts)  # type: ignore[union-attr]
     return versions
+
+
+def _of_vocabulary(day: Profile, champion: RegisteredVersion) -> Profile:
+    """Return a day without the words that were new to other versions, trained on other texts."""
+    if set(_versions(day)) == {champion.version} or not any(map(is_unseen, day.columns)):
+        return day
+    return day.only(name for name in day.columns if not is_unseen(name))
 
 
 def _importance(
