@@ -43,7 +43,7 @@ def compare_days(
 ) -> DriftReport:
     """Compare inputs and predictions of scored days with their references, in one report.
 
-        `partitions` has the profiles of the days in each scored partition, `ProfileStore.read_days`.
+    `partitions` has the profiles of the days in each scored partition, `ProfileStore.read_days`.
     Only predictions of this very version are compared, and words that are new to it. Inputs and
     predictions each have their third of the chance of a false alarm, `DriftSpec.level_of_part`.
     """
