@@ -31,6 +31,7 @@ class Mean(Aspect):
     def learn(self, reference: ReferenceProfiles) -> None: ...
 
     def read(self, profiles: Sequence[Profile]) -> Readings:
+        (self.seen,) = profiles
         return self._now
 
     def describe(self, samples: TwoSamples, i: int) -> str:
@@ -42,9 +43,9 @@ class Mean(Aspect):
 
 
 def judged(aspect: Mean, policy: DriftPolicy, *, n_days: float = 1) -> Evidence:
-    x = profile(x=[1.0])
-    ((name, evidence),) = AlarmRule(policy, n_days, level=0.05).apply(aspect, TwoSamples(x, x))
-    assert name == "x"
+    samples = TwoSamples(profile(x=[1.0]), profile(x=[2.0]))
+    ((name, evidence),) = AlarmRule(policy, n_days, level=0.05).apply(aspect, samples)
+    assert (name, aspect.seen) == ("x", samples.current)
     return evidence
 
 

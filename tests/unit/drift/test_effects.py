@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from mlops_tasks.drift.effects import CohensD, CohensH, Readings, sparse_moments
+from mlops_tasks.drift.effects import CohensD, CohensH, Readings, never_certain, sparse_moments
 
 
 def mean_of(value: float, n: float = 500.0, variance: float = 0.0) -> Readings:
@@ -139,3 +139,25 @@ def test_one_cut_of_few_rows_has_the_moments_of_poisson() -> None:
         squares, cubes = CohensH(np.ones(1), np.array([share])).curvature(np.array(10.0))
         assert squares == pytest.approx(variance / 2 / mean**2, rel=1e-3)
         assert cubes == pytest.approx(third / 8 / mean**3, rel=1e-3)
+
+
+def test_columns_are_pooled_one_by_one() -> None:
+    values, n = np.array([[[0.1], [0.2]], [[0.3], [0.6]]]), np.array([[100.0, 100], [100, 300]])
+    spread = np.array([[0.04, 0.0], [0.04, 0.16]])
+    pooled = CohensH(np.ones((2, 1)), np.full((2, 1), 0.5)).pooled(Readings(values, n, spread))
+    assert pooled.values.tolist() == [[pytest.approx(0.2)], [pytest.approx(0.5)]]
+    assert pooled.n.tolist() == [200, 400]
+    assert pooled.spread == pytest.approx([0.02, 0.09])
+
+
+def test_no_share_is_certain_half_a_row_is_on_either_side() -> None:
+    shares = Readings(np.array([[[0.0], [1.0], [0.3]]]), np.array([[99.0, 99.0, 99.0]]))
+    assert never_certain(shares)[:, 0] == pytest.approx([0.005, 0.995, 0.3])
+
+
+def test_means_of_columns_are_pooled_one_by_one() -> None:
+    values, n = np.array([[[1.0], [1.0]], [[3.0], [5.0]]]), np.array([[1.0, 1.0], [0.0, 3.0]])
+    pooled = CohensD().pooled(Readings(values, n, np.array([[2.0, 2.0], [7.0, 6.0]])))
+    assert pooled.values.tolist() == [[1.0], [4.0]]
+    assert pooled.n.tolist() == [1, 4]
+    assert pooled.spread.tolist() == [2.0, (2 + 9) / 4 + (6 + 1) * 3 / 4]
