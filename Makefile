@@ -30,7 +30,7 @@ test: check ## static checks, then every test
 
 test-long: $(STAMP) ## the tests whose long forms take minutes: 200 kills, 10 million values, ten nights
 	@MLOPS_KILLS=200 MLOPS_SKETCH_VALUES=10000000 $(BIN)/python -m pytest -s --durations=5 \
-	  tests/unit/test_lake_faults.py tests/unit/profiles/test_quantiles.py
+	  tests/unit/lake/test_faults.py tests/unit/profiles/test_quantiles.py
 	@MLOPS_CHAOS_NIGHTS=10 $(BIN)/python -m pytest -s tests/system/test_chaos.py
 
 mutate: $(STAMP) ## change the code that decides; does a test notice? (MODULE=policy: only that)

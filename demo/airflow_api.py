@@ -95,7 +95,7 @@ class AirflowApi:
     def trigger(
         self,
         dag_id: str,
-        partition_key: str,
+        partition_key: str | None,
         *,
         run_id: str,
         note: str = "",
@@ -106,7 +106,7 @@ class AirflowApi:
         Parameters
         ----------
         dag_id, partition_key : str
-            What to run.
+            What to run; without a key, if None.
         run_id : str
             Identity of the run; makes the call repeatable.
         note : str, optional

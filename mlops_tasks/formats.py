@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import NewerFormatError
@@ -10,7 +9,7 @@ from mlops_tasks.exceptions import NewerFormatError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["check_format", "known_fields"]
+__all__ = ["check_format"]
 
 _FIRST = "1.0"
 
@@ -46,21 +45,3 @@ def check_format(raw: Mapping[str, Any], known: str, what: str) -> None:
             f"{known.partition('.')[0]}.x; nothing is damaged and nothing was changed. Upgrade "
             f"mlops-airflow here to a version that knows format {found}"
         )
-
-
-def known_fields(record: type, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a dataclass has a field for, without keys that a newer version has added.
-
-    Parameters
-    ----------
-    record : type
-        A dataclass.
-    raw : mapping
-        Its fields as read, and perhaps others.
-
-    Returns
-    -------
-    dict of str to object
-        The arguments for `record`.
-    """
-    return {field.name: raw[field.name] for field in fields(record) if field.name in raw}

@@ -68,7 +68,10 @@ MOVED_NAMES: dict[str, dict[str, str]] = {
         "duplicate_breaches": "mlops_tasks.validation.contract:duplicate_violations"
     },
     "mlops_tasks.evaluation": {"judge": "mlops_tasks.gate.scores:judge_scores"},
-    "mlops_tasks.lake": {"check_partition": "mlops_tasks.partitions"},
+    "mlops_tasks.lake": {
+        "as_of_night": "mlops_tasks.lake.known_at:known_by_schedule",
+        "check_partition": "mlops_tasks.partitions",
+    },
     "mlops_tasks.monitoring": {
         "Outcomes": "mlops_tasks.monitoring.labelled_predictions:LabelledPredictions",
         "measure_drift": "mlops_tasks.steps.monitor",

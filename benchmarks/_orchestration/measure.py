@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from benchmarks._orchestration.data import TRAIN_NIGHT
+from benchmarks._orchestration.login import time_with_and_without
 from benchmarks._orchestration.memory import MemorySampler
 from benchmarks._orchestration.nights import replay_nights
 from benchmarks._orchestration.runs import run_dag
@@ -33,6 +34,8 @@ SEQUENCE = "benchmark.sequence"
 DAG_IDS = (TRAIN, SCORE, SEQUENCE)
 #: Seconds between two runs in which both stacks can finish what a run left to do.
 SETTLE_S = 3.0
+#: Trainings through each MLflow server for every round: the login is a small part of one.
+TRAININGS_A_ROUND = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Measured:
     peak_gb: dict[str, float] = field(default_factory=dict)
     peak_processes: dict[str, int] = field(default_factory=dict)
     own_work_s: dict[str, dict[str, float]] = field(default_factory=dict)
+    login_s: dict[str, list[float]] = field(default_factory=dict)
     night_s: list[float] = field(default_factory=list)
     load: dict[str, float] = field(default_factory=dict)
 
@@ -144,6 +148,11 @@ class Bench:
         arguments = (str(stack.settings.home), stack.mlflow_url, str(max(3, self.plan.rounds)))
         self.measured.own_work_s = json.loads(
             run_program("own_work", *arguments, env=stack.environment())
+        )
+        self.say("  Trainings through MLflow with and without a login")
+        n_trainings = TRAININGS_A_ROUND * self.plan.rounds
+        self.measured.login_s = time_with_and_without(
+            stack, self.plan.folder / "open-mlflow", n_trainings
         )
         if self.plan.nights:
             self.say(f"  Replaying {self.plan.nights} nights after one to warm up")

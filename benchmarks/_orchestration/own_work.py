@@ -10,8 +10,8 @@ import json
 import statistics
 import sys
 import time
-from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,33 @@ from mlops_tasks.steps.train import train
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["own_work"]
+__all__ = ["Stores", "one_pass", "own_work"]
 
-Seconds = dict[str, dict[str, list[float]]]
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where the steps read and write.
+
+    Parameters
+    ----------
+    home : Path
+        Home of a stack whose model has a champion.
+    tracking : Tracking
+        Its MLflow.
+    """
+
+    home: Path
+    tracking: Tracking
+
+    @property
+    def lake(self) -> Lake:
+        """Its lake."""
+        return Lake(self.home / "lake")
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its ledger."""
+        return Ledger(f"sqlite:///{self.home / 'ledger.db'}")
 
 
 def own_work(home: Path, mlflow_url: str, n_passes: int) -> dict[str, dict[str, float]]:
@@ -53,23 +77,34 @@ def own_work(home: Path, mlflow_url: str, n_passes: int) -> dict[str, dict[str, 
     dict of str to dict
         Median seconds by Dag id and task id.
     """
-    lake, tracking = Lake(home / "lake"), Tracking(mlflow_url)
-    ledger = Ledger(f"sqlite:///{home / 'ledger.db'}")
-    _one_pass(lake, ledger, tracking, _new())
-    seconds = _new()
-    for _ in range(n_passes):
-        _one_pass(lake, ledger, tracking, seconds)
+    stores = Stores(home, Tracking(mlflow_url))
+    one_pass(stores)
+    passes = [one_pass(stores) for _ in range(n_passes)]
     return {
-        dag_id: {step: statistics.median(values) for step, values in steps.items()}
-        for dag_id, steps in seconds.items()
+        dag_id: {step: statistics.median(one[dag_id][step] for one in passes) for step in steps}
+        for dag_id, steps in passes[0].items()
     }
 
 
-def _one_pass(lake: Lake, ledger: Ledger, tracking: Tracking, seconds: Seconds) -> None:
+def one_pass(stores: Stores) -> dict[str, dict[str, float]]:
+    """Run every step of the two timed Dags once.
+
+    Parameters
+    ----------
+    stores : Stores
+        Tables and registry are written to.
+
+    Returns
+    -------
+    dict of str to dict
+        Seconds by Dag id and task id.
+    """
     from flight_delays.spec import MODEL
 
-    night = TRAIN_NIGHT.isoformat()
-    training, scoring = seconds[f"{MODEL.name}.train"], seconds[f"{MODEL.name}.score"]
+    night, tracking = TRAIN_NIGHT.isoformat(), stores.tracking
+    lake, ledger = stores.lake, stores.ledger
+    training: dict[str, float] = {}
+    scoring: dict[str, float] = {}
     champion = champion_of(MODEL.name, tracking=tracking, ledger=ledger)
     with _timed(training, "pin"):
         pin = pin_training_data(MODEL, night, lake=lake)
@@ -86,17 +121,14 @@ def _one_pass(lake: Lake, ledger: Ledger, tracking: Tracking, seconds: Seconds) 
         score(MODEL, night, champion, lake=lake, tracking=tracking, token=token)
     with _timed(scoring, "drift"):
         measure_drift(MODEL, night, champion, lake=lake, tracking=tracking)
-
-
-def _new() -> Seconds:
-    return defaultdict(lambda: defaultdict(list))
+    return {f"{MODEL.name}.train": training, f"{MODEL.name}.score": scoring}
 
 
 @contextmanager
-def _timed(seconds: dict[str, list[float]], step: str) -> Iterator[None]:
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
-    seconds[step].append(time.perf_counter() - started)
+    seconds[step] = time.perf_counter() - started
 
 
 if __name__ == "__main__":

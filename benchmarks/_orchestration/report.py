@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from benchmarks._orchestration.login import CLOSED, OPEN
 from benchmarks._orchestration.measure import DAG_IDS, SEQUENCE
 from benchmarks._orchestration.stacks import OURS, STOCK, differences
 from benchmarks._shared.figures import Samples, figure
@@ -24,6 +25,7 @@ __all__ = ["champion_report", "orchestration_report"]
 
 PACKAGES = ("apache-airflow", "mlflow")
 SPEED_UP, OVERHEAD_S, MEMORY_GB, CHAMPION_S = 4.0, 0.7, 3.0, 360.0
+LOGIN_PERCENT = 5.0
 _LONGEST_VALUE = 60
 
 
@@ -42,7 +44,12 @@ def orchestration_report(plan: Plan, measured: Measured) -> Report:
     Report
         The section ``orchestration``.
     """
-    figures = [*_wall_times(measured), *_overheads(measured), *_nights_and_memory(measured)]
+    figures = [
+        *_wall_times(measured),
+        *_overheads(measured),
+        *_login(measured),
+        *_nights_and_memory(measured),
+    ]
     tables = {
         "Where a task's time goes: seconds per task, medians of the runs": _parts_table(measured),
         "Own work of each step, seconds": _own_work_table(measured),
@@ -122,6 +129,27 @@ def _overhead(measured: Measured, variant: Variant, dag_id: str) -> Samples:
     return Samples.of([(run.wall_s - own) / len(run.tasks) for run in runs])
 
 
+def _login(measured: Measured) -> list[Figure]:
+    closed, without = (measured.login_s[name] for name in (CLOSED, OPEN))
+    ratios = [a / b for a, b in zip(closed, without, strict=True)]
+    what = "steps of a training through MLflow"
+    return [
+        figure(
+            f"{what} {CLOSED}",
+            Samples.of(closed),
+            "s",
+            peer=f"MLflow {OPEN}",
+            peer_measured=Samples.of(without),
+        ),
+        figure(
+            f"{what}: more time {CLOSED}",
+            100 * (statistics.median(ratios) - 1),
+            "%",
+            below=LOGIN_PERCENT,
+        ),
+    ]
+
+
 def _nights_and_memory(measured: Measured) -> list[Figure]:
     figures = []
     if measured.night_s:
@@ -193,5 +221,7 @@ def _notes(plan: Plan, measured: Measured) -> list[str]:
         f"Memory is the sum of the proportional set sizes of all processes (at the peak: "
         f"{processes}), sampled each second during the warm-up runs and the replayed nights, "
         "never during timed runs.",
+        "With and without a login: the same steps in one warm process through two MLflow servers "
+        "on equal data, in turn; more time is the median of the pairs.",
         "Nights are those after the slice, played by the demo's own replay.",
     ]

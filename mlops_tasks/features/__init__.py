@@ -4,7 +4,6 @@ from mlops_tasks.features.build import (
     build_features,
     feature_batches,
     feature_frame,
-    free_texts,
     model_frame,
 )
 from mlops_tasks.features.parity import assert_parity
@@ -29,7 +28,6 @@ __all__ = [
     "feature_batches",
     "feature_frame",
     "feature_rows",
-    "free_texts",
     "input_range",
     "join_targets",
     "labelled_rows",

@@ -13,6 +13,7 @@ from mlops_tasks.features.feature_types import (
     fitted_forms,
     spec_forms,
 )
+from mlops_tasks.features.moments import MomentBounds
 from mlops_tasks.features.python import python_features
 from mlops_tasks.features.result import place
 from mlops_tasks.features.row_checks import (
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from mlops_tasks.features.result import FeatureResult, Rows
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["build_features", "feature_batches", "feature_frame", "free_texts", "model_frame"]
+__all__ = ["build_features", "feature_batches", "feature_frame", "model_frame"]
 
 
 def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
@@ -61,7 +62,8 @@ def build_features(spec: ModelSpec, inputs: Mapping[str, Rows]) -> pa.Table:
         If it names the label dataset, or joins a fact observed at or after `as_of`.
     FeatureError
         If it does not run, columns are missing or of a type that cannot be used, a row has no
-        moment, rows are lost or doubled, or a number is infinite or not exact in a double.
+        moment, or none of its own, rows are lost or doubled, or a number is infinite or not exact
+        in a double.
 
     Notes
     -----
@@ -91,6 +93,7 @@ def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.
         at the end: nothing may be published before the stream has ended.
     """
     wanted, keys = wanted_keys(spec, inputs[spec.rows.name]), KeyCount(spec)
+    moments = MomentBounds(spec, wanted.partitions)
     with _made(spec, inputs) as result:
         check_columns(spec, result)
         known = [*spec.key, spec.as_of, *spec.features]
@@ -99,6 +102,7 @@ def feature_batches(spec: ModelSpec, inputs: Mapping[str, Rows]) -> Iterator[pa.
             batch = decode(coded)
             keys.add(batch)
             check_time(spec, batch)
+            moments.check(batch)
             for name in spec.numeric:
                 check_number(place(spec), name, batch.column(name))
             yield batch.select(known + others)
@@ -175,25 +179,5 @@ def model_frame(spec: ModelSpec, model: Any, rows: pa.Table | pa.RecordBatch) ->
             f"{place(spec)} gives no column {missing}, which this version was trained on; keep it "
             "there, though not in the spec, until a version without it is the champion"
         )
-    forms = fitted_forms(model, names, spec.categorical, spec.text)
+    forms = fitted_forms(model, names, spec.categorical)
     return estimator_frame(place(spec), rows, names, forms)
-
-
-def free_texts(spec: ModelSpec, model: Any) -> list[str]:
-    """Return the features that a fitted model knows as free texts.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model project.
-    model : estimator
-        Fitted.
-
-    Returns
-    -------
-    list of str
-        In its order.
-    """
-    names = [str(name) for name in getattr(model, "feature_names_in_", spec.features)]
-    forms = fitted_forms(model, names, spec.categorical, spec.text)
-    return [name for name in names if forms[name] == "free text"]

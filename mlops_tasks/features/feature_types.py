@@ -40,6 +40,7 @@ __all__ = [
     "decode",
     "estimator_frame",
     "fitted_forms",
+    "free_texts",
     "remember_forms",
     "spec_forms",
 ]
@@ -217,9 +218,23 @@ def remember_forms(model: Any, forms: Mapping[str, str]) -> None:
         setattr(model, _FREE_TEXTS, free)
 
 
-def fitted_forms(
-    model: Any, names: Sequence[str], categorical: Collection[str], text: Collection[str] = ()
-) -> dict[str, str]:
+def free_texts(model: Any) -> list[str]:
+    """Return the features that a fitted model knows as free texts.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted.
+
+    Returns
+    -------
+    list of str
+        From `remember_forms`.
+    """
+    return list(getattr(model, _FREE_TEXTS, ()))
+
+
+def fitted_forms(model: Any, names: Sequence[str], categorical: Collection[str]) -> dict[str, str]:
     """Return the form in which a fitted model knows each feature, whatever the spec says by now.
 
     Parameters
@@ -228,8 +243,8 @@ def fitted_forms(
         Fitted.
     names : sequence of str
         Its features.
-    categorical, text : collection of str
-        The spec's features, for a model that does not say what it was fitted on.
+    categorical : collection of str
+        The spec's categorical features, for a model that does not say what it was fitted on.
 
     Returns
     -------
@@ -237,11 +252,11 @@ def fitted_forms(
         For `estimator_frame`.
     """
     if (texts := getattr(model, _TEXT_FEATURES, None)) is not None:
-        return spec_forms(texts, names, getattr(model, _FREE_TEXTS, ()))
+        return spec_forms(texts, names, free_texts(model))
     # Fitted before categories were texts: a column of numbers was encoded as numbers.
     known = known_categories(model)
     numbers = {name for name, values in known.items() if values.dtype.kind in "biuf"}
-    return spec_forms(categorical, names, text) | {
+    return spec_forms(categorical, names) | {
         name: "values" for name in names if name in numbers and name in categorical
     }
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import FeatureError, LeakageError
 from mlops_tasks.features.feature_types import check_feature, spec_forms
 from mlops_tasks.features.result import place
+from mlops_tasks.lake import PARTITION_COLUMN
 from mlops_tasks.lake.digest import row_hashes
+from mlops_tasks.personal import redacted_row
 from mlops_tasks.specs.schema import arrow_schema
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class KeyCount:
     def __init__(self, spec: ModelSpec) -> None:
         self.key = list(spec.key)
         self.n_rows = self.n_keys = self.total = 0
+        self.partitions: set[str] = set()
         self._last: int | None = None
 
     def add(self, rows: pa.RecordBatch) -> None:
@@ -41,15 +44,19 @@ class KeyCount:
 
 
 def wanted_keys(spec: ModelSpec, rows: Rows) -> KeyCount:
-    """Count the keys of the rows to score; not ordered, so how many differ is unknown."""
+    """Count keys and partitions of the rows to score; unordered, so how many differ is unknown."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     found, contract = KeyCount(spec), arrow_schema(spec.rows)
     schema = pa.schema([contract.field(name).with_nullable(True) for name in spec.key])
-    columns = list(spec.key)
+    partition = [PARTITION_COLUMN] if PARTITION_COLUMN in rows.schema.names else []
+    columns = [*spec.key, *partition]
     table = hasattr(rows, "num_rows")
     for batch in rows.to_batches() if table else rows.to_batches(columns=columns):
-        found.add(batch.select(columns).cast(schema))
+        found.add(batch.select(list(spec.key)).cast(schema))
+        for name in partition:
+            found.partitions.update(pc.unique(batch.column(name)).to_pylist())
     return found
 
 
@@ -130,6 +137,7 @@ def check_time(spec: ModelSpec, rows: pa.RecordBatch) -> None:
         first = rows.select(list(spec.key)).filter(pc.is_null(asked)).slice(0, 1).to_pylist()[0]
         raise FeatureError(
             f"{place(spec)}: as_of {spec.as_of!r} is null in {asked.null_count} of "
-            f"{rows.num_rows} rows, first {first}; every row needs the moment it is asked for: "
-            "leave the ? away from its column in the contract, so that such rows are quarantined"
+            f"{rows.num_rows} rows, first {redacted_row(spec, first)}; every row needs the moment "
+            "it is asked for: leave the ? away from its column in the contract, so that such rows "
+            "are quarantined"
         )

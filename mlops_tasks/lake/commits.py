@@ -4,26 +4,44 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
-from mlops_tasks.formats import check_format, known_fields
-from mlops_tasks.lake.data_files import DataFile
+from mlops_tasks.formats import check_format
+from mlops_tasks.lake.data_files import DataFile  # noqa: TC001 (records are rebuilt by it)
+from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.storage import remove, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["COMMIT_METADATA", "Commit", "CommitLog", "Records", "newest_by_partition"]
+__all__ = [
+    "ASSUMED",
+    "COMMITTED",
+    "COMMIT_METADATA",
+    "GIVEN",
+    "Commit",
+    "CommitLog",
+    "Records",
+    "newest_by_partition",
+]
+
+#: Content counts as known when it was really committed, by its schedule's own run or later.
+COMMITTED = "committed"
+#: It was committed later, and counts as known when its schedule would have taken it in.
+ASSUMED = "assumed"
+#: A person, or a program of theirs, has named the day.
+GIVEN = "given"
 
 COMMIT_METADATA = "mlops"
 _ROLLED_UP = "until.json"
-# Format 1 had, in place of the names of the columns, sums over each of them.
-_FORMAT = "2.0"
+# Format 1 had, in place of the names of the columns, sums over each of them; 2.0 said neither by
+# what content is known nor when it was committed.
+_FORMAT = "2.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +57,7 @@ class Commit:
     token : int
         Number of the attempt, which fences off older ones.
     known_at : str
-        Day as of which the content was known; a training as of an earlier night never sees it.
+        Day as of which the content counts as known; a training as of an earlier day never sees it.
     n_rows : int
         Rows of the partition.
     digest : str
@@ -48,6 +66,13 @@ class Commit:
         Columns that its files have, sorted; those that the table got later are null there.
     files : tuple of DataFile
         Its files.
+    known_by : str
+        By what it is known then: ``committed``, ``assumed`` from its schedule, or ``given`` by
+        somebody; empty where an older version of the project has not recorded it.
+    committed_at : str
+        When it was really committed, an instant in UTC (ISO 8601); empty as `known_by` is.
+    inputs : dict of str to dict
+        Of a derived dataset: the pinned rows of the lake that it was computed from, by table.
     later : dict
         What a newer version of the project has recorded beside: kept when records are gathered.
     """
@@ -60,12 +85,22 @@ class Commit:
     digest: str
     columns: tuple[str, ...]
     files: tuple[DataFile, ...]
+    known_by: str = ""
+    committed_at: str = field(default="", compare=False)
+    inputs: dict[str, Any] = field(default_factory=dict)
     later: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def assumed(self) -> bool:
+        """Whether it counts as known when its schedule would have taken it in, not as it was."""
+        return self.known_by == ASSUMED
 
     def to_json(self) -> str:
         """Return the commit as one line of JSON."""
-        raw = {"format": _FORMAT} | asdict(self) | self.later
+        raw = {"format": _FORMAT} | to_json(self) | self.later
         del raw["later"]
+        if not self.inputs:
+            del raw["inputs"]
         return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -78,10 +113,8 @@ class Commit:
             If that was a version whose records mean something else.
         """
         check_format(raw, _FORMAT, "a commit record")
-        files = tuple(DataFile(**known_fields(DataFile, file)) for file in raw["files"])
-        columns = tuple(sorted(raw["columns"] if "columns" in raw else raw["sums"]["columns"]))
-        known = known_fields(cls, raw) | {"files": files, "columns": columns, "later": _later(raw)}
-        return cls(**known | changes)
+        columns = sorted(raw["columns"] if "columns" in raw else raw["sums"]["columns"])
+        return from_json(cls, raw | {"columns": columns, "later": _later(raw)} | changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +225,16 @@ class CommitLog:
 
 def _later(raw: dict[str, Any]) -> dict[str, Any]:
     """Return the keys of a newer minor format, its number included."""
-    found = str(raw.get("format", ""))
-    if found == _FORMAT or found.partition(".")[0] != _FORMAT.partition(".")[0]:
+    found, known = (_numbers(str(text)) for text in (raw.get("format", "1.0"), _FORMAT))
+    if found[0] != known[0] or found <= known:
         return {}
     names = {one.name for one in fields(Commit)}
     return {key: value for key, value in raw.items() if key not in names}
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    major, _, minor = version.partition(".")
+    return int(major), int(minor or 0)
 
 
 def newest_by_partition(commits: Iterable[Commit]) -> dict[str, Commit]:

@@ -97,7 +97,7 @@ def optimize(table: Table, *, grace_s: float = 7 * _DAY_S) -> Optimized:
 
     Notes
     -----
-    Neither a row nor a version is lost: pins and nights are read by the commit records, which are
+    Neither a row nor a version is lost: pins and cut-offs are read by the commit records, which are
     all kept. Only other readers of the Delta table cannot go back beyond the checkpoint.
     """
     n_commits = len(table.all_commits())  # adopts what a killed writer left unrecorded
@@ -134,7 +134,7 @@ def vacuum(
         Pins of all tables, under the name of what holds them, such as ``"version 3 of
         flight_delays"``. Files that one of them refers to are never removed.
     keep_days : int, default 30
-        Also keep what was known on any of this number of nights before the table's newest.
+        Also keep what was known on any of this number of days before the table's newest.
     grace_s : float, default 86400
         Leave files younger than this alone, in seconds: a writer may be about to commit them.
     dry_run : bool, default False
@@ -181,8 +181,8 @@ def _holders(
 def _reasons(commits: Sequence[Commit], pinned: Collection[str], keep_days: int) -> dict[str, str]:
     """Return for each file worth keeping why it is."""
     current = {commit.version for commit in newest_by_partition(commits).values()}
-    nights = _nights(commits)
-    # Nights of a replayed past are as good as today's: the newest one is what counts.
+    superseded = _superseded(commits)
+    # Days of a replayed past are as good as today's: the newest one is what counts.
     newest = min(max((c.known_at for c in commits), default=""), today())
     recent = newest and shift_day(newest, -keep_days)
     reasons: dict[str, str] = {}
@@ -191,7 +191,7 @@ def _reasons(commits: Sequence[Commit], pinned: Collection[str], keep_days: int)
             why = "current"
         elif any(file.path in pinned for file in commit.files):
             why = _PINNED
-        elif commit.known_at >= recent or nights[commit.version] > max(commit.known_at, recent):
+        elif commit.known_at >= recent or superseded[commit.version] > max(commit.known_at, recent):
             why = f"known in the last {keep_days} days"
         else:
             continue
@@ -199,8 +199,8 @@ def _reasons(commits: Sequence[Commit], pinned: Collection[str], keep_days: int)
     return reasons
 
 
-def _nights(commits: Sequence[Commit]) -> dict[int, str]:
-    """Return of each commit the first night on which a newer one of its partition was known."""
+def _superseded(commits: Sequence[Commit]) -> dict[int, str]:
+    """Return of each commit the first day on which a newer one of its partition was known."""
     until: dict[int, str] = {}
     later: dict[str, str] = {}
     for commit in reversed(commits):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from mlops_tasks.lake.commits import ASSUMED
+from mlops_tasks.partitions import Coverage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlops_tasks.lake.commits import Commit
+    from mlops_tasks.partitions import Grain
 
-__all__ = ["PartitionVersion", "Pin", "TrainingPin", "make_pin"]
+__all__ = ["PartitionVersion", "Pin", "TrainingPin", "assumed_lines", "make_pin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class PartitionVersion:
         Rows of the partition.
     digest : str
         Digest of its content, independent of row order.
+    known_at, known_by, committed_at : str
+        As of when it counts as known, by what, and when it was really committed: see `Commit`.
     """
 
     table: str
@@ -35,6 +41,28 @@ class PartitionVersion:
     version: int
     n_rows: int
     digest: str
+    known_at: str = ""
+    known_by: str = ""
+    committed_at: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, table: str, commit: Commit) -> PartitionVersion:
+        """Return the reference to what a commit of a table holds."""
+        return cls(
+            table=table,
+            partition=commit.partition,
+            version=commit.version,
+            n_rows=commit.n_rows,
+            digest=commit.digest,
+            known_at=commit.known_at,
+            known_by=commit.known_by,
+            committed_at=commit.committed_at,
+        )
+
+    @property
+    def assumed(self) -> bool:
+        """Whether it counts as known when its schedule would have taken it in, not as it was."""
+        return self.known_by == ASSUMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +84,9 @@ class Pin:
         Number of rows.
     digest : str
         Digest of the whole content; it depends on no row order, file or library.
+    assumed : int
+        Of the days, those that count as known when their schedule would have taken them in, though
+        they were really committed later.
     """
 
     table: str
@@ -65,6 +96,7 @@ class Pin:
     columns: tuple[str, ...]
     n_rows: int
     digest: str
+    assumed: int = 0
 
     @property
     def version(self) -> int:
@@ -74,10 +106,11 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPin:
-    """The data of one training as known on one night.
+    """The data of one training as known on one day, its cut-off `as_of`.
 
     ``train`` and ``evaluation`` are the inclusive first and last event days of the two windows;
-    the evaluation window lies wholly after the training window.
+    the evaluation window lies wholly after the training window. ``missing`` names, for each of the
+    two, the partitions of its calendar span that could not be used.
     """
 
     as_of: str
@@ -85,11 +118,32 @@ class TrainingPin:
     evaluation: tuple[str, str]
     inputs: dict[str, Pin]
     labels: Pin
+    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def coverage(self, window: str, grain: Grain) -> Coverage:
+        """Return how much of the calendar span of ``"train"`` or ``"evaluation"`` is there."""
+        (first, last), missing = getattr(self, window), self.missing.get(window, ())
+        ends = sorted((first, last, *missing))
+        return Coverage(grain.name, grain.between(ends[0], ends[-1]) + 1, tuple(missing))
 
     @property
     def pins(self) -> tuple[Pin, ...]:
         """The pins of all its tables, labels last."""
         return (*self.inputs.values(), self.labels)
+
+    @property
+    def assumed(self) -> dict[str, int]:
+        """By table, its days that are only assumed to have been known by then; none: left out."""
+        return {pin.table: pin.assumed for pin in self.pins if pin.assumed}
+
+
+def assumed_lines(pin: TrainingPin) -> list[str]:
+    """Return in words, by table, how many days are only assumed to have been known by then."""
+    return [
+        f"{n} of {len(table.versions)} days of {table.table} assumed from its schedule"
+        for table in pin.pins
+        if (n := table.assumed)
+    ]
 
 
 def make_pin(
@@ -110,4 +164,5 @@ def make_pin(
         columns=columns,
         n_rows=sum(commit.n_rows for commit in ordered),
         digest=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+        assumed=sum(commit.assumed for commit in ordered),
     )

@@ -8,28 +8,32 @@ import re
 import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import CommitConflictError, MlopsError, StaleAttemptError
 from mlops_tasks.faults import fault_point
-from mlops_tasks.lake.commits import COMMIT_METADATA, Commit
+from mlops_tasks.lake.commits import COMMIT_METADATA, COMMITTED, GIVEN, Commit
 from mlops_tasks.lake.data_files import WrittenRows, link_files, remove_files, write_rows
+from mlops_tasks.lake.known_at import Known
 from mlops_tasks.lake.maintenance import optimize
 from mlops_tasks.lake.marker import check_lake, mark_lake
 from mlops_tasks.lake.pins import PartitionVersion
 from mlops_tasks.lake.schema import PARTITION_COLUMN, added_columns, check_types, with_partition
-from mlops_tasks.partitions import check_day, check_partition, today
+from mlops_tasks.partitions import check_day, check_partition, shift_day, today
+from mlops_tasks.serialization import to_json
 from mlops_tasks.storage import make_folder, remove, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import pyarrow as pa
 
+    from mlops_tasks.lake.pins import Pin
     from mlops_tasks.lake.table import Table
 
-    KnownAt = str | Callable[[str], str]
+    KnownAt = str | Known | Callable[[str], Known]
 
 __all__ = ["overwrite_partition", "share_partition"]
 
@@ -53,6 +57,7 @@ def overwrite_partition(
     *,
     token: int,
     known_at: KnownAt | None = None,
+    inputs: Iterable[Pin] = (),
 ) -> PartitionVersion:
     """Replace one partition in one atomic commit, unless a newer attempt was faster.
 
@@ -67,9 +72,11 @@ def overwrite_partition(
     token : int
         Number of this attempt from `Ledger.next_token`, larger than any earlier one. It is
         committed with the data: a late attempt finds a larger one and gives up.
-    known_at : str or callable, optional
+    known_at : str, Known or callable, optional
         Day as of which this content is known, or what finds it from the content's digest, like
-        `as_of_night`; today (UTC) by default.
+        `known_by_schedule`; today (UTC) by default. When it is really committed is recorded beside.
+    inputs : iterable of Pin
+        Rows of the lake that these are computed from: recorded with the commit.
 
     Returns
     -------
@@ -104,7 +111,10 @@ def overwrite_partition(
     def write(stem: str) -> WrittenRows:
         return write_rows(table.folder, stem, batches, rows.schema)
 
-    return _publish(table, partition, rows.schema, write, token=token, known_at=known_at)
+    made_of = {pin.table: to_json(pin) for pin in inputs}
+    return _publish(
+        table, partition, rows.schema, write, token=token, known_at=known_at, inputs=made_of
+    )
 
 
 def share_partition(
@@ -144,7 +154,15 @@ def share_partition(
         files = link_files(source.folder, commit.files, table.folder, stem)
         return WrittenRows(files, commit.n_rows, commit.digest, commit.columns)
 
-    return _publish(table, commit.partition, source.schema, write, token=token, known_at=known_at)
+    return _publish(
+        table,
+        commit.partition,
+        source.schema,
+        write,
+        token=token,
+        known_at=known_at,
+        inputs=commit.inputs,
+    )
 
 
 def _publish(
@@ -155,12 +173,11 @@ def _publish(
     *,
     token: int,
     known_at: KnownAt | None,
+    inputs: dict[str, Any],
 ) -> PartitionVersion:
     """Put files in place, commit them, record the commit."""
-    known_at = known_at or today()
     check_partition(partition)
-    if isinstance(known_at, str):
-        check_day(known_at)
+    known = _dating(known_at)
     check_types(table.name, schema)
     check_lake(table.root)
     _create(table, schema)
@@ -178,13 +195,29 @@ def _publish(
         digest=written.digest,
         columns=written.columns,
         files=written.files,
+        inputs=inputs,
     )
-    commit = _commit_or_remove(table, draft, known_at, schema)
+    commit = _commit_or_remove(table, draft, known, schema)
     fault_point("publish:after_commit")
     table.log.write([commit])
     fault_point("publish:after_record")
     _tidy(table, commit)
-    return PartitionVersion(table.name, partition, commit.version, commit.n_rows, commit.digest)
+    return PartitionVersion.of(table.name, commit)
+
+
+def _dating(known_at: KnownAt | None) -> Callable[[str], Known]:
+    """Return what dates content, also where the caller names the day."""
+    if callable(known_at):
+        return known_at
+    if not isinstance(known_at, Known):
+        now = today()
+        day = check_day(known_at or now)
+        # A day beside today's may be today's in another zone.
+        is_now = shift_day(now, -1) <= day <= shift_day(now, 1)
+        known_at = Known(day, COMMITTED if is_now else GIVEN)
+    check_day(known_at.at)
+    known = known_at
+    return lambda _digest: known
 
 
 def _create(table: Table, schema: pa.Schema) -> None:
@@ -216,11 +249,13 @@ def _write(
         raise
 
 
-def _commit_or_remove(table: Table, draft: Commit, known_at: KnownAt, schema: pa.Schema) -> Commit:
+def _commit_or_remove(
+    table: Table, draft: Commit, known: Callable[[str], Known], schema: pa.Schema
+) -> Commit:
     """Commit written files, on disk for certain; remove them if that failed for certain."""
     try:
         _sync_first(table, draft.partition)
-        commit = _commit(table, draft, known_at, schema)
+        commit = _commit(table, draft, known, schema)
         _sync_log(table.folder, commit.version, commit.version)
     except (StaleAttemptError, CommitConflictError):
         remove_files(table.folder, draft.files)
@@ -254,7 +289,9 @@ def _sync_log(folder: Path, first: int, last: int) -> None:
     sync(folder / "_delta_log")
 
 
-def _commit(table: Table, draft: Commit, known_at: KnownAt, schema: pa.Schema) -> Commit:
+def _commit(
+    table: Table, draft: Commit, known: Callable[[str], Known], schema: pa.Schema
+) -> Commit:
     """Commit written files; a lost race is tried again on a fresh look at the table."""
     from deltalake.exceptions import CommitFailedError
 
@@ -262,8 +299,7 @@ def _commit(table: Table, draft: Commit, known_at: KnownAt, schema: pa.Schema) -
         try:
             _add_columns(table, schema)
             _refuse_stale(table, draft.partition, draft.token)
-            day = known_at if isinstance(known_at, str) else known_at(draft.digest)
-            dated = replace(draft, known_at=day)
+            dated = _dated(draft, known(draft.digest))
             fault_point("publish:before_commit")
             _commit_files(table, dated)
         except CommitFailedError:
@@ -276,6 +312,11 @@ def _commit(table: Table, draft: Commit, known_at: KnownAt, schema: pa.Schema) -
         f"table {table.name!r}: {_COMMIT_TRIES} commits of partition {draft.partition} lost "
         "against other writers; nothing was changed, run the task again"
     )
+
+
+def _dated(draft: Commit, known: Known) -> Commit:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return replace(draft, known_at=known.at, known_by=known.by, committed_at=now)
 
 
 def _add_columns(table: Table, schema: pa.Schema) -> None:

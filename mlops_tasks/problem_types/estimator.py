@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EstimatorError, SpecError
+from mlops_tasks.problem_types.sample_weights import weight_parameter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,15 +42,28 @@ def build_estimator(spec: ModelSpec, problem: ProblemType) -> Any:
         ) from error
     if wrong := _wrong(problem, model):
         raise EstimatorError(f"{_place(spec)} returns {wrong}")
+    if spec.weight is not None and not weight_parameter(model):
+        raise EstimatorError(
+            f"{_place(spec)}: the spec names the weight {spec.weight!r}, and the fit of "
+            f"{type(model).__name__} takes no sample_weight, or one inside it does not; use an "
+            "estimator that does as the last step, with wrappers such as CalibratedClassifierCV "
+            "directly around it, or leave `weight` out of the spec"
+        )
     return model
 
 
 def fit_estimator(
-    spec: ModelSpec, problem: ProblemType, model: Any, frame: pd.DataFrame, target: Any
+    spec: ModelSpec,
+    problem: ProblemType,
+    model: Any,
+    frame: pd.DataFrame,
+    target: Any,
+    weights: Floats | None = None,
 ) -> None:
     """Fit the estimator in place, and see that it gives a prediction to each row."""
+    weighted = {} if weights is None else {weight_parameter(model): weights}
     try:
-        model.fit(frame, target)
+        model.fit(frame, target, **weighted)
     except MemoryError:
         raise
     except Exception as error:

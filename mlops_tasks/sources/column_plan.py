@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import SchemaMismatchError
+from mlops_tasks.personal import redacted
 from mlops_tasks.sources.conversion import convert, lake_type, type_name
 from mlops_tasks.sources.errors import UnfitColumnError
 from mlops_tasks.sources.text_values import Rules
 from mlops_tasks.specs import RESERVED_COLUMNS
 from mlops_tasks.specs.schema import arrow_schema
+from mlops_tasks.spelling import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -72,12 +74,13 @@ class ColumnPlan:
             return convert(batch.column(index), field.type, Rules.of(self.spec, field.name))
         except (TypeError, pa.ArrowException, OverflowError) as error:
             found = type_name(batch.schema.field(index))
+            why = redacted(self.spec, field.name, str(error))
             if field.name not in self.spec.columns:
-                reason = f"the source has {found}: {error}"
+                reason = f"the source has {found}: {why}"
                 raise UnfitColumnError(
                     f"column {field.name!r}: {reason}", field.name, reason
                 ) from None
-            raise _mismatch(self.spec, [_differs(self.spec, field, found, error)]) from error
+            raise _mismatch(self.spec, [_differs(self.spec, field, found, why)]) from error
 
 
 def plan_columns(
@@ -136,7 +139,7 @@ def plan_columns(
     if spec.extra_columns == "ignore":
         kept = {}
         if ignored := sorted(set(found.names) - set(spec.columns)):
-            notes.append(f"columns {ignored} are ignored, as the spec says")
+            notes.append(f"columns {shortened(ignored)} are ignored, as the spec says")
     else:
         kept = _beyond(spec, found, table, places, left_out or {}, notes)
     absent = {
@@ -191,7 +194,7 @@ def _check_names(spec: DatasetSpec, found: list[str], where: str) -> None:
     if missing := [name for name in spec.columns if name not in found]:
         raise SchemaMismatchError(
             f"dataset {spec.name!r}: {place} gives no column {missing}; the contract needs "
-            f"{sorted(spec.columns)}, there are {sorted(found)}. Nothing was published"
+            f"{sorted(spec.columns)}, there are {shortened(sorted(found))}. Nothing was published"
             + _other_spelling(missing, found)
         )
     if twice := [name for name in spec.columns if found.count(name) > 1]:
@@ -229,7 +232,8 @@ def _beyond(
         if kind is not None and not why:
             why = _unfit_for(spec, field.name, kind, places)
         if kind is None or why:
-            notes.append(f"column {field.name!r} ({type_name(field)}) is not kept: {why}")
+            name = shortened(field.name)
+            notes.append(f"column {name} ({type_name(field)}) is not kept: {why}")
         else:
             kept[field.name] = kind
     if new := [f"{name} ({kind})" for name, kind in kept.items() if name not in known]:

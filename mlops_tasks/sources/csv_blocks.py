@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.sources.formats import text_start
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -13,7 +15,6 @@ __all__ = ["LONGEST_ROW", "first_row", "row_blocks"]
 #: A row, or a line of JSON, is at most this long; more is a quote that was never closed.
 LONGEST_ROW = 64 * 2**20
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _QUOTE = ord('"')
 _LINE_ENDS = b"\r\n"
 
@@ -24,10 +25,10 @@ def row_blocks(stream: Any, delimiter: str, block_bytes: int) -> Iterator[bytes]
     A value is quoted if its first byte is a quote; a quote in the middle of any other value is a
     character like others. Rows end with ``\n``, ``\r\n`` or ``\r``. A byte order mark is left out.
     Raises ValueError, with the line, if text follows a closing quote, the stream ends inside
-    quotes, or a row is longer than `LONGEST_ROW`.
+    quotes, or a row is longer than `LONGEST_ROW`; also if it begins as no text in UTF-8 does.
     """
     grammar = _Grammar(delimiter)
-    rest, line, wanted = _without_mark(stream), 1, block_bytes
+    rest, line, wanted = text_start(stream), 1, block_bytes
     while data := stream.read(wanted):
         block = rest + data
         end = grammar.last_row_end(block, line)
@@ -49,11 +50,6 @@ def first_row(block: bytes, delimiter: str) -> bytes:
     """Return the first row of a block of whole rows, with its end and the empty lines before."""
     found = _Grammar(delimiter).one_row.match(block)
     return found[0] if found else block
-
-
-def _without_mark(stream: Any) -> bytes:
-    start: bytes = stream.read(len(_BYTE_ORDER_MARK))
-    return start.removeprefix(_BYTE_ORDER_MARK)
 
 
 class _Grammar:

@@ -42,7 +42,7 @@ def _opened(filesystem: Any, path: str, request: Request[FileSource]) -> OpenedF
 
     def batches() -> Iterator[pa.RecordBatch]:
         with naming(path, errors), filesystem.open_input_stream(path) as stream:
-            for texts in _texts(row_blocks(stream, delimiter, BLOCK_BYTES), delimiter, len(schema)):
+            for texts in _texts(row_blocks(stream, delimiter, BLOCK_BYTES), delimiter, names):
                 yield _parsed(texts, schema, request, path)
 
     with naming(path, errors), filesystem.open_input_stream(path) as stream:
@@ -59,14 +59,17 @@ def _header(block: bytes, delimiter: str) -> list[str]:
     return [column[0].as_py() for column in _read(row, delimiter).columns]
 
 
-def _texts(blocks: Iterator[bytes], delimiter: str, n_columns: int) -> Iterator[pa.RecordBatch]:
+def _texts(
+    blocks: Iterator[bytes], delimiter: str, names: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
     """Read all values as the texts that they are."""
     n_before = 0
     for number, block in enumerate(blocks):
         if not number:
             block = block[len(first_row(block, delimiter)) :]
         if block.strip(_LINE_ENDS):
-            texts = _read(block, delimiter, n_columns, n_before)
+            texts = _read(block, delimiter, len(names), n_before)
+            _refuse_second_header(texts, names, n_before)
             n_before += texts.num_rows
             yield texts
 
@@ -98,6 +101,21 @@ def _read(
     except pa.ArrowInvalid as error:
         raise ValueError(_counted(str(error), n_before)) from None
     return table.combine_chunks().to_batches()[0]
+
+
+def _refuse_second_header(texts: pa.RecordBatch, names: Sequence[str], n_before: int) -> None:
+    """Refuse a row that is the header again, as in files that were joined."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    again = pa.array([len(names) > 1] * len(texts))  # a single name may well be a value
+    for column, name in zip(texts.columns, names, strict=True):
+        if not again.true_count:
+            return
+        again = pc.and_(again, pc.equal(column, name))
+    if again.true_count:
+        row = n_before + again.index(True).as_py() + 1
+        raise ValueError(f"row {row} below the header names the columns again; were files joined?")
 
 
 def _counted(text: str, n_before: int) -> str:

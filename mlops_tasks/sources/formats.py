@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -13,10 +13,20 @@ if TYPE_CHECKING:
 
     from mlops_tasks.sources.errors import SourceErrors
 
-__all__ = ["BATCH_ROWS", "BLOCK_BYTES", "OpenedFile", "naming"]
+__all__ = ["BATCH_ROWS", "BLOCK_BYTES", "OpenedFile", "naming", "text_start"]
 
 BATCH_ROWS = 65_536
 BLOCK_BYTES = 2**20
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# What else a file that is called text may begin with, and what is to be done.
+_NO_UTF_8 = {
+    b"\xff\xfe": "it is UTF-16; have it written as UTF-8",
+    b"\xfe\xff": "it is UTF-16; have it written as UTF-8",
+    b"\x1f\x8b": "it is packed; have its name end in .gz",
+    b"(\xb5/": "it is packed; have its name end in .zst",
+    b"PK\x03": "it is a ZIP archive, as workbooks of Excel are; have the text itself delivered",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,18 @@ class OpenedFile:
     schema: pa.Schema
     batches: Callable[[], Iterator[pa.RecordBatch]]
     declares_nulls: bool = False
+
+
+def text_start(stream: Any) -> bytes:
+    """Return the first bytes of a text, without its byte order mark.
+
+    Raises ValueError if they are those of something else.
+    """
+    start: bytes = stream.read(len(_BYTE_ORDER_MARK))
+    for mark, what in _NO_UTF_8.items():
+        if start.startswith(mark):
+            raise ValueError(what)
+    return start.removeprefix(_BYTE_ORDER_MARK)
 
 
 @contextmanager

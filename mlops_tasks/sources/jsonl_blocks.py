@@ -7,13 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.sources.csv_blocks import LONGEST_ROW
+from mlops_tasks.sources.formats import text_start
+from mlops_tasks.spelling import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = ["Block", "line_blocks", "objects"]
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Behind an object, it would end the process that has Arrow read it.
 _BARE_NULL = re.compile(rb"}\s*+null")
 # So would a value nested some ten thousand times; this many are never looked at twice.
@@ -62,9 +63,9 @@ def line_blocks(stream: Any, block_bytes: int) -> Iterator[Block]:
     """Cut a stream, from its beginning, where lines end; a block is longer only if its line is.
 
     A byte order mark is left out. Raises ValueError, with the line, if one is longer than
-    `LONGEST_ROW` or is no UTF-8.
+    `LONGEST_ROW` or is no UTF-8, or the stream begins as no text does.
     """
-    rest, first, wanted = _without_mark(stream), 1, block_bytes
+    rest, first, wanted = text_start(stream), 1, block_bytes
     while data := stream.read(wanted):
         content = rest + data
         end = content.rfind(b"\n") + 1
@@ -90,6 +91,8 @@ def objects(block: Block) -> Iterator[tuple[int, dict[str, Any]]]:
         except RecursionError:
             raise ValueError(f"line {number} is nested too deeply") from None
         except ValueError as error:
+            if "int_max_str_digits" in str(error):
+                raise ValueError(f"line {number} has a number of thousands of digits") from None
             raise ValueError(f"line {number} is no JSON: {error}") from None
         if not isinstance(row, dict):
             raise ValueError(f"line {number} is no JSON object")
@@ -101,7 +104,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} stands twice in one object")
+        raise ValueError(f"{shortened(twice)} stands twice in one object")
     if not all(name.isascii() for name in found):
         _refuse_surrogates(found)
     return found
@@ -113,7 +116,7 @@ def _refuse_surrogates(names: Iterable[str]) -> None:
         try:
             name.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"the name {name!r} is no Unicode text") from None
+            raise ValueError(f"the name {shortened(name)} is no Unicode text") from None
 
 
 def _text(block: Block) -> Block:
@@ -124,8 +127,3 @@ def _text(block: Block) -> Block:
         line = block.first + block.content.count(b"\n", 0, error.start)
         raise ValueError(f"line {line} is no UTF-8: {error}") from None
     return block
-
-
-def _without_mark(stream: Any) -> bytes:
-    start: bytes = stream.read(len(_BYTE_ORDER_MARK))
-    return start.removeprefix(_BYTE_ORDER_MARK)

@@ -8,7 +8,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.sources.errors import UnsurveyedError
+from mlops_tasks.sources.errors import UnfitColumnError, UnsurveyedError
 from mlops_tasks.sources.formats import BLOCK_BYTES, OpenedFile, naming
 from mlops_tasks.sources.jsonl_blocks import line_blocks, objects
 from mlops_tasks.sources.text_values import parse_text
@@ -70,7 +70,9 @@ def _parsed(block: Block, schema: pa.Schema, others: _Others, path: str) -> pa.R
     arrays = []
     for field in schema:
         try:
-            arrays.append(_column(table, field, request, block))
+            array = _column(table, field, request, block)
+            _refuse_too_big(block, field, array, request)
+            arrays.append(array)
         except pa.ArrowInvalid as error:
             raise request.errors.value(field.name, field.type, f"{error} (file {path})") from error
     return pa.RecordBatch.from_arrays(arrays, names=schema.names)
@@ -91,6 +93,36 @@ def _column(
     if not pa.types.is_temporal(field.type):
         return array
     return parse_text(array, field.type, request.rules(field.name))
+
+
+def _refuse_too_big(
+    block: Block, field: pa.Field, array: pa.Array, request: Request[FileSource]
+) -> None:
+    """Refuse what is infinite only because no float is that large, which Arrow does not say."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    name = field.name
+    if not pa.types.is_floating(field.type) or name in request.findings.left_out:
+        return
+    if not pc.any(pc.is_inf(array), min_count=0).as_py():
+        return
+    for number, line in block:
+        if math.isinf(_written(line, name)):
+            reason = f"a number in line {number} is too big for a float"
+            if name not in request.spec.columns:
+                raise UnfitColumnError(f"column {name!r}: {reason}", name, reason)
+            raise pa.ArrowInvalid(reason)
+
+
+def _written(line: bytes, name: str) -> float:
+    """Return a number that is written with digits, zero for anything else."""
+    try:
+        # The words for infinity become null.
+        value = json.loads(line, parse_int=float, parse_constant=lambda _: None).get(name)
+    except ValueError:  # `Inf` is one that Arrow takes
+        return 0.0
+    return value if isinstance(value, float) else 0.0
 
 
 def _read(block: Block, wanted: pa.Schema, others: str) -> pa.Table:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import EmptyPartitionError
 from mlops_tasks.faults import fault_point
-from mlops_tasks.lake import as_of_night, overwrite_partition
-from mlops_tasks.partitions import check_partition, today
+from mlops_tasks.lake import GIVEN, Known, known_by_schedule, overwrite_partition
+from mlops_tasks.partitions import check_partition
 from mlops_tasks.sources import (
     Findings,
     OtherDays,
@@ -78,7 +78,8 @@ def ingest(
     lake: Lake,
     token: int,
     known_at: str | None = None,
-    night: str | None = None,
+    due: str | None = None,
+    on_schedule: bool = False,
 ) -> IngestResult:
     """Stream one day of the dataset's source into its raw partition, which is overwritten.
 
@@ -95,10 +96,14 @@ def ingest(
     token : int
         Number of this attempt, from `Ledger.next_token`.
     known_at : str, optional
-        Day as of which the rows are known; today by default, in the dataset's zone.
-    night : str, optional
-        Night whose scheduled run this is, however late. Without `known_at` the rows are known by
-        then where that changes nothing that was known since, else today: see `as_of_night`.
+        Day as of which the rows are known. By default they count as known by `due` if they are the
+        first of their partition, or the same as before: `assumed`, where that has passed. Others
+        correct what was known and are known today, in the dataset's zone: `known_by_schedule`.
+    due : str, optional
+        Day as of which the schedule's own run makes the partition known; by default that of the
+        dataset's ingestion, `DatasetSpec.due`.
+    on_schedule : bool, default False
+        Whether this is the schedule's own run, which in its time may correct what was known.
 
     Returns
     -------
@@ -126,12 +131,20 @@ def ingest(
     started = time.monotonic()
     check_partition(partition)
     table = lake.table(raw_table(spec))
-    known = _known_by(spec, partition, table, known_at, night)
+    zone = spec.timezone
+
+    def dated(of_inputs: str | None) -> Known | Callable[[str], Known]:
+        """Date the rows; what is computed from rows of the lake is due once those are known."""
+        if known_at:
+            return Known(known_at, GIVEN)
+        day = of_inputs or due or spec.due(partition)
+        return known_by_schedule(table, partition, day, timezone=zone, on_schedule=on_schedule)
+
     # What the first try is about to add to a table is only added by its commit; a new table has it.
     findings = Findings(all_lines=not table.exists)
     while True:  # again where the source says more than its beginning did
         try:
-            result = _extracted(spec, partition, source, table, token, known, findings)
+            result = _extracted(spec, partition, source, table, token, dated, findings)
             return replace(result, query_s=round(time.monotonic() - started, 3))
         except UnsurveyedError:
             findings = replace(findings, all_lines=True)
@@ -148,7 +161,7 @@ def _extracted(
     source: Source,
     table: Table,
     token: int,
-    known_at: str | Callable[[str], str],
+    dated: Callable[[str | None], Known | Callable[[str], Known]],
     findings: Findings,
 ) -> IngestResult:
     """Read the day once and commit it."""
@@ -168,16 +181,15 @@ def _extracted(
             # A day that its first rows refuse must not make a table, or add a column to one.
             rows = chain([next(rows)], rows)
             reader = pa.RecordBatchReader.from_batches(plan.schema, rows)
-            raw = overwrite_partition(table, partition, reader, token=token, known_at=known_at)
+            raw = overwrite_partition(
+                table,
+                partition,
+                reader,
+                token=token,
+                known_at=dated(stream.known_at),
+                inputs=stream.inputs,
+            )
         return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=notes)
-
-
-def _known_by(
-    spec: DatasetSpec, partition: str, table: Table, known_at: str | None, night: str | None
-) -> str | Callable[[str], str]:
-    if known_at or not night:
-        return known_at or today(spec.timezone)
-    return as_of_night(table, partition, night, timezone=spec.timezone)
 
 
 def _converted(

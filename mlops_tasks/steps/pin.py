@@ -1,4 +1,4 @@
-"""Pin: which days a training as of one night may use, at exact versions."""
+"""Pin: which days a training may use as of its cut-off, at exact versions."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError
 from mlops_tasks.features import dataset_range, input_range
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.partitions import Duration, today, window_start
+from mlops_tasks.partitions import Coverage, Duration, today, window_start
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from mlops_tasks.lake import Lake
+    from mlops_tasks.lake import Lake, Table
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
-__all__ = ["pin_training_data"]
+__all__ = ["corrected_since", "pin_training_data"]
 
 
 def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin:
-    """Choose and pin the days that a training as of one night may use.
+    """Choose and pin the days that a training may use as of its cut-off.
 
     Parameters
     ----------
     spec : ModelSpec
         The model.
     as_of : str
-        The night, ``YYYY-MM-DD``. Only days whose label delay has passed by then are used, and
-        of every day only what was known by then: a later correction changes no earlier training.
+        The cut-off, a day ``YYYY-MM-DD``. Only days whose label delay has passed by then are used,
+        and of every day only what counts as known by then: a later correction changes no earlier
+        training.
     lake : Lake
         The data.
 
@@ -40,25 +41,22 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     Raises
     ------
     NoLabelsError
-        If there are not enough labelled days for both windows.
+        If not enough labelled days are known for both windows; it names those that are there but
+        known later only, and what to do.
     PartitionKeyError
         If `as_of` is not a day or lies in the future; of datasets that have ended, also if it lies
-        after the last night on which their newest published days could bring news.
+        after the last day as of which their newest published days could bring news.
     """
     _refuse_ahead(spec, spec.check_as_of(as_of), lake)
     usable = _usable_partitions(spec, as_of, lake)
     training, evaluation = _windows(spec, usable)
     if not training:
-        raise NoLabelsError(
-            f"model {spec.name!r}: {len(usable)} labelled {spec.rows.grain}s are known as of "
-            f"{as_of}, and the evaluation alone takes {spec.evaluation_days} days; ingest more of "
-            f"{[dataset.name for dataset in spec.datasets]}"
-        )
+        raise NoLabelsError(_too_few(spec, as_of, usable, lake))
     first, last = training[0], evaluation[-1]
     inputs = {}
     for item in spec.inputs:
-        begin, end = input_range(spec, item, first, last)
         table = lake.table(item.dataset.name)
+        begin, end = input_range(spec, item, (first, last), table, known_at=as_of)
         inputs[item.dataset.name] = table.pin(first=begin, last=end, known_at=as_of)
     begin, end = dataset_range(spec, spec.label.dataset, first, last)
     return TrainingPin(
@@ -67,15 +65,16 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
         evaluation=(evaluation[0], last),
         inputs=inputs,
         labels=lake.table(spec.label.dataset.name).pin(first=begin, last=end, known_at=as_of),
+        missing=_missing(spec, training, evaluation),
     )
 
 
 def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
-    """Refuse a night that a replay of data from the past has not reached yet.
+    """Refuse a day that a replay of data from the past has not reached yet.
 
     Where the source goes on, today is the limit: it may be silent for a while. Where it has ended,
-    every night after the last one with news would be the same training under a later name, and the
-    nights before would not count it as their last training.
+    every day after the last one with news would be the same training under a later name, and the
+    days before would not count it as their last training.
     """
     if spec.rows.end is None or spec.rows.end.isoformat() >= today(spec.timezone):
         return
@@ -86,7 +85,7 @@ def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
     if reached and as_of > max(reached):
         raise PartitionKeyError(
             f"model {spec.name!r}: nothing is known as of {as_of} that is not known as of "
-            f"{max(reached)}, by the newest days of {sorted(published)}; train as of that night or "
+            f"{max(reached)}, by the newest days of {sorted(published)}; train as of that day or "
             "an earlier one, or ingest more days first"
         )
 
@@ -101,17 +100,36 @@ def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[st
     grain = spec.calendar
     middle = window_start(grain, usable[-1], Duration(spec.evaluation_days, "d"))
     begin = window_start(grain, grain.shift(middle, -1), Duration(spec.train_days, "d"))
-    return [key for key in usable if begin <= key < middle], [
-        key for key in usable if key >= middle
-    ]
+    training = [key for key in usable if begin <= key < middle]
+    return training, [key for key in usable if key >= middle]
+
+
+def _missing(
+    spec: ModelSpec, training: Sequence[str], evaluation: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Name what could not be used between the first partition and the last one, by window."""
+    grain = spec.calendar
+    middle = window_start(grain, evaluation[-1], Duration(spec.evaluation_days, "d"))
+    found = {
+        "train": Coverage.of(grain, training[0], grain.shift(middle, -1), set(training)),
+        "evaluation": Coverage.of(grain, middle, evaluation[-1], set(evaluation)),
+    }
+    return {name: one.missing for name, one in found.items() if one.missing}
 
 
 def _usable_partitions(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
     """List the partitions of which every table has all, and whose labels are due by `as_of`."""
-    label, keys = spec.label.dataset, lake.table(spec.rows.name).partitions(known_at=as_of)
-    for dataset in spec.datasets[1:]:
-        there = set(lake.table(dataset.name).partitions(known_at=as_of))
-        keys = [key for key in keys if there.issuperset(_keys_in(spec, dataset, key))]
+    known = {
+        one.name: set(lake.table(one.name).partitions(known_at=as_of)) for one in spec.datasets
+    }
+    return _complete(spec, as_of, known)
+
+
+def _complete(spec: ModelSpec, as_of: str, there: Mapping[str, Collection[str]]) -> list[str]:
+    """List the partitions that are there in all datasets, and whose labels are due by `as_of`."""
+    label, keys = spec.label.dataset, sorted(there[spec.rows.name])
+    for dataset in (*spec.triggers[1:], label):
+        keys = [k for k in keys if set(_keys_in(spec, dataset, k)) <= set(there[dataset.name])]
     return [
         key
         for key in keys
@@ -122,3 +140,82 @@ def _usable_partitions(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
 def _keys_in(spec: ModelSpec, dataset: DatasetSpec, key: str) -> list[str]:
     """Return the keys of a dataset that share an instant with one partition of the model."""
     return dataset.calendar.range(*dataset_range(spec, dataset, key, key))
+
+
+def _too_few(spec: ModelSpec, as_of: str, usable: Sequence[str], lake: Lake) -> str:
+    """Return why there is no training, and what to do: they may be there, but known later only."""
+    what = f"{spec.rows.grain}s"
+    text = (
+        f"model {spec.name!r}: {len(usable)} labelled {what} are known as of {as_of}, and the "
+        f"evaluation alone takes {spec.evaluation_days} days"
+    )
+    known = {one.name: _first_known(lake.table(one.name)) for one in spec.datasets}
+    late = {
+        key: {one.name: _known_in(spec, one, key, known[one.name]) for one in spec.datasets}
+        for key in set(_complete(spec, as_of, known)) - set(usable)
+    }
+    if not late:
+        return f"{text}; ingest more of {list(known)}"
+    causes = [name for name in known if any(one[name] > as_of for one in late.values())]
+    first, last = (choose(max(one.values()) for one in late.values()) for choose in (min, max))
+    later = f"Train as of {last} or a later day. " if _may_train_as_of(spec, last) else ""
+    return (
+        f"{text}. {len(late)} {'more ' if usable else ''}{what} are there, first known {first}: a "
+        f"training as of an earlier day does not use them. {later}If they were really known by "
+        f"{as_of}, take them in again with that day as `known_at` in the form of "
+        f"{_ingests(causes)}. `mlops lake commits {causes[0]}` lists what was known when"
+    )
+
+
+def _known_in(spec: ModelSpec, dataset: DatasetSpec, key: str, known: Mapping[str, str]) -> str:
+    """Return the day as of which all that a dataset has of one of the model's keys is known."""
+    return max(known[one] for one in _keys_in(spec, dataset, key))
+
+
+def _first_known(table: Table) -> dict[str, str]:
+    """Return for each partition that has rows the first day as of which they are known."""
+    first: dict[str, str] = {}
+    for commit in table.all_commits() if table.exists else ():
+        if commit.n_rows:
+            first[commit.partition] = min(
+                commit.known_at, first.get(commit.partition, "9999-12-31")
+            )
+    return first
+
+
+def _ingests(datasets: Sequence[str]) -> str:
+    return " and ".join(f"{name}.ingest" for name in datasets)
+
+
+def _may_train_as_of(spec: ModelSpec, day: str) -> bool:
+    try:
+        spec.check_as_of(day)
+    except PartitionKeyError:
+        return False
+    return True
+
+
+def corrected_since(pin: TrainingPin, *, lake: Lake) -> dict[str, list[str]]:
+    """Return the pinned days that have other rows by now, which the training does not use.
+
+    Parameters
+    ----------
+    pin : TrainingPin
+        From `pin_training_data`.
+    lake : Lake
+        The data.
+
+    Returns
+    -------
+    dict of str to list of str
+        By table, its days, in order; tables without any are left out.
+    """
+    found: dict[str, list[str]] = {}
+    for one in pin.pins:
+        table = lake.table(one.table)
+        pinned = {commit.partition: commit.digest for commit in table.pinned_commits(one)}
+        newest = table.commits(first=one.first, last=one.last)
+        days = [c.partition for c in newest if c.digest != pinned.get(c.partition, c.digest)]
+        if days:
+            found[one.table] = days
+    return found

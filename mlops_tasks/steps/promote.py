@@ -33,7 +33,7 @@ def promote(
     verdict : Verdict
         The gate's verdict; "keep" changes nothing.
     as_of : str
-        The night the challenger was trained as of.
+        Cut-off of the challenger's training.
     tracking, ledger : Tracking, Ledger
         The alias follows the ledger's compare-and-set.
     dag_run : str, optional

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import PartitionNotFoundError
-from mlops_tasks.features import feature_batches, free_texts, model_frame, published_inputs
+from mlops_tasks.features import feature_batches, model_frame, published_inputs
 from mlops_tasks.features.categories import unseen_categories
+from mlops_tasks.features.feature_types import free_texts
 from mlops_tasks.features.text import measure_fields, unpack_vocabularies, with_measures
 from mlops_tasks.lake import PARTITION_COLUMN, overwrite_partition
 from mlops_tasks.partitions import today
 from mlops_tasks.problem_types import problem_type
-from mlops_tasks.profiles import ProfileBuilder
+from mlops_tasks.profiles import Profile
+from mlops_tasks.profiles.by_day import DayProfiles
 from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.registry.tracking import VOCABULARIES
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
     from mlops_tasks.lake import Lake, PartitionVersion, Table
     from mlops_tasks.registry.tracking import Tracking
@@ -95,30 +98,22 @@ def score(
     import pyarrow as pa
 
     spec.rows.check_partition(partition)
-    inputs = published_inputs(spec, lake, first=partition, last=partition)
-    if inputs[spec.rows.name].count_rows() == 0:
-        raise PartitionNotFoundError(
-            f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
-            f"{spec.rows.name}.ingest for that day first"
-        )
+    batches = feature_batches(spec, _inputs(spec, partition, lake))
     problem = problem_type(spec.problem_type)
     model = tracking.load(champion.model_uri, champion.digest)
-    batches = feature_batches(spec, inputs)
     first = next(batches)  # the empty one, for its schema
-    texts = free_texts(spec, model)
+    texts = free_texts(model)
     vocabularies = _vocabularies(champion, tracking) if texts else {}
     table = lake.table(spec.predictions_table)
-    own = [
-        *(first.schema.field(name) for name in spec.key),
-        *problem.fields(model),
-        pa.field("model_version", pa.string()),
-    ]
+    version = pa.field("model_version", pa.string())
+    own = [*map(first.schema.field, spec.key), *problem.fields(model), version]
     foreign = _foreign_fields(table, own)
     published = pa.schema([*own, *foreign])
     features = _profiled_features(spec, model, first, texts, vocabularies)
     predicted = [published.field(name) for name in (*problem.profiled, "model_version")]
     seen = pa.schema([*features, *predicted])
-    profile, unseen = ProfileBuilder(seen, categorical=spec.categorical), Counter[str]()
+    of_partition, unseen = spec.rows.partition(partition), Counter[str]()
+    profiles = DayProfiles(of_partition, seen, categorical=spec.categorical)
 
     def scored() -> Iterator[pa.RecordBatch]:
         for rows in batches:
@@ -128,7 +123,9 @@ def score(
                 answer["model_version"] = pa.array([champion.version] * len(frame), pa.string())
                 answer |= {field.name: pa.nulls(len(frame), field.type) for field in foreign}
                 unseen.update(unseen_categories(model, frame, spec.categorical))
-                profile.update(_batch(with_measures(rows, texts, vocabularies), answer, seen))
+                moments = rows.column(spec.as_of) if profiles.days else None
+                measured = with_measures(rows, texts, vocabularies)
+                profiles.update(_batch(measured, answer, seen), moments)
                 yield _batch(rows, answer, published)
 
     predictions = overwrite_partition(
@@ -138,14 +135,25 @@ def score(
         token=token,
         known_at=known_at or today(spec.timezone),
     )
-    found = profile.finish()
-    ProfileStore(lake).write(predictions, found)
+    days = profiles.finish()
+    found = Profile.merged(days.values())
+    ProfileStore(lake).write(predictions, found, days)
     return ScoreResult(
         predictions=predictions,
         model_version=champion.version,
         summary=problem.describe_predictions(found, spec.threshold),
         unseen_categories=dict(unseen),
     )
+
+
+def _inputs(spec: ModelSpec, partition: str, lake: Lake) -> dict[str, ds.Dataset]:
+    inputs = published_inputs(spec, lake, first=partition, last=partition)
+    if inputs[spec.rows.name].count_rows() == 0:
+        raise PartitionNotFoundError(
+            f"model {spec.name!r}: {spec.rows.name!r} has no rows for {partition}; run "
+            f"{spec.rows.name}.ingest for that day first"
+        )
+    return inputs
 
 
 def _profiled_features(
@@ -169,7 +177,8 @@ def _foreign_fields(table: Table, own: Iterable[pa.Field]) -> list[pa.Field]:
 
 
 def _vocabularies(champion: RegisteredVersion, tracking: Tracking) -> dict[str, Booleans]:
-    if VOCABULARIES not in champion.artifacts:
+    # What stands for a champion in a notebook may name no artifacts.
+    if VOCABULARIES not in getattr(champion, "artifacts", ()):
         return {}
     return unpack_vocabularies(tracking.read_artifact(champion, VOCABULARIES))
 

@@ -9,6 +9,7 @@ from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features import feature_frame, labelled_rows, split_days
 from mlops_tasks.features.feature_types import remember_forms, spec_forms
 from mlops_tasks.features.text import measure_fields, pack_vocabularies, trained_texts
+from mlops_tasks.features.weights import row_weights
 from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator
 from mlops_tasks.profiles import Profile
@@ -58,8 +59,8 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
     NoLabelsError
         If the window has no labels, or only labels that are all the same.
     FeatureError
-        If the features cannot be built, one of them has no value at all, or the target is none of
-        the model's problem type.
+        If the features cannot be built, one of them has no value at all, a weight is none, or the
+        target is none of the model's problem type.
     SpecError, EstimatorError
         If the estimator cannot be imported, built or fitted, or is none for the problem type.
     DamagedTableError
@@ -73,10 +74,11 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         lake.table(one.table).verify_pin(one)
     rows = labelled_rows(spec, pin, pin.train, lake=lake)
     frame, target = feature_frame(spec, rows), rows.column(TARGET).to_numpy(zero_copy_only=False)
+    weights = row_weights(spec, rows)
     _refuse_empty(spec, pin, frame)
     with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
         started = time.monotonic()
-        fit_estimator(spec, problem, model, frame, target)
+        fit_estimator(spec, problem, model, frame, target, weights)
         fit_s = round(time.monotonic() - started, 3)
         remember_forms(model, spec_forms(spec.categorical, spec.features, spec.text))
         model_uri, digest = tracking.log_model(model, frame.head(200), method=problem.method)
@@ -146,7 +148,7 @@ def _log(
         "estimator": spec.estimator,
         "random_state": str(spec.random_state),
         "features": ",".join(spec.features),
-    }
+    } | ({"weight": spec.weight} if spec.weight else {})
     tracking.log_batch(run_id, params=params, metrics=metrics)
     tracking.log_pins({**pin.inputs, spec.label.dataset.name: pin.labels}, "training")
     return {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}

@@ -102,6 +102,8 @@ class ValidationResult:
             "table": self.published.table,
             "version": self.published.version,
             "digest": self.published.digest,
+            "known_at": self.published.known_at,
+            "known_by": self.published.known_by,
             "raw_version": self.raw_version,
             "suite_digest": self.suite_digest,
             "n_rows_in": self.n_rows_in,
@@ -177,8 +179,8 @@ def validate(
         version that changes are counted from (the newest one by default, and where vacuum has
         removed it).
     known_at : str, optional
-        Day as of which the rows are known; by default the day at which the raw rows were, where
-        that changes nothing that was published since, else today: see `as_of_night`.
+        Day as of which the rows are known; by default the day as of which the raw rows are, where
+        that changes nothing that was published since, else today: see `known_as_before`.
 
     Returns
     -------
@@ -259,8 +261,8 @@ def readmit(
     token : int
         Number of this attempt.
     known_at : str
-        Day as of which the readmitted rows are known; a training as of an earlier night never
-        sees them.
+        Day as of which the readmitted rows are known; a training as of an earlier day never sees
+        them.
 
     Returns
     -------
@@ -287,7 +289,7 @@ def readmit(
         raise PartitionNotFoundError(
             f"dataset {spec.name!r}: {raw_table!r} has no {partition}; ingest the day again"
         )
-    raw = PartitionVersion(raw_table, partition, newest.version, newest.n_rows, newest.digest)
+    raw = PartitionVersion.of(raw_table, newest)
     columns = [name for name in spec.columns if name in quarantine.schema.names]
     before = _row_hashes(quarantine, quarantined, columns)
     result = validate(spec, raw, lake=lake, token=token, known_at=known_at)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import ValidationFailedError
+from mlops_tasks.personal import redacted_row
 from mlops_tasks.sources import day_column, in_other_days
+from mlops_tasks.spelling import shortened
 from mlops_tasks.validation.duplicates import with_one_zero
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def _superseded(spec: DatasetSpec, rows: pa.Table, groups: pa.ListArray) -> dict
     for group in groups.to_pylist():
         last = times[group[-1]]
         latest = [i for i in group if times[i] is last or times[i] == last]
-        same = len(latest) == 1 or _all_equal(rows.take(latest))
+        same = len(latest) == 1 or _all_equal(with_one_zero(rows.take(latest)))
         found["duplicate_key"] += [] if same else latest
         found["superseded"] += group[:-1] if same else group[: -len(latest)]
     return {reason: sorted(positions) for reason, positions in found.items()}
@@ -119,9 +121,12 @@ def _duplicates_refused(
     spec: DatasetSpec, rows: pa.Table, groups: pa.ListArray
 ) -> ValidationFailedError:
     some = [positions[0] for positions in groups.slice(0, _EXAMPLES).to_pylist()]
-    keys = [tuple(key.values()) for key in rows.select(list(spec.key)).take(some).to_pylist()]
+    keys = [
+        tuple(redacted_row(spec, key).values())
+        for key in rows.select(list(spec.key)).take(some).to_pylist()
+    ]
     return ValidationFailedError(
         f"dataset {spec.name!r}: {len(groups)} keys {list(spec.key)} occur more than once, such as "
-        f"{keys}, and the spec says duplicates='fail'; nothing was published. Fix the source, or "
-        "choose 'quarantine' or 'keep_last' in the spec"
+        f"{shortened(keys)}, and the spec says duplicates='fail'; nothing was published. Fix the "
+        "source, or choose 'quarantine' or 'keep_last' in the spec"
     )

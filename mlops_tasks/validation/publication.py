@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
-from mlops_tasks.lake import as_of_night, overwrite_partition, share_partition
+from mlops_tasks.lake import (
+    GIVEN,
+    Known,
+    Pin,
+    known_as_before,
+    overwrite_partition,
+    share_partition,
+)
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.profiles.store import ProfileStore
+from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,25 +51,31 @@ def publish(
 ) -> PartitionVersion:
     """Quarantine the flagged rows, then publish the others to the dataset's table.
 
-    `known_at` is the day as of which the rows are known. None: the day at which the raw rows were,
-    where that changes nothing that was published since, else today. It is a `DamagedTableError`
-    if rows came out that did not go in, or the other way round.
+    `known_at` is the day as of which the rows are known. None: the day as of which the raw rows
+    are, where that changes nothing that was published since, else today. It is a
+    `DamagedTableError` if rows came out that did not go in, or the other way round.
     """
-    partition, n_bad, night = rows.partition, flags.n_flagged, rows.commit.known_at
-    _quarantine(spec, rows, flags, lake=lake, token=token, known_at=known_at or night)
-    known = [name for name in rows.schema.names if name in spec.columns]
+    partition, n_bad = rows.partition, flags.n_flagged
+    given = Known(known_at, GIVEN) if known_at else None
+    as_raw = Known(rows.commit.known_at, rows.commit.known_by)
+    _quarantine(spec, rows, flags, lake=lake, token=token, known_at=given or as_raw)
+    # The commonest values of a personal column are nobody's business either.
+    known = [name for name in rows.schema.names if name in spec.columns and not spec.hides(name)]
     profile = ProfileBuilder(rows.schema, columns=known)
     good = _good(rows, flags, profile)
-    by_night = as_of_night(table, partition, night, timezone=spec.timezone)
+    dated = given or known_as_before(table, rows.commit, timezone=spec.timezone)
     if n_bad or not _is_whole(rows):
         published = overwrite_partition(
-            table, partition, good, token=token, known_at=known_at or by_night
+            table,
+            partition,
+            good,
+            token=token,
+            known_at=dated,
+            inputs=[from_json(Pin, pin) for pin in rows.commit.inputs.values()],
         )
     else:
         deque(good, maxlen=0)  # to be profiled
-        published = share_partition(
-            rows.table, rows.commit, table, token=token, known_at=known_at or by_night
-        )
+        published = share_partition(rows.table, rows.commit, table, token=token, known_at=dated)
     seen = profile.finish()
     if seen.n_rows + n_bad != rows.n_rows:
         raise DamagedTableError(
@@ -81,7 +95,7 @@ def _quarantine(
     *,
     lake: Lake,
     token: int,
-    known_at: str,
+    known_at: Known,
 ) -> None:
     table, partition = lake.table(quarantine_table(spec)), rows.partition
     fault_point("quarantine:before")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import SuiteError, UnknownExpectationError
 from mlops_tasks.validation.expectation_types import columns_read, how_in_chunks, why_refused
-from mlops_tasks.validation.suite_arguments import checked_arguments
+from mlops_tasks.validation.suite_arguments import check_needed, checked_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mlops_tasks.validation.expectation_types import How
@@ -114,7 +114,7 @@ def load_suite(path: Path, columns: Mapping[str, str] | None = None) -> Suite:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = json.loads(path.read_text("utf-8"), object_pairs_hook=_once)
+        raw = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_once)
     except OSError as error:
         raise SuiteError(
             f"suite {path.name} cannot be read: {error.strerror or error}; the dataset's "
@@ -179,13 +179,11 @@ def _expectation(suite: str, index: int, item: Any, columns: Mapping[str, str]) 
     given = item.get("kwargs") or {}
     if not isinstance(given, dict):
         raise SuiteError(f"{where}: kwargs is {given!r}; write an object, like {{}}")
-    try:
-        kwargs = checked_arguments(kind, given, columns)
-    except SuiteError as error:
-        raise SuiteError(f"{where}: {error}") from error
+    kwargs = _named(where, checked_arguments, kind, given, columns)
     # GX takes the condition as it was written: it knows no moments in a set.
     condition = {name: given[name] for name in ("row_condition",) if name in given}
     built = _build(where, made, kwargs | condition)
+    _named(where, check_needed, kind, given)
     return Expectation(
         index=index,
         kind=kind,
@@ -195,6 +193,14 @@ def _expectation(suite: str, index: int, item: Any, columns: Mapping[str, str]) 
         how=how_in_chunks(built, kind),
         mostly=float(getattr(built, "mostly", 1.0)),
     )
+
+
+def _named(where: str, check: Callable[..., Any], *arguments: Any) -> Any:
+    """Say in what expectation an argument is wrong."""
+    try:
+        return check(*arguments)
+    except SuiteError as error:
+        raise SuiteError(f"{where}: {error}") from error
 
 
 def _class(suite: str, kind: str) -> Any:

@@ -13,7 +13,7 @@ from mlops_tasks.validation.row_conditions import CONDITION_FORM, checked_condit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["checked_arguments"]
+__all__ = ["check_needed", "checked_arguments"]
 
 # Kinds whose `min_value`, `max_value` or `value_set` are values of the column.
 _BOUNDED = {
@@ -60,6 +60,19 @@ _COUNTED = {
     "expect_table_row_count_to_be_between",
     "expect_table_column_count_to_be_between",
     "expect_column_value_lengths_to_be_between",
+}
+# What a kind compares with; without it nothing would be checked, and Great Expectations would pass.
+_NEEDED = {
+    **dict.fromkeys(_SETS, "value_set"),
+    "expect_column_pair_values_to_be_in_set": "value_pairs_set",
+    "expect_column_values_to_match_regex": "regex",
+    "expect_column_values_to_not_match_regex": "regex",
+    "expect_table_columns_to_match_ordered_list": "column_list",
+    "expect_table_columns_to_match_set": "column_set",
+}
+_SHARES = {
+    "expect_column_proportion_of_non_null_values_to_be_between",
+    "expect_column_proportion_of_unique_values_to_be_between",
 }
 _ORDERED = {"expect_column_values_to_be_increasing", "expect_column_values_to_be_decreasing"}
 _GREATER = "expect_column_pair_values_a_to_be_greater_than_b"
@@ -110,6 +123,26 @@ def checked_arguments(
         done |= _of_column(kind, kwargs, held)
     _check_order(done)
     return done
+
+
+def check_needed(kind: str, kwargs: Mapping[str, Any]) -> None:
+    """Refuse an expectation that asks nothing of the rows, and so would never fail.
+
+    Examples
+    --------
+    >>> check_needed("expect_table_row_count_to_be_between", {"max_value": None})
+    Traceback (most recent call last):
+    ...
+    mlops_tasks.exceptions.SuiteError: min_value and max_value are both missing; write one
+    """
+    name = _NEEDED.get(kind)
+    if name and not kwargs.get(name):
+        raise SuiteError(f"{name} is missing or empty, and nothing would be checked; write it")
+    limits = [kwargs.get(name) for name in ("min_value", "max_value")]
+    if kind in _BOUNDED | _COUNTED and limits == [None, None]:
+        raise SuiteError("min_value and max_value are both missing; write one")
+    if kind in _SHARES and any(limit is not None and not 0 <= limit <= 1 for limit in limits):
+        raise SuiteError(f"{limits} are limits of a share, from 0 to 1; write 0.95 for 95 %")
 
 
 def _of_column(kind: str, kwargs: Mapping[str, Any], held: str) -> dict[str, Any]:
@@ -175,13 +208,26 @@ def _check_quantiles(kwargs: Mapping[str, Any]) -> None:
     if (method := kwargs.get("allow_relative_error") or "nearest") not in _INTERPOLATIONS:
         raise SuiteError(f"allow_relative_error {method!r} is none of {', '.join(_INTERPOLATIONS)}")
     asked = kwargs.get("quantile_ranges")
-    ranges = asked.get("value_ranges") if isinstance(asked, dict) else None
-    for limits in ranges or []:
+    asked = asked if isinstance(asked, dict) else {}
+    quantiles, ranges = asked.get("quantiles"), asked.get("value_ranges")
+    if not (isinstance(quantiles, list) and isinstance(ranges, list)) or not quantiles:
+        raise SuiteError(
+            'quantile_ranges must be like {"quantiles": [0.5], "value_ranges": [[1, 3]]}'
+        )
+    if len(quantiles) != len(ranges):
+        raise SuiteError(f"{len(quantiles)} quantiles have {len(ranges)} value_ranges; pair them")
+    for quantile in quantiles:
+        if not is_number(quantile) or not 0 <= quantile <= 1:
+            raise SuiteError(f"quantiles has {quantile!r}; write numbers from 0 to 1")
+    for limits in ranges:
         numbers = isinstance(limits, list) and all(v is None or is_number(v) for v in limits)
         if not numbers or len(limits) != 2:
             raise SuiteError(
                 f"value_ranges has {limits!r}; write a pair of numbers, null for no limit"
             )
+        low, high = limits
+        if low is not None and high is not None and low > high:
+            raise SuiteError(f"value_ranges has {limits!r}; exchange the limits")
 
 
 def _check_pair(kind: str, kwargs: Mapping[str, Any], types: dict[str, str]) -> None:

@@ -84,6 +84,13 @@ def test_a_version_that_has_returned_is_another_champion(url: str) -> None:
     assert ledger.champion_as_of("m", "2024-02-29") is None
 
 
+def test_a_champion_taken_over_by_hand_counts_at_once(url: str) -> None:
+    ledger = Ledger(url)
+    ledger.promote("m", version="3", generation=0, key="adoption of 3", evidence={})
+    ledger.promote("m", version="4", generation=1, key="2024-03-10", evidence={})
+    assert ledger.champion_as_of("m", "2024-03-09") == "3"
+
+
 def test_the_newest_entries_of_a_version(url: str) -> None:
     ledger = Ledger(url)
     for number, version in enumerate("111221", start=1):

@@ -81,6 +81,23 @@ def first_major(raw: dict[str, Any]) -> None:
         raw["sums"] = {"lanes": ["0" * 16] * 2, "columns": kinds}
 
 
+def test_what_2_0_wrote_is_read_as_it_was(lake: Lake, stored: Callable[..., None]) -> None:
+    """It said neither by what rows were known nor when they were committed: nothing is assumed."""
+
+    def as_2_0(raw: dict[str, Any]) -> None:
+        raw["format"] = "2.0"
+        raw.pop("known_by", None)
+        raw.pop("committed_at", None)
+
+    stored(as_2_0)
+    for commit in lake.table("t").all_commits():
+        assert (commit.known_by, commit.committed_at, commit.assumed) == ("", "", False)
+        assert commit.later == {}
+    assert lake.table("t").pin(first=D1, last=D2).assumed == 0
+    optimize(lake.table("t"))
+    assert lake.table("t").all_commits()[0].known_by == ""
+
+
 @pytest.mark.parametrize(
     "change",
     [lambda raw: raw.pop("format", None), newer_minor, first_major],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import ChampionChangedError
@@ -10,6 +9,7 @@ from mlops_tasks.registry.ledger import statements
 from mlops_tasks.registry.ledger.database import Database
 from mlops_tasks.registry.ledger.records import Champion, EvidenceKind
 from mlops_tasks.registry.ledger.tables import table
+from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -279,7 +279,7 @@ class Ledger:
                 return before
             if found != generation:
                 raise ChampionChangedError(_changed(model, version, generation, before))
-            move = asdict(now) | {"previous": before.version if before else None}
+            move = to_json(now) | {"previous": before.version if before else None}
             body = statements.plain_json(kind, key, {**evidence, **move})
             statements.set_champion(connection, model, now)
             statements.append(connection, model, kind, key, body, dag_run)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.registry.ledger.records import Champion, EvidenceKind, LedgerEntry
 from mlops_tasks.registry.ledger.tables import table
 from mlops_tasks.registry.versions import RegisteredVersion
+from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,8 @@ def newest_of_keys(
     import sqlalchemy as sa
 
     rows = table("entry")
-    known = () if as_of is None else (rows.c.key <= as_of, rows.c.known_at <= as_of)
+    # Behind the hours of the day, too, whose keys begin with it.
+    known = () if as_of is None else (rows.c.key < f"{as_of}~", rows.c.known_at <= as_of)
     newest = (
         sa.select(sa.func.max(rows.c.seq).label("seq"))
         .where(*_same(wanted), *known)
@@ -145,7 +146,7 @@ def champion_as_of(connection: Connection, model: str, as_of: str) -> str | None
 
 def set_champion(connection: Connection, model: str, champion: Champion) -> None:
     """Put a champion in the place of the one before, or in a first place."""
-    rows, values = table("champion"), asdict(champion)
+    rows, values = table("champion"), to_json(champion)
     if champion.generation == 1:
         connection.execute(rows.insert().values(model=model, **values))
     else:
@@ -173,7 +174,7 @@ def insert_registration(
     connection: Connection, version: RegisteredVersion, recorded_by: str
 ) -> None:
     """Enter a version that is not known yet."""
-    values = asdict(version) | {"model": version.name}
+    values = to_json(version) | {"model": version.name}
     values |= {"recorded_by": recorded_by, "recorded_at": _now()}
     del values["name"], values["generation"]
     connection.execute(table("registration").insert().values(values))

@@ -88,6 +88,22 @@ def verify() -> None:
     Console().print("Every pinned row is what was pinned.")
 
 
+@app.command()
+def commits(
+    table: Annotated[str, typer.Argument(help="The table.")],
+    partition: Annotated[str | None, typer.Argument(help="Only this partition.")] = None,
+) -> None:
+    """List what was committed, as of when it counts as known, by what, and when it really was."""
+    found = _lake().table(table).all_commits()
+    sheet = Table("partition", "version", "rows", "known at", "by", "committed", "digest")
+    for one in sorted(found, key=lambda commit: (commit.partition, commit.version)):
+        if partition in (None, one.partition):
+            really = (one.known_by or "not recorded", one.committed_at or "not recorded")
+            cells = (one.partition, one.version, one.n_rows, one.known_at, *really, one.digest[:12])
+            sheet.add_row(*map(str, cells))
+    Console().print(sheet)
+
+
 def _lake() -> Lake:
     from mlops_airflow.hooks.lake import LakeHook
 

@@ -13,9 +13,10 @@ from mlops_airflow.hooks.database import LedgerHook
 from mlops_airflow.hooks.lake import LakeHook
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
-from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.exceptions import MlopsError, NoChampionError
 from mlops_tasks.outages import outages_named
 from mlops_tasks.partitions import check_partition, check_past
+from mlops_tasks.personal import without_causes
 from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.reports import report_address
 from mlops_tasks.scratch import scratch
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
 __all__ = [
     "StepOperator",
     "dag_run_name",
-    "decided_night",
+    "decided_as_of",
     "given_known_at",
+    "is_scheduled",
     "key_of",
-    "night_of",
     "partition_of",
 ]
 
@@ -64,7 +65,7 @@ def partition_of(context: Context, dataset: DatasetSpec) -> str:
     return dataset.check_partition(key_of(context))
 
 
-def decided_night(context: Context, model: ModelSpec) -> str:
+def decided_as_of(context: Context, model: ModelSpec) -> str:
     """Return the partition key of a run that decides, or fail.
 
     Parameters
@@ -77,7 +78,7 @@ def decided_night(context: Context, model: ModelSpec) -> str:
     Returns
     -------
     str
-        A night of the model's data.
+        The cut-off of the decision, a day of the model's data.
     """
     _skip_before(context, model.rows, model.rows.start.isoformat())
     return model.check_as_of(key_of(context))
@@ -95,7 +96,7 @@ def key_of(context: Context) -> str:
 
 
 def given_known_at(context: Context, dataset: DatasetSpec) -> str | None:
-    """Return the run's parameter ``known_at``, which wins over every other night, if it is set.
+    """Return the run's parameter ``known_at``, which wins over every other day, if it is set.
 
     Parameters
     ----------
@@ -115,34 +116,13 @@ def given_known_at(context: Context, dataset: DatasetSpec) -> str | None:
     return check_past(str(given), dataset.timezone, what=f"dataset {dataset.name!r}: known_at")
 
 
-def night_of(context: Context, dataset: DatasetSpec, *, nights: int) -> str | None:
-    """Return the day as of which a scheduled run knows its rows, however late it really runs.
-
-    Parameters
-    ----------
-    context : Context
-        Of the running task.
-    dataset : DatasetSpec
-        The dataset, with its schedule.
-    nights : int
-        Partitions between one and its scheduled run: nights, where they are days.
-
-    Returns
-    -------
-    str or None
-        A day; None for a run that somebody started.
-    """
-    if not _is_scheduled(context):
-        return None
-    return dataset.schedule.known_on(dataset.calendar.check(key_of(context)), nights)
-
-
 def _skip_before(context: Context, dataset: DatasetSpec, first: str) -> None:
-    if _is_scheduled(context) and key_of(context) < first:
+    if is_scheduled(context) and key_of(context) < first:
         raise AirflowSkipException(f"{dataset.name} begins on {dataset.start}; nothing to do")
 
 
-def _is_scheduled(context: Context) -> bool:
+def is_scheduled(context: Context) -> bool:
+    """Return whether this is the schedule's own run: no backfill, and nobody's by hand."""
     run: Any = context["dag_run"]
     return str(run.run_type).rsplit(".", 1)[-1].lower() == "scheduled"
 
@@ -158,8 +138,14 @@ def _guarded(execute: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(execute)
     def guarded(self: StepOperator, context: Context) -> Any:
-        with scratch(), _limited(self, context), outages_named():
-            return execute(self, context)
+        try:
+            with scratch(), _limited(self, context), outages_named():
+                return execute(self, context)
+        except MlopsError as error:
+            about = getattr(self, "dataset", None) or getattr(self, "model", None)
+            if about is not None and about.has_personal:
+                without_causes(error)
+            raise
 
     return guarded
 

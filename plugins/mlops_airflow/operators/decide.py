@@ -8,7 +8,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.assets import retrain_request_asset
-from mlops_airflow.operators.base import StepOperator, dag_run_name, decided_night, key_of
+from mlops_airflow.operators.base import StepOperator, dag_run_name, decided_as_of, key_of
 from mlops_tasks.policy import read_evidence
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json, to_json
@@ -25,9 +25,9 @@ __all__ = ["DecideRetrainingOperator", "RequestRetrainingOperator"]
 
 
 class DecideRetrainingOperator(StepOperator):
-    """Weigh all evidence known by the run's night and write down a yes or a no, once.
+    """Weigh all evidence known as of the run's key and write down a yes or a no, once.
 
-    A decision is never replaced: when the night is repeated, what would be decided today is written
+    A decision is never replaced: when it is repeated, what would be decided today is written
     beside it as a note, and what was decided is returned.
 
     Parameters
@@ -41,20 +41,20 @@ class DecideRetrainingOperator(StepOperator):
         self.model = model
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Decide once, and return what was decided; a repeated night only gets a note."""
-        night, ledger, run = decided_night(context, self.model), self.ledger, dag_run_name(context)
-        found = decide(self.model, night, read_evidence(self.model, night, ledger=ledger))
-        about = {"model": self.model.name, "kind": EvidenceKind.DECISION, "key": night}
+        """Decide once, and return what was decided; repeated, it only gets a note."""
+        as_of, ledger, run = decided_as_of(context, self.model), self.ledger, dag_run_name(context)
+        found = decide(self.model, as_of, read_evidence(self.model, as_of, ledger=ledger))
+        about = {"model": self.model.name, "kind": EvidenceKind.DECISION, "key": as_of}
         entry = ledger.record_once(**about, evidence=to_json(found), dag_run=run)
         then = from_json(RetrainDecision, entry.evidence)
         same = (then, entry.dag_run) == (found, run)
-        note = None if same else self._note(night, note_on(then, found), run)
+        note = None if same else self._note(as_of, note_on(then, found), run)
         self._report(entry, then, note)
         return entry.evidence
 
-    def _note(self, night: str, note: DecisionNote, run: str) -> DecisionNote:
+    def _note(self, as_of: str, note: DecisionNote, run: str) -> DecisionNote:
         """Write a note beside the decision that another run has taken."""
-        about = {"model": self.model.name, "kind": EvidenceKind.DECISION_NOTE, "key": night}
+        about = {"model": self.model.name, "kind": EvidenceKind.DECISION_NOTE, "key": as_of}
         self.ledger.record(**about, evidence=to_json(note), dag_run=run)
         return note
 
@@ -71,13 +71,13 @@ class DecideRetrainingOperator(StepOperator):
             "note": note.text if note else None,
             "next": f"{self.model.name}.train as of {entry.key}" if decision.retrain else "nothing",
         }
-        self.report(f"decided on {self.model.name}, night {entry.key}", facts)
+        self.report(f"decided on {self.model.name} as of {entry.key}", facts)
 
 
 class RequestRetrainingOperator(BaseOperator):
     """Emit the request that starts a training; skipped when the decision is no.
 
-    A night asks once: skipped, too, when the request was emitted before.
+    A key asks once: skipped, too, when the request was emitted before.
 
     Parameters
     ----------
@@ -99,11 +99,11 @@ class RequestRetrainingOperator(BaseOperator):
         """Emit the request with its cause, or skip with the reason."""
         if not self.decision["retrain"]:
             raise AirflowSkipException(f"not retrained because {self.decision['reason']}")
-        night, asset = key_of(context), retrain_request_asset(self.model)
+        as_of, asset = key_of(context), retrain_request_asset(self.model)
         for event in context["inlet_events"][asset]:
-            if event.partition_key == night:
+            if event.partition_key == as_of:
                 raise AirflowSkipException(
-                    f"the training as of {night} was requested at {event.timestamp:%Y-%m-%d %H:%M} "
+                    f"the training as of {as_of} was requested at {event.timestamp:%Y-%m-%d %H:%M} "
                     f"UTC already; to train again, trigger {self.model.name}.train with the key"
                 )
         extra = {name: self.decision[name] for name in ("cause", "reason")}

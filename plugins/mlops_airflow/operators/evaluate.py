@@ -9,7 +9,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
 from mlops_tasks.gate.verdict import Verdict
-from mlops_tasks.lake import TrainingPin
+from mlops_tasks.lake import TrainingPin, assumed_lines
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import from_json, to_json
@@ -28,7 +28,7 @@ class EvaluateModelOperator(StepOperator):
     """Score challenger and champion on the same later rows and record the gate's verdict.
 
     A verdict is never replaced: a repeated task returns the one it gave, and another training as of
-    the same night adds its own. A training of the past is compared with the champion of that night.
+    the same day adds its own. A training of the past is compared with the champion of that day.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class EvaluateModelOperator(StepOperator):
                 model=self.model.name,
                 kind=EvidenceKind.VERDICT,
                 key=pin.as_of,
-                evidence=to_json(verdict) | {"run_id": trained.run_id},
+                evidence=to_json(verdict) | {"run_id": trained.run_id, "assumed": pin.assumed},
                 dag_run=dag_run_name(context),
             )
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, trained.run_id)
@@ -76,7 +76,7 @@ class EvaluateModelOperator(StepOperator):
         return None
 
     def _evaluate(self, pin: TrainingPin, trained: TrainResult, tracking: Tracking) -> Verdict:
-        """Compare with the champion of that night, which today's must not be."""
+        """Compare with the champion of that day, which today's must not be."""
         champion = self.champion(self.model, tracking)
         today = champion.version if champion else None
         then = self.ledger.champion_as_of(self.model.name, pin.as_of)
@@ -97,6 +97,7 @@ class EvaluateModelOperator(StepOperator):
             "verdict": verdict.verdict.upper(),
             "because": verdict.reason,
             "rows": f"{verdict.n_rows}, {' to '.join(pin.evaluation)}",
+            "known": assumed_lines(pin),
         }
         for who, values in rivals.items():
             facts[who] = ", ".join(f"{name} {value:.4f}" for name, value in values.items())

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from mlops_airflow.hooks.source import SourceHook
-from mlops_airflow.operators.base import StepOperator, given_known_at, night_of, partition_of
+from mlops_airflow.operators.base import StepOperator, given_known_at, is_scheduled, partition_of
+from mlops_tasks.lake import known_text
+from mlops_tasks.lake.definition import claim_name
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.ingest import ingest, raw_table
 
@@ -25,18 +30,22 @@ class IngestPartitionOperator(StepOperator):
     ----------
     dataset : DatasetSpec
         The dataset, whose source names its connection.
-    nights : int, default 0
-        Nights between a day and its scheduled run. What that takes in counts as known then; what
-        it finds changed when it is cleared later is known from that day on.
+    refresh : bool, default False
+        Whether the run takes the day again, for rows recorded late. What a schedule's own run takes
+        in counts as known then, and so does the first that a later one takes in, `assumed`; what
+        any run finds changed later is known from that day on.
     """
 
-    def __init__(self, *, dataset: DatasetSpec, nights: int = 0, **kwargs: Any) -> None:
+    def __init__(self, *, dataset: DatasetSpec, refresh: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dataset, self.nights = dataset, nights
+        self.dataset, self.refresh = dataset, refresh
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ingest and return the reference to the raw partition."""
         day, source = partition_of(context, self.dataset), self.dataset.source
+        place = "/".join(Path(self.dataset.place.file).parts[-2:])
+        claim_name(self.lake, self.dataset.name, file=place, digest=self.dataset.digest)
+        self._skip_unless_published(day)
         connection = SourceHook(source.conn_id).get_source(source)
         result = ingest(
             self.dataset,
@@ -45,10 +54,21 @@ class IngestPartitionOperator(StepOperator):
             lake=self.lake,
             token=self.next_token(day, raw_table(self.dataset)),
             known_at=given_known_at(context, self.dataset),
-            night=night_of(context, self.dataset, nights=self.nights),
+            due=self.dataset.due(day, refreshed=self.refresh),
+            on_schedule=is_scheduled(context),
         )
         self.report(f"ingested {self.dataset.name} {day}", self._facts(result))
         return to_json(result.raw)
+
+    def _skip_unless_published(self, partition: str) -> None:
+        """Skip what is derived from a partition that an input has not published yet."""
+        for item in self.dataset.source.reads:
+            table = self.lake.table(item.dataset.name)
+            if not table.exists or partition not in table.partitions():
+                raise AirflowSkipException(
+                    f"{self.dataset.name} waits for {item.dataset.name} {partition}; its event "
+                    "starts this Dag again"
+                )
 
     def _facts(self, result: IngestResult) -> dict[str, Any]:
         rate = result.raw.n_rows / max(result.query_s, 0.001)
@@ -57,5 +77,6 @@ class IngestPartitionOperator(StepOperator):
             "rows": f"{result.raw.n_rows} in {result.query_s} s, {rate:.0f} rows/s",
             "columns": list(result.notes) or "those of the contract",
             "table": f"{result.raw.table} version {result.raw.version}",
+            "known": known_text(result.raw),
             "digest": result.raw.digest[:12],
         }

@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.operators.base import StepOperator, dag_run_name, key_of
+from mlops_tasks.lake import assumed_lines
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
-from mlops_tasks.steps.pin import pin_training_data
+from mlops_tasks.steps.pin import corrected_since, pin_training_data
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from mlops_tasks.lake import TrainingPin
     from mlops_tasks.specs import ModelSpec
 
 __all__ = ["PinTrainingDataOperator"]
 
 
 class PinTrainingDataOperator(StepOperator):
-    """Choose the days a training may use, as known on one night, and pin their exact versions.
+    """Choose the days a training may use as of its cut-off, and pin their exact versions.
 
-    The night is the parameter ``as_of`` of the run, else its partition key; the parameters
+    The cut-off is the parameter ``as_of`` of the run, else its partition key; the parameters
     ``train_days`` and ``evaluation_days`` set the windows.
 
     Parameters
@@ -46,11 +48,21 @@ class PinTrainingDataOperator(StepOperator):
             evidence=to_json(pin),
             dag_run=dag_run_name(context),
         )
-        tables = pin.pins
+        self._report(pin)
+        return to_json(pin)
+
+    def _report(self, pin: TrainingPin) -> None:
+        tables, corrected = pin.pins, corrected_since(pin, lake=self.lake)
+        grain = self.model.calendar
         facts = {
             "train": " to ".join(pin.train),
             "evaluate": " to ".join(pin.evaluation),
+            "gaps": [f"{name}: {pin.coverage(name, grain).text}" for name in pin.missing] or None,
             "pinned": [f"{p.table} v{p.version}: {p.n_rows} rows, {p.digest[:12]}" for p in tables],
+            "known": assumed_lines(pin) or "when it was committed, or as given",
+            "not used": [
+                f"{len(days)} corrected days of {table}, known after {pin.as_of}"
+                for table, days in corrected.items()
+            ],
         }
-        self.report(f"pinned {self.model.name} as of {as_of}", facts)
-        return to_json(pin)
+        self.report(f"pinned {self.model.name} as of {pin.as_of}", facts)

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, given_known_at
 from mlops_tasks.exceptions import ValidationFailedError
-from mlops_tasks.lake import PartitionVersion
+from mlops_tasks.lake import PartitionVersion, known_text
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.validate import validate
@@ -120,6 +120,7 @@ class ValidatePartitionOperator(StepOperator):
             "history": [_line(check) for check in result.checks if check.source == "history"],
             "expectations": f"{result.n_evaluated}{chunks}",
             "table": f"{published.table} version {published.version}",
+            "known": known_text(published),
             "changed": result.changes.text if result.changes else "first of its day",
             "event": "yes" if result.changed else "no, the same content was published before",
             "report": getattr(self, "report_url", result.report),

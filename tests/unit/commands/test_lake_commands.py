@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mlops_airflow.commands import lake as commands
-from mlops_tasks.lake import TrainingPin, overwrite_partition
+from mlops_tasks.lake import TrainingPin, known_by_schedule, overwrite_partition
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.serialization import to_json
 from tests.unit.conftest import World, copy_world
@@ -56,6 +56,24 @@ def test_optimize_says_what_it_gathered(lake: Lake) -> None:
     assert code == 0
     assert [word for word in said.split() if word.isalnum()][-4:] == ["orders", "3", "3", "0"]
     assert len(lake.table("orders").all_commits()) == 3
+
+
+def test_commits_tell_what_was_known_when_and_what_really_was(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    table, other = lake.table("orders"), "2024-03-02"
+    dated = known_by_schedule(table, other, other)
+    overwrite_partition(table, other, pa.table({"n": [4]}), token=4, known_at=dated)
+    code, said = call("commits", "orders")
+    assert code == 0
+    lines = [" ".join(line.split()) for line in said.splitlines() if "2024" in line]
+    (commit,) = table.commits(first=other, last=other)
+    assert len(lines) == 4
+    assert f"1 │ 2024-03-02 │ assumed │ {commit.committed_at}" in lines[3]
+    assert "2024-03-01 │ 1 │ 1 │ 2024-03-01 │ given │ 20" in lines[0]
+    code, said = call("commits", "orders", other)
+    assert len([line for line in said.splitlines() if "2024" in line]) == 1
 
 
 def test_vacuum_keeps_what_the_ledger_pins_and_says_so(

@@ -446,6 +446,44 @@ def test_targets_follow_the_condition_and_unknown_is_left_out(spec: ModelSpec) -
     assert found.to_pydict()["y"] == [0, 1, 1], "in SQL, NaN is larger than any number"
 
 
+@pytest.mark.parametrize(
+    ("condition", "target"),
+    [
+        ("minutes_late / {zero} > 0.5", None),
+        ("{zero} / {zero} > 0.5", None),
+        ("NOT {zero} / {zero} > 0.5", None),
+        ("fmod(minutes_late, {zero}) > 0.5", None),
+        ("minutes_late / 0 > 0.5", None),
+        ("{zero} / minutes_late > 0.5", 0),
+        ("{zero} / minutes_late < 0.5", 1),
+        ("coalesce({zero} / {zero}, 1) > 0.5", 1),
+    ],
+)
+def test_nobody_knows_what_is_divided_by_zero(
+    tmp_path: Path, spec: ModelSpec, condition: str, target: int | None
+) -> None:
+    from mlops_tasks.specs import LabelSpec
+
+    sql = condition.format(zero="(minutes_late - minutes_late)")
+    label = LabelSpec(dataset=spec.label.dataset, target=sql)
+    found = build_targets(project(tmp_path / "other", label=label), labels(a=3.0, b=None))
+    wanted = {} if target is None else {"a": target}
+    if "coalesce" in condition:
+        wanted |= {"b": 1}
+    assert dict(zip(*found.to_pydict().values(), strict=True)) == wanted
+
+
+@pytest.mark.parametrize("number", ["ln(minutes_late)", "sqrt(minutes_late - 1)"])
+def test_a_condition_without_an_answer_is_refused(
+    tmp_path: Path, spec: ModelSpec, number: str
+) -> None:
+    from mlops_tasks.specs import LabelSpec
+
+    label = LabelSpec(dataset=spec.label.dataset, target=f"{number} > 0.5")
+    with pytest.raises(FeatureError, match=r"does not run: .* cannot take"):
+        build_targets(project(tmp_path / "other", label=label), labels(a=0.0))
+
+
 def test_a_condition_that_does_not_run_is_named(tmp_path: Path, spec: ModelSpec) -> None:
     from mlops_tasks.specs import LabelSpec
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.exceptions import SchemaMismatchError, StaleAttemptError
-from mlops_tasks.lake import Lake, Table, as_of_night, overwrite_partition
+from mlops_tasks.lake import Lake, Table, known_by_schedule, overwrite_partition
 from mlops_tasks.partitions import today
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_a_lost_race_is_dated_anew(written: Lake) -> None:
     table = written.table("t")
     assert table.newest_token(D2) == 0
     overwrite_partition(written.table("t"), D2, rows(5), token=1, known_at=D2)
-    overwrite_partition(table, D2, rows(6), token=2, known_at=as_of_night(table, D2, D2))
+    overwrite_partition(table, D2, rows(6), token=2, known_at=known_by_schedule(table, D2, D2))
     first, second = [c.known_at for c in table.all_commits() if c.partition == D2]
     assert (first, second) == (D2, today())
 

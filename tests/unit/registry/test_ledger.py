@@ -146,6 +146,10 @@ def test_the_newest_of_the_last_keys_of_a_version_as_of_a_day(ledger: Ledger) ->
     newest = ledger.newest("m", "drift", model_version="2", as_of="2024-03-06")
     assert newest is not None
     assert newest.evidence["n"] == 5
+    for key, other in (("2024-03-06", {"model": "other"}), ("2024-03-07", {"kind": "verdict"})):
+        record(ledger, key, {"n": 0}, **other)
+    assert found(2) == [5, 6]
+    assert found(9) == [1, 2, 333, 4, 5, 6]
 
 
 def test_what_names_no_day_was_known_at_once(ledger: Ledger) -> None:
@@ -365,6 +369,15 @@ def test_a_champion_of_a_lost_ledger_counts_at_once(ledger: Ledger) -> None:
     say(ledger, ("decision", 9, ""), ("promotion", 10, "4"))
     assert ledger.champion_as_of("m", "2024-03-08") == "3"
     assert ledger.champion_as_of("m", "2024-03-10") == "4"
+
+
+def test_another_model_changes_nothing_about_a_day(ledger: Ledger) -> None:
+    ledger.record(model="other", kind="decision", key="2024-03-29", evidence={})
+    say(ledger, ("promotion", 5, "1"))
+    assert ledger.champion_as_of("m", "2024-03-06") == "1"
+    ledger.promote("other", version="77", generation=0, key="2024-03-06", evidence={})
+    say(ledger, ("promotion", 9, "2"))
+    assert ledger.champion_as_of("m", "2024-03-08") == "1"
 
 
 # --- what goes wrong

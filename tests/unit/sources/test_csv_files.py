@@ -9,6 +9,7 @@ import random
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from pyarrow import fs
 
@@ -145,7 +146,8 @@ def test_a_row_has_an_upper_bound(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"1,a\n2,b,c\n", "row 2 below the header: Expected 2 columns, got 3"),
         (b"1,a\n2\n", "row 2 below the header: Expected 2 columns, got 1"),
         (b"1,a\n2,\xff\n", "UTF8"),
-        ("id,s\n1,a\n".encode("utf-16"), "UTF8|columns"),
+        (b"1,a\nid,s\n2,b\n", "row 2 below the header names the columns again; were files joined"),
+        (b'1,a\n"id","s"\n', "row 2 below the header names the columns again"),
     ],
 )
 def test_a_damaged_file_is_refused_and_named(
@@ -155,6 +157,36 @@ def test_a_damaged_file_is_refused_and_named(
     with pytest.raises(SourceQueryError, match=f"(?s)b.csv.*({message})"):
         take(whole)
     assert lake.table("orders__raw").partitions() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id,s\n1,ä\n".encode("utf-16"), "it is UTF-16; have it written as UTF-8"),
+        (b"\xfe\xff" + "id,s\n1,ä\n".encode("utf-16-be"), "it is UTF-16"),
+        (gzip.compress(b"id,s\n1,a\n"), r"it is packed; have its name end in \.gz"),
+        (pa.compress(b"id,s\n1,a\n", "zstd", asbytes=True), r"it is packed; .* in \.zst"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "it is a ZIP archive, as workbooks of Excel are"),
+    ],
+)
+def test_what_is_no_text_in_utf_8_is_named_for_what_it_is(
+    take: Any, content: bytes, message: str
+) -> None:
+    with pytest.raises(SourceQueryError, match=rf"b\.csv' cannot be read: {message}"):
+        take({"a.csv": b"id,s\n0,fine\n", "b.csv": content})
+
+
+def test_a_second_header_is_found_behind_any_block(take: Any) -> None:
+    part = b"id,s\n" + b"".join(b"%d,%s\n" % (i, b"x" * 1000) for i in range(3000))
+    texts = {"columns": {"id": "string", "s": "string"}}
+    with pytest.raises(SourceQueryError, match="row 3001 below the header names the columns"):
+        take(part + part, **texts)
+
+
+def test_a_value_may_be_the_name_of_its_column(take: Any) -> None:
+    rows, _ = take(b"id,s\nid,a\nb,s\n", {"id": "string", "s": "string"})
+    assert rows == [{"id": "b", "s": "s"}, {"id": "id", "s": "a"}]
+    assert take(b"id\nid\n", {"id": "string"})[0] == [{"id": "id", "s": None}]
 
 
 def test_the_row_of_an_error_counts_all_blocks_before(take: Any) -> None:
@@ -253,6 +285,17 @@ def test_a_name_beyond_the_contract_may_come_twice(take: Any, names: bytes) -> N
     assert [row["s"] for row in rows] == ["a"]
     assert set(rows[0]) == {"id", "s"}
     assert "is not kept: the source gives it more than once" in result.notes[0]
+
+
+@pytest.mark.parametrize("names", [b"id," + b"x" * 10**6, b"id," + b",".join([b"column"] * 10**5)])
+def test_what_is_said_of_names_is_short(take: Any, names: bytes) -> None:
+    with pytest.raises(
+        SchemaMismatchError, match=r"gives no column \['s'\].*x\.\.\.x|, \.\.\.\]"
+    ) as error:
+        take(names + b"\n")
+    assert len(str(error.value)) < 1500
+    _, result = take(b"id,s," + b"x" * 10**6 + b"\n1,a,b\n")
+    assert sum(map(len, result.notes)) < 500
 
 
 def test_a_name_of_the_contract_comes_once(take: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,11 @@ def test_a_damaged_file_is_refused_and_named(
     assert lake.table("orders__raw").partitions() == []
 
 
+def test_a_file_in_utf_16_is_named_for_what_it_is(take: Any) -> None:
+    with pytest.raises(SourceQueryError, match=r"a\.jsonl' cannot be read: it is UTF-16"):
+        take('{"id": 1, "s": "a"}\n'.encode("utf-16"))
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [
@@ -186,6 +192,33 @@ def test_a_name_that_is_no_text_is_refused(take: Any, extra_columns: str) -> Non
 def test_a_number_that_no_float_holds_is_refused(take: Any) -> None:
     with pytest.raises(MlopsError, match="too big"):
         take(b'{"id": 1, "x": 1e400}\n', {"id": "int64", "x": "float64?"})
+
+
+BEYOND = ["9" * 309, "-" + "9" * 400 + ".5", "17976931348623159" + "0" * 292, "9" * 5000]
+
+
+@pytest.mark.parametrize("number", BEYOND)
+def test_digits_that_no_float_holds_are_refused_with_their_line(take: Any, number: str) -> None:
+    lines = f'{{"id": 1, "x": Infinity}}\n\n{{"id": 2, "x": {number}}}\n'
+    with pytest.raises(MlopsError, match=r"number in line 3 is too big|line 3 has a number of"):
+        take(lines.encode(), {"id": "int64", "x": "float64?"})
+
+
+@pytest.mark.parametrize("number", BEYOND)
+def test_in_a_column_beyond_the_contract_they_stop_no_day(take: Any, number: str) -> None:
+    lines = f'{{"id": 1, "x": 0.5}}\n{{"id": 2, "x": {number}}}\n'
+    rows, result = take(lines.encode(), {"id": "int64"})
+    assert rows == [{"id": 1}, {"id": 2}]
+    assert any("'x'" in note and "too big for a float" in note for note in result.notes)
+
+
+def test_numbers_at_the_end_of_all_floats_and_infinity_are_taken(take: Any) -> None:
+    largest = "1797693134862315" + "7" + "0" * 292
+    words = ["Infinity", "-Infinity", "Inf", "1" + "0" * 400 + "e-400", largest]
+    lines = "".join(f'{{"id": {i}, "x": {word}}}\n' for i, word in enumerate(words))
+    rows, _ = take(lines.encode(), {"id": "int64", "x": "float64?"})
+    inf = float("inf")
+    assert [row["x"] for row in rows] == [inf, -inf, inf, 1.0, sys.float_info.max]
 
 
 def test_integers_are_exact(take: Any) -> None:

@@ -50,3 +50,28 @@ def test_a_night_is_of_the_data_of_the_model(tmp_path: Path) -> None:
     for night in ("2024-02-29", "2024-03-16", "2030-01-01", "9999-12-31"):
         with pytest.raises(PartitionKeyError, match=rf"'late_orders': as_of {night} (is out|lies)"):
             spec.check_as_of(night)
+
+
+@pytest.mark.parametrize(
+    ("grain", "cron", "partition", "due"),
+    [
+        ("hour", "5 * * * *", "2024-03-31T23", "2024-03-31"),
+        ("day", "30 4 * * *", "2024-02-28", "2024-02-28"),
+        # A week is taken by the Wednesday after it, a month on the 1st of the next one.
+        ("week", "0 1 * * 3", "2024-03-25", "2024-04-02"),
+        ("month", "0 1 1 * *", "2024-02", "2024-02-29"),
+    ],
+)
+def test_the_schedule_makes_a_partition_known_on_the_day_before_it_takes_it(
+    tmp_path: Path, grain: str, cron: str, partition: str, due: str
+) -> None:
+    dataset = orders_dataset(tmp_path, grain=grain, cron=cron)
+    assert dataset.due(partition) == due
+    assert dataset.last_as_of(partition) == due
+
+
+def test_late_rows_are_due_later(tmp_path: Path) -> None:
+    dataset = orders_dataset(tmp_path, delay_days=2, refresh_after_days=9)
+    assert dataset.due("2024-02-27") == "2024-02-29"
+    assert dataset.due("2024-02-27", refreshed=True) == "2024-03-07"
+    assert dataset.last_as_of("2024-02-27") == "2024-03-07"

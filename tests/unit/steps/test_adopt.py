@@ -163,7 +163,7 @@ def test_a_first_champion_by_hand_is_written_down_and_pointed_at(ledger: Ledger)
     assert ledger.champion("m") == Champion("3", 1)
     assert registry.said == [("alias", "m", "champion", "3")]
     (promotion,) = ledger.entries(kind="promotion")
-    assert promotion.key == "adoption of 3"
+    assert (promotion.key, promotion.dag_run) == ("adoption of 3", "")
     assert promotion.evidence == {
         "reason": "lost",
         "person": "p",

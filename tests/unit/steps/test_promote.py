@@ -179,6 +179,13 @@ def test_a_promotion_is_written_down_before_the_alias_moves(
     }
 
 
+def test_a_promotion_outside_a_run_names_none(
+    registry: Registry, ledger: Ledger, known: RegisteredVersion
+) -> None:
+    assert promote(known, VERDICT, as_of="n", **stores(registry, ledger))
+    assert ledger.entries()[-1].dag_run == ""
+
+
 @pytest.mark.parametrize("said", ["keep", "cannot_tell", "Promote", ""])
 def test_any_other_word_than_promote_changes_nothing(
     registry: Registry, ledger: Ledger, known: RegisteredVersion, said: str

@@ -93,6 +93,9 @@ def test_a_partition_with_a_doubled_key_may_be_refused_whole(tmp_path: Path) -> 
     text = str(error.value)
     assert "1 keys ['order_id'] occur more than once, such as [('a',)]" in text
     assert "choose 'quarantine' or 'keep_last'" in text
+    with pytest.raises(ValidationFailedError) as error:
+        violations(spec, orders(order_id=["a" * 10**6, "b", "a" * 10**6]))
+    assert len(str(error.value)) < 500
 
 
 def last(tmp_path: Path, **columns: list[Any]) -> dict[str, list[int]]:
@@ -116,6 +119,12 @@ def test_of_equal_last_rows_one_is_kept(tmp_path: Path) -> None:
     assert violations(spec, pa.concat_tables([row, row, row])) == {"superseded": [0, 1]}
     nulls = pa.concat_tables([orders(distance=[None] * 3).slice(1, 1)] * 2)
     assert violations(spec, nulls) == {"superseded": [0]}
+
+
+def test_a_negative_zero_is_the_same_row(tmp_path: Path) -> None:
+    spec = orders_dataset(tmp_path, duplicates="keep_last", order_by="distance")
+    rows = [orders(distance=[zero] * 3).slice(1, 1) for zero in (0.0, -0.0)]
+    assert violations(spec, pa.concat_tables(rows)) == {"superseded": [0]}
 
 
 def test_of_different_last_rows_none_is_kept(tmp_path: Path) -> None:

@@ -121,6 +121,70 @@ def test_wrong_arguments_are_refused_with_what_is_wrong(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "kwargs", "missing"),
+    [
+        (IN_SET, {"column": "shop"}, "value_set"),
+        (IN_SET, {"column": "shop", "value_set": []}, "value_set"),
+        ("expect_column_values_to_not_be_in_set", {"column": "shop"}, "value_set"),
+        ("expect_column_distinct_values_to_contain_set", {"column": "shop"}, "value_set"),
+        ("expect_column_distinct_values_to_equal_set", {"column": "nobody"}, "value_set"),
+        ("expect_column_most_common_value_to_be_in_set", {"column": "shop"}, "value_set"),
+        (
+            "expect_column_pair_values_to_be_in_set",
+            {"column_A": "items", "column_B": "shop", "value_pairs_set": []},
+            "value_pairs_set",
+        ),
+        (MATCHES, {"column": "shop"}, "regex"),
+        ("expect_column_values_to_not_match_regex", {"column": "shop", "regex": ""}, "regex"),
+        ("expect_table_columns_to_match_set", {}, "column_set"),
+        ("expect_table_columns_to_match_ordered_list", {"column_list": []}, "column_list"),
+        ("expect_column_mean_to_be_between", {"column": "items"}, "min_value and max_value"),
+        ("expect_column_max_to_be_between", {"column": "nobody"}, "min_value and max_value"),
+        ("expect_table_row_count_to_be_between", {"min_value": None}, "min_value and max_value"),
+    ],
+)
+def test_an_expectation_that_would_never_fail_is_refused(
+    tmp_path: Path, kind: str, kwargs: dict[str, Any], missing: str
+) -> None:
+    assert f"): {missing}" in refused(tmp_path, kind, **kwargs)
+
+
+@pytest.mark.parametrize("unique", ["non_null", "unique"])
+@pytest.mark.parametrize("limit", [{"max_value": 95}, {"min_value": -0.1}, {"min_value": 1.01}])
+def test_a_share_is_from_0_to_1(tmp_path: Path, unique: str, limit: dict[str, float]) -> None:
+    kind = f"expect_column_proportion_of_{unique}_values_to_be_between"
+    assert "write 0.95 for 95 %" in refused(tmp_path, kind, column="shop", **limit)
+    assert loaded(tmp_path, kind, column="shop", min_value=0, max_value=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (None, "quantile_ranges must be like"),
+        ({"quantiles": [0.5]}, "quantile_ranges must be like"),
+        ({"quantiles": [], "value_ranges": []}, "quantile_ranges must be like"),
+        ({"quantiles": [0.1, 0.5], "value_ranges": [[1, 2]]}, "2 quantiles have 1 value_ranges"),
+        ({"quantiles": [50], "value_ranges": [[1, 2]]}, "quantiles has 50; write numbers from 0"),
+        ({"quantiles": ["0.5"], "value_ranges": [[1, 2]]}, "quantiles has '0.5'"),
+        ({"quantiles": [0.5], "value_ranges": [[2, 1]]}, "value_ranges has [2, 1]; exchange"),
+    ],
+)
+def test_quantiles_and_their_ranges_are_pairs(tmp_path: Path, asked: Any, message: str) -> None:
+    kind = "expect_column_quantile_values_to_be_between"
+    assert message in refused(tmp_path, kind, column="items", quantile_ranges=asked)
+    right = {"quantiles": [0, 1], "value_ranges": [[1, None], [None, 3]]}
+    assert loaded(tmp_path, kind, column="items", quantile_ranges=right)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_suite(tmp_path: Path) -> None:
+    item = {"type": BETWEEN, "kwargs": {"column": "items", "min_value": 1}}
+    path = write_suite(tmp_path, "suite", [item])
+    plain = load_suite(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_suite(path) == plain
+
+
 def test_a_column_is_named_once_in_a_list(tmp_path: Path) -> None:
     unique = "expect_compound_columns_to_be_unique"
     text = refused(tmp_path, unique, column_list=["shop", "items", "shop"])
