@@ -35,6 +35,7 @@ class Mean(Aspect):
         return self._now
 
     def describe(self, samples: TwoSamples, i: int) -> str:
+        assert samples.names == {"x"}
         return f"{self.columns[i]} moved"
 
     @staticmethod

@@ -161,3 +161,20 @@ def test_means_of_columns_are_pooled_one_by_one() -> None:
     assert pooled.values.tolist() == [[1.0], [4.0]]
     assert pooled.n.tolist() == [1, 4]
     assert pooled.spread.tolist() == [2.0, (2 + 9) / 4 + (6 + 1) * 3 / 4]
+
+
+def test_curvature_of_columns_of_few_rows_is_that_of_each() -> None:
+    weights, shares = np.array([[0.25, 0.75], [0.5, 0.5]]), np.array([[0.2, 0.5], [0.1, 0.7]])
+    n = np.array([20.0, 40.0])
+    squares, cubes = CohensH(weights, shares, is_ordered=True).curvature(n)
+    for i in range(2):
+        w, p = weights[i], shares[i]
+        mean, second, third = sparse_moments(n[i] * np.minimum(p, 1 - p), 3)
+        correlation = math.sqrt(p[0] * (1 - p[1]) / (p[1] * (1 - p[0])))
+        both = correlation * math.sqrt(w[0] * mean[0] * w[1] * mean[1])
+        covariance = np.array([[w[0] * mean[0], both], [both, w[1] * mean[1]]])
+        own = [np.sum(w**k * (m - mean**k)) for k, m in ((2, second), (3, third))]
+        total = np.sum(w * mean)
+        assert squares[i] == pytest.approx((np.sum(covariance**2) + own[0]) / total**2)
+        cubed = np.trace(covariance @ covariance @ covariance)
+        assert cubes[i] == pytest.approx((cubed + own[1]) / total**3)
