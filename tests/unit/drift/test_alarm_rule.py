@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from scipy.stats import f
 
 from mlops_tasks.drift import DriftPolicy, Evidence
 from mlops_tasks.drift.alarm_rule import AlarmRule, noise_quantile
@@ -152,3 +153,20 @@ def test_days_with_an_effect_of_their_own_keep_the_level() -> None:
         over += int(np.sum(cohens_d.squared(whole, new) > expected * quantile))
         draws += 50
     assert over / draws < 0.003
+
+
+def test_day_effects_add_to_the_widest_of_four_directions() -> None:
+    """Four alike, of weight 1/4 each: the widest as the sum of the cubes has it."""
+    share, n_days, widest = 0.4, 21, (4 * 0.25**3) ** (1 / 3)
+    second = (1 - share) ** 2 * 4 * 0.25**2 + 2 * share * (1 - share) * widest + share**2
+    third = (
+        (1 - share) ** 3 * 4 * 0.25**3
+        + 3 * share * (1 - share) ** 2 * widest**2
+        + 3 * share**2 * (1 - share) * widest
+        + share**3
+    )
+    freedom = second**3 / third**2
+    point = freedom * f.ppf(0.95, freedom, (n_days - 1) / math.sqrt(share))
+    curvature = np.array(4 * 0.25**2), np.array(4 * 0.25**3)
+    found = noise_quantile(curvature, 0.05, np.array(share), np.array(n_days))
+    assert found == pytest.approx(1 + (point - freedom) * math.sqrt(second / freedom))

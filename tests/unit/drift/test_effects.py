@@ -178,3 +178,13 @@ def test_curvature_of_columns_of_few_rows_is_that_of_each() -> None:
         assert squares[i] == pytest.approx((np.sum(covariance**2) + own[0]) / total**2)
         cubed = np.trace(covariance @ covariance @ covariance)
         assert cubes[i] == pytest.approx((cubed + own[1]) / total**3)
+
+
+def test_numbers_too_large_to_square_did_not_move() -> None:
+    assert CohensD().squared(mean_of(1e200), mean_of(-1e200)) == 0
+
+
+def test_the_rarest_rows_are_seen_once_or_not() -> None:
+    once = 4 * (math.sqrt(1.375) - math.sqrt(0.375)) ** 2
+    (mean,) = sparse_moments(np.array([1e-4, 0.0]), 1)
+    assert mean == pytest.approx(1e-4 * once, rel=0.01)
