@@ -14,6 +14,8 @@ from mlops_tasks.exceptions import FeatureError, LeakageError, SpecError
 from mlops_tasks.features.comparison import different_cells
 from mlops_tasks.features.result import Advice, FeatureResult, place
 from mlops_tasks.features.row_checks import refuse_twice
+from mlops_tasks.lake.scan import damage_reported
+from mlops_tasks.personal import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -70,19 +72,23 @@ def python_features(
         If it asks for what is no input, fails, returns no frame, or answers otherwise when it is
         called again with the same rows.
     """
-    import pyarrow as pa
-
     function = _imported(spec, path)
     kinds = _kinds(spec, function, inputs)
-    tables = {
-        name: rows if isinstance(rows := inputs[name], pa.Table) else rows.to_table()
-        for name in kinds
-    }
+    tables = {name: _whole(name, inputs[name]) for name in kinds}
     _refuse_chance(spec, function, kinds, tables)
     made = _called(spec, function, kinds, tables)
     types = {field.name: str(field.type) for field in made.schema}
     batches = made.to_batches(max_chunksize=_BATCH_ROWS)
     yield FeatureResult(made.schema, batches, types, _ADVICE)
+
+
+def _whole(name: str, rows: Rows) -> pa.Table:
+    import pyarrow as pa
+
+    if isinstance(rows, pa.Table):
+        return rows
+    with damage_reported(name):
+        return rows.to_table()
 
 
 def _imported(spec: ModelSpec, path: str) -> Callable[..., Any]:
@@ -174,8 +180,9 @@ def _called(
     except MemoryError:
         raise
     except Exception as error:
+        why = HIDDEN if spec.has_personal else str(error)  # of a function of anyone's
         raise FeatureError(
-            f"{place(spec)} fails{_line(function, error)}: {type(error).__name__}: {error}"
+            f"{place(spec)} fails{_line(function, error)}: {type(error).__name__}: {why}"
         ) from error
     return _in_order(spec, _plain(spec, _table(spec, made)))
 
@@ -242,7 +249,8 @@ def _of_pandas(spec: ModelSpec, made: Any) -> pa.Table:
             return pa.Table.from_pandas(made, preserve_index=False)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise FeatureError(
-            f"{place(spec)} returns a frame that cannot become an Arrow table: {error}"
+            f"{place(spec)} returns a frame that cannot become an Arrow table: "
+            + (HIDDEN if spec.has_personal else str(error))
         ) from error
 
 
