@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError
+from mlops_tasks.personal import redacted_text
 from mlops_tasks.time_limit import interrupted_at_limit
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def connect() -> Iterator[DuckDBPyConnection]:
 
 @contextmanager
 def explained(
-    place: str, connection: DuckDBPyConnection
+    place: str, connection: DuckDBPyConnection, *, has_personal: bool = False
 ) -> Iterator[Callable[[str], DuckDBPyRelation]]:
     """Run queries and say where they went wrong, also while their rows are fetched.
 
@@ -66,6 +67,8 @@ def explained(
         Where the query is written, for errors.
     connection : DuckDBPyConnection
         From `connect`.
+    has_personal : bool, default False
+        Whether rows have values that errors must not show.
 
     Yields
     ------
@@ -101,6 +104,8 @@ def explained(
         ) from error
     except duckdb.Error as error:
         message = _located(connection, asked, str(error))
+        if has_personal:
+            message = redacted_text(message, known=asked)
         raise FeatureError(f"{place} does not run: {message}") from error
 
 

@@ -8,6 +8,7 @@ from mlops_tasks.features.build import build_features
 from mlops_tasks.features.comparison import different_cells
 from mlops_tasks.features.result import place
 from mlops_tasks.features.windows import feature_rows, input_range, pinned_inputs
+from mlops_tasks.personal import redacted, redacted_row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,8 +75,9 @@ def _trained(spec: ModelSpec, day: str, lake: Lake, window_days: int) -> pa.Tabl
     window = (around[0], around[-1])
     pins = {}
     for item in spec.inputs:
-        begin, end = input_range(spec, item, *window)
-        pins[item.dataset.name] = lake.table(item.dataset.name).pin(first=begin, last=end)
+        table = lake.table(item.dataset.name)
+        begin, end = input_range(spec, item, window, table)
+        pins[item.dataset.name] = table.pin(first=begin, last=end)
     return build_features(spec, pinned_inputs(spec, pins, window, lake=lake))
 
 
@@ -83,10 +85,14 @@ def _assert_same_cells(spec: ModelSpec, here: str, trained: pa.Table, scored: pa
     if first := different_cells(trained, scored):
         name = next(iter(first))
         row = scored.slice(first[name], 1).to_pylist()[0]
-        maker, key = "query" if spec.features_sql else "function", {k: row[k] for k in spec.key}
-        one, other = (rows.column(name)[first[name]].as_py() for rows in (trained, scored))
+        maker = "query" if spec.features_sql else "function"
+        key = redacted_row(spec, {name: row[name] for name in spec.key})
+        one, other = (
+            redacted(spec, name, repr(rows.column(name)[first[name]].as_py()))
+            for rows in (trained, scored)
+        )
         raise AssertionError(
-            f"{here}: row {key} has {name} = {one!r} in the training set "
-            f"and {other!r} when scored; columns that differ: {list(first)}. The {maker} looks at "
+            f"{here}: row {key} has {name} = {one} in the training set "
+            f"and {other} when scored; columns that differ: {list(first)}. The {maker} looks at "
             "rows outside the day and its look-back"
         )

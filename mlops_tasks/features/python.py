@@ -14,6 +14,7 @@ from mlops_tasks.exceptions import FeatureError, LeakageError, SpecError
 from mlops_tasks.features.comparison import different_cells
 from mlops_tasks.features.result import Advice, FeatureResult, place
 from mlops_tasks.features.row_checks import refuse_twice
+from mlops_tasks.personal import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -174,8 +175,9 @@ def _called(
     except MemoryError:
         raise
     except Exception as error:
+        why = HIDDEN if spec.has_personal else str(error)  # of a function of anyone's
         raise FeatureError(
-            f"{place(spec)} fails{_line(function, error)}: {type(error).__name__}: {error}"
+            f"{place(spec)} fails{_line(function, error)}: {type(error).__name__}: {why}"
         ) from error
     return _in_order(spec, _plain(spec, _table(spec, made)))
 
@@ -242,7 +244,8 @@ def _of_pandas(spec: ModelSpec, made: Any) -> pa.Table:
             return pa.Table.from_pandas(made, preserve_index=False)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise FeatureError(
-            f"{place(spec)} returns a frame that cannot become an Arrow table: {error}"
+            f"{place(spec)} returns a frame that cannot become an Arrow table: "
+            + (HIDDEN if spec.has_personal else str(error))
         ) from error
 
 

@@ -9,6 +9,7 @@ from mlops_tasks.features.feature_types import check_feature, spec_forms
 from mlops_tasks.features.result import place
 from mlops_tasks.lake import PARTITION_COLUMN
 from mlops_tasks.lake.digest import row_hashes
+from mlops_tasks.personal import redacted_row
 from mlops_tasks.specs.schema import arrow_schema
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ def check_time(spec: ModelSpec, rows: pa.RecordBatch) -> None:
         first = rows.select(list(spec.key)).filter(pc.is_null(asked)).slice(0, 1).to_pylist()[0]
         raise FeatureError(
             f"{place(spec)}: as_of {spec.as_of!r} is null in {asked.null_count} of "
-            f"{rows.num_rows} rows, first {first}; every row needs the moment it is asked for: "
-            "leave the ? away from its column in the contract, so that such rows are quarantined"
+            f"{rows.num_rows} rows, first {redacted_row(spec, first)}; every row needs the moment "
+            "it is asked for: leave the ? away from its column in the contract, so that such rows "
+            "are quarantined"
         )

@@ -68,7 +68,7 @@ def sql_features(
         for name, rows in inputs.items():
             connection.register(name, rows)
         try:
-            with explained(place(spec), connection) as ask:
+            with explained(place(spec), connection, has_personal=spec.has_personal) as ask:
                 check_repeatable(place(spec), connection, text)
                 refuse_twice(spec, ask(f"\n{text}").columns, _ADVICE)
                 # The project's own file:

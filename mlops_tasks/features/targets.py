@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features.duckdb_session import connect, explained
 from mlops_tasks.features.repeatable import check_repeatable
+from mlops_tasks.personal import redacted, redacted_row
 from mlops_tasks.problem_types import TARGET, problem_type
 
 if TYPE_CHECKING:
@@ -44,7 +46,10 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
     """
     problem, place = problem_type(spec.problem_type), _label_place(spec)
     keys = ", ".join(f'"{name}"' for name in spec.key)
-    with connect() as connection, explained(place, connection) as ask:
+    with (
+        connect() as connection,
+        explained(place, connection, has_personal=spec.has_personal) as ask,
+    ):
         check_repeatable(place, connection, spec.label.target)
         # As NaN, which is above every number, zero by zero would be positive: it is unknown.
         for setting in ("ieee_floating_point_ops", "error_on_division_by_zero"):
@@ -69,9 +74,16 @@ def _refuse_wrong(spec: ModelSpec, wrong: pa.Table) -> None:
     if wrong.num_rows:
         row = wrong.to_pylist()[0]
         raise FeatureError(
-            f"{_label_place(spec)} gives {row.pop(TARGET)} for {row} and must be "
+            f"{_label_place(spec)} gives {_shown(spec, row.pop(TARGET))} for "
+            f"{redacted_row(spec, row)} and must be "
             f"{problem_type(spec.problem_type).target_form}; null means unknown"
         )
+
+
+def _shown(spec: ModelSpec, target: object) -> str:
+    """Return a target's value, unless it is made of a personal column."""
+    words = set(re.findall(r"\w+", spec.label.target)) & set(spec.label.dataset.columns)
+    return redacted(spec.label.dataset, words, str(target))
 
 
 def _refuse_contradictions(spec: ModelSpec, targets: pa.Table) -> None:
@@ -80,11 +92,11 @@ def _refuse_contradictions(spec: ModelSpec, targets: pa.Table) -> None:
     both = targets.filter(pc.not_equal(targets.column(TARGET), targets.column(_HIGHEST)))
     if both.num_rows:
         row = both.slice(0, 1).to_pylist()[0]
-        low, high = row.pop(TARGET), row.pop(_HIGHEST)
+        low, high = (_shown(spec, row.pop(name)) for name in (TARGET, _HIGHEST))
         raise FeatureError(
             f"{_label_place(spec)} is {low} and {high} for rows of one key, of {both.num_rows} "
-            f"keys, first {row}: the key of {spec.rows.name!r} must distinguish the "
-            f"rows of {spec.label.dataset.name!r}"
+            f"keys, first {redacted_row(spec, row)}: the key of {spec.rows.name!r} must "
+            f"distinguish the rows of {spec.label.dataset.name!r}"
         )
 
 

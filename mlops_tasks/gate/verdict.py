@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.problem_types import problem_type
 from mlops_tasks.problem_types.metrics import Interval, compare, find_metric, measure
 from mlops_tasks.serialization import to_json
 
@@ -62,7 +63,7 @@ class Verdict:
 
 def judge(
     gate: GateSpec,
-    problem: ProblemType,
+    metric: Metric,
     ours: Outcomes,
     rival: Outcomes | None,
     champion: RegisteredVersion | None = None,
@@ -75,8 +76,8 @@ def judge(
     ----------
     gate : GateSpec
         The conditions.
-    problem : ProblemType
-        What the target is.
+    metric : Metric
+        What they are judged by, of the model's problem type.
     ours, rival : Outcomes
         Of the challenger and of the champion; `rival` is None for a first one.
     champion : RegisteredVersion, optional
@@ -95,13 +96,11 @@ def judge(
     ------
     EstimatorError
         If a prediction is none, such as no probability.
-    SpecError
-        If the gate's metric is none of the problem type.
     """
+    problem = problem_type(metric.problem_type)
     problem.check_predictions(ours, "the challenger")
     if rival is not None:
         problem.check_predictions(rival, "the champion")
-    metric = find_metric(gate.metric or problem.metric, problem.name)
     evidence = _evidence(gate, problem, metric, ours, rival, seed)
     if few := problem.too_few(ours, gate.min_class_rows):
         verdict, reason = "cannot_tell", _too_few(gate, few)
@@ -172,8 +171,9 @@ def _evidence(
 
 
 def _metrics(problem: ProblemType, metric: Metric, outcomes: Outcomes) -> dict[str, float]:
-    names = dict.fromkeys((metric.name, *problem.reported))
-    found = {name: find_metric(name, problem.name).value(outcomes) for name in names}
+    names = [name for name in problem.reported if name != metric.name]
+    metrics = {name: find_metric(name, problem.name) for name in names}
+    found = {name: one.value(outcomes) for name, one in (metrics | {metric.name: metric}).items()}
     finite = {name: value for name, value in found.items() if math.isfinite(value)}
     return finite | problem.describe_outcomes(outcomes)
 

@@ -71,6 +71,8 @@ class Commit:
         somebody; empty where an older version of the project has not recorded it.
     committed_at : str
         When it was really committed, an instant in UTC (ISO 8601); empty as `known_by` is.
+    inputs : dict of str to dict
+        Of a derived dataset: the pinned rows of the lake that it was computed from, by table.
     later : dict
         What a newer version of the project has recorded beside: kept when records are gathered.
     """
@@ -85,6 +87,7 @@ class Commit:
     files: tuple[DataFile, ...]
     known_by: str = ""
     committed_at: str = field(default="", compare=False)
+    inputs: dict[str, Any] = field(default_factory=dict)
     later: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -96,6 +99,8 @@ class Commit:
         """Return the commit as one line of JSON."""
         raw = {"format": _FORMAT} | to_json(self) | self.later
         del raw["later"]
+        if not self.inputs:
+            del raw["inputs"]
         return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
     @classmethod

@@ -21,14 +21,16 @@ from mlops_tasks.lake.marker import check_lake, mark_lake
 from mlops_tasks.lake.pins import PartitionVersion
 from mlops_tasks.lake.schema import PARTITION_COLUMN, added_columns, check_types, with_partition
 from mlops_tasks.partitions import check_day, check_partition, shift_day, today
+from mlops_tasks.serialization import to_json
 from mlops_tasks.storage import make_folder, remove, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import pyarrow as pa
 
+    from mlops_tasks.lake.pins import Pin
     from mlops_tasks.lake.table import Table
 
     KnownAt = str | Known | Callable[[str], Known]
@@ -55,6 +57,7 @@ def overwrite_partition(
     *,
     token: int,
     known_at: KnownAt | None = None,
+    inputs: Iterable[Pin] = (),
 ) -> PartitionVersion:
     """Replace one partition in one atomic commit, unless a newer attempt was faster.
 
@@ -72,6 +75,8 @@ def overwrite_partition(
     known_at : str, Known or callable, optional
         Day as of which this content is known, or what finds it from the content's digest, like
         `known_by_schedule`; today (UTC) by default. When it is really committed is recorded beside.
+    inputs : iterable of Pin
+        Rows of the lake that these are computed from: recorded with the commit.
 
     Returns
     -------
@@ -106,7 +111,10 @@ def overwrite_partition(
     def write(stem: str) -> WrittenRows:
         return write_rows(table.folder, stem, batches, rows.schema)
 
-    return _publish(table, partition, rows.schema, write, token=token, known_at=known_at)
+    made_of = {pin.table: to_json(pin) for pin in inputs}
+    return _publish(
+        table, partition, rows.schema, write, token=token, known_at=known_at, inputs=made_of
+    )
 
 
 def share_partition(
@@ -146,7 +154,15 @@ def share_partition(
         files = link_files(source.folder, commit.files, table.folder, stem)
         return WrittenRows(files, commit.n_rows, commit.digest, commit.columns)
 
-    return _publish(table, commit.partition, source.schema, write, token=token, known_at=known_at)
+    return _publish(
+        table,
+        commit.partition,
+        source.schema,
+        write,
+        token=token,
+        known_at=known_at,
+        inputs=commit.inputs,
+    )
 
 
 def _publish(
@@ -157,6 +173,7 @@ def _publish(
     *,
     token: int,
     known_at: KnownAt | None,
+    inputs: dict[str, Any],
 ) -> PartitionVersion:
     """Put files in place, commit them, record the commit."""
     check_partition(partition)
@@ -178,6 +195,7 @@ def _publish(
         digest=written.digest,
         columns=written.columns,
         files=written.files,
+        inputs=inputs,
     )
     commit = _commit_or_remove(table, draft, known, schema)
     fault_point("publish:after_commit")

@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from mlops_tasks.monitoring.results import Check
-from mlops_tasks.problem_types import problem_type
+from mlops_tasks.problem_types import gate_metric, problem_type
 from mlops_tasks.problem_types.calibration import calibration
-from mlops_tasks.problem_types.metrics import Interval, find_metric, measure
+from mlops_tasks.problem_types.metrics import Interval, measure
 
 if TYPE_CHECKING:
     from mlops_tasks.problem_types import Outcomes
@@ -38,7 +38,7 @@ def performance_checks(
     none or all rows of a class are no proof either.
     """
     problem, limits = problem_type(spec.problem_type), spec.performance
-    metric = find_metric(spec.gate.metric or problem.metric, problem.name)
+    metric = gate_metric(spec)
     if len(outcomes) < limits.min_rows:
         text = f"{len(outcomes)} labelled rows, fewer than {limits.min_rows}: too few rows to tell"
         return _unknown(metric.name, text), _unknown(CALIBRATION, text)

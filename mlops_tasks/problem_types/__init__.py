@@ -1,12 +1,30 @@
 """What differs between kinds of targets, one package each; nothing else branches on the kind."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from mlops_tasks.problem_types.base import LABEL, TARGET, ProblemType
 from mlops_tasks.problem_types.binary.problem import Binary
+from mlops_tasks.problem_types.costs import Costs
+from mlops_tasks.problem_types.metrics import find_metric
 from mlops_tasks.problem_types.multiclass.problem import Multiclass
 from mlops_tasks.problem_types.outcomes import Outcomes
 from mlops_tasks.problem_types.regression.problem import Regression
 
-__all__ = ["LABEL", "PROBLEM_TYPES", "TARGET", "Outcomes", "ProblemType", "problem_type"]
+if TYPE_CHECKING:
+    from mlops_tasks.problem_types.metrics import Metric
+    from mlops_tasks.specs import ModelSpec
+
+__all__ = [
+    "LABEL",
+    "PROBLEM_TYPES",
+    "TARGET",
+    "Outcomes",
+    "ProblemType",
+    "gate_metric",
+    "problem_type",
+]
 
 PROBLEM_TYPES: dict[str, ProblemType] = {
     one.name: one for one in (Binary(), Multiclass(), Regression())
@@ -32,3 +50,26 @@ def problem_type(name: str) -> ProblemType:
     'mae'
     """
     return PROBLEM_TYPES[name]
+
+
+def gate_metric(spec: ModelSpec) -> Metric:
+    """Return the metric that the gate judges by, and monitoring after it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model; of its problem type unless its gate names another.
+
+    Returns
+    -------
+    Metric
+        With the model's costs, if it is the expected cost.
+
+    Raises
+    ------
+    SpecError
+        If there is no such metric of the problem type, or the costs are none.
+    """
+    costs = None if spec.costs is None else Costs.of(spec.costs, spec.problem_type)
+    name = spec.gate.metric or PROBLEM_TYPES[spec.problem_type].metric
+    return find_metric(name, spec.problem_type, costs)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import SchemaMismatchError
+from mlops_tasks.personal import redacted
 from mlops_tasks.sources.conversion import convert, lake_type, type_name
 from mlops_tasks.sources.errors import UnfitColumnError
 from mlops_tasks.sources.text_values import Rules
@@ -73,12 +74,13 @@ class ColumnPlan:
             return convert(batch.column(index), field.type, Rules.of(self.spec, field.name))
         except (TypeError, pa.ArrowException, OverflowError) as error:
             found = type_name(batch.schema.field(index))
+            why = redacted(self.spec, field.name, str(error))
             if field.name not in self.spec.columns:
-                reason = f"the source has {found}: {error}"
+                reason = f"the source has {found}: {why}"
                 raise UnfitColumnError(
                     f"column {field.name!r}: {reason}", field.name, reason
                 ) from None
-            raise _mismatch(self.spec, [_differs(self.spec, field, found, error)]) from error
+            raise _mismatch(self.spec, [_differs(self.spec, field, found, why)]) from error
 
 
 def plan_columns(

@@ -15,6 +15,7 @@ from mlops_tasks.exceptions import (
     SourceQueryError,
     SourceUnavailableError,
 )
+from mlops_tasks.personal import HIDDEN, redacted_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -61,6 +62,11 @@ class SourceErrors:
         The contract's columns and types.
     secrets : tuple of str
         Taken out of every text, also in their URL-quoted forms.
+    hides : callable or None
+        Whether the values of a column, by its name at the source, are personal; None where there
+        are no such columns.
+    known : str
+        What the spec says of the source: words that may be shown in any case.
     """
 
     dataset: str
@@ -68,6 +74,8 @@ class SourceErrors:
     partition: str
     contract: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    hides: Callable[[str], bool] | None = field(default=None, repr=False)
+    known: str = field(default="", repr=False)
 
     def unavailable(self, reason: object) -> SourceUnavailableError:
         """Return the error for a source that does not answer, or stopped to: worth a retry."""
@@ -103,7 +111,9 @@ class SourceErrors:
 
     def value(self, column: str, wanted: object, reason: object) -> SchemaMismatchError:
         """Return the error for a value that is not what its column is declared to hold."""
-        kind, why = self.contract.get(column), self._clean(reason)
+        kind, why = self.contract.get(column), self._without_secrets(reason)
+        if self.hides is not None and self.hides(column):
+            why = HIDDEN
         if kind is None:
             return UnfitColumnError(
                 f"dataset {self.dataset!r}: column {column!r}, beyond the contract, is {wanted}, "
@@ -127,6 +137,10 @@ class SourceErrors:
         )
 
     def _clean(self, reason: object) -> str:
+        text = self._without_secrets(reason)
+        return text if self.hides is None else redacted_text(text, known=self.known)
+
+    def _without_secrets(self, reason: object) -> str:
         text = str(reason).strip()
         for secret in self.secrets:
             for form in {secret, quote(secret, safe=""), quote_plus(secret), quote(secret)}:

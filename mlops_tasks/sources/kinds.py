@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.sources.database import Database
 from mlops_tasks.sources.delta import DeltaStore
+from mlops_tasks.sources.derived import PublishedDatasets
 from mlops_tasks.sources.files import FileStore
 from mlops_tasks.sources.renaming import open_renamed
 from mlops_tasks.sources.row_query import open_queried
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["SOURCES", "open_source"]
 
 #: What reads a source, by the `kind` of its spec.
-SOURCES: dict[str, type[Source]] = {"delta": DeltaStore, "file": FileStore, "sql": Database}
+SOURCES: dict[str, type[Source]] = {
+    "delta": DeltaStore,
+    "derived": PublishedDatasets,
+    "file": FileStore,
+    "sql": Database,
+}
 
 
 def open_source(

@@ -24,7 +24,7 @@ __all__ = ["open_queried"]
 
 #: What the query calls the rows.
 ROWS = "rows"
-_PLACE = "the source's query"
+_PLACE = "the query of the source"
 
 
 @contextmanager

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from mlops_tasks.lake import Pin
     from mlops_tasks.partitions import Partition
     from mlops_tasks.sources.connection import Connection
     from mlops_tasks.specs import DatasetSpec, SourceSpec
@@ -127,7 +128,17 @@ class Request(Generic[SpecT]):
             spec.source,
             spec.partition(partition),
             pa.schema(contract + others),
-            SourceErrors(spec.name, spec.source.conn_id, partition, types, secrets),
+            SourceErrors(
+                spec.name,
+                spec.source.conn_id,
+                partition,
+                types,
+                secrets,
+                hides=(lambda name: spec.hides(spec.rename.get(name, name)))
+                if spec.has_personal
+                else None,
+                known=f"{spec.source!r} {spec.columns!r} {spec.rename!r} {partition}",
+            ),
             findings or Findings(),
         )
 
@@ -172,6 +183,10 @@ class SourceStream:
         Columns that the source itself keeps from being null. None where it does not say.
     notes : tuple of str
         What a person should know, such as how many rows belong to no day.
+    inputs : tuple of Pin
+        Rows of the lake that these are computed from.
+    known_at : str or None
+        Day as of which the newest of those is known. None where rows come from outside.
     """
 
     schema: pa.Schema
@@ -181,3 +196,5 @@ class SourceStream:
     cancel: Callable[[], None] | None = None
     never_null: frozenset[str] | None = None
     notes: tuple[str, ...] = ()
+    inputs: tuple[Pin, ...] = ()
+    known_at: str | None = None

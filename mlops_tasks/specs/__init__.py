@@ -1,6 +1,7 @@
 """What a user writes: specs, checked before any Dag is built."""
 
 from mlops_tasks.specs.dataset import COLUMN_TYPES, RESERVED_COLUMNS, DatasetSpec
+from mlops_tasks.specs.derived import DerivedSource
 from mlops_tasks.specs.gate import GateSpec
 from mlops_tasks.specs.history import (
     CategoryGrowthSpec,
@@ -21,6 +22,7 @@ __all__ = [
     "CategoryGrowthSpec",
     "DatasetSpec",
     "DeltaSource",
+    "DerivedSource",
     "DriftSpec",
     "FileSource",
     "FreshnessSpec",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,13 +24,33 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["Column", "Days", "Name", "SpecModel", "renamed"]
+__all__ = ["Column", "Days", "Name", "Place", "SpecModel", "renamed", "written_at"]
 
 _INSIDE = {"mlops_tasks", "pydantic"}
 Column = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 # Tables are made of names and a suffix like `__quarantine`, so these are shorter and lack `__`.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
 Days = Annotated[int, Field(ge=0, le=3650)]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a spec is written: it makes no difference between two that say the same.
+
+    Attributes
+    ----------
+    file : str
+        Path of the file, or what Python calls code without one.
+    line : int
+        Where it begins.
+    """
+
+    file: str = field(compare=False)
+    line: int = field(compare=False)
+
+    def __str__(self) -> str:
+        """Name file and line, as a person looks for them."""
+        return f"{'/'.join(Path(self.file).parts[-2:])}, line {self.line}"
 
 
 class SpecModel(BaseModel):
@@ -81,12 +102,13 @@ def _which(kind: type[SpecModel], fields: dict[str, Any]) -> str:
 
 
 def _written() -> str:
+    place = written_at()
+    return "written nowhere" if place is None else f"written in {place}"
+
+
+def written_at() -> Place | None:
     """Return where the spec is written: the innermost code that is neither ours nor pydantic's."""
     frame: FrameType | None = sys._getframe(1)
     while frame and frame.f_globals.get("__name__", "").split(".")[0] in _INSIDE:
         frame = frame.f_back
-    if frame is None:
-        return "written nowhere"
-    return (
-        f"written in {'/'.join(Path(frame.f_code.co_filename).parts[-2:])}, line {frame.f_lineno}"
-    )
+    return None if frame is None else Place(frame.f_code.co_filename, frame.f_lineno)

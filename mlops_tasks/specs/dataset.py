@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
@@ -22,7 +23,7 @@ from mlops_tasks.partitions import (
     check_cron,
     check_timezone,
 )
-from mlops_tasks.specs.base import Column, Days, Name, SpecModel
+from mlops_tasks.specs.base import Column, Days, Name, Place, SpecModel, written_at
 from mlops_tasks.specs.history import HistorySpec
 from mlops_tasks.specs.source import SourceSpec
 
@@ -70,6 +71,10 @@ class DatasetSpec(SpecModel):
     ambiguous : str
         A time without a zone that was twice, when clocks were put back: ``refuse`` it, or take the
         ``earlier`` or the ``later`` instant.
+    subject : str or None
+        Column that says whom a row is about, such as ``customer_id``. Personal, too.
+    personal : tuple of str
+        Columns whose values are of people: no log, report, error or XCom shows them.
     duplicates : str
         Rows with the same key: ``quarantine`` all of them, ``fail`` the partition, or
         ``keep_last``, the one with the largest `order_by`.
@@ -107,6 +112,8 @@ class DatasetSpec(SpecModel):
     columns: dict[Column, ColumnType] = Field(min_length=1)
     rename: dict[str, str] = Field(default_factory=dict)
     key: tuple[str, ...] = Field(min_length=1)
+    subject: str | None = None
+    personal: tuple[str, ...] = ()
     timezone: str | None = None
     ambiguous: Literal["refuse", "earlier", "later"] = "refuse"
     duplicates: Literal["fail", "keep_last", "quarantine"] = "quarantine"
@@ -122,6 +129,11 @@ class DatasetSpec(SpecModel):
     max_quarantined_share: float = Field(default=0.05, ge=0, le=1)
     history: HistorySpec = HistorySpec()
 
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        # No field: a spec says the same wherever it is written.
+        self.__dict__["_place"] = written_at() or Place("<nowhere>", 0)
+
     @field_validator("cron")
     @classmethod
     def _check_cron(cls, cron: str, info: ValidationInfo) -> str:
@@ -132,6 +144,11 @@ class DatasetSpec(SpecModel):
         unknown = [column for column in self.key if column not in self.columns]
         if unknown:
             raise ValueError(f"key names {unknown}, which the contract `columns` does not have")
+        named = (*self.personal, *((self.subject,) if self.subject else ()))
+        if unknown := [column for column in named if column not in self.columns]:
+            raise ValueError(
+                f"personal and subject name {unknown}, which the contract `columns` does not have"
+            )
         if len(set(self.key)) != len(self.key):
             raise ValueError(f"key names a column twice: {list(self.key)}")
         if reserved := sorted(RESERVED_COLUMNS & set(self.columns)):
@@ -174,6 +191,24 @@ class DatasetSpec(SpecModel):
             raise ValueError(f"rename gives {unknown}, which the contract `columns` does not have")
         if twice := sorted({name for name in wanted if wanted.count(name) > 1}):
             raise ValueError(f"rename gives {twice} more than once")
+        return self
+
+    @model_validator(mode="after")
+    def _check_inputs(self) -> Self:
+        for item in self.source.reads:
+            other, zones = item.dataset, [one.timezone or "UTC" for one in (self, item.dataset)]
+            if other.grain != self.grain or zones[0] != zones[1]:
+                raise ValueError(
+                    f"source: the input {other.name!r} has {other.grain}s of {zones[1]}, and this "
+                    f"dataset {self.grain}s of {zones[0]}: its partitions are those of its inputs"
+                )
+            if other.name == self.name:
+                raise ValueError(f"source: {self.name!r} cannot be its own input")
+        if self.source.reads and (self.delay_days or self.refresh_after_days is not None):
+            raise ValueError(
+                "delay_days and refresh_after_days belong to the inputs: what is derived from them "
+                "is computed whenever they are published"
+            )
         return self
 
     @model_validator(mode="after")
@@ -221,6 +256,33 @@ class DatasetSpec(SpecModel):
         if unknown:
             raise ValueError(f"history.categories names {unknown}, which `columns` does not have")
         return self
+
+    @property
+    def place(self) -> Place:
+        """Where the spec is written."""
+        place: Place = self.__dict__["_place"]
+        return place
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the spec says, wherever it is written and its suite is kept."""
+        same = self.model_copy(update={"expectations": Path(self.expectations.name)})
+        return hashlib.sha256(repr(same).encode()).hexdigest()
+
+    @property
+    def has_personal(self) -> bool:
+        """Whether any column holds values of people."""
+        return bool(self.personal or self.subject)
+
+    def hides(self, column: str) -> bool:
+        """Return whether the values of a column must not be shown.
+
+        Where any column is personal, so is each that the contract does not name: nobody has looked
+        at it.
+        """
+        if not self.has_personal:
+            return False
+        return column in self.personal or column == self.subject or column not in self.columns
 
     def nullable(self, column: str) -> bool:
         """Whether the contract lets `column` be null."""
@@ -293,6 +355,8 @@ class DatasetSpec(SpecModel):
         str
             A day; the run takes place at a tick of `cron` after it.
         """
+        if reads := self.source.reads:
+            return max(item.dataset.due(partition, refreshed=refreshed) for item in reads)
         late = self.refresh_steps if refreshed else None
         return self.schedule.known_on(partition, self.delay_steps if late is None else late)
 

@@ -77,11 +77,16 @@ class InputSpec(SpecModel):
     timeless : str
         Why a join with it cannot see the future, such as ``"airports do not move"``. Without a
         reason the query must give the moment of each joined fact, see `ModelSpec.observed_at`.
+    snapshot : bool
+        Each partition is the whole state of a table, as of when it is taken. The features see the
+        newest one before each row's moment, by ``valid_from`` and ``valid_until``, and no scoring
+        waits for it. A dataset of a coarser grain than the model's always is one.
     """
 
     dataset: DatasetSpec
     lookback_days: Days = 0
     timeless: str = ""
+    snapshot: bool = False
 
 
 class LabelSpec(SpecModel):
@@ -146,9 +151,14 @@ class ModelSpec(SpecModel):
         scikit-learn estimator, a classifier or, for a regression, a regressor. Categorical features
         come as text, numeric ones as ``float64``, both with NaN for what is missing; free texts as
         text, with ``""`` for it.
+    costs : dict or None
+        What mistakes cost, for the metric ``expected_cost``: ``{"false_alarm": 1, "miss": 20}`` of
+        a binary model, by true and then by decided class of a multiclass one.
     threshold : float
         Of a binary model: a row with a higher score counts as predicted positive. Metrics of
-        classes are measured with it, and monitoring watches the share of such rows.
+        classes are measured with it, and monitoring watches the share of such rows. By default
+        that which costs least if the scores are right, ``false_alarm / (false_alarm + miss)``
+        (Elkan 2001, The foundations of cost-sensitive learning, IJCAI), or 0.5 without costs.
     random_state : int
         Seed of the estimator, the gate and the importance of features, below 2^32.
     train_days, evaluation_days : int
@@ -174,6 +184,7 @@ class ModelSpec(SpecModel):
     weight: str | None = None
     estimator: Importable
     random_state: int = Field(default=0, ge=0, lt=2**32)
+    costs: dict[str, float | dict[str, float]] | None = None
     threshold: float = Field(default=0.5, ge=0, lt=1)
     train_days: int = Field(default=60, ge=1)
     evaluation_days: int = Field(default=7, ge=1)
@@ -187,6 +198,15 @@ class ModelSpec(SpecModel):
     @classmethod
     def _check_cron(cls, cron: str, info: ValidationInfo) -> str:
         return check_cron(cron, _decided_by(info.data))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cut_where_it_costs_least(cls, fields: Any) -> Any:
+        costs = fields.get("costs") or {}
+        if "threshold" in fields or {"false_alarm", "miss"} - set(costs):
+            return fields
+        alarm, miss = costs["false_alarm"], costs["miss"]
+        return fields | {"threshold": alarm / (alarm + miss)}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -244,6 +264,7 @@ class ModelSpec(SpecModel):
                     "same key names different hours"
                 )
         check_clock(self.cron, self.timezone)
+        self._check_snapshots()
         if self.inputs[0].lookback_days:
             raise ValueError(
                 f"{first.name!r} is the first input and gives the rows to score, so it cannot have "
@@ -259,6 +280,26 @@ class ModelSpec(SpecModel):
                     "rows find their labels by it, so declare one type"
                 )
         return self
+
+    def _check_snapshots(self) -> None:
+        if self.inputs[0].snapshot:
+            raise ValueError(f"{self.rows.name!r} gives the rows to score and is no snapshot")
+        label = self.label.dataset
+        if label.calendar.period > self.calendar.period:
+            raise ValueError(
+                f"labels come by the {label.grain} in {label.name!r}, rows by the "
+                f"{self.rows.grain} in {self.rows.name!r}: declare the label dataset by the "
+                f"{self.rows.grain}, or a finer grain"
+            )
+        for item in self.inputs:
+            taken = sorted({"valid_from", "valid_until"} & set(item.dataset.columns))
+            if self.is_snapshot(item) and item.lookback_days:
+                raise ValueError(
+                    f"{item.dataset.name!r} is a snapshot, the newest one before each row's moment "
+                    "is read: remove lookback_days"
+                )
+            if self.is_snapshot(item) and taken:
+                raise ValueError(f"{item.dataset.name!r} is a snapshot, which adds {taken}; rename")
 
     @model_validator(mode="after")
     def _check_moments(self) -> Self:
@@ -318,6 +359,15 @@ class ModelSpec(SpecModel):
         """When its decisions are taken."""
         return Schedule(self.cron, _decided_by({"inputs": self.inputs}), self.timezone)
 
+    def is_snapshot(self, item: InputSpec) -> bool:
+        """Whether an input is read as of each row's moment, and not waited for."""
+        return item.snapshot or item.dataset.calendar.period > self.calendar.period
+
+    @property
+    def triggers(self) -> tuple[DatasetSpec, ...]:
+        """The datasets whose partitions a scoring waits for, that of the rows first."""
+        return tuple(item.dataset for item in self.inputs if not self.is_snapshot(item))
+
     @property
     def timezone(self) -> str:
         """The zone that the days of all datasets begin in."""
@@ -327,6 +377,16 @@ class ModelSpec(SpecModel):
     def known_later(self) -> frozenset[str]:
         """Columns that exist only once the label does."""
         return frozenset(self.label.dataset.columns) - frozenset(self.key)
+
+    @property
+    def has_personal(self) -> bool:
+        """Whether any dataset has columns with values of people."""
+        return any(dataset.has_personal for dataset in self.datasets)
+
+    def hides(self, column: str) -> bool:
+        """Return whether the values of a column, or of a feature of its name, must not be shown."""
+        own = (one for one in self.datasets if column in one.columns)
+        return any(dataset.hides(column) for dataset in own)
 
     @property
     def predictions_table(self) -> str:

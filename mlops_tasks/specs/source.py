@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import string
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import StringConstraints, model_validator
 
 from mlops_tasks.specs.base import SpecModel
+
+if TYPE_CHECKING:
+    from mlops_tasks.specs.model import InputSpec
 
 __all__ = ["PLACEHOLDER", "DeltaSource", "FileSource", "SourceSpec", "SqlSource"]
 
@@ -61,6 +64,11 @@ class SourceSpec(SpecModel):
     def names_columns(self) -> bool:
         """Whether a query says what the columns are called."""
         return self.row_query is not None
+
+    @property
+    def reads(self) -> tuple[InputSpec, ...]:
+        """Datasets that the rows are computed from; none where they come from outside."""
+        return ()
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:

@@ -131,22 +131,20 @@ def ingest(
     started = time.monotonic()
     check_partition(partition)
     table = lake.table(raw_table(spec))
-    known = (
-        Known(known_at, GIVEN)
-        if known_at
-        else known_by_schedule(
-            table,
-            partition,
-            due or spec.due(partition),
-            timezone=spec.timezone,
-            on_schedule=on_schedule,
-        )
-    )
+    zone = spec.timezone
+
+    def dated(of_inputs: str | None) -> Known | Callable[[str], Known]:
+        """Date the rows; what is computed from rows of the lake is due once those are known."""
+        if known_at:
+            return Known(known_at, GIVEN)
+        day = of_inputs or due or spec.due(partition)
+        return known_by_schedule(table, partition, day, timezone=zone, on_schedule=on_schedule)
+
     # What the first try is about to add to a table is only added by its commit; a new table has it.
     findings = Findings(all_lines=not table.exists)
     while True:  # again where the source says more than its beginning did
         try:
-            result = _extracted(spec, partition, source, table, token, known, findings)
+            result = _extracted(spec, partition, source, table, token, dated, findings)
             return replace(result, query_s=round(time.monotonic() - started, 3))
         except UnsurveyedError:
             findings = replace(findings, all_lines=True)
@@ -163,7 +161,7 @@ def _extracted(
     source: Source,
     table: Table,
     token: int,
-    known_at: Known | Callable[[str], Known],
+    dated: Callable[[str | None], Known | Callable[[str], Known]],
     findings: Findings,
 ) -> IngestResult:
     """Read the day once and commit it."""
@@ -183,7 +181,14 @@ def _extracted(
             # A day that its first rows refuse must not make a table, or add a column to one.
             rows = chain([next(rows)], rows)
             reader = pa.RecordBatchReader.from_batches(plan.schema, rows)
-            raw = overwrite_partition(table, partition, reader, token=token, known_at=known_at)
+            raw = overwrite_partition(
+                table,
+                partition,
+                reader,
+                token=token,
+                known_at=dated(stream.known_at),
+                inputs=stream.inputs,
+            )
         return IngestResult(raw=raw, query_s=0.0, described=stream.described, notes=notes)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.personal import redacted, redacted_text
 from mlops_tasks.validation.arrow_values import N_EXAMPLES, readable
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.validation.row_flags import RowFlags
     from mlops_tasks.validation.suite import Expectation
 
@@ -24,6 +26,7 @@ __all__ = [
     "blocking_reasons",
     "contract_outcomes",
     "limits_text",
+    "redacted_finding",
     "suite_outcome",
 ]
 
@@ -161,6 +164,22 @@ def suite_outcome(expectation: Expectation, found: Finding | None, how: str) -> 
         how=how,
         examples=found.examples,
         error=found.error,
+    )
+
+
+def redacted_finding(
+    spec: DatasetSpec, expectation: Expectation, found: Finding | None
+) -> Finding | None:
+    """Hide what was seen of personal columns; numbers of rows stay."""
+    if found is None or not spec.has_personal or expectation.how in ("count", "schema"):
+        return found  # the last two see no value
+    columns = spec.columns if expectation.columns is None else expectation.columns
+    error = redacted_text(found.error, known=f"{expectation.kwargs!r} {spec.columns!r}")
+    return replace(
+        found,
+        observed=found.observed and redacted(spec, columns, found.observed),
+        examples=tuple(redacted(spec, columns, one) for one in found.examples),
+        error=found.error and redacted(spec, columns, error),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import ValidationFailedError
+from mlops_tasks.personal import redacted_row
 from mlops_tasks.sources import day_column, in_other_days
 from mlops_tasks.spelling import shortened
 from mlops_tasks.validation.duplicates import with_one_zero
@@ -120,7 +121,10 @@ def _duplicates_refused(
     spec: DatasetSpec, rows: pa.Table, groups: pa.ListArray
 ) -> ValidationFailedError:
     some = [positions[0] for positions in groups.slice(0, _EXAMPLES).to_pylist()]
-    keys = [tuple(key.values()) for key in rows.select(list(spec.key)).take(some).to_pylist()]
+    keys = [
+        tuple(redacted_row(spec, key).values())
+        for key in rows.select(list(spec.key)).take(some).to_pylist()
+    ]
     return ValidationFailedError(
         f"dataset {spec.name!r}: {len(groups)} keys {list(spec.key)} occur more than once, such as "
         f"{shortened(keys)}, and the spec says duplicates='fail'; nothing was published. Fix the "

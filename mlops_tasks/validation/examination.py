@@ -10,7 +10,12 @@ from mlops_tasks.exceptions import SchemaMismatchError, ValidationFailedError
 from mlops_tasks.validation import row_expectations, whole_column_expectations
 from mlops_tasks.validation.aggregate_expectations import AGGREGATES
 from mlops_tasks.validation.aggregate_expectations import supports as has_aggregate
-from mlops_tasks.validation.check_outcomes import Finding, contract_outcomes, suite_outcome
+from mlops_tasks.validation.check_outcomes import (
+    Finding,
+    contract_outcomes,
+    redacted_finding,
+    suite_outcome,
+)
 from mlops_tasks.validation.contract import duplicate_violations, row_violations
 from mlops_tasks.validation.duplicates import DuplicateFinder
 from mlops_tasks.validation.expectation_types import HOW_IN_WORDS
@@ -90,7 +95,7 @@ def examine(spec: DatasetSpec, suite: Suite, rows: PartitionRows) -> Examination
     outcomes = []
     for e in suite.expectations:
         how = HOW_IN_WORDS[e.how] if rows.n_chunks > 1 else "all rows at once"
-        outcome = suite_outcome(e, findings.get(e.index), how)
+        outcome = suite_outcome(e, redacted_finding(spec, e, findings.get(e.index)), how)
         outcomes.append(outcome)
         if not outcome.passed:
             flags.adopt(e.label, short, str(e.index))

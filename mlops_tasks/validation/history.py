@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from mlops_tasks.lake.digest import row_hashes
+from mlops_tasks.personal import redacted
 from mlops_tasks.validation.aggregate_expectations import Distinct, Extremes
 from mlops_tasks.validation.arrow_values import to_python
 from mlops_tasks.validation.check_outcomes import CheckOutcome
@@ -69,7 +70,7 @@ def history_outcomes(
         outcomes.append(_row_count(asked.row_count, rows.n_rows - flags.n_flagged, counts))
     if asked.freshness:
         partition = spec.partition(rows.partition)
-        outcomes.append(_freshness(asked.freshness, partition, newest))
+        outcomes.append(_freshness(spec, asked.freshness, partition, newest))
     if asked.key_overlap:
         own = examination.key_hashes[~flags.mask(0, rows.n_rows)]
         recent = before[-asked.key_overlap.partitions :]
@@ -116,16 +117,19 @@ def _row_count(asked: RowCountSpec, n_rows: int, counts: Sequence[int]) -> Check
     )
 
 
-def _freshness(asked: FreshnessSpec, partition: Partition, times: Extremes) -> CheckOutcome:
+def _freshness(
+    spec: DatasetSpec, asked: FreshnessSpec, partition: Partition, times: Extremes
+) -> CheckOutcome:
     """Measure the age of the newest time at the end of the partition, in the dataset's zone."""
     newest, what, zone = times.ends().slice(1), partition.grain.name, partition.timezone
     age_h = None if newest.null_count else _hours_until(partition.end, newest)
+    shown = "" if age_h is None else redacted(spec, asked.column, _minute(newest))
     return CheckOutcome(
         f"history:freshness:{asked.column}",
         "history",
         asked.severity,
         passed=age_h is not None and age_h <= asked.max_age_h,
-        observed="" if age_h is None else f"newest {_minute(newest)} UTC, {_in_hours(age_h, what)}",
+        observed="" if age_h is None else f"newest {shown} UTC, {_in_hours(age_h, what)}",
         limits=f"at most {asked.max_age_h:g} h old at the end of the {what} in {zone}",
         error="every time is missing" if age_h is None else "",
         value=None if age_h is None else round(age_h, 3),
@@ -206,7 +210,7 @@ def _category_growth(
         parts = [pc.unique(r.column(0)) for r in table.stream(before, [name])]
         known = pa.chunked_array(parts, own.type)
         new = sorted(map(str, to_python(own.filter(pc.invert(pc.is_in(own, pc.unique(known)))))))
-        shown = ", ".join(new[:5]) + (", …" if len(new) > 5 else "")
+        shown = redacted(spec, name, ", ".join(new[:5]) + (", …" if len(new) > 5 else ""))
         outcomes.append(
             CheckOutcome(
                 f"history:categories:{name}",

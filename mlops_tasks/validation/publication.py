@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import DamagedTableError
 from mlops_tasks.faults import fault_point
-from mlops_tasks.lake import GIVEN, Known, known_as_before, overwrite_partition, share_partition
+from mlops_tasks.lake import (
+    GIVEN,
+    Known,
+    Pin,
+    known_as_before,
+    overwrite_partition,
+    share_partition,
+)
 from mlops_tasks.profiles import ProfileBuilder
 from mlops_tasks.profiles.store import ProfileStore
+from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,12 +59,20 @@ def publish(
     given = Known(known_at, GIVEN) if known_at else None
     as_raw = Known(rows.commit.known_at, rows.commit.known_by)
     _quarantine(spec, rows, flags, lake=lake, token=token, known_at=given or as_raw)
-    known = [name for name in rows.schema.names if name in spec.columns]
+    # The commonest values of a personal column are nobody's business either.
+    known = [name for name in rows.schema.names if name in spec.columns and not spec.hides(name)]
     profile = ProfileBuilder(rows.schema, columns=known)
     good = _good(rows, flags, profile)
     dated = given or known_as_before(table, rows.commit, timezone=spec.timezone)
     if n_bad or not _is_whole(rows):
-        published = overwrite_partition(table, partition, good, token=token, known_at=dated)
+        published = overwrite_partition(
+            table,
+            partition,
+            good,
+            token=token,
+            known_at=dated,
+            inputs=[from_json(Pin, pin) for pin in rows.commit.inputs.values()],
+        )
     else:
         deque(good, maxlen=0)  # to be profiled
         published = share_partition(rows.table, rows.commit, table, token=token, known_at=dated)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.personal import redacted_row
 from mlops_tasks.reports import page_template
 from mlops_tasks.validation.arrow_values import readable, to_python
 
@@ -50,7 +51,7 @@ def render_report(
         suite=suite,
         rows=rows,
         n_bad=flags.n_flagged,
-        samples=_samples(rows, flags),
+        samples=_samples(spec, rows, flags),
         published=published,
         changes=changes,
         blocked=blocked,
@@ -62,7 +63,7 @@ def render_report(
     )
 
 
-def _samples(rows: PartitionRows, flags: RowFlags) -> list[dict[str, str]]:
+def _samples(spec: DatasetSpec, rows: PartitionRows, flags: RowFlags) -> list[dict[str, str]]:
     """Return a few refused rows, the first of every reason, as text with the reasons first."""
     positions = flags.first(_ROWS_PER_REASON)[:_MAX_ROWS]
     if not positions:
@@ -72,7 +73,7 @@ def _samples(rows: PartitionRows, flags: RowFlags) -> list[dict[str, str]]:
     return [
         {
             "reasons": flags.reasons(position, 1)[0],
-            **dict(zip(taken.column_names, row, strict=True)),
+            **redacted_row(spec, dict(zip(taken.column_names, row, strict=True))),
         }
         for position, row in zip(positions, values, strict=True)
     ]

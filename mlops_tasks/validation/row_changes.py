@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlops_tasks.lake.digest import row_hashes
+from mlops_tasks.personal import redacted_row
 from mlops_tasks.validation.arrow_values import N_EXAMPLES, readable, to_python
 from mlops_tasks.validation.partition_rows import PartitionRows
 
@@ -127,4 +128,5 @@ def _keys_at(spec: DatasetSpec, rows: PartitionRows, positions: Positions) -> tu
     some = sorted(positions[:N_EXAMPLES].tolist())
     found = rows.take(some, spec.key).select(list(spec.key))
     keys = zip(*map(to_python, found.columns), strict=True)
-    return tuple(readable(list(key)) for key in keys)
+    shown = (redacted_row(spec, dict(zip(spec.key, key, strict=True))) for key in keys)
+    return tuple(readable(list(key.values())) for key in shown)

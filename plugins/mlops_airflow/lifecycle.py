@@ -11,6 +11,11 @@ from airflow.sdk import (
 )
 
 from mlops_airflow import assets
+from mlops_airflow.definitions import (
+    built_here,
+    is_built_elsewhere,
+    refuse_second_definition,
+)
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
@@ -21,19 +26,22 @@ from mlops_airflow.operators.register import RegisterModelOperator
 from mlops_airflow.operators.score import ScorePartitionOperator
 from mlops_airflow.operators.train import TrainModelOperator
 from mlops_airflow.operators.validate import ValidatePartitionOperator
+from mlops_airflow.partition_mappers import CoarserMapper, waiting_for_all
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.partitions import PERIOD
+from mlops_tasks.problem_types import gate_metric
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from airflow.sdk import Asset
+    from airflow.sdk import Asset, RollupMapper
 
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
-__all__ = ["build_dags", "dataset_dags", "model_dags"]
+__all__ = ["build_dags", "build_dataset_dags", "dataset_dags", "model_dags"]
 
 
 def build_dags(model: ModelSpec, *, namespace: dict[str, Any]) -> None:
@@ -42,13 +50,54 @@ def build_dags(model: ModelSpec, *, namespace: dict[str, Any]) -> None:
     Parameters
     ----------
     model : ModelSpec
-        The model; the Dags of its datasets are built with it.
+        The model. The Dags of its datasets are built with it, but for those of other projects.
     namespace : dict
         ``globals()`` of the Dag file.
+
+    Raises
+    ------
+    SpecError
+        If another dataset has the name of one of them.
     """
-    dags = model_dags(model)
-    for dataset in model.datasets:
-        dags += dataset_dags(dataset)
+    dags, file = model_dags(model), namespace.get("__file__")
+    for dataset in _with_inputs(model.datasets):
+        if not is_built_elsewhere(dataset, file):
+            refuse_second_definition(dataset, file)
+            dags += dataset_dags(dataset)
+    _put(namespace, dags)
+
+
+def _with_inputs(datasets: Iterable[DatasetSpec]) -> list[DatasetSpec]:
+    """Return datasets and what derived ones of them are computed from, each once."""
+    found: dict[str, DatasetSpec] = {}
+    for dataset in datasets:
+        inputs = _with_inputs(item.dataset for item in dataset.source.reads)
+        found |= {one.name: one for one in (*inputs, dataset) if one.name not in found}
+    return list(found.values())
+
+
+def build_dataset_dags(dataset: DatasetSpec, *, namespace: dict[str, Any]) -> None:
+    """Build the Dags of a dataset that several models read, in a project of its own.
+
+    Parameters
+    ----------
+    dataset : DatasetSpec
+        The dataset. Models import it from here, and `build_dags` leaves its Dags to this file.
+    namespace : dict
+        ``globals()`` of the Dag file.
+
+    Raises
+    ------
+    SpecError
+        If another dataset has its name.
+    """
+    file = namespace.get("__file__")
+    refuse_second_definition(dataset, file)
+    built_here(dataset, file)
+    _put(namespace, dataset_dags(dataset))
+
+
+def _put(namespace: dict[str, Any], dags: list[DAG]) -> None:
     namespace.update({dag.dag_id.replace(".", "_"): dag for dag in dags})
 
 
@@ -85,12 +134,16 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     list of DAG
         Four Dags.
     """
+    gate_metric(model)  # a metric that is none breaks these Dags, not their runs
     return [_score_dag(model), _monitor_dag(model), _decide_dag(model), _train_dag(model)]
 
 
 def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> DAG:
     grain = dataset.calendar
+    # By the clock, the tick after its end takes the partition that has ended, or `delay` before.
     when = "soon after it has ended" if delay == 0 else f"{delay} {grain.name}s after that"
+    if names := " or ".join(item.dataset.name for item in dataset.source.reads):
+        when = f"when {names} has published it, as soon as all have"
     again = " again, for rows recorded late," if verb == "refresh" else ""
     doc = f"""
     ### {dataset.description}
@@ -104,8 +157,7 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> D
         doc,
         owner=dataset.owner,
         tags=["mlops", "ingest", dataset.name],
-        # The tick after its end takes the partition that has just ended, or `delay` before that.
-        schedule=partition_timetable(dataset.schedule, delay),
+        schedule=_when_published(dataset) or partition_timetable(dataset.schedule, delay),
         start_date=dataset.partition(dataset.first).start,
         end_date=dataset.last and dataset.schedule.until(dataset.last, delay),
         max_active_runs=8,
@@ -129,19 +181,41 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> D
     return dag
 
 
+def _when_published(dataset: DatasetSpec) -> PartitionedAssetTimetable | None:
+    """Return when a derived dataset is computed: on each event of an input's partition.
+
+    Any of them, so that a correction of one input computes it again; the task is skipped while
+    another has not published the partition.
+    """
+    events = [assets.dataset_asset(item.dataset) for item in dataset.source.reads]
+    events += [
+        assets.refreshed_asset(item.dataset)
+        for item in dataset.source.reads
+        if item.dataset.refresh_after_days is not None
+    ]
+    if not events:
+        return None
+    condition: Any = events[0]
+    for event in events[1:]:
+        condition = condition | event
+    return PartitionedAssetTimetable(assets=condition)
+
+
 def _score_dag(model: ModelSpec) -> DAG:
-    names = " and ".join(item.dataset.name for item in model.inputs)
+    names = " and ".join(dataset.name for dataset in model.triggers)
     doc = f"""
     ### {model.description}
     Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row
     with the champion, `drift` compares the trailing {model.drift.window_days} days with the
     champion's own data.
     """
-    inputs = [assets.dataset_asset(item.dataset) for item in model.inputs]
-    condition: Any = inputs[0]
-    for asset in inputs[1:]:
-        condition = condition & asset
-    schedule = PartitionedAssetTimetable(assets=condition)
+    inputs = {dataset.name: assets.dataset_asset(dataset) for dataset in model.triggers}
+    finer = [dataset for dataset in model.triggers if _finer(model, dataset)]
+    mappers: dict[Any, Any] = {inputs[one.name]: _waiting(model, one) for one in finer}
+    condition: Any = inputs[model.rows.name]
+    for dataset in model.triggers[1:]:
+        condition = condition & inputs[dataset.name]
+    schedule = PartitionedAssetTimetable(assets=condition, partition_mapper_config=mappers)
     with _model_dag(model, "score", doc, schedule=schedule, period=_pace(model)) as d:
         scored = ScorePartitionOperator(
             task_id="score", model=model, outlets=[assets.predictions_asset(model)]
@@ -158,10 +232,14 @@ def _monitor_dag(model: ModelSpec) -> DAG:
     there, and again when late labels have changed. Measures the trailing
     {model.performance.window_days} days.
     """
-    condition = assets.predictions_asset(model) & assets.dataset_asset(label)
-    if label.refresh_after_days is not None:
-        condition = condition | assets.refreshed_asset(label)
-    schedule = PartitionedAssetTimetable(assets=condition)
+    labels, late = assets.dataset_asset(label), assets.refreshed_asset(label)
+    mappers: dict[Any, Any] = {labels: _waiting(model, label)} if _finer(model, label) else {}
+    condition = assets.predictions_asset(model) & labels
+    if label.refresh_steps is not None:
+        condition = condition | late
+        if mappers:  # each hour that has changed is news of its day: nothing to wait for
+            mappers[late] = CoarserMapper(label.grain, model.rows.grain, model.timezone)
+    schedule = PartitionedAssetTimetable(assets=condition, partition_mapper_config=mappers)
     with _model_dag(model, "monitor", doc, schedule=schedule, period=_pace(model)) as dag:
         MeasurePerformanceOperator(task_id="monitor", model=model)
     return dag
@@ -252,6 +330,14 @@ def _train_form(model: ModelSpec) -> dict[str, Param]:
     }
 
 
+def _finer(model: ModelSpec, dataset: DatasetSpec) -> bool:
+    return dataset.grain != model.rows.grain
+
+
+def _waiting(model: ModelSpec, dataset: DatasetSpec) -> RollupMapper:
+    return waiting_for_all(dataset.grain, model.rows.grain, model.timezone)
+
+
 def _pace(model: ModelSpec) -> timedelta:
     """Return within what time a task of a partition should succeed: before the next, or a day."""
     return min(model.calendar.period, PERIOD)
@@ -272,6 +358,8 @@ def _dag(
         description=lines[0].removeprefix("### "),
         doc_md="\n".join(lines),
         catchup=False,
+        # Else a file that imports another one's dataset would be taken for where its Dags are.
+        auto_register=False,
         default_args={"owner": owner, "pre_execute": refuse_unknown_conf} | task_defaults(period),
         **kwargs,
     )

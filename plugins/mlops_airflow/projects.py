@@ -17,7 +17,7 @@ __all__ = ["find_dataset"]
 
 
 def find_dataset(name: str, folder: Path | None = None) -> DatasetSpec:
-    """Return the spec of a dataset from ``<folder>/<project>/spec.py``.
+    """Return the spec of a dataset from ``<folder>/<project>/spec.py``, or a file beside.
 
     Parameters
     ----------
@@ -41,14 +41,17 @@ def find_dataset(name: str, folder: Path | None = None) -> DatasetSpec:
     having: dict[str, DatasetSpec] = {}
     known: set[str] = set()
     broken: list[str] = []
-    for path in sorted(folder.glob("*/spec.py")):
+    for path in sorted(folder.glob("*/*.py")):
+        if path.name != "spec.py" and "DatasetSpec(" not in path.read_text("utf-8", "replace"):
+            continue
+        project = path.parent.name if path.name == "spec.py" else f"{path.parent.name}/{path.name}"
         try:
             found = {spec.name: spec for spec in _datasets(folder, path)}
         except Exception as error:  # one bad project must not hide the others
-            broken.append(f"{path.parent.name} ({str(error).splitlines()[0]})")
+            broken.append(f"{project} ({str(error).splitlines()[0]})")
             continue
         if name in found:
-            having[path.parent.name] = found[name]
+            having[project] = found[name]
         known.update(found)
     if having:
         return _the_one(name, having)
@@ -63,8 +66,9 @@ def _the_one(name: str, having: dict[str, DatasetSpec]) -> DatasetSpec:
     first, *others = having.values()
     if any(other != first for other in others):
         raise SpecError(
-            f"dataset {name!r} is in the projects {', '.join(having)}, and not the same in all; "
-            "give one of them another name, or import the spec from one place"
+            f"dataset {name!r} is in the projects {', '.join(having)}, and not the same in all: "
+            f"{'; '.join(str(one.place) for one in having.values())}. Give one of them another "
+            "name, or import the spec from one place"
         )
     return first
 
@@ -72,7 +76,7 @@ def _the_one(name: str, having: dict[str, DatasetSpec]) -> DatasetSpec:
 def _datasets(folder: Path, path: Path) -> Iterator[DatasetSpec]:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-    module = importlib.import_module(f"{path.parent.name}.spec")
+    module = importlib.import_module(f"{path.parent.name}.{path.stem}")
     for value in vars(module).values():
         if isinstance(value, DatasetSpec):
             yield value

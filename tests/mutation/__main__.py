@@ -34,9 +34,17 @@ MODULES = {
             "tests/unit/problem_types/test_importance.py",
         ],
     ),
-    "intervals": (
-        ["mlops_tasks/problem_types/binary/intervals.py"],
-        ["tests/unit/problem_types/binary/test_intervals.py"],
+    "metrics": (
+        [
+            f"mlops_tasks/problem_types/metrics/{name}.py"
+            for name in ("decisions", "means", "ranking", "resampling", "row_values", "statistic")
+        ]
+        + ["mlops_tasks/problem_types/calibration.py", "mlops_tasks/problem_types/costs.py"],
+        [
+            "tests/unit/problem_types/test_calibration.py",
+            "tests/unit/problem_types/test_costs.py",
+            "tests/unit/problem_types/metrics/test_*.py",
+        ],
     ),
     "policy": (
         [

@@ -1,8 +1,12 @@
-"""What probabilities were worth, measured against outcomes."""
+"""What scores of two classes were worth, by the names of 0.1."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+from mlops_tasks.problem_types.metrics import find_metric, row_values
+from mlops_tasks.problem_types.outcomes import Outcomes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["classification_metrics", "log_losses"]
 
-_EPSILON = 2.0**-52
+_BOTH_CLASSES = ("roc_auc", "average_precision")
 
 
 def classification_metrics(target: Target, scores: Floats) -> dict[str, float]:
@@ -26,17 +30,11 @@ def classification_metrics(target: Target, scores: Floats) -> dict[str, float]:
     >>> classification_metrics(np.array([0, 1]), np.array([0.2, 0.8]))["roc_auc"]
     1.0
     """
-    from sklearn import metrics
-
-    ranking = {}
-    if 0 < target.sum() < len(target):
-        ranking = {
-            "roc_auc": float(metrics.roc_auc_score(target, scores)),
-            "average_precision": float(metrics.average_precision_score(target, scores)),
-        }
-    return ranking | {
-        "log_loss": float(log_losses(target, scores).mean()),
-        "brier": float(((scores - target) ** 2).mean()),
+    rows = Outcomes(target, scores)
+    names: tuple[str, ...] = ("log_loss", "brier")
+    if not math.isnan(find_metric("roc_auc", "binary").value(rows)):
+        names = (*_BOTH_CLASSES, *names)
+    return {name: find_metric(name, "binary").value(rows) for name in names} | {
         "mean_score": float(scores.mean()),
         "y_share": float(target.mean()),
     }
@@ -44,8 +42,4 @@ def classification_metrics(target: Target, scores: Floats) -> dict[str, float]:
 
 def log_losses(target: Target, scores: Floats) -> Floats:
     """Return the log loss of each row, in nats; what was held for impossible counts as 2.2e-16."""
-    import numpy as np
-
-    likely = np.where(target == 1, scores, 1 - scores)
-    losses: Floats = -np.log(np.maximum(likely, _EPSILON))
-    return losses
+    return row_values.log_losses(Outcomes(target, scores))

@@ -13,9 +13,10 @@ from mlops_airflow.hooks.database import LedgerHook
 from mlops_airflow.hooks.lake import LakeHook
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.summary import log_summary
-from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.exceptions import MlopsError, NoChampionError
 from mlops_tasks.outages import outages_named
 from mlops_tasks.partitions import check_partition, check_past
+from mlops_tasks.personal import without_causes
 from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.reports import report_address
 from mlops_tasks.scratch import scratch
@@ -137,8 +138,14 @@ def _guarded(execute: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(execute)
     def guarded(self: StepOperator, context: Context) -> Any:
-        with scratch(), _limited(self, context), outages_named():
-            return execute(self, context)
+        try:
+            with scratch(), _limited(self, context), outages_named():
+                return execute(self, context)
+        except MlopsError as error:
+            about = getattr(self, "dataset", None) or getattr(self, "model", None)
+            if about is not None and about.has_personal:
+                without_causes(error)
+            raise
 
     return guarded
 

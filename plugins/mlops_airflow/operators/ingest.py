@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.hooks.source import SourceHook
 from mlops_airflow.operators.base import StepOperator, given_known_at, is_scheduled, partition_of
 from mlops_tasks.lake import known_text
+from mlops_tasks.lake.definition import claim_name
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.ingest import ingest, raw_table
 
@@ -39,6 +43,9 @@ class IngestPartitionOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Ingest and return the reference to the raw partition."""
         day, source = partition_of(context, self.dataset), self.dataset.source
+        place = "/".join(Path(self.dataset.place.file).parts[-2:])
+        claim_name(self.lake, self.dataset.name, file=place, digest=self.dataset.digest)
+        self._skip_unless_published(day)
         connection = SourceHook(source.conn_id).get_source(source)
         result = ingest(
             self.dataset,
@@ -52,6 +59,16 @@ class IngestPartitionOperator(StepOperator):
         )
         self.report(f"ingested {self.dataset.name} {day}", self._facts(result))
         return to_json(result.raw)
+
+    def _skip_unless_published(self, partition: str) -> None:
+        """Skip what is derived from a partition that an input has not published yet."""
+        for item in self.dataset.source.reads:
+            table = self.lake.table(item.dataset.name)
+            if not table.exists or partition not in table.partitions():
+                raise AirflowSkipException(
+                    f"{self.dataset.name} waits for {item.dataset.name} {partition}; its event "
+                    "starts this Dag again"
+                )
 
     def _facts(self, result: IngestResult) -> dict[str, Any]:
         rate = result.raw.n_rows / max(result.query_s, 0.001)

@@ -47,6 +47,7 @@ def outcomes(target: Any, scores: Any, **limits: Any) -> LabelledPredictions:
         problem_type="binary",
         threshold=0.5,
         gate=GateSpec(),
+        costs=None,
         performance=PerformanceSpec(**{"min_rows": 1, "min_class_rows": 1} | limits),
         drift=DriftSpec(min_rows=37, min_effect=0.25),
     )

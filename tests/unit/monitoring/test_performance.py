@@ -42,6 +42,7 @@ def measure(
         problem_type="binary",
         threshold=0.5,
         gate=GateSpec(),
+        costs=None,
         performance=PerformanceSpec(**limits),
     )
     rows = pa.table({"y": np.asarray(target, np.int64), "score": np.asarray(scores, float)})

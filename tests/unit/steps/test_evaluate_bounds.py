@@ -15,7 +15,7 @@ import pytest
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.gate import judge
 from mlops_tasks.lake import Pin, TrainingPin
-from mlops_tasks.problem_types import Outcomes, problem_type
+from mlops_tasks.problem_types import Outcomes, gate_metric
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
@@ -133,8 +133,8 @@ def test_a_challenger_and_a_champion_are_loaded_scored_and_written_down(
     target, new, old = (table.column(name).to_numpy() for name in ("y", "new", "old"))
     days = np.repeat(["2024-03-11", "2024-03-12"], 40)
     ours, theirs = (Outcomes(target, scores, days) for scores in (new, old))
-    binary = problem_type("binary")
-    expected = judge(spec.gate, binary, ours, theirs, CHAMPION, seed=spec.random_state)
+    metric = gate_metric(spec)
+    expected = judge(spec.gate, metric, ours, theirs, CHAMPION, seed=spec.random_state)
     files = {name: f"digest of {name}" for name in (IMPORTANCE, SCORE_PROFILES)}
     assert verdict == replace(expected, artifacts=files)
     assert store.loaded == [("models:/new", "digest of new"), ("models:/m-4", "digest of 4")]

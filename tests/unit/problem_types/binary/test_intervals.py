@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from scipy.stats import beta, norm
 from sklearn.metrics import log_loss, roc_auc_score
 
-from mlops_tasks.problem_types.binary import intervals
 from mlops_tasks.problem_types.binary.intervals import (
     auc_standard_error,
     compare_scores,
@@ -105,18 +104,6 @@ def test_more_resamples_are_drawn_where_the_confidence_needs_them() -> None:
     few = compare_scores(target, scores, confidence=0.999, n_bootstrap=50).roc_auc
     assert few == compare_scores(target, scores, confidence=0.999, n_bootstrap=2000).roc_auc
     assert few != compare_scores(target, scores, confidence=0.999, n_bootstrap=2001).roc_auc
-
-
-def test_a_bound_lies_between_the_resamples_that_its_level_is_exact_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Of 100 resamples the 5.05th from below: a new one falls below it once in 20."""
-    drawn = iter(np.random.default_rng(1).permutation(100).tolist())
-    monkeypatch.setattr(intervals._Rows, "bounds", lambda *_: ([one := next(drawn)], [one]))
-    found = compare_scores(
-        outcomes(5, 5), np.linspace(0, 1, 10), confidence=0.9, n_bootstrap=100
-    ).roc_auc
-    assert (found.lower, found.upper) == (pytest.approx(4.05), pytest.approx(94.95))
 
 
 CLASSES = [(1, 199), (2, 198), (3, 197), (5, 195), (10, 190), (190, 10), (10, 10), (50, 50)]
