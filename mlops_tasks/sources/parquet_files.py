@@ -58,9 +58,7 @@ def _wanted(schema: pa.Schema, request: Request[Any]) -> list[str]:
     contract = request.contract.names
     if request.spec.extra_columns == "ignore":
         return [name for name in schema.names if name in contract]
-    # A name with a dot would be that of a part of a column.
-    left_out = request.findings.left_out
-    return [name for name in schema.names if name not in left_out and "." not in name]
+    return [name for name in schema.names if name not in request.findings.left_out]
 
 
 def _old_times(file: pq.ParquetFile) -> list[str]:
