@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.gate import Verdict
     from mlops_tasks.lake import Lake
+    from mlops_tasks.partitions import Coverage
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
     from mlops_tasks.specs import ModelSpec
@@ -84,6 +85,7 @@ def evaluate(
         theirs = problem.predict(spec, old, model_frame(spec, old, rows))
         rival = problem.outcomes(spec, rows.column(TARGET), theirs, days)
     verdict = judge(spec.gate, gate_metric(spec), ours, rival, champion, seed=spec.random_state)
+    verdict = _limited(verdict, pin.coverage("evaluation", spec.calendar))
     _log(verdict, challenger, pin, tracking)
     target = rows.column(TARGET).to_numpy(zero_copy_only=False)
     importance = feature_importance(problem, model, frame, target, seed=spec.random_state)
@@ -93,6 +95,13 @@ def evaluate(
         SCORE_PROFILES: tracking.log_bytes(challenger.run_id, SCORE_PROFILES, profiles),
     }
     return replace(verdict, artifacts=artifacts)
+
+
+def _limited(verdict: Verdict, coverage: Coverage) -> Verdict:
+    """Conclude nothing from a window of which less than half is there."""
+    if coverage.enough:
+        return verdict
+    return replace(verdict, verdict="cannot_tell", reason=f"of the evaluation {coverage.text}")
 
 
 def _prediction_profiles(
