@@ -46,6 +46,8 @@ class Verdict:
         The metric that decided.
     champion_generation : int
         Which move of the champion made it that, see `Ledger.promote`; 0 for a first one.
+    assumed : dict of str to int
+        By table, how many pinned days are only assumed to have been known as of the training.
     """
 
     verdict: str
@@ -59,6 +61,7 @@ class Verdict:
     artifacts: dict[str, str] = field(default_factory=dict)
     metric: str = "roc_auc"
     champion_generation: int = 0
+    assumed: dict[str, int] = field(default_factory=dict)
 
 
 def judge(

@@ -292,8 +292,8 @@ def test_a_training_from_pin_to_verdict(stack: Stack, log: Log) -> None:
     assert done["skipped"] == f"not promoted because {done['verdict']['reason']}"
     newest = world.ledger.entries(model="late_orders", kind="verdict")[-1]
     assert newest.key == NIGHT
-    facts = {"run_id": done["trained"]["run_id"], "assumed": {}}
-    assert newest.evidence == done["verdict"] | facts
+    assert newest.evidence == done["verdict"] | {"run_id": done["trained"]["run_id"]}
+    assert newest.evidence["assumed"] == {}
     tags = world.tracking.by_version("late_orders", "2").tags
     assert tags["airflow.task_id"] == "register"
     text = log.take()
