@@ -75,8 +75,9 @@ def _trained(spec: ModelSpec, day: str, lake: Lake, window_days: int) -> pa.Tabl
     window = (around[0], around[-1])
     pins = {}
     for item in spec.inputs:
-        begin, end = input_range(spec, item, *window)
-        pins[item.dataset.name] = lake.table(item.dataset.name).pin(first=begin, last=end)
+        table = lake.table(item.dataset.name)
+        begin, end = input_range(spec, item, window, table)
+        pins[item.dataset.name] = table.pin(first=begin, last=end)
     return build_features(spec, pinned_inputs(spec, pins, window, lake=lake))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.exceptions import FeatureError, NoLabelsError
 from mlops_tasks.features.build import build_features
 from mlops_tasks.features.moments import refuse_one_day
+from mlops_tasks.features.snapshots import snapshot_range, snapshot_rows
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.lake.schema import PARTITION_COLUMN
 from mlops_tasks.partitions import Duration, days_of, window_start
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    from mlops_tasks.lake import Lake, Pin, TrainingPin
+    from mlops_tasks.lake import Lake, Pin, Table, TrainingPin
     from mlops_tasks.specs import DatasetSpec, InputSpec, ModelSpec
 
 __all__ = [
@@ -72,10 +73,13 @@ def published_inputs(
     """
     inputs = {}
     for item in spec.inputs:
-        name = item.dataset.name
-        begin, end = input_range(spec, item, first, last)
-        table = lake.table(name)
-        inputs[name] = table.scan(table.commits(first=begin, last=end))
+        name, table = item.dataset.name, lake.table(item.dataset.name)
+        begin, end = input_range(spec, item, (first, last), table)
+        commits = table.commits(first=begin, last=end)
+        if spec.is_snapshot(item):
+            inputs[name] = snapshot_rows(item.dataset, table, commits)
+        else:
+            inputs[name] = table.scan(commits)
     return inputs
 
 
@@ -161,8 +165,12 @@ def pinned_inputs(
     inputs = {}
     for item in spec.inputs:
         pin = pins[item.dataset.name]
-        begin, end = input_range(spec, item, *window)
         table = lake.table(pin.table)
+        if spec.is_snapshot(item):
+            commits = table.pinned_commits(pin, first=pin.first, last=pin.last)
+            inputs[item.dataset.name] = snapshot_rows(item.dataset, table, commits)
+            continue
+        begin, end = input_range(spec, item, window, table)
         commits = table.pinned_commits(pin, first=begin, last=end)
         inputs[item.dataset.name] = table.scan(commits, columns=[*pin.columns, PARTITION_COLUMN])
     return inputs
@@ -188,7 +196,14 @@ def days_of_rows(spec: ModelSpec, rows: pa.Table) -> npt.NDArray[Any]:
     return found
 
 
-def input_range(spec: ModelSpec, item: InputSpec, first: str, last: str) -> tuple[str, str]:
+def input_range(
+    spec: ModelSpec,
+    item: InputSpec,
+    window: tuple[str, str],
+    table: Table,
+    *,
+    known_at: str | None = None,
+) -> tuple[str, str]:
     """Return which partitions of an input the rows of some partitions of a model may read.
 
     Parameters
@@ -197,15 +212,22 @@ def input_range(spec: ModelSpec, item: InputSpec, first: str, last: str) -> tupl
         The model.
     item : InputSpec
         One of its inputs.
-    first, last : str
+    window : tuple of str
         Partition keys of the model, both inclusive.
+    table : Table
+        The table of the input, where it is a snapshot.
+    known_at : str, optional
+        Only snapshots that were known by that day.
 
     Returns
     -------
     tuple of str
-        Keys of the input's own grain, both inclusive, with its look-back.
+        Keys of the input's own grain, both inclusive, with its look-back; of a snapshot, those of
+        the newest ones before the moments of the window.
     """
-    begin, end = dataset_range(spec, item.dataset, first, last)
+    if spec.is_snapshot(item):
+        return snapshot_range(spec, item.dataset, table, window, known_at=known_at)
+    begin, end = dataset_range(spec, item.dataset, *window)
     if item.lookback_days:
         before = item.dataset.calendar.shift(begin, -1)
         lookback = Duration(item.lookback_days, "d")

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlops_tasks.lake.commits import ASSUMED
+from mlops_tasks.partitions import Coverage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlops_tasks.lake.commits import Commit
+    from mlops_tasks.partitions import Grain
 
 __all__ = ["PartitionVersion", "Pin", "TrainingPin", "assumed_lines", "make_pin"]
 
@@ -107,7 +109,8 @@ class TrainingPin:
     """The data of one training as known on one day, its cut-off `as_of`.
 
     ``train`` and ``evaluation`` are the inclusive first and last event days of the two windows;
-    the evaluation window lies wholly after the training window.
+    the evaluation window lies wholly after the training window. ``missing`` names, for each of the
+    two, the partitions of its calendar span that could not be used.
     """
 
     as_of: str
@@ -115,6 +118,13 @@ class TrainingPin:
     evaluation: tuple[str, str]
     inputs: dict[str, Pin]
     labels: Pin
+    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def coverage(self, window: str, grain: Grain) -> Coverage:
+        """Return how much of the calendar span of ``"train"`` or ``"evaluation"`` is there."""
+        (first, last), missing = getattr(self, window), self.missing.get(window, ())
+        ends = sorted((first, last, *missing))
+        return Coverage(grain.name, grain.between(ends[0], ends[-1]) + 1, tuple(missing))
 
     @property
     def pins(self) -> tuple[Pin, ...]:

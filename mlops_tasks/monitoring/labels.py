@@ -111,7 +111,7 @@ def _compare(
         reference,
         current,
         window=predictions.last if one_day else f"{predictions.first} to {predictions.last}",
-        n_days=effective_days([predictions.days[day].num_rows for day in days]),
+        n_days=effective_days(predictions.day_sizes(days)),
         policy=DriftPolicy(limits.level_of_part, limits.min_effect, limits.min_rows),
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift import DriftReport, render_page
-from mlops_tasks.partitions import shift_day
 from mlops_tasks.reports import newest_facts, write_report
 from mlops_tasks.serialization import from_json, to_json
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["publish_page"]
 
 # Windows before this one in the heatmap of the page.
-_PAGE_DAYS = 30
+_PAGE_WINDOWS = 30
 
 
 def publish_page(
@@ -56,7 +55,7 @@ def publish_page(
     str
         Address of the page, relative to the lake.
     """
-    first, last = shift_day(day, -_PAGE_DAYS), shift_day(day, -1)
+    first, last = (spec.calendar.shift(day, -steps) for steps in (_PAGE_WINDOWS, 1))
     before = newest_facts(lake.root, table, first=first, last=last)
     reports = [*(from_json(DriftReport, raw) for raw in before), report]
     page = render_page(reports, title=f"{topic.capitalize()} of {spec.name}")

@@ -64,6 +64,7 @@ class MonitorResult:
     coverage: float | None = None
     report: str = ""
     known_at: str = ""
+    gaps: str = ""
     corrects: int | None = None
 
     @property

@@ -1,10 +1,11 @@
 """Partition keys, grains and the calendar: the one place that counts hours, days and months.
 
 Modules: `grains` (hour, day, week, month: keys, arithmetic, instants), `days` (what knowledge and
-decisions are dated by, and spans of a window), `durations` (how long windows are), `schedules`
-(crons, and what they take).
+decisions are dated by, and spans of a window), `durations` (how long windows are),
+`coverage` (how much of one is there), `schedules` (crons, and what they take).
 """
 
+from mlops_tasks.partitions.coverage import Coverage
 from mlops_tasks.partitions.days import (
     PARTITION_FORMAT,
     PERIOD,
@@ -44,6 +45,7 @@ __all__ = [
     "PARTITION_FORMAT",
     "PERIOD",
     "WEEK",
+    "Coverage",
     "Duration",
     "Grain",
     "GrainName",

@@ -123,6 +123,13 @@ class Schedule:
         local = datetime.combine(day, time(hour, int(fields.get("minute", 0))))
         return local.replace(tzinfo=ZoneInfo(self.clock))
 
+    def newest_before(self, instant: datetime, delay: int = 0) -> str:
+        """Return the newest partition that is taken before an instant."""
+        key = self.grain.shift(self.grain.key_of(instant, self.timezone), -delay)
+        while self.tick(key, delay) >= instant:
+            key = self.grain.shift(key, -1)
+        return key
+
     def until(self, key: str, delay: int = 0) -> datetime:
         """Return a moment between the tick that takes a partition and the next one."""
         taken_in = Partition(self.grain.shift(key, 1 + delay), self.timezone, self.grain)

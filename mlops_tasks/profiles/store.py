@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import DamagedTableError, PartitionNotFoundError
-from mlops_tasks.partitions import whole_spans
-from mlops_tasks.profiles.archive import pack_days, read_days
+from mlops_tasks.partitions import DAY, HOUR, Partition, spans
+from mlops_tasks.profiles.archive import pack_days, read_days, unpack_days
+from mlops_tasks.profiles.by_day import merged_days
 from mlops_tasks.profiles.file_format import FORMAT_VERSION
 from mlops_tasks.profiles.profile import Profile
 from mlops_tasks.profiles.sampling import evenly
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from mlops_tasks.lake import Lake, PartitionVersion
+    from mlops_tasks.partitions import Grain
 
 __all__ = ["ProfileStore", "ProfiledWindow", "roll_up"]
 
 _FOLDER = "_profiles"
 _WHOLE = "whole"
+# Beside the profile of a week or a month, those of its days.
+_DAYS = ".days"
 # Points of a column inside a roll-up: rank errors of 1/512 of the merge and 1/128 of a day more.
 _WHOLE_POINTS, _THIN_POINTS = 256, 64
 _log = logging.getLogger(__name__)
@@ -68,7 +72,12 @@ class ProfileStore:
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
 
-    def write(self, published: PartitionVersion, profile: Profile) -> None:
+    def write(
+        self,
+        published: PartitionVersion,
+        profile: Profile,
+        days: Mapping[str, Profile] | None = None,
+    ) -> None:
         """Keep the profile of what was just published; that of older versions is let go.
 
         Parameters
@@ -77,12 +86,63 @@ class ProfileStore:
             The partition, at its version.
         profile : Profile
             Of its rows.
+        days : mapping of str to Profile, optional
+            Of a partition longer than a day, those of its days, for `read_days`.
         """
         path = self._path(published.table, published.partition, published.version)
+        if days and len(days) > 1:
+            replace_file(path.with_suffix(_DAYS), pack_days(days))
         replace_file(path, profile.to_bytes())
         for other in path.parent.iterdir():
-            if other.suffix == path.suffix and int(other.stem) < published.version:
+            if other.suffix in (path.suffix, _DAYS) and int(other.stem) < published.version:
                 remove(other)
+
+    def read_days(
+        self,
+        table: str,
+        grain: Grain,
+        timezone: str,
+        *,
+        first: str,
+        last: str,
+        categorical: Collection[str] = (),
+    ) -> dict[str, dict[str, Profile]]:
+        """Return the profiles of the days in some partitions, as published now.
+
+        Parameters
+        ----------
+        table : str
+            The table.
+        grain : Grain
+            What its partitions are.
+        timezone : str
+            Name of the zone that its days begin in.
+        first, last : str
+            Partition keys, both inclusive.
+        categorical : collection of str, optional
+            Columns that are read as categories, also where they were profiled as numbers.
+
+        Returns
+        -------
+        dict of str to dict of str to Profile
+            By partition, in order, then by day. An hour has its part of a day. A week or a month of
+            which only the whole was profiled counts as one day.
+
+        Raises
+        ------
+        DamagedTableError
+            If a file is no profile.
+        """
+        found = {}
+        for key, path in self._profiled(table, first, last).items():
+            packed = path.with_suffix(_DAYS)
+            if isfile(packed):
+                days = unpack_days(packed.read_bytes())
+            else:
+                day = DAY.key_of(Partition(key, timezone, grain).start, timezone)
+                days = {day: Profile.from_bytes(path.read_bytes())}
+            found[key] = {day: profile.declared(categorical) for day, profile in days.items()}
+        return found
 
     def read(
         self, table: str, *, first: str, last: str, categorical: Collection[str] = ()
@@ -118,6 +178,8 @@ class ProfileStore:
         last: str,
         n_days: int,
         categorical: Collection[str] = (),
+        grain: Grain = DAY,
+        timezone: str = "UTC",
     ) -> ProfiledWindow:
         """Return the profiles of a window, from roll-ups of whole months and weeks where it can.
 
@@ -131,6 +193,10 @@ class ProfileStore:
             Days wanted one by one, at most; of more, these are taken evenly.
         categorical : collection of str, optional
             Columns that are read as categories, also where they were profiled as numbers.
+        grain : Grain, default DAY
+            What the partitions are; hours are rolled up into days.
+        timezone : str, default "UTC"
+            Name of the zone that days begin in.
 
         Returns
         -------
@@ -143,10 +209,16 @@ class ProfileStore:
             If the file of a day is no profile; a roll-up that is none is made again.
         """
         paths = self._profiled(table, first, last)
-        wanted = set(evenly(list(paths), n_days))
+        if grain.period > DAY.period:
+            found = self.read_days(
+                table, grain, timezone, first=first, last=last, categorical=categorical
+            )
+            every = tuple(merged_days(found.values()).values())
+            return ProfiledWindow(tuple(paths), every, evenly(every, n_days))
+        wanted = set() if grain is HOUR else set(evenly(list(paths), n_days))
         parts: list[Profile] = []
         days: list[Profile] = []
-        for period in whole_spans(first, last):
+        for period in spans(grain, first, last, timezone):
             own = {day: path for day, path in paths.items() if period.first <= day <= period.last}
             if len(own) > 1:
                 some = wanted & own.keys()
@@ -156,6 +228,8 @@ class ProfileStore:
                 single = _read(own, categorical)
                 parts.extend(single.values())
             days.extend(profile for day, profile in single.items() if day in wanted)
+        if grain is HOUR:
+            days = list(evenly(parts, n_days))
         return ProfiledWindow(tuple(paths), tuple(parts), tuple(days))
 
     def _profiled(self, table: str, first: str, last: str) -> dict[str, Path]:

@@ -77,11 +77,16 @@ class InputSpec(SpecModel):
     timeless : str
         Why a join with it cannot see the future, such as ``"airports do not move"``. Without a
         reason the query must give the moment of each joined fact, see `ModelSpec.observed_at`.
+    snapshot : bool
+        Each partition is the whole state of a table, as of when it is taken. The features see the
+        newest one before each row's moment, by ``valid_from`` and ``valid_until``, and no scoring
+        waits for it. A dataset of a coarser grain than the model's always is one.
     """
 
     dataset: DatasetSpec
     lookback_days: Days = 0
     timeless: str = ""
+    snapshot: bool = False
 
 
 class LabelSpec(SpecModel):
@@ -259,6 +264,7 @@ class ModelSpec(SpecModel):
                     "same key names different hours"
                 )
         check_clock(self.cron, self.timezone)
+        self._check_snapshots()
         if self.inputs[0].lookback_days:
             raise ValueError(
                 f"{first.name!r} is the first input and gives the rows to score, so it cannot have "
@@ -274,6 +280,26 @@ class ModelSpec(SpecModel):
                     "rows find their labels by it, so declare one type"
                 )
         return self
+
+    def _check_snapshots(self) -> None:
+        if self.inputs[0].snapshot:
+            raise ValueError(f"{self.rows.name!r} gives the rows to score and is no snapshot")
+        label = self.label.dataset
+        if label.calendar.period > self.calendar.period:
+            raise ValueError(
+                f"labels come by the {label.grain} in {label.name!r}, rows by the "
+                f"{self.rows.grain} in {self.rows.name!r}: declare the label dataset by the "
+                f"{self.rows.grain}, or a finer grain"
+            )
+        for item in self.inputs:
+            taken = sorted({"valid_from", "valid_until"} & set(item.dataset.columns))
+            if self.is_snapshot(item) and item.lookback_days:
+                raise ValueError(
+                    f"{item.dataset.name!r} is a snapshot, the newest one before each row's moment "
+                    "is read: remove lookback_days"
+                )
+            if self.is_snapshot(item) and taken:
+                raise ValueError(f"{item.dataset.name!r} is a snapshot, which adds {taken}; rename")
 
     @model_validator(mode="after")
     def _check_moments(self) -> Self:
@@ -333,6 +359,15 @@ class ModelSpec(SpecModel):
         """When its decisions are taken."""
         return Schedule(self.cron, _decided_by({"inputs": self.inputs}), self.timezone)
 
+    def is_snapshot(self, item: InputSpec) -> bool:
+        """Whether an input is read as of each row's moment, and not waited for."""
+        return item.snapshot or item.dataset.calendar.period > self.calendar.period
+
+    @property
+    def triggers(self) -> tuple[DatasetSpec, ...]:
+        """The datasets whose partitions a scoring waits for, that of the rows first."""
+        return tuple(item.dataset for item in self.inputs if not self.is_snapshot(item))
+
     @property
     def timezone(self) -> str:
         """The zone that the days of all datasets begin in."""
@@ -342,6 +377,11 @@ class ModelSpec(SpecModel):
     def known_later(self) -> frozenset[str]:
         """Columns that exist only once the label does."""
         return frozenset(self.label.dataset.columns) - frozenset(self.key)
+
+    @property
+    def package(self) -> str:
+        """Top-level package of the project: its classes and functions may be part of a model."""
+        return self.estimator.split(":")[0].split(".")[0]
 
     @property
     def has_personal(self) -> bool:

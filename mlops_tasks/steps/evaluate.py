@@ -14,6 +14,7 @@ from mlops_tasks.problem_types import TARGET, gate_metric, problem_type
 from mlops_tasks.problem_types.importance import feature_importance
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
+from mlops_tasks.registry.champions import load_version
 from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.serialization import from_json
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.gate import Verdict
     from mlops_tasks.lake import Lake
+    from mlops_tasks.partitions import Coverage
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
     from mlops_tasks.specs import ModelSpec
@@ -80,10 +82,11 @@ def evaluate(
     if champion is not None:
         trained = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
         _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
-        old = tracking.load(champion.model_uri, champion.digest)
+        old = load_version(champion, tracking=tracking)
         theirs = problem.predict(spec, old, model_frame(spec, old, rows))
         rival = problem.outcomes(spec, rows.column(TARGET), theirs, days)
     verdict = judge(spec.gate, gate_metric(spec), ours, rival, champion, seed=spec.random_state)
+    verdict = _limited(verdict, pin.coverage("evaluation", spec.calendar))
     _log(verdict, challenger, pin, tracking)
     target = rows.column(TARGET).to_numpy(zero_copy_only=False)
     importance = feature_importance(problem, model, frame, target, seed=spec.random_state)
@@ -93,6 +96,13 @@ def evaluate(
         SCORE_PROFILES: tracking.log_bytes(challenger.run_id, SCORE_PROFILES, profiles),
     }
     return replace(verdict, artifacts=artifacts)
+
+
+def _limited(verdict: Verdict, coverage: Coverage) -> Verdict:
+    """Conclude nothing from a window of which less than half is there."""
+    if coverage.enough:
+        return verdict
+    return replace(verdict, verdict="cannot_tell", reason=f"of the evaluation {coverage.text}")
 
 
 def _prediction_profiles(

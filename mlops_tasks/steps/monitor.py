@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring.domain_classifier import domain_classifier_check
 from mlops_tasks.monitoring.drift import compare_days, drift_checks
+from mlops_tasks.monitoring.gaps import limited, window_coverage
 from mlops_tasks.monitoring.labels import compare_labels, mature_days
 from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.monitoring.performance import performance_checks
@@ -65,18 +66,24 @@ def measure_drift(
     third of the chance of a false alarm. The other third is that of the labels.
     """
     first = window_start(spec.calendar, partition, Duration(spec.drift.window_days, "d"))
-    days = ProfileStore(lake).read(
-        spec.predictions_table, first=first, last=partition, categorical=spec.categorical
+    scored = ProfileStore(lake).read_days(
+        spec.predictions_table,
+        spec.calendar,
+        spec.timezone,
+        first=first,
+        last=partition,
+        categorical=spec.categorical,
     )
-    if partition not in days:
+    if partition not in scored:
         raise NeverScoredError(
             f"model {spec.name!r}: {partition} has no profile of its predictions; run "
             f"{spec.name}.score for it"
         )
-    report = compare_days(spec, days, champion, lake=lake, tracking=tracking)
-    checks = drift_checks(spec, report)
+    coverage = window_coverage(spec, lake, first, partition, there=scored)
+    report = compare_days(spec, scored, champion, lake=lake, tracking=tracking)
+    checks = limited(drift_checks(spec, report), coverage)
     if (limit := spec.drift.max_domain_auc) is not None:
-        window = min(days), partition
+        window = min(scored), partition
         found = domain_classifier_check(
             spec, window, champion, limit=limit, lake=lake, tracking=tracking
         )
@@ -87,6 +94,7 @@ def measure_drift(
         n_rows=report.n_rows,
         model_version=champion.version,
         checks=tuple(checks),
+        gaps=coverage.text,
         report=publish_page(
             report,
             partition,
@@ -132,7 +140,8 @@ def measure_performance(
         last=predictions.last,
         n_rows=len(outcomes),
         model_version=predictions.version,
-        checks=performance_checks(spec, outcomes, champion),
+        checks=tuple(limited(performance_checks(spec, outcomes, champion), predictions.there)),
+        gaps=predictions.there.text,
         coverage=predictions.coverage[predictions.last],
     )
 

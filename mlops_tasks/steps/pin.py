@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError
 from mlops_tasks.features import dataset_range, input_range
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.partitions import Duration, today, window_start
+from mlops_tasks.partitions import Coverage, Duration, today, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -55,8 +55,8 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     first, last = training[0], evaluation[-1]
     inputs = {}
     for item in spec.inputs:
-        begin, end = input_range(spec, item, first, last)
         table = lake.table(item.dataset.name)
+        begin, end = input_range(spec, item, (first, last), table, known_at=as_of)
         inputs[item.dataset.name] = table.pin(first=begin, last=end, known_at=as_of)
     begin, end = dataset_range(spec, spec.label.dataset, first, last)
     return TrainingPin(
@@ -65,6 +65,7 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
         evaluation=(evaluation[0], last),
         inputs=inputs,
         labels=lake.table(spec.label.dataset.name).pin(first=begin, last=end, known_at=as_of),
+        missing=_missing(spec, training, evaluation),
     )
 
 
@@ -99,9 +100,21 @@ def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[st
     grain = spec.calendar
     middle = window_start(grain, usable[-1], Duration(spec.evaluation_days, "d"))
     begin = window_start(grain, grain.shift(middle, -1), Duration(spec.train_days, "d"))
-    return [key for key in usable if begin <= key < middle], [
-        key for key in usable if key >= middle
-    ]
+    training = [key for key in usable if begin <= key < middle]
+    return training, [key for key in usable if key >= middle]
+
+
+def _missing(
+    spec: ModelSpec, training: Sequence[str], evaluation: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Name what could not be used between the first partition and the last one, by window."""
+    grain = spec.calendar
+    middle = window_start(grain, evaluation[-1], Duration(spec.evaluation_days, "d"))
+    found = {
+        "train": Coverage.of(grain, training[0], grain.shift(middle, -1), set(training)),
+        "evaluation": Coverage.of(grain, middle, evaluation[-1], set(evaluation)),
+    }
+    return {name: one.missing for name, one in found.items() if one.missing}
 
 
 def _usable_partitions(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
@@ -115,7 +128,7 @@ def _usable_partitions(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:
 def _complete(spec: ModelSpec, as_of: str, there: Mapping[str, Collection[str]]) -> list[str]:
     """List the partitions that are there in all datasets, and whose labels are due by `as_of`."""
     label, keys = spec.label.dataset, sorted(there[spec.rows.name])
-    for dataset in spec.datasets[1:]:
+    for dataset in (*spec.triggers[1:], label):
         keys = [k for k in keys if set(_keys_in(spec, dataset, k)) <= set(there[dataset.name])]
     return [
         key

@@ -14,8 +14,10 @@ from mlops_tasks.features.text import measure_fields, unpack_vocabularies, with_
 from mlops_tasks.lake import PARTITION_COLUMN, overwrite_partition
 from mlops_tasks.partitions import today
 from mlops_tasks.problem_types import problem_type
-from mlops_tasks.profiles import ProfileBuilder
+from mlops_tasks.profiles import Profile
+from mlops_tasks.profiles.by_day import DayProfiles
 from mlops_tasks.profiles.store import ProfileStore
+from mlops_tasks.registry.champions import load_version
 from mlops_tasks.registry.tracking import VOCABULARIES
 
 if TYPE_CHECKING:
@@ -97,10 +99,9 @@ def score(
     import pyarrow as pa
 
     spec.rows.check_partition(partition)
-    inputs = _inputs(spec, partition, lake)
+    batches = feature_batches(spec, _inputs(spec, partition, lake))
     problem = problem_type(spec.problem_type)
-    model = tracking.load(champion.model_uri, champion.digest)
-    batches = feature_batches(spec, inputs)
+    model = load_version(champion, tracking=tracking)
     first = next(batches)  # the empty one, for its schema
     texts = free_texts(model)
     vocabularies = _vocabularies(champion, tracking) if texts else {}
@@ -112,7 +113,8 @@ def score(
     features = _profiled_features(spec, model, first, texts, vocabularies)
     predicted = [published.field(name) for name in (*problem.profiled, "model_version")]
     seen = pa.schema([*features, *predicted])
-    profile, unseen = ProfileBuilder(seen, categorical=spec.categorical), Counter[str]()
+    of_partition, unseen = spec.rows.partition(partition), Counter[str]()
+    profiles = DayProfiles(of_partition, seen, categorical=spec.categorical)
 
     def scored() -> Iterator[pa.RecordBatch]:
         for rows in batches:
@@ -122,7 +124,9 @@ def score(
                 answer["model_version"] = pa.array([champion.version] * len(frame), pa.string())
                 answer |= {field.name: pa.nulls(len(frame), field.type) for field in foreign}
                 unseen.update(unseen_categories(model, frame, spec.categorical))
-                profile.update(_batch(with_measures(rows, texts, vocabularies), answer, seen))
+                moments = rows.column(spec.as_of) if profiles.days else None
+                measured = with_measures(rows, texts, vocabularies)
+                profiles.update(_batch(measured, answer, seen), moments)
                 yield _batch(rows, answer, published)
 
     predictions = overwrite_partition(
@@ -132,8 +136,9 @@ def score(
         token=token,
         known_at=known_at or today(spec.timezone),
     )
-    found = profile.finish()
-    ProfileStore(lake).write(predictions, found)
+    days = profiles.finish()
+    found = Profile.merged(days.values())
+    ProfileStore(lake).write(predictions, found, days)
     return ScoreResult(
         predictions=predictions,
         model_version=champion.version,

@@ -26,6 +26,7 @@ from mlops_airflow.operators.register import RegisterModelOperator
 from mlops_airflow.operators.score import ScorePartitionOperator
 from mlops_airflow.operators.train import TrainModelOperator
 from mlops_airflow.operators.validate import ValidatePartitionOperator
+from mlops_airflow.partition_mappers import CoarserMapper, waiting_for_all
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from airflow.sdk import Asset
+    from airflow.sdk import Asset, RollupMapper
 
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
@@ -201,18 +202,20 @@ def _when_published(dataset: DatasetSpec) -> PartitionedAssetTimetable | None:
 
 
 def _score_dag(model: ModelSpec) -> DAG:
-    names = " and ".join(item.dataset.name for item in model.inputs)
+    names = " and ".join(dataset.name for dataset in model.triggers)
     doc = f"""
     ### {model.description}
     Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row
     with the champion, `drift` compares the trailing {model.drift.window_days} days with the
     champion's own data.
     """
-    inputs = [assets.dataset_asset(item.dataset) for item in model.inputs]
-    condition: Any = inputs[0]
-    for asset in inputs[1:]:
-        condition = condition & asset
-    schedule = PartitionedAssetTimetable(assets=condition)
+    inputs = {dataset.name: assets.dataset_asset(dataset) for dataset in model.triggers}
+    finer = [dataset for dataset in model.triggers if _finer(model, dataset)]
+    mappers: dict[Any, Any] = {inputs[one.name]: _waiting(model, one) for one in finer}
+    condition: Any = inputs[model.rows.name]
+    for dataset in model.triggers[1:]:
+        condition = condition & inputs[dataset.name]
+    schedule = PartitionedAssetTimetable(assets=condition, partition_mapper_config=mappers)
     with _model_dag(model, "score", doc, schedule=schedule, period=_pace(model)) as d:
         scored = ScorePartitionOperator(
             task_id="score", model=model, outlets=[assets.predictions_asset(model)]
@@ -229,10 +232,14 @@ def _monitor_dag(model: ModelSpec) -> DAG:
     there, and again when late labels have changed. Measures the trailing
     {model.performance.window_days} days.
     """
-    condition = assets.predictions_asset(model) & assets.dataset_asset(label)
-    if label.refresh_after_days is not None:
-        condition = condition | assets.refreshed_asset(label)
-    schedule = PartitionedAssetTimetable(assets=condition)
+    labels, late = assets.dataset_asset(label), assets.refreshed_asset(label)
+    mappers: dict[Any, Any] = {labels: _waiting(model, label)} if _finer(model, label) else {}
+    condition = assets.predictions_asset(model) & labels
+    if label.refresh_steps is not None:
+        condition = condition | late
+        if mappers:  # each hour that has changed is news of its day: nothing to wait for
+            mappers[late] = CoarserMapper(label.grain, model.rows.grain, model.timezone)
+    schedule = PartitionedAssetTimetable(assets=condition, partition_mapper_config=mappers)
     with _model_dag(model, "monitor", doc, schedule=schedule, period=_pace(model)) as dag:
         MeasurePerformanceOperator(task_id="monitor", model=model)
     return dag
@@ -321,6 +328,14 @@ def _train_form(model: ModelSpec) -> dict[str, Param]:
             description="Evaluation window after it (days)",
         ),
     }
+
+
+def _finer(model: ModelSpec, dataset: DatasetSpec) -> bool:
+    return dataset.grain != model.rows.grain
+
+
+def _waiting(model: ModelSpec, dataset: DatasetSpec) -> RollupMapper:
+    return waiting_for_all(dataset.grain, model.rows.grain, model.timezone)
 
 
 def _pace(model: ModelSpec) -> timedelta:

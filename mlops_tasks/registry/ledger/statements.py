@@ -65,7 +65,8 @@ def newest_of_keys(
     import sqlalchemy as sa
 
     rows = table("entry")
-    known = () if as_of is None else (rows.c.key <= as_of, rows.c.known_at <= as_of)
+    # Behind the hours of the day, too, whose keys begin with it.
+    known = () if as_of is None else (rows.c.key < f"{as_of}~", rows.c.known_at <= as_of)
     newest = (
         sa.select(sa.func.max(rows.c.seq).label("seq"))
         .where(*_same(wanted), *known)

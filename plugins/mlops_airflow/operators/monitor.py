@@ -10,7 +10,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
 from mlops_tasks.exceptions import NeverScoredError
+from mlops_tasks.features import dataset_range
 from mlops_tasks.monitoring import MonitorResult, read_labelled_predictions
+from mlops_tasks.partitions import DAY
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
@@ -42,17 +44,13 @@ class _MonitorOperator(StepOperator):
 
         Finding the same again adds nothing.
         """
-        known_at = max(
-            (
-                commit.known_at
-                for dataset in datasets
-                for commit in self.lake.table(dataset.name).commits(
-                    first=result.first, last=result.last
-                )
-            ),
-            default=result.last,
-        )
-        found = replace(result, known_at=max(known_at, result.last))
+        ended_on = self.model.rows.partition(result.last).keys(DAY)[-1]
+        known = [ended_on]
+        for dataset in datasets:
+            begin, end = dataset_range(self.model, dataset, result.first, result.last)
+            commits = self.lake.table(dataset.name).commits(first=begin, last=end)
+            known += [commit.known_at for commit in commits]
+        found = replace(result, known_at=max(known))
         ledger, about = self.ledger, {"kind": kind, "key": result.last}
         if before := ledger.newest(self.model.name, **about):
             if replace(from_json(MonitorResult, before.evidence), corrects=None) == found:
@@ -68,6 +66,7 @@ class _MonitorOperator(StepOperator):
         marks = [f"{_mark(check):<5}  {check.text}" for check in checks]
         facts = {
             "window": f"{result.first} to {result.last}, {result.n_rows} rows",
+            "gaps": result.gaps or None,
             "model": f"version {result.model_version}",
             "labels": None if result.coverage is None else f"{result.coverage:.1%} of the last day",
             "checks": marks,

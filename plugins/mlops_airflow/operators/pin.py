@@ -53,9 +53,11 @@ class PinTrainingDataOperator(StepOperator):
 
     def _report(self, pin: TrainingPin) -> None:
         tables, corrected = pin.pins, corrected_since(pin, lake=self.lake)
+        grain = self.model.calendar
         facts = {
             "train": " to ".join(pin.train),
             "evaluate": " to ".join(pin.evaluation),
+            "gaps": [f"{name}: {pin.coverage(name, grain).text}" for name in pin.missing] or None,
             "pinned": [f"{p.table} v{p.version}: {p.n_rows} rows, {p.digest[:12]}" for p in tables],
             "known": assumed_lines(pin) or "when it was committed, or as given",
             "not used": [

@@ -292,7 +292,8 @@ def test_a_training_from_pin_to_verdict(stack: Stack, log: Log) -> None:
     assert done["skipped"] == f"not promoted because {done['verdict']['reason']}"
     newest = world.ledger.entries(model="late_orders", kind="verdict")[-1]
     assert newest.key == NIGHT
-    assert newest.evidence == done["verdict"] | {"run_id": done["trained"]["run_id"]}
+    facts = {"run_id": done["trained"]["run_id"], "assumed": {}}
+    assert newest.evidence == done["verdict"] | facts
     tags = world.tracking.by_version("late_orders", "2").tags
     assert tags["airflow.task_id"] == "register"
     text = log.take()
@@ -394,7 +395,7 @@ def test_a_day_is_scored_and_compared(stack: Stack, log: Log) -> None:
     scored = [run(score, day(number)) for number in (15, 16, 17)][-1]
     assert (scored["model_version"], scored["predictions"]["n_rows"]) == ("1", ROWS_PER_DAY)
     assert "/versions/1" in score.mlflow_version_url
-    assert "champion    version 1, files" in log.take()
+    assert "version 1, files" in log.take()
     drift_task = MeasureDriftOperator(task_id="drift", model=world.spec, scored=scored)
     drift = run(drift_task, day(17))
     (entry,) = world.ledger.entries(kind="drift")
@@ -433,6 +434,9 @@ def test_the_event_of_a_scored_day_names_predictions_and_version(stack: Stack) -
         "version": commit.version,
         "n_rows": ROWS_PER_DAY,
         "digest": commit.digest,
+        "known_at": commit.known_at,
+        "known_by": "committed",
+        "committed_at": commit.committed_at,
         "model_version": "1",
     }
 

@@ -13,6 +13,7 @@ import pytest
 from mlops_tasks.exceptions import PartitionNotFoundError
 from mlops_tasks.features import categories
 from mlops_tasks.features.categories import unseen_categories
+from mlops_tasks.partitions import Partition
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.steps import score as scoring
 from mlops_tasks.steps.score import ScoreResult, score
@@ -102,7 +103,12 @@ SPEC: Any = SimpleNamespace(
     name="m",
     key=("order_id",),
     categorical=("shop", "more"),
-    rows=SimpleNamespace(name="orders", check_partition=lambda day: checked.append(day)),
+    features=("shop", "x", "more"),
+    text=(),
+    as_of="asked_at",
+    rows=SimpleNamespace(
+        name="orders", check_partition=lambda day: checked.append(day), partition=Partition
+    ),
     predictions_table="m__predictions",
     timezone="UTC",
     problem_type="binary",
@@ -145,7 +151,8 @@ class Profiles:
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
 
-    def write(self, partition: Any, profile: Profile) -> None:
+    def write(self, partition: Any, profile: Profile, days: Any) -> None:
+        assert list(days) == [DAY]
         self.lake.profiles.append((partition, profile))
 
 

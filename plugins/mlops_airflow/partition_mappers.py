@@ -1,0 +1,87 @@
+"""Mappers: which partitions of a model the partition of a finer dataset belongs to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.partition_mappers.base import PartitionMapper
+from airflow.partition_mappers.window import Window
+from airflow.sdk import RollupMapper
+
+from mlops_tasks.partitions import GRAINS, GrainName, Partition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["CoarserMapper", "FinerWindow", "waiting_for_all"]
+
+
+class _Grains:
+    """A finer and a coarser grain in one zone. Two partitions match when they share an instant.
+
+    Airflow's own windows have 24 hours in every day; a day of a zone may have 23 or 25.
+    """
+
+    def __init__(self, fine: GrainName, coarse: GrainName, timezone: str, **more: Any) -> None:
+        super().__init__(**more)
+        self.fine, self.coarse, self.timezone = fine, coarse, timezone
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what makes it again."""
+        return {"fine": self.fine, "coarse": self.coarse, "timezone": self.timezone}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Any:
+        """Make it again."""
+        return cls(data["fine"], data["coarse"], data["timezone"])
+
+
+class CoarserMapper(_Grains, PartitionMapper):
+    """From the key of a finer partition to those of the coarser ones that it is part of.
+
+    Parameters
+    ----------
+    fine, coarse : str
+        Grains.
+    timezone : str
+        Name of the zone that days, weeks and months begin in.
+    """
+
+    def to_downstream(self, key: str) -> Iterable[str]:
+        """Return one key, or two where it lies over the end of one."""
+        return Partition(key, self.timezone, GRAINS[self.fine]).keys(GRAINS[self.coarse])
+
+
+class FinerWindow(_Grains, Window):
+    """From the key of a coarser partition to those of all finer ones in it.
+
+    Parameters
+    ----------
+    fine, coarse : str
+        Grains.
+    timezone : str
+        Name of the zone that days, weeks and months begin in.
+    """
+
+    expected_decoded_type: ClassVar[type] = str
+
+    def to_upstream(self, decoded_downstream: str) -> Iterable[str]:
+        """Return the keys, in order."""
+        whole = Partition(decoded_downstream, self.timezone, GRAINS[self.coarse])
+        return whole.keys(GRAINS[self.fine])
+
+
+def waiting_for_all(fine: GrainName, coarse: GrainName, timezone: str) -> RollupMapper:
+    """Return the mapper that starts a coarser partition once every finer one in it is there.
+
+    Parameters
+    ----------
+    fine, coarse : str
+        Grains.
+    timezone : str
+        Name of the zone that days, weeks and months begin in.
+    """
+    return RollupMapper(
+        upstream_mapper=CoarserMapper(fine, coarse, timezone),  # type: ignore[arg-type]
+        window=FinerWindow(fine, coarse, timezone),  # type: ignore[arg-type]
+    )
