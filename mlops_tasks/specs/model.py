@@ -387,6 +387,11 @@ class ModelSpec(SpecModel):
         return frozenset(self.label.dataset.columns) - frozenset(self.key)
 
     @property
+    def package(self) -> str:
+        """Top-level package of the project: its classes and functions may be part of a model."""
+        return self.estimator.split(":")[0].split(".")[0]
+
+    @property
     def has_personal(self) -> bool:
         """Whether any dataset has columns with values of people."""
         return any(dataset.has_personal for dataset in self.datasets)

@@ -14,6 +14,7 @@ from mlops_tasks.problem_types import TARGET, gate_metric, problem_type
 from mlops_tasks.problem_types.importance import feature_importance
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
+from mlops_tasks.registry.champions import load_version
 from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.serialization import from_json
 
@@ -81,7 +82,7 @@ def evaluate(
     if champion is not None:
         trained = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
         _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
-        old = tracking.load(champion.model_uri, champion.digest)
+        old = load_version(champion, tracking=tracking)
         theirs = problem.predict(spec, old, model_frame(spec, old, rows))
         rival = problem.outcomes(spec, rows.column(TARGET), theirs, days)
     verdict = judge(spec.gate, gate_metric(spec), ours, rival, champion, seed=spec.random_state)

@@ -467,7 +467,7 @@ def test_its_exit_code_and_its_words(
     (folder / "model.skops").write_bytes(b"")
     assert main(str(folder), 1, 1) == 3
     assert "model.skops is no skops file" in capsys.readouterr().out
-    monkeypatch.setattr("mlops_tasks.registry.modelfiles.examiner.inspect_model", lambda _: 1 / 0)
+    monkeypatch.setattr("mlops_tasks.registry.modelfiles.examiner.inspect_model", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(str(folder), 1, 1)
 
@@ -476,7 +476,9 @@ def test_files_that_nobody_examined_are_examined_before_they_are_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[Path] = []
-    monkeypatch.setattr("mlops_tasks.registry.modelfiles.loading.examine_model", looked.append)
+    monkeypatch.setattr(
+        "mlops_tasks.registry.modelfiles.loading.examine_model", lambda path, _: looked.append(path)
+    )
     digest = files_digest(folder)
     for examined, times in ((True, 0), (False, 1)):
         model = load_model(folder, digest=digest, examined=examined)
