@@ -42,7 +42,10 @@ MODULES = {
         [
             "tests/unit/problem_types/test_calibration.py",
             "tests/unit/problem_types/test_costs.py",
-            "tests/unit/problem_types/metrics/test_*.py",
+            *(
+                f"tests/unit/problem_types/metrics/test_{name}.py"
+                for name in ("extra_rows", "intervals", "values")
+            ),
         ],
     ),
     "policy": (
@@ -76,6 +79,16 @@ MODULES = {
             *(f"mlops_tasks/monitoring/{name}.py" for name in ("labels", "performance")),
         ],
         ["tests/unit/monitoring/test_*.py", "tests/unit/steps/test_monitor*.py"],
+    ),
+    "drift": (
+        [
+            f"mlops_tasks/drift/{name}.py"
+            for name in ("alarm_rule", "day_effects", "decision", "effects")
+        ],
+        [
+            f"tests/unit/drift/test_{name}.py"
+            for name in ("alarm_rule", "day_effects", "decision", "effects")
+        ],
     ),
     "scoring": (
         ["mlops_tasks/steps/score.py", "mlops_tasks/features/categories.py"],

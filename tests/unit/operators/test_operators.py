@@ -284,7 +284,7 @@ def steps(spec: ModelSpec, key: str | None, **params: Any) -> dict[str, Any]:
 def test_a_training_from_pin_to_verdict(stack: Stack, log: Log) -> None:
     """The same kind of model on two more days is no better: the champion stays, in writing."""
     world, _ = stack
-    done = steps(world.spec, NIGHT, train_days=8)
+    done = steps(world.spec, NIGHT, train="8d")
     assert done["pin"]["as_of"] == NIGHT
     assert done["registered"]["version"] == "2"
     assert done["verdict"]["champion_version"] == "1"
@@ -376,7 +376,7 @@ def test_the_event_of_a_promotion_names_version_and_pins(stack: Stack, tmp_path:
 def test_the_form_wins_over_the_partition_key(stack: Stack) -> None:
     world, _ = stack
     pin = PinTrainingDataOperator(task_id="pin", model=world.spec)
-    found = run(pin, None, as_of=day(12), train_days=3, evaluation_days=2)
+    found = run(pin, None, as_of=day(12), train="3d", evaluation="2d")
     assert found["as_of"] == day(12)
     assert found["train"] == [day(6), day(8)]
     assert found["evaluation"] == [day(9), day(10)]
