@@ -1,7 +1,7 @@
 """What people can bring: the estimators that are saved, and those that are refused before the fit.
 
 Each estimator of the list is tried on a few rows, fitted, saved, loaded and compared. Nothing here
-is a race: how long the trial takes is shown, for the fit waits for it.
+is a race: the processor time of the trial is shown, for the fit waits for it.
 """
 
 from __future__ import annotations
@@ -69,8 +69,9 @@ def _figures(chosen: list[Brought], outcomes: list[Outcome]) -> list[Figure]:
                at_least=len(wanted)),
         figure("refused before the fit, for the right reason", right - saved, "estimators",
                at_least=len(chosen) - len(wanted)),
-        figure("trial before the fit, median", statistics.median(trials), "s", below=ORDINARY_S),
-        figure("trial before the fit, longest", max(trials), "s"),
+        figure("processor time of the trial before the fit, median", statistics.median(trials), "s",
+               below=ORDINARY_S),
+        figure("processor time of the trial before the fit, longest", max(trials), "s"),
     ]  # fmt: skip
 
 

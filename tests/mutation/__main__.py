@@ -78,6 +78,16 @@ MODULES = {
         ["mlops_tasks/steps/monitor.py", "mlops_tasks/monitoring/*"],
         ["tests/unit/monitoring/test_*.py", "tests/unit/steps/test_monitor*.py"],
     ),
+    "drift": (
+        [
+            f"mlops_tasks/drift/{name}.py"
+            for name in ("alarm_rule", "day_effects", "decision", "effects")
+        ],
+        [
+            f"tests/unit/drift/test_{name}.py"
+            for name in ("alarm_rule", "day_effects", "decision", "effects")
+        ],
+    ),
     "scoring": (
         ["mlops_tasks/steps/score.py", "mlops_tasks/features/categories.py"],
         ["tests/unit/steps/test_score*.py"],
