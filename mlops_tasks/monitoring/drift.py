@@ -184,7 +184,9 @@ def _reference(spec: ModelSpec, first: str, last: str) -> tuple[str, str]:
     """Return the partitions of a reference, chosen in days: never one of the window itself."""
     limits, grain = spec.drift, spec.calendar
     begin, end = (spec.rows.partition(key).keys(DAY) for key in (first, last))
-    span = reference_span(limits.reference, limits.reference_days, first=begin[0], last=end[-1])
+    span = reference_span(
+        limits.reference, limits.reference_window.days, first=begin[0], last=end[-1]
+    )
     low, high = (Partition(day, spec.timezone).keys(grain) for day in span)
     return low[0], min(high[-1], grain.shift(first, -1))
 

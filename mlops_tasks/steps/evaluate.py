@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import days_of_rows, labelled_rows, model_frame, split_days
 from mlops_tasks.gate import judge
-from mlops_tasks.lake import TrainingPin, assumed_lines
+from mlops_tasks.lake import TrainingPin
 from mlops_tasks.problem_types import TARGET, gate_metric, problem_type
 from mlops_tasks.problem_types.importance import feature_importance
 from mlops_tasks.profiles import Profile
@@ -95,7 +95,7 @@ def evaluate(
         IMPORTANCE: tracking.log_json(challenger.run_id, IMPORTANCE, importance),
         SCORE_PROFILES: tracking.log_bytes(challenger.run_id, SCORE_PROFILES, profiles),
     }
-    return replace(verdict, artifacts=artifacts)
+    return replace(verdict, artifacts=artifacts, assumed=pin.assumed)
 
 
 def _limited(verdict: Verdict, coverage: Coverage) -> Verdict:
@@ -136,7 +136,6 @@ def _log(verdict: Verdict, challenger: TrainResult, pin: TrainingPin, tracking: 
             "mlops.verdict": verdict.verdict,
             "mlops.verdict_reason": verdict.reason,
             "mlops.evaluation": "..".join(pin.evaluation),
-            "mlops.known": "; ".join(assumed_lines(pin)) or "as committed or given",
         },
         model_id=challenger.model_id,
     )
