@@ -49,7 +49,7 @@ def _take_in(dataset: DatasetSpec, source: SourceDatabase, lake: Lake, ledger: L
     from mlops_tasks.steps.ingest import ingest
     from mlops_tasks.steps.validate import validate
 
-    for number in range((TRAIN_NIGHT - FIRST_DAY).days + 1 - dataset.delay_days):
+    for number in range((TRAIN_NIGHT - FIRST_DAY).days + 1 - dataset.delay.days):
         day = FIRST_DAY + timedelta(days=number)
         token = ledger.next_token()
         taken = ingest(
@@ -58,7 +58,7 @@ def _take_in(dataset: DatasetSpec, source: SourceDatabase, lake: Lake, ledger: L
             source=Database(source.engine.url),
             lake=lake,
             token=token,
-            known_at=(day + timedelta(days=dataset.delay_days)).isoformat(),
+            known_at=(day + timedelta(days=dataset.delay.days)).isoformat(),
         )
         validate(dataset, taken.raw, lake=lake, token=token)
 

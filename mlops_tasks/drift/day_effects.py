@@ -61,7 +61,7 @@ def day_effect(effect: Effect, days: Readings) -> DayEffect:
         expected = noise + excess * against_rest
     counts = is_day & (expected > 0)
     ratio = np.divide(seen, expected, out=np.zeros_like(seen), where=counts)
-    return DayEffect(excess, n_days, ratio.max(axis=0, initial=0.0))
+    return DayEffect(excess, n_days, ratio.max(axis=0))
 
 
 def usable_days(n: Floats) -> Booleans:
@@ -73,6 +73,5 @@ def usable_days(n: Floats) -> Booleans:
 def _without_each(whole: Readings, days: Readings) -> Readings:
     """Return what all days but one would read, for each."""
     left = whole.n - days.n
-    step = np.divide(days.n, left, out=np.zeros_like(left), where=left > 0)
-    values = whole.values + (whole.values - days.values) * step[..., None]
+    values = whole.values + (whole.values - days.values) * (days.n / left)[..., None]
     return replace(whole, values=values, n=left, spread=np.broadcast_to(whole.spread, left.shape))

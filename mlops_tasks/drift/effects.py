@@ -83,7 +83,7 @@ class CohensD:
     def pooled(self, parts: Readings) -> Readings:
         """Return what the union of all profiles would read."""
         total, part, mean = _parts(parts)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity times no rows
             within = parts.spread + ((parts.values - mean) ** 2)[..., 0]
             return Readings(mean, total, np.sum(part * within, axis=0, where=part > 0))
 

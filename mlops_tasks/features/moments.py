@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features.result import place
-from mlops_tasks.partitions import Partition, days_of, shift_day
+from mlops_tasks.partitions import DAY, Partition, days_of, shift_day
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -95,7 +95,7 @@ def refuse_one_day(spec: ModelSpec, moments: pa.ChunkedArray, partitions: Collec
     """
     import pyarrow.compute as pc
 
-    if len({spec.calendar.begins(key).date() for key in partitions}) < 2 or not len(moments):
+    if len({spec.rows.partition(key).keys(DAY)[0] for key in partitions}) < 2 or not len(moments):
         return
     days = pc.unique(days_of(moments, spec.timezone))
     if len(days) == 1:

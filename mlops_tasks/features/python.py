@@ -14,6 +14,7 @@ from mlops_tasks.exceptions import FeatureError, LeakageError, SpecError
 from mlops_tasks.features.comparison import different_cells
 from mlops_tasks.features.result import Advice, FeatureResult, place
 from mlops_tasks.features.row_checks import refuse_twice
+from mlops_tasks.lake.scan import damage_reported
 from mlops_tasks.personal import HIDDEN
 
 if TYPE_CHECKING:
@@ -71,19 +72,23 @@ def python_features(
         If it asks for what is no input, fails, returns no frame, or answers otherwise when it is
         called again with the same rows.
     """
-    import pyarrow as pa
-
     function = _imported(spec, path)
     kinds = _kinds(spec, function, inputs)
-    tables = {
-        name: rows if isinstance(rows := inputs[name], pa.Table) else rows.to_table()
-        for name in kinds
-    }
+    tables = {name: _whole(name, inputs[name]) for name in kinds}
     _refuse_chance(spec, function, kinds, tables)
     made = _called(spec, function, kinds, tables)
     types = {field.name: str(field.type) for field in made.schema}
     batches = made.to_batches(max_chunksize=_BATCH_ROWS)
     yield FeatureResult(made.schema, batches, types, _ADVICE)
+
+
+def _whole(name: str, rows: Rows) -> pa.Table:
+    import pyarrow as pa
+
+    if isinstance(rows, pa.Table):
+        return rows
+    with damage_reported(name):
+        return rows.to_table()
 
 
 def _imported(spec: ModelSpec, path: str) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from mlops_tasks.features.feature_types import check_feature, spec_forms
 from mlops_tasks.features.result import place
 from mlops_tasks.lake import PARTITION_COLUMN
 from mlops_tasks.lake.digest import row_hashes
+from mlops_tasks.lake.scan import damage_reported
 from mlops_tasks.personal import redacted_row
 from mlops_tasks.specs.schema import arrow_schema
 
@@ -53,10 +54,11 @@ def wanted_keys(spec: ModelSpec, rows: Rows) -> KeyCount:
     partition = [PARTITION_COLUMN] if PARTITION_COLUMN in rows.schema.names else []
     columns = [*spec.key, *partition]
     table = hasattr(rows, "num_rows")
-    for batch in rows.to_batches() if table else rows.to_batches(columns=columns):
-        found.add(batch.select(list(spec.key)).cast(schema))
-        for name in partition:
-            found.partitions.update(pc.unique(batch.column(name)).to_pylist())
+    with damage_reported(spec.rows.name):
+        for batch in rows.to_batches() if table else rows.to_batches(columns=columns):
+            found.add(batch.select(list(spec.key)).cast(schema))
+            for name in partition:
+                found.partitions.update(pc.unique(batch.column(name)).to_pylist())
     return found
 
 

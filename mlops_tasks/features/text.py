@@ -37,6 +37,7 @@ Part = TypeVar("Part", bound="pa.Table | pa.RecordBatch")
 
 __all__ = [
     "MIN_DAYS",
+    "is_unseen",
     "measure_fields",
     "measure_texts",
     "pack_vocabularies",
@@ -52,6 +53,17 @@ _SLOTS = 2**21
 _NO_TOKEN = r"[^\p{L}\p{M}\p{N}_]+"  # noqa: S105
 _LENGTH, _UNSEEN = "length", "unseen_tokens"
 _TIMELESS = (1980, 1, 1, 0, 0, 0)
+
+
+def is_unseen(column: str) -> bool:
+    """Whether a column of `measure_fields` depends on the vocabulary of a version.
+
+    Parameters
+    ----------
+    column : str
+        Of a profile.
+    """
+    return column.endswith(f".{_UNSEEN}")
 
 
 def measure_fields(names: Iterable[str], vocabularies: Vocabularies) -> list[pa.Field]:

@@ -10,7 +10,7 @@ from mlops_tasks.features.moments import refuse_one_day
 from mlops_tasks.features.snapshots import snapshot_range, snapshot_rows
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.lake.schema import PARTITION_COLUMN
-from mlops_tasks.partitions import Duration, days_of, window_start
+from mlops_tasks.partitions import days_of, window_start
 from mlops_tasks.problem_types import TARGET, problem_type
 
 if TYPE_CHECKING:
@@ -228,10 +228,9 @@ def input_range(
     if spec.is_snapshot(item):
         return snapshot_range(spec, item.dataset, table, window, known_at=known_at)
     begin, end = dataset_range(spec, item.dataset, *window)
-    if item.lookback_days:
+    if item.lookback:
         before = item.dataset.calendar.shift(begin, -1)
-        lookback = Duration(item.lookback_days, "d")
-        begin = window_start(item.dataset.calendar, before, lookback)
+        begin = window_start(item.dataset.calendar, before, item.lookback)
     return begin, end
 
 

@@ -46,6 +46,8 @@ class Verdict:
         The metric that decided.
     champion_generation : int
         Which move of the champion made it that, see `Ledger.promote`; 0 for a first one.
+    assumed : dict of str to int
+        By table, how many pinned days are only assumed to have been known as of the training.
     """
 
     verdict: str
@@ -59,6 +61,7 @@ class Verdict:
     artifacts: dict[str, str] = field(default_factory=dict)
     metric: str = "roc_auc"
     champion_generation: int = 0
+    assumed: dict[str, int] = field(default_factory=dict)
 
 
 def judge(
@@ -181,14 +184,14 @@ def _metrics(problem: ProblemType, metric: Metric, outcomes: Outcomes) -> dict[s
 def _too_few(gate: GateSpec, few: str) -> str:
     return (
         f"{few} rows are too few to tell; the gate needs at least {gate.min_class_rows} of each "
-        "(min_class_rows), take a larger evaluation_days"
+        "(min_class_rows), take a larger evaluation window"
     )
 
 
 def _undefined(metric: Metric, n_rows: int) -> str:
     return (
         f"{metric.title} is not defined on these {n_rows} rows, it needs {metric.needs}; take a "
-        "larger evaluation_days"
+        "larger evaluation window"
     )
 
 
@@ -205,7 +208,7 @@ def _weigh(gate: GateSpec, metric: Metric, found: _Evidence) -> tuple[str, str]:
         return "keep", reason
     return "cannot_tell", (
         f"{reason}; log loss differs by {loss.value:+.4f}, {between}: too few rows to tell whether "
-        "it is worse by more, take a larger evaluation_days"
+        "it is worse by more, take a larger evaluation window"
     )
 
 

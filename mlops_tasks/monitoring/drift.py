@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.drift import Answer, Baseline, DriftPolicy, detect_drift, effective_days
 from mlops_tasks.drift.baseline import FEW_DAYS, reference_span
+from mlops_tasks.features.text import is_unseen
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.partitions import DAY, Partition
 from mlops_tasks.personal import redacted
@@ -43,8 +44,8 @@ def compare_days(
     """Compare inputs and predictions of scored days with their references, in one report.
 
     `partitions` has the profiles of the days in each scored partition, `ProfileStore.read_days`.
-    Only predictions of this very version are compared. Inputs and predictions each have their
-    third of the chance of a false alarm, `DriftSpec.level_of_part`.
+    Only predictions of this very version are compared, and words that are new to it. Inputs and
+    predictions each have their third of the chance of a false alarm, `DriftSpec.level_of_part`.
     """
     first, last = min(partitions), max(partitions)
     name = last if first == last else f"{first} to {last}"
@@ -53,11 +54,19 @@ def compare_days(
     if limits.reference == "training":
         features, scores = _trained_on(spec, champion, tracking)
     else:
-        features, scores = _scored_before(spec, first, last, lake)
-    every = list(merged_days(partitions.values()).values())
+        features, scores = _scored_before(spec, first, last, champion, lake)
+    own = (
+        {day: _of_vocabulary(one, champion) for day, one in days.items()}
+        for days in partitions.values()
+    )
+    every = list(merged_days(own).values())
+    current = Profile.merged(every)
+    features = features.only(
+        name for name in features.whole.columns if name in current.columns or not is_unseen(name)
+    )
     inputs = detect_drift(
         features,
-        Profile.merged(every).only(features.whole.columns),
+        current.only(features.whole.columns),
         window=name,
         n_days=_effective(every),
         policy=third,
@@ -140,7 +149,9 @@ def _trained_on(
     )
 
 
-def _scored_before(spec: ModelSpec, first: str, last: str, lake: Lake) -> tuple[Baseline, Baseline]:
+def _scored_before(
+    spec: ModelSpec, first: str, last: str, champion: RegisteredVersion, lake: Lake
+) -> tuple[Baseline, Baseline]:
     """Return features and scores of the days that the spec chooses, as they were scored."""
     begin, end = _reference(spec, first, last)
     found = ProfileStore(lake).read_window(
@@ -155,7 +166,10 @@ def _scored_before(spec: ModelSpec, first: str, last: str, lake: Lake) -> tuple[
     keys = found.covered
     label = f"{len(keys)} scored {spec.rows.grain}s"
     label += f", {keys[0]} to {keys[-1]}" if keys else ""
-    both = Baseline.of(found.parts, label, days=found.days)
+    whole, few = (
+        [_of_vocabulary(one, champion) for one in some] for some in (found.parts, found.days)
+    )
+    both = Baseline.of(whole, label, days=few)
     own = {*problem_type(spec.problem_type).profiled, _VERSION}
     features = [name for name in both.whole.columns if name not in own]
     parts, single = ([_compared(spec, one) for one in some] for some in (found.parts, found.days))
@@ -170,13 +184,22 @@ def _reference(spec: ModelSpec, first: str, last: str) -> tuple[str, str]:
     """Return the partitions of a reference, chosen in days: never one of the window itself."""
     limits, grain = spec.drift, spec.calendar
     begin, end = (spec.rows.partition(key).keys(DAY) for key in (first, last))
-    span = reference_span(limits.reference, limits.reference_days, first=begin[0], last=end[-1])
+    span = reference_span(
+        limits.reference, limits.reference_window.days, first=begin[0], last=end[-1]
+    )
     low, high = (Partition(day, spec.timezone).keys(grain) for day in span)
     return low[0], min(high[-1], grain.shift(first, -1))
 
 
 def _versions(days: Iterable[Profile]) -> set[str]:
     return {version for day in days for version in day.columns[_VERSION].counts}  # type: ignore[union-attr]
+
+
+def _of_vocabulary(day: Profile, champion: RegisteredVersion) -> Profile:
+    """Return a day without the words that were new to other versions, trained on other texts."""
+    if _versions([day]) == {champion.version} or not any(map(is_unseen, day.columns)):
+        return day
+    return day.only(name for name in day.columns if not is_unseen(name))
 
 
 def _importance(

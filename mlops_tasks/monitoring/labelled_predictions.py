@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.features import build_targets, dataset_range, join_targets
 from mlops_tasks.monitoring.gaps import window_coverage
-from mlops_tasks.partitions import DAY, Coverage, Duration, window_start
+from mlops_tasks.partitions import DAY, Coverage, window_start
 from mlops_tasks.problem_types import TARGET, problem_type
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def read_labelled_predictions(
     Parameters
     ----------
     spec : ModelSpec
-        The model; ``performance.window_days`` says how long the window is.
+        The model; ``performance.window`` says how long the window is.
     partition : str
         Last day of the window, predicted and labelled.
     lake : Lake
@@ -112,7 +112,7 @@ def read_labelled_predictions(
     NeverScoredError
         If the last day has no predictions.
     """
-    first = window_start(spec.calendar, partition, Duration(spec.performance.window_days, "d"))
+    first = window_start(spec.calendar, partition, spec.performance.window)
     scored = _predictions(spec, lake, first, partition)
     if not (newest := scored.get(partition)):
         raise NeverScoredError(

@@ -56,6 +56,19 @@ class Duration:
     def __bool__(self) -> bool:
         return self.number > 0
 
+    @property
+    def days(self) -> int:
+        """How many days it touches; a month counts as 30."""
+        if self.unit == "h":
+            return -(-self.number // 24)
+        return self.number * {"d": 1, "w": 7, "mo": 30}[self.unit]
+
+    @property
+    def words(self) -> str:
+        """What people call it, as ``7 days``."""
+        one = {"h": "hour", "d": "day", "w": "week", "mo": "month"}[self.unit]
+        return f"{self.number} {one}" + ("s" if self.number != 1 else "")
+
     def fits(self, grain: Grain) -> bool:
         """Whether it is a whole number of partitions."""
         if grain is MONTH or self.unit == "mo":

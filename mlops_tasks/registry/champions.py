@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import NoChampionError, UnknownVersionError
+from mlops_tasks.exceptions import NoChampionError, UnknownVersionError, UnsafeModelError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.registry.tracking import CHAMPION
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "champion_of",
+    "load_version",
     "mlflow_version",
     "move_champion",
     "reconcile_alias",
@@ -138,3 +139,11 @@ def mlflow_version(name: str, version: str, *, tracking: Tracking) -> ModelVersi
             f"version {version} of {name!r} is not in MLflow: it was deleted there, or MLflow was "
             "restored from an older backup. Restore it, or promote another version"
         ) from error
+
+
+def load_version(version: RegisteredVersion, *, tracking: Tracking) -> Any:
+    """Load the model of a version that the ledger knows; an error names the version."""
+    try:
+        return tracking.load(version.model_uri, version.digest)
+    except UnsafeModelError as error:
+        raise UnsafeModelError(f"version {version.version} of {version.name!r}: {error}") from error

@@ -11,21 +11,25 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import UnknownVersionError, UnsafeModelError
 from mlops_tasks.registry.modelfiles import (
+    ALLOWED_TYPES,
     check_types,
+    detached_boosters,
     examine_model,
     files_digest,
     inspect_model,
     load_model,
+    write_extra_files,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     import pandas as pd
     from mlflow import MlflowClient
@@ -132,9 +136,15 @@ class Tracking:
             mlflow.end_run(status)
 
     def log_model(
-        self, model: Any, signature_of: pd.DataFrame, *, method: str = "predict_proba"
+        self,
+        model: Any,
+        signature_of: pd.DataFrame,
+        *,
+        method: str = "predict_proba",
+        package: str = "",
+        personal: Collection[str] = (),
     ) -> tuple[str, str]:
-        """Save a fitted model to the open run as skops files and prove that it can be loaded.
+        """Save a fitted model to the open run as safe files and prove that it can be loaded.
 
         The files are inspected in this process: it has just made them itself, so another one would
         protect it from nobody but its own estimator.
@@ -144,9 +154,13 @@ class Tracking:
         model : estimator
             Fitted.
         signature_of : DataFrame of shape (n_samples, n_features)
-            Some rows as the model sees them, for the signature.
+            Some rows as the model sees them, for the signature and the golden rows.
         method : str, default ``"predict_proba"``
             The method that gives its predictions, ``"predict"`` for a regressor.
+        package : str, optional
+            Top-level package of the project, whose classes and functions the model may use.
+        personal : collection of str, optional
+            Columns that are kept out of the golden rows.
 
         Returns
         -------
@@ -156,27 +170,33 @@ class Tracking:
         Raises
         ------
         UnsafeModelError
-            If the model holds types outside the allow-list, or is another one when it is loaded.
+            If the model holds something that cannot be saved, or is another one when it is loaded.
         """
         import mlflow.sklearn
         import numpy as np
 
-        check_types(model)
+        names = check_types(model, package)
         predictions = getattr(model, method)(signature_of)
-        info = mlflow.sklearn.log_model(
-            model,
-            name="model",
-            signature=mlflow.models.infer_signature(signature_of, predictions),
-            # Without this list MLflow spends seconds in a subprocess to guess it.
-            pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "skops")],
-            serialization_format="skops",
-            skops_trusted_types=_trusted(),
-            pyfunc_predict_fn=method,
-        )
-        with self._downloaded(info.model_uri) as folder:
-            digest = files_digest(folder)
-            inspect_model(folder)
-            again = load_model(folder, digest=digest, examined=True)
+        with tempfile.TemporaryDirectory(prefix="model-") as folder:
+            files = write_extra_files(
+                model, Path(folder), names, rows=signature_of, personal=personal
+            )
+            with detached_boosters(model):
+                info = mlflow.sklearn.log_model(
+                    model,
+                    name="model",
+                    signature=mlflow.models.infer_signature(signature_of, predictions),
+                    # Without this list MLflow spends seconds in a subprocess to guess it.
+                    pip_requirements=_requirements(files),
+                    serialization_format="skops",
+                    skops_trusted_types=sorted(ALLOWED_TYPES | names),
+                    pyfunc_predict_fn=method,
+                    extra_files=[str(path) for path in files] or None,
+                )
+        with self._downloaded(info.model_uri) as downloaded:
+            digest = files_digest(downloaded)
+            inspect_model(downloaded, names)
+            again = load_model(downloaded, digest=digest, examined=True)
         if not np.array_equal(getattr(again, method)(signature_of), predictions):
             raise UnsafeModelError(
                 f"{info.model_uri} does not predict what the model predicts that was saved as it: "
@@ -299,8 +319,15 @@ class Tracking:
                 )
             return path.read_bytes()
 
-    def digest_model(self, model_uri: str) -> str:
+    def digest_model(self, model_uri: str, code: Collection[str] = ()) -> str:
         """Download a model that nobody vouches for, examine it and return its digest.
+
+        Parameters
+        ----------
+        model_uri : str
+            Where MLflow has it.
+        code : collection of str, optional
+            Classes and functions of a project that it may import, on the word of a person.
 
         Raises
         ------
@@ -308,7 +335,7 @@ class Tracking:
             If it must not be loaded.
         """
         with self._downloaded(model_uri) as folder:
-            examine_model(folder)
+            examine_model(folder, frozenset(code))
             return files_digest(folder)
 
     def digest_artifacts(self, run_id: str, names: Iterable[str]) -> dict[str, str]:
@@ -417,7 +444,15 @@ def _terminated() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _trusted() -> list[str]:
-    from mlops_tasks.registry.modelfiles import ALLOWED_TYPES
+def _requirements(files: Iterable[Path]) -> list[str]:
+    boosters = {path.name.split("-")[0] for path in files} & {"lightgbm", "xgboost"}
+    names = ["scikit-learn", "skops", *sorted(boosters)]
+    return [f"{name}=={_installed(name)}" for name in names]
 
-    return sorted(ALLOWED_TYPES)
+
+def _installed(name: str) -> str:
+    """Return the version of a library; that of xgboost comes under two names."""
+    try:
+        return installed(name)
+    except PackageNotFoundError:
+        return installed(f"{name}-cpu")

@@ -11,7 +11,7 @@ from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features.duckdb_session import connect, explained
 from mlops_tasks.features.repeatable import check_repeatable, one_statement
 from mlops_tasks.lake import PARTITION_COLUMN, Lake
-from mlops_tasks.partitions import Duration, window_start
+from mlops_tasks.partitions import window_start
 from mlops_tasks.sources.formats import BATCH_ROWS
 from mlops_tasks.sources.source import SourceStream
 
@@ -103,9 +103,9 @@ class PublishedDatasets:
 def _window(item: InputSpec, key: str) -> list[str]:
     """Return the keys that an input should have, its look-back included."""
     grain = item.dataset.calendar
-    if not item.lookback_days:
+    if not item.lookback:
         return [key]
-    first = window_start(grain, grain.shift(key, -1), Duration(item.lookback_days, "d"))
+    first = window_start(grain, grain.shift(key, -1), item.lookback)
     return grain.range(max(first, min(item.dataset.first, key)), key)
 
 

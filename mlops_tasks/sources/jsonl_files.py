@@ -110,7 +110,7 @@ def _refuse_too_big(
     for number, line in block:
         if math.isinf(_written(line, name)):
             reason = f"a number in line {number} is too big for a float"
-            if name not in request.spec.columns:
+            if name not in request.contract.names:
                 raise UnfitColumnError(f"column {name!r}: {reason}", name, reason)
             raise pa.ArrowInvalid(reason)
 

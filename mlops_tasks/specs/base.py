@@ -6,31 +6,35 @@ import sys
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
-    Field,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from mlops_tasks.exceptions import SpecError
+from mlops_tasks.partitions import Duration
 from mlops_tasks.spelling import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["Column", "Days", "Name", "Place", "SpecModel", "renamed", "written_at"]
+__all__ = ["Column", "Length", "Name", "Place", "SpecModel", "Window", "renamed", "written_at"]
 
 _INSIDE = {"mlops_tasks", "pydantic"}
 Column = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 # Tables are made of names and a suffix like `__quarantine`, so these are shorter and lack `__`.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
-Days = Annotated[int, Field(ge=0, le=3650)]
+_MOST_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,58 @@ class SpecModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    #: Old names of durations, in days, until 0.3: the field of today, and the fewest days.
+    in_days: ClassVar[dict[str, tuple[str, int]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_days(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict):
+            return fields
+        given = {name: _duration(name, value, cls.in_days) for name, value in fields.items()}
+        return renamed(cls, given, {old: new for old, (new, _) in cls.in_days.items()})
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in type(self).in_days:
+            return super().__getattr__(name)  # type: ignore[misc]
+        length = getattr(self, type(self).in_days[name][0])
+        return None if length is None else length.days
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some fields changed, which are not checked again."""
+        names, changes = type(self).in_days, {}
+        for name, value in (update or {}).items():
+            changes[names.get(name, (name,))[0]] = _duration(name, value, names)
+        return super().model_copy(update=changes, deep=deep)
+
     def __init__(self, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
             raise SpecError(_explain(type(self), fields, error)) from None
+
+
+def _duration(name: str, value: Any, in_days: Mapping[str, tuple[str, int]]) -> Any:
+    """Return the duration that an old name gives in days; any other value as it is."""
+    if name not in in_days or value is None:
+        return value
+    low = in_days[name][1]
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= _MOST_DAYS:
+        raise ValueError(
+            f"{name}: must be a whole number of days, greater than or equal to {low} and at most "
+            f"{_MOST_DAYS}, not {value!r}"
+        )
+    return Duration(value, "d")
+
+
+def _positive(length: Duration) -> Duration:
+    if not length:
+        raise ValueError("must be longer than nothing")
+    return length
+
+
+Length = Annotated[Duration, BeforeValidator(Duration.of)]
+Window = Annotated[Length, AfterValidator(_positive)]
 
 
 def renamed(kind: type[SpecModel], fields: Any, names: dict[str, str]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
@@ -23,7 +23,7 @@ from mlops_tasks.partitions import (
     check_cron,
     check_timezone,
 )
-from mlops_tasks.specs.base import Column, Days, Name, Place, SpecModel, written_at
+from mlops_tasks.specs.base import Column, Length, Name, Place, SpecModel, written_at
 from mlops_tasks.specs.history import HistorySpec
 from mlops_tasks.specs.source import SourceSpec
 
@@ -90,9 +90,9 @@ class DatasetSpec(SpecModel):
         Great Expectations suite, JSON.
     start, end : date
         First day there is, and the last one if the source has ended.
-    delay_days : int
+    delay : Duration
         Nights between a day and its ingestion: 0 takes the day that has just ended.
-    refresh_after_days : int or None
+    refresh_after : Duration or None
         Take the day again that many nights later, for rows recorded late.
     cron : str
         When a run takes the partition that has just ended, by the clock of `timezone`: one time
@@ -124,8 +124,8 @@ class DatasetSpec(SpecModel):
     start: dt.date
     end: dt.date | None = None
     cron: str = Field(default_factory=lambda fields: DEFAULT_CRONS[fields.get("grain", "day")])
-    delay_days: Days = 0
-    refresh_after_days: Days | None = None
+    delay: Length = Duration(0, "d")
+    refresh_after: Length | None = None
     max_quarantined_share: float = Field(default=0.05, ge=0, le=1)
     history: HistorySpec = HistorySpec()
 
@@ -155,8 +155,11 @@ class DatasetSpec(SpecModel):
             raise ValueError(f"columns {reserved} are added by the lake; rename them in the query")
         if self.end is not None and self.end < self.start:
             raise ValueError(f"end {self.end} lies before start {self.start}")
-        if self.refresh_after_days is not None and self.refresh_after_days <= self.delay_days:
-            raise ValueError("refresh_after_days must be larger than delay_days")
+        for name, length in (("delay", self.delay), ("refresh_after", self.refresh_after)):
+            if length is not None and not length.fits(self.calendar):
+                raise ValueError(f"{name} {length} is no whole number of {self.grain}s")
+        if self.refresh_steps is not None and self.refresh_steps <= self.delay_steps:
+            raise ValueError("refresh_after (refresh_after_days) must be larger than delay_days")
         if not self.expectations.is_file():
             raise ValueError(f"expectations: no such file {self.expectations.name}")
         return self
@@ -204,9 +207,9 @@ class DatasetSpec(SpecModel):
                 )
             if other.name == self.name:
                 raise ValueError(f"source: {self.name!r} cannot be its own input")
-        if self.source.reads and (self.delay_days or self.refresh_after_days is not None):
+        if self.source.reads and (self.delay or self.refresh_after is not None):
             raise ValueError(
-                "delay_days and refresh_after_days belong to the inputs: what is derived from them "
+                "delay and refresh_after belong to the inputs: what is derived from them "
                 "is computed whenever they are published"
             )
         return self
@@ -288,6 +291,8 @@ class DatasetSpec(SpecModel):
         """Whether the contract lets `column` be null."""
         return self.columns[column].endswith("?")
 
+    in_days: ClassVar = {"delay_days": ("delay", 0), "refresh_after_days": ("refresh_after", 0)}
+
     @property
     def calendar(self) -> Grain:
         """The arithmetic of its partition keys."""
@@ -311,13 +316,13 @@ class DatasetSpec(SpecModel):
     @property
     def delay_steps(self) -> int:
         """How many partitions later than at its end each one is taken."""
-        return Duration(self.delay_days, "d").steps(self.calendar)
+        return self.delay.steps(self.calendar)
 
     @property
     def refresh_steps(self) -> int | None:
         """How many partitions later each one is taken again, for late rows."""
-        late = self.refresh_after_days
-        return None if late is None else Duration(late, "d").steps(self.calendar)
+        late = self.refresh_after
+        return None if late is None else late.steps(self.calendar)
 
     def partition(self, key: str) -> Partition:
         """Return one of its partitions, with the instants between which it lies."""

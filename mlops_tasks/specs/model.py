@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,13 +20,14 @@ from mlops_tasks.partitions import (
     DAY,
     GRAINS,
     HOUR,
+    Duration,
     Grain,
     Schedule,
     check_clock,
     check_cron,
     check_past,
 )
-from mlops_tasks.specs.base import Days, Name, SpecModel, renamed
+from mlops_tasks.specs.base import Length, Name, SpecModel, Window, renamed
 from mlops_tasks.specs.dataset import DatasetSpec
 from mlops_tasks.specs.gate import GateSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
@@ -72,8 +73,9 @@ class InputSpec(SpecModel):
     ----------
     dataset : DatasetSpec
         The dataset.
-    lookback_days : int
-        Days before the scored day that are needed, too; 0 for a model's first input.
+    lookback : Duration
+        How far before the scored partition rows are needed, too, as ``"1d"``; none for a model's
+        first input.
     timeless : str
         Why a join with it cannot see the future, such as ``"airports do not move"``. Without a
         reason the query must give the moment of each joined fact, see `ModelSpec.observed_at`.
@@ -84,9 +86,11 @@ class InputSpec(SpecModel):
     """
 
     dataset: DatasetSpec
-    lookback_days: Days = 0
+    lookback: Length = Duration(0, "d")
     timeless: str = ""
     snapshot: bool = False
+
+    in_days: ClassVar = {"lookback_days": ("lookback", 0)}
 
 
 class LabelSpec(SpecModel):
@@ -161,8 +165,9 @@ class ModelSpec(SpecModel):
         (Elkan 2001, The foundations of cost-sensitive learning, IJCAI), or 0.5 without costs.
     random_state : int
         Seed of the estimator, the gate and the importance of features, below 2^32.
-    train_days, evaluation_days : int
-        Days to train on, at most, and the days after them to evaluate on.
+    train, evaluation : Duration
+        How long a training window is at most, as ``"60d"``, ``"36h"``, ``"8w"`` or ``"3mo"``, and
+        the window after it to evaluate on. By the calendar; every partition that lies in it counts.
     cron : str
         When the decision is taken, by the clock of the datasets' `timezone`: once a day, or once
         a week or month if the first input has that grain. By default two hours after the rows are.
@@ -186,13 +191,15 @@ class ModelSpec(SpecModel):
     random_state: int = Field(default=0, ge=0, lt=2**32)
     costs: dict[str, float | dict[str, float]] | None = None
     threshold: float = Field(default=0.5, ge=0, lt=1)
-    train_days: int = Field(default=60, ge=1)
-    evaluation_days: int = Field(default=7, ge=1)
+    train: Window = Duration(60, "d")
+    evaluation: Window = Duration(7, "d")
     gate: GateSpec = GateSpec()
     drift: DriftSpec = DriftSpec()
     performance: PerformanceSpec = PerformanceSpec()
     retrain: RetrainSpec = RetrainSpec()
     cron: str = Field(default_factory=lambda fields: _DECISION_CRONS[_decided_by(fields).name])
+
+    in_days: ClassVar = {"train_days": ("train", 1), "evaluation_days": ("evaluation", 1)}
 
     @field_validator("cron")
     @classmethod
@@ -265,11 +272,12 @@ class ModelSpec(SpecModel):
                 )
         check_clock(self.cron, self.timezone)
         self._check_snapshots()
-        if self.inputs[0].lookback_days:
+        if self.inputs[0].lookback:
             raise ValueError(
                 f"{first.name!r} is the first input and gives the rows to score, so it cannot have "
-                "lookback_days: rows of days before would be scored again; to use earlier rows as "
-                "facts, take the same source as a second dataset and let that look back"
+                "lookback (lookback_days): rows of days before would be scored again; to use "
+                "earlier rows as facts, take the same source as a second dataset and let that "
+                "look back"
             )
         label = self.label.dataset
         kinds = {key: (first.columns[key], label.columns[key]) for key in self.key}
@@ -293,10 +301,10 @@ class ModelSpec(SpecModel):
             )
         for item in self.inputs:
             taken = sorted({"valid_from", "valid_until"} & set(item.dataset.columns))
-            if self.is_snapshot(item) and item.lookback_days:
+            if self.is_snapshot(item) and item.lookback:
                 raise ValueError(
                     f"{item.dataset.name!r} is a snapshot, the newest one before each row's moment "
-                    "is read: remove lookback_days"
+                    "is read: remove lookback"
                 )
             if self.is_snapshot(item) and taken:
                 raise ValueError(f"{item.dataset.name!r} is a snapshot, which adds {taken}; rename")
@@ -377,6 +385,11 @@ class ModelSpec(SpecModel):
     def known_later(self) -> frozenset[str]:
         """Columns that exist only once the label does."""
         return frozenset(self.label.dataset.columns) - frozenset(self.key)
+
+    @property
+    def package(self) -> str:
+        """Top-level package of the project: its classes and functions may be part of a model."""
+        return self.estimator.split(":")[0].split(".")[0]
 
     @property
     def has_personal(self) -> bool:

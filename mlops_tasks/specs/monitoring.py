@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from mlops_tasks.specs.base import SpecModel, renamed
+from mlops_tasks.partitions import Duration
+from mlops_tasks.specs.base import SpecModel, Window, renamed
 
 __all__ = ["DriftSpec", "PerformanceSpec"]
 
@@ -18,12 +19,12 @@ class DriftSpec(SpecModel):
 
     Attributes
     ----------
-    window_days : int
+    window : Duration
         Length of the current window.
     reference : str
         ``training``, the data that the champion was made from; ``trailing``, the scored days
         before the window; or ``season``, the scored days of the same season a year before.
-    reference_days : int
+    reference_window : Duration
         Days of a trailing or seasonal reference; 28 or more keep the level of false alarms.
     level : float
         Chance of any alarm on a day without drift, over all columns; inputs, predictions and labels
@@ -40,13 +41,21 @@ class DriftSpec(SpecModel):
         not cover it.
     """
 
-    window_days: int = Field(default=7, ge=1, le=3650)
+    window: Window = Duration(7, "d")
     reference: Literal["training", "trailing", "season"] = "training"
-    reference_days: int = Field(default=28, ge=5, le=366)
+    reference_window: Window = Duration(28, "d")
     level: float = Field(default=0.01, gt=0, le=0.5)
     min_effect: float = Field(default=0.1, ge=0, le=2)
     min_rows: int = Field(default=500, ge=30)
     max_domain_auc: float | None = Field(default=None, gt=0.5, lt=1)
+
+    in_days: ClassVar = {"window_days": ("window", 1), "reference_days": ("reference_window", 5)}
+
+    @model_validator(mode="after")
+    def _check_reference(self) -> Self:
+        if not 5 <= self.reference_window.days <= 366:
+            raise ValueError("reference_window must be 5 to 366 days: fewer show no day effects")
+        return self
 
     @property
     def level_of_part(self) -> float:
@@ -59,7 +68,7 @@ class PerformanceSpec(SpecModel):
 
     Attributes
     ----------
-    window_days : int
+    window : Duration
         Length of the trailing window of labelled days.
     max_loss : float, str or None
         Alarm when the gate's metric is worse by more than at the champion's gate, beyond sampling
@@ -80,13 +89,15 @@ class PerformanceSpec(SpecModel):
         predictions has one: labels that come first often differ from those that come last.
     """
 
-    window_days: int = Field(default=7, ge=1, le=3650)
+    window: Window = Duration(7, "d")
     max_loss: Annotated[float, Field(ge=0)] | Percent | None = None
     max_calibration_gap: float = Field(default=0.03, ge=0)
     max_relative_gap: float | None = Field(default=None, gt=0)
     min_rows: int = Field(default=500, ge=1)
     min_class_rows: int = Field(default=10, ge=1)
     min_coverage: float = Field(default=0.8, ge=0, le=1)
+
+    in_days: ClassVar = {"window_days": ("window", 1)}
 
     @model_validator(mode="before")
     @classmethod

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from mlops_tasks.specs.base import Days, SpecModel
+from mlops_tasks.partitions import Duration
+from mlops_tasks.specs.base import Length, SpecModel, Window
 
 __all__ = ["RetrainSpec"]
 
@@ -22,17 +23,19 @@ class RetrainSpec(SpecModel):
     min_drifted : int
         This number of drifted columns at once makes a drift cause; the scores count as one, the
         classes cut from them do not count.
-    cooldown_days : int
+    cooldown : Duration
         No alarm retrains sooner than this after the last training.
-    max_age_days : int
-        Train at this age of the champion's data at the latest; 1 means every night.
+    max_age : Duration
+        Train at this age of the champion's data at the latest; ``1d`` means every night.
     """
 
     windows: int = Field(default=2, ge=1)
     of_last: int = Field(default=3, ge=1)
     min_drifted: int = Field(default=3, ge=1)
-    cooldown_days: Days = 7
-    max_age_days: int = Field(default=30, ge=1)
+    cooldown: Length = Duration(7, "d")
+    max_age: Window = Duration(30, "d")
+
+    in_days: ClassVar = {"cooldown_days": ("cooldown", 0), "max_age_days": ("max_age", 1)}
 
     @model_validator(mode="after")
     def _check(self) -> Self:

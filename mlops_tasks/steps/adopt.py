@@ -15,6 +15,8 @@ from mlops_tasks.registry.tracking import ARTIFACTS
 from mlops_tasks.registry.versions import RegisteredVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.registry.tracking import Tracking
 
@@ -30,6 +32,7 @@ def adopt(
     reason: str,
     person: str,
     champion: bool = False,
+    code: Collection[str] = (),
 ) -> RegisteredVersion:
     """Take over a version that the ledger does not know, on the word of a person.
 
@@ -43,6 +46,8 @@ def adopt(
         Why, and who says so; written down.
     champion : bool, default False
         Make it the champion too, if the ledger has none.
+    code : collection of str, optional
+        Classes and functions of its project that it may import, ``trips.model.Clipper``.
 
     Returns
     -------
@@ -66,7 +71,7 @@ def adopt(
         version=version,
         run_id=run_id,
         model_uri=found.source or "",
-        digest=tracking.digest_model(found.source or ""),
+        digest=tracking.digest_model(found.source or "", code),
         artifacts=tracking.digest_artifacts(run_id, ARTIFACTS),
         metrics=tracking.gate_metrics(run_id),
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_tasks.partitions import check_day, days_between
+from mlops_tasks.partitions import DAY, check_day, days_between
 from mlops_tasks.policy import AlarmHistory, drift_alarms, performance_alarms
 from mlops_tasks.problem_types import problem_type
 
 if TYPE_CHECKING:
+    from mlops_tasks.partitions import Duration
     from mlops_tasks.policy import PolicyEvidence
     from mlops_tasks.specs import ModelSpec
 
@@ -84,20 +85,25 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
     drift = drift_alarms(policy, evidence.drift, derived=derived)
     grounds = Grounds(evidence.champion, trained, performance, drift)
     age = None if trained is None else days_between(trained, as_of)
-    if age is not None and age >= policy.max_age_days:
-        reason = f"the last training is {age} days old, the limit is {policy.max_age_days}"
+    if age is not None and not _within(policy.max_age, trained, as_of):
+        reason = f"the last training is {age} days old, the limit is {policy.max_age.days}"
         return RetrainDecision(True, "age", reason, grounds)
     found = performance if performance.alarm else drift
     if not found.alarm:
         return RetrainDecision(False, "none", f"{performance.text}; {drift.text}", grounds)
-    if age is not None and age < policy.cooldown_days:
+    if age is not None and _within(policy.cooldown, trained, as_of):
         reason = (
             f"{found.text}, but the last training was {age} days ago and the cool-down is "
-            f"{policy.cooldown_days} days"
+            f"{policy.cooldown.days} days"
         )
         return RetrainDecision(False, "cooldown", reason, grounds)
     cause = "performance" if performance.alarm else "drift"
     return RetrainDecision(True, cause, found.text, grounds)
+
+
+def _within(length: Duration, trained: str | None, as_of: str) -> bool:
+    """Whether a training is more recent than a length of time."""
+    return trained is not None and trained > DAY.key_at(length.before(DAY.begins(as_of)))
 
 
 def note_on(then: RetrainDecision, now: RetrainDecision) -> DecisionNote:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import days_of_rows, labelled_rows, model_frame, split_days
 from mlops_tasks.gate import judge
-from mlops_tasks.lake import TrainingPin, assumed_lines
+from mlops_tasks.lake import TrainingPin
 from mlops_tasks.problem_types import TARGET, gate_metric, problem_type
 from mlops_tasks.problem_types.importance import feature_importance
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
+from mlops_tasks.registry.champions import load_version
 from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.serialization import from_json
 
@@ -81,7 +82,7 @@ def evaluate(
     if champion is not None:
         trained = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
         _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
-        old = tracking.load(champion.model_uri, champion.digest)
+        old = load_version(champion, tracking=tracking)
         theirs = problem.predict(spec, old, model_frame(spec, old, rows))
         rival = problem.outcomes(spec, rows.column(TARGET), theirs, days)
     verdict = judge(spec.gate, gate_metric(spec), ours, rival, champion, seed=spec.random_state)
@@ -94,7 +95,7 @@ def evaluate(
         IMPORTANCE: tracking.log_json(challenger.run_id, IMPORTANCE, importance),
         SCORE_PROFILES: tracking.log_bytes(challenger.run_id, SCORE_PROFILES, profiles),
     }
-    return replace(verdict, artifacts=artifacts)
+    return replace(verdict, artifacts=artifacts, assumed=pin.assumed)
 
 
 def _limited(verdict: Verdict, coverage: Coverage) -> Verdict:
@@ -135,7 +136,6 @@ def _log(verdict: Verdict, challenger: TrainResult, pin: TrainingPin, tracking: 
             "mlops.verdict": verdict.verdict,
             "mlops.verdict_reason": verdict.reason,
             "mlops.evaluation": "..".join(pin.evaluation),
-            "mlops.known": "; ".join(assumed_lines(pin)) or "as committed or given",
         },
         model_id=challenger.model_id,
     )

@@ -12,7 +12,7 @@ from mlops_tasks.monitoring.labels import compare_labels, mature_days
 from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.monitoring.performance import performance_checks
 from mlops_tasks.monitoring.results import MonitorResult
-from mlops_tasks.partitions import Duration, window_start
+from mlops_tasks.partitions import window_start
 from mlops_tasks.problem_types import problem_type
 from mlops_tasks.profiles.store import ProfileStore
 
@@ -65,7 +65,7 @@ def measure_drift(
     Decided by `detect_drift`; inputs and predictions each have `DriftSpec.level_of_part`, their
     third of the chance of a false alarm. The other third is that of the labels.
     """
-    first = window_start(spec.calendar, partition, Duration(spec.drift.window_days, "d"))
+    first = window_start(spec.calendar, partition, spec.drift.window)
     scored = ProfileStore(lake).read_days(
         spec.predictions_table,
         spec.calendar,

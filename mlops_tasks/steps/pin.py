@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError
 from mlops_tasks.features import dataset_range, input_range
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.partitions import Coverage, Duration, today, window_start
+from mlops_tasks.partitions import Coverage, today, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -35,7 +35,7 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     Returns
     -------
     TrainingPin
-        The newest `evaluation_days` labelled days for evaluation, up to `train_days` before them
+        The newest `evaluation` window of labelled partitions, up to the `train` window before them
         for training, and exact versions of every table.
 
     Raises
@@ -98,8 +98,8 @@ def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[st
     if not usable:
         return [], []
     grain = spec.calendar
-    middle = window_start(grain, usable[-1], Duration(spec.evaluation_days, "d"))
-    begin = window_start(grain, grain.shift(middle, -1), Duration(spec.train_days, "d"))
+    middle = window_start(grain, usable[-1], spec.evaluation)
+    begin = window_start(grain, grain.shift(middle, -1), spec.train)
     training = [key for key in usable if begin <= key < middle]
     return training, [key for key in usable if key >= middle]
 
@@ -109,7 +109,7 @@ def _missing(
 ) -> dict[str, tuple[str, ...]]:
     """Name what could not be used between the first partition and the last one, by window."""
     grain = spec.calendar
-    middle = window_start(grain, evaluation[-1], Duration(spec.evaluation_days, "d"))
+    middle = window_start(grain, evaluation[-1], spec.evaluation)
     found = {
         "train": Coverage.of(grain, training[0], grain.shift(middle, -1), set(training)),
         "evaluation": Coverage.of(grain, middle, evaluation[-1], set(evaluation)),
@@ -147,7 +147,7 @@ def _too_few(spec: ModelSpec, as_of: str, usable: Sequence[str], lake: Lake) -> 
     what = f"{spec.rows.grain}s"
     text = (
         f"model {spec.name!r}: {len(usable)} labelled {what} are known as of {as_of}, and the "
-        f"evaluation alone takes {spec.evaluation_days} days"
+        f"evaluation alone takes {spec.evaluation.words}"
     )
     known = {one.name: _first_known(lake.table(one.name)) for one in spec.datasets}
     late = {

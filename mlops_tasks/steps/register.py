@@ -119,14 +119,20 @@ def _enter(
 def _shown(trained: TrainResult, verdict: Verdict) -> dict[str, str]:
     """Return what the version's page shows; nothing is decided by it."""
     classes = {"mlops.classes": json.dumps(trained.classes)} if trained.classes else {}
-    return classes | {
-        _RUN_TAG: trained.run_id,
-        DIGEST_TAG: trained.digest,
-        "mlops.verdict": verdict.verdict,
-        "mlops.verdict_reason": verdict.reason,
-        "mlops.metric": verdict.metric,
-        "mlops.metric_value": f"{verdict.challenger.get(verdict.metric)}",
-    }
+    days = [f"{n} days of {table}" for table, n in verdict.assumed.items()]
+    assumed = {"mlops.assumed": f"known by schedule: {', '.join(days)}"} if days else {}
+    return (
+        classes
+        | assumed
+        | {
+            _RUN_TAG: trained.run_id,
+            DIGEST_TAG: trained.digest,
+            "mlops.verdict": verdict.verdict,
+            "mlops.verdict_reason": verdict.reason,
+            "mlops.metric": verdict.metric,
+            "mlops.metric_value": f"{verdict.challenger.get(verdict.metric)}",
+        }
+    )
 
 
 def _ensure_model(tracking: Tracking, name: str) -> None:

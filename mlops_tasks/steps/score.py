@@ -17,6 +17,7 @@ from mlops_tasks.problem_types import problem_type
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.by_day import DayProfiles
 from mlops_tasks.profiles.store import ProfileStore
+from mlops_tasks.registry.champions import load_version
 from mlops_tasks.registry.tracking import VOCABULARIES
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def score(
     spec.rows.check_partition(partition)
     batches = feature_batches(spec, _inputs(spec, partition, lake))
     problem = problem_type(spec.problem_type)
-    model = tracking.load(champion.model_uri, champion.digest)
+    model = load_version(champion, tracking=tracking)
     first = next(batches)  # the empty one, for its schema
     texts = free_texts(model)
     vocabularies = _vocabularies(champion, tracking) if texts else {}

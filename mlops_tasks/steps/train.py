@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import FeatureError
+from mlops_tasks.exceptions import FeatureError, UnsafeModelError
 from mlops_tasks.features import feature_frame, labelled_rows, split_days
 from mlops_tasks.features.feature_types import remember_forms, spec_forms
 from mlops_tasks.features.text import measure_fields, pack_vocabularies, trained_texts
@@ -14,6 +14,7 @@ from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
+from mlops_tasks.registry.modelfiles import try_saving
 from mlops_tasks.registry.tracking import (
     CLASSES,
     FEATURE_PROFILES,
@@ -25,6 +26,7 @@ from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
 
@@ -66,7 +68,8 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
     DamagedTableError
         If the pinned rows are not what they were.
     UnsafeModelError
-        If the estimator holds types outside the allow-list.
+        If the estimator holds something that cannot be saved, before the fit where a few rows
+        show it.
     """
     problem = problem_type(spec.problem_type)
     model = build_estimator(spec, problem)
@@ -77,11 +80,18 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
     weights = row_weights(spec, rows)
     _refuse_empty(spec, pin, frame)
     with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
+        _refuse_unsaved(spec, model, frame, target)
         started = time.monotonic()
         fit_estimator(spec, problem, model, frame, target, weights)
         fit_s = round(time.monotonic() - started, 3)
         remember_forms(model, spec_forms(spec.categorical, spec.features, spec.text))
-        model_uri, digest = tracking.log_model(model, frame.head(200), method=problem.method)
+        model_uri, digest = tracking.log_model(
+            model,
+            frame.head(200),
+            method=problem.method,
+            package=spec.package,
+            personal=[name for name in spec.features if spec.hides(name)],
+        )
         described = problem.describe_target(target)
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
         artifacts = _log(spec, pin, run_id, tracking, metrics)
@@ -112,6 +122,18 @@ def _refuse_empty(spec: ModelSpec, pin: TrainingPin, frame: pd.DataFrame) -> Non
             f"model {spec.name!r}: {empty} have no value in any of the {len(frame)} rows of "
             f"{pin.train[0]} to {pin.train[1]}; the source lost them, or drop them from the spec"
         )
+
+
+def _refuse_unsaved(
+    spec: ModelSpec, model: Any, frame: pd.DataFrame, target: npt.NDArray[Any]
+) -> None:
+    try:
+        try_saving(model, frame, target, package=spec.package)
+    except UnsafeModelError as error:
+        raise UnsafeModelError(
+            f"model {spec.name!r}, estimator {spec.estimator!r} cannot be saved, so it is not "
+            f"fitted: {error}"
+        ) from error
 
 
 def _log_profiles(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Asset, RollupMapper
 
+    from mlops_tasks.partitions import Duration
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["build_dags", "build_dataset_dags", "dataset_dags", "model_dags"]
@@ -192,7 +193,7 @@ def _when_published(dataset: DatasetSpec) -> PartitionedAssetTimetable | None:
     events += [
         assets.refreshed_asset(item.dataset)
         for item in dataset.source.reads
-        if item.dataset.refresh_after_days is not None
+        if item.dataset.refresh_after is not None
     ]
     if not events:
         return None
@@ -207,7 +208,7 @@ def _score_dag(model: ModelSpec) -> DAG:
     doc = f"""
     ### {model.description}
     Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row
-    with the champion, `drift` compares the trailing {model.drift.window_days} days with the
+    with the champion, `drift` compares the trailing {model.drift.window.words} with the
     champion's own data.
     """
     inputs = {dataset.name: assets.dataset_asset(dataset) for dataset in model.triggers}
@@ -231,7 +232,7 @@ def _monitor_dag(model: ModelSpec) -> DAG:
     ### What the predictions of `{model.name}` were worth
     Starts for every {model.rows.grain} of which predictions and labels (`{label.name}`) are both
     there, and again when late labels have changed. Measures the trailing
-    {model.performance.window_days} days.
+    {model.performance.window.words}.
     """
     labels, late = assets.dataset_asset(label), assets.refreshed_asset(label)
     mappers: dict[Any, Any] = {labels: _waiting(model, label)} if _finer(model, label) else {}
@@ -251,8 +252,8 @@ def _decide_dag(model: ModelSpec) -> DAG:
     doc = f"""
     ### Retrain `{model.name}` or not: the one place that decides
     Every {every}, over all evidence known by then. Yes when a check alarmed on {policy.windows} of
-    the last {policy.of_last} {model.rows.grain}s, or after {policy.max_age_days} days; at the
-    earliest {policy.cooldown_days} days after the last training. A no is written down with its
+    the last {policy.of_last} {model.rows.grain}s, or after {policy.max_age.words}; at the
+    earliest {policy.cooldown.words} after the last training. A no is written down with its
     reason.
     """
     with _model_dag(
@@ -314,20 +315,8 @@ def _train_form(model: ModelSpec) -> dict[str, Param]:
                 "the run's partition key"
             ),
         ),
-        "train_days": Param(
-            model.train_days,
-            type="integer",
-            minimum=1,
-            maximum=3650,
-            description="Longest training window (days)",
-        ),
-        "evaluation_days": Param(
-            model.evaluation_days,
-            type="integer",
-            minimum=1,
-            maximum=365,
-            description="Evaluation window after it (days)",
-        ),
+        "train": _length(model.train, "Longest training window"),
+        "evaluation": _length(model.evaluation, "Evaluation window after it"),
     }
 
 
@@ -342,6 +331,13 @@ def _waiting(model: ModelSpec, dataset: DatasetSpec) -> RollupMapper:
 def _pace(model: ModelSpec) -> timedelta:
     """Return within what time a task of a partition should succeed: before the next, or a day."""
     return min(model.calendar.period, PERIOD)
+
+
+def _length(default: Duration, what: str) -> Param:
+    text = f"{what} (hours, days, weeks or months, as 36h, 60d, 8w, 3mo)"
+    return Param(
+        str(default), type="string", pattern=r"^[1-9]\d{0,4} ?(h|d|w|mo)$", description=text
+    )
 
 
 def _model_dag(model: ModelSpec, verb: str, doc: str, **kwargs: Any) -> DAG:

@@ -58,7 +58,7 @@ def too_early(airflow: Airflow, refreshed: tuple[Finished, Finished]) -> Finishe
 def trained(airflow: Airflow, too_early: Finished) -> Finished:
     """Train the first champion on the first week."""
     _publish_the_other_days(airflow)
-    return airflow.run("flight_delays.train", day(12), train_days=7, evaluation_days=3)
+    return airflow.run("flight_delays.train", day(12), train="7d", evaluation="3d")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def decided(airflow: Airflow, monitored: dict[str, Finished]) -> dict[str, Finis
 @pytest.fixture(scope="module")
 def challenged(airflow: Airflow, decided: dict[str, Finished]) -> Finished:
     """Train a challenger on fewer days than the champion had."""
-    return airflow.run("flight_delays.train", day(15), train_days=6, evaluation_days=3)
+    return airflow.run("flight_delays.train", day(15), train="6d", evaluation="3d")
 
 
 def _publish_the_other_days(airflow: Airflow) -> None:

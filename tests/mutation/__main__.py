@@ -25,12 +25,13 @@ MODULES = {
         [
             "mlops_tasks/steps/evaluate.py",
             "mlops_tasks/gate/verdict.py",
-            *(f"mlops_tasks/problem_types/binary/{name}.py" for name in ("importance", "metrics")),
+            *(f"mlops_tasks/problem_types/{name}.py" for name in ("binary/metrics", "importance")),
         ],
         [
             "tests/unit/steps/test_evaluate*.py",
             "tests/unit/gate/test_*.py",
             "tests/unit/problem_types/binary/test_*.py",
+            "tests/unit/problem_types/test_importance.py",
         ],
     ),
     "metrics": (
@@ -42,7 +43,10 @@ MODULES = {
         [
             "tests/unit/problem_types/test_calibration.py",
             "tests/unit/problem_types/test_costs.py",
-            "tests/unit/problem_types/metrics/test_*.py",
+            *(
+                f"tests/unit/problem_types/metrics/test_{name}.py"
+                for name in ("extra_rows", "intervals", "values")
+            ),
         ],
     ),
     "policy": (
@@ -71,11 +75,18 @@ MODULES = {
         ["tests/unit/registry/test_modelfiles*.py"],
     ),
     "monitoring": (
-        [
-            "mlops_tasks/steps/monitor.py",
-            *(f"mlops_tasks/monitoring/{name}.py" for name in ("labels", "performance")),
-        ],
+        ["mlops_tasks/steps/monitor.py", "mlops_tasks/monitoring/*"],
         ["tests/unit/monitoring/test_*.py", "tests/unit/steps/test_monitor*.py"],
+    ),
+    "drift": (
+        [
+            f"mlops_tasks/drift/{name}.py"
+            for name in ("alarm_rule", "day_effects", "decision", "effects")
+        ],
+        [
+            f"tests/unit/drift/test_{name}.py"
+            for name in ("alarm_rule", "day_effects", "decision", "effects")
+        ],
     ),
     "scoring": (
         ["mlops_tasks/steps/score.py", "mlops_tasks/features/categories.py"],
@@ -130,6 +141,8 @@ def _copy(name: str) -> Path:
         shutil.copytree(ROOT / part, folder / part, ignore=junk)
     shutil.copy(ROOT / "tests/conftest.py", folder / "tests")
     sources, patterns = MODULES[name]
+    if gone := [each for each in (*sources, *patterns) if not any(folder.glob(each))]:
+        sys.exit(f"{name} names files that do not exist: {', '.join(gone)}; correct MODULES")
     tests = [
         str(path.relative_to(folder)) for each in patterns for path in sorted(folder.glob(each))
     ]
@@ -157,15 +170,21 @@ def _mutmut(folder: Path, *arguments: str, stdout: object = subprocess.PIPE) -> 
 def _outcome(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Count mutants by what became of them, and list those that live with the changed line."""
     counts: dict[str, int] = {}
+    untested: dict[str, int] = {}
     survivors = []
     for line in _mutmut(folder, "results", "--all", "true").splitlines():
         if found := re.fullmatch(r"\s*(\S+__mutmut_\d+): (.+)", line):
             counts[found[2]] = counts.get(found[2], 0) + 1
-            if found[2] != "killed":  # whoever takes too long may have been slow to pass
+            if found[2] == "no tests":
+                name = found[1].partition("__mutmut_")[0]
+                untested[name] = untested.get(name, 0) + 1
+            elif found[2] != "killed":  # whoever takes too long may have been slow to pass
                 changed = re.findall(
                     r"^\+(?!\+\+)\s*(.*)$", _mutmut(folder, "show", found[1]), re.M
                 )
                 survivors.append((found[1], " ".join(changed)))
+    # Of a function that no quick test calls, one line says as much as all of its mutants.
+    survivors += [(name, f"no quick test calls it: {n} mutants") for name, n in untested.items()]
     return counts, survivors
 
 

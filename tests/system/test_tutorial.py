@@ -106,6 +106,8 @@ def test_what_was_backfilled_is_marked_as_assumed_where_it_is_used(session: Sess
     (verdict,) = session.ledger.entries(model=MODEL, kind="verdict")
     assert verdict.evidence["verdict"] == "promote"
     assert verdict.evidence["assumed"] == dict.fromkeys(DATASETS, 30)
+    page = session.tracking.by_version(MODEL, "1").tags["mlops.assumed"]
+    assert page.startswith("known by schedule: 30 days of airport_hours, ")
 
 
 def test_the_logs_say_so(session: Session) -> None:

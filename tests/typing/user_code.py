@@ -67,7 +67,7 @@ def refused(model: ModelSpec, lake: Lake, tracking: Tracking) -> None:
     SqlSource(query="SELECT 1")  # type: ignore[call-arg]
     model.name = "other"  # type: ignore[misc]
     LabelSpec(dataset=model.rows)  # type: ignore[call-arg]
-    InputSpec(dataset=model.rows, lookback=1)  # type: ignore[call-arg]
+    InputSpec(dataset=model.rows, look_back=1)  # type: ignore[call-arg]
     build_dags(model)  # type: ignore[call-arg]
     TrainModelOperator(task_id="train", model=model)  # type: ignore[call-arg]
 

@@ -15,7 +15,7 @@ from mlops_tasks.steps.promote import promote
 from mlops_tasks.steps.register import register
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.registry.tracking import Tracking
@@ -121,7 +121,7 @@ class Registry:
             raise self.fails
         return self.versions[version]
 
-    def digest_model(self, uri: str) -> str:
+    def digest_model(self, uri: str, code: Collection[str] = ()) -> str:
         return f"digest of {uri}"
 
     def digest_artifacts(self, run_id: str, names: Any) -> dict[str, str]:

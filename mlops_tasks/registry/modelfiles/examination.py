@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import UnavailableError, UnsafeModelError
 from mlops_tasks.registry.modelfiles.files import model_bytes
 from mlops_tasks.registry.modelfiles.inspection import REFUSED
+from mlops_tasks.registry.modelfiles.project_code import project_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +29,15 @@ _PASSED_ON = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "PYTHON
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def examine_model(folder: Path) -> None:
+def examine_model(folder: Path, project: frozenset[str] = frozenset()) -> None:
     """Load a model and let it predict in a process of its own that may die of it.
 
     Parameters
     ----------
     folder : Path
         The downloaded model, in a folder that nobody else writes to.
+    project : frozenset of str, optional
+        Classes and functions of a deployed project that it may import, on the word of a person.
 
     Raises
     ------
@@ -51,7 +54,10 @@ def examine_model(folder: Path) -> None:
     """
     size = model_bytes(folder)
     cpu_s = _CPU_S + _CPU_S_PER_MIB * (size // 2**20)
-    order = json.dumps([str(folder), _MEMORY + _MEMORY_PER_BYTE * size, cpu_s])
+    folders = {project_folder(name.split(".")[0]) for name in project}
+    places = sorted(str(found) for found in folders if found)
+    limits = [_MEMORY + _MEMORY_PER_BYTE * size, cpu_s]
+    order = json.dumps([str(folder), *limits, sorted(project), places])
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     try:
         done = subprocess.run(

@@ -8,15 +8,38 @@ import sys
 import time
 from math import ceil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import UnsafeModelError
 from mlops_tasks.registry.modelfiles.inspection import REFUSED, inspect_model
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = ["main"]
 
 
-def main(folder: str, memory: int, cpu_s: int) -> int:
-    """Examine a model under limits; return 0, or `REFUSED` and say why on standard output."""
+def main(
+    folder: str,
+    memory: int,
+    cpu_s: int,
+    project: Sequence[str] = (),
+    places: Sequence[str] = (),
+) -> int:
+    """Examine a model under limits; return 0, or `REFUSED` and say why on standard output.
+
+    Parameters
+    ----------
+    folder : str
+        The model.
+    memory, cpu_s : int
+        Limits, in bytes and seconds.
+    project : sequence of str, optional
+        Classes and functions of a project that it may import.
+    places : sequence of str, optional
+        Folders that those are imported from.
+    """
+    sys.path += places  # at the end: nothing in them stands in for a library
     for limit, value in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, ceil(time.process_time()) + cpu_s),
@@ -24,7 +47,7 @@ def main(folder: str, memory: int, cpu_s: int) -> int:
     ):
         resource.setrlimit(limit, (value, value))
     try:
-        inspect_model(Path(folder))
+        inspect_model(Path(folder), frozenset(project))
     except UnsafeModelError as error:
         sys.stdout.write(str(error))
         return REFUSED

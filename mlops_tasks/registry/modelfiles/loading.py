@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import UnsafeModelError
 from mlops_tasks.registry.modelfiles.allowed import ALLOWED_TYPES
+from mlops_tasks.registry.modelfiles.boosters import attach_boosters
 from mlops_tasks.registry.modelfiles.description import WEIGHTS
 from mlops_tasks.registry.modelfiles.examination import examine_model
+from mlops_tasks.registry.modelfiles.extra_files import EXTRA_FILES
 from mlops_tasks.registry.modelfiles.files import files_digest
+from mlops_tasks.registry.modelfiles.golden_rows import differing_rows
+from mlops_tasks.registry.modelfiles.project_code import (
+    changed_code,
+    check_deployed,
+    read_code,
+    resolve,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["load_model"]
+
+_log = logging.getLogger(__name__)
 
 
 def load_model(folder: Path, *, digest: str, examined: bool = False) -> Any:
@@ -38,7 +51,8 @@ def load_model(folder: Path, *, digest: str, examined: bool = False) -> Any:
     ------
     UnsafeModelError
         If a file is not what was registered, or must not be loaded. Nothing of the model has run
-        in this process by then.
+        in this process by then. Also if the project's code has changed since and the golden rows
+        say that it matters.
     """
     import skops.io
 
@@ -50,10 +64,37 @@ def load_model(folder: Path, *, digest: str, examined: bool = False) -> Any:
         )
     if not examined:
         examine_model(folder)
+    # Of files whose digest the ledger has: their training wrote it, or a person named the same.
+    code = read_code(folder / EXTRA_FILES)
+    check_deployed(code)
+    for name in code:
+        resolve(name)
     try:
-        return skops.io.load(folder / WEIGHTS, trusted=sorted(ALLOWED_TYPES))
+        model = skops.io.load(folder / WEIGHTS, trusted=sorted(ALLOWED_TYPES | set(code)))
+        attach_boosters(model, folder / EXTRA_FILES)
     except Exception as error:  # only where this version of a library differs from the examiner's
         raise UnsafeModelError(
             f"{WEIGHTS} cannot be loaded by the libraries that are installed here: {error!r}; "
             "train again with them"
         ) from error
+    _check_code(model, code, folder)
+    return model
+
+
+def _check_code(model: Any, code: Mapping[str, str], folder: Path) -> None:
+    """Replay the golden rows of a model if the project's code is not what it was trained with."""
+    changed = changed_code(code)
+    if not changed:
+        return
+    different, n_rows = differing_rows(model, folder / EXTRA_FILES)
+    said = f"the code of {', '.join(changed)} is not what the model was trained with"
+    if n_rows and not different:
+        _log.info("%s; its %s golden rows get the same predictions, so it is used", said, n_rows)
+        return
+    why = f"{different} of {n_rows} golden rows get another prediction"
+    if not n_rows:
+        why = "it has no golden rows, which could tell whether that matters"
+    raise UnsafeModelError(
+        f"{said}, and {why}. "
+        "Deploy the code of its training again, roll back, or train a new version with this code"
+    )

@@ -35,6 +35,10 @@ def adopt(
     champion: Annotated[
         bool, typer.Option("--champion", help="Make it the champion, if the ledger has none.")
     ] = False,
+    code: Annotated[
+        list[str] | None,
+        typer.Option(help="Class or function of its project that it may import; once for each."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; you have looked.")] = False,
 ) -> None:
     """Take over a version that the ledger does not know, after you have looked at it."""
@@ -58,6 +62,7 @@ def adopt(
             reason=because,
             person=getpass.getuser(),
             champion=champion,
+            code=code or (),
         )
     except (MlopsError, MlflowException) as error:
         _fail(str(error))

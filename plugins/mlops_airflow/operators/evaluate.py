@@ -60,7 +60,7 @@ class EvaluateModelOperator(StepOperator):
                 model=self.model.name,
                 kind=EvidenceKind.VERDICT,
                 key=pin.as_of,
-                evidence=to_json(verdict) | {"run_id": trained.run_id, "assumed": pin.assumed},
+                evidence=to_json(verdict) | {"run_id": trained.run_id},
                 dag_run=dag_run_name(context),
             )
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, trained.run_id)

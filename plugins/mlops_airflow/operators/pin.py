@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.operators.base import StepOperator, dag_run_name, key_of
 from mlops_tasks.lake import assumed_lines
+from mlops_tasks.partitions import Duration
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.pin import corrected_since, pin_training_data
@@ -23,7 +24,7 @@ class PinTrainingDataOperator(StepOperator):
     """Choose the days a training may use as of its cut-off, and pin their exact versions.
 
     The cut-off is the parameter ``as_of`` of the run, else its partition key; the parameters
-    ``train_days`` and ``evaluation_days`` set the windows.
+    ``train`` and ``evaluation`` set the windows.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ class PinTrainingDataOperator(StepOperator):
         """Pin and return the pin as JSON."""
         params = context["params"]
         as_of = params.get("as_of") or key_of(context)
-        windows = {name: params[name] for name in ("train_days", "evaluation_days")}
+        windows = {name: Duration.of(params[name]) for name in ("train", "evaluation")}
         pin = pin_training_data(self.model.model_copy(update=windows), as_of, lake=self.lake)
         self.ledger.record(  # what a pin names is never vacuumed
             model=self.model.name,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlops_tasks.exceptions import FeatureError, LeakageError, SpecError
+from mlops_tasks.exceptions import DamagedTableError, FeatureError, LeakageError, SpecError
 from mlops_tasks.features import assert_parity, build_features, feature_frame, published_inputs
 from mlops_tasks.specs import InputSpec
 from tests.unit.features import functions
@@ -125,6 +125,18 @@ def test_a_look_back_reaches_the_function(filled: Lake, spec: ModelSpec) -> None
     seen = functions.SEEN
     assert set(seen["orders"]["partition_key"].to_pylist()) == {day(2)}
     assert set(seen["traffic"]["partition_key"].to_pylist()) == {day(1), day(2)}
+
+
+@pytest.mark.parametrize("table", ["orders", "traffic"])
+def test_a_damaged_file_is_reported_as_such(filled: Lake, spec: ModelSpec, table: str) -> None:
+    asked = by_function(spec, "arrow")
+    rows = published_inputs(asked, filled, first=day(2), last=day(2))
+    (file,) = filled.root.glob(f"{table}/*{day(2)}*/*.parquet")
+    content = bytearray(file.read_bytes())
+    content[60:90] = bytes(30)
+    file.write_bytes(content)
+    with pytest.raises(DamagedTableError, match=f"table '{table}': a data file cannot be read"):
+        build_features(asked, rows)
 
 
 # --- what is refused

@@ -283,6 +283,22 @@ def test_a_source_that_breaks_off_publishes_nothing(lake: Lake) -> None:
     assert data_files(lake) == before
 
 
+def seconds_of_a_write(root: Path, processes: Any, diary: Path) -> float:
+    """Return how long a write takes here and now, so that kills meet all of it."""
+    diary.write_text("")
+    process = processes.Process(target=overwrite_for_ever, args=(root, 0, diary))
+    process.start()
+    while not diary.read_text():
+        time.sleep(0.002)
+    started, n_begun = time.monotonic(), len(begun(diary))
+    while (n_written := len(begun(diary)) - n_begun) < 4:
+        time.sleep(0.002)
+    seconds = (time.monotonic() - started) / n_written
+    process.kill()
+    process.join(30)
+    return seconds
+
+
 def test_kills_at_random_moments_never_mix_or_lose_a_partition(
     lake: Lake, processes: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -290,6 +306,7 @@ def test_kills_at_random_moments_never_mix_or_lose_a_partition(
     moments, counts, left = random.Random(seed), Counter[str](), set[str]()
     diary = tmp_path_factory.mktemp("diary") / "begun"
     there = {DAY: 0}  # the generation that each day is known to hold
+    longest = 2 * seconds_of_a_write(tmp_path_factory.mktemp("measured"), processes, diary)
     for number in range(1, KILLS + 1):
         diary.write_text("")
         process = processes.Process(
@@ -298,7 +315,7 @@ def test_kills_at_random_moments_never_mix_or_lose_a_partition(
         process.start()
         while not diary.read_text():
             time.sleep(0.002)
-        process.join(moments.uniform(0.0, 0.12))
+        process.join(moments.uniform(0.0, longest))
         process.kill()
         process.join(30)
         counts["left something to repair"] += not leftovers(lake) <= left
@@ -493,7 +510,10 @@ def test_a_full_disk_keeps_the_old_partition(tmp_path: Path) -> None:
         assert all("No space left" in said for said in refused), refused
         write_again(lake, 99)
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        deadline = time.monotonic() + 30
+        while subprocess.run(["umount", str(disk)], capture_output=True, check=False).returncode:
+            assert time.monotonic() < deadline, "a thread that closes its file late lets it be soon"
+            time.sleep(0.2)
 
 
 class Clock:
@@ -511,7 +531,7 @@ class Clock:
             def now(cls, tz: tzinfo | None = None) -> datetime:
                 return skewed.astimezone(tz)
 
-        for module in ("mlops_tasks.partitions", "mlops_tasks.registry.ledger.statements"):
+        for module in ("mlops_tasks.partitions.days", "mlops_tasks.registry.ledger.statements"):
             self.patch.setattr(f"{module}.datetime", Skewed)
         self.patch.setattr(time, "time_ns", lambda: real_ns + days * 86_400_000_000_000)
 

@@ -117,6 +117,27 @@ def test_a_loss_may_be_a_share_of_what_the_gate_measured(
         assert check.text.endswith(text)
 
 
+def test_a_loss_has_the_room_above_it_that_the_gate_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.5 at the gate and 0.0625 more are allowed; the gate's own interval went up by 0.25."""
+    kept = {"log_loss": 0.5, "log_loss_lower": 0.375, "log_loss_upper": 0.75}
+    about = outcomes([0, 1, 1], [0.1, 0.5, 0.9], max_loss=0.0625)
+    about.spec.gate = GateSpec(metric="log_loss")  # type: ignore[misc]
+    for seen, alarm in ((0.8125, False), (0.8125 + TINY, True)):
+        monkeypatch.setattr(
+            performance, "measure", lambda *_, seen=seen, **__: Interval(*[seen] * 3)
+        )
+        check = measure_performance(about, version(metrics=kept)).checks[0]
+        assert (check.name, check.threshold, check.alarm) == ("log_loss", 0.8125, alarm)
+
+
+def test_a_metric_that_is_not_defined_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(performance, "measure", lambda *_, **__: Interval(*[np.nan] * 3))
+    needs = find_metric("roc_auc", "binary").needs
+    text = f"ROC AUC is not defined on these 2 rows, nobody can tell; it needs {needs}"
+    check = measured([0, 1], [0.1, 0.5]).checks[0]
+    assert check == Check("roc_auc", None, 0.0, False, text)
+
+
 def test_figures_have_four_places() -> None:
     random = np.random.default_rng(2)
     target, scores = np.tile([0, 1, 1], 9), random.random(27)
@@ -234,9 +255,11 @@ def test_the_class_that_is_off_most_is_named(monkeypatch: pytest.MonkeyPatch) ->
 # --- labels
 
 
-def found_performance(auc: bool | None = False, gap: bool = False) -> MonitorResult:
+def found_performance(
+    auc: bool | None = False, gap: bool = False, metric: str = "roc_auc"
+) -> MonitorResult:
     checks = (
-        Check("roc_auc", None if auc is None else 0.7, 0.6, bool(auc), ""),
+        Check(metric, None if auc is None else 0.7, 0.6, bool(auc), ""),
         Check("calibration_gap", 0.1, 0.2, gap, ""),
     )
     return MonitorResult(FIRST, LAST, 3, "3", checks)
@@ -273,6 +296,31 @@ def test_labels_and_performance_together(
     moved: bool, auc: bool | None, gap: bool, said: str
 ) -> None:
     assert interpret(moved=moved, performance=found_performance(auc, gap).checks) == said
+
+
+@pytest.mark.parametrize(
+    ("alarm", "gap", "said"),
+    [
+        (True, False, "and the model predicts worse"),
+        (None, False, "whether the model still predicts well, nobody can tell yet"),
+        (
+            False,
+            True,
+            "prior shift: the model still predicts well, but its predictions are off; training "
+            "again helps",
+        ),
+        (
+            False,
+            False,
+            "the world moved and the model followed: it predicts well and is calibrated",
+        ),
+    ],
+)
+def test_a_metric_that_ranks_nothing_is_not_said_to(
+    alarm: bool | None, gap: bool, said: str
+) -> None:
+    checks = found_performance(alarm, gap, "log_loss").checks
+    assert interpret(moved=True, performance=checks) == said
 
 
 KNOWN = version(artifacts={LABEL_PROFILES: "digest"})

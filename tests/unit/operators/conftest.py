@@ -55,7 +55,7 @@ def context(operator: Any, *, key: str | None, run: str = "manual__1", **params:
     return {
         "ti": ti,
         "partition_key": key,
-        "params": {"as_of": None, "train_days": 10, "evaluation_days": 4} | params,
+        "params": {"as_of": None, "train": "10d", "evaluation": "4d"} | params,
         "outlet_events": OutletEventAccessors(),
         "inlet_events": {inlet: [] for inlet in operator.inlets},
         "dag_run": SimpleNamespace(run_type="manual"),

@@ -181,12 +181,12 @@ def test_every_task_refuses_a_parameter_that_its_dag_does_not_have(spec: ModelSp
 def test_the_closest_parameter_is_named_and_all_of_them(spec: ModelSpec) -> None:
     train = dags(spec)["late_orders.train"]
     (pin, *_) = train.tasks
-    refusal(pin)(run_of(train, {"train_days": 3, "as_of": "2024-03-01"}))
+    refusal(pin)(run_of(train, {"train": "3d", "as_of": "2024-03-01"}))
     with pytest.raises(
         AirflowFailException,
-        match=r"'traindays': did you mean 'train_days'\? There are: as_of, evaluation_days",
+        match=r"'trian': did you mean 'train'\? There are: as_of, evaluation, train",
     ):
-        refusal(pin)(run_of(train, {"traindays": 3, "as_of": "2024-03-01"}))
+        refusal(pin)(run_of(train, {"trian": 3, "as_of": "2024-03-01"}))
     score = dags(spec)["late_orders.score"]
     with pytest.raises(AirflowFailException, match="'day': there are none"):
         refusal(score.tasks[0])(run_of(score, {"day": "2024-03-01"}))
@@ -227,7 +227,7 @@ def test_late_labels_alone_start_the_monitor(spec: ModelSpec) -> None:
 
 def test_the_windows_of_the_form_are_those_of_the_spec(spec: ModelSpec) -> None:
     form = dags(spec)["late_orders.train"].params
-    assert (form["train_days"], form["evaluation_days"], form["as_of"]) == (10, 4, None)
+    assert (form["train"], form["evaluation"], form["as_of"]) == ("10d", "4d", None)
 
 
 def test_every_task_is_retried_until_the_next_day_is_due(spec: ModelSpec) -> None:

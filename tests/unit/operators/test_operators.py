@@ -284,7 +284,7 @@ def steps(spec: ModelSpec, key: str | None, **params: Any) -> dict[str, Any]:
 def test_a_training_from_pin_to_verdict(stack: Stack, log: Log) -> None:
     """The same kind of model on two more days is no better: the champion stays, in writing."""
     world, _ = stack
-    done = steps(world.spec, NIGHT, train_days=8)
+    done = steps(world.spec, NIGHT, train="8d")
     assert done["pin"]["as_of"] == NIGHT
     assert done["registered"]["version"] == "2"
     assert done["verdict"]["champion_version"] == "1"
@@ -292,8 +292,8 @@ def test_a_training_from_pin_to_verdict(stack: Stack, log: Log) -> None:
     assert done["skipped"] == f"not promoted because {done['verdict']['reason']}"
     newest = world.ledger.entries(model="late_orders", kind="verdict")[-1]
     assert newest.key == NIGHT
-    facts = {"run_id": done["trained"]["run_id"], "assumed": {}}
-    assert newest.evidence == done["verdict"] | facts
+    assert newest.evidence == done["verdict"] | {"run_id": done["trained"]["run_id"]}
+    assert newest.evidence["assumed"] == {}
     tags = world.tracking.by_version("late_orders", "2").tags
     assert tags["airflow.task_id"] == "register"
     text = log.take()
@@ -376,7 +376,7 @@ def test_the_event_of_a_promotion_names_version_and_pins(stack: Stack, tmp_path:
 def test_the_form_wins_over_the_partition_key(stack: Stack) -> None:
     world, _ = stack
     pin = PinTrainingDataOperator(task_id="pin", model=world.spec)
-    found = run(pin, None, as_of=day(12), train_days=3, evaluation_days=2)
+    found = run(pin, None, as_of=day(12), train="3d", evaluation="2d")
     assert found["as_of"] == day(12)
     assert found["train"] == [day(6), day(8)]
     assert found["evaluation"] == [day(9), day(10)]

@@ -67,8 +67,8 @@ def spec(tmp_path: Path) -> ModelSpec:
             "kwargs": {"column": "order_id", "max_value": 40},
         },
         {
-            "type": "expect_column_max_to_be_between",
-            "kwargs": {"column": "email", "max_value": "a"},
+            "type": "expect_column_most_common_value_to_be_in_set",
+            "kwargs": {"column": "email", "value_set": ["nobody"]},
             "severity": "info",
         },
     ]
@@ -80,7 +80,7 @@ def spec(tmp_path: Path) -> ModelSpec:
         columns={**made.columns, "email": "string?"},
         subject="order_id",
         personal=("email",),
-        expectations=write_suite(folder, "orders", suite),
+        expectations=write_suite(folder, "people", suite),
         max_quarantined_share=0.5,
         history=HistorySpec(
             min_partitions=1, categories=CategoryGrowthSpec(columns=("email",), max_new=0)

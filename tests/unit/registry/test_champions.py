@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,10 +12,16 @@ from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LogisticRegression
 
 from mlops_tasks.exceptions import NoChampionError, UnknownVersionError, UnsafeModelError
-from mlops_tasks.registry.champions import champion_of, reconcile_alias, registered_version
+from mlops_tasks.registry.champions import (
+    champion_of,
+    load_version,
+    reconcile_alias,
+    registered_version,
+)
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.registry.modelfiles import files_digest
 from mlops_tasks.registry.tracking import DIGEST_TAG
+from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.steps.evaluate import evaluate
 from mlops_tasks.steps.score import score
 from tests.unit.registrations import (
@@ -34,7 +41,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops_tasks.registry.tracking import Tracking
-    from mlops_tasks.registry.versions import RegisteredVersion
     from tests.unit.conftest import World
 
 
@@ -188,3 +194,14 @@ def test_the_alias_follows_a_champion_that_moves_meanwhile(
 def test_without_a_champion_no_alias_moves(registry: Registry, ledger: Ledger) -> None:
     reconcile_alias("m", **stores(registry, ledger))
     assert registry.said == []
+
+
+def test_a_version_that_cannot_be_loaded_is_named() -> None:
+    def fail(*_: str) -> None:
+        raise UnsafeModelError("its code has changed")
+
+    version = RegisteredVersion("trips", "3", "run", "models:/m-1", "digest")
+    with pytest.raises(UnsafeModelError, match=r"^version 3 of 'trips': its code has changed$"):
+        load_version(version, tracking=SimpleNamespace(load=fail))  # type: ignore[arg-type]
+    loaded = SimpleNamespace(load=lambda *asked: asked)
+    assert load_version(version, tracking=loaded) == ("models:/m-1", "digest")  # type: ignore[arg-type]

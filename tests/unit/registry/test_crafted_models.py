@@ -467,7 +467,7 @@ def test_its_exit_code_and_its_words(
     (folder / "model.skops").write_bytes(b"")
     assert main(str(folder), 1, 1) == 3
     assert "model.skops is no skops file" in capsys.readouterr().out
-    monkeypatch.setattr("mlops_tasks.registry.modelfiles.examiner.inspect_model", lambda _: 1 / 0)
+    monkeypatch.setattr("mlops_tasks.registry.modelfiles.examiner.inspect_model", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(str(folder), 1, 1)
 

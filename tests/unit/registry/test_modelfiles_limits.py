@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 import skops.io
 import yaml
+from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from mlops_tasks.exceptions import UnavailableError, UnsafeModelError
 from mlops_tasks.registry.modelfiles import (
     ALLOWED_TYPES,
-    allowed,
     archive,
     description,
     examination,
@@ -134,14 +134,6 @@ def test_types_outside_of_the_list_are_named(n_extra: int, more: str) -> None:
 def test_a_long_list_of_types_is_cut() -> None:
     told = refusal(refuse_types, ["x" * 2000], "it")
     assert "['" + "x" * 998 + ". Use" in told
-
-
-def test_what_is_fitted_is_asked_for_its_types(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skops.io.dumps", lambda model: f"dump of {model}")
-    monkeypatch.setattr("skops.io.get_untrusted_types", lambda *, data: [data])
-    assert refusal(allowed.check_types, "m").startswith(
-        "the fitted model holds types outside the allow-list: ['dump of m']."
-    )
 
 
 # --- the archive
@@ -355,7 +347,7 @@ def test_a_model_is_asked_for_rows_of_each_type(
     model_folder: Path, monkeypatch: pytest.MonkeyPatch, fails: Exception | None
 ) -> None:
     model = Asked(fails)
-    monkeypatch.setattr(inspection, "_load", lambda path: {"model.skops": model}[path.name])
+    monkeypatch.setattr(inspection, "_load", lambda path, _: {"model.skops": model}[path.name])
     inspect_model(model_folder)
     (rows,) = model.rows
     assert list(rows) == ["a", "b", "c"]
@@ -375,7 +367,7 @@ def test_a_model_is_asked_for_rows_of_each_type(
 def test_weights_that_cannot_be_loaded(
     model_folder: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, told: str
 ) -> None:
-    def fail(_: Path) -> None:
+    def fail(*_: Any) -> None:
         raise raised
 
     monkeypatch.setattr(inspection, "_load", fail)
@@ -385,7 +377,7 @@ def test_weights_that_cannot_be_loaded(
 def test_a_prediction_that_needs_too_much(
     model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspection, "_load", lambda _: Asked(MemoryError()))
+    monkeypatch.setattr(inspection, "_load", lambda *_: Asked(MemoryError()))
     told = refusal(inspect_model, model_folder)
     assert told == "model.skops needs more memory than a model may"
 
@@ -411,7 +403,7 @@ def test_an_honest_model_is_loaded_with_the_allowed_types_and_looked_through(
 
     skops.io.dump(model, model_folder / "model.skops")
     monkeypatch.setattr("skops.io.load", load)
-    monkeypatch.setattr("mlops_tasks.registry.modelfiles.structure.check_structure", asked.append)
+    monkeypatch.setattr(inspection, "check_structure", asked.append)
     inspect_model(model_folder)
     assert asked == [("model.skops", {"trusted": sorted(ALLOWED_TYPES)}), model]
 
@@ -434,7 +426,7 @@ def test_nothing_is_loaded_before_all_is_looked_at(
         assert path.name == names[place]
         raise UnsafeModelError("by " + place)
 
-    monkeypatch.setattr(inspection, "_load", lambda _: pytest.fail("loaded"))
+    monkeypatch.setattr(inspection, "_load", lambda *_: pytest.fail("loaded"))
     monkeypatch.setattr(inspection, place, refuse)
     assert refusal(inspect_model, model_folder) == f"by {place}"
 
@@ -461,7 +453,34 @@ class KDTree(Thing):
     """As scikit-learn's."""
 
     def get_arrays(self) -> Any:
-        return self.data, self.index, self.nodes, None  # type: ignore[attr-defined]
+        return self.data, self.index, self.nodes, self.bounds  # type: ignore[attr-defined]
+
+    def __getstate__(self) -> Any:
+        n_nodes = self.n_nodes  # type: ignore[attr-defined]
+        return *self.get_arrays(), 40, 2, n_nodes, 0, 0, 0, 0, self.metric, None  # type: ignore[attr-defined]
+
+
+class BallTree(KDTree):
+    """As scikit-learn's."""
+
+
+class EuclideanDistance64(Thing):
+    """As scikit-learn's: power, weights, matrix."""
+
+    def __getstate__(self) -> Any:
+        return 2.0, np.zeros(getattr(self, "n_weights", 1)), np.zeros((1, 1))
+
+
+class SEuclideanDistance64(EuclideanDistance64):
+    """As scikit-learn's."""
+
+
+class MinkowskiDistance64(EuclideanDistance64):
+    """As scikit-learn's."""
+
+
+class HaversineDistance64(EuclideanDistance64):
+    """As scikit-learn's."""
 
 
 def tree(**changes: Any) -> Tree:
@@ -486,9 +505,42 @@ def predictor(*nodes: tuple[int, ...], raw: int = 2, binned: int = 2) -> TreePre
 LEAF = (0, 0, 0, 1, 0, 0)
 
 
-def neighbours(*spans: tuple[int, int], index: tuple[int, ...] = (2, 0, 1)) -> KDTree:
-    nodes = np.array(list(spans), dtype=[("idx_start", "int64"), ("idx_end", "int64")])
-    return KDTree(data=np.zeros((3, 2)), index=np.array(index), nodes=nodes)
+class BSpline(Thing):
+    """As SciPy's."""
+
+
+def spline(**changes: Any) -> BSpline:
+    """Return one of degree two with three weights."""
+    made = {"_t": [0.0, 0, 0, 1, 1, 1], "_c": np.zeros((3, 2)), "k": 2, "axis": 0} | changes
+    return BSpline(**made | {"_t": np.array(made["_t"], dtype=float)})
+
+
+def outside() -> csr_array:
+    """Return a sparse matrix with a column that it does not have."""
+    made = csr_array(np.eye(3))
+    made.indices[1] = 7
+    return made
+
+
+def neighbours(
+    *spans: tuple[int, int],
+    index: tuple[int, ...] = (2, 0, 1),
+    kind: type[KDTree] = KDTree,
+    divided: tuple[int, ...] = (),
+    **more: Any,
+) -> KDTree:
+    fields = [(name, "int64") for name in ("idx_start", "idx_end", "is_leaf")]
+    nodes = [(*span, int(at not in divided)) for at, span in enumerate(spans)]
+    n_features = more.pop("n_features", 2)
+    made = {
+        "data": np.zeros((3, n_features)),
+        "index": np.array(index),
+        "nodes": np.array(nodes, dtype=fields),
+        "bounds": np.zeros((1 if kind is BallTree else 2, len(spans), n_features)),
+        "n_nodes": len(spans),
+        "metric": EuclideanDistance64(),
+    }
+    return kind(**made | more)
 
 
 @pytest.mark.parametrize(
@@ -504,6 +556,14 @@ def neighbours(*spans: tuple[int, int], index: tuple[int, ...] = (2, 0, 1)) -> K
         predictor(LEAF, raw=0, binned=0),
         neighbours((0, 3), (1, 2)),
         neighbours((3, 3)),
+        neighbours((0, 3), (0, 1), (1, 3), divided=(0,)),
+        neighbours((0, 3), kind=BallTree),
+        neighbours((0, 3), metric=SEuclideanDistance64(n_weights=2)),
+        neighbours((0, 3), metric=MinkowskiDistance64(n_weights=0)),
+        neighbours((0, 3), metric=MinkowskiDistance64(n_weights=2)),
+        neighbours((0, 3), metric=HaversineDistance64()),
+        spline(),
+        csr_array(np.eye(3)),
     ],
 )
 def test_sound_parts(part: Any) -> None:
@@ -544,6 +604,25 @@ def test_sound_parts(part: Any) -> None:
         neighbours((0, 3), index=(0, 1, 1)),
         neighbours((0, 3), index=(1, 2, 3)),
         neighbours((0, 3), index=(0, 1, 2, 3)),
+        neighbours((0, 3), (0, 1), divided=(0,)),
+        neighbours((0, 3), (0, 1), (1, 3), divided=(1,)),
+        neighbours((0, 3), n_nodes=3),
+        neighbours((0, 3), bounds=np.zeros((2, 1, 1))),
+        neighbours((0, 3), bounds=np.zeros((1, 1, 2))),
+        neighbours((0, 3), bounds=np.zeros((2, 1, 2)), kind=BallTree),
+        neighbours((0, 3), metric=SEuclideanDistance64(n_weights=1)),
+        neighbours((0, 3), metric=MinkowskiDistance64(n_weights=1)),
+        neighbours((0, 3), metric=HaversineDistance64(), n_features=1),
+        spline(_t=[0.0, 0, 2, 1, 3, 3]),
+        spline(_t=[0.0, 1.0]),
+        spline(_c=np.zeros((2, 2))),
+        spline(_c=[1.0, 2.0, 3.0]),
+        spline(k=3),
+        spline(k=-1),
+        spline(k="2"),
+        spline(axis=1),
+        spline(_t=[0, 0, 0, 1, 1, float("nan")]),
+        outside(),
     ],
 )
 def test_parts_that_point_outside_of_themselves(part: Any) -> None:
@@ -639,7 +718,7 @@ def test_the_process_is_told_its_limits(folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("sys.executable", "python")
     command, settings = examined(monkeypatch, folder, answer(0))
     assert command == (("python", "-s", "-P", "-m", "mlops_tasks.registry.modelfiles.examiner"),)
-    assert json.loads(settings.pop("input")) == [str(folder), 3 * 2**30 + 8 * size, 66]
+    assert json.loads(settings.pop("input")) == [str(folder), 3 * 2**30 + 8 * size, 66, [], []]
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     assert settings == {
         "env": {"PATH": "p", "LANG": "C"} | dict.fromkeys(threads, "1"),
@@ -699,13 +778,14 @@ def test_the_process_limits_itself_before_it_looks(
     done: list[Any] = []
     monkeypatch.setattr(examiner, "time", SimpleNamespace(process_time=lambda: 1.2))
     monkeypatch.setattr("resource.setrlimit", lambda *limit: done.append(limit))
-    monkeypatch.setattr(examiner, "inspect_model", done.append)
+    monkeypatch.setattr(examiner, "inspect_model", lambda *asked: done.extend(asked))
     assert examiner.main("folder", 1000, 60) == 0
     assert done == [
         (resource.RLIMIT_AS, (1000, 1000)),
         (resource.RLIMIT_CPU, (62, 62)),
         (resource.RLIMIT_FSIZE, (0, 0)),
         Path("folder"),
+        frozenset(),
     ]
     assert capsys.readouterr().out == ""
     for error, told in (
@@ -714,7 +794,7 @@ def test_the_process_limits_itself_before_it_looks(
         (RecursionError(), "the model is nested too deep or needs too much memory: RecursionEr"),
     ):
 
-        def fail(_: Path, error: Exception = error) -> None:
+        def fail(*_: Any, error: Exception = error) -> None:
             raise error
 
         monkeypatch.setattr(examiner, "inspect_model", fail)

@@ -178,7 +178,7 @@ def test_a_wrong_derived_dataset_is_refused(tmp_path: Path) -> None:
         DerivedSource(inputs=(InputSpec(dataset=orders), InputSpec(dataset=orders)), query="x")
     with pytest.raises(SpecError, match="its partitions are those of its inputs"):
         shops(tmp_path, timezone="Europe/Berlin")
-    with pytest.raises(SpecError, match="delay_days and refresh_after_days belong to the inputs"):
+    with pytest.raises(SpecError, match="delay and refresh_after belong to the inputs"):
         shops(tmp_path, delay_days=1)
     with pytest.raises(SpecError, match="'orders' cannot be its own input"):
         shops(tmp_path, name="orders")

@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -307,5 +308,29 @@ def test_old_times_with_finer_fractions_are_refused(tmp_path: Path, lake: Lake) 
     rows = rows.set_column(rows.schema.get_field_index("at"), "at", fine)
     pq.write_table(rows, tmp_path / f"{DAY}.parquet", **OLD)
     spec = dataset(tmp_path, "parquet", timezone="UTC")
-    with pytest.raises(SourceQueryError, match="'at' has times with fractions finer"):
+    with pytest.raises(SourceQueryError, match="'at': it has times with fractions finer"):
         ingest(spec, DAY, source=place("parquet", tmp_path), lake=lake, token=1)
+
+
+@pytest.mark.parametrize("extra_columns", ["keep", "ignore"])
+def test_beyond_the_contract_they_stop_no_day(
+    tmp_path: Path, lake: Lake, extra_columns: str
+) -> None:
+    fine = pa.array([1_700_000_000_000_000_001], pa.timestamp("ns"))
+    rows = expected(1).append_column("seen_at", fine).append_column("a.b", fine.cast(pa.int64()))
+    pq.write_table(rows, tmp_path / f"{DAY}.parquet", **OLD)
+    spec = dataset(tmp_path, "parquet", timezone="UTC", extra_columns=extra_columns)
+    result = ingest(spec, DAY, source=place("parquet", tmp_path), lake=lake, token=1)
+    found = lake.table("orders__raw").read(first=DAY, last=DAY)
+    assert "seen_at" not in found.schema.names
+    assert found["id"].to_pylist() == expected(1)["id"].to_pylist()
+    assert any("seen_at" in note for note in result.notes)
+
+
+def test_a_column_that_is_ignored_need_not_be_readable(tmp_path: Path, lake: Lake) -> None:
+    buffers = [None, pa.py_buffer(np.array([0, 2], np.int32).tobytes()), pa.py_buffer(b"\xff\xfe")]
+    no_text = pa.DictionaryArray.from_arrays([0], pa.Array.from_buffers(pa.string(), 1, buffers))
+    pq.write_table(expected(1).append_column("remark", no_text), tmp_path / f"{DAY}.parquet")
+    spec = dataset(tmp_path, "parquet", extra_columns="ignore")
+    ingest(spec, DAY, source=place("parquet", tmp_path), lake=lake, token=1)
+    assert lake.table("orders__raw").read(first=DAY, last=DAY).num_rows == 1

@@ -97,6 +97,23 @@ def test_other_files_than_the_ledger_knows_are_never_taken_over(
     assert own_world.ledger.entries(kind="adoption") == []
 
 
+def test_what_a_version_may_import_is_said_by_the_person(
+    own_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        "mlops_tasks.registry.tracking.examine_model", lambda _, names: asked.append(names)
+    )
+    named = stores_of(own_world) | {"reason": "lost", "person": "ada"}
+    adopt(NAME, "1", **named)
+    adopt(NAME, "1", **named, code=["trips.model.Clipper"])
+    assert asked == [frozenset(), frozenset({"trips.model.Clipper"})]
+
+
+def stores_of(world: World) -> dict[str, Any]:
+    return {"tracking": world.tracking, "ledger": world.ledger}
+
+
 def test_a_version_that_mlflow_does_not_have_cannot_be_taken_over(own_world: World) -> None:
     with pytest.raises(UnknownVersionError, match="version 9 of 'late_orders' is not in MLflow"):
         take_over(own_world, own_world.ledger, "9")

@@ -97,6 +97,15 @@ def test_a_version_carries_its_evidence(
     assert tracking.client.get_model_version(NAME, "1").description == "[log](http://x)"
 
 
+def test_the_version_says_what_was_only_assumed_to_be_known(
+    tracking: Tracking, ledger: Ledger, trained: TrainResult
+) -> None:
+    given = replace(verdict("promote"), assumed={"orders": 5, "deliveries": 4})
+    made = register(NAME, trained, given, tracking=tracking, ledger=ledger)
+    shown = tracking.by_version(NAME, made.version).tags["mlops.assumed"]
+    assert shown == "known by schedule: 5 days of orders, 4 days of deliveries"
+
+
 def test_registering_a_run_again_makes_no_second_version(
     tracking: Tracking, ledger: Ledger, trained: TrainResult
 ) -> None:

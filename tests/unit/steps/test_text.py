@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,6 +127,15 @@ def test_words_are_learnt_scored_and_watched(
     assert 0.3 < unseen.mean < 0.6  # type: ignore[union-attr]
     missing = [profile.columns[f"note.{what}"] for what in ("length", "unseen_tokens")]
     assert [one.n - one.n_finite for one in missing] == [7, 7]  # type: ignore[union-attr]
+
+    # Days that an older version scored were measured against other words.
+    older = replace(champion, version="0")
+    score(spec, day(15), older, lake=lake, tracking=tracking, token=2)
+    assert drift(16)["note.unseen_tokens"][0]
+    score(spec, day(16), older, lake=lake, tracking=tracking, token=2)
+    mixed = drift(16)
+    assert "note.length" in mixed
+    assert not {"note.unseen_tokens", "schema"} & set(mixed)
 
 
 def test_missing_texts_are_empty_and_others_as_they_are(tmp_path: Path, lake: Lake) -> None:

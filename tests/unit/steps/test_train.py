@@ -122,7 +122,7 @@ def test_an_estimator_that_could_not_be_loaded_again_fails_its_run(
     monkeypatch.setattr(orders, "build", lambdas)
     spec = short(tmp_path)
     fill_lake(lake, spec, range(DAYS), n=20)
-    with pytest.raises(UnsafeModelError):
+    with pytest.raises(UnsafeModelError, match="cannot be saved, so it is not fitted: Function"):
         pinned(spec, lake, tracking)()
     experiment = tracking.client.get_experiment_by_name("late_orders")
     (run,) = tracking.client.search_runs([experiment.experiment_id])

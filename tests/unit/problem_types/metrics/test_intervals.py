@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,71 +10,7 @@ from scipy.stats import binomtest, ttest_1samp
 
 from mlops_tasks.problem_types.metrics import compare, find_metric, measure
 from mlops_tasks.problem_types.outcomes import Outcomes
-
-CLASSES = ("a", "b", "c")
-
-
-def draw(kind: str, n: int, seed: int, days: Any = None) -> Outcomes:
-    """Draw rows; with days, those of one day err in the same direction."""
-    random = np.random.default_rng([seed, n])
-    shift = np.zeros(n) if days is None else random.normal(0, 1.5, days.max() + 1)[days]
-    if kind == "regression":
-        p = random.normal(10, 2, n)
-        return Outcomes(p + random.normal(0, 1, n) + shift, p, days)
-    if kind == "binary":
-        logit = random.normal(-0.5, 1.2, n)
-        chance, p = (1 / (1 + np.exp(-z)) for z in (logit + shift, logit))
-        return Outcomes((random.random(n) < chance) * 1, p, days)
-    logits = random.normal(0, 1.2, (n, 3))
-    p, chance = (np.exp(z) for z in (logits, logits + np.outer(shift, [1, 0, -1])))
-    p, chance = (part / part.sum(axis=1, keepdims=True) for part in (p, chance))
-    y = (chance.cumsum(axis=1) > random.random(n)[:, None]).argmax(axis=1)
-    return Outcomes(y, p, days, classes=CLASSES)
-
-
-METRICS = {
-    "binary": ["roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1"],
-    "multiclass": ["balanced_accuracy", "f1_macro"],
-    "regression": ["mae", "rmse", "wape", "median_absolute_error", "r2", "bias", "pinball_0.9"],
-}
-CASES = [(kind, name) for kind, names in METRICS.items() for name in names]
-
-
-def missed(kind: str, name: str, n: int, n_days: int = 0, *, known: bool = True) -> int:
-    """Count in how many of 100 samples the interval of 95 % does not hold the true value."""
-    metric, found = find_metric(name, kind), 0
-    many = np.repeat(np.arange(4000), 25) if n_days else None
-    truth = metric.value(draw(kind, 100_000, 1, many))
-    days = np.repeat(np.arange(n_days), n // n_days) if n_days else None
-    for seed in range(100):
-        rows = draw(kind, n, seed, days)
-        if not known:
-            rows = Outcomes(rows.y_true, rows.y_pred, classes=rows.classes)
-        one = measure(metric, rows, n_bootstrap=100, seed=seed)
-        found += not one.lower <= truth <= one.upper
-    return found
-
-
-#: With eight of a hundred, 15 or more happen once in 60 trials; with five, once in 8000.
-ALLOWED = 14
-
-
-@pytest.mark.parametrize("n", [10, 30, 200])
-@pytest.mark.parametrize(("kind", "name"), CASES)
-def test_the_true_value_is_in_the_interval(kind: str, name: str, n: int) -> None:
-    assert missed(kind, name, n) <= ALLOWED
-
-
-@pytest.mark.parametrize(("kind", "name"), CASES)
-def test_it_is_where_days_differ(kind: str, name: str) -> None:
-    assert missed(kind, name, 12 * 40, 12) <= ALLOWED
-
-
-@pytest.mark.parametrize(
-    ("kind", "name"), [("binary", "brier"), ("regression", "bias"), ("binary", "log_loss")]
-)
-def test_it_would_not_be_if_rows_were_resampled(kind: str, name: str) -> None:
-    assert missed(kind, name, 12 * 40, 12, known=False) > 20
+from tests.unit.problem_types.metrics.samples import CASES, CLASSES, draw
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
