@@ -7,11 +7,13 @@ def build(*, categorical: tuple[str, ...], numeric: tuple[str, ...], random_stat
     """Return boosted trees with the loss of counts; categories get the mean of their sales."""
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.model_selection import KFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import TargetEncoder
 
+    folds = KFold(5, shuffle=True, random_state=random_state)
     encode = make_column_transformer(
-        (TargetEncoder(target_type="continuous", random_state=random_state), list(categorical)),
+        (TargetEncoder(target_type="continuous", cv=folds), list(categorical)),
         ("passthrough", list(numeric)),
     )
     trees = HistGradientBoostingRegressor(

@@ -23,6 +23,7 @@ __all__ = [
     "problem_type",
 ]
 
+
 @cache
 def problem_type(name: str) -> ProblemType:
     """Return the problem type that a spec names.

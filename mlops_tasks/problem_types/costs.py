@@ -63,7 +63,7 @@ class Costs:
         if problem_type == "binary" and {"false_alarm", "miss"} & set(raw):
             raw = _two_mistakes(raw)
         costs = cls({true: _row(true, row) for true, row in raw.items()})
-        costs.matrix(_BINARY if problem_type == "binary" else tuple(raw))
+        costs._rows(_BINARY if problem_type == "binary" else tuple(raw))
         return costs
 
     @property
@@ -97,15 +97,21 @@ class Costs:
         """
         import numpy as np
 
-        costs = np.array([[self._cost(true, one) for one in classes] for true in classes])
-        wrong = costs - costs.diagonal()[:, None] + np.eye(len(classes))
-        if (wrong <= 0).any():
-            true, decided = np.argwhere(wrong <= 0)[0]
-            raise SpecError(
-                f"costs: to decide {classes[decided]!r} where {classes[true]!r} is true costs "
-                f"{costs[true, decided]:g}, no more than to be right; a mistake must cost more"
-            )
+        costs = np.array(self._rows(classes))
         return np.vstack([costs, costs.max(axis=0)])
+
+    def _rows(self, classes: Sequence[str]) -> list[list[float]]:
+        """Return the costs by true and decided class, checked; the parsing of Dags needs no more."""
+        costs = [[self._cost(true, decided) for decided in classes] for true in classes]
+        for true, row in zip(classes, costs, strict=True):
+            right = self._cost(true, true)
+            for decided, cost in zip(classes, row, strict=True):
+                if decided != true and cost <= right:
+                    raise SpecError(
+                        f"costs: to decide {decided!r} where {true!r} is true costs {cost:g}, no "
+                        "more than to be right; a mistake must cost more"
+                    )
+        return costs
 
     def _cost(self, true: str, decided: str) -> float:
         if true not in self.by_class:
