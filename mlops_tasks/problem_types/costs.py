@@ -101,7 +101,7 @@ class Costs:
         return np.vstack([costs, costs.max(axis=0)])
 
     def _rows(self, classes: Sequence[str]) -> list[list[float]]:
-        """Return the costs by true and decided class, checked; the parsing of Dags needs no more."""
+        """Return the costs by true and decided class, checked; it needs no numpy, as parsing."""
         costs = [[self._cost(true, decided) for decided in classes] for true in classes]
         for true, row in zip(classes, costs, strict=True):
             right = self._cost(true, true)

@@ -23,7 +23,7 @@ def test_sales_are_predicted_and_a_competitor_is_seen(
     demand.take_in(weeks("2023-05-01", 57))  # to 2024-05-27
     _, verdict = demand.train("2024-06-09")
     assert (verdict.verdict, verdict.metric) == ("promote", "mae")
-    assert verdict.challenger["r2"] > 0.8
+    assert verdict.challenger["r2"] > 0.6
     rows = demand.lake.table("offers").read(first="2024-05-27", last="2024-05-27")
     assert rows.num_rows == 12 * 15, "two stores opened with the year"
 
