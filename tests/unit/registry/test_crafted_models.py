@@ -476,9 +476,7 @@ def test_files_that_nobody_examined_are_examined_before_they_are_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[Path] = []
-    monkeypatch.setattr(
-        "mlops_tasks.registry.modelfiles.loading.examine_model", lambda path, _: looked.append(path)
-    )
+    monkeypatch.setattr("mlops_tasks.registry.modelfiles.loading.examine_model", looked.append)
     digest = files_digest(folder)
     for examined, times in ((True, 0), (False, 1)):
         model = load_model(folder, digest=digest, examined=examined)

@@ -804,7 +804,7 @@ def test_the_process_limits_itself_before_it_looks(
 
 def test_a_model_is_examined_unless_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[Path] = []
-    monkeypatch.setattr(loading, "examine_model", lambda path, _: looked.append(path))
+    monkeypatch.setattr(loading, "examine_model", looked.append)
     monkeypatch.setattr("skops.io.load", lambda *_, **__: "model")
     digest = files_digest(folder)
     assert load_model(folder, digest=digest, examined=True) == "model"
