@@ -13,6 +13,8 @@ from sqlalchemy import make_url
 from mlops_tasks.monitoring import read_labelled_predictions
 from mlops_tasks.registry.champions import champion_of
 from mlops_tasks.sources import Database
+from mlops_tasks.sources.derived import PublishedDatasets
+from mlops_tasks.specs import DerivedSource
 from mlops_tasks.steps.evaluate import evaluate
 from mlops_tasks.steps.ingest import ingest
 from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from mlops_tasks.monitoring import MonitorResult
     from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.registry.tracking import Tracking
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 
 @dataclass
@@ -47,9 +49,11 @@ class Project:
 
     def take_in(self, keys: Iterable[str]) -> None:
         """Ingest and validate partitions of every dataset, as their schedules would."""
-        source = Database(make_url(f"sqlite:///{self.database}"))
+        database = Database(make_url(f"sqlite:///{self.database}"))
         for key in keys:
-            for dataset in self.spec.datasets:
+            for dataset in self.sources:
+                derived = isinstance(dataset.source, DerivedSource)
+                source = PublishedDatasets(self.lake) if derived else database
                 token = self.ledger.next_token()
                 known = dataset.last_as_of(key)
                 raw = ingest(
@@ -57,6 +61,16 @@ class Project:
                 ).raw
                 done = validate(dataset, raw, lake=self.lake, token=token, known_at=known)
                 assert done.n_quarantined == 0
+
+    @property
+    def sources(self) -> list[DatasetSpec]:
+        """Every dataset, and before a derived one those that it is computed from."""
+        found: list[DatasetSpec] = []
+        for dataset in self.spec.datasets:
+            if isinstance(dataset.source, DerivedSource):
+                found += [item.dataset for item in dataset.source.inputs]
+            found.append(dataset)
+        return found
 
     def train(self, as_of: str) -> Any:
         """Train as of a day, judge, register and promote; return training and verdict."""
@@ -100,7 +114,8 @@ def project(
     def made(folder: str, world: str) -> Project:
         database = tmp_path / "source.db"
         importlib.import_module(f"demo.worlds.{world}").write(database)
-        for name in [name for name in sys.modules if name.partition(".")[0] == folder]:
+        mine = {path.name for path in DAGS.iterdir()}
+        for name in [name for name in sys.modules if name.partition(".")[0] in mine]:
             monkeypatch.delitem(sys.modules, name)
         spec = importlib.import_module(f"{folder}.spec").MODEL
         return Project(spec, database, lake, tracking, ledger)
