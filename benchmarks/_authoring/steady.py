@@ -25,17 +25,17 @@ _SPENT = [0.0]
 
 
 def own_seconds() -> float:
-    """Return how long all fits and predictions of this process have taken so far."""
+    """Return the processor time that all fits and predictions have taken so far."""
     return _SPENT[0]
 
 
 @contextmanager
 def _timed() -> Iterator[None]:
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         yield
     finally:
-        _SPENT[0] += time.perf_counter() - started
+        _SPENT[0] += time.process_time() - started
 
 
 def _signal(X: Any) -> Floats:
