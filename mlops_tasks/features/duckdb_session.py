@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["connect", "explained"]
 
+#: As each of its messages begins, "Conversion Error: …".
+_OF_DUCKDB = re.compile(r"[A-Z][A-Za-z ]+ Error: ")
 _LINE = re.compile(r"\s*^LINE (\d+): (.*?)$.*", re.DOTALL | re.MULTILINE)
 
 
@@ -92,21 +94,30 @@ def explained(
 
     try:
         yield ask
-    except duckdb.OutOfMemoryException as error:
-        if "max_temp_directory_size" in str(error):
-            raise FeatureError(
+    except (duckdb.Error, OSError) as error:
+        # While rows are fetched, Arrow raises what DuckDB says as an error without a number.
+        if isinstance(error, OSError) and not _OF_DUCKDB.match(str(error)):
+            raise
+        raise FeatureError(
+            _explanation(place, connection, asked, str(error), has_personal)
+        ) from error
+
+
+def _explanation(
+    place: str, connection: DuckDBPyConnection, query: str, message: str, has_personal: bool
+) -> str:
+    if message.startswith("Out of Memory Error"):
+        if "max_temp_directory_size" in message:
+            return (
                 f"{place} needs more than {_disk_limit()} of disk: does a join lack its condition? "
                 "If not, set MLOPS_DUCKDB_DISK to more"
-            ) from error
-        raise FeatureError(
+            )
+        return (
             f"{place} needs more than {_memory_limit()} of memory though it spills to disk: "
             "every core sorts a part of its own; set MLOPS_DUCKDB_MEMORY to 100MB per core or more"
-        ) from error
-    except duckdb.Error as error:
-        message = _located(connection, asked, str(error))
-        if has_personal:
-            message = redacted_text(message, known=asked)
-        raise FeatureError(f"{place} does not run: {message}") from error
+        )
+    text = _located(connection, query, message)
+    return f"{place} does not run: {redacted_text(text, known=query) if has_personal else text}"
 
 
 def _located(connection: DuckDBPyConnection, query: str, message: str) -> str:

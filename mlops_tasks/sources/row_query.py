@@ -56,6 +56,11 @@ def open_queried(source: Source, request: Request[Any], query: str) -> Iterator[
             if rows.failure is not None:
                 raise rows.failure from None
             raise errors.query(error) from error
+        except Exception:
+            # Arrow's reader may raise what failed below DuckDB as an error of its own.
+            if rows.failure is not None:
+                raise rows.failure from None
+            raise
 
 
 def _without_contract(request: Request[Any]) -> Request[Any]:

@@ -533,3 +533,28 @@ def test_rows_get_their_own_label(spec: ModelSpec) -> None:
 def test_rows_without_a_label_are_left_out(spec: ModelSpec, known: dict[str, None]) -> None:
     rows = pa.table({"order_id": ["a", "b"]})
     assert join_targets(spec, rows, build_targets(spec, labels(**known))).num_rows == 0
+
+
+def test_a_query_that_fails_while_its_rows_are_fetched_is_explained() -> None:
+    """Arrow's reader raises it as an error of the file system, without a number."""
+    from mlops_tasks.features.duckdb_session import connect, explained
+
+    number = "CASE WHEN i < 900000 THEN 1 ELSE CAST('x' || i AS INTEGER) END"
+    query = f"SELECT {number} FROM range(1000000) AS t(i)"
+    with (
+        pytest.raises(FeatureError, match=r"^here does not run: .*Could not convert .*x900000"),
+        connect() as connection,
+        explained("here", connection) as ask,
+    ):
+        list(ask(f"\n{query}").to_arrow_reader(100_000))
+
+
+def test_an_error_of_the_file_system_stays_one() -> None:
+    from mlops_tasks.features.duckdb_session import connect, explained
+
+    with (
+        pytest.raises(PermissionError, match="denied"),
+        connect() as connection,
+        explained("here", connection),
+    ):
+        raise PermissionError(13, "denied")
