@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 from collections import Counter
@@ -21,12 +22,14 @@ from demo.replay import ReplayError
 from demo.view import View
 from mlops_tasks.registry.ledger import Ledger
 from tests.quality.discovery import DAGS
+from tests.unit.demo.test_main import Running
 from tests.unit.demo.test_replay import Airflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from mlops_airflow.stack.stack import Stack
     from mlops_tasks.specs import ModelSpec
 
 
@@ -244,3 +247,33 @@ def test_unknown_model_is_refused_with_the_known_ones(capsys: pytest.CaptureFixt
     assert (
         "choose one of flight_delays, demand, support_tickets, machine_" in capsys.readouterr().out
     )
+
+
+def test_stack_is_given_the_connection_to_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
+    assert program._settings(None).extra_env == {}
+    found = program._settings(PROJECTS["demand"]).extra_env
+    assert json.loads(found["AIRFLOW_CONN_DEMAND_SOURCE"]) == {
+        "conn_type": "sqlite",
+        "host": str(tmp_path / "demand.db"),
+    }
+
+
+def test_session_of_a_project_writes_its_source_and_ends_with_the_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
+    project, view = PROJECTS["demand"], View(Console(file=StringIO(), width=200))
+    stack = cast("Stack", Running(program._settings(project)))
+    session = program._session(stack, cast("AirflowApi", None), view, project)
+    assert (tmp_path / "demand.db").is_file()
+    replay, airflow = make(tmp_path)
+    session.project_replay = replay  # type: ignore[attr-defined]
+    assert session.run(2, tmp_path / "report.json") == program.STILL_OPEN
+    assert json.loads((tmp_path / "report.json").read_text())["model"] == "demand"
+    assert session.run(None, None) == 0
+    airflow.scores = False
+    assert session.run(1, None) == program.FAILED
+    assert "The replay stops: demand.score did not run" in printed(session)  # type: ignore[arg-type]
