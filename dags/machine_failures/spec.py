@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from machines.spec import FIRST, KEY, LAST, TRENDS
+from datasets.machines import FIRST, KEY, LAST, TRENDS
 from mlops_tasks.specs import DatasetSpec, GateSpec, InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.specs.source import SqlSource
 

@@ -2,16 +2,20 @@
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, PartitionedAssetTimetable
+from airflow.sdk import DAG, Asset, PartitionedAssetTimetable
 
-from machine_failures.spec import MODEL
 from machine_worklist.operators import WorklistOperator
-from mlops_airflow.assets import predictions_asset
 from mlops_airflow.retries import task_defaults
+
+SCORED = Asset(
+    name="machine_failures.predictions",
+    uri="x-mlops://machine_failures/predictions",
+    group="dataset",
+)
 
 with DAG(
     "machine_worklist.report",
-    schedule=PartitionedAssetTimetable(assets=predictions_asset(MODEL)),
+    schedule=PartitionedAssetTimetable(assets=SCORED),
     description="Which machines does the plant look at tomorrow?",
     doc_md="""### Which machines does the plant look at tomorrow?
     Starts for a day once `machine_failures` has scored it. `rank` names the ten machines that are
@@ -20,4 +24,4 @@ with DAG(
     tags=["mlops", "report", "machine_failures"],
     default_args={"owner": "plant-data"} | task_defaults(timedelta(days=1)),
 ):
-    WorklistOperator(task_id="rank", predictions=MODEL.predictions_table)
+    WorklistOperator(task_id="rank", predictions="machine_failures__predictions")

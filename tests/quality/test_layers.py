@@ -30,7 +30,8 @@ def roots(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda folder: folder.name)
 def test_projects_do_not_import_each_other(project: Path) -> None:
-    others = NAMES - {project.name} | {"dags", "demo"}
+    # What several share stands in `datasets`, which itself knows none of them.
+    others = NAMES - {project.name, "datasets"} | {"dags", "demo"}
     wrong = {
         path.relative_to(ROOT).as_posix(): sorted(used)
         for path in project.rglob("*.py")

@@ -74,7 +74,7 @@ def test_a_bound_that_is_just_reached_and_one_that_is_just_passed(
         expected += {
             "worse by": f"; log loss worse by 0.0400, {between}",
             "differs": f"; log loss differs by +0.0400, {between}: too few rows to tell whether "
-            "it is worse by more, take a larger evaluation_days",
+            "it is worse by more, take a larger evaluation window",
         }[told]
     assert reason == expected
 
@@ -170,5 +170,5 @@ def test_one_row_too_few_of_a_class(n_positive: int, n_negative: int) -> None:
     target = np.repeat([1, 0], [n_positive, n_negative])
     assert judge_scores(GATE, target, target * 1.0, None).reason == (
         f"{n_positive} positive and {n_negative} negative rows are too few to tell; the gate "
-        "needs at least 10 of each (min_class_rows), take a larger evaluation_days"
+        "needs at least 10 of each (min_class_rows), take a larger evaluation window"
     )

@@ -36,7 +36,7 @@ def test_two_models_read_one_derived_dataset(project: Callable[[str, str], Proje
     _, verdict = heat.train("2024-04-07")
     assert (verdict.verdict, verdict.metric) == ("promote", "mae")
     # What it is to predict scatters by 3 degrees around what can be known.
-    assert verdict.challenger["rmse"] == pytest.approx(3, abs=0.4)
+    assert verdict.challenger["rmse"] == pytest.approx(3, abs=0.6)
     _, performance, _ = heat.watch(days("2024-03-31", 7))
     assert not performance.alarms
     predictions = heat.lake.table("machine_heat__predictions").read(

@@ -173,7 +173,7 @@ def test_a_first_model_has_no_rival(spec: ModelSpec, monkeypatch: pytest.MonkeyP
 def test_the_first_day_of_the_evaluation_must_not_be_the_last_of_a_training(
     spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = "it would be judged on what it has seen. Train as of a later night"
+    seen = "it would be judged on what it has seen. Train as of a later day"
     with pytest.raises(LeakageError) as error:
         evaluated(spec, monkeypatch, CHAMPION, trained_until="2024-03-11")
     assert str(error.value) == (

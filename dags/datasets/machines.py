@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from mlops_airflow.lifecycle import build_dataset_dags
 from mlops_tasks.specs import DatasetSpec, DerivedSource, InputSpec
 from mlops_tasks.specs.source import SqlSource
 
@@ -61,3 +62,6 @@ TRENDS = DatasetSpec(
     start=FIRST,
     end=LAST,
 )
+
+build_dataset_dags(READINGS, namespace=globals())
+build_dataset_dags(TRENDS, namespace=globals())

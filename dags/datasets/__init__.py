@@ -1,0 +1,1 @@
+"""Datasets that several models share, one file each."""
