@@ -12,6 +12,8 @@ from mlops_tasks.personal import redacted, redacted_row
 from mlops_tasks.problem_types import TARGET, problem_type
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from mlops_tasks.specs import ModelSpec
@@ -100,7 +102,9 @@ def _refuse_contradictions(spec: ModelSpec, targets: pa.Table) -> None:
         )
 
 
-def join_targets(spec: ModelSpec, rows: pa.Table, targets: pa.Table) -> pa.Table:
+def join_targets(
+    spec: ModelSpec, rows: pa.Table, targets: pa.Table, *, by: Sequence[str] = ()
+) -> pa.Table:
     """Keep the rows whose target is known, and add it as ``y``.
 
     Parameters
@@ -108,20 +112,22 @@ def join_targets(spec: ModelSpec, rows: pa.Table, targets: pa.Table) -> pa.Table
     spec : ModelSpec
         The model.
     rows, targets : Table
-        From `build_features` or a predictions partition, and from `build_targets`.
+        From `build_features` or the predictions, and from `build_targets`.
+    by : sequence of str, optional
+        Other columns of the rows to order by, before the key.
 
     Returns
     -------
     Table
-        Ordered by key; without rows if no target is known.
+        Ordered by these columns and the key; without rows if no target is known.
     """
     import pyarrow as pa
 
     # By position: a join of Arrow takes lists, structs and the like in no column.
     positions = pa.array(range(rows.num_rows), pa.int64())
-    keyed = rows.select(list(spec.key)).append_column(_POSITION, positions)
+    keyed = rows.select([*by, *spec.key]).append_column(_POSITION, positions)
     both = keyed.join(targets, keys=list(spec.key), join_type="inner").sort_by(
-        [(name, "ascending") for name in spec.key]
+        [(name, "ascending") for name in (*by, *spec.key)]
     )
     return rows.take(both.column(_POSITION)).append_column(TARGET, both.column(TARGET))
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlops_tasks.problem_types.outcomes import Outcomes
 
     Floats = npt.NDArray[np.float64]
+    Days = npt.NDArray[np.int64] | None
 
 __all__ = ["Calibration", "calibration"]
 
@@ -77,35 +78,35 @@ def calibration(outcomes: Outcomes, *, confidence: float = 0.99) -> list[Calibra
     >>> predicted < observed.lower < observed.value
     True
     """
-    y_true, y_pred = outcomes.y_true, outcomes.y_pred
+    y_true, y_pred, days = outcomes.y_true, outcomes.y_pred, _days(outcomes)
     if y_pred.ndim > 1:
         level = 1 - (1 - confidence) / y_pred.shape[1]
         return [
-            _share(outcomes, name, y_true == code, y_pred[:, code], level)
+            _share(name, y_true == code, y_pred[:, code], days, level)
             for code, name in enumerate(outcomes.classes)
         ]
     if y_true.dtype.kind in "bi":
-        return [_share(outcomes, "positive", y_true == 1, y_pred, confidence)]
+        return [_share("positive", y_true == 1, y_pred, days, confidence)]
     predicted = float(y_pred.mean())
-    gap = _mean_gap(outcomes, y_true - y_pred, confidence)
+    gap = _mean_gap(y_true - y_pred, days, confidence)
     observed = Interval(float(y_true.mean()), predicted + gap.lower, predicted + gap.upper)
     return [Calibration("mean", predicted, observed)]
 
 
 def _share(
-    outcomes: Outcomes, name: str, own: npt.NDArray[np.bool_], scores: Floats, confidence: float
+    name: str, own: npt.NDArray[np.bool_], scores: Floats, days: Days, confidence: float
 ) -> Calibration:
     predicted = float(scores.mean())
     exact = share_interval(int(own.sum()), len(own), confidence=confidence)
-    if _days(outcomes) is None:
+    if days is None:
         return Calibration(name, predicted, exact)
-    gap = _mean_gap(outcomes, own - scores, confidence)
+    gap = _mean_gap(own - scores, days, confidence)
     lower = max(min(exact.lower, predicted + gap.lower), 0.0)
     upper = min(max(exact.upper, predicted + gap.upper), 1.0)
     return Calibration(name, predicted, Interval(exact.value, lower, upper))
 
 
-def _days(outcomes: Outcomes) -> npt.NDArray[np.int64] | None:
+def _days(outcomes: Outcomes) -> Days:
     """Return the code of each row's day; None if there are too few days to go by."""
     import numpy as np
 
@@ -115,12 +116,11 @@ def _days(outcomes: Outcomes) -> npt.NDArray[np.int64] | None:
     return codes if len(days) >= MIN_DAYS else None
 
 
-def _mean_gap(outcomes: Outcomes, gaps: Floats, confidence: float) -> Interval:
+def _mean_gap(gaps: Floats, days: Days, confidence: float) -> Interval:
     """Return the mean with Student's interval, of days where there are enough, else of rows."""
     import numpy as np
     from scipy.special import stdtrit
 
-    days = _days(outcomes)
     sums = gaps if days is None else np.bincount(days, gaps)
     rows = np.ones(len(gaps)) if days is None else np.bincount(days)
     mean, n = float(gaps.mean()), len(sums)

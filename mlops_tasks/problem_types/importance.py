@@ -53,7 +53,8 @@ def rows_by_class(target: Array, classes: Iterable[Any], random: np.random.Gener
     import numpy as np
 
     order = random.permutation(len(target))
-    drawn = [order[target[order] == label][:_CLASS_ROWS] for label in classes]
+    shuffled = target[order]
+    drawn = [order[shuffled == label][:_CLASS_ROWS] for label in classes]
     if not all(len(rows) for rows in drawn):
         return order[:0]
     return order[np.isin(order, np.concatenate(drawn))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.problem_types.base import LABEL, ProblemType
@@ -50,9 +51,7 @@ class Multiclass(ProblemType):
         return ""
 
     def learnable(self, spec: ModelSpec, target: Array) -> str:
-        import numpy as np
-
-        found = np.unique(target)
+        found = sorted(set(target))  # of texts faster than np.unique
         if len(found) < 2:
             return f"of {len(found)} class, and at least two are needed"
         if len(found) > spec.label.max_classes:
@@ -64,13 +63,11 @@ class Multiclass(ProblemType):
         return ""
 
     def describe_target(self, target: Array) -> dict[str, float]:
-        import numpy as np
-
-        _, counts = np.unique(target, return_counts=True)
+        counts = Counter(target).values()
         return {
             "n_classes": len(counts),
-            "largest_class_share": round(float(counts.max() / len(target)), 4),
-            "smallest_class_share": round(float(counts.min() / len(target)), 4),
+            "largest_class_share": round(max(counts) / len(target), 4),
+            "smallest_class_share": round(min(counts) / len(target), 4),
         }
 
     def fits(self, model: Any) -> bool:
@@ -122,8 +119,9 @@ class Multiclass(ProblemType):
         ]
         classes = tuple(class_of(name) for name in columns)
         codes = pc.fill_null(pc.index_in(target, pa.array(classes, pa.string())), -1)
+        # One class after the other in memory: much faster to gather than row after row.
         found = [predictions[name].to_numpy(zero_copy_only=False) for name in columns]
-        scores = np.column_stack(found) if found else np.empty((len(target), 0))
+        scores = np.array(found).T if found else np.empty((len(target), 0))
         return Outcomes(codes.to_numpy().astype(np.int64), scores, days, classes=classes)
 
     def check_predictions(self, outcomes: Outcomes, who: str) -> None:
@@ -156,7 +154,7 @@ class Multiclass(ProblemType):
     def importance_rows(self, target: Array, random: np.random.Generator) -> Array:
         import numpy as np
 
-        classes = np.unique(target)
+        classes = sorted(set(target))
         if len(classes) < 2:
             return np.empty(0, np.int64)
         return rows_by_class(target, classes, random)[:2000]
