@@ -1,6 +1,6 @@
 # Every command of the project. Hooks, CI and the README call these and nothing else.
-# PYTHON=python3.12 chooses the interpreter, EXIT=1 lets the demo end by itself,
-# MLOPS_HOME moves the state of the stack away from .mlops.
+# PYTHON=python3.12 chooses the interpreter, EXIT=1 lets the demo end by itself, MODEL=demand lets it
+# play another example, MLOPS_HOME moves the state of the stack away from .mlops.
 
 MLOPS_HOME ?= .mlops
 VENV := .venv
@@ -19,8 +19,8 @@ help: ## show this list
 
 setup: $(STAMP) ## create .venv with every pinned package (the others do this by themselves)
 
-demo: $(STAMP) ## run the whole loop on real flights, then keep the UI up (EXIT=1: stop and report)
-	@$(BIN)/python -m demo $(if $(filter-out 0,$(EXIT)),--exit)
+demo: $(STAMP) ## run the whole loop on real flights, then keep the UI up (EXIT=1: stop; MODEL=demand: another)
+	@$(BIN)/python -m demo $(if $(filter-out 0,$(EXIT)),--exit) $(if $(MODEL),--model $(MODEL))
 
 test: check ## static checks, then every test
 	@$(BIN)/python -m pytest -n logical --maxprocesses=8 --dist=loadfile --ignore=tests/system \

@@ -1,4 +1,4 @@
-"""``python -m demo``: start the stack, replay nights of real flights, print what happened."""
+"""``python -m demo``: start the stack, replay a project partition by partition, report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -20,18 +21,24 @@ from demo.conditions import has_closed
 from demo.evidence import Evidence, collect
 from demo.flights_package import FlightsPackageError
 from demo.nights import play_nights
+from demo.plan import MODEL
+from demo.project_replay import ProjectReplay
+from demo.project_report import build_project_report, print_project_report
+from demo.projects import PROJECTS
 from demo.replay import Replay, ReplayError
 from demo.report import build_report, print_report
 from demo.settling import AirflowStuckError, RunFailedError
 from demo.source import ClockError, SourceDatabase
 from demo.view import View
 from mlops_airflow.stack.exceptions import StackError
+from mlops_airflow.stack.settings import StackSettings
 from mlops_airflow.stack.stack import running_stack
 from mlops_tasks.lake import Lake
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.registry.tracking import Tracking
 
 if TYPE_CHECKING:
+    from demo.projects import Project
     from mlops_airflow.stack.stack import Stack
 
 INTERRUPTED = 130
@@ -41,8 +48,14 @@ FAILED = 2
 ExitOption = Annotated[
     bool, typer.Option("--exit", help="Stop the stack after the report; 0 only if the loop closed.")
 ]
+ModelOption = Annotated[
+    str, typer.Option("--model", help=f"What to replay: {', '.join((MODEL, *PROJECTS))}.")
+]
 NightsOption = Annotated[
-    int | None, typer.Option(min=1, max=334, help="Replay exactly this number of nights this time.")
+    int | None,
+    typer.Option(
+        min=1, max=334, help="Replay exactly this number of nights, or partitions, this time."
+    ),
 ]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", dir_okay=False, help="Write the report to this file, too.")
@@ -141,16 +154,86 @@ class Session:
         return 0 if self.report(json_file) else STILL_OPEN
 
 
+class ProjectSession(Session):
+    """One replay of an example project on one running stack.
+
+    Parameters
+    ----------
+    stack : Stack
+        The stack.
+    api : AirflowApi
+        Its Airflow.
+    view : View
+        Shows the progress.
+    project : Project
+        The example.
+    """
+
+    def __init__(self, stack: Stack, api: AirflowApi, view: View, project: Project) -> None:
+        super().__init__(stack, api, view)
+        spec = project.spec(stack.settings.dags_folder)
+        self.project_replay = ProjectReplay(api, project, spec, self.ledger, view)
+
+    def replay(self, nights: int | None) -> bool:
+        """Replay partitions; say what went wrong if something does.
+
+        Parameters
+        ----------
+        nights : int or None
+            Exactly this number; None plays until the loop has closed.
+
+        Returns
+        -------
+        bool
+            False when the replay had to stop early.
+        """
+        try:
+            self.project_replay.prepare()
+            self.project_replay.run(nights)
+        except (RunFailedError, AirflowStuckError, ReplayError) as error:
+            self.view.say(f"The replay stops: {error}")
+            return False
+        return True
+
+    def report(self, json_file: Path | None) -> bool:
+        """Print the report.
+
+        Parameters
+        ----------
+        json_file : Path or None
+            Also written to this file.
+
+        Returns
+        -------
+        bool
+            Whether the loop has closed.
+        """
+        replay = self.project_replay
+        report = build_project_report(self.ledger, replay.model, closed=replay.has_closed())
+        print_project_report(report, self.view.console)
+        if json_file is not None:
+            json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        return bool(report["closed"])
+
+
 def main(
-    *, exit_: ExitOption = False, nights: NightsOption = None, json_file: JsonOption = None
+    *,
+    exit_: ExitOption = False,
+    model: ModelOption = MODEL,
+    nights: NightsOption = None,
+    json_file: JsonOption = None,
 ) -> None:
-    """Replay nights of real flights through Airflow and MLflow, and report what happened."""
+    """Replay a project through Airflow and MLflow, real flights by default, and report."""
     # A supervisor's SIGTERM must end the stack as Ctrl-C does.
     signal.signal(signal.SIGTERM, _terminated)
     view = View(Console(highlight=False, width=None if sys.stdout.isatty() else 160))
+    if model not in (MODEL, *PROJECTS):
+        view.say(f"no demo of {model!r}: choose one of {', '.join((MODEL, *PROJECTS))}")
+        sys.exit(FAILED)
+    project = PROJECTS.get(model)
     try:
-        with running_stack(report=view.say) as stack:
-            sys.exit(_demo(stack, view, nights, json_file, stay=not exit_))
+        with running_stack(_settings(project), report=view.say) as stack:
+            sys.exit(_demo(stack, view, nights, json_file, stay=not exit_, project=project))
     except KeyboardInterrupt:
         view.say("Stopped. The next `make demo` goes on from here.")
         sys.exit(INTERRUPTED)
@@ -159,14 +242,29 @@ def main(
         sys.exit(FAILED)
 
 
+def _settings(project: Project | None) -> StackSettings:
+    """Return the stack's settings, with the connection to a project's source."""
+    settings = StackSettings.from_env()
+    if project is None:
+        return settings
+    extra = project.connection(settings.home) | dict(settings.extra_env)
+    return replace(settings, extra_env=extra)
+
+
 def _demo(
-    stack: Stack, view: View, nights: int | None, json_file: Path | None, *, stay: bool
+    stack: Stack,
+    view: View,
+    nights: int | None,
+    json_file: Path | None,
+    *,
+    stay: bool,
+    project: Project | None = None,
 ) -> int:
     _adopt_mlflow_settings(stack)
     _say_addresses(stack, view)
     try:
         with AirflowApi(stack.airflow_url, *stack.login) as api:
-            code = Session(stack, api, view).run(nights, json_file)
+            code = _session(stack, api, view, project).run(nights, json_file)
     except AirflowApiError as error:
         if stack.is_running():
             view.say(f"Airflow refused a request: {error}")
@@ -176,6 +274,14 @@ def _demo(
     if stay and stack.is_running():
         _stay(stack, view)
     return code
+
+
+def _session(stack: Stack, api: AirflowApi, view: View, project: Project | None) -> Session:
+    if project is None:
+        return Session(stack, api, view)
+    if project.write_world(stack.settings.home):
+        view.say(f"wrote {project.database(stack.settings.home)}, generated from a seed")
+    return ProjectSession(stack, api, view, project)
 
 
 def _adopt_mlflow_settings(stack: Stack) -> None:

@@ -119,10 +119,29 @@ def _play_one(replay: Replay, view: View, stage: Stage, night: date) -> None:
     stage.rename(f"night {night}")
     replay.play(night, stage.watch)
     seconds = time.monotonic() - started
-    view.say(f"night {night}: {_decision_text(replay.decision(night))} [{seconds:.1f} s]")
+    view.say(
+        f"night {night}: {decision_text(replay.decision(night.isoformat()))} [{seconds:.1f} s]"
+    )
 
 
-def _decision_text(decision: dict[str, Any]) -> str:
+def decision_text(decision: dict[str, Any]) -> str:
+    """Say a decision and its reason in one line.
+
+    Parameters
+    ----------
+    decision : dict
+        Evidence of a ledger's entry of kind ``decision``.
+
+    Returns
+    -------
+    str
+        For people.
+
+    Examples
+    --------
+    >>> decision_text({"retrain": False, "reason": "nothing has alarmed"})
+    'not retrained, because nothing has alarmed'
+    """
     if decision["retrain"]:
         return f"retrained, because of {decision.get('cause')}: {decision.get('reason')}"
     return f"not retrained, because {decision.get('reason')}"

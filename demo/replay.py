@@ -30,6 +30,8 @@ from demo.settling import ACTIVE_STATES, failures, wait_until_quiet
 from mlops_tasks.registry.ledger import EvidenceKind
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from demo.airflow_api import AirflowApi
     from demo.settling import Watcher
     from demo.source import SourceDatabase
@@ -46,7 +48,118 @@ class ReplayError(RuntimeError):
     """The replay cannot go on."""
 
 
-class Replay:
+class ModelReplay:
+    """What playing any model through Airflow takes.
+
+    Parameters
+    ----------
+    api : AirflowApi
+        The Airflow that works.
+    ledger : Ledger
+        Where decisions and the champion are read from.
+    view : View
+        Called with what is going on.
+    model : str
+        The model.
+    dag_ids : collection of str
+        Its Dags and those of its datasets.
+    """
+
+    def __init__(
+        self, api: AirflowApi, ledger: Ledger, view: View, model: str, dag_ids: Collection[str]
+    ) -> None:
+        self.api, self.ledger, self.view = api, ledger, view
+        self.model, self.dag_ids = model, frozenset(dag_ids)
+
+    def decided(self) -> list[str]:
+        """List the keys that were replayed to a successful decision.
+
+        Returns
+        -------
+        list of str
+            In order.
+        """
+        runs = self.api.runs(f"{self.model}.decide", states=("success",))
+        return sorted({run.partition_key or "" for run in runs})
+
+    def decision(self, as_of: str) -> dict[str, object]:
+        """Read what was decided.
+
+        Parameters
+        ----------
+        as_of : str
+            A replayed day.
+
+        Returns
+        -------
+        dict
+            The decision's evidence.
+
+        Raises
+        ------
+        ReplayError
+            If nothing was written down.
+        """
+        entry = self.ledger.newest(self.model, EvidenceKind.DECISION, key=as_of)
+        if entry is not None:
+            return entry.evidence
+        raise ReplayError(
+            f"the ledger has no decision of {as_of}, although {self.model}.decide succeeded; look "
+            "at its run"
+        )
+
+    def _start(self, step: Step, *, known_at: date | None = None) -> None:
+        self.api.trigger(
+            step.dag_id,
+            step.partition_key,
+            run_id=f"replay__{step.partition_key}",
+            note="Started by the demo, as its clock says.",
+            # The run is of today, what it takes in was known on a night of 2013.
+            conf={"known_at": known_at.isoformat()} if known_at else None,
+        )
+
+    def _wait_for_dags(self) -> None:
+        end = time.monotonic() + PARSE_TIMEOUT_S
+        while missing := sorted(self.dag_ids - self.api.dag_ids()):
+            if errors := self.api.import_errors():
+                raise ReplayError("Airflow cannot read a Dag file:\n" + "\n".join(errors))
+            if time.monotonic() > end:
+                raise ReplayError(
+                    f"Airflow does not know {missing} after {PARSE_TIMEOUT_S:.0f} s; look at the "
+                    "log of its dag-processor"
+                )
+            time.sleep(0.5)
+
+    def _repeat_failed_runs(self) -> None:
+        """Give what failed in an earlier session another chance: its cause may be repaired."""
+        for run in failures(self.api):
+            if run.dag_id in self.dag_ids:
+                self.view.say(f"again: {run.dag_id} {run.partition_key}, which had failed")
+                self.api.clear(run)
+
+    def _train_first_champion(self, as_of: str, when: str) -> None:
+        train = f"{self.model}.train"
+        self.api.unpause([train])
+        with self.view.stage(f"The first champion, trained {when}") as stage:
+            self._start(Step(train, as_of))
+            wait_until_quiet(self.api, stage.watch)
+        if (champion := self.ledger.champion(self.model)) is not None:
+            self.view.say(f"first champion: version {champion.version}, trained {when}")
+            return
+        verdict = self.ledger.newest(self.model, EvidenceKind.VERDICT)
+        reason = verdict.evidence.get("reason") if verdict else "no verdict was written"
+        raise ReplayError(f"no first champion came out of {train}: {reason}")
+
+    def _expect_success(self, dag_id: str, key: str, cause: str) -> None:
+        runs = self.api.runs(dag_id, states=("success",))
+        if not any(run.partition_key == key for run in runs):
+            raise ReplayError(
+                f"{dag_id} did not run for {key}, although {cause} should have started it. Is it "
+                f"paused? Look at {self.api.base_url}/dags/{dag_id}"
+            )
+
+
+class Replay(ModelReplay):
     """The airline's nights, played through Airflow.
 
     Parameters
@@ -62,7 +175,8 @@ class Replay:
     """
 
     def __init__(self, api: AirflowApi, source: SourceDatabase, ledger: Ledger, view: View) -> None:
-        self.api, self.source, self.ledger, self.view = api, source, ledger, view
+        super().__init__(api, ledger, view, MODEL, ALL_DAGS)
+        self.source = source
 
     def nights(self) -> list[date]:
         """List the nights that were replayed to their end.
@@ -72,8 +186,7 @@ class Replay:
         list of date
             Nights with a successful decision, in order.
         """
-        runs = self.api.runs(DECIDE, states=("success",))
-        return sorted({date.fromisoformat(run.partition_key or "") for run in runs})
+        return [date.fromisoformat(key) for key in self.decided()]
 
     def prepare(self) -> None:
         """Bring Airflow to the evening before the first night: January known, a first champion.
@@ -89,7 +202,7 @@ class Replay:
         self.api.unpause(PRODUCERS)
         self._take_in_history()
         if self.ledger.champion(MODEL) is None:
-            self._train_first_champion()
+            self._train_first_champion(HISTORY_END.isoformat(), "as of January")
         self.api.unpause([TRAIN, *CONSUMERS])
 
     def play(self, night: date, watch: Watcher) -> None:
@@ -117,7 +230,7 @@ class Replay:
         self._expect_success(SCORE, key, "the events of flights.ingest and weather.ingest")
         self._start(Step(DECIDE, key))
         wait_until_quiet(self.api, watch)
-        if self.decision(night).get("retrain"):
+        if self.decision(key).get("retrain"):
             self._expect_success(TRAIN, key, "the retrain request of flight_delays.decide")
 
     def next_night(self) -> date:
@@ -130,60 +243,6 @@ class Replay:
         """
         played = self.nights()
         return played[-1] + timedelta(days=1) if played else FIRST_NIGHT
-
-    def decision(self, night: date) -> dict[str, object]:
-        """Read what was decided on a night.
-
-        Parameters
-        ----------
-        night : date
-            A replayed night.
-
-        Returns
-        -------
-        dict
-            The decision's evidence.
-
-        Raises
-        ------
-        ReplayError
-            If nothing was written down.
-        """
-        entry = self.ledger.newest(MODEL, EvidenceKind.DECISION, key=night.isoformat())
-        if entry is not None:
-            return entry.evidence
-        raise ReplayError(
-            f"the ledger has no decision of {night}, although {DECIDE} succeeded; look at its run"
-        )
-
-    def _start(self, step: Step, *, known_at: date | None = None) -> None:
-        self.api.trigger(
-            step.dag_id,
-            step.partition_key,
-            run_id=f"replay__{step.partition_key}",
-            note="Started by the demo, as the airline's clock says.",
-            # The run is of today, what it takes in was known on a night of 2013.
-            conf={"known_at": known_at.isoformat()} if known_at else None,
-        )
-
-    def _wait_for_dags(self) -> None:
-        end = time.monotonic() + PARSE_TIMEOUT_S
-        while missing := sorted(set(ALL_DAGS) - self.api.dag_ids()):
-            if errors := self.api.import_errors():
-                raise ReplayError("Airflow cannot read a Dag file:\n" + "\n".join(errors))
-            if time.monotonic() > end:
-                raise ReplayError(
-                    f"Airflow does not know {missing} after {PARSE_TIMEOUT_S:.0f} s; look at the "
-                    "log of its dag-processor"
-                )
-            time.sleep(0.5)
-
-    def _repeat_failed_runs(self) -> None:
-        """Give what failed in an earlier session another chance: its cause may be repaired."""
-        for run in failures(self.api):
-            if run.dag_id in ALL_DAGS:
-                self.view.say(f"again: {run.dag_id} {run.partition_key}, which had failed")
-                self.api.clear(run)
 
     def _take_in_history(self) -> None:
         if not any(self._missing(part) for part in history()):
@@ -231,23 +290,3 @@ class Replay:
                 return True
             time.sleep(1.0)
         return False
-
-    def _train_first_champion(self) -> None:
-        self.api.unpause([TRAIN])
-        with self.view.stage("The first champion, trained on January") as stage:
-            self._start(Step(TRAIN, HISTORY_END.isoformat()))
-            wait_until_quiet(self.api, stage.watch)
-        if (champion := self.ledger.champion(MODEL)) is not None:
-            self.view.say(f"first champion: version {champion.version}, trained as of January")
-            return
-        verdict = self.ledger.newest(MODEL, EvidenceKind.VERDICT)
-        reason = verdict.evidence.get("reason") if verdict else "no verdict was written"
-        raise ReplayError(f"no first champion came out of {TRAIN}: {reason}")
-
-    def _expect_success(self, dag_id: str, key: str, cause: str) -> None:
-        runs = self.api.runs(dag_id, states=("success",))
-        if not any(run.partition_key == key for run in runs):
-            raise ReplayError(
-                f"{dag_id} did not run for {key}, although {cause} should have started it. Is it "
-                f"paused? Look at {self.api.base_url}/dags/{dag_id}"
-            )

@@ -5,16 +5,13 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-from rich.table import Table
-
 from demo.conditions import challenger_version, evaluation_window, loop_conditions
 from demo.plan import ALL_DAGS
+from demo.tables import decision_table, drift_table, facts_table, performance_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rich.console import Console
+    from rich.table import Table
 
     from demo.evidence import Evidence
     from mlops_tasks.registry.ledger import LedgerEntry
@@ -72,9 +69,9 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     for table in (
         _rows_table(report["datasets"]),
         _champion_table(report["champions"]),
-        _performance_table(report["monitoring"]),
-        _drift_table(report["monitoring"]),
-        _decision_table(report["decisions"]),
+        performance_table(report["monitoring"]),
+        drift_table(report["monitoring"]),
+        decision_table(report["decisions"]),
         _challenger_table(report["challengers"]),
         _duration_table(report["durations"]),
         _condition_table(report["conditions"]),
@@ -147,26 +144,9 @@ def _durations(evidence: Evidence) -> list[dict[str, Any]]:
     return rows
 
 
-def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
-    """Make a table; a column whose name begins with # is right-aligned."""
-    table = Table(title=title, title_justify="left", title_style="bold", expand=False)
-    for column in columns:
-        is_number = column.startswith("#")
-        table.add_column(column.removeprefix("#"), justify="right" if is_number else "left")
-    for row in rows:
-        table.add_row(*("" if cell is None else escape(_text(cell)) for cell in row))
-    return table
-
-
-def _text(cell: object) -> str:
-    if isinstance(cell, int) and not isinstance(cell, bool):
-        return f"{cell:,}"
-    return f"{cell:.4f}" if isinstance(cell, float) else str(cell)
-
-
 def _rows_table(rows: list[dict[str, Any]]) -> Table:
     names = ("dataset", "partitions", "n_rows_in", "n_validated", "n_quarantined")
-    return _table(
+    return facts_table(
         "Rows",
         ("dataset", "#days", "#rows in", "#validated", "#quarantined"),
         ([row[name] for name in names] for row in rows),
@@ -174,7 +154,7 @@ def _rows_table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _champion_table(rows: list[dict[str, Any]]) -> Table:
-    return _table(
+    return facts_table(
         "Champion by date",
         ("since the night", "version", "before", "#days scored", "why"),
         (
@@ -184,70 +164,8 @@ def _champion_table(rows: list[dict[str, Any]]) -> Table:
     )
 
 
-def _performance_table(rows: list[dict[str, Any]]) -> Table:
-    return _table(
-        "Realised performance (once labels are there)",
-        ("day", "version", "check", "#value", "#threshold", "verdict"),
-        (
-            [
-                *(row["day"], row.get("model_version"), check["name"], check["value"]),
-                *(check["threshold"], _verdict(check)),
-            ]
-            for row in rows
-            if row["kind"] == "performance"
-            for check in row["checks"]
-        ),
-    )
-
-
-def _drift_table(rows: list[dict[str, Any]]) -> Table:
-    """One line per day: every check that alarms, else the strongest; JSON has them all."""
-    lines = []
-    for row in rows:
-        if row["kind"] != "drift":
-            continue
-        alarms = [check for check in row["checks"] if check["alarm"]]
-        shown = alarms or row["checks"][:1]
-        text = ", ".join(_drift_text(check) for check in shown)
-        lines.append([row["day"], row.get("model_version"), len(row["checks"]), len(alarms), text])
-    return _table(
-        "Drift of inputs and predictions (effect size > threshold)",
-        ("day", "version", "#checks", "#alarms", "alarms, or else the strongest"),
-        lines,
-    )
-
-
-def _drift_text(check: dict[str, Any]) -> str:
-    if check["value"] is None:
-        return f"{check['name']}: {check['text']}"
-    sign = ">" if check["alarm"] else "<="
-    return f"{check['name']} {check['value']:.2f} {sign} {check['threshold']:.2f}"
-
-
-def _verdict(check: dict[str, Any]) -> str:
-    if check["value"] is None:
-        return str(check["text"])
-    return "ALARM" if check["alarm"] else "fine"
-
-
-def _decision_table(rows: list[dict[str, Any]]) -> Table:
-    return _table(
-        "Decisions",
-        ("night", "decision", "cause", "because"),
-        (
-            [
-                row["night"],
-                "retrain" if row["retrain"] else "not retrained",
-                row.get("cause"),
-                row.get("reason"),
-            ]
-            for row in rows
-        ),
-    )
-
-
 def _challenger_table(rows: list[dict[str, Any]]) -> Table:
-    return _table(
+    return facts_table(
         "Trainings and the gate",
         ("as of", "cause", "version", "judged on", "#flights", "#AUC", "#champion's", "verdict"),
         (
@@ -265,7 +183,7 @@ def _challenger_table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _duration_table(rows: list[dict[str, Any]]) -> Table:
-    return _table(
+    return facts_table(
         "How long each part took",
         ("Dag", "#runs", "#median", "#longest", "#together"),
         (
@@ -279,7 +197,7 @@ def _duration_table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _condition_table(rows: list[dict[str, Any]]) -> Table:
-    return _table(
+    return facts_table(
         "Has the loop closed?",
         ("", "condition", "found"),
         (["yes" if row["holds"] else "NO", row["name"], row["evidence"]] for row in rows),

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import CronPartitionTimetable as CronPartitions
 from airflow.timetables.trigger import CronPartitionTimetable
 
+from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.partitions import DAY, GRAINS, PARTITION_FORMAT, Partition, Schedule
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.timetables.base import Timetable
     from pendulum import DateTime
 
@@ -70,6 +73,16 @@ class ScheduleTimetable(CronPartitionTimetable):
 
     def _format_key(self, partition_date: DateTime) -> str:
         return GRAINS[self._keys].key_of(partition_date, self._schedule.timezone)
+
+    def _decode_partition_date(self, partition_key: str) -> datetime:
+        """Return the beginning of a partition that a run is triggered for, or refuse its key."""
+        from airflow.exceptions import InvalidPartitionKeyError
+
+        try:
+            key = GRAINS[self._keys].check(partition_key)
+        except PartitionKeyError as error:
+            raise InvalidPartitionKeyError(str(error)) from error
+        return Partition(key, self._schedule.timezone, GRAINS[self._keys]).start
 
     def _get_partition_date(self, *, run_date: DateTime) -> DateTime:
         """Return the beginning of the partition that a tick takes."""

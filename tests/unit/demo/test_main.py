@@ -88,7 +88,7 @@ def ends_with(monkeypatch: pytest.MonkeyPatch, outcome: int | BaseException) -> 
 
 def starts(monkeypatch: pytest.MonkeyPatch, stack: Running, error: BaseException | None) -> None:
     @contextmanager
-    def running(**_: Any) -> Iterator[Running]:
+    def running(*_: Any, **__: Any) -> Iterator[Running]:
         if error is not None:
             raise error
         yield stack

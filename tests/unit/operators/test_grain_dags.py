@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from airflow.exceptions import InvalidPartitionKeyError
 from airflow.serialization.decoders import decode_partition_mapper
 from airflow.serialization.encoders import coerce_to_core_timetable, encode_partition_mapper
 from airflow.timetables.base import TimeRestriction
@@ -16,6 +18,7 @@ from pendulum import instance
 
 from mlops_airflow.lifecycle import dataset_dags, model_dags
 from mlops_airflow.partition_mappers import CoarserMapper, waiting_for_all
+from mlops_airflow.timetables import decision_timetable
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.partitions import GRAINS, Partition
 from mlops_tasks.specs import InputSpec, LabelSpec
@@ -118,6 +121,23 @@ def test_a_year_of_ticks_takes_every_partition_once_after_its_end(
     for ran, key in found:
         if grain != "hour":  # which run by the clock of UTC
             assert datetime.fromisoformat(ran) >= spec.partition(key).local_end
+
+
+@pytest.mark.parametrize("grain", ["hour", "day", "week", "month"])
+def test_a_run_by_hand_takes_the_keys_of_the_grain(tmp_path: Path, grain: str) -> None:
+    spec = readings(tmp_path, grain=grain)
+    timetable = coerce_to_core_timetable(dataset_dags(spec)[0].timetable)
+    key = spec.calendar.key_of(datetime(2024, 6, 12, 10, tzinfo=UTC), ZONE)
+    assert timetable.resolve_partition_date(key) == spec.partition(key).start
+
+
+def test_a_run_by_hand_decides_as_of_a_day(tmp_path: Path) -> None:
+    spec = project(tmp_path, "week")
+    timetable = coerce_to_core_timetable(decision_timetable(spec.schedule))
+    day = datetime(2024, 6, 16, tzinfo=ZoneInfo(ZONE))
+    assert timetable.resolve_partition_date("2024-06-16") == day
+    with pytest.raises(InvalidPartitionKeyError, match="write it as"):
+        timetable.resolve_partition_date("2024-06")
 
 
 def test_a_backfill_takes_the_weeks_of_its_range(tmp_path: Path) -> None:
