@@ -112,7 +112,7 @@ class ProjectReplay(ModelReplay):
         Parameters
         ----------
         asked : int or None
-            Play exactly this number, if there are so many.
+            Play exactly this number, or as many as there are.
         """
         played = 0
         with self.view.stage(f"The {self.spec.calendar.name}s", asked) as stage:

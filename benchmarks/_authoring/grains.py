@@ -54,7 +54,7 @@ __all__ = ["measure"]
 
 N, QUICK_N = 1_000, 60
 BLOCK = 20  # partitions of one grain before the other has its turn
-ENDS = 100  # the first and the last so many are compared
+ENDS = 100  # the first and the last of this number are compared
 ROWS = 200
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 FIRST = {"hour": datetime(2024, 1, 1, tzinfo=UTC), "day": datetime(2022, 1, 1, tzinfo=UTC)}

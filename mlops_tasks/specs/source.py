@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 import string
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import StringConstraints, model_validator
 
 from mlops_tasks.specs.base import SpecModel
-
-if TYPE_CHECKING:
-    from mlops_tasks.specs.model import InputSpec
 
 __all__ = ["PLACEHOLDER", "DeltaSource", "FileSource", "SourceSpec", "SqlSource"]
 
@@ -66,7 +63,7 @@ class SourceSpec(SpecModel):
         return self.row_query is not None
 
     @property
-    def reads(self) -> tuple[InputSpec, ...]:
+    def reads(self) -> tuple[Any, ...]:
         """Datasets that the rows are computed from; none where they come from outside."""
         return ()
 
