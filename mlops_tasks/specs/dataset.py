@@ -361,7 +361,8 @@ class DatasetSpec(SpecModel):
             A day; the run takes place at a tick of `cron` after it.
         """
         if reads := self.source.reads:
-            return max(item.dataset.due(partition, refreshed=refreshed) for item in reads)
+            due: str = max(item.dataset.due(partition, refreshed=refreshed) for item in reads)
+            return due
         late = self.refresh_steps if refreshed else None
         return self.schedule.known_on(partition, self.delay_steps if late is None else late)
 
