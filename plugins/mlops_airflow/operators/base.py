@@ -89,8 +89,9 @@ def key_of(context: Context) -> str:
     key = context.get("partition_key")
     if not key:
         raise AirflowFailException(
-            "this run has no partition key; trigger the Dag again with one, a day written "
-            "YYYY-MM-DD, or as the dataset's grain is (the field is in the trigger form)"
+            "this run has no partition key, and needs one to know what it is about: trigger the "
+            "Dag again and write it into Partition Key below Advanced Options of the form, as the "
+            "Dag's own documentation says"
         )
     return check_partition(key)
 

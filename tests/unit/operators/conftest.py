@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def context(operator: Any, *, key: str | None, run: str = "manual__1", **params:
         "params": {"as_of": None, "train": "10d", "evaluation": "4d"} | params,
         "outlet_events": OutletEventAccessors(),
         "inlet_events": {inlet: [] for inlet in operator.inlets},
-        "dag_run": SimpleNamespace(run_type="manual"),
+        "dag_run": SimpleNamespace(run_type="manual", run_after=datetime.now(UTC)),
     }
 
 
