@@ -60,8 +60,9 @@ def leak_suspects(
     - *alone*, *map*: the informedness of the feature's values, in cells, see `informedness`, is at
       least 0.9 with the lower bound of its 95 % interval. It is that of a ROC AUC of 0.99: a strong
       but honest feature of AUC 0.9 has 0.64.
-    - *sum*: so is that of a combination of 2 to 4 numbers with whole factors up to 10, or an exact
-      one, with 0.95, see `find_sum`. Features that are suspects alone take no part.
+    - *sum*: so is that of a combination of 2 to 4 numbers with whole factors of at most 8 together,
+      or an exact one, and its value at least 0.97, see `find_sum`. Features that are suspects alone
+      take no part.
     - *presence*: of rows with a value, or without one, 98 % are of one label, if all labels were
       as frequent, see `presence_of_label`. ``""`` counts as missing in a text.
     - *newest*: the feature is missing in the newest rows, and was there in those of the training.
@@ -142,7 +143,8 @@ def _sums(sample: LeakSample, names: list[str]) -> list[LeakSuspect]:
 
 
 def _times(factor: float) -> str:
-    return "" if abs(factor) == 1 else f"{abs(factor):g} · "
+    size = f"{abs(factor):.4g}"
+    return "" if size == "1" else f"{size} · "
 
 
 def _shown(found: Interval) -> str:

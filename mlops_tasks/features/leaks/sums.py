@@ -19,7 +19,7 @@ __all__ = ["MIN_SUM", "Sum", "find_sum"]
 #: not: four of a ROC AUC of 0.92 each, independent of each other, have 0.95 together.
 MIN_SUM = 0.97
 
-_MOST_COLUMNS, _MOST_FACTOR, _MOST_BASE = 4, 10, 4
+_MOST_COLUMNS, _MOST_TIMES, _MOST_BASE = 4, 8, 4
 _RIDGE, _FEW = 1e-6, 16
 _EXACT, _EXACT_ROWS = 1e-6, 100
 
@@ -74,17 +74,18 @@ def find_sum(numbers: Floats, targets: Sequence[Floats], classes: Classes) -> Su
     Returns
     -------
     Sum or None
-        None if no combination with whole factors up to 10, and none that is exact, reaches
-        `MIN_SUM`, and `MIN_ALONE` with its lower bound.
+        None if no combination with whole factors of at most 8 together reaches `MIN_SUM`, and
+        `MIN_ALONE` with its lower bound, and none is exact.
 
     Notes
     -----
     Least squares of the target on all columns, in rows that are complete. The columns whose loss
     raises the squared error least, by ``slope² / inverse`` (Hastie, Tibshirani, Friedman), are left
     out: half of them, and of 16 one at a time. The last four, three and two are tried. A threshold
-    of a sum is no sum, yet least squares find its direction (Li, Duan); the factors are then signs,
-    or ratios rounded to whole numbers, and only what these give is believed: an honest model's
-    ratios are not whole numbers in the columns' own units. O(rows · columns² + columns³).
+    of a sum is no sum, yet least squares find its columns, and in the main their ratios (Li, Duan);
+    the factors are signs, or these ratios and those of a logistic regression, rounded to whole
+    numbers. Only what such factors give is believed: an honest model's ratios are not whole numbers
+    in the columns' own units. O(rows · columns² + columns³).
 
     References
     ----------
@@ -170,13 +171,38 @@ def _factors(values: Floats, target: Floats, slopes: Floats) -> list[tuple[Float
     """Return what the columns may be multiplied by, and whether that is exactly the target."""
     import numpy as np
 
-    smallest = np.abs(slopes).min()
-    if not smallest:
+    if not slopes.all():
         return []
-    rounded = [np.round(slopes / smallest * base) for base in range(1, _MOST_BASE + 1)]
-    whole = [np.sign(slopes), *(one for one in rounded if np.abs(one).max() <= _MOST_FACTOR)]
+    found = [np.sign(slopes), *_whole(slopes), *_whole(_separation(values, target))]
+    whole = {tuple(one.tolist()): one for one in found if one.all()}
     design = np.column_stack([values, np.ones(len(values))])
     solution = np.linalg.lstsq(design, target, rcond=None)[0]
     error = np.abs(design @ solution - target).max()
     exact = len(values) >= _EXACT_ROWS and error <= _EXACT * target.std()
-    return [(one, False) for one in whole] + ([(solution[:-1], True)] if exact else [])
+    return [(one, False) for one in whole.values()] + ([(solution[:-1], True)] if exact else [])
+
+
+def _whole(slopes: Floats) -> list[Floats]:
+    """Return whole numbers in about the ratios of some slopes, the smallest 1 to 4."""
+    import numpy as np
+
+    smallest = np.abs(slopes).min()
+    if not smallest:
+        return []
+    found = [np.round(slopes / smallest * base) for base in range(1, _MOST_BASE + 1)]
+    reduced = [one / np.gcd.reduce(one.astype(int)) for one in found]
+    return [one for one in reduced if np.abs(one).sum() <= _MOST_TIMES]
+
+
+def _separation(values: Floats, target: Floats) -> Floats:
+    """Return the slopes that best separate the rows above the target's mean from the others.
+
+    Where a sum with a long tail has a threshold, they are nearer to its factors than least squares.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    spread = values.std(axis=0)
+    model = LogisticRegression(C=100, class_weight="balanced", max_iter=200)
+    model.fit((values - values.mean(axis=0)) / spread, target > target.mean())
+    slopes: Floats = model.coef_[0] / spread
+    return slopes

@@ -124,7 +124,7 @@ def test_the_newest_cut_off_is_the_day_itself_while_data_go_on(
 def test_the_newest_cut_off_of_data_that_have_ended_is_their_last_news(
     tmp_path: Path, lake: Lake
 ) -> None:
-    """Labels come two days after their day, and late ones five; a replay has not reached its end."""
+    """Late labels come five days after the others; a replay has not reached its end."""
     model = project(tmp_path / "ended")
     ended = {
         one.name: one.model_copy(update={"end": FIRST + timedelta(days=30)})

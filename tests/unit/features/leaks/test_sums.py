@@ -29,7 +29,7 @@ def test_two_columns_whose_sum_is_the_label(tmp_path: Path, n: int) -> None:
     assert not suspects(tmp_path, {**noise(n), "dep_delay": parts["dep_delay"]}, y)
     (found,) = suspects(tmp_path, {**noise(n), **parts}, y)
     assert (found.kind, found.columns) == ("sum", ("dep_delay", "in_the_air"))
-    assert found.text.startswith("dep_delay + in_the_air gives the label: informedness 0.9")
+    assert found.text.startswith("dep_delay + in_the_air gives the label: informedness ")
     assert found.value >= 0.97
     assert found.lower >= 0.9
 
@@ -44,8 +44,8 @@ def test_minutes_that_are_rounded(tmp_path: Path) -> None:
 
 def test_a_rare_class(tmp_path: Path) -> None:
     parts = delays(60_000)
-    y = (parts["dep_delay"] + parts["in_the_air"] > 120).astype(int)
-    assert y.mean() < 0.02
+    y = (parts["dep_delay"] + 3 * parts["in_the_air"] > 170).astype(int)
+    assert y.mean() < 0.03
     (found,) = suspects(tmp_path, {**noise(len(y)), **parts}, y)
     assert found.columns == ("dep_delay", "in_the_air")
 
@@ -81,9 +81,10 @@ def test_four_columns_of_a_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize("n", [120, 5000])
 def test_any_factors_if_the_number_is_exact(tmp_path: Path, n: int) -> None:
     random = np.random.default_rng(1)
-    columns = {"net": random.exponential(100, n), "postage": random.exponential(5, n)}
+    columns = {"net": random.exponential(10, n), "postage": random.exponential(5, n)}
     y = 1.19 * columns["net"] + 1.07 * columns["postage"] + 2.5
     (found,) = suspects(tmp_path, {**noise(n), **columns}, y, "regression")
+    assert found.text.startswith("1.19 · net + 1.07 · postage gives the label: ")
     assert found.columns == ("net", "postage")
 
 
