@@ -50,7 +50,7 @@ def by_hand(grain: Grain) -> str:
     """Return how a run for one partition is triggered, for the documentation of a Dag."""
     return (
         f"To run it for one {grain.name}, trigger it and write the {grain.name} into *Partition "
-        f"Key*, below *Advanced Options*, as `{grain.form}`: `{grain.example}`."
+        f"Key*, below *Advanced Options*: {grain.form}, such as `{grain.example}`."
     )
 
 

@@ -23,7 +23,7 @@ from mlops_airflow.operators.register import RegisterModelOperator
 from mlops_airflow.operators.score import ScorePartitionOperator
 from mlops_airflow.operators.train import TrainModelOperator
 from mlops_airflow.operators.validate import ValidatePartitionOperator
-from mlops_airflow.partition_mappers import CoarserMapper, KeyMapper, waiting_for_all
+from mlops_airflow.partition_mappers import CoarserMapper, same_key, waiting_for_all
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
@@ -195,7 +195,7 @@ def _by_assets(
     return PartitionedAssetTimetable(
         assets=condition,
         partition_mapper_config=mappers or {},
-        default_partition_mapper=KeyMapper(rows.grain, rows.timezone or "UTC"),
+        default_partition_mapper=same_key(rows.grain, rows.timezone or "UTC"),
     )
 
 
@@ -283,7 +283,7 @@ def _train_dag(model: ModelSpec) -> DAG:
         doc,
         schedule=PartitionedAssetTimetable(
             assets=assets.retrain_request_asset(model),
-            default_partition_mapper=KeyMapper(DAY.name, model.timezone),
+            default_partition_mapper=same_key(DAY.name, model.timezone),
         ),
         params=train_form(model),
         max_active_runs=1,

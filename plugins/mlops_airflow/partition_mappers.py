@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-__all__ = ["CoarserMapper", "FinerWindow", "KeyMapper", "waiting_for_all"]
+__all__ = ["CoarserMapper", "FinerWindow", "KeyMapper", "same_key", "waiting_for_all"]
 
 
 def _begin(key: str, grain: GrainName, timezone: str) -> datetime:
@@ -118,6 +118,19 @@ class FinerWindow(_Grains, Window):
         """Return the keys, in order."""
         whole = Partition(decoded_downstream, self.timezone, GRAINS[self.coarse])
         return whole.keys(GRAINS[self.fine])
+
+
+def same_key(grain: GrainName, timezone: str) -> Any:
+    """Return the mapper that starts a partition by the same key of its inputs.
+
+    Parameters
+    ----------
+    grain : str
+        Of the keys.
+    timezone : str
+        Name of the zone that days, weeks and months begin in.
+    """
+    return KeyMapper(grain, timezone)  # the server's class, which the SDK's types do not know
 
 
 def waiting_for_all(fine: GrainName, coarse: GrainName, timezone: str) -> RollupMapper:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.timetables.trigger import CronPartitionTimetable
@@ -10,8 +11,6 @@ from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.partitions import DAY, GRAINS, Partition, Schedule
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow.timetables.base import Timetable
     from pendulum import DateTime
 
@@ -62,7 +61,11 @@ class ScheduleTimetable(CronPartitionTimetable):
         self._schedule, self._keys, self._delay = schedule, keys, delay
 
     def _format_key(self, partition_date: DateTime) -> str:
-        return GRAINS[self._keys].key_of(partition_date, self._schedule.timezone)
+        return self._key_of(partition_date)
+
+    def _key_of(self, moment: DateTime) -> str:
+        plain = datetime.fromtimestamp(moment.timestamp(), UTC)  # Pendulum divides no hours
+        return GRAINS[self._keys].key_of(plain, self._schedule.timezone)
 
     def _decode_partition_date(self, partition_key: str) -> datetime:
         """Return the beginning of a partition that a run is triggered for, or refuse its key."""
@@ -79,7 +82,7 @@ class ScheduleTimetable(CronPartitionTimetable):
         from pendulum import instance
 
         grain, timezone = GRAINS[self._keys], self._schedule.timezone
-        key = grain.shift(grain.key_of(run_date, timezone), -1 - self._delay)
+        key = grain.shift(self._key_of(run_date), -1 - self._delay)
         return instance(Partition(key, timezone, grain).start)
 
     def serialize(self) -> dict[str, Any]:

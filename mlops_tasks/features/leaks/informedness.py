@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    Bools: TypeAlias = npt.NDArray[np.bool_]
     Ints: TypeAlias = npt.NDArray[np.int64]
     Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -38,7 +39,7 @@ class Classes:
     """
 
     codes: Ints
-    second: npt.NDArray[np.bool_]
+    second: Bools
 
     @property
     def n(self) -> int:
@@ -51,7 +52,7 @@ class Classes:
 
         return np.bincount(self.codes, minlength=self.n)
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> Classes | None:
+    def take(self, rows: Bools) -> Classes | None:
         """Return those of some rows; None unless each class has some in both halves."""
         import numpy as np
 

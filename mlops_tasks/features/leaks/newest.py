@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError, LeakageError
-from mlops_tasks.features.leaks.presence import MIN_PURITY, purity
+from mlops_tasks.features.leaks.presence import purity
 from mlops_tasks.features.leaks.sample import first_by_hash
 from mlops_tasks.features.windows import dataset_range, feature_rows
 from mlops_tasks.problem_types.metrics import share_interval
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["missing_in_newest", "newest_rows"]
 
-_MIN_SHARE = 0.5
+#: What the lower bounds must reach: the share of the training's rows with a value, and the purity.
+#: If all of the newest rows lack it, 35 of them are enough.
+_MIN_SHARE, _MIN_PURITY = 0.5, 0.9
 
 
 def newest_rows(spec: ModelSpec, pin: TrainingPin, *, lake: Lake) -> pa.Table | None:
@@ -85,15 +87,15 @@ def missing_in_newest(spec: ModelSpec, rows: pa.Table, newest: pa.Table) -> dict
         then, now = (_present(spec, one, name) for one in (older, newer))
         share, others = share_interval(then, older.num_rows), share_interval(now, newer.num_rows)
         pure = purity(share, others)
-        if share.lower < _MIN_SHARE or pure.lower < MIN_PURITY:
+        if share.lower < _MIN_SHARE or pure.lower < _MIN_PURITY:
             continue
         text = (
             f"{name!r} has a value in {share.value:.1%} of the rows of the training and in "
             f"{others.value:.1%} of the {newer.num_rows} newest ones: it is filled in after the "
             "row's moment, or the source has lost it"
         )
-        bounds = (round(one, 6) for one in (pure.value, pure.lower, pure.upper))
-        found[name] = LeakSuspect((name,), "newest", *bounds, newer.num_rows, text)
+        value, lower, upper = (round(one, 6) for one in (pure.value, pure.lower, pure.upper))
+        found[name] = LeakSuspect((name,), "newest", value, lower, upper, newer.num_rows, text)
     return found
 
 
@@ -105,4 +107,6 @@ def _present(spec: ModelSpec, rows: pa.Table, name: str) -> int:
     missing = pc.is_null(column, nan_is_null=True)
     if name in spec.text:
         missing = pc.or_(missing, pc.equal(pc.fill_null(column.cast("string"), ""), ""))
-    return rows.num_rows - (pc.sum(missing).as_py() or 0)
+    n_missing: int = pc.sum(missing).as_py() or 0
+    n_rows: int = rows.num_rows
+    return n_rows - n_missing

@@ -10,7 +10,7 @@ from mlops_tasks.features.leaks.informedness import MIN_ALONE, cells_of_numbers,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mlops_tasks.features.leaks.informedness import Classes, Floats, Ints
+    from mlops_tasks.features.leaks.informedness import Bools, Classes, Floats, Ints
     from mlops_tasks.problem_types.metrics import Interval
 
 __all__ = ["MIN_SUM", "Sum", "find_sum"]
@@ -95,7 +95,7 @@ def find_sum(numbers: Floats, targets: Sequence[Floats], classes: Classes) -> Su
     import numpy as np
 
     usable = _usable(numbers)
-    complete = ~np.isnan(numbers[:, usable]).any(axis=1)
+    complete: Bools = np.asarray(~np.isnan(numbers[:, usable]).any(axis=1))
     kept = classes.take(complete)
     if kept is None:
         return None

@@ -89,9 +89,8 @@ def key_of(context: Context) -> str:
     key = context.get("partition_key")
     if not key:
         raise AirflowFailException(
-            "this run has no partition key, and needs one to know what it is about: trigger the "
-            "Dag again and write it into Partition Key below Advanced Options of the form, as the "
-            "Dag's own documentation says"
+            "this run has no partition key; trigger the Dag again with one, a day written "
+            "YYYY-MM-DD, or as its documentation says, in Partition Key below Advanced Options"
         )
     return check_partition(key)
 

@@ -138,7 +138,7 @@ def test_the_newest_cut_off_of_data_that_have_ended_is_their_last_news(
     assert newest_as_of(model, today(), lake=lake) == today()  # nothing is there: pin says so
     fill_lake(lake, model, range(12))
     last = model.label.dataset.last_as_of(day(11))
-    assert last == day(11 + 1 + 5)
+    assert last == day(11 + 5)
     assert newest_as_of(model, today(), lake=lake) == last
     assert newest_as_of(model, day(9), lake=lake) == day(9)
     assert pin_training_data(model, last, lake=lake).as_of == last
