@@ -27,6 +27,11 @@ def split_suspects(
         From `leak_suspects`.
     allowed : collection of str
         ``ModelSpec.allow_leak_suspects``.
+
+    Returns
+    -------
+    tuple of list of LeakSuspect
+        Refused and allowed.
     """
     refused = [one for one in suspects if not set(one.columns) <= set(allowed)]
     return refused, [one for one in suspects if set(one.columns) <= set(allowed)]
@@ -46,6 +51,11 @@ def hold_back(
         Of the challenger's training.
     allowed : collection of str
         ``ModelSpec.allow_leak_suspects``.
+
+    Returns
+    -------
+    Verdict
+        With its reason, and what it were without the suspects.
     """
     refused, _ = split_suspects(suspects, allowed)
     if not refused:
