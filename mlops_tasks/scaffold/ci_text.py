@@ -45,7 +45,7 @@ jobs:
       - name: Check the data
         run: mlops check {model}
       - name: Check the model
-        run: mlops try {model} --from {first} --to {last}
+        run: mlops try {model}
 """
 _GITLAB = """{model}:
   image: python:3.12
@@ -70,7 +70,7 @@ _GITLAB = """{model}:
     # The data
     - mlops check {model}
     # The model
-    - mlops try {model} --from {first} --to {last}
+    - mlops try {model}
 """
 _GITLAB_MAIN = """include:
   - local: .gitlab/*.yml
@@ -86,14 +86,11 @@ def repository_of(dags: Path) -> Path:
 def ci_files(plan: Plan, dags: Path, kind: CI) -> dict[Path, str]:
     """Return the files of a kind of continuous integration, by their paths."""
     root = repository_of(dags)
-    first, last = _tried(plan)
     values = {
         "model": plan.model,
         "dags": dags.relative_to(root).as_posix(),
         "variable": f"AIRFLOW_CONN_{plan.connection.conn_id.upper()}",
         "install": _install(root),
-        "first": first,
-        "last": last,
     }
     if kind == "github":
         path = root / ".github" / "workflows" / f"{plan.model}.yml"
@@ -101,17 +98,6 @@ def ci_files(plan: Plan, dags: Path, kind: CI) -> dict[Path, str]:
     main = root / ".gitlab-ci.yml"
     texts = {root / ".gitlab" / f"{plan.model}.yml": _GITLAB.format(**values)}
     return texts if main.exists() else {main: _GITLAB_MAIN, **texts}
-
-
-def _tried(plan: Plan) -> tuple[str, str]:
-    """Return the partitions that a trial goes through: enough to train, to gate and to score."""
-    keys, windows = list(plan.moments.counts), plan.windows
-    calendar = plan.moments.grain
-    days = windows.train.days + 2 * windows.evaluation.days + plan.labels.delay.days
-    begin = calendar.shift(keys[-1], -max(int(days / max(calendar.period.days, 1)), 1))
-    if calendar.name == "hour":
-        begin = calendar.shift(keys[-1], -24 * days)
-    return max(begin, keys[0]), keys[-1]
 
 
 def _install(root: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from mlops_tasks.exceptions import PartitionKeyError, ScaffoldError
 from mlops_tasks.partitions import GRAINS, WEEK, Grain, GrainName
@@ -25,6 +25,8 @@ _FORMATS: dict[Format, re.Pattern[str]] = {
     "parquet": re.compile(r".*\.(parquet|pq)", re.IGNORECASE),
 }
 _Y, _M, _D, _H = r"(?P<y>\d{4})", r"(?P<m>\d\d)", r"(?P<d>\d\d)", r"(?P<h>\d\d)"
+# By the length of a key.
+_KINDS: dict[int, GrainName] = {7: "month", 10: "day", 13: "hour"}
 # What may stand between year, month, day and hour.
 _BETWEEN = (
     ("/", "/", "/"),
@@ -146,7 +148,7 @@ def _key(numbers: Mapping[str, str]) -> str | None:
     """Return the key, unless there is no such day."""
     parts = [numbers[name] for name in "ymd" if name in numbers]
     key = "-".join(parts) + (f"T{numbers['h']}" if "h" in numbers else "")
-    kind = {10: "day", 13: "hour", 7: "month"}[len(key)]
+    kind = _KINDS[len(key)]
     try:
         return GRAINS[kind].check(key)
     except PartitionKeyError:
@@ -178,10 +180,10 @@ def _grain(keys: set[str], folder: Path) -> GrainName:
         raise ScaffoldError(
             f"folder {str(folder)!r} names hours, days and months in one; keep one grain"
         )
-    kind = {10: "day", 13: "hour", 7: "month"}[lengths.pop()]
+    kind = _KINDS[lengths.pop()]
     if kind == "day" and len(keys) > 2 and all(_is_monday(key) for key in keys):
         return "week"
-    return cast("GrainName", kind)
+    return kind
 
 
 def _is_monday(key: str) -> bool:

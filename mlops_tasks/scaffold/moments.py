@@ -26,8 +26,8 @@ _NAMES = re.compile(
 )
 _MANY_AN_HOUR = 500
 _FEW_DAYS = 14
-# A source whose newest rows are older than so many partitions has ended.
-_ENDED_AFTER = 7
+# A source whose newest rows are older than so many partitions, and days, has ended.
+_ENDED_AFTER, _ENDED_DAYS = 7, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,8 @@ def _grain_of_rows(rows: Rows, column: Column, timezone: str) -> tuple[GrainName
 def _has_ended(grain: Grain, newest: str) -> bool:
     # Today in UTC: a day more or less does not matter here.
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    return grain.between(newest, grain.key_at(now)) > _ENDED_AFTER
+    age = now - grain.begins(newest)
+    return age > max(_ENDED_AFTER * grain.period, dt.timedelta(days=_ENDED_DAYS))
 
 
 def _has_local_times(rows: Rows) -> bool:

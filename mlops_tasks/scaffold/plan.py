@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from mlops_tasks.scaffold.sql_text import column_sql, text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mlops_tasks.scaffold.columns import Column, Rows
     from mlops_tasks.scaffold.estimators import Estimator
     from mlops_tasks.scaffold.label_rows import Labels
@@ -116,12 +114,3 @@ class Plan:
             return f"{key}::TIMESTAMP AT TIME ZONE {in_utc}"
         name = column_sql(column.name)
         return name if column.kind == "timestamp" else f"{name}::TIMESTAMP AT TIME ZONE {zone}"
-
-    def selected(self, names: Sequence[Column], table: str = "") -> list[str]:
-        """Return columns of the source under the contract's names, as items of a SELECT."""
-        before = f"{table}." if table else ""
-        return [
-            f"{before}{column_sql(one.source_name)}"
-            + ("" if column_sql(one.source_name) == one.name else f" AS {one.name}")
-            for one in names
-        ]

@@ -6,10 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from mlops_tasks.scaffold.python_text import Call, Code
-from mlops_tasks.scaffold.sql_text import column_sql, quoted
+from mlops_tasks.scaffold.sql_text import quoted
+from mlops_tasks.sources import Database
 from mlops_tasks.sources.sqlite import BOUNDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlops_tasks.scaffold.columns import Column, Rows
     from mlops_tasks.scaffold.plan import Plan
 
@@ -96,18 +99,21 @@ def _files(plan: Plan, rows: Rows, *, checks_time: bool) -> Call:
 def _query(plan: Plan, columns: list[Column], of: str) -> Call:
     time = plan.moments.column
     assert time is not None  # noqa: S101
+    quote = _quote(plan)
     first, end = _bounds(plan, time)
     rows = (
         f"(\n{_indented(plan.query, 16)}\n            )" if plan.query else _table_name(plan.rows)
     )
-    when = f"r.{column_sql(time.source_name)}"
-    items = ",\n                ".join(plan.selected(columns, "l" if of == _FROM_BOTH else "r"))
+    when = f"r.{quote(time.source_name)}"
+    items = ",\n                ".join(
+        _selected(one, "l" if of == _FROM_BOTH else "r", quote) for one in columns
+    )
     joined = ""
     if of == _FROM_BOTH:
         ours, theirs = plan.rows.columns, plan.target.rows.columns
         on = " AND ".join(
-            f"r.{column_sql(ours[k].source_name)} = l.{column_sql(theirs[k].source_name)}"
-            for k in plan.key
+            f"r.{quote(ours[name].source_name)} = l.{quote(theirs[name].source_name)}"
+            for name in plan.key
         )
         joined = f"\n            JOIN {_table_name(plan.target.rows)} AS l ON {on}"
     query = (
@@ -115,6 +121,18 @@ def _query(plan: Plan, columns: list[Column], of: str) -> Call:
         f"\n            WHERE {when} >= {first} AND {when} < {end}\n        "
     )
     return Call("SqlSource", {"conn_id": plan.connection.conn_id, "query": query})
+
+
+def _quote(plan: Plan) -> Callable[[str], str]:
+    """Return what quotes a name where the source's database wants it."""
+    url = Database.from_connection(plan.connection).url
+    quote: Callable[[str], str] = url.get_dialect()().identifier_preparer.quote
+    return quote
+
+
+def _selected(one: Column, table: str, quote: Callable[[str], str]) -> str:
+    item = f"{table}.{quote(one.source_name)}"
+    return item if one.source_name == one.name else f"{item} AS {quote(one.name)}"
 
 
 def _indented(query: str, spaces: int) -> str:

@@ -9,7 +9,7 @@ from mlops_tasks.partitions import Duration
 from mlops_tasks.specs import DriftSpec, ModelSpec, PerformanceSpec, RetrainSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mlops_tasks.scaffold.answers import Assumptions
     from mlops_tasks.scaffold.moments import Moments
@@ -79,7 +79,7 @@ class Windows:
         return found
 
 
-def _differing(default: object, given: dict[str, object]) -> dict[str, object]:
+def _differing(default: object, given: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in given.items() if getattr(default, name) != value}
 
 
