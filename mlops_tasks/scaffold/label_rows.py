@@ -69,7 +69,7 @@ def find_labels(
     return Labels(delay, refresh, found)
 
 
-def in_grain(number: int, grain: Grain) -> Duration:
+def _in_grain(number: int, grain: Grain) -> Duration:
     """Return the duration of some partitions."""
     size, unit = _UNITS[grain.name]
     return Duration(number * size, unit)  # type: ignore[arg-type]
@@ -85,7 +85,7 @@ def _given(answers: Answers, grain: Grain) -> Duration | None:
     if not length.fits(grain):
         raise ScaffoldError(
             f"--delay {answers.delay}: no whole number of {grain.name}s, which partitions are; "
-            f"write it as {in_grain(2, grain)}"
+            f"write it as {_in_grain(2, grain)}"
         )
     return length
 
@@ -109,18 +109,18 @@ def _one_table_delay(
     if 0 < missing < len(shares) / 2:
         noted.add(
             "label delay",
-            f"{in_grain(missing, moments.grain)}",
+            f"{_in_grain(missing, moments.grain)}",
             f"the newest {missing} {name}s lack labels",
             "--delay",
         )
-        return in_grain(missing, moments.grain)
+        return _in_grain(missing, moments.grain)
     noted.add(
         "label delay",
-        f"{in_grain(1, moments.grain)}",
+        f"{_in_grain(1, moments.grain)}",
         f"assumed: nothing shows it; until then the labels of {moments.grain.one} are not known",
         "--delay",
     )
-    return in_grain(1, moments.grain)
+    return _in_grain(1, moments.grain)
 
 
 def _column(moments: Moments) -> str:
@@ -217,19 +217,19 @@ def _second_table_delay(
         return given, None
     seen = _waits(rows, labels, key, moments)
     if seen is None:
-        noted.add("label delay", f"{in_grain(1, grain)}", "assumed: nothing shows it", "--delay")
-        return in_grain(1, grain), None
+        noted.add("label delay", f"{_in_grain(1, grain)}", "assumed: nothing shows it", "--delay")
+        return _in_grain(1, grain), None
     name, most, nearly_all = seen
     period = grain.period.total_seconds()
     soon, late = (max(math.ceil(wait / period), 1) for wait in (most, nearly_all))
     noted.add(
         "label delay",
-        f"{in_grain(soon, grain)}",
+        f"{_in_grain(soon, grain)}",
         f"{_ENOUGH:.0%} of the labels are there then, by {name}"
-        + (f"; taken again after {in_grain(late, grain)}" if late > soon else ""),
+        + (f"; taken again after {_in_grain(late, grain)}" if late > soon else ""),
         "--delay",
     )
-    return in_grain(soon, grain), in_grain(late, grain) if late > soon else None
+    return _in_grain(soon, grain), _in_grain(late, grain) if late > soon else None
 
 
 def _waits(

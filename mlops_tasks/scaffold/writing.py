@@ -50,6 +50,11 @@ def check_model_name(name: str, dags: Path) -> str:
     dags : Path
         Folder of Dags.
 
+    Returns
+    -------
+    str
+        The same name.
+
     Raises
     ------
     ScaffoldError
