@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import time
@@ -64,6 +65,13 @@ def progress(output: Console) -> Iterator[Callable[[str], None]]:
             status.update(line)
 
         yield report
+
+
+@app.callback()
+def mlops() -> None:
+    """Run the embedded MLOps stack, and look after what the Dags work on."""
+    # Else Airflow looks for connections in the environment alone, and not in its own store.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 
 @app.command()

@@ -12,9 +12,7 @@ __all__ = ["connect"]
 
 
 def connect() -> None:
-    """Use the connections of the environment and of Airflow's store, else of the embedded stack."""
-    # Else Airflow would look for them in the environment alone, as in a process of a task.
-    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    """Use the connections of the environment, else those of the embedded stack."""
     settings = StackSettings.from_env()
     if not settings.secrets_file.exists():
         return  # no embedded stack: the connections come from elsewhere

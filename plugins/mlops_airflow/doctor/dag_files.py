@@ -45,7 +45,7 @@ def dag_files() -> Iterator[Finding]:
 def _folders() -> list[Path]:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-    bundles = DagBundlesManager().get_all_dag_bundles()
+    bundles = DagBundlesManager().get_all_dag_bundles()  # type: ignore[no-untyped-call]
     return [Path(one.path) for one in bundles if type(one).__name__ == "LocalDagBundle"]
 
 

@@ -87,8 +87,8 @@ def provider() -> Iterator[Finding]:
 
     from mlops_airflow.provider import get_provider_info
 
-    manager, place = ProvidersManagerTaskRuntime(), "entry point apache_airflow_provider"
-    hooks = manager.hooks
+    place = "entry point apache_airflow_provider"
+    hooks = ProvidersManagerTaskRuntime().hooks  # type: ignore[no-untyped-call]
     if not any((hook and hook.package_name) == _PACKAGE for hook in hooks.values()):
         again = f"pip install --force-reinstall --no-deps {_PACKAGE}"
         yield alarm("provider", "Airflow does not know this package", place, again)

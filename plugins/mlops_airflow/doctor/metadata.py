@@ -28,14 +28,14 @@ def database() -> Iterator[Finding]:
     url = make_url(conf.get("database", "sql_alchemy_conn"))
     place = f"[database] sql_alchemy_conn: {url.render_as_string(hide_password=True)}"
     try:
-        with settings.get_engine().connect():
+        with settings.get_engine().connect():  # type: ignore[no-untyped-call]
             pass
     except SQLAlchemyError as error:
         fix = "start the database, or correct the address"
         yield alarm("metadata", _reason(error), place, fix)
         return
     try:
-        check_migrations(0)
+        check_migrations(0)  # type: ignore[no-untyped-call]
     except TimeoutError:
         found = "is not of the installed Airflow's schema"
         yield alarm("metadata", found, place, "airflow db migrate")
@@ -86,7 +86,7 @@ def _query(statement: str) -> list[Any]:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        with settings.get_engine().connect() as connection:
+        with settings.get_engine().connect() as connection:  # type: ignore[no-untyped-call]
             return list(connection.execute(text(statement)))
     except SQLAlchemyError as error:
         raise UnavailableError(f"the metadata database does not say: {_reason(error)}") from error

@@ -30,13 +30,15 @@ def probe_mlflow(uri: str, login: tuple[str, str] | None) -> tuple[bool, str]:
     """
     import httpx
 
+    nobody = httpx.Auth()
+    somebody = httpx.BasicAuth(*login) if login else nobody
     try:
         with httpx.Client(base_url=uri, timeout=_TIMEOUT_S, follow_redirects=True) as client:
-            answer = client.post(_SEARCH, json={"max_results": 1}, auth=login)
+            answer = client.post(_SEARCH, json={"max_results": 1}, auth=somebody)
             if problem := _problem(uri, answer, login):
                 return False, problem
-            version = client.get("/version", auth=login)
-            anonymous = client.post(_SEARCH, json={"max_results": 1}).is_success
+            version = client.get("/version", auth=somebody)
+            anonymous = client.post(_SEARCH, json={"max_results": 1}, auth=nobody).is_success
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return False, (
             f"MLflow does not answer at {uri}: {type(error).__name__}: {error}. Check schema, host "

@@ -179,8 +179,8 @@ def _reconfigure() -> None:
     from airflow import settings
 
     settings.dispose_orm()
-    settings.configure_vars()
-    settings.configure_orm()
+    settings.configure_vars()  # type: ignore[no-untyped-call]
+    settings.configure_orm()  # type: ignore[no-untyped-call]
 
 
 def _make_database() -> DagBag:
@@ -194,8 +194,8 @@ def _make_database() -> DagBag:
 
     with _quiet():
         initdb()
-        DagBundlesManager().sync_bundles_to_db()
-        (bundle,) = DagBundlesManager().get_all_dag_bundles()
+        DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
+        (bundle,) = DagBundlesManager().get_all_dag_bundles()  # type: ignore[no-untyped-call]
         bag = BundleDagBag(dag_folder=bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
         sync_bag_to_db(bag, bundle.name, bundle.version)
         with create_session() as session:  # a paused consumer does not hear of events

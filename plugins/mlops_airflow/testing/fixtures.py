@@ -169,7 +169,7 @@ def run_dag(
 
     ``run_dag("orders.ingest", "2024-03-01")`` runs it to its end and returns a `FinishedRun`.
     """
-    connections = {
+    connections: dict[str, dict[str, Any]] = {
         "lake_default": {"conn_type": "file", "extra": {"path": str(lake.root)}},
         "ledger_default": {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")},
         "mlflow_default": {"conn_type": "sqlite", "host": str(tmp_path / "mlflow.db")},

@@ -144,8 +144,8 @@ def _values(
             else [_WORDS[number] for number in random.integers(0, len(_WORDS), n_rows)]
         )
     if kind == "bool":
-        return (random.random(n_rows) < 0.5).tolist()
-    return random.normal(50, 15, n_rows).round(2).tolist()
+        return list((random.random(n_rows) < 0.5).tolist())
+    return list(random.normal(50, 15, n_rows).round(2).tolist())
 
 
 def _as_contract(dataset: DatasetSpec, rows: Any) -> pa.Table:
