@@ -90,7 +90,11 @@ MODULES = {
     ),
     "leaks": (
         ["mlops_tasks/features/leaks/*", "mlops_tasks/gate/leaks.py"],
-        ["tests/unit/features/leaks/test_*.py", "tests/unit/gate/test_leaks.py"],
+        [
+            "tests/unit/features/leaks/test_*.py",
+            "tests/unit/gate/test_leaks.py",
+            "tests/unit/steps/test_leaks.py",
+        ],
     ),
     "scoring": (
         ["mlops_tasks/steps/score.py", "mlops_tasks/features/categories.py"],
