@@ -50,6 +50,7 @@ __all__ = [
     "LABEL_PROFILES",
     "PIN_FILE",
     "SCORE_PROFILES",
+    "TABLE_MODEL",
     "VOCABULARIES",
     "Tracking",
 ]
@@ -61,6 +62,8 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 PIN_FILE, IMPORTANCE, CLASSES = "pin.json", "importance.json", "classes.json"
 FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
 LABEL_PROFILES = "label_profiles.zip"
+# Of models of one table, what they are asked with.
+TABLE_MODEL = "table_model.json"
 # Of models with text features, which hashes of words the training had.
 VOCABULARIES = "text_vocabularies.zip"
 ARTIFACTS = (
@@ -71,6 +74,7 @@ ARTIFACTS = (
     SCORE_PROFILES,
     CLASSES,
     VOCABULARIES,
+    TABLE_MODEL,
 )
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
