@@ -49,7 +49,9 @@ def before(days: int) -> str:
 
 with DAG(
     "poor_visibility.score",
-    schedule=CronPartitionTimetable("0 4 * * *", run_offset=-1, key_format="%Y-%m-%d"),
+    schedule=CronPartitionTimetable(
+        "0 4 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"
+    ),
     start_date=datetime(2013, 1, 1),
     end_date=datetime(2014, 1, 1),
     catchup=False,

@@ -130,8 +130,6 @@ class EstimatorSpec(SpecModel):
             )
         if len(set(self.features)) != len(self.features):
             raise ValueError("a feature is named twice")
-        if keys := sorted(set(self.features) & set(self.key)):
-            raise ValueError(f"{keys} are the key; as features, select them under second names")
         if reserved := sorted(filter(_RESERVED.fullmatch, {*self.features, *self.key})):
             raise ValueError(f"{reserved} are names of the model's own columns; rename them")
         measured = {f"{name}.{what}" for name in self.text for what in ("length", "unseen_tokens")}

@@ -178,6 +178,8 @@ class ModelSpec(EstimatorSpec):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if keys := sorted(set(self.features) & set(self.key)):
+            raise ValueError(f"{keys} are the key; as features, select them under second names")
         names = [dataset.name for dataset in self.datasets]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(

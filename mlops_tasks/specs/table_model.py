@@ -92,6 +92,8 @@ class TableModel(EstimatorSpec):
     def _check_columns(self) -> Self:
         if self.columns:
             self.refuse_unknown(self.columns)
+        if self.key and set(self.key) <= set(self.features):
+            raise ValueError(f"{list(self.key)} name each row, there is nothing to learn from them")
         leaks = sorted(name for name in self.features if name == self.target)
         if leaks:
             raise ValueError(f"{leaks}: the target itself is a feature; remove it from them")

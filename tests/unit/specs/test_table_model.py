@@ -55,7 +55,7 @@ def test_it_can_be_of_another_table() -> None:
         ({"as_of": "booked"}, "no column 'booked'"),
         ({"target": " "}, "target: String should have at least 1 character"),
         ({"numeric": (), "categorical": ()}, "name at least one feature"),
-        ({"numeric": ("age", "visit_id")}, r"\['visit_id'\] are the key"),
+        ({"numeric": ("age", "visit_id")}, r"\['visit_id'\] name each row"),
         ({"grain": "hour"}, r"\['grain'\]: the dataset 'visits' says that"),
         ({"estimator": "build"}, "must name a function as 'package.module:function'"),
         ({"table": "Visits"}, "name 'Visits' is not allowed"),
