@@ -52,7 +52,22 @@ def labelled_table_rows(
 
 
 def table_batches(spec: TableModel, partition: str, *, lake: Lake) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a published partition: key, moment and features, an empty batch first."""
+    """Yield the rows of a published partition: key, moment and features, an empty batch first.
+
+    Parameters
+    ----------
+    spec : TableModel
+        The model, with its table.
+    partition : str
+        Its key.
+    lake : Lake
+        The data.
+
+    Yields
+    ------
+    RecordBatch
+        Memory does not grow with the partition.
+    """
     table = lake.table(spec.table)
     commits = table.commits(first=partition, last=partition)
     moment = () if spec.as_of == BEGINS_AT else (spec.as_of,)
@@ -62,6 +77,13 @@ def table_batches(spec: TableModel, partition: str, *, lake: Lake) -> Iterator[p
 
 def check_table(spec: TableModel, table: Table) -> None:
     """Refuse a table that lacks a column of the model, or has it in a type that cannot be used.
+
+    Parameters
+    ----------
+    spec : TableModel
+        The model.
+    table : Table
+        Its table, as it is now.
 
     Raises
     ------

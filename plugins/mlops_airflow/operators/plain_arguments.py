@@ -95,7 +95,17 @@ def model_of(
 
 
 def check_gate(who: str, gate: GateSpec | None, problem_type: str | None) -> None:
-    """Refuse a gate whose metric does not exist, of a problem type or, if that is open, of any."""
+    """Refuse a gate whose metric does not exist, of a problem type or, if that is open, of any.
+
+    Parameters
+    ----------
+    who : str
+        The operator and its task, for errors.
+    gate : GateSpec or None
+        The gate; None and one without a metric pass.
+    problem_type : str or None
+        That of the model, where it is known.
+    """
     if gate is None or gate.metric is None or gate.metric == "expected_cost":
         return
     errors = []
@@ -109,7 +119,15 @@ def check_gate(who: str, gate: GateSpec | None, problem_type: str | None) -> Non
 
 
 def check_dataset(who: str, dataset: object) -> None:
-    """Refuse what is no dataset, while the Dag is parsed."""
+    """Refuse what is no dataset, while the Dag is parsed.
+
+    Parameters
+    ----------
+    who : str
+        The operator and its task, for errors.
+    dataset : object
+        Its argument.
+    """
     if not isinstance(dataset, DatasetSpec):
         raise SpecError(
             f"{who}: dataset= is a DatasetSpec, which says columns, key and source, not "
@@ -118,7 +136,15 @@ def check_dataset(who: str, dataset: object) -> None:
 
 
 def check_table_name(who: str, argument: str, table: str) -> None:
-    """Refuse a name that no table can have; one that is rendered later is checked then."""
+    """Refuse a name that no table can have; one that is rendered later is checked then.
+
+    Parameters
+    ----------
+    who : str
+        The operator and its task, for errors.
+    argument, table : str
+        The name of its argument, and what was given.
+    """
     if "{{" in table:
         return
     try:
@@ -142,6 +168,11 @@ def named_version(
     who : str
         For errors.
 
+    Returns
+    -------
+    RegisteredVersion
+        With the digests of its files.
+
     Raises
     ------
     SpecError
@@ -159,7 +190,20 @@ def named_version(
 
 
 def model_name(who: str, model: str) -> tuple[str, str, str]:
-    """Split the name of a model into name, alias and version."""
+    """Split the name of a model into name, alias and version.
+
+    Parameters
+    ----------
+    who : str
+        The operator and its task, for errors.
+    model : str
+        As `named_version` takes it.
+
+    Returns
+    -------
+    tuple of str
+        Name, alias and version; of the last two one at least is empty.
+    """
     match = _MODEL.fullmatch(model)
     if match is None:
         raise SpecError(
@@ -184,6 +228,18 @@ def trained_version(trained: TrainResult) -> RegisteredVersion:
 
 def saved_model(version: RegisteredVersion, *, tracking: Tracking) -> TableModel:
     """Return what a version was trained as: its table, features and problem type.
+
+    Parameters
+    ----------
+    version : RegisteredVersion
+        The version.
+    tracking : Tracking
+        Where its run is.
+
+    Returns
+    -------
+    TableModel
+        As it was, proven by the digest that the ledger has of it.
 
     Raises
     ------
