@@ -35,6 +35,8 @@ class EstimatorSpec(SpecModel):
         Column with the moment at which the prediction is asked for.
     categorical, numeric, text : tuple of str
         The features.
+    allow_leak_suspects : tuple of str
+        Features that look like leaks of the label and are none.
     weight : str or None
         Column with the weight of each row in the fit.
     estimator : str
@@ -55,6 +57,7 @@ class EstimatorSpec(SpecModel):
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
+    allow_leak_suspects: tuple[str, ...] = ()
     weight: str | None = None
     estimator: Importable
     random_state: int = Field(default=0, ge=0, lt=2**32)
@@ -136,6 +139,15 @@ class EstimatorSpec(SpecModel):
         if taken := sorted(measured & set(self.features)):
             raise ValueError(
                 f"{taken} are measures of text features; name these features otherwise"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_leak_suspects(self) -> Self:
+        if unknown := sorted(set(self.allow_leak_suspects) - set(self.features)):
+            raise ValueError(
+                f"allow_leak_suspects: {unknown} are no features; it allows some of "
+                f"{list(self.features)}"
             )
         return self
 

@@ -128,6 +128,9 @@ class ModelSpec(EstimatorSpec):
         One at least for each input after the first that is not `InputSpec.timeless`.
     categorical, numeric, text : tuple of str
         The features. No other column reaches the estimator.
+    allow_leak_suspects : tuple of str
+        Features that may nearly give the label, because they really are known at the row's moment;
+        any others that look like a leak keep a challenger from being promoted.
     weight : str or None
         Column of the features with the weight of each row in the fit, at least 0. Metrics and
         monitoring count every row as one.

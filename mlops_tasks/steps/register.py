@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _RUN_TAG = "mlops.run"
+_TAG = 1000  # characters of a tag that people read
 
 
 def register(
@@ -125,6 +126,8 @@ def _shown(trained: TrainResult, verdict: Verdict | None) -> dict[str, str]:
         return shown | {"mlops.verdict": "not judged"}
     if days := [f"{n} days of {table}" for table, n in verdict.assumed.items()]:
         shown["mlops.assumed"] = f"known by schedule: {', '.join(days)}"
+    if leaks := [" + ".join(one.columns) for one in verdict.suspects]:
+        shown["mlops.leak_suspects"] = ", ".join(leaks)[:_TAG]
     return shown | {
         "mlops.verdict": verdict.verdict,
         "mlops.verdict_reason": verdict.reason,

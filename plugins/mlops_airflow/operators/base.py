@@ -110,8 +110,8 @@ def key_of(context: Context, given: str | None = None) -> str:
     if not key:
         raise AirflowFailException(
             "this run has no partition key; trigger the Dag again with one, a day written "
-            "YYYY-MM-DD, or as the dataset's grain is (the field is in the trigger form). In a Dag "
-            "without partitions give the operator partition=, as '{{ ds }}'"
+            "YYYY-MM-DD, or as its documentation says, in Partition Key below Advanced Options. In "
+            "a Dag without partitions give the operator partition=, as '{{ ds }}'"
         )
     return check_partition(key)
 

@@ -11,6 +11,7 @@ from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, check_rendered, dag_run_name
 from mlops_airflow.operators.plain_arguments import check_gate, saved_model, trained_version
 from mlops_tasks.exceptions import SpecError
+from mlops_tasks.gate import split_suspects
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin, assumed_lines
 from mlops_tasks.partitions import today
@@ -179,6 +180,9 @@ class EvaluateModelOperator(StepOperator):
             "rows": f"{verdict.n_rows}, {' to '.join(pin.evaluation)}",
             "known": assumed_lines(pin),
         }
+        refused, allowed = split_suspects(verdict.suspects, model.allow_leak_suspects)
+        facts["leak suspects"] = [suspect.text for suspect in refused]
+        facts["allowed"] = [suspect.text for suspect in allowed]
         for who, values in rivals.items():
             facts[who] = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
         facts["MLflow run"] = self.mlflow_run_url
