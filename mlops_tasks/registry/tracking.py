@@ -63,10 +63,9 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 PIN_FILE, IMPORTANCE, CLASSES = "pin.json", "importance.json", "classes.json"
 FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
 LABEL_PROFILES = "label_profiles.zip"
-# Of models of one table, what they are asked with.
-TABLE_MODEL = "table_model.json"
-# Of models with text features, which hashes of words the training had.
-VOCABULARIES = "text_vocabularies.zip"
+# Of models with text features, which hashes of words the training had; of those of one table, what
+# they are asked with.
+VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
 ARTIFACTS = (
     PIN_FILE,
     IMPORTANCE,
