@@ -1,4 +1,4 @@
-"""What people can bring, and what it costs them: estimators, problem types, grains.
+"""What people can bring, and what it costs them: estimators, problem types, grains, a new model.
 
 Each part writes a section of the results, so that one may be measured again alone (``--only``).
 """
@@ -31,9 +31,10 @@ class Part(StrEnum):
     ESTIMATORS = "estimators"
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
+    CHAMPION = "champion"
 
 
-MODULES = {Part.ESTIMATORS: "listed", Part.PROBLEM_TYPES: "problem_types", Part.GRAINS: "grains"}
+MODULES = {part: part.value for part in Part} | {Part.ESTIMATORS: "listed"}
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")
 PACKAGES = {Part.ESTIMATORS: ("scikit-learn", "skops", "xgboost-cpu", "lightgbm")}
 
