@@ -220,20 +220,16 @@ def test_failure_is_named_and_the_same_command_goes_on(shop: Shop) -> None:
 
 def test_interrupted_replay_goes_on(shop: Shop) -> None:
     span = ("--from", "2024-03-11", "--to", "2024-03-15")
-    process = subprocess.Popen(
-        [tool("mlops"), "replay", MODEL, *span],
-        env=shop.env,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.rstrip().endswith("The days:"):
-            break
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    rest = process.stdout.read()
-    assert process.wait(60) == 130
+    command = [tool("mlops"), "replay", MODEL, *span]
+    with subprocess.Popen(command, env=shop.env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.rstrip().endswith("The days:"):
+                break
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert process.returncode == 130
     assert "the same command goes on from here" in rest
     code, report = shop.replay(*span)
     assert (code, report["stopped"]) == (0, None)
