@@ -117,12 +117,10 @@ class Calendar:
 
         Those before the first round are named, too, though nothing has scored them.
         """
-        late = () if self.spec.label.dataset.refresh_steps is None else (True,)
-        found = (
-            self._rows_due(key, lambda one, again=refreshed: self._labelled_on(one, again))
-            for refreshed in (False, *late)
-        )
-        return sorted({partition for some in found for partition in some})
+        found = set(self._rows_due(key, self._labelled_on))
+        if self.spec.label.dataset.refresh_steps is not None:
+            found.update(self._rows_due(key, partial(self._labelled_on, refreshed=True)))
+        return sorted(found)
 
     def trained_from(self, train: Duration) -> str:
         """Return the first partition of the rows that the first training uses, of such a window."""
@@ -156,11 +154,9 @@ class Calendar:
     def _scored_on(self, partition: str) -> str:
         return max(self._last_due(one, partition) for one in self.spec.triggers)
 
-    def _labelled_on(self, partition: str, refreshed: bool) -> str:
-        label = self.spec.label.dataset
-        return max(
-            self._scored_on(partition), self._last_due(label, partition, refreshed=refreshed)
-        )
+    def _labelled_on(self, partition: str, *, refreshed: bool = False) -> str:
+        labelled = self._last_due(self.spec.label.dataset, partition, refreshed=refreshed)
+        return max(self._scored_on(partition), labelled)
 
     def _last_due(self, dataset: DatasetSpec, partition: str, *, refreshed: bool = False) -> str:
         """Return when a dataset has all of one of the rows' partitions."""
