@@ -165,9 +165,9 @@ def find_dataset(name: str, folder: Path | None = None) -> DatasetSpec:
         do not say the same of it.
     """
     projects = read_projects(folder)
-    having: dict[str, DatasetSpec] = {}
-    for project in projects:
-        having |= {project.name: one for one in project.datasets if one.name == name}
+    having = {
+        project.name: one for project in projects for one in project.datasets if one.name == name
+    }
     if having:
         return _the_one(name, having)
     known = sorted({one.name for project in projects for one in project.datasets})

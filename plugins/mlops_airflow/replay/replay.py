@@ -211,14 +211,9 @@ class Replay:
         """Yield what follows the news of a round, in its order."""
         yield self.calendar.computed(key)
         yield [Step(self.score, rows) for rows in self.calendar.scored_after(key)]
-        label = self.spec.label.dataset
-        rows = {
-            self.spec.calendar.key_of(label.partition(step.partition_key).start, self.spec.timezone)
-            for step in late
-            if step.dag_id == f"{label.name}.ingest"
-        }
-        steps = [Step(self.score, key) for key in sorted(rows)]
-        yield [Step(self.monitor, one.partition_key) for one in steps if self._is_done(one)]
+        if late:
+            scored = (Step(self.score, rows) for rows in self.calendar.labelled_after(key))
+            yield [Step(self.monitor, one.partition_key) for one in scored if self._is_done(one)]
 
     def _settle(self, watch: Watcher) -> None:
         wait_until_quiet(

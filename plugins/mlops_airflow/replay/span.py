@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import PartitionKeyError
-from mlops_tasks.partitions import Partition, window_start
+from mlops_tasks.partitions import Duration, Partition
+from mlops_tasks.specs.calendar import Calendar
 
 if TYPE_CHECKING:
     from mlops_tasks.specs import ModelSpec
@@ -80,43 +81,29 @@ def _checked(spec: ModelSpec, key: str, option: str) -> str:
 
 
 def _round_of(spec: ModelSpec, partition: str) -> str:
-    if spec.schedule.grain is spec.calendar:
-        return partition
-    return spec.schedule.grain.key_of(spec.rows.partition(partition).start, spec.timezone)
+    return Calendar(spec, partition).first
 
 
 def _default_first(spec: ModelSpec, last: str) -> str:
     grain, begin = spec.schedule.grain, _round_of(spec, spec.rows.first)
     first = max(begin, grain.shift(last, 1 - DEFAULT_ROUNDS))
-    while first <= last and _trained_from(spec, first) < spec.label.dataset.first:
+    while first <= last and not _has_labels(spec, first, spec.train):
         first = grain.shift(first, 1)
     # Windows that are longer than the data: the first training takes what the first half has.
     return first if first <= last else grain.shift(begin, grain.between(begin, last) // 2 + 1)
 
 
-def _newest_label(spec: ModelSpec, first: str) -> str:
-    """Return the newest partition of labels that is known before a round."""
-    label, grain = spec.label.dataset, spec.schedule.grain
-    cutoff = spec.schedule.known_on(grain.shift(first, -1))
-    newest = label.calendar.key_of(Partition(cutoff, spec.timezone).end, spec.timezone)
-    while label.due(newest) > cutoff:
-        newest = label.calendar.shift(newest, -1)
-    return newest
-
-
-def _trained_from(spec: ModelSpec, first: str) -> str:
-    """Return where the training window of the first training begins, there or not."""
-    grain = spec.label.dataset.calendar
-    evaluated = window_start(grain, _newest_label(spec, first), spec.evaluation)
-    return window_start(grain, grain.shift(evaluated, -1), spec.train)
+def _has_labels(spec: ModelSpec, first: str, train: Duration) -> bool:
+    """Return whether labels go as far back as a training before a round looks."""
+    label = spec.label.dataset
+    begin = spec.calendar.key_of(label.partition(label.first).start, spec.timezone)
+    return Calendar(spec, first).trained_from(train) >= begin
 
 
 def _check_history(spec: ModelSpec, first: str) -> None:
-    label, newest = spec.label.dataset, _newest_label(spec, first)
-    evaluated = window_start(label.calendar, newest, spec.evaluation)
-    if evaluated <= label.first:
+    if not _has_labels(spec, first, Duration(1, "h")):
         raise PartitionKeyError(
             f"model {spec.name!r}: before --from {first} there is nothing to train on: labels "
-            f"begin with {label.first}, those known by then end with {newest}, and the newest "
-            f"{spec.evaluation} of them are for the evaluation; choose a later --from"
+            f"begin with {spec.label.dataset.first}, and the newest {spec.evaluation} of those "
+            "known by then are for the evaluation; choose a later --from"
         )
