@@ -1,4 +1,4 @@
-"""What people can bring, and what it costs them: estimators, problem types, grains, a new model.
+"""What people can bring, and what it costs them: estimators, problem types, grains, tests, models.
 
 Each part writes a section of the results, so that one may be measured again alone (``--only``).
 """
@@ -31,12 +31,22 @@ class Part(StrEnum):
     ESTIMATORS = "estimators"
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
+    DAGTEST = "dagtest"
     CHAMPION = "champion"
 
 
-MODULES = {part: part.value for part in Part} | {Part.ESTIMATORS: "listed"}
+MODULES = {
+    Part.ESTIMATORS: "listed",
+    Part.PROBLEM_TYPES: "problem_types",
+    Part.GRAINS: "grains",
+    Part.DAGTEST: "dag_tests",
+    Part.CHAMPION: "champion",
+}
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")
-PACKAGES = {Part.ESTIMATORS: ("scikit-learn", "skops", "xgboost-cpu", "lightgbm")}
+PACKAGES = {
+    Part.ESTIMATORS: ("scikit-learn", "skops", "xgboost-cpu", "lightgbm"),
+    Part.DAGTEST: ("apache-airflow", "pytest", *LAKE),
+}
 
 
 def main(
