@@ -1,4 +1,4 @@
-"""What people can bring, and what it costs them: estimators, problem types, grains, tests.
+"""What people can bring, and what it costs them: estimators, problem types, grains, tests, models.
 
 Each part writes a section of the results, so that one may be measured again alone (``--only``).
 """
@@ -32,6 +32,7 @@ class Part(StrEnum):
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
     DAGTEST = "dagtest"
+    CHAMPION = "champion"
 
 
 MODULES = {
@@ -39,6 +40,7 @@ MODULES = {
     Part.PROBLEM_TYPES: "problem_types",
     Part.GRAINS: "grains",
     Part.DAGTEST: "dag_tests",
+    Part.CHAMPION: "champion",
 }
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")
 PACKAGES = {
