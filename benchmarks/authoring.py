@@ -31,9 +31,15 @@ class Part(StrEnum):
     ESTIMATORS = "estimators"
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
+    TRY = "try"
 
 
-MODULES = {Part.ESTIMATORS: "listed", Part.PROBLEM_TYPES: "problem_types", Part.GRAINS: "grains"}
+MODULES = {
+    Part.ESTIMATORS: "listed",
+    Part.PROBLEM_TYPES: "problem_types",
+    Part.GRAINS: "grains",
+    Part.TRY: "trial",
+}
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")
 PACKAGES = {Part.ESTIMATORS: ("scikit-learn", "skops", "xgboost-cpu", "lightgbm")}
 
