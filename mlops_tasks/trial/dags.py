@@ -194,6 +194,7 @@ class TrialDags:
         gaps: tuple[type[MlopsError], ...] = (EmptyPartitionError,)
         if self._published[dataset.name]:
             gaps += (SourceNotFoundError,)
+        raw: PartitionVersion | None = None
         with self.journal.step("ingest", dataset.name, key, survives=gaps) as note:
             result = ingest(
                 dataset,
@@ -203,10 +204,10 @@ class TrialDags:
                 token=self.ledger.next_token(),
                 due=dataset.due(key),
             )
-            note.n_rows, note.text = result.raw.n_rows, "; ".join(result.notes)
-            return result.raw
-        self._refused[dataset.name].append(note.text)
-        return None
+            raw, note.n_rows, note.text = result.raw, result.raw.n_rows, "; ".join(result.notes)
+        if note.answer == "alarm":
+            self._refused[dataset.name].append(note.text)
+        return raw
 
     def _validate(self, dataset: DatasetSpec, key: str, raw: PartitionVersion) -> None:
         refusals = (ValidationFailedError,)
@@ -215,9 +216,10 @@ class TrialDags:
             result = validate(dataset, raw, lake=self.lake, token=token)
             self._record(EvidenceKind.VALIDATION, key, result.evidence(), about=dataset.name)
             note.n_rows, note.text = result.published.n_rows, findings.validation_text(result)
+        if note.answer == "alarm":
+            self._refused[dataset.name].append(note.text)
+        else:
             self._published[dataset.name].add(key)
-            return
-        self._refused[dataset.name].append(note.text)
 
     def _evaluate(self, pin: TrainingPin, trained: TrainResult) -> Verdict:
         try:

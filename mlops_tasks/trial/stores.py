@@ -114,7 +114,8 @@ def _own_mlflow() -> Iterator[None]:
     """Give the process back the MLflow that it had."""
     import mlflow
 
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    is_set = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
+    before = mlflow.get_tracking_uri() if is_set else None
     kept = {name: os.environ.get(name) for name in (*_RESTORED, *_SETTINGS)}
     os.environ.update(_SETTINGS)
     log = logging.getLogger("mlflow.store.db.utils")  # it names each engine that it makes
