@@ -1,4 +1,4 @@
-"""What people can bring, and what it costs them: estimators, problem types, grains.
+"""What people can bring, and what it costs them: estimators, problem types, grains, tests.
 
 Each part writes a section of the results, so that one may be measured again alone (``--only``).
 """
@@ -32,6 +32,7 @@ class Part(StrEnum):
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
     TRY = "try"
+    DAGTEST = "dagtest"
 
 
 MODULES = {
@@ -39,9 +40,13 @@ MODULES = {
     Part.PROBLEM_TYPES: "problem_types",
     Part.GRAINS: "grains",
     Part.TRY: "trial",
+    Part.DAGTEST: "dag_tests",
 }
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")
-PACKAGES = {Part.ESTIMATORS: ("scikit-learn", "skops", "xgboost-cpu", "lightgbm")}
+PACKAGES = {
+    Part.ESTIMATORS: ("scikit-learn", "skops", "xgboost-cpu", "lightgbm"),
+    Part.DAGTEST: ("apache-airflow", "pytest", *LAKE),
+}
 
 
 def main(
