@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import traceback
 from pathlib import Path
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["try_model"]
 
 _CANNOT, _INTERRUPTED = 3, 130
-# What libraries say while they work; what matters of it is in the report.
-_NOISY = ("alembic", "great_expectations", "mlops_tasks")
 
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
 First = Annotated[
@@ -59,9 +56,7 @@ def try_model(
 
     connect()
     spec = _spec(model)
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    logging.disable(logging.WARNING)  # what matters of it is in the report
     # An interrupted trial removes what it has made.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -76,6 +71,8 @@ def try_model(
             )
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
+    finally:
+        logging.disable(logging.NOTSET)
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))
     else:

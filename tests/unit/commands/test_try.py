@@ -59,13 +59,13 @@ def test_it_says_what_every_step_came_to_and_why_there_is_a_champion() -> None:
     assert code == 0, said
     lines = [" ".join(line.split()) for line in said.splitlines()]
     assert any(
-        line.startswith(f"take in orders {day(0)} to {day(10)} 880 rows") and line.endswith(" fine")
+        line.startswith(f"take in orders {day(0)} to {day(9)} 800 rows") and line.endswith(" fine")
         for line in lines
     ), said
-    assert any(line.startswith(f"score late_orders {day(11)} 80 rows") for line in lines), said
+    assert any(line.startswith(f"score late_orders {day(10)} 80 rows") for line in lines), said
     for title in ("Steps", "Trainings and the gate", "Decisions", "What monitoring could tell"):
         assert title in lines
-    assert f"Version 1 of late_orders, trained as of {day(10)}, is the champion: ROC AUC" in said
+    assert f"Version 1 of late_orders, trained as of {day(9)}, is the champion: ROC AUC" in said
 
 
 def test_json_is_all_that_goes_to_the_output(capfd: pytest.CaptureFixture[str]) -> None:
