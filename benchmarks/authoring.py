@@ -31,6 +31,7 @@ class Part(StrEnum):
     ESTIMATORS = "estimators"
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
+    TRY = "try"
     DAGTEST = "dagtest"
     CHAMPION = "champion"
 
@@ -39,6 +40,7 @@ MODULES = {
     Part.ESTIMATORS: "listed",
     Part.PROBLEM_TYPES: "problem_types",
     Part.GRAINS: "grains",
+    Part.TRY: "trial",
     Part.DAGTEST: "dag_tests",
     Part.CHAMPION: "champion",
 }
