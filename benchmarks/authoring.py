@@ -31,9 +31,10 @@ class Part(StrEnum):
     ESTIMATORS = "estimators"
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
+    MUTATIONS = "mutations"
 
 
-MODULES = {Part.ESTIMATORS: "listed", Part.PROBLEM_TYPES: "problem_types", Part.GRAINS: "grains"}
+MODULES = {part: part.value for part in Part} | {Part.ESTIMATORS: "listed"}
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")
 PACKAGES = {Part.ESTIMATORS: ("scikit-learn", "skops", "xgboost-cpu", "lightgbm")}
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlops_airflow.commands import contract, drift, lake, ledger, quarantine
+from mlops_airflow.commands import check, contract, drift, lake, ledger, quarantine
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.ending import end_stack
 from mlops_airflow.stack.environment import component_environment, tool
@@ -35,6 +35,7 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(drift.app, name="drift")
 app.add_typer(ledger.app, name="ledger")
+app.command()(check.check)
 console = Console(highlight=False)
 _POLL_S = 0.5
 
