@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlops_airflow.hooks.source import SourceHook
+from mlops_airflow.hooks.connections import defined_connection
 from mlops_tasks.exceptions import MlopsError
 from mlops_tasks.lake import Lake
 from mlops_tasks.monitoring import read_labelled_predictions
@@ -16,7 +16,8 @@ from mlops_tasks.partitions import DAY
 from mlops_tasks.registry.champions import champion_of
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.registry.tracking import Tracking
-from mlops_tasks.sources import PublishedDatasets
+from mlops_tasks.sources import SOURCES
+from mlops_tasks.sources.derived import PublishedDatasets
 from mlops_tasks.steps.evaluate import evaluate
 from mlops_tasks.steps.ingest import ingest
 from mlops_tasks.steps.monitor import measure_drift, measure_performance
@@ -152,7 +153,8 @@ def _take(dataset: DatasetSpec, lake: Lake, span: tuple[str, str], found: Tried)
 def _source(dataset: DatasetSpec, lake: Lake) -> Source:
     if dataset.source.reads:
         return PublishedDatasets(lake)
-    return SourceHook(dataset.source.conn_id).get_source(dataset.source)
+    connection = defined_connection(dataset.source.conn_id)
+    return SOURCES[dataset.source.kind].from_connection(connection)
 
 
 def _loop(spec: ModelSpec, home: Path, lake: Lake, span: tuple[str, str], found: Tried) -> None:

@@ -169,7 +169,8 @@ class Sample:
     def take_all(self, dataset: DatasetSpec, first: str, last: str) -> None:
         """Take the partitions of a window; one that has no rows is a gap, as in production."""
         first = max(first, dataset.first)
-        for key in dataset.calendar.range(first, last)[-_MOST - _LOOKBACK :]:
+        # The last one first: its error is that which the check of the rows reports.
+        for key in reversed(dataset.calendar.range(first, last)[-_MOST - _LOOKBACK :]):
             try:
                 self.take(dataset, key)
             except NO_ROWS:
