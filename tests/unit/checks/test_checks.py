@@ -148,7 +148,7 @@ def broken(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     columns = dict(orders_dataset(files).columns)
     yield "suite", "did you mean 'shop'", with_orders(folder, expectations=suite)
     yield "rows", "items", with_orders(folder, columns=columns | {"items": "timestamp"})
-    yield "suite", "every key once", with_traffic(folder, key=("zone",))
+    yield "suite", "duplicate_key 48", with_traffic(folder, key=("zone",))
     yield "rows", "no rows in any day", with_orders(folder, start=date(2025, 1, 1))
     yield "label", "minutes_lat", {"label": label(files, "minutes_lat > 10")}
     yield "label", "must be true or false", {"label": label(files, "minutes_late")}
