@@ -1,4 +1,4 @@
-"""What people can bring, and what it costs them: estimators, problem types, grains.
+"""What people can bring, and what it costs them: estimators, problem types, grains, tests.
 
 Each part writes a section of the results, so that one may be measured again alone (``--only``).
 """
@@ -31,12 +31,22 @@ class Part(StrEnum):
     ESTIMATORS = "estimators"
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
+    DAGTEST = "dagtest"
     MUTATIONS = "mutations"
 
 
-MODULES = {part: part.value for part in Part} | {Part.ESTIMATORS: "listed"}
+MODULES = {
+    Part.ESTIMATORS: "listed",
+    Part.PROBLEM_TYPES: "problem_types",
+    Part.GRAINS: "grains",
+    Part.DAGTEST: "dag_tests",
+    Part.MUTATIONS: "mutations",
+}
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")
-PACKAGES = {Part.ESTIMATORS: ("scikit-learn", "skops", "xgboost-cpu", "lightgbm")}
+PACKAGES = {
+    Part.ESTIMATORS: ("scikit-learn", "skops", "xgboost-cpu", "lightgbm"),
+    Part.DAGTEST: ("apache-airflow", "pytest", *LAKE),
+}
 
 
 def main(

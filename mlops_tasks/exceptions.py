@@ -20,6 +20,7 @@
     ├── SuiteError                    a suite cannot be used as it is written
     │   └── UnknownExpectationError   it names an expectation that does not exist
     ├── PartitionNotFoundError        a table or partition that was never published
+    ├── LakeError                     a folder cannot be a lake: rights, or its file system
     ├── DamagedTableError             a table is not what was committed to it
     ├── UnknownPinsError              it cannot be known what a registered version was trained on
     ├── LedgerError                   the ledger cannot be used as it is
@@ -44,6 +45,7 @@ __all__ = [
     "EmptyPartitionError",
     "EstimatorError",
     "FeatureError",
+    "LakeError",
     "LeakageError",
     "LedgerError",
     "MaintenanceError",
@@ -152,6 +154,10 @@ class UnknownExpectationError(SuiteError):
 
 class PartitionNotFoundError(MlopsError):
     """A table or partition was never published."""
+
+
+class LakeError(MlopsError):
+    """A folder cannot be used as a lake: rights, or what its file system lacks."""
 
 
 class DamagedTableError(MlopsError):

@@ -94,6 +94,9 @@ MODULES = {
     ),
 }
 
+#: Modules that hardly a test reaches without a world in MLflow's store.
+WITH_WORLD = {"monitoring"}
+
 #: A line of a plain string of three words or more. Words in braces belong to an f-string: code.
 _PROSE = r"""^\s*"[^"{}]*\w [^"{}]*\w [^"{}]*"[),]*$"""
 
@@ -106,7 +109,7 @@ source_paths = ["mlops_tasks"]
 only_mutate = {sources}
 also_copy = ["plugins", "dags"]
 do_not_mutate_patterns = [{prose}]
-pytest_add_cli_args = ["-p", "no:xdist", "-p", "no:cacheprovider", "-p", "tests.mutation.quick"]
+pytest_add_cli_args = ["-p", "no:xdist", "-p", "no:cacheprovider", "-p", "tests.mutation.{plugin}"]
 pytest_add_cli_args_test_selection = {tests}
 track_dependencies = false
 use_git_change_detection = false
@@ -147,7 +150,10 @@ def _copy(name: str) -> Path:
         str(path.relative_to(folder)) for each in patterns for path in sorted(folder.glob(each))
     ]
     config = _CONFIG.format(
-        sources=json.dumps(sources), tests=json.dumps(tests), prose=json.dumps(_PROSE)
+        sources=json.dumps(sources),
+        tests=json.dumps(tests),
+        prose=json.dumps(_PROSE),
+        plugin="shared_world" if name in WITH_WORLD else "quick",
     )
     (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + config)
     return folder

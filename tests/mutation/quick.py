@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 _MEMORY = 6 * 2**30
 
 
+def limit_memory() -> None:
+    """Limit the memory of this process, and of those that it forks."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
 def pytest_configure() -> None:
     """Limit the memory of the tests."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    limit_memory()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from mlops_tasks import partitions
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mlops_tasks.gate.verdict import Verdict
@@ -57,38 +54,6 @@ def spec(tmp_path: Path) -> ModelSpec:
     from tests.unit.orders import project
 
     return project(tmp_path / "project")
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    """Return an empty lake."""
-    from mlops_tasks.lake import Lake
-
-    return Lake(tmp_path / "lake")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    """Return an empty ledger in a file, as several processes would share it."""
-    from mlops_tasks.registry.ledger import Ledger
-
-    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
-
-
-@pytest.fixture(scope="session")
-def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an empty MLflow store once: its migrations take seconds."""
-    import mlflow
-
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture
-def tracking(tmp_path: Path, mlflow_template: Path) -> Tracking:
-    """Return a client of an empty MLflow store of this test's own."""
-    return _tracking(tmp_path, mlflow_template)
 
 
 @pytest.fixture(scope="session")
@@ -165,12 +130,6 @@ def _tracking(home: Path, template: Path) -> Tracking:
 
 
 @pytest.fixture
-def evening(monkeypatch: pytest.MonkeyPatch) -> None:
+def evening(freeze_today: Callable[[str], None]) -> None:
     """Let it be the evening of 1 March in New York, when it is the 2nd in London."""
-
-    class Fixed(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime(2024, 3, 2, 1, tzinfo=UTC).astimezone(tz)
-
-    monkeypatch.setattr(partitions.days, "datetime", Fixed)
+    freeze_today("2024-03-02T01:00+00:00")
