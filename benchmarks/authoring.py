@@ -1,4 +1,4 @@
-"""What people can bring, and what it costs them: estimators, problem types, grains, tests.
+"""What people can bring, and what it costs them: estimators, problem types, grains, tests, models.
 
 Each part writes a section of the results, so that one may be measured again alone (``--only``).
 """
@@ -33,6 +33,7 @@ class Part(StrEnum):
     GRAINS = "grains"
     DAGTEST = "dagtest"
     MUTATIONS = "mutations"
+    CHAMPION = "champion"
 
 
 MODULES = {
@@ -41,6 +42,7 @@ MODULES = {
     Part.GRAINS: "grains",
     Part.DAGTEST: "dag_tests",
     Part.MUTATIONS: "mutations",
+    Part.CHAMPION: "champion",
 }
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")
 PACKAGES = {

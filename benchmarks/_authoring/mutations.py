@@ -8,6 +8,7 @@ it: such changes are counted on their own.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import shutil
@@ -162,6 +163,7 @@ def _start(
     child = os.fork()
     if child:
         return child
+    faulthandler.dump_traceback_later(MOST_S - 5, file=(home / f"{name}.stack").open("w"))
     signal.alarm(MOST_S)
     work = home / f"work-{name}"
     code = 1

@@ -96,7 +96,8 @@ def tried(
     found = Tried()
     lake = Lake(home / "lake")
     if stock is not None:
-        shutil.copytree(stock, lake.root, copy_function=os.link)
+        made = shutil.ignore_patterns(f"{spec.name}__*", "_*reports*")
+        shutil.copytree(stock, lake.root, copy_function=os.link, ignore=made)
     now = signatures(spec)
     for dataset in _in_order(spec):
         if known.get(dataset.name) != now[dataset.name]:
@@ -118,7 +119,8 @@ def signatures(spec: ModelSpec) -> dict[str, str]:
     """Return what each dataset is: its spec, its suite, and what it is computed from."""
     made: dict[str, str] = {}
     for dataset in _in_order(spec):
-        parts = [dataset.digest, dataset.expectations.read_text()]
+        suite = dataset.expectations.read_text() if dataset.expectations else ""
+        parts = [dataset.digest, suite]
         parts += [made[item.dataset.name] for item in dataset.source.reads]
         made[dataset.name] = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return made

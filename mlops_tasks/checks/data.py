@@ -43,25 +43,34 @@ def check_connections(look: Sample) -> Iterator[CheckResult]:
         if dataset.source.reads or conn_id in done:
             continue
         done.add(conn_id)
-        where = f"connection {conn_id!r}"
-        try:
-            with open_source(dataset, newest_ended(dataset, look.now), look.source(dataset)):
-                pass
-        except (SourceAccessError, SourceUnavailableError) as error:
-            look.give_up(conn_id, error)
-            yield refused(look, "connection", where, error)
-            continue
-        except Exception:  # it can be opened; what it then refuses is for the check of the rows
-            if (failure := look.connection_error(conn_id)) is not None:
-                yield refused(look, "connection", where, failure)
-                continue
-        yield CheckResult("connection", where, FINE, "opens")
+        where = f"connection {conn_id!r}" if conn_id else f"source of {dataset.name!r}"
+        if (failure := _failure(look, dataset)) is None:
+            yield CheckResult("connection", where, FINE, "opens")
+        else:
+            look.give_up(conn_id, failure)
+            yield refused(look, "connection", where, failure)
+
+
+def _failure(look: Sample, dataset: DatasetSpec) -> Exception | None:
+    """Return why a connection does not open; what it then refuses is for the check of the rows."""
+    try:
+        source = look.source(dataset)
+    except Exception as error:
+        return error
+    try:
+        with open_source(dataset, newest_ended(dataset, look.now), source):
+            return None
+    except (SourceAccessError, SourceUnavailableError) as error:
+        return error
+    except Exception:
+        return None
 
 
 def check_suites(look: Sample) -> Iterator[CheckResult]:
     """Load each suite and compare the columns that it names with the contract."""
     for dataset in look.datasets:
-        where = f"dataset {dataset.name!r}, {dataset.expectations.name}"
+        written = dataset.expectations.name if dataset.expectations else "no expectations"
+        where = f"dataset {dataset.name!r}, {written}"
         try:
             suite = load_suite(dataset.expectations, dataset.columns)
         except MlopsError as error:

@@ -11,6 +11,7 @@ from mlops_tasks.checks.estimators import check_estimator
 from mlops_tasks.checks.features import check_feature_values, check_features, check_personal
 from mlops_tasks.checks.gates import check_gate
 from mlops_tasks.checks.labels import check_label_delay, check_labels
+from mlops_tasks.checks.leaks import check_leaks
 from mlops_tasks.checks.refusals import refused
 from mlops_tasks.checks.volume import check_volume
 from mlops_tasks.checks.windows import check_resources, check_windows
@@ -94,6 +95,11 @@ CHECKS = (
         "a metric, cost, threshold or limit that the problem type has not, that no model can pass, "
         "or that none can break",
         check_gate,
+    ),
+    Check(
+        "leaks",
+        "features that alone, or in a sum, nearly give the label, or are there with one label only",
+        check_leaks,
     ),
     Check(
         "volume",

@@ -90,7 +90,7 @@ class Sample:
         #: Which check has reported an error first, by the error; others only refer to it.
         self.reported: dict[int, tuple[str, str]] = {}
         self._source_of = source_of
-        self._sources: dict[str, Source | Exception] = {}
+        self._unusable: dict[str, Exception] = {}
         self._taken: dict[tuple[str, str], ValidationResult] = {}
         self._token = 0
 
@@ -127,25 +127,14 @@ class Sample:
         """Return what reads a dataset; a connection that has failed once fails again at once."""
         if dataset.source.reads:
             return PublishedDatasets(self.lake)
-        conn_id = dataset.source.conn_id
-        if conn_id not in self._sources:
-            try:
-                self._sources[conn_id] = self._source_of(dataset.source)
-            except Exception as error:
-                self._sources[conn_id] = error
-        found = self._sources[conn_id]
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    def connection_error(self, conn_id: str) -> Exception | None:
-        """Return why a connection cannot be used, if it is known by now."""
-        found = self._sources.get(conn_id)
-        return found if isinstance(found, Exception) else None
+        kind, conn_id = dataset.source.kind, dataset.source.conn_id
+        if conn_id in self._unusable:
+            raise self._unusable[conn_id]
+        return self.ask(f"{kind} {conn_id}", lambda: self._source_of(dataset.source))
 
     def give_up(self, conn_id: str, error: Exception) -> None:
         """Remember that a connection cannot be used."""
-        self._sources[conn_id] = error
+        self._unusable[conn_id] = error
 
     def take(self, dataset: DatasetSpec, key: str) -> ValidationResult:
         """Ingest and validate one partition; the same answer or error comes every time."""

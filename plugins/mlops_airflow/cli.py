@@ -15,7 +15,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlops_airflow.commands import check, contract, doctor, drift, lake, ledger, new, quarantine
+from mlops_airflow.commands import (
+    check,
+    contract,
+    doctor,
+    drift,
+    lake,
+    ledger,
+    lifecycle,
+    new,
+    quarantine,
+    replay,
+)
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.ending import end_stack
 from mlops_airflow.stack.environment import component_environment, tool
@@ -39,6 +50,9 @@ app.add_typer(ledger.app, name="ledger")
 app.command()(new.new)
 app.command()(doctor.doctor)
 app.command()(check.check)
+app.command()(replay.replay)
+app.command()(lifecycle.start)
+app.command()(lifecycle.stop)
 console = Console(highlight=False)
 _POLL_S = 0.5
 

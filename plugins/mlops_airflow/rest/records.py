@@ -6,6 +6,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+__all__ = [
+    "Dag",
+    "DagRun",
+    "PendingPartition",
+    "TaskInstance",
+    "condition_holds",
+    "dag_run",
+    "first_error",
+    "log_lines",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """A Dag that Airflow has parsed."""
+
+    dag_id: str
+    is_paused: bool
+    has_import_errors: bool
+    file: str
+
 
 @dataclass(frozen=True, slots=True)
 class DagRun:
@@ -142,3 +163,33 @@ def log_lines(entry: str | dict[str, Any]) -> list[str]:
         ]
         lines.append(f"{error.get('exc_type')}: {error.get('exc_value')}")
     return lines
+
+
+def first_error(entries: list[str | dict[str, Any]]) -> str | None:
+    r"""Find what a task failed of: the first error of its log, in one line.
+
+    Parameters
+    ----------
+    entries : list of str or dict
+        A log's ``content``.
+
+    Returns
+    -------
+    str or None
+        None if no entry is an error.
+
+    Examples
+    --------
+    >>> error = {"exc_type": "EmptyPartitionError", "exc_value": "flights: no rows\nof that day"}
+    >>> first_error([{"event": "reading"}, {"event": "Task failed", "error_detail": [error]}])
+    'EmptyPartitionError: flights: no rows'
+    """
+    for entry in entries:
+        if isinstance(entry, str):
+            continue
+        for error in entry.get("error_detail") or []:
+            value = str(error.get("exc_value", "")).strip() or "(no text)"
+            return f"{error.get('exc_type')}: {value.splitlines()[0]}"
+        if entry.get("level") in ("error", "critical"):
+            return str(entry.get("event", "")).strip().splitlines()[0]
+    return None

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from demo.airflow_api import AirflowApi
-from demo.airflow_records import DagRun, PendingPartition, TaskInstance
-from demo.settling import AirflowStuckError, RunFailedError, failures, wait_until_quiet
+from mlops_airflow.replay.exceptions import AirflowStuckError, RunFailedError
+from mlops_airflow.replay.failures import failures
+from mlops_airflow.replay.settling import wait_until_quiet
+from mlops_airflow.rest import AirflowApi, Dag, DagRun, PendingPartition, TaskInstance
 
 COMPLETE = PendingPartition("flight_delays.score", "2013-02-01", is_complete=True)
 HALF = PendingPartition("flight_delays.monitor", "2013-02-01", is_complete=False)
@@ -28,25 +29,38 @@ class Airflow:
     base_url: str = "http://airflow"
     position: int = -1
 
-    def runs(self, dag_id: str = "~", *, states: tuple[str, ...] = ()) -> list[DagRun]:
-        if not states:
-            return self.known
+    def runs(self, *dag_ids: str, states: tuple[str, ...] = ()) -> list[DagRun]:
         if "queued" not in states:
             return [run for run in self.known if run.state in states]
         self.position = min(self.position + 1, len(self.looks) - 1)
         return self.looks[self.position][0]
 
-    def pending_partitions(self) -> list[PendingPartition]:
+    def runs_of(self, dag_id: str, key: str) -> list[DagRun]:
+        return [run for run in self.known if (run.dag_id, run.partition_key) == (dag_id, key)]
+
+    def dags(self) -> dict[str, Dag]:
+        return {}
+
+    def health(self, *, tries: int = 1) -> dict[str, Any]:
+        return {"scheduler": {"status": "healthy"}}
+
+    def pending_partitions(self, dag_ids: object = ()) -> list[PendingPartition]:
         return self.looks[self.position][1]
 
-    def count_runs(self) -> int:
+    def count_runs(self, *dag_ids: str) -> int:
         return self.looks[self.position][2]
 
     def task_instances(self, run: DagRun) -> list[TaskInstance]:
         return [TaskInstance("ingest", "success", 1, -1), TaskInstance("validate", "failed", 2, -1)]
 
-    def log_tail(self, run: DagRun, task: TaskInstance) -> list[str]:
+    def log_tail(self, run: DagRun, task: TaskInstance, n_lines: int = 20) -> list[str]:
         return [f"last words of {task.task_id}"]
+
+    def log_error(self, run: DagRun, task: TaskInstance) -> str:
+        return f"ValueError: of {task.task_id}"
+
+    def task_url(self, run: DagRun, task_id: str) -> str:
+        return f"{self.run_url(run)}/tasks/{task_id}"
 
     def run_url(self, run: DagRun) -> str:
         return f"{self.base_url}/dags/{run.dag_id}/runs/{run.run_id}"
@@ -82,6 +96,7 @@ def test_failed_run_stops_with_page_task_and_log() -> None:
     text = str(caught.value)
     assert "flights.ingest failed for 2013-02-01, in task 'validate'" in text
     assert "http://airflow/dags/flights.ingest/runs/r1" in text
+    assert "ValueError: of validate" in text
     assert "last words of validate" in text
 
 
@@ -101,6 +116,19 @@ def test_newer_run_of_the_same_partition_repairs_a_failure() -> None:
     assert failures(cast("AirflowApi", Airflow([], known=elsewhere))) == elsewhere[:1]
 
 
-def test_standstill_is_an_error_that_names_what_is_waited_for() -> None:
+def test_standstill_is_an_error_that_names_what_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mlops_airflow.replay.patience.LOOK_CLOSER_S", 0.0)
+    airflow = Airflow([([a_run("queued")], [], 1)])
+    airflow.task_instances = lambda run: []  # type: ignore[method-assign]
     with pytest.raises(AirflowStuckError, match=r"flights.ingest\[2013-02-01\] queued"):
-        wait(Airflow([([a_run("queued")], [], 1)]), patience_s=0.0)
+        wait(airflow, patience_s=0.0)
+
+
+def test_runs_beside_are_neither_waited_for_nor_stopped_at() -> None:
+    beside = [a_run("failed", "r1", key="2026-01-01"), a_run("running", "r2", key="2026-01-02")]
+    airflow = Airflow([(beside, [], 2)], known=beside)
+    assert wait(airflow, concerns=lambda key: key == "2013-02-01") == ["0/0", "0/0"]
+    with pytest.raises(RunFailedError):
+        wait(airflow)

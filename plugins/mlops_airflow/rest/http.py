@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import httpx
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+__all__ = ["AirflowApiError", "AirflowHttp", "LoginRefusedError"]
+
 PAGE_SIZE = 100  # [api] maximum_page_limit; asking for more is silently cut to it
 #: A minute in all: as long as a dead api-server needs to be back.
 TRIES = 8
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class AirflowApiError(RuntimeError):
@@ -34,6 +38,10 @@ class AirflowApiError(RuntimeError):
         super().__init__(f"{endpoint}: {answer}: {body[:2000]}")
 
 
+class LoginRefusedError(AirflowApiError):
+    """Airflow does not take this user and password."""
+
+
 class AirflowHttp:
     """A logged-in connection to Airflow's api-server.
 
@@ -45,7 +53,7 @@ class AirflowHttp:
     base_url : str
         Address of the api-server.
     username, password : str
-        A user of Airflow's SimpleAuthManager.
+        A user of Airflow's auth manager.
     transport : httpx.BaseTransport, optional
         Replaces the network, for tests.
     """
@@ -64,20 +72,23 @@ class AirflowHttp:
             auth=_TokenAuth(f"{self.base_url}/auth/token", username, password),
             timeout=60.0,
             transport=transport,
-            trust_env=False,  # the stack is on loopback: no proxy may come between
+            # No proxy may come between a program and its own machine.
+            trust_env=urlsplit(self.base_url).hostname not in _LOOPBACK,
         )
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def send(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
+    def send(self, method: str, path: str, *, tries: int = TRIES, **kwargs: Any) -> dict[str, Any]:
         """Send one request and read its JSON answer.
 
         Parameters
         ----------
         method, path : str
             What to ask.
+        tries : int, optional
+            How often, while there is no answer or a 5xx.
         **kwargs : Any
             Passed on to httpx: ``json``, ``params``.
 
@@ -91,7 +102,7 @@ class AirflowHttp:
         AirflowApiError
             If Airflow refuses, or does not answer after several tries.
         """
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, tries + 1):
             status, body = None, ""
             try:
                 response = self._client.request(method, path, **kwargs)
@@ -100,7 +111,9 @@ class AirflowHttp:
                     return cast("dict[str, Any]", response.json())
             except httpx.TransportError as error:
                 body = f"{type(error).__name__}: {error}"
-            if (status is not None and status < 500) or attempt == TRIES:
+            except ValueError:
+                body = f"this is no JSON, so no API of Airflow: {body[:200]}"
+            if (status is not None and status < 500) or attempt == tries:
                 break
             time.sleep(0.25 * 2**attempt)
         raise AirflowApiError(f"{method} {self.base_url}{path}", status, body)
@@ -151,6 +164,8 @@ class _TokenAuth(httpx.Auth):
 
     def _login(self) -> Generator[httpx.Request, httpx.Response, None]:
         response = yield httpx.Request("POST", self._url, json=self._user)
+        status, refused = response.status_code, httpx.codes.UNAUTHORIZED
         if not response.is_success:
-            raise AirflowApiError(f"POST {self._url}", response.status_code, response.text)
+            kind = LoginRefusedError if status == refused else AirflowApiError
+            raise kind(f"POST {self._url}", status, response.text)
         self._token = response.json()["access_token"]

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from demo import airflow_http
-from demo.airflow_api import AirflowApi
-from demo.airflow_http import AirflowApiError
-from demo.airflow_records import DagRun, TaskInstance, condition_holds, log_lines
+from mlops_airflow.rest import AirflowApi, AirflowApiError, DagRun, LoginRefusedError, TaskInstance
+from mlops_airflow.rest import http as rest_http
+from mlops_airflow.rest.records import condition_holds, first_error, log_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +78,7 @@ def test_refusal_names_endpoint_status_and_body() -> None:
 
 def test_wrong_password_is_told_once() -> None:
     api, server = client(lambda request: httpx.Response(200, json={}), password="wrong")
-    with pytest.raises(AirflowApiError, match=r"POST http://airflow/auth/token: status 401"):
+    with pytest.raises(LoginRefusedError, match=r"POST http://airflow/auth/token: status 401"):
         api.count_runs()
     assert (server.logins, server.requests) == (1, [])
 
@@ -113,15 +112,22 @@ def test_silence_is_named_after_several_tries() -> None:
     api, server = client(answer)
     with pytest.raises(AirflowApiError, match=r"no answer: ConnectError: connection refused"):
         api.count_runs()
-    assert len(server.requests) == airflow_http.TRIES
+    assert len(server.requests) == rest_http.TRIES
 
 
 def test_refusals_are_not_tried_again() -> None:
     api, server = client(lambda request: httpx.Response(422, json={"detail": "bad key"}))
     with pytest.raises(AirflowApiError):
-        api.backfill("flights.ingest", "2013-01-01", "2013-01-31", max_active_runs=4, conf={})
+        api.set_paused("flights.ingest", paused=True)
     assert len(server.requests) == 1
-    assert json.loads(server.requests[0].content)["to_date"] == "2013-01-31T23:59:59Z"
+    assert json.loads(server.requests[0].content) == {"is_paused": True}
+
+
+def test_what_is_no_api_is_named() -> None:
+    api, server = client(lambda request: httpx.Response(200, text="<html>a shop</html>"))
+    with pytest.raises(AirflowApiError, match="no JSON, so no API of Airflow: <html>a shop"):
+        api.count_runs()
+    assert len(server.requests) == 1
 
 
 def test_trigger_finds_the_run_that_exists() -> None:
@@ -142,14 +148,38 @@ def test_trigger_passes_other_refusals_on() -> None:
 
 def test_lists_are_read_page_by_page() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        offset = int(request.url.params["offset"])
+        offset = json.loads(request.content)["page_offset"]
         rows = [RUN] * min(100, 250 - offset)
         return httpx.Response(200, json={"dag_runs": rows, "total_entries": 250})
 
     api, server = client(answer)
-    assert len(api.runs(states=("queued", "running"))) == 250
+    assert len(api.runs("a", "b", states=("queued", "running"))) == 250
     assert len(server.requests) == 3
-    assert server.requests[0].url.params.get_list("state") == ["queued", "running"]
+    asked = json.loads(server.requests[0].content)
+    assert (asked["states"], asked["dag_ids"]) == (["queued", "running"], ["a", "b"])
+
+
+def test_runs_of_a_day_are_not_those_of_its_hours() -> None:
+    hour = RUN | {"partition_key": "2013-02-01T05"}
+    answer = {"dag_runs": [RUN, hour], "total_entries": 2}
+    api, _ = client(lambda request: httpx.Response(200, json=answer))
+    assert [run.partition_key for run in api.runs_of("flights.ingest", "2013-02-01")] == [
+        "2013-02-01"
+    ]
+
+
+def test_task_without_a_result_returns_none() -> None:
+    api, _ = client(lambda request: httpx.Response(404, json={"detail": "no such entry"}))
+    assert api.result(run(), "promote") is None
+    api, _ = client(lambda request: httpx.Response(200, json={"value": {"version": "1"}}))
+    assert api.result(run(), "promote") == {"version": "1"}
+
+
+def test_first_error_of_a_log_is_found() -> None:
+    error = {"exc_type": "ValueError", "exc_value": "no rows\nof that day"}
+    assert first_error(["text", {"event": "fine", "level": "info"}]) is None
+    assert first_error([{"event": "x", "error_detail": [error]}]) == "ValueError: no rows"
+    assert first_error([{"event": "killed\nby", "level": "error"}]) == "killed"
 
 
 def test_log_that_cannot_be_read_does_not_hide_the_failure() -> None:

@@ -1,4 +1,4 @@
-"""Show what the demo is doing: progress bars on a terminal, plain lines elsewhere."""
+"""Show what a replay is doing: progress bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from demo.settling import describe
+from mlops_airflow.replay.patience import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-    from demo.airflow_records import DagRun, PendingPartition
+    from mlops_airflow.rest import DagRun, PendingPartition
+
+__all__ = ["Stage", "View"]
 
 LONGEST_ACTIVITY = 90
 
