@@ -31,6 +31,7 @@ class Part(StrEnum):
     ESTIMATORS = "estimators"
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
+    TRY = "try"
     DAGTEST = "dagtest"
     MUTATIONS = "mutations"
     CHAMPION = "champion"
@@ -40,6 +41,7 @@ MODULES = {
     Part.ESTIMATORS: "listed",
     Part.PROBLEM_TYPES: "problem_types",
     Part.GRAINS: "grains",
+    Part.TRY: "trial",
     Part.DAGTEST: "dag_tests",
     Part.MUTATIONS: "mutations",
     Part.CHAMPION: "champion",

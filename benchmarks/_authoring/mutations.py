@@ -273,7 +273,8 @@ def _measured(outcomes: list[Outcome]) -> Measured:
         figure("of these, reported by the check all the same",
                sum(bool(one.caught) for one in other), "changes"),
         figure("changes that change nothing", len(outcomes) - len(broken) - len(other), "changes"),
-        figure("processor time of a check without its imports, longest", max(one.check_s for one in outcomes), "s"),
+        figure("processor time of a check without its imports, longest",
+               max(one.check_s for one in outcomes), "s"),
     ]  # fmt: skip
     misses = [one for one in broken if not one.caught]
     tables = {

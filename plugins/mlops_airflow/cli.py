@@ -26,6 +26,7 @@ from mlops_airflow.commands import (
     new,
     quarantine,
     replay,
+    trial,
 )
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.ending import end_stack
@@ -47,6 +48,7 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(drift.app, name="drift")
 app.add_typer(ledger.app, name="ledger")
+app.command("try")(trial.try_model)
 app.command()(new.new)
 app.command()(doctor.doctor)
 app.command()(check.check)
