@@ -31,7 +31,9 @@ class Part(StrEnum):
     ESTIMATORS = "estimators"
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
+    TRY = "try"
     DAGTEST = "dagtest"
+    MUTATIONS = "mutations"
     CHAMPION = "champion"
 
 
@@ -39,7 +41,9 @@ MODULES = {
     Part.ESTIMATORS: "listed",
     Part.PROBLEM_TYPES: "problem_types",
     Part.GRAINS: "grains",
+    Part.TRY: "trial",
     Part.DAGTEST: "dag_tests",
+    Part.MUTATIONS: "mutations",
     Part.CHAMPION: "champion",
 }
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")

@@ -10,9 +10,14 @@ is refused).
 
 from mlops_tasks.moved import moved_name
 from mlops_tasks.sources.column_plan import ColumnPlan, plan_columns, refuse_nulls
-from mlops_tasks.sources.connection import Connection, unusable_connection
+from mlops_tasks.sources.connection import (
+    Connection,
+    environment_connection,
+    unusable_connection,
+)
 from mlops_tasks.sources.database import Database
 from mlops_tasks.sources.delta import DeltaStore
+from mlops_tasks.sources.derived import PublishedDatasets
 from mlops_tasks.sources.errors import SourceErrors, UnfitColumnError, UnsurveyedError
 from mlops_tasks.sources.files import FileStore
 from mlops_tasks.sources.function import FunctionRows
@@ -32,6 +37,7 @@ __all__ = [
     "Findings",
     "FunctionRows",
     "OtherDays",
+    "PublishedDatasets",
     "Request",
     "Source",
     "SourceErrors",
@@ -39,6 +45,7 @@ __all__ = [
     "UnfitColumnError",
     "UnsurveyedError",
     "day_column",
+    "environment_connection",
     "in_other_days",
     "open_source",
     "plan_columns",

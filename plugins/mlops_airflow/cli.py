@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlops_airflow.commands import (
+    check,
     contract,
     doctor,
     drift,
@@ -25,6 +26,7 @@ from mlops_airflow.commands import (
     new,
     quarantine,
     replay,
+    trial,
 )
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.ending import end_stack
@@ -46,8 +48,10 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(drift.app, name="drift")
 app.add_typer(ledger.app, name="ledger")
+app.command("try")(trial.try_model)
 app.command()(new.new)
 app.command()(doctor.doctor)
+app.command()(check.check)
 app.command()(replay.replay)
 app.command()(lifecycle.start)
 app.command()(lifecycle.stop)
