@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift import Answer, Baseline, DriftPolicy, detect_drift, effective_days
@@ -43,7 +44,8 @@ def compare_labels(
     reference = Baseline.of(list(days.values()), trained_on)
     problem = problem_type(predictions.spec.problem_type)
     current = problem.profile_labels(predictions.rows(mature).column(TARGET))
-    report = _compare(predictions, reference, current, mature)
+    found = _compare(predictions, reference, current, mature)
+    report = replace(found, coverage=predictions.there)
     described = problem.describe_labels((reference.whole, current))
     return _check(predictions, report, described, mature, performance), report
 

@@ -32,6 +32,7 @@ from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.partitions import PERIOD
 from mlops_tasks.problem_types import gate_metric
+from mlops_tasks.specs.code import check_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,7 +135,13 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     -------
     list of DAG
         Four Dags.
+
+    Raises
+    ------
+    SpecError
+        If a function that it names is not there, or its metric is none.
     """
+    check_code(model)
     if model.gate.metric is not None:
         gate_metric(model)  # one that does not exist breaks these Dags, not their runs
     return [_score_dag(model), _monitor_dag(model), _decide_dag(model), _train_dag(model)]

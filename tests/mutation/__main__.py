@@ -94,6 +94,9 @@ MODULES = {
     ),
 }
 
+#: Modules whose tests share a world with stores: it is built once, and every mutant copies it.
+WITH_WORLD = {"monitoring"}
+
 #: A line of a plain string of three words or more. Words in braces belong to an f-string: code.
 _PROSE = r"""^\s*"[^"{}]*\w [^"{}]*\w [^"{}]*"[),]*$"""
 
@@ -121,6 +124,8 @@ def main(names: list[str]) -> int:
     for name in names or MODULES:
         folder = _copy(name)
         log = folder / "mutmut.log"
+        if name in WITH_WORLD:
+            _build_world(folder)
         with log.open("w") as output:
             _mutmut(folder, "run", "--max-children", "2", stdout=output)
         counts, survivors = _outcome(folder)
@@ -151,6 +156,15 @@ def _copy(name: str) -> Path:
     )
     (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + config)
     return folder
+
+
+def _build_world(folder: Path) -> None:
+    """Build the world of the tests with the code as it is, and let mutants find it."""
+    os.environ["MLOPS_KEPT_WORLD"] = str(folder / "world")
+    (folder / "world").mkdir()
+    test = "tests/unit/test_kept_world.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def _mutmut(folder: Path, *arguments: str, stdout: object = subprocess.PIPE) -> str:

@@ -1,11 +1,13 @@
 """Leave out of a mutation run what would make each mutant take minutes.
 
-The tests of MLflow's store and those marked slow still run in ``make test``; here a mutant that
-only they would notice counts as living, and wants a test that is quick.
+The tests marked slow still run in ``make test``, and so do those of MLflow's store, unless the
+world that they share was built before; here a mutant that only they would notice counts as living,
+and wants a test that is quick.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests that need no store of MLflow and are not marked slow."""
+    """Keep the tests that need no store of MLflow, or a kept one, and are not marked slow."""
     left_out = [item for item in items if _is_slow(item)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
@@ -31,4 +33,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_slow(item: pytest.Item) -> bool:
     fixtures: list[str] = getattr(item, "fixturenames", [])
-    return "mlflow_template" in fixtures or item.get_closest_marker("slow") is not None
+    builds = "mlflow_template" in fixtures and "MLOPS_KEPT_WORLD" not in os.environ
+    return builds or item.get_closest_marker("slow") is not None

@@ -12,7 +12,7 @@ from mlops_airflow.operators.base import StepOperator, given_known_at, is_schedu
 from mlops_tasks.lake import known_text
 from mlops_tasks.lake.definition import claim_name
 from mlops_tasks.serialization import to_json
-from mlops_tasks.steps.ingest import ingest, raw_table
+from mlops_tasks.steps.ingest import ingest, missed_snapshot, raw_table
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -46,6 +46,8 @@ class IngestPartitionOperator(StepOperator):
         place = "/".join(Path(self.dataset.place.file).parts[-2:])
         claim_name(self.lake, self.dataset.name, file=place, digest=self.dataset.digest)
         self._skip_unless_published(day)
+        if missed := missed_snapshot(self.dataset, day):
+            raise AirflowSkipException(missed)
         connection = SourceHook(source.conn_id).get_source(source)
         result = ingest(
             self.dataset,

@@ -107,7 +107,7 @@ ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/
 def test_each_day_of_the_zone_is_taken_once_and_after_it_has_ended(
     tmp_path: Path, zone: str, cron: str
 ) -> None:
-    dataset = deliveries_dataset(tmp_path, timezone=zone, cron=cron, refresh_after_days=None)
+    dataset = deliveries_dataset(tmp_path, timezone=zone, cron=cron, refresh_after=None)
     (ingest,) = dataset_dags(dataset)
     timetable = coerce_to_core_timetable(ingest.timetable)
     limits = TimeRestriction(earliest=ingest.start_date, latest=None, catchup=True)
@@ -206,7 +206,7 @@ def test_a_day_is_scored_when_all_its_inputs_are_there(spec: ModelSpec) -> None:
 
 
 def test_a_model_with_one_input_and_labels_without_late_rows(tmp_path: Path) -> None:
-    label = deliveries_dataset(tmp_path, refresh_after_days=None)
+    label = deliveries_dataset(tmp_path, refresh_after=None)
     spec = project(
         tmp_path,
         inputs=(InputSpec(dataset=orders_dataset(tmp_path)),),

@@ -29,7 +29,7 @@ DAYS = 6
 
 
 def short(tmp_path: Path, **changes: Any) -> ModelSpec:
-    return project(tmp_path / "short", **{"train_days": 3, "evaluation_days": 1} | changes)
+    return project(tmp_path / "short", **{"train": "3d", "evaluation": "1d"} | changes)
 
 
 def pinned(spec: ModelSpec, lake: Lake, tracking: Tracking) -> Any:
