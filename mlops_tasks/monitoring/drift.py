@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.drift import ColumnDrift, DriftReport
     from mlops_tasks.lake import Lake
+    from mlops_tasks.partitions import Coverage
     from mlops_tasks.profiles.store import ProfiledDays
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
@@ -52,6 +53,7 @@ def compare_days(
     scored: ProfiledDays,
     champion: RegisteredVersion,
     *,
+    coverage: Coverage,
     lake: Lake,
     tracking: Tracking,
 ) -> DriftReport:
@@ -84,6 +86,7 @@ def compare_days(
         n_days=_effective(every),
         policy=third,
         importance=_importance(features.whole, champion, tracking),
+        coverage=coverage,
     )
     ours = [days for days in scored.parts if _versions(days.values()) == {champion.version}]
     answers = list(merged_days(ours).values())

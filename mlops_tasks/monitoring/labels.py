@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift import Answer, Baseline, DriftPolicy, detect_drift, effective_days
@@ -44,8 +43,7 @@ def compare_labels(
     reference = Baseline.of(list(days.values()), trained_on)
     problem = problem_type(predictions.spec.problem_type)
     current = problem.profile_labels(predictions.rows(mature).column(TARGET))
-    found = _compare(predictions, reference, current, mature)
-    report = replace(found, coverage=predictions.there)
+    report = _compare(predictions, reference, current, mature)
     described = problem.describe_labels((reference.whole, current))
     return _check(predictions, report, described, mature, performance), report
 
@@ -115,6 +113,7 @@ def _compare(
         window=predictions.last if one_day else f"{predictions.first} to {predictions.last}",
         n_days=effective_days(predictions.day_sizes(days)),
         policy=DriftPolicy(limits.level_of_part, limits.min_effect, limits.min_rows),
+        coverage=predictions.there,
     )
 
 

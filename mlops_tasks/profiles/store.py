@@ -284,7 +284,7 @@ class ProfileStore:
         if made is None:
             made = roll_up(_read(paths, categorical))
             _keep(path, made)
-        return made[_WHOLE], {day: made[day] for day in wanted}
+        return made[_WHOLE], {day: made[day] for day in sorted(wanted)}
 
     def _days_of_hours(
         self,

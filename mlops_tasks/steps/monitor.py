@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NeverScoredError
@@ -73,8 +72,7 @@ def measure_drift(
             f"{spec.name}.score for it"
         )
     coverage = window_coverage(spec, lake, first, partition, there=scored.covered)
-    report = compare_days(spec, scored, champion, lake=lake, tracking=tracking)
-    report = replace(report, coverage=coverage)
+    report = compare_days(spec, scored, champion, coverage=coverage, lake=lake, tracking=tracking)
     checks = limited(drift_checks(spec, report), coverage)
     if (limit := spec.drift.max_domain_auc) is not None:
         window = scored.covered[0], partition

@@ -115,6 +115,7 @@ def test_a_day_that_was_missed_is_never_taken_later(lake: Lake, tmp_path: Path) 
         (lambda: FileSource(conn_id="shop", path="prices.csv"), "snapshot=True"),
         (lambda: DeltaSource(conn_id="shop", path="prices"), "snapshot=True"),
     ],
+    ids=["time", "parameter", "day of path", "table", "file", "delta"],
 )
 def test_what_says_a_day_is_no_snapshot_and_the_other_way_round(make: Any, message: str) -> None:
     with pytest.raises(SpecError, match=message):
@@ -150,5 +151,6 @@ def test_a_model_reads_it_as_of_each_row_and_does_not_wait_for_it(tmp_path: Path
         project(
             tmp_path,
             "day",
+            inputs=(InputSpec(dataset=rows),),
             label={"dataset": label.model_copy(update={"source": whole.source}), "target": "1"},
         )
