@@ -270,7 +270,7 @@ def test_a_condition_that_is_none_is_refused_before_the_query_is_run(
         ("minutes_late", "DOUBLE"),
         ("order_id", "VARCHAR"),
         ("NULL", "NULL"),
-        ("minutes_late > 1, 2", "TUPLE"),
+        ("minutes_late > 1, 2", "is not one"),
     ):
         label = LabelSpec(dataset=short.label.dataset, target=positive)
         wrong = short.model_copy(update={"label": label})
