@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from demo.source import FIRST_DAY
+from mlops_tasks.specs.calendar import Step
 
 MODEL = "flight_delays"
 SCORE, MONITOR, DECIDE, TRAIN = (
@@ -21,14 +22,6 @@ HISTORY_END = date(2013, 1, 31)
 FIRST_NIGHT = HISTORY_END + timedelta(days=1)
 LABEL_DELAY = timedelta(days=2)
 REFRESH_DELAY = timedelta(days=7)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One partition of one Dag to run."""
-
-    dag_id: str
-    partition_key: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from demo.conditions import CAUSES_BY_ALARM
 from demo.nights import decision_text
-from demo.plan import Step
-from demo.projects import Calendar
 from demo.replay import ModelReplay
 from demo.settling import wait_until_quiet
 from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.specs.calendar import Calendar, Step
 
 if TYPE_CHECKING:
     from demo.airflow_api import AirflowApi

@@ -22,12 +22,12 @@ from demo.plan import (
     SCORE,
     TRAIN,
     Backfill,
-    Step,
     history,
     ingestion,
 )
 from demo.settling import ACTIVE_STATES, failures, wait_until_quiet
 from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.specs.calendar import Step
 
 if TYPE_CHECKING:
     from collections.abc import Collection

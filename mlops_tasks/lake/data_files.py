@@ -158,7 +158,9 @@ def _write(folder: Path, path: str, groups: Iterator[pa.Table], schema: pa.Schem
         ) as writer,
         Workers() as behind,
     ):
-        for group in chain([first], groups):  # the next one is fetched and digested while this one is written
+        for group in chain(
+            [first], groups
+        ):  # the next one is fetched and digested while this one is written
             behind.wait()
             behind.submit(writer.write_table, group, _ROW_GROUP_ROWS)
             n_rows += group.num_rows

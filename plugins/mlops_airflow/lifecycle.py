@@ -32,10 +32,10 @@ from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.partitions import PERIOD
 from mlops_tasks.problem_types import gate_metric
+from mlops_tasks.specs.calendar import with_inputs
 from mlops_tasks.specs.code import check_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
     from airflow.sdk import Asset, RollupMapper
@@ -62,20 +62,11 @@ def build_dags(model: ModelSpec, *, namespace: dict[str, Any]) -> None:
         If another dataset has the name of one of them.
     """
     dags, file = model_dags(model), namespace.get("__file__")
-    for dataset in _with_inputs(model.datasets):
+    for dataset in with_inputs(model.datasets):
         if not is_built_elsewhere(dataset, file):
             refuse_second_definition(dataset, file)
             dags += dataset_dags(dataset)
     _put(namespace, dags)
-
-
-def _with_inputs(datasets: Iterable[DatasetSpec]) -> list[DatasetSpec]:
-    """Return datasets and what derived ones of them are computed from, each once."""
-    found: dict[str, DatasetSpec] = {}
-    for dataset in datasets:
-        inputs = _with_inputs(item.dataset for item in dataset.source.reads)
-        found |= {one.name: one for one in (*inputs, dataset) if one.name not in found}
-    return list(found.values())
 
 
 def build_dataset_dags(dataset: DatasetSpec, *, namespace: dict[str, Any]) -> None:
