@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlops_tasks.problem_types import Outcomes
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["LabelledPredictions", "read_labelled_predictions"]
+__all__ = ["Answers", "LabelledPredictions", "read_labelled_predictions"]
 
 
 _WHOLE = Coverage("day", 0)

@@ -72,8 +72,22 @@ def raw_table(spec: DatasetSpec) -> str:
 
 
 def missed_snapshot(spec: DatasetSpec, partition: str) -> str:
-    """Say why a partition of a snapshot can be taken no more; empty where it can.
+    """Say why a partition of a snapshot can be taken no more.
 
+    Parameters
+    ----------
+    spec : DatasetSpec
+        The dataset.
+    partition : str
+        The partition.
+
+    Returns
+    -------
+    str
+        Empty where it can be taken.
+
+    Notes
+    -----
     The source shows its present state alone. That is the state of the newest partition that is due:
     as that of an earlier one, rows of then would see what became known only since.
     """

@@ -45,9 +45,7 @@ class IngestPartitionOperator(StepOperator):
         day, source = partition_of(context, self.dataset), self.dataset.source
         place = "/".join(Path(self.dataset.place.file).parts[-2:])
         claim_name(self.lake, self.dataset.name, file=place, digest=self.dataset.digest)
-        self._skip_unless_published(day)
-        if missed := missed_snapshot(self.dataset, day):
-            raise AirflowSkipException(missed)
+        self._skip_what_cannot_be_taken(day)
         connection = SourceHook(source.conn_id).get_source(source)
         result = ingest(
             self.dataset,
@@ -62,8 +60,10 @@ class IngestPartitionOperator(StepOperator):
         self.report(f"ingested {self.dataset.name} {day}", self._facts(result))
         return to_json(result.raw)
 
-    def _skip_unless_published(self, partition: str) -> None:
-        """Skip what is derived from a partition that an input has not published yet."""
+    def _skip_what_cannot_be_taken(self, partition: str) -> None:
+        """Skip a missed snapshot, and what is derived from what an input has not published yet."""
+        if missed := missed_snapshot(self.dataset, partition):
+            raise AirflowSkipException(missed)
         for item in self.dataset.source.reads:
             table = self.lake.table(item.dataset.name)
             if not table.exists or partition not in table.partitions():
