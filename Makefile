@@ -28,10 +28,11 @@ test: check ## static checks, then every test
 	@# Alone: these boot whole stacks and servers, and measure time and memory.
 	@$(BIN)/python -m pytest tests/system --cov --cov-append --cov-report=term
 
-test-long: $(STAMP) ## the tests whose long forms take minutes: 200 kills, 10 million values, ten nights
+test-long: $(STAMP) ## tests that take minutes: 200 kills, 10 million values, ten nights, a bare Airflow
 	@MLOPS_KILLS=200 MLOPS_SKETCH_VALUES=10000000 $(BIN)/python -m pytest -s --durations=5 \
 	  tests/unit/lake/test_faults.py tests/unit/profiles/test_quantiles.py
 	@MLOPS_CHAOS_NIGHTS=10 $(BIN)/python -m pytest -s tests/system/test_chaos.py
+	@MLOPS_BARE_AIRFLOW=1 $(BIN)/python -m pytest tests/system/test_bare_airflow.py
 
 mutate: $(STAMP) ## change the code that decides; does a test notice? (MODULE=policy: only that)
 	@$(BIN)/python -m tests.mutation $(MODULE)

@@ -1,4 +1,4 @@
-"""What people can bring, and what it costs them: estimators, problem types, grains.
+"""What people can bring, and what it costs them: estimators, problem types, grains, tests.
 
 Each part writes a section of the results, so that one may be measured again alone (``--only``).
 """
@@ -31,11 +31,20 @@ class Part(StrEnum):
     ESTIMATORS = "estimators"
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
+    DAGTEST = "dagtest"
 
 
-MODULES = {Part.ESTIMATORS: "listed", Part.PROBLEM_TYPES: "problem_types", Part.GRAINS: "grains"}
+MODULES = {
+    Part.ESTIMATORS: "listed",
+    Part.PROBLEM_TYPES: "problem_types",
+    Part.GRAINS: "grains",
+    Part.DAGTEST: "dag_tests",
+}
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")
-PACKAGES = {Part.ESTIMATORS: ("scikit-learn", "skops", "xgboost-cpu", "lightgbm")}
+PACKAGES = {
+    Part.ESTIMATORS: ("scikit-learn", "skops", "xgboost-cpu", "lightgbm"),
+    Part.DAGTEST: ("apache-airflow", "pytest", *LAKE),
+}
 
 
 def main(

@@ -20,6 +20,7 @@
     ├── SuiteError                    a suite cannot be used as it is written
     │   └── UnknownExpectationError   it names an expectation that does not exist
     ├── PartitionNotFoundError        a table or partition that was never published
+    ├── LakeError                     a folder cannot be a lake: rights, or its file system
     ├── DamagedTableError             a table is not what was committed to it
     ├── UnknownPinsError              it cannot be known what a registered version was trained on
     ├── LedgerError                   the ledger cannot be used as it is
@@ -34,6 +35,7 @@
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
+    ├── ScaffoldError                 no project can be made from what a source has
     └── UnsafeModelError              a model file that must not be loaded
 """
 
@@ -44,6 +46,7 @@ __all__ = [
     "EmptyPartitionError",
     "EstimatorError",
     "FeatureError",
+    "LakeError",
     "LeakageError",
     "LedgerError",
     "MaintenanceError",
@@ -54,6 +57,7 @@ __all__ = [
     "NoLabelsError",
     "PartitionKeyError",
     "PartitionNotFoundError",
+    "ScaffoldError",
     "SchemaMismatchError",
     "SourceAccessError",
     "SourceNotFoundError",
@@ -154,6 +158,10 @@ class PartitionNotFoundError(MlopsError):
     """A table or partition was never published."""
 
 
+class LakeError(MlopsError):
+    """A folder cannot be used as a lake: rights, or what its file system lacks."""
+
+
 class DamagedTableError(MlopsError):
     """A table, a file or a pin is not what was committed."""
 
@@ -212,3 +220,7 @@ class UnsafeModelError(MlopsError):
 
 class MaintenanceError(MlopsError):
     """A part of the nightly maintenance failed; the others did their work."""
+
+
+class ScaffoldError(MlopsError):
+    """No project can be made from what a source has; the message says what to give instead."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 REQUIRE_ALL = "MLOPS_REQUIRE_ALL"
+#: The project's own fixtures, also where it was installed before it had any.
+pytest_plugins = ["mlops_airflow.testing.fixtures"]
 
 
 def _isolate() -> None:

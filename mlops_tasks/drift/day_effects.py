@@ -74,4 +74,4 @@ def _without_each(whole: Readings, days: Readings) -> Readings:
     """Return what all days but one would read, for each."""
     left = whole.n - days.n
     values = whole.values + (whole.values - days.values) * (days.n / left)[..., None]
-    return replace(whole, values=values, n=left, spread=np.broadcast_to(whole.spread, left.shape))
+    return replace(whole, values=values, n=left)

@@ -35,7 +35,9 @@ __all__ = [
 ]
 
 
-def feature_rows(spec: ModelSpec, lake: Lake, *, first: str, last: str) -> pa.Table:
+def feature_rows(
+    spec: ModelSpec, lake: Lake, *, first: str, last: str, known_at: str | None = None
+) -> pa.Table:
     """Return key, `as_of` and features of all rows from `first` to `last`, as published now.
 
     Parameters
@@ -46,23 +48,26 @@ def feature_rows(spec: ModelSpec, lake: Lake, *, first: str, last: str) -> pa.Ta
         The data.
     first, last : str
         Days, both inclusive.
+    known_at : str, optional
+        Only what was known by that day.
 
     Returns
     -------
     Table
         From `build_features`.
     """
-    return build_features(spec, published_inputs(spec, lake, first=first, last=last))
+    inputs = published_inputs(spec, lake, first=first, last=last, known_at=known_at)
+    return build_features(spec, inputs)
 
 
 def published_inputs(
-    spec: ModelSpec, lake: Lake, *, first: str, last: str
+    spec: ModelSpec, lake: Lake, *, first: str, last: str, known_at: str | None = None
 ) -> dict[str, ds.Dataset]:
     """Return what the features may read for the rows of some days, to be streamed.
 
     Parameters
     ----------
-    spec, lake, first, last
+    spec, lake, first, last, known_at
         As for `feature_rows`.
 
     Returns
@@ -74,8 +79,8 @@ def published_inputs(
     inputs = {}
     for item in spec.inputs:
         name, table = item.dataset.name, lake.table(item.dataset.name)
-        begin, end = input_range(spec, item, (first, last), table)
-        commits = table.commits(first=begin, last=end)
+        begin, end = input_range(spec, item, (first, last), table, known_at=known_at)
+        commits = table.commits(first=begin, last=end, known_at=known_at)
         if spec.is_snapshot(item):
             inputs[name] = snapshot_rows(item.dataset, table, commits)
         else:

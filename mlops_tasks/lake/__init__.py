@@ -6,6 +6,7 @@ from mlops_tasks.lake.known_at import Known, known_as_before, known_by_schedule,
 from mlops_tasks.lake.lake import Lake
 from mlops_tasks.lake.maintenance import Optimized, Vacuumed, optimize, vacuum
 from mlops_tasks.lake.pins import PartitionVersion, Pin, TrainingPin, assumed_lines
+from mlops_tasks.lake.probe import probe_lake
 from mlops_tasks.lake.publish import overwrite_partition, share_partition
 from mlops_tasks.lake.schema import PARTITION_COLUMN
 from mlops_tasks.lake.table import Table
@@ -32,6 +33,7 @@ __all__ = [
     "known_text",
     "optimize",
     "overwrite_partition",
+    "probe_lake",
     "share_partition",
     "vacuum",
 ]

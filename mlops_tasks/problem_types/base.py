@@ -84,6 +84,14 @@ class ProblemType(ABC):
     def describe_target(self, target: Array) -> dict[str, float]:
         """Return the figures of a target that a person asks for first."""
 
+    @abstractmethod
+    def target_classes(self, target: Array) -> Array:
+        """Return the class of each row, from 0; of numbers the fifth that they are in."""
+
+    @abstractmethod
+    def target_numbers(self, target: Array) -> list[Array]:
+        """Return what columns could sum to: the target, or each large class against the others."""
+
     # --- the estimator
 
     @abstractmethod

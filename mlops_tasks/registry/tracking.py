@@ -48,6 +48,7 @@ __all__ = [
     "FEATURE_PROFILES",
     "IMPORTANCE",
     "LABEL_PROFILES",
+    "LEAKS",
     "PIN_FILE",
     "SCORE_PROFILES",
     "VOCABULARIES",
@@ -72,6 +73,8 @@ ARTIFACTS = (
     CLASSES,
     VOCABULARIES,
 )
+# For people: features that may leak the label, in full.
+LEAKS = "leak_suspects.json"
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
 _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")

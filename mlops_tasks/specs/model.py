@@ -147,6 +147,9 @@ class ModelSpec(SpecModel):
         One at least for each input after the first that is not `InputSpec.timeless`.
     categorical, numeric, text : tuple of str
         The features. No other column reaches the estimator.
+    allow_leak_suspects : tuple of str
+        Features that may nearly give the label, because they really are known at the row's moment;
+        any others that look like a leak keep a challenger from being promoted.
     weight : str or None
         Column of the features with the weight of each row in the fit, at least 0. Metrics and
         monitoring count every row as one.
@@ -187,6 +190,7 @@ class ModelSpec(SpecModel):
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
+    allow_leak_suspects: tuple[str, ...] = ()
     weight: str | None = None
     estimator: Importable
     random_state: int = Field(default=0, ge=0, lt=2**32)
@@ -248,6 +252,15 @@ class ModelSpec(SpecModel):
             raise ValueError(
                 f"{leaks} belong to the label dataset {self.label.dataset.name!r} and are known "
                 "only afterwards; remove them from the features"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_leak_suspects(self) -> Self:
+        if unknown := sorted(set(self.allow_leak_suspects) - set(self.features)):
+            raise ValueError(
+                f"allow_leak_suspects: {unknown} are no features; it allows some of "
+                f"{list(self.features)}"
             )
         return self
 

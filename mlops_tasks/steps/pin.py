@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlops_tasks.lake import Lake, Table
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
-__all__ = ["corrected_since", "pin_training_data"]
+__all__ = ["corrected_since", "newest_as_of", "pin_training_data"]
 
 
 def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin:
@@ -69,6 +69,26 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     )
 
 
+def newest_as_of(spec: ModelSpec, day: str, *, lake: Lake) -> str:
+    """Return the newest cut-off that a training can have: a day, unless the data ended before it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    day : str
+        The day on which it is asked for.
+    lake : Lake
+        The data.
+
+    Returns
+    -------
+    str
+        The day itself while data go on; else the last one as of which published days bring news.
+    """
+    return min(_last_news(spec, lake) or day, day)
+
+
 def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
     """Refuse a day that a replay of data from the past has not reached yet.
 
@@ -76,18 +96,24 @@ def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
     every day after the last one with news would be the same training under a later name, and the
     days before would not count it as their last training.
     """
+    reached = _last_news(spec, lake)
+    if reached is not None and as_of > reached:
+        raise PartitionKeyError(
+            f"model {spec.name!r}: nothing is known as of {as_of} that is not known as of "
+            f"{reached}, by the newest days of {sorted(one.name for one in spec.datasets)}; train "
+            "as of that day or an earlier one, or ingest more days first"
+        )
+
+
+def _last_news(spec: ModelSpec, lake: Lake) -> str | None:
+    """Return the last day with news of data that have ended; None while they go on."""
     if spec.rows.end is None or spec.rows.end.isoformat() >= today(spec.timezone):
-        return
+        return None
     published = {one.name: lake.table(one.name).partitions() for one in spec.datasets}
     reached = [
         one.last_as_of(published[one.name][-1]) for one in spec.datasets if published[one.name]
     ]
-    if reached and as_of > max(reached):
-        raise PartitionKeyError(
-            f"model {spec.name!r}: nothing is known as of {as_of} that is not known as of "
-            f"{max(reached)}, by the newest days of {sorted(published)}; train as of that day or "
-            "an earlier one, or ingest more days first"
-        )
+    return max(reached, default=None)
 
 
 def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _RUN_TAG = "mlops.run"
+_TAG = 1000  # characters of a tag that people read
 
 
 def register(
@@ -121,9 +122,12 @@ def _shown(trained: TrainResult, verdict: Verdict) -> dict[str, str]:
     classes = {"mlops.classes": json.dumps(trained.classes)} if trained.classes else {}
     days = [f"{n} days of {table}" for table, n in verdict.assumed.items()]
     assumed = {"mlops.assumed": f"known by schedule: {', '.join(days)}"} if days else {}
+    leaks = [" + ".join(one.columns) for one in verdict.suspects]
+    suspects = {"mlops.leak_suspects": ", ".join(leaks)[:_TAG]} if leaks else {}
     return (
         classes
         | assumed
+        | suspects
         | {
             _RUN_TAG: trained.run_id,
             DIGEST_TAG: trained.digest,

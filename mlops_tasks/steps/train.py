@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.exceptions import FeatureError, UnsafeModelError
 from mlops_tasks.features import feature_frame, labelled_rows, split_days
 from mlops_tasks.features.feature_types import remember_forms, spec_forms
+from mlops_tasks.features.leaks import leak_suspects, newest_rows
 from mlops_tasks.features.text import measure_fields, pack_vocabularies, trained_texts
 from mlops_tasks.features.weights import row_weights
 from mlops_tasks.problem_types import TARGET, problem_type
@@ -19,6 +20,7 @@ from mlops_tasks.registry.tracking import (
     CLASSES,
     FEATURE_PROFILES,
     LABEL_PROFILES,
+    LEAKS,
     PIN_FILE,
     VOCABULARIES,
 )
@@ -54,7 +56,7 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
     Returns
     -------
     TrainResult
-        References to run and model.
+        References to run and model, and features that may leak the label, see `leak_suspects`.
 
     Raises
     ------
@@ -79,6 +81,7 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
     frame, target = feature_frame(spec, rows), rows.column(TARGET).to_numpy(zero_copy_only=False)
     weights = row_weights(spec, rows)
     _refuse_empty(spec, pin, frame)
+    suspects = leak_suspects(spec, rows, newest=newest_rows(spec, pin, lake=lake))
     with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
         _refuse_unsaved(spec, model, frame, target, weights)
         started = time.monotonic()
@@ -98,6 +101,8 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         artifacts |= _log_profiles(spec, rows, run_id, tracking)
         if classes := problem.classes(model):
             artifacts[CLASSES] = tracking.log_json(run_id, CLASSES, {"classes": classes})
+        if suspects:
+            tracking.log_json(run_id, LEAKS, to_json({"suspects": suspects}))
     return TrainResult(
         run_id=run_id,
         model_id=model_uri.removeprefix("models:/"),
@@ -108,6 +113,7 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         fit_s=fit_s,
         classes=classes,
         artifacts=artifacts,
+        suspects=suspects,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlops_airflow.commands import contract, drift, lake, ledger, quarantine
+from mlops_airflow.commands import contract, doctor, drift, lake, ledger, new, quarantine
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.ending import end_stack
 from mlops_airflow.stack.environment import component_environment, tool
@@ -35,6 +36,8 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(drift.app, name="drift")
 app.add_typer(ledger.app, name="ledger")
+app.command()(new.new)
+app.command()(doctor.doctor)
 console = Console(highlight=False)
 _POLL_S = 0.5
 
@@ -63,6 +66,13 @@ def progress(output: Console) -> Iterator[Callable[[str], None]]:
             status.update(line)
 
         yield report
+
+
+@app.callback()
+def mlops() -> None:
+    """Run the embedded MLOps stack, and look after what the Dags work on."""
+    # Else Airflow looks for connections in the environment alone, and not in its own store.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 
 @app.command()

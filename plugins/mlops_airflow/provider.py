@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 __all__ = ["get_provider_info"]
@@ -34,6 +34,64 @@ _OPTIONS = {
 }
 
 
+_CONNECTION_TYPES: list[dict[str, Any]] = [
+    {
+        "connection-type": "mlflow",
+        "hook-class-name": "mlops_airflow.hooks.mlflow.MlflowHook",
+        "hook-name": "MLflow",
+        "ui-field-behaviour": {
+            "hidden-fields": ["extra"],
+            "relabeling": {"schema": "Scheme", "login": "User"},
+            "placeholders": {
+                "host": "mlflow.example.com, or the whole address with its path",
+                "schema": "http or https",
+                "port": "5000",
+            },
+        },
+    },
+    {
+        "connection-type": "file",
+        "hook-class-name": "mlops_airflow.hooks.lake.LakeHook",
+        "hook-name": "Folder (lake, or files of a source)",
+        "ui-field-behaviour": {
+            "hidden-fields": ["host", "schema", "port", "login", "password"],
+            "relabeling": {},
+        },
+        "conn-fields": {
+            "path": {
+                "label": "Folder",
+                "description": "Of the lake, written by the tasks, or of a source's files.",
+                "schema": {"type": ["string", "null"]},
+            }
+        },
+    },
+]
+#: Databases, for sources and the ledger, by the package that has a type of its own for them.
+_DATABASE_TYPES: dict[str, dict[str, Any]] = {
+    "apache-airflow-providers-sqlite": {
+        "connection-type": "sqlite",
+        "hook-class-name": "mlops_airflow.hooks.database.SqliteHook",
+        "hook-name": "SQLite",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port", "login", "password", "extra"],
+            "relabeling": {"host": "File"},
+        },
+    },
+    "apache-airflow-providers-postgres": {
+        "connection-type": "postgres",
+        "hook-class-name": "mlops_airflow.hooks.database.PostgresHook",
+        "hook-name": "PostgreSQL",
+        "ui-field-behaviour": {"hidden-fields": [], "relabeling": {"schema": "Database"}},
+    },
+    "apache-airflow-providers-mysql": {
+        "connection-type": "mysql",
+        "hook-class-name": "mlops_airflow.hooks.database.MysqlHook",
+        "hook-name": "MySQL",
+        "ui-field-behaviour": {"hidden-fields": [], "relabeling": {"schema": "Database"}},
+    },
+}
+
+
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's description.
 
@@ -48,10 +106,9 @@ def get_provider_info() -> dict[str, Any]:
         "description": "The MLOps loop on Airflow and MLflow.",
         "versions": [version("mlops-airflow")],
         "connection-types": [
-            {
-                "connection-type": "mlflow",
-                "hook-class-name": "mlops_airflow.hooks.mlflow.MlflowHook",
-            }
+            *_CONNECTION_TYPES,
+            # Of two hooks of one type Airflow takes either: the database's own provider wins.
+            *(kind for package, kind in _DATABASE_TYPES.items() if not _is_installed(package)),
         ],
         "config": {"mlops": {"description": "The MLOps loop.", "options": _OPTIONS}},
         "extra-links": [
@@ -60,3 +117,11 @@ def get_provider_info() -> dict[str, Any]:
             "mlops_airflow.links.ReportLink",
         ],
     }
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -1,21 +1,13 @@
-"""The real Dags under ``dag.test``: a metadata database, a lake and a store of their own.
-
-Another test of the same process may have imported Airflow before, with other settings. So nothing
-here rests on ``AIRFLOW_HOME``: the settings come from the environment at run time, Airflow's
-database session is made anew from them, and both are put back at the end.
-"""
+"""The real Dags under ``dag.test``: a metadata database, a lake and a store for a whole module."""
 
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -23,16 +15,15 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from airflow.models.dagrun import DagRun
     from airflow.sdk import DAG
 
     from demo.source import SourceDatabase
+    from mlops_airflow.testing.dag_runs import FinishedRun, LocalAirflow
     from mlops_tasks.lake import Lake
     from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.registry.tracking import Tracking
-
-DAGS = Path(__file__).resolve().parents[2] / "dags"
 
 # Airflow reads this once, at its first import; without it, it would write to the user's home.
 if "AIRFLOW_HOME" not in os.environ:
@@ -51,36 +42,28 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", line)
 
 
-@dataclass(frozen=True)
-class Finished:
-    """One run as the metadata database tells it."""
-
-    state: str
-    tasks: dict[str, str]
-    outputs: dict[str, Any]
-    links: dict[str, str]
-
-
 @dataclass
 class Airflow:
     """The Dags of the repository and everything that they work on."""
 
-    dags: dict[str, DAG]
+    local: LocalAirflow
     lake: Lake
     ledger: Ledger
     tracking: Tracking
     source: SourceDatabase
 
-    def run(self, dag_id: str, key: str | None, **conf: Any) -> Finished:
+    @property
+    def dags(self) -> dict[str, DAG]:
+        return self.local.dags
+
+    def run(self, dag_id: str, key: str | None, **conf: Any) -> FinishedRun:
         """Run a Dag to its end, as a run triggered with this partition key.
 
         What a day holds was known on its own night, though the test runs today.
         """
         if key and dag_id.endswith((".ingest", ".refresh")):
             conf = {"known_at": key} | conf
-        with _partition(key):
-            run = self.dags[dag_id].test(logical_date=None, run_conf=conf or None)
-        return self._finished(run)
+        return self.local.run(dag_id, key, conf)
 
     def events(self, asset: str, key: str) -> list[dict[str, Any]]:
         """Return the extra of every event of an asset for one partition."""
@@ -118,125 +101,44 @@ class Airflow:
             )
             return sorted(session.scalars(query))
 
-    def _finished(self, run: DagRun) -> Finished:
-        from airflow.models.xcom import XComModel
-        from airflow.sdk.serde import deserialize
-        from airflow.utils.session import create_session
-        from sqlalchemy import select
-
-        with create_session() as session:
-            tasks = {ti.task_id: str(ti.state) for ti in run.get_task_instances(session=session)}
-            query = select(XComModel).where(
-                XComModel.dag_id == run.dag_id,
-                XComModel.run_id == run.run_id,
-            )
-            rows = [
-                (row.key, row.task_id, deserialize(XComModel.deserialize_value(row)))
-                for row in session.scalars(query)
-            ]
-        outputs = {task: value for key, task, value in rows if key == "return_value"}
-        links = {task: value for key, task, value in rows if key.startswith("_link_")}
-        return Finished(str(run.state), tasks, outputs, links)
-
-
-@contextmanager
-def _partition(key: str | None) -> Iterator[None]:
-    """Make the run as the REST API does: with a partition key and without a logical date.
-
-    ``dag.test`` of Airflow 3.3 takes no partition key, and it would delete the earlier runs that
-    have no logical date either. Everything else of it stays as it is.
-    """
-    from airflow.utils.types import DagRunType
-
-    def create(*, dag: Any, **options: Any) -> DagRun:
-        kind = {"run_type": DagRunType.MANUAL, "state": "running"}
-        run: DagRun = dag.create_dagrun(partition_key=key, **kind, **options)
-        return run
-
-    with patch("airflow.models.dagrun.get_or_create_dagrun", create):
-        yield
-
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, local_airflow: LocalAirflow
+) -> Iterator[Airflow]:
     """Hold the Dags of the repository over real, empty stores, and the first days of 2013."""
     import sklearn.ensemble  # noqa: F401 (its threads can be limited once they are loaded)
-    from airflow import settings
     from threadpoolctl import threadpool_limits
 
     home = tmp_path_factory.mktemp("airflow")
-    # Threads that wait for each other on a busy machine take longer than one alone.
-    with patch.dict(os.environ, _environment(home)), threadpool_limits(1):
-        _reconfigure()
-        try:
-            _make_database()
-            yield _airflow(home)
-        finally:
-            settings.dispose_orm()
-    _reconfigure()
-
-
-def _environment(home: Path) -> dict[str, str]:
     connections = {
         "lake_default": {"conn_type": "file", "extra": {"path": str(home / "lake")}},
         "ledger_default": {"conn_type": "sqlite", "host": str(home / "ledger.db")},
         "mlflow_default": {"conn_type": "sqlite", "host": str(home / "mlflow.db")},
         "flights_source": {"conn_type": "sqlite", "host": str(home / "source.db")},
     }
-    return {
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(c) for name, c in connections.items()},
-    }
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+    # Threads that wait for each other on a busy machine take longer than one alone.
+    with (
+        patch.dict(os.environ, quiet),
+        local_airflow.started(home, connections),
+        threadpool_limits(1),
+    ):
+        yield _airflow(home, local_airflow)
 
 
-def _reconfigure() -> None:
-    from airflow import settings
-
-    settings.dispose_orm()
-    settings.configure_vars()
-    settings.configure_orm()
-
-
-def _make_database() -> None:
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
-    from airflow.models.dag import DagModel
-    from airflow.utils.db import initdb
-    from airflow.utils.session import create_session
-    from sqlalchemy import update
-
-    initdb()
-    DagBundlesManager().sync_bundles_to_db()
-    (bundle,) = DagBundlesManager().get_all_dag_bundles()
-    bag = BundleDagBag(dag_folder=bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
-    sync_bag_to_db(bag, bundle.name, bundle.version)
-    with create_session() as session:  # a paused consumer does not hear of events
-        session.execute(update(DagModel).values(is_paused=False))
-
-
-def _airflow(home: Path) -> Airflow:
-    from airflow.dag_processing.dagbag import BundleDagBag
-
+def _airflow(home: Path, local: LocalAirflow) -> Airflow:
     from demo.source import SourceDatabase
     from mlops_tasks.lake import Lake
     from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.registry.tracking import Tracking
 
-    dags = BundleDagBag(dag_folder=DAGS, bundle_path=DAGS).dags
-    for dag in dags.values():
-        for task in dag.tasks:
-            task.retries = 0  # otherwise a failure is waited for and tried again
     source = SourceDatabase(home / "source.db")
     source.advance(date(2013, 1, 3))
     tracking = Tracking(f"sqlite:///{home}/mlflow.db")
     tracking.client.create_experiment("flight_delays", artifact_location=str(home / "artifacts"))
     return Airflow(
-        dags=dags,
+        local=local,
         lake=Lake(home / "lake"),
         ledger=Ledger(f"sqlite:///{home}/ledger.db"),
         tracking=tracking,

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from tests.dags.conftest import Airflow, Finished
+    from mlops_airflow.testing.dag_runs import FinishedRun
+    from tests.dags.conftest import Airflow
 
 pytestmark = pytest.mark.slow
 
@@ -35,50 +36,52 @@ def day(number: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def first_day(airflow: Airflow) -> dict[str, Finished]:
+def first_day(airflow: Airflow) -> dict[str, FinishedRun]:
     """Ingest the first day as it was known two nights later."""
     dags = ("flights.ingest", "weather.ingest", "arrivals.ingest")
     return {dag_id: airflow.run(dag_id, FIRST) for dag_id in dags}
 
 
 @pytest.fixture(scope="module")
-def refreshed(airflow: Airflow, first_day: dict[str, Finished]) -> tuple[Finished, Finished]:
+def refreshed(
+    airflow: Airflow, first_day: dict[str, FinishedRun]
+) -> tuple[FinishedRun, FinishedRun]:
     """Take the labels of the first day again, twice, when the late ones are there."""
     airflow.source.advance(date(2013, 1, 16))
     return airflow.run("arrivals.refresh", FIRST), airflow.run("arrivals.refresh", FIRST)
 
 
 @pytest.fixture(scope="module")
-def too_early(airflow: Airflow, refreshed: tuple[Finished, Finished]) -> Finished:
+def too_early(airflow: Airflow, refreshed: tuple[FinishedRun, FinishedRun]) -> FinishedRun:
     """Score before there is a champion."""
     return airflow.run("flight_delays.score", FIRST)
 
 
 @pytest.fixture(scope="module")
-def trained(airflow: Airflow, too_early: Finished) -> Finished:
+def trained(airflow: Airflow, too_early: FinishedRun) -> FinishedRun:
     """Train the first champion on the first week."""
     _publish_the_other_days(airflow)
     return airflow.run("flight_delays.train", day(12), train="7d", evaluation="3d")
 
 
 @pytest.fixture(scope="module")
-def scored(airflow: Airflow, trained: Finished) -> dict[str, Finished]:
+def scored(airflow: Airflow, trained: FinishedRun) -> dict[str, FinishedRun]:
     return {key: airflow.run("flight_delays.score", key) for key in SCORED}
 
 
 @pytest.fixture(scope="module")
-def monitored(airflow: Airflow, scored: dict[str, Finished]) -> dict[str, Finished]:
+def monitored(airflow: Airflow, scored: dict[str, FinishedRun]) -> dict[str, FinishedRun]:
     return {key: airflow.run("flight_delays.monitor", key) for key in SCORED}
 
 
 @pytest.fixture(scope="module")
-def decided(airflow: Airflow, monitored: dict[str, Finished]) -> dict[str, Finished]:
+def decided(airflow: Airflow, monitored: dict[str, FinishedRun]) -> dict[str, FinishedRun]:
     """Decide on the night after the training, and eight nights later."""
     return {key: airflow.run("flight_delays.decide", key) for key in (day(13), day(20))}
 
 
 @pytest.fixture(scope="module")
-def challenged(airflow: Airflow, decided: dict[str, Finished]) -> Finished:
+def challenged(airflow: Airflow, decided: dict[str, FinishedRun]) -> FinishedRun:
     """Train a challenger on fewer days than the champion had."""
     return airflow.run("flight_delays.train", day(15), train="6d", evaluation="3d")
 
@@ -124,7 +127,7 @@ def _in_metric_units(weather: pa.Table) -> pa.Table:
 
 
 def test_a_day_is_ingested_validated_and_published(
-    airflow: Airflow, first_day: dict[str, Finished]
+    airflow: Airflow, first_day: dict[str, FinishedRun]
 ) -> None:
     for dag_id, run in first_day.items():
         dataset = dag_id.split(".")[0]
@@ -141,7 +144,7 @@ def test_a_day_is_ingested_validated_and_published(
 
 
 def test_a_published_day_is_heard_by_its_consumers(
-    airflow: Airflow, first_day: dict[str, Finished]
+    airflow: Airflow, first_day: dict[str, FinishedRun]
 ) -> None:
     for dataset in ("flights", "weather", "arrivals"):
         *_, event = airflow.events(dataset, FIRST)
@@ -153,7 +156,7 @@ def test_a_published_day_is_heard_by_its_consumers(
 
 
 def test_a_day_without_news_is_skipped_and_starts_nothing(
-    airflow: Airflow, first_day: dict[str, Finished]
+    airflow: Airflow, first_day: dict[str, FinishedRun]
 ) -> None:
     before = airflow.events("flights", FIRST)
     again = airflow.run("flights.ingest", FIRST)
@@ -162,7 +165,7 @@ def test_a_day_without_news_is_skipped_and_starts_nothing(
 
 
 def test_late_labels_are_taken_in_once(
-    airflow: Airflow, first_day: dict[str, Finished], refreshed: tuple[Finished, Finished]
+    airflow: Airflow, first_day: dict[str, FinishedRun], refreshed: tuple[FinishedRun, FinishedRun]
 ) -> None:
     late, again = refreshed
     assert late.tasks == {"ingest": "success", "validate": "success"}
@@ -174,7 +177,7 @@ def test_late_labels_are_taken_in_once(
 
 
 def test_a_day_that_the_source_does_not_have_fails_and_loses_nothing(
-    airflow: Airflow, first_day: dict[str, Finished]
+    airflow: Airflow, first_day: dict[str, FinishedRun]
 ) -> None:
     before = airflow.lake.table("flights").version, airflow.lake.table("flights").partitions()
     missing = airflow.run("flights.ingest", "2013-11-30")
@@ -203,7 +206,7 @@ def test_a_parameter_that_does_not_exist_fails_the_run(airflow: Airflow) -> None
 # --- train
 
 
-def test_before_the_first_champion_scoring_is_skipped(too_early: Finished) -> None:
+def test_before_the_first_champion_scoring_is_skipped(too_early: FinishedRun) -> None:
     assert (too_early.state, too_early.tasks) == (
         "success",
         {"score": "skipped", "drift": "skipped"},
@@ -211,7 +214,7 @@ def test_before_the_first_champion_scoring_is_skipped(too_early: Finished) -> No
 
 
 def test_the_first_champion_is_trained_judged_and_promoted(
-    airflow: Airflow, trained: Finished
+    airflow: Airflow, trained: FinishedRun
 ) -> None:
     assert trained.tasks == dict.fromkeys(
         ("pin", "train", "evaluate", "register", "promote"), "success"
@@ -232,7 +235,7 @@ def test_the_first_champion_is_trained_judged_and_promoted(
 
 
 def test_its_tasks_lead_to_mlflow_and_its_run_leads_back(
-    airflow: Airflow, trained: Finished
+    airflow: Airflow, trained: FinishedRun
 ) -> None:
     run_id = trained.outputs["train"]["run_id"]
     assert trained.links["train"].endswith(f"/runs/{run_id}")
@@ -247,7 +250,7 @@ def test_its_tasks_lead_to_mlflow_and_its_run_leads_back(
 
 
 def test_a_flight_has_the_same_features_alone_and_in_a_range(
-    airflow: Airflow, trained: Finished
+    airflow: Airflow, trained: FinishedRun
 ) -> None:
     """Days are local, weather is asked for in UTC: the day before must be looked at, too."""
     key = day(5)
@@ -261,7 +264,7 @@ def test_a_flight_has_the_same_features_alone_and_in_a_range(
 
 
 def test_weather_of_the_hours_after_asking_is_refused(
-    airflow: Airflow, trained: Finished, tmp_path: Path
+    airflow: Airflow, trained: FinishedRun, tmp_path: Path
 ) -> None:
     sql = tmp_path / "leak.sql"
     text = MODEL.features_sql.read_text()
@@ -276,7 +279,7 @@ def test_weather_of_the_hours_after_asking_is_refused(
 
 
 def test_every_flight_of_a_day_is_scored_by_the_champion(
-    airflow: Airflow, scored: dict[str, Finished]
+    airflow: Airflow, scored: dict[str, FinishedRun]
 ) -> None:
     for key, run in scored.items():
         assert run.tasks == {"score": "success", "drift": "success"}
@@ -290,7 +293,7 @@ def test_every_flight_of_a_day_is_scored_by_the_champion(
 
 
 def test_drift_is_measured_and_kept_as_evidence(
-    airflow: Airflow, scored: dict[str, Finished]
+    airflow: Airflow, scored: dict[str, FinishedRun]
 ) -> None:
     entries = airflow.ledger.entries(model="flight_delays", kind="drift")
     assert [entry.key for entry in entries] == list(SCORED)
@@ -303,7 +306,7 @@ def test_drift_is_measured_and_kept_as_evidence(
 
 
 def test_performance_is_measured_once_labels_are_there(
-    airflow: Airflow, monitored: dict[str, Finished]
+    airflow: Airflow, monitored: dict[str, FinishedRun]
 ) -> None:
     for key, run in monitored.items():
         assert run.tasks == {"monitor": "success"}
@@ -319,7 +322,7 @@ def test_performance_is_measured_once_labels_are_there(
 
 
 def test_a_day_that_was_never_scored_is_not_measured(
-    airflow: Airflow, monitored: dict[str, Finished]
+    airflow: Airflow, monitored: dict[str, FinishedRun]
 ) -> None:
     run = airflow.run("flight_delays.monitor", FIRST)
     assert (run.state, run.tasks) == ("success", {"monitor": "skipped"})
@@ -329,7 +332,7 @@ def test_a_day_that_was_never_scored_is_not_measured(
 
 
 def test_within_the_cooldown_the_answer_is_a_written_no(
-    airflow: Airflow, decided: dict[str, Finished]
+    airflow: Airflow, decided: dict[str, FinishedRun]
 ) -> None:
     run = decided[day(13)]
     assert run.tasks == {"decide": "success", "request_retraining": "skipped"}
@@ -345,7 +348,7 @@ def test_within_the_cooldown_the_answer_is_a_written_no(
 
 
 def test_after_it_the_same_evidence_starts_a_training(
-    airflow: Airflow, decided: dict[str, Finished]
+    airflow: Airflow, decided: dict[str, FinishedRun]
 ) -> None:
     run = decided[day(20)]
     assert run.tasks == {"decide": "success", "request_retraining": "success"}
@@ -360,7 +363,7 @@ def test_after_it_the_same_evidence_starts_a_training(
 
 
 def test_a_worse_challenger_is_registered_and_not_promoted(
-    airflow: Airflow, challenged: Finished
+    airflow: Airflow, challenged: FinishedRun
 ) -> None:
     assert challenged.state == "success"
     assert challenged.tasks["promote"] == "skipped"
@@ -374,7 +377,9 @@ def test_a_worse_challenger_is_registered_and_not_promoted(
     assert airflow.events("flight_delays.model", day(15)) == []
 
 
-def test_the_maintenance_leaves_all_of_it_as_it_is(airflow: Airflow, challenged: Finished) -> None:
+def test_the_maintenance_leaves_all_of_it_as_it_is(
+    airflow: Airflow, challenged: FinishedRun
+) -> None:
     before = {name: len(airflow.lake.table(name).all_commits()) for name in airflow.lake.tables()}
     run = airflow.run("mlops.maintenance", day(20), keep_days=1)
     assert run.tasks == {"maintain": "success"}

@@ -94,7 +94,7 @@ MODULES = {
     ),
 }
 
-#: Modules whose tests share a world with stores: it is built once, and every mutant copies it.
+#: Modules that hardly a test reaches without a world in MLflow's store.
 WITH_WORLD = {"monitoring"}
 
 #: A line of a plain string of three words or more. Words in braces belong to an f-string: code.
@@ -109,7 +109,7 @@ source_paths = ["mlops_tasks"]
 only_mutate = {sources}
 also_copy = ["plugins", "dags"]
 do_not_mutate_patterns = [{prose}]
-pytest_add_cli_args = ["-p", "no:xdist", "-p", "no:cacheprovider", "-p", "tests.mutation.quick"]
+pytest_add_cli_args = ["-p", "no:xdist", "-p", "no:cacheprovider", "-p", "tests.mutation.{plugin}"]
 pytest_add_cli_args_test_selection = {tests}
 track_dependencies = false
 use_git_change_detection = false
@@ -124,8 +124,6 @@ def main(names: list[str]) -> int:
     for name in names or MODULES:
         folder = _copy(name)
         log = folder / "mutmut.log"
-        if name in WITH_WORLD:
-            _build_world(folder)
         with log.open("w") as output:
             _mutmut(folder, "run", "--max-children", "2", stdout=output)
         counts, survivors = _outcome(folder)
@@ -152,19 +150,13 @@ def _copy(name: str) -> Path:
         str(path.relative_to(folder)) for each in patterns for path in sorted(folder.glob(each))
     ]
     config = _CONFIG.format(
-        sources=json.dumps(sources), tests=json.dumps(tests), prose=json.dumps(_PROSE)
+        sources=json.dumps(sources),
+        tests=json.dumps(tests),
+        prose=json.dumps(_PROSE),
+        plugin="shared_world" if name in WITH_WORLD else "quick",
     )
     (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + config)
     return folder
-
-
-def _build_world(folder: Path) -> None:
-    """Build the world of the tests with the code as it is, and let mutants find it."""
-    os.environ["MLOPS_KEPT_WORLD"] = str(folder / "world")
-    (folder / "world").mkdir()
-    test = "tests/unit/test_kept_world.py"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def _mutmut(folder: Path, *arguments: str, stdout: object = subprocess.PIPE) -> str:

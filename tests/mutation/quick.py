@@ -1,13 +1,11 @@
 """Leave out of a mutation run what would make each mutant take minutes.
 
-The tests marked slow still run in ``make test``, and so do those of MLflow's store, unless the
-world that they share was built before; here a mutant that only they would notice counts as living,
-and wants a test that is quick.
+The tests of MLflow's store and those marked slow still run in ``make test``; here a mutant that
+only they would notice counts as living, and wants a test that is quick.
 """
 
 from __future__ import annotations
 
-import os
 import resource
 from typing import TYPE_CHECKING
 
@@ -19,13 +17,18 @@ if TYPE_CHECKING:
 _MEMORY = 6 * 2**30
 
 
-def pytest_configure() -> None:
-    """Limit the memory of the tests."""
+def limit_memory() -> None:
+    """Limit the memory of this process, and of those that it forks."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
+def pytest_configure() -> None:
+    """Limit the memory of the tests."""
+    limit_memory()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests that need no store of MLflow, or a kept one, and are not marked slow."""
+    """Keep the tests that need no store of MLflow and are not marked slow."""
     left_out = [item for item in items if _is_slow(item)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
@@ -33,5 +36,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_slow(item: pytest.Item) -> bool:
     fixtures: list[str] = getattr(item, "fixturenames", [])
-    builds = "mlflow_template" in fixtures and "MLOPS_KEPT_WORLD" not in os.environ
-    return builds or item.get_closest_marker("slow") is not None
+    return "mlflow_template" in fixtures or item.get_closest_marker("slow") is not None

@@ -17,9 +17,9 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def is_registered(node: Definition) -> bool:
-    """Commands and hook implementations are found by their decorator, nobody imports them."""
+    """Commands, fixtures and hook implementations are found by their decorator, not imported."""
     written = {ast.unparse(decorator).partition("(")[0] for decorator in node.decorator_list}
-    return bool(written & {"app.command", "app.callback", "hookimpl"})
+    return bool(written & {"app.command", "app.callback", "hookimpl", "pytest.fixture"})
 
 
 def public_definitions(path: Path) -> set[str]:

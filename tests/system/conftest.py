@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 #: How many nights to play; takes minutes, so without it nobody asks for them.
 NIGHTS = "MLOPS_CHAOS_NIGHTS"
-collect_ignore = [] if NIGHTS in os.environ else ["test_chaos.py"]
+#: Makes a fresh environment of the wheel, which takes minutes.
+BARE = "MLOPS_BARE_AIRFLOW"
+_LONG = {"test_chaos.py": NIGHTS, "test_bare_airflow.py": BARE}
+collect_ignore = [file for file, variable in _LONG.items() if variable not in os.environ]
 
 #: Coverage measures the process runner, not Airflow: its start would take several times as long.
 NOT_MEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from mlops_tasks import partitions
-from mlops_tasks.serialization import from_json, to_json
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from mlops_tasks.gate.verdict import Verdict
     from mlops_tasks.lake import Lake, TrainingPin
@@ -31,8 +26,6 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 N_DAYS = 18
-#: What of a world no store holds.
-_RECORDS = ("pin", "trained", "verdict")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,87 +56,9 @@ def spec(tmp_path: Path) -> ModelSpec:
     return project(tmp_path / "project")
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    """Return an empty lake."""
-    from mlops_tasks.lake import Lake
-
-    return Lake(tmp_path / "lake")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    """Return an empty ledger in a file, as several processes would share it."""
-    from mlops_tasks.registry.ledger import Ledger
-
-    return Ledger(f"sqlite:///{tmp_path}/ledger.db")
-
-
-#: Names a folder where the shared world was built before, for `tests.mutation`.
-KEPT_WORLD = "MLOPS_KEPT_WORLD"
-
-
-@pytest.fixture(scope="session")
-def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an empty MLflow store once: its migrations take seconds."""
-    import mlflow
-
-    home = Path(os.environ.get(KEPT_WORLD) or tmp_path_factory.mktemp("mlflow"))
-    path = home / "empty.db"
-    if path.exists():
-        return path
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture
-def tracking(tmp_path: Path, mlflow_template: Path) -> Tracking:
-    """Return a client of an empty MLflow store of this test's own."""
-    return _tracking(tmp_path, mlflow_template)
-
-
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> World:
     """Build the shared world once. Only for tests that change nothing in it."""
-    if kept := os.environ.get(KEPT_WORLD):
-        home, records = Path(kept), Path(kept) / "records.json"
-        if not records.exists():
-            _keep(_built(home, mlflow_template), records)
-        return _kept(home, records)
-    return _built(tmp_path_factory.mktemp("world"), mlflow_template)
-
-
-def _keep(world: World, records: Path) -> None:
-    parts = {name: to_json(getattr(world, name)) for name in _RECORDS}
-    records.write_text(json.dumps(parts))
-
-
-def _kept(home: Path, records: Path) -> World:
-    """Return a world as it was built; every process opens its stores for itself."""
-    from mlops_tasks.gate.verdict import Verdict
-    from mlops_tasks.lake import Lake, TrainingPin
-    from mlops_tasks.registry.champions import champion_of
-    from mlops_tasks.registry.ledger import Ledger
-    from mlops_tasks.registry.tracking import Tracking
-    from mlops_tasks.registry.versions import TrainResult
-    from tests.unit.orders import day, project
-
-    kinds = dict(zip(_RECORDS, (TrainingPin, TrainResult, Verdict), strict=True))
-    parts = json.loads(records.read_text())
-    tracking = Tracking(f"sqlite:///{home}/mlflow.db")
-    ledger, spec = Ledger(f"sqlite:///{home}/ledger.db"), project(home / "project")
-    return World(
-        spec=spec,
-        lake=Lake(home / "lake"),
-        tracking=tracking,
-        ledger=ledger,
-        champion=champion_of(spec.name, tracking=tracking, ledger=ledger),
-        as_of=day(15),
-        **{name: from_json(kind, parts[name]) for name, kind in kinds.items()},
-    )
-
-
-def _built(home: Path, mlflow_template: Path) -> World:
     from mlops_tasks.lake import Lake
     from mlops_tasks.registry.champions import champion_of
     from mlops_tasks.registry.ledger import Ledger
@@ -154,6 +69,7 @@ def _built(home: Path, mlflow_template: Path) -> World:
     from mlops_tasks.steps.train import train
     from tests.unit.orders import day, fill_lake, project
 
+    home = tmp_path_factory.mktemp("world")
     spec, lake = project(home / "project"), Lake(home / "lake")
     fill_lake(lake, spec, range(N_DAYS))
     tracking, ledger = _tracking(home, mlflow_template), Ledger(f"sqlite:///{home}/ledger.db")
@@ -176,6 +92,8 @@ def own_world(world: World, tmp_path: Path) -> World:
 @pytest.fixture
 def tracking_files(own_world: World) -> Iterator[Path]:
     """The folder in MLflow's store where the champion's files are; as it was, afterwards."""
+    from pathlib import Path
+
     model = own_world.tracking.client.get_logged_model(own_world.trained.model_id)
     folder = Path(model.artifact_location)
     before = {path: path.read_bytes() for path in folder.iterdir()}
@@ -212,12 +130,6 @@ def _tracking(home: Path, template: Path) -> Tracking:
 
 
 @pytest.fixture
-def evening(monkeypatch: pytest.MonkeyPatch) -> None:
+def evening(freeze_today: Callable[[str], None]) -> None:
     """Let it be the evening of 1 March in New York, when it is the 2nd in London."""
-
-    class Fixed(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime(2024, 3, 2, 1, tzinfo=UTC).astimezone(tz)
-
-    monkeypatch.setattr(partitions.days, "datetime", Fixed)
+    freeze_today("2024-03-02T01:00+00:00")

@@ -58,6 +58,12 @@ class Binary(ProblemType):
     def describe_target(self, target: Array) -> dict[str, float]:
         return {"y_share": round(float(target.mean()), 4)}
 
+    def target_classes(self, target: Array) -> Array:
+        return target.astype("int64")
+
+    def target_numbers(self, target: Array) -> list[Array]:
+        return [target.astype("float64")]
+
     def fits(self, model: Any) -> bool:
         from sklearn.base import is_classifier
 

@@ -70,6 +70,14 @@ class Multiclass(ProblemType):
             "smallest_class_share": round(min(counts) / len(target), 4),
         }
 
+    def target_classes(self, target: Array) -> Array:
+        known = {name: code for code, name in enumerate(sorted(set(target)))}
+        return _array([known[name] for name in target], "int64")
+
+    def target_numbers(self, target: Array) -> list[Array]:
+        largest = Counter(target).most_common(_N_NAMED)
+        return [_array([one == name for one in target], "float64") for name, _ in largest]
+
     def fits(self, model: Any) -> bool:
         from sklearn.base import is_classifier
 
@@ -193,6 +201,12 @@ class Multiclass(ProblemType):
         shown = ", ".join(f"{name} {share:.1%}" for name, share in list(shares.items())[:_N_NAMED])
         more = len(shares) - _N_NAMED
         return f"predicted {shown}" + (f" and {more} more classes" if more > 0 else "")
+
+
+def _array(values: list[Any], kind: str) -> Array:
+    import numpy as np
+
+    return np.array(values, dtype=kind)
 
 
 def _names(predictions: Mapping[str, Any]) -> list[str]:

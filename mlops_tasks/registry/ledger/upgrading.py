@@ -10,7 +10,7 @@ from mlops_tasks.exceptions import LedgerError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["SCHEMA", "is_current", "upgrade"]
+__all__ = ["SCHEMA", "is_current", "ledger_state", "upgrade"]
 
 SCHEMA = "0003"
 _VERSION_TABLE = "ledger_version"
@@ -32,6 +32,29 @@ def is_current(connection: Connection) -> bool:
             "the backup of the ledger from before the upgrade"
         )
     return bool(found == SCHEMA)
+
+
+def ledger_state(connection: Connection) -> str:
+    """Return in words what ledger a database holds; refuse a newer one.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of SQLAlchemy; nothing is written.
+
+    Returns
+    -------
+    str
+        Its schema, and what happens at its first use if that is not today's.
+    """
+    import sqlalchemy as sa
+
+    if is_current(connection):
+        n_entries = connection.scalar(sa.select(sa.func.count()).select_from(sa.table("entry")))
+        return f"schema {SCHEMA}, {n_entries} entries"
+    if sa.inspect(connection).has_table(_VERSION_TABLE):
+        return f"of an older schema: it is brought to {SCHEMA} at its first use"
+    return "no ledger yet: its tables are made at the first use"
 
 
 def upgrade(connection: Connection) -> None:

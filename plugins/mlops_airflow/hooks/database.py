@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from airflow.sdk import BaseHook
 
@@ -13,7 +15,7 @@ from mlops_tasks.sources import Database
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
-__all__ = ["DatabaseHook", "LedgerHook"]
+__all__ = ["DatabaseHook", "LedgerHook", "MysqlHook", "PostgresHook", "SqliteHook"]
 
 
 class DatabaseHook(BaseHook):
@@ -25,6 +27,8 @@ class DatabaseHook(BaseHook):
         Connection; its type is the SQLAlchemy dialect. For ``sqlite`` the host is the file. Of the
         extra only the names of TLS files and modes are read.
     """
+
+    conn_name_attr = "conn_id"
 
     def __init__(self, conn_id: str) -> None:
         super().__init__()
@@ -43,6 +47,78 @@ class DatabaseHook(BaseHook):
         """
         return Database.from_connection(defined_connection(self.conn_id)).url
 
+    def get_file(self) -> Path | None:
+        """Return the file of a SQLite database; None for every other."""
+        url = self.get_url()
+        if url.get_backend_name() != "sqlite":
+            return None
+        return Path(unquote(str(url.database).removeprefix("file:")))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Return whether the database answers: Airflow's Test button."""
+        from sqlalchemy import inspect
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from mlops_tasks.exceptions import MlopsError
+
+        try:
+            url = self.get_url()
+            name = url.render_as_string(hide_password=True)
+            with self.get_conn().connect() as connection:
+                tables = inspect(connection).get_table_names()
+        except (ImportError, MlopsError) as error:
+            return False, f"{error}"
+        except SQLAlchemyError as error:
+            reason = " ".join(str(getattr(error, "orig", None) or error).split())
+            return False, f"{name}: {reason}{self._explanation()}"
+        return True, f"{name}: {len(tables)} tables"
+
+    def _explanation(self) -> str:
+        """Return what a missing SQLite file means: its error names neither file nor reason."""
+        file = self.get_file()
+        if file is None or file.exists():
+            return ""
+        return (
+            f". There is no file {file}: wrong for a source; a ledger is made at its first use, if "
+            f"{file.parent} is there and can be written to"
+        )
+
+
+class SqliteHook(DatabaseHook):
+    """SQLite, where Airflow's own provider of it is not installed.
+
+    Parameters
+    ----------
+    conn_id : str
+        Connection of type ``sqlite``, whose host is the file.
+    """
+
+    conn_type, hook_name = "sqlite", "SQLite"
+
+
+class PostgresHook(DatabaseHook):
+    """PostgreSQL, where Airflow's own provider of it is not installed.
+
+    Parameters
+    ----------
+    conn_id : str
+        Connection of type ``postgres``.
+    """
+
+    conn_type, hook_name = "postgres", "PostgreSQL"
+
+
+class MysqlHook(DatabaseHook):
+    """MySQL or MariaDB, where Airflow's own provider of it is not installed.
+
+    Parameters
+    ----------
+    conn_id : str
+        Connection of type ``mysql``.
+    """
+
+    conn_type, hook_name = "mysql", "MySQL"
+
 
 class LedgerHook(DatabaseHook):
     """Give the ledger that a connection points at.
@@ -60,7 +136,12 @@ class LedgerHook(DatabaseHook):
 
     def get_ledger(self) -> Ledger:
         """Return the ledger; its tables are made at first use."""
-        url = self.get_url()
-        if url.drivername == "sqlite":  # the ledger is written to, and made when missing
-            return Ledger(f"sqlite:///{str(url.database).removeprefix('file:')}")
-        return Ledger(url.render_as_string(hide_password=False))
+        if (file := self.get_file()) is not None:  # written to, and made when missing
+            return Ledger(f"sqlite:///{file}")
+        return Ledger(self.get_url().render_as_string(hide_password=False))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Return whether the ledger can be used; its database is not changed."""
+        from mlops_airflow.hooks.ledger_probe import probe_ledger
+
+        return probe_ledger(self.get_url(), self.get_file())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from airflow.sdk import BaseHook
@@ -24,7 +25,7 @@ class LakeHook(BaseHook):
     conn_name_attr = "lake_conn_id"
     default_conn_name = "lake_default"
     conn_type = "file"
-    hook_name = "Lake"
+    hook_name = "Folder (lake, or files of a source)"
 
     def __init__(self, lake_conn_id: str = default_conn_name) -> None:
         super().__init__()
@@ -39,3 +40,20 @@ class LakeHook(BaseHook):
                 "folder of the lake"
             )
         return Lake(Path(path))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Return whether the folder can be used, and what for: Airflow's Test button.
+
+        Files of a source are only read, so a folder that cannot be written to is no error where it
+        has any.
+        """
+        from mlops_tasks.exceptions import MlopsError
+        from mlops_tasks.lake import probe_lake
+
+        root = self.get_conn().root
+        try:
+            return True, f"{root}: {probe_lake(root)}"
+        except MlopsError as error:
+            if root.is_dir() and os.access(root, os.R_OK) and any(root.iterdir()):
+                return True, f"{root} can be read, so it serves a source. It is no lake: {error}"
+            return False, str(error)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException
 
 from mlops_tasks.registry.tracking import ATTEMPT_TAG, Tracking
 
@@ -27,6 +28,7 @@ class MlflowHook(BaseHook):
     ----------
     mlflow_conn_id : str, default "mlflow_default"
         Connection of type ``mlflow``: schema ``http`` or ``https``, host, port, login, password.
+        The host may be the whole address, with a path: ``https://mlflow.example.com/team``.
     """
 
     conn_name_attr = "mlflow_conn_id"
@@ -51,8 +53,26 @@ class MlflowHook(BaseHook):
         connection: Any = self.get_connection(self.mlflow_conn_id)
         if connection.conn_type == "sqlite":  # a store without a server, for tests and notebooks
             return f"sqlite:///{connection.host}"
-        port = f":{connection.port}" if connection.port else ""
-        return f"{connection.schema or 'http'}://{connection.host}{port}"
+        host = str(connection.host or "").rstrip("/")
+        if not host:
+            raise AirflowException(
+                f"connection {self.mlflow_conn_id!r} has no host; set it to that of the MLflow "
+                "server, or to its whole address"
+            )
+        address = host if "://" in host else f"{connection.schema or 'http'}://{host}"
+        scheme, _, rest = address.partition("://")
+        place, _, path = rest.partition("/")
+        if connection.port and ":" not in place:
+            place = f"{place}:{connection.port}"
+        return f"{scheme}://{place}/{path}".rstrip("/")
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Return whether the server answers and takes the login: Airflow's Test button."""
+        from mlops_airflow.hooks.mlflow_probe import probe_mlflow
+
+        connection: Any = self.get_connection(self.mlflow_conn_id)
+        login = (connection.login, connection.password or "") if connection.login else None
+        return probe_mlflow(self.get_uri(), login)
 
     def run_url(self, tracking: Tracking, run_id: str) -> str:
         """Return the address of a run's page."""

@@ -90,7 +90,7 @@ def key_of(context: Context) -> str:
     if not key:
         raise AirflowFailException(
             "this run has no partition key; trigger the Dag again with one, a day written "
-            "YYYY-MM-DD, or as the dataset's grain is (the field is in the trigger form)"
+            "YYYY-MM-DD, or as its documentation says, in Partition Key below Advanced Options"
         )
     return check_partition(key)
 

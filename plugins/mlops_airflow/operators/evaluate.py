@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
+from mlops_tasks.gate import split_suspects
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin, assumed_lines
 from mlops_tasks.registry.ledger import EvidenceKind
@@ -99,6 +100,9 @@ class EvaluateModelOperator(StepOperator):
             "rows": f"{verdict.n_rows}, {' to '.join(pin.evaluation)}",
             "known": assumed_lines(pin),
         }
+        refused, allowed = split_suspects(verdict.suspects, self.model.allow_leak_suspects)
+        facts["leak suspects"] = [suspect.text for suspect in refused]
+        facts["allowed"] = [suspect.text for suspect in allowed]
         for who, values in rivals.items():
             facts[who] = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
         facts["MLflow run"] = self.mlflow_run_url

@@ -48,6 +48,7 @@ class TrainModelOperator(StepOperator):
             "target": ", ".join(f"{name} {value:g}" for name, value in result.target.items()),
             "classes": ", ".join(result.classes[:20]),
             "fit": f"{result.fit_s} s",
+            "leak suspects": [suspect.text for suspect in result.suspects],
             "model": f"{result.model_uri}, files {result.digest[:12]}",
             "MLflow run": self.mlflow_run_url,
         }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
 if "AIRFLOW_HOME" not in os.environ:
     os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-")
     atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
-
-
-@pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that sets a connection as the stack does: JSON in the environment."""
-
-    def connect(conn_id: str, **fields: Any) -> None:
-        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
-
-    return connect
 
 
 class TaskInstance:
@@ -58,7 +48,7 @@ def context(operator: Any, *, key: str | None, run: str = "manual__1", **params:
         "params": {"as_of": None, "train": "10d", "evaluation": "4d"} | params,
         "outlet_events": OutletEventAccessors(),
         "inlet_events": {inlet: [] for inlet in operator.inlets},
-        "dag_run": SimpleNamespace(run_type="manual"),
+        "dag_run": SimpleNamespace(run_type="manual", run_after=datetime.now(UTC)),
     }
 
 

@@ -131,6 +131,31 @@ def test_a_run_by_hand_takes_the_keys_of_the_grain(tmp_path: Path, grain: str) -
     assert timetable.resolve_partition_date(key) == spec.partition(key).start
 
 
+@pytest.mark.parametrize("grain", ["hour", "week", "month"])
+def test_a_run_of_a_model_takes_the_keys_of_its_rows(tmp_path: Path, grain: str) -> None:
+    """After a round trip through JSON, as the server has it; a day is none of them."""
+    found = {dag.dag_id.rpartition(".")[2]: dag for dag in model_dags(project(tmp_path, grain))}
+    for verb in ("score", "monitor"):
+        timetable = found[verb].timetable
+        mapper = decode_partition_mapper(
+            encode_partition_mapper(timetable.default_partition_mapper)
+        )
+        key = GRAINS[grain].key_of(datetime(2024, 6, 12, 10, tzinfo=UTC), ZONE)
+        assert mapper.to_downstream(key) == key
+        assert mapper.to_partition_date(key) == Partition(key, ZONE, GRAINS[grain]).start
+        core = coerce_to_core_timetable(timetable)
+        with pytest.raises(InvalidPartitionKeyError, match=rf"is not an? {grain}: write it as"):
+            core.resolve_partition_date("2024-06-12")
+
+
+def test_a_model_of_finer_datasets_takes_its_own_keys(tmp_path: Path) -> None:
+    model = mixed(tmp_path, "day", InputSpec(dataset=weather(tmp_path, "hour")))
+    core = coerce_to_core_timetable(score_dag(model).timetable)
+    assert core.resolve_partition_date("2024-06-12") == Partition("2024-06-12", ZONE).start
+    with pytest.raises(InvalidPartitionKeyError, match="is not a day"):
+        core.resolve_partition_date("2024-06-12T10")
+
+
 def test_a_run_by_hand_decides_as_of_a_day(tmp_path: Path) -> None:
     spec = project(tmp_path, "week")
     timetable = coerce_to_core_timetable(decision_timetable(spec.schedule))

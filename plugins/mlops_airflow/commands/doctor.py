@@ -1,0 +1,64 @@
+"""``mlops doctor``: what of this Airflow is not as the loop needs it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mlops_airflow.commands.connections import connect
+
+if TYPE_CHECKING:
+    from mlops_airflow.doctor import Finding
+
+__all__ = ["doctor"]
+
+_CODES = {"fine": 0, "alarm": 1, "cannot tell": 3}
+_STYLES = {"fine": "green", "alarm": "red", "cannot tell": "yellow"}
+
+
+def doctor(
+    *, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False
+) -> None:
+    """Say what is missing in the Airflow of this environment, where, and how to set it.
+
+    Exit code 0: all is fine; 1: something is not; 3: something cannot be known.
+    """
+    connect()
+    from mlops_airflow.doctor import examine, worst
+
+    logging.disable(logging.ERROR)  # what Airflow says while it is looked at is in the findings
+    try:
+        findings = examine()
+    finally:
+        logging.disable(logging.NOTSET)
+    answer = worst(findings)
+    if as_json:
+        rows = [dataclasses.asdict(finding) for finding in findings]
+        typer.echo(json.dumps({"answer": answer, "findings": rows}, indent=2))
+    else:
+        _print(findings)
+    raise typer.Exit(_CODES[answer])
+
+
+def _print(findings: list[Finding]) -> None:
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for head in ("check", "answer", "found", "place"):
+        table.add_column(head, overflow="fold")
+    for one in findings:
+        answer = f"[{_STYLES[one.answer]}]{one.answer}[/]"
+        table.add_row(escape(one.check), answer, escape(one.found), escape(one.place))
+    console.print(table)
+    counts = (f"{sum(one.answer == name for one in findings)} {name}" for name in _CODES)
+    console.print(f"\n{', '.join(counts)}")
+    if fixes := [one for one in findings if one.fix]:
+        console.print("\nHow to set it:")
+    for one in fixes:  # never wrapped: it is there to be copied
+        console.print(f"  {one.check}: {one.fix}", markup=False, soft_wrap=True)
