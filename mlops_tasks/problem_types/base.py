@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.problem_types.outcomes import Outcomes
     from mlops_tasks.profiles import Profile
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
     Array = npt.NDArray[Any]
 
@@ -77,7 +77,7 @@ class ProblemType(ABC):
         """Return the SQL condition of targets that cannot be, over a known one; empty: none."""
 
     @abstractmethod
-    def learnable(self, spec: ModelSpec, target: Array) -> str:
+    def learnable(self, spec: EstimatorSpec, target: Array) -> str:
         """Return why nothing can be learnt from these targets; empty if something can."""
 
     @abstractmethod
@@ -103,7 +103,7 @@ class ProblemType(ABC):
         """Return the columns that a fitted model publishes beside key and version."""
 
     @abstractmethod
-    def predict(self, spec: ModelSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
+    def predict(self, spec: EstimatorSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
         """Ask a fitted model for those columns, checked, in the order of `fields`."""
 
     def classes(self, model: Any) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ class ProblemType(ABC):
     @abstractmethod
     def outcomes(
         self,
-        spec: ModelSpec,
+        spec: EstimatorSpec,
         target: pa.ChunkedArray,
         predictions: Mapping[str, Any],
         days: Array | None = None,

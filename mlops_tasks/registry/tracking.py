@@ -51,6 +51,7 @@ __all__ = [
     "LEAKS",
     "PIN_FILE",
     "SCORE_PROFILES",
+    "TABLE_MODEL",
     "VOCABULARIES",
     "Tracking",
 ]
@@ -62,8 +63,9 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 PIN_FILE, IMPORTANCE, CLASSES = "pin.json", "importance.json", "classes.json"
 FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
 LABEL_PROFILES = "label_profiles.zip"
-# Of models with text features, which hashes of words the training had.
-VOCABULARIES = "text_vocabularies.zip"
+# Of models with text features, which hashes of words the training had; of those of one table, what
+# they are asked with.
+VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
 ARTIFACTS = (
     PIN_FILE,
     IMPORTANCE,
@@ -72,6 +74,7 @@ ARTIFACTS = (
     SCORE_PROFILES,
     CLASSES,
     VOCABULARIES,
+    TABLE_MODEL,
 )
 # For people: features that may leak the label, in full.
 LEAKS = "leak_suspects.json"

@@ -8,9 +8,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import StringConstraints, model_validator
 
-from mlops_tasks.specs.base import SpecModel
+from mlops_tasks.specs.base import Importable, SpecModel
 
-__all__ = ["PLACEHOLDER", "DeltaSource", "FileSource", "SourceSpec", "SqlSource"]
+__all__ = [
+    "PLACEHOLDER",
+    "DeltaSource",
+    "FileSource",
+    "FunctionSource",
+    "SourceSpec",
+    "SqlSource",
+]
 
 # As SQLAlchemy finds the bound parameters of a text; PostgreSQL's `:start::date` is one, too.
 PLACEHOLDER = re.compile(r"(?<![:\w\\]):(\w+)\b(?!:(?!:))")
@@ -45,6 +52,11 @@ class SourceSpec(SpecModel):
     conn_id: ConnId
     time_column: str | None = None
     snapshot: bool = False
+
+    @property
+    def called(self) -> str:
+        """What errors and logs call it."""
+        return self.conn_id
 
     @property
     def selects_by_time(self) -> bool:
@@ -271,6 +283,35 @@ class DeltaSource(SourceSpec):
                 "snapshot=True"
             )
         return self
+
+
+class FunctionSource(SourceSpec):
+    """A Python function that gives the rows of a partition.
+
+    It is called with the `Partition`: ``partition.key``, and ``partition.start`` and
+    ``partition.end``, the instants between which it lies. It returns them as a pyarrow.Table or
+    RecordBatchReader, a pandas or Polars frame, or a list of dicts. Their types are the contract's.
+
+    Attributes
+    ----------
+    function : str or None
+        Its import path, ``"package.module:function"``; None if the task is the function, as of
+        ``@task.mlops_ingest``.
+    conn_id : str
+        None is needed: a function opens what it reads itself.
+    time_column : str or None
+        Column of the contract, a timestamp or date, that says which day a row belongs to: rows of
+        another day are refused.
+    """
+
+    kind: Literal["function"] = "function"
+    function: Importable | None = None
+    conn_id: str = ""
+
+    @property
+    def called(self) -> str:
+        """The function."""
+        return self.function or "function of the task"
 
 
 def _relative(path: str) -> str:

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from mlops_tasks.partitions import Coverage
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import ModelSpec, TableModel
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    spec: ModelSpec,
+    spec: ModelSpec | TableModel,
     pin: TrainingPin,
     challenger: TrainResult,
     champion: RegisteredVersion | None,
@@ -46,7 +46,7 @@ def evaluate(
 
     Parameters
     ----------
-    spec : ModelSpec
+    spec : ModelSpec or TableModel
         The model, with its gate.
     pin : TrainingPin
         The evaluation window; it lies after the challenger's training window.
@@ -108,7 +108,7 @@ def _limited(verdict: Verdict, coverage: Coverage) -> Verdict:
 
 
 def _prediction_profiles(
-    spec: ModelSpec, rows: pa.Table, predictions: Mapping[str, pa.Array]
+    spec: ModelSpec | TableModel, rows: pa.Table, predictions: Mapping[str, pa.Array]
 ) -> dict[str, Profile]:
     names = problem_type(spec.problem_type).profiled
     scored = rows.select([spec.as_of])

@@ -250,7 +250,7 @@ def _converted(
             log.info("%s: %d rows, %d rows/s", plan.spec.name, n_rows, n_rows / (now - started))
     if not n_rows:
         raise EmptyPartitionError(
-            f"dataset {plan.spec.name!r}: the source {plan.spec.source.conn_id!r} has no rows for "
+            f"dataset {plan.spec.name!r}: the source {plan.spec.source.called!r} has no rows for "
             f"{partition}; nothing was published. If the day is late, run this task again once it "
             "is there; if it will never come, mark the task as success"
             + "".join(f". {note}" for note in notes)

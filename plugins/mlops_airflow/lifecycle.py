@@ -30,7 +30,7 @@ from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.partitions import DAY, PERIOD
 from mlops_tasks.problem_types import gate_metric
 from mlops_tasks.specs.calendar import with_inputs
-from mlops_tasks.specs.code import check_code
+from mlops_tasks.specs.importable import check_importable
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -128,10 +128,22 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     SpecError
         If a function that it names is not there, or its metric is none.
     """
-    check_code(model)
+    _refuse_missing_code(model)
     if model.gate.metric is not None:
         gate_metric(model)  # one that does not exist breaks these Dags, not their runs
     return [_score_dag(model), _monitor_dag(model), _decide_dag(model), _train_dag(model)]
+
+
+def _refuse_missing_code(model: ModelSpec) -> None:
+    """Let a function that is not there break the Dags that name it, and not a training of them."""
+    named = {"estimator": model.estimator, "features_python": model.features_python}
+    for field, path in named.items():
+        if path is None:
+            continue
+        try:
+            check_importable(path)
+        except SpecError as error:
+            raise SpecError(f"model {model.name!r}: {field}: {error}") from None
 
 
 def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> DAG:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel
 
+from mlops_airflow.rest.login import CONN_ID
 from mlops_tasks import specs
 from mlops_tasks.registry.ledger import EvidenceKind
 from tests.docs.pages import prose
@@ -97,7 +98,7 @@ def test_tables_of_the_lake() -> None:
 def test_connections() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", section("Airflow connections"), re.MULTILINE))
     defaults = set(re.findall(r'default_conn_name = "(\w+)"', CODE))
-    assert named == defaults | {"flights_source"}
+    assert named == defaults | {"flights_source", CONN_ID}
 
 
 SPECS = [

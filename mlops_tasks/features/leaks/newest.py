@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.lake import Lake, TrainingPin
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec, ModelSpec
 
 __all__ = ["missing_in_newest", "newest_rows"]
 
@@ -65,7 +65,9 @@ def newest_rows(spec: ModelSpec, pin: TrainingPin, *, lake: Lake) -> pa.Table | 
         return None
 
 
-def missing_in_newest(spec: ModelSpec, rows: pa.Table, newest: pa.Table) -> dict[str, LeakSuspect]:
+def missing_in_newest(
+    spec: EstimatorSpec, rows: pa.Table, newest: pa.Table
+) -> dict[str, LeakSuspect]:
     """Return the features that most rows of a training have, and hardly any of the newest ones.
 
     Parameters
@@ -99,7 +101,7 @@ def missing_in_newest(spec: ModelSpec, rows: pa.Table, newest: pa.Table) -> dict
     return found
 
 
-def _present(spec: ModelSpec, rows: pa.Table, name: str) -> int:
+def _present(spec: EstimatorSpec, rows: pa.Table, name: str) -> int:
     """Count the rows in which a feature has a value."""
     import pyarrow.compute as pc
 

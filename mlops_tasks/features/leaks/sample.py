@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
 __all__ = ["LeakSample", "draw_sample", "first_by_hash"]
 
@@ -43,12 +43,12 @@ class LeakSample:
     numbers: list[npt.NDArray[np.float64]]
 
 
-def draw_sample(spec: ModelSpec, rows: pa.Table) -> LeakSample | None:
+def draw_sample(spec: EstimatorSpec, rows: pa.Table) -> LeakSample | None:
     """Draw at most 20,000 labelled rows, as many of each class, by the hashes of their keys.
 
     Parameters
     ----------
-    spec : ModelSpec
+    spec : EstimatorSpec
         The model.
     rows : Table
         From `labelled_rows`.
@@ -65,7 +65,7 @@ def draw_sample(spec: ModelSpec, rows: pa.Table) -> LeakSample | None:
     sizes = np.bincount(codes, minlength=1)
     if (sizes >= _FEWEST).sum() < 2:
         return None
-    ordered = np.lexsort((row_hashes(rows.select(list(spec.key))), codes))
+    ordered = np.lexsort((row_hashes(rows.select(list(spec.key or spec.features))), codes))
     place = np.arange(len(codes)) - (np.cumsum(sizes) - sizes)[codes[ordered]]
     quota = MAX_ROWS // int((sizes >= _FEWEST).sum())
     kept = (place < quota) & (sizes >= _FEWEST)[codes[ordered]]
@@ -79,10 +79,12 @@ def draw_sample(spec: ModelSpec, rows: pa.Table) -> LeakSample | None:
     )
 
 
-def first_by_hash(spec: ModelSpec, rows: pa.Table) -> pa.Table:
+def first_by_hash(spec: EstimatorSpec, rows: pa.Table) -> pa.Table:
     """Return at most 20,000 rows, by the hashes of their keys."""
     import numpy as np
 
     if rows.num_rows <= MAX_ROWS:
         return rows
-    return rows.take(np.argsort(row_hashes(rows.select(list(spec.key))))[:MAX_ROWS])
+    return rows.take(
+        np.argsort(row_hashes(rows.select(list(spec.key or spec.features))))[:MAX_ROWS]
+    )

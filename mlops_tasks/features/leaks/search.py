@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.features.leaks.sample import LeakSample
     from mlops_tasks.problem_types.metrics import Interval
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
 __all__ = ["leak_suspects"]
 
@@ -31,13 +31,13 @@ _MOST_SUMS = 3
 
 
 def leak_suspects(
-    spec: ModelSpec, rows: pa.Table, *, newest: pa.Table | None = None
+    spec: EstimatorSpec, rows: pa.Table, *, newest: pa.Table | None = None
 ) -> tuple[LeakSuspect, ...]:
     """Find features that know what only the label can know.
 
     Parameters
     ----------
-    spec : ModelSpec
+    spec : EstimatorSpec
         The model; features that it allows are found, too.
     rows : Table
         Key, features and the target ``y``, from `labelled_rows`.
@@ -89,7 +89,7 @@ def leak_suspects(
     return (*(known[name] for name in spec.features if name in known), *sums)
 
 
-def _missing(spec: ModelSpec, sample: LeakSample, name: str) -> npt.NDArray[np.bool_]:
+def _missing(spec: EstimatorSpec, sample: LeakSample, name: str) -> npt.NDArray[np.bool_]:
     values = sample.frame[name]
     found: npt.NDArray[np.bool_] = (
         values.eq("") if name in spec.text else values.isna()
@@ -97,7 +97,7 @@ def _missing(spec: ModelSpec, sample: LeakSample, name: str) -> npt.NDArray[np.b
     return found
 
 
-def _alone(spec: ModelSpec, sample: LeakSample, name: str) -> LeakSuspect | None:
+def _alone(spec: EstimatorSpec, sample: LeakSample, name: str) -> LeakSuspect | None:
     values = sample.frame[name].to_numpy()
     is_number = name in spec.numeric
     cells = cells_of_numbers(values) if is_number else cells_of_names(values)
@@ -110,7 +110,7 @@ def _alone(spec: ModelSpec, sample: LeakSample, name: str) -> LeakSuspect | None
     return _suspect((name,), kind, found, len(values), text)
 
 
-def _presence(spec: ModelSpec, sample: LeakSample, name: str) -> LeakSuspect | None:
+def _presence(spec: EstimatorSpec, sample: LeakSample, name: str) -> LeakSuspect | None:
     missing = _missing(spec, sample, name)
     found = presence_of_label(missing, sample.classes)
     if found is None:

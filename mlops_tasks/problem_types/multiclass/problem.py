@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.problem_types.base import Array
     from mlops_tasks.profiles import CategoryProfile
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
 __all__ = ["Multiclass"]
 
@@ -50,14 +50,14 @@ class Multiclass(ProblemType):
     def wrong_target(self, expression: str) -> str:
         return ""
 
-    def learnable(self, spec: ModelSpec, target: Array) -> str:
+    def learnable(self, spec: EstimatorSpec, target: Array) -> str:
         found = sorted(set(target))  # of texts faster than np.unique
         if len(found) < 2:
             return f"of {len(found)} class, and at least two are needed"
-        if len(found) > spec.label.max_classes:
+        if len(found) > spec.max_classes:
             return (
                 f"of {len(found)} classes, such as {', '.join(found[:_N_NAMED])}, and at most "
-                f"{spec.label.max_classes} are expected: is it an identifier? Map rare classes to "
+                f"{spec.max_classes} are expected: is it an identifier? Map rare classes to "
                 "one in the target, or raise LabelSpec.max_classes"
             )
         return ""
@@ -95,7 +95,7 @@ class Multiclass(ProblemType):
             *(pa.field(column_of(name), pa.float64()) for name in self.classes(model)),
         ]
 
-    def predict(self, spec: ModelSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
+    def predict(self, spec: EstimatorSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
         import numpy as np
         import pyarrow as pa
 
@@ -111,7 +111,7 @@ class Multiclass(ProblemType):
 
     def outcomes(
         self,
-        spec: ModelSpec,
+        spec: EstimatorSpec,
         target: pa.ChunkedArray,
         predictions: Mapping[str, Any],
         days: Array | None = None,

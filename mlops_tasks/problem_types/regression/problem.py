@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.problem_types.base import Array
     from mlops_tasks.profiles import NumericProfile
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
 __all__ = ["Regression"]
 
@@ -51,7 +51,7 @@ class Regression(ProblemType):
     def wrong_target(self, expression: str) -> str:
         return f"NOT isfinite({expression})"
 
-    def learnable(self, spec: ModelSpec, target: Array) -> str:
+    def learnable(self, spec: EstimatorSpec, target: Array) -> str:
         return "" if target.min() < target.max() else f"and all of them are {target[0]:g}"
 
     def describe_target(self, target: Array) -> dict[str, float]:
@@ -81,7 +81,7 @@ class Regression(ProblemType):
 
         return [pa.field(name, pa.float64()) for name in (PREDICTION, LOWER, UPPER)]
 
-    def predict(self, spec: ModelSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
+    def predict(self, spec: EstimatorSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
         import pyarrow as pa
 
         who = f"model {spec.name!r}, estimator {spec.estimator!r}: {type(model).__name__}"
@@ -99,7 +99,7 @@ class Regression(ProblemType):
 
     def outcomes(
         self,
-        spec: ModelSpec,
+        spec: EstimatorSpec,
         target: pa.ChunkedArray,
         predictions: Mapping[str, Any],
         days: Array | None = None,

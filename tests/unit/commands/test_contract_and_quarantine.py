@@ -163,7 +163,8 @@ def test_a_dataset_is_found_beside_a_broken_project(projects: Path) -> None:
     with pytest.raises(SpecError) as error:
         find_dataset("nobody", projects)
     assert "has a dataset 'nobody'; there are ['orders']" in str(error.value)
-    assert "could not be read: shop_broken (division by zero)" in str(error.value)
+    where = "shop_broken (shop_broken/spec.py, line 1: ZeroDivisionError: division by zero)"
+    assert f"could not be read: {where}" in str(error.value)
 
 
 def test_a_dataset_of_two_projects_must_be_the_same_in_both(projects: Path) -> None:

@@ -17,6 +17,7 @@ from pendulum import instance as coerce_datetime
 
 from mlops_airflow.lifecycle import build_dags, dataset_dags, model_dags
 from mlops_airflow.retries import RetryByKind
+from mlops_tasks.exceptions import SpecError
 from mlops_tasks.partitions import DAY
 from mlops_tasks.specs import InputSpec, LabelSpec, ModelSpec
 from tests.unit.orders import deliveries_dataset, orders_dataset, project
@@ -64,6 +65,25 @@ def test_a_project_has_all_its_dags_in_the_namespace(spec: ModelSpec) -> None:
         "traffic.ingest",
     ]
     assert all(name == dag.dag_id.replace(".", "_") for name, dag in namespace.items())
+
+
+@pytest.mark.parametrize(
+    ("field", "path", "said"),
+    [
+        ("estimator", "tests.unit.nowhere:build", "there is no module 'tests.unit.nowhere'"),
+        ("estimator", "tests.unit.orders:biuld", "defines no 'biuld'; did you mean 'build'?"),
+        ("features_python", "nowhere:features", "there is no module 'nowhere'"),
+    ],
+)
+def test_a_function_that_is_not_there_breaks_the_dags(
+    tmp_path: Path, field: str, path: str, said: str
+) -> None:
+    changes = {field: path} | ({"features_sql": None} if field == "features_python" else {})
+    base = project(tmp_path / "p")
+    with pytest.raises(SpecError) as error:
+        model_dags(base.model_copy(update=changes))
+    assert f"model 'late_orders': {field}: '{path}' cannot be imported: " in str(error.value)
+    assert said in str(error.value)
 
 
 def test_the_night_takes_the_day_that_has_just_ended(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_run_is_named_by_dag_and_run(spec: ModelSpec) -> None:
 
 
 def test_templates_are_the_outputs_of_other_tasks() -> None:
-    assert ValidatePartitionOperator.template_fields == ("raw",)
+    assert ValidatePartitionOperator.template_fields == ("raw", "partition")
     assert set(PromoteModelOperator.template_fields) == {"pin", "registered", "verdict"}
 
 
