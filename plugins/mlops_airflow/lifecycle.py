@@ -27,6 +27,7 @@ from mlops_airflow.partition_mappers import CoarserMapper, same_key, waiting_for
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
+from mlops_tasks.exceptions import SpecError
 from mlops_tasks.partitions import DAY, PERIOD
 from mlops_tasks.problem_types import gate_metric
 from mlops_tasks.specs.calendar import with_inputs
