@@ -33,6 +33,7 @@ class Part(StrEnum):
     GRAINS = "grains"
     TRY = "try"
     DAGTEST = "dagtest"
+    MUTATIONS = "mutations"
     CHAMPION = "champion"
 
 
@@ -42,6 +43,7 @@ MODULES = {
     Part.GRAINS: "grains",
     Part.TRY: "trial",
     Part.DAGTEST: "dag_tests",
+    Part.MUTATIONS: "mutations",
     Part.CHAMPION: "champion",
 }
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")

@@ -222,7 +222,8 @@ def _column(loaded: Loaded, name: str, type_: str, taken: Collection[str]) -> Co
     has_zone, n_words, has_email = type_ == "TIMESTAMP WITH TIME ZONE", 0.0, False
     if is_text and n_values:
         is_csv = loaded.layout is not None and loaded.layout.format == "csv"
-        kind, has_zone = _kind_of_texts(loaded, name, any_kind=is_csv)
+        any_kind = is_csv or name in loaded.declared
+        kind, has_zone = _kind_of_texts(loaded, name, any_kind=any_kind)
     if kind == "string" and n_values:
         n_words, has_email = loaded.connection.execute(
             f"SELECT avg(len(string_split({value}, ' '))), "

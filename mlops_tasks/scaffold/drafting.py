@@ -24,7 +24,7 @@ from mlops_tasks.scaffold.trial_run import suites_of
 from mlops_tasks.scaffold.volume import find_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from duckdb import DuckDBPyConnection
 
@@ -85,42 +85,79 @@ def draft(
     ScaffoldError
         If no project can be made from what is there, with what to give instead.
     """
-    noted = Assumptions(ask)
+    noted = Assumptions(_asked_once(ask))
     with workspace() as connection:
-        plan = _plan(connection, answers, location, dags, noted)
-        files = project_files(plan)
-        suites = suites_of(plan, files, noted)
-        folder = dags / plan.model
+        answers = _with_table(answers, location, noted)
+        rows, labels = _loaded(connection, answers, location, noted)
+        plan, suites, found = _without_suspects(answers, location, dags, rows, labels, noted)
+        folder, files = dags / plan.model, project_files(plan)
         # The spec first: it says whose the folder is, should the rest not be written.
         ordered = {"spec.py": files["spec.py"], **files, **suites}
         texts = {folder / name: text for name, text in ordered.items()}
         if ci is not None:
             texts |= ci_files(plan, dags, ci)
-    return Draft(texts, noted.found)
+    return Draft(texts, found)
+
+
+def _asked_once(ask: Callable[[Question], str]) -> Callable[[Question], str]:
+    """Return what asks a person each question once."""
+    said: dict[str, str] = {}
+
+    def answer(question: Question) -> str:
+        if question.option not in said:
+            said[question.option] = ask(question)
+        return said[question.option]
+
+    return answer
+
+
+def _loaded(
+    connection: DuckDBPyConnection, answers: Answers, location: Location, noted: Assumptions
+) -> tuple[Rows, Rows]:
+    """Load the rows, and those of the labels, which may be the same."""
+    rows = _rows(connection, answers, location, answers.table, "rows")
+    noted.add("source", rows.loaded.what, _whole(rows))
+    if not answers.label_table:
+        return rows, rows
+    given = replace(answers, query="")
+    labels = _rows(connection, given, location, answers.label_table, "labels")
+    noted.add("labels", labels.loaded.what, _whole(labels))
+    return rows, labels
+
+
+def _without_suspects(
+    answers: Answers, location: Location, dags: Path, rows: Rows, labels: Rows, noted: Assumptions
+) -> tuple[Plan, dict[str, str], list[Assumption]]:
+    """Plan and try a project until none of its features is a leak suspect, as the gate sees it."""
+    suspects: dict[str, str] = {}
+    while True:
+        here = Assumptions(noted.ask, list(noted.found))
+        plan = _plan(answers, location, dags, rows, labels, here, suspects)
+        suites, found = suites_of(plan, project_files(plan), here)
+        why = {name: one.text for one in found for name in one.columns}
+        known = {rows.named(name, "--known").name for name in answers.known}
+        if not (fresh := {name: text for name, text in why.items() if name not in known}):
+            allowed = tuple(one.name for one in plan.roles.features if one.name in why)
+            return replace(plan, allowed=allowed), suites, here.found
+        suspects |= fresh
 
 
 def _plan(
-    connection: DuckDBPyConnection,
     answers: Answers,
     location: Location,
     dags: Path,
+    rows: Rows,
+    labels: Rows,
     noted: Assumptions,
+    suspects: Mapping[str, str],
 ) -> Plan:
-    answers = _with_table(answers, location, noted)
-    rows = _rows(connection, answers, location, answers.table, "rows")
-    noted.add("source", rows.loaded.what, _whole(rows))
-    labels = rows
-    if answers.label_table:
-        given = replace(answers, query="")
-        labels = _rows(connection, given, location, answers.label_table, "labels")
-        noted.add("labels", labels.loaded.what, _whole(labels))
     moments = find_moments(rows, answers, noted)
     target = find_target(labels, answers, noted)
-    later = known_later(rows, target, moments, answers, noted)
+    later = known_later(rows, target, moments, answers, noted, suspects)
     key = find_key(rows, labels, answers, later, noted)
     later = [name for name in later if name not in key]
     found = find_labels(rows, target, key, moments, answers, noted)
-    roles = find_roles(rows, key, later, moments, answers, noted)
+    roles = find_roles(rows, key, later, moments, answers, noted, suspects)
     windows = find_windows(moments, target, noted)
     estimator = choose_estimator(
         answers.name, target.problem_type, roles, windows.n_train, is_count=target.is_count

@@ -257,16 +257,22 @@ def _insert(
 ) -> None:
     import pyarrow as pa
 
-    arrays = [
-        array.storage if isinstance(array.type, pa.BaseExtensionType) else array
-        for array in batch.columns
-    ]
+    arrays = [_plain(array) for array in batch.columns]
     workspace.register("batch", pa.Table.from_arrays(arrays, names=batch.schema.names))
     if is_first:
         workspace.execute(f"CREATE OR REPLACE TABLE {quoted(into)} AS SELECT * FROM batch")
     else:
         workspace.execute(f"INSERT INTO {quoted(into)} SELECT * FROM batch")
     workspace.unregister("batch")
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    """Return values as DuckDB takes them; decimals of any size as their digits."""
+    import pyarrow as pa
+
+    if isinstance(array.type, pa.BaseExtensionType):
+        return array.storage
+    return array.cast(pa.string()) if pa.types.is_decimal(array.type) else array
 
 
 def _checked(loaded: Loaded) -> Loaded:

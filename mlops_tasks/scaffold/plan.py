@@ -50,6 +50,8 @@ class Plan:
         The estimator.
     is_in_repository : bool
         Whether the packages are of the repository that the project is written into.
+    allowed : tuple of str
+        Features that look like leaks and are none, as a person has said.
     """
 
     model: str
@@ -66,6 +68,7 @@ class Plan:
     windows: Windows
     estimator: Estimator
     is_in_repository: bool
+    allowed: tuple[str, ...] = ()
 
     @property
     def is_one_table(self) -> bool:

@@ -147,6 +147,8 @@ def _model(plan: Plan) -> Call:
     for kind, found in features.items():
         if found:
             arguments[kind] = tuple(one.name for one in found)
+    if plan.allowed:
+        arguments["allow_leak_suspects"] = plan.allowed
     arguments["estimator"] = f"{plan.model}.model:build"
     arguments |= _windows(plan.windows.changed)
     return Call("ModelSpec", arguments)

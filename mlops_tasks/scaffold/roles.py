@@ -10,7 +10,7 @@ from mlops_tasks.exceptions import ScaffoldError
 from mlops_tasks.scaffold.sql_text import column_sql, quoted, text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from mlops_tasks.scaffold.answers import Answers, Assumptions
     from mlops_tasks.scaffold.columns import Column, Rows
@@ -26,8 +26,6 @@ _ROWS_PER_CATEGORY = 10
 _OF_AN_ENTITY = 300
 # Above this share of rows a time after the row's moment is no slip.
 _MOST_LATER = 0.01
-# A column is compared with the label in parts; in fewer rows chance looks like knowledge.
-_ROWS_PER_PART, _MOST_PARTS = 20, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +79,30 @@ class Roles:
 
 
 def known_later(
-    rows: Rows, target: Target, moments: Moments, answers: Answers, noted: Assumptions
+    rows: Rows,
+    target: Target,
+    moments: Moments,
+    answers: Answers,
+    noted: Assumptions,
+    suspects: Mapping[str, str],
 ) -> list[str]:
-    """Return the columns of a single table that are known with the label only."""
+    """Return the columns of a single table that are known with the label only.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+    target : Target
+        What is predicted.
+    moments : Moments
+        When rows are.
+    answers : Answers
+        May say that columns are known.
+    noted : Assumptions
+        What was found.
+    suspects : mapping of str to str
+        Leak suspects, and why.
+    """
     if target.rows is not rows:
         return []
     known = {rows.named(name, "--known").name for name in answers.known}
@@ -92,7 +111,7 @@ def known_later(
     for one in rows.columns.values():
         if one.name in found or one.name in known or one.sql == moment:
             continue
-        if why := _why_later(rows, target, one, moment):
+        if why := suspects.get(one.name) or _why_later(rows, target, one, moment):
             found[one.name] = why
     reasons = {name: why for name, why in found.items() if why != "the target"}
     for name, why in reasons.items():
@@ -124,35 +143,6 @@ def _why_later(rows: Rows, target: Target, one: Column, moment: str | None) -> s
         ).fetchall()[0]
         if not apart and n_known:
             return "it has values exactly where the label has"
-    return _nearly_gives(rows, target, one)
-
-
-def _nearly_gives(rows: Rows, target: Target, one: Column) -> str:
-    """Say whether a column alone gives the label, or nearly."""
-    table, connection = quoted(rows.table), rows.loaded.connection
-    known = f"(SELECT {one.sql} AS x, ({target.expression}) AS y FROM {table})"
-    if target.problem_type == "regression":
-        if not one.is_number or one.n_distinct < 3:
-            return ""
-        found = connection.execute(
-            f"SELECT abs(corr(x::DOUBLE, y::DOUBLE)) FROM {known} WHERE x IS NOT NULL"
-        ).fetchall()[0][0]
-        if found is not None and found > 0.999:
-            return f"it alone gives the label (correlation {found:.4f})"
-        return ""
-    # Numbers by their order in parts: a threshold shows there as a value does.
-    n_parts = min(one.n_rows // _ROWS_PER_PART, _MOST_PARTS)
-    if n_parts < 2 or (one.n_distinct > n_parts and not one.is_number):
-        return ""
-    part = f"ntile({n_parts}) OVER (ORDER BY x)" if one.n_distinct > n_parts else "x"
-    found = connection.execute(
-        f"SELECT sum(most) / sum(n) FROM (SELECT max(n) AS most, sum(n) AS n FROM ("
-        f"SELECT part, y, count(*) AS n FROM (SELECT {part} AS part, y FROM {known} "
-        "WHERE y IS NOT NULL AND x IS NOT NULL) GROUP BY part, y) GROUP BY part)"
-    ).fetchall()[0][0]
-    rarest = target.rarest
-    if found is not None and 1 - float(found) < min(0.005, rarest / 10):
-        return f"it alone gives the label in {float(found):.1%} of the rows"
     return ""
 
 
@@ -163,6 +153,7 @@ def find_roles(
     moments: Moments,
     answers: Answers,
     noted: Assumptions,
+    suspects: Mapping[str, str],
 ) -> Roles:
     """Say of each column what it is for.
 
@@ -184,6 +175,7 @@ def find_roles(
         else:
             _of_column(rows, one, moments, roles, known)
     _of_moment(rows, moments, roles)
+    _leave_out(roles, suspects)
     _unique_names(roles, set(rows.columns) | set(key))
     _note(roles, rows, noted)
     if not roles.features:
@@ -268,6 +260,13 @@ def _of_moment(rows: Rows, moments: Moments, roles: Roles) -> None:
         roles.numeric.append(Feature("day_of_week", f"isodow({local})"))
 
 
+def _leave_out(roles: Roles, suspects: Mapping[str, str]) -> None:
+    for features in (roles.categorical, roles.numeric, roles.texts):
+        for one in [one for one in features if one.name in suspects]:
+            features.remove(one)
+            roles.left_out[one.name] = suspects[one.name]
+
+
 def _unique_names(roles: Roles, columns: Collection[str]) -> None:
     """Rename what is computed and called like a column."""
     for features in (roles.categorical, roles.numeric):
@@ -290,4 +289,5 @@ def _note(roles: Roles, rows: Rows, noted: Assumptions) -> None:
         names = ", ".join(rows.columns[name].source_name for name in roles.personal)
         noted.add("personal", names, "never shown, no feature", "--ignore")
     for name, why in roles.left_out.items():
-        noted.add("no feature", rows.columns[name].source_name, why)
+        column = rows.columns.get(name)
+        noted.add("no feature", column.source_name if column else name, why)

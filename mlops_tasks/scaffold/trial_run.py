@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import MlopsError, ScaffoldError
 from mlops_tasks.features import build_features, build_targets, join_targets
+from mlops_tasks.features.leaks import leak_suspects
 from mlops_tasks.lake import Lake
 from mlops_tasks.scaffold.python_text import WIDTH
 from mlops_tasks.sources import SOURCES
@@ -20,6 +21,9 @@ from mlops_tasks.validation.suggestion import suggest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pyarrow as pa
+
+    from mlops_tasks.registry.versions import LeakSuspect
     from mlops_tasks.scaffold.answers import Assumptions
     from mlops_tasks.scaffold.plan import Plan
     from mlops_tasks.specs import DatasetSpec, ModelSpec
@@ -31,8 +35,10 @@ _MOST_ROWS = 200_000
 _MOST_VALIDATED = 6
 
 
-def suites_of(plan: Plan, files: Mapping[str, str], noted: Assumptions) -> dict[str, str]:
-    """Return the suites of a project, drawn from rows that went through it.
+def suites_of(
+    plan: Plan, files: Mapping[str, str], noted: Assumptions
+) -> tuple[dict[str, str], tuple[LeakSuspect, ...]]:
+    """Return the suites of a project, drawn from rows that went through it, and leak suspects.
 
     Parameters
     ----------
@@ -65,7 +71,9 @@ def suites_of(plan: Plan, files: Mapping[str, str], noted: Assumptions) -> dict[
             ) from error
 
 
-def _drawn(plan: Plan, project: Path, lake: Lake, noted: Assumptions) -> dict[str, str]:
+def _drawn(
+    plan: Plan, project: Path, lake: Lake, noted: Assumptions
+) -> tuple[dict[str, str], tuple[LeakSuspect, ...]]:
     model = load_spec(project / "spec.py")
     source = SOURCES[model.rows.source.kind].from_connection(plan.connection)
     chosen = _chosen(plan)
@@ -85,14 +93,13 @@ def _drawn(plan: Plan, project: Path, lake: Lake, noted: Assumptions) -> dict[st
             bad += done.n_quarantined
         if bad:
             noted.add("note", f"{bad:,} rows of {dataset.name} are quarantined", "see the suite")
-    n_rows, n_labelled = _joined(model, lake, chosen)
+    labelled = _labelled(model, lake, chosen)
     noted.add(
         "tried",
         f"{len(chosen)} partitions",
-        f"suites drawn from them; of those validated {n_rows:,} rows became features, "
-        f"{n_labelled:,} with a target",
+        f"ingested for suites and leaks; {labelled.num_rows:,} rows got features and a target",
     )
-    return suites
+    return suites, leak_suspects(model, labelled)
 
 
 def load_spec(spec: Path) -> ModelSpec:
@@ -151,10 +158,10 @@ def _item(one: Mapping[str, Any]) -> str:
     return "{\n      " + ",\n      ".join(parts) + "\n    }"
 
 
-def _joined(model: ModelSpec, lake: Lake, partitions: Sequence[str]) -> tuple[int, int]:
-    """Make features and targets; return how many rows there are, and how many have a target."""
+def _labelled(model: ModelSpec, lake: Lake, partitions: Sequence[str]) -> pa.Table:
+    """Make features and targets of the rows as they were ingested, and join them."""
     rows, labels = (
-        lake.table(one.name).read(first=partitions[0], last=partitions[-1])
+        lake.table(raw_table(one)).read(first=partitions[0], last=partitions[-1])
         for one in (model.rows, model.label.dataset)
     )
     features = build_features(model, {model.rows.name: rows})
@@ -163,4 +170,4 @@ def _joined(model: ModelSpec, lake: Lake, partitions: Sequence[str]) -> tuple[in
         raise ScaffoldError(
             f"no row of {model.rows.name!r} finds its label in {model.label.dataset.name!r}"
         )
-    return features.num_rows, labelled.num_rows
+    return labelled

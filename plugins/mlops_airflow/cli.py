@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlops_airflow.commands import (
+    check,
     contract,
     doctor,
     drift,
@@ -50,6 +51,7 @@ app.add_typer(ledger.app, name="ledger")
 app.command("try")(trial.try_model)
 app.command()(new.new)
 app.command()(doctor.doctor)
+app.command()(check.check)
 app.command()(replay.replay)
 app.command()(lifecycle.start)
 app.command()(lifecycle.stop)

@@ -123,3 +123,12 @@ def test_fields_of_a_spec(name: str) -> None:
             assert f"`{field_name}` {field.default:g}" in optional, field_name
         if isinstance(field.default, str):
             assert f'`{field_name}` "{field.default}"' in optional, field_name
+
+
+def test_every_check_is_there_as_the_code_says_it() -> None:
+    from mlops_tasks.checks import CHECKS
+
+    rows = re.findall(r"^\| `([\w ]+)` \| (.*) \|$", section("Checks before a run"), re.MULTILINE)
+    # The first two are the command's own: whether there is a spec to check, and Dags of it.
+    assert [name for name, _ in rows[:2]] == ["spec", "dags"]
+    assert rows[2:] == [(check.name, check.finds) for check in CHECKS]
