@@ -1,4 +1,4 @@
-"""What people can bring, and what it costs them: estimators, problem types, grains, tests.
+"""What people can bring, and what it costs them: estimators, problem types, grains, tests, models.
 
 Each part writes a section of the results, so that one may be measured again alone (``--only``).
 """
@@ -31,14 +31,20 @@ class Part(StrEnum):
     ESTIMATORS = "estimators"
     PROBLEM_TYPES = "problem_types"
     GRAINS = "grains"
+    TRY = "try"
     DAGTEST = "dagtest"
+    MUTATIONS = "mutations"
+    CHAMPION = "champion"
 
 
 MODULES = {
     Part.ESTIMATORS: "listed",
     Part.PROBLEM_TYPES: "problem_types",
     Part.GRAINS: "grains",
+    Part.TRY: "trial",
     Part.DAGTEST: "dag_tests",
+    Part.MUTATIONS: "mutations",
+    Part.CHAMPION: "champion",
 }
 LAKE = ("deltalake", "mlflow", "pandas", "pyarrow")
 PACKAGES = {

@@ -1,4 +1,4 @@
-"""``python -m demo``: start the stack, replay a project partition by partition, report."""
+"""``python -m demo``: start the stack, replay an example partition by partition, report."""
 
 from __future__ import annotations
 
@@ -15,29 +15,25 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from demo.airflow_api import AirflowApi
-from demo.airflow_http import AirflowApiError
-from demo.conditions import has_closed
-from demo.evidence import Evidence, collect
 from demo.flights_package import FlightsPackageError
-from demo.nights import play_nights
+from demo.goal import Goal
 from demo.plan import MODEL
-from demo.project_replay import ProjectReplay
-from demo.project_report import build_project_report, print_project_report
 from demo.projects import PROJECTS
-from demo.replay import Replay, ReplayError
-from demo.report import build_report, print_report
-from demo.settling import AirflowStuckError, RunFailedError
-from demo.source import ClockError, SourceDatabase
-from demo.view import View
+from demo.source import ClockError
+from mlops_airflow.projects import find_model
+from mlops_airflow.replay import Replay, ReplayError, View
+from mlops_airflow.rest import AirflowApi, AirflowApiError
 from mlops_airflow.stack.exceptions import StackError
 from mlops_airflow.stack.settings import StackSettings
 from mlops_airflow.stack.stack import running_stack
 from mlops_tasks.lake import Lake
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.registry.tracking import Tracking
+from mlops_tasks.specs.calendar import Calendar
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from demo.projects import Project
     from mlops_airflow.stack.stack import Stack
 
@@ -49,7 +45,7 @@ ExitOption = Annotated[
     bool, typer.Option("--exit", help="Stop the stack after the report; 0 only if the loop closed.")
 ]
 ModelOption = Annotated[
-    str, typer.Option("--model", help=f"What to replay: {', '.join((MODEL, *PROJECTS))}.")
+    str, typer.Option("--model", help=f"What to replay: {', '.join(PROJECTS)}.")
 ]
 NightsOption = Annotated[
     int | None,
@@ -73,32 +69,45 @@ class Session:
         Its Airflow.
     view : View
         Shows the progress.
+    project : Project, optional
+        The example; real flights by default.
     """
 
-    def __init__(self, stack: Stack, api: AirflowApi, view: View) -> None:
-        home = stack.settings.home
-        self.api, self.view = api, view
-        self.source = SourceDatabase(home / "source.db")
-        self.ledger = Ledger(f"sqlite:///{home / 'ledger.db'}")
-        self.lake = Lake(home / "lake")
+    def __init__(
+        self, stack: Stack, api: AirflowApi, view: View, project: Project = PROJECTS[MODEL]
+    ) -> None:
+        self.api, self.view, self.project, self.home = api, view, project, stack.settings.home
+        self.ledger = Ledger(f"sqlite:///{self.home / 'ledger.db'}")
+        self.lake = Lake(self.home / "lake")
         self.tracking = Tracking(stack.mlflow_url, login=stack.mlflow_login)
+        spec = find_model(project.model, stack.settings.dags_folder)
+        calendar = Calendar(spec, project.first)
+        self.replay = Replay(api, calendar, project.last, view, advance=self.advance)
 
-    def evidence(self) -> Evidence:
+    def advance(self, day: str) -> None:
+        """Move the clock of the source."""
+        self.project.advance(self.home, day)
+
+    def facts(self) -> dict[str, Any]:
         """Collect what the replay has left behind so far.
 
         Returns
         -------
-        Evidence
-            From Airflow, MLflow, the tables and the ledger.
+        dict
+            Plain JSON.
         """
-        return collect(self.api, self.ledger, self.lake, self.tracking)
+        return self.project.report(self.api, self.ledger, self.lake, self.tracking)
 
-    def replay(self, nights: int | None) -> bool:
-        """Replay nights; say what went wrong if something does.
+    def has_closed(self) -> bool:
+        """Return whether the loop has closed."""
+        return bool(self.facts()["closed"])
+
+    def play(self, asked: int | None) -> bool:
+        """Play partitions; say what went wrong if something does.
 
         Parameters
         ----------
-        nights : int or None
+        asked : int or None
             Exactly this number; None lets the loop decide.
 
         Returns
@@ -106,11 +115,13 @@ class Session:
         bool
             False when the replay had to stop early.
         """
-        replay = Replay(self.api, self.source, self.ledger, self.view)
         try:
-            replay.prepare()
-            play_nights(replay, self.view, nights, lambda: has_closed(self.evidence()))
-        except (RunFailedError, AirflowStuckError, ReplayError, ClockError) as error:
+            self.replay.prepare()
+            before, least = len(self.replay.played()), self.project.at_least
+            closed = before >= max(least, 1) and self.has_closed()
+            goal = Goal(asked, before, closed, least, self.project.at_most)
+            self.replay.run(lambda now: goal.wants_more(now, self.has_closed), goal.expected)
+        except (ReplayError, ClockError) as error:
             self.view.say(f"The replay stops: {error}")
             return False
         return True
@@ -128,19 +139,19 @@ class Session:
         bool
             Whether the loop has closed.
         """
-        report = build_report(self.evidence())
-        print_report(report, self.view.console)
+        report = self.facts()
+        self.project.show(report, self.view.console)
         if json_file is not None:
             json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         return bool(report["closed"])
 
-    def run(self, nights: int | None, json_file: Path | None) -> int:
+    def run(self, asked: int | None, json_file: Path | None) -> int:
         """Replay and report.
 
         Parameters
         ----------
-        nights : int or None
-            As for `replay`.
+        asked : int or None
+            As for `play`.
         json_file : Path or None
             As for `report`.
 
@@ -149,71 +160,9 @@ class Session:
         int
             Exit code: 0 closed, 1 still open, 2 failed.
         """
-        if not self.replay(nights):
+        if not self.play(asked):
             return FAILED
         return 0 if self.report(json_file) else STILL_OPEN
-
-
-class ProjectSession(Session):
-    """One replay of an example project on one running stack.
-
-    Parameters
-    ----------
-    stack : Stack
-        The stack.
-    api : AirflowApi
-        Its Airflow.
-    view : View
-        Shows the progress.
-    project : Project
-        The example.
-    """
-
-    def __init__(self, stack: Stack, api: AirflowApi, view: View, project: Project) -> None:
-        super().__init__(stack, api, view)
-        spec = project.spec(stack.settings.dags_folder)
-        self.project_replay = ProjectReplay(api, project, spec, self.ledger, view)
-
-    def replay(self, nights: int | None) -> bool:
-        """Replay partitions; say what went wrong if something does.
-
-        Parameters
-        ----------
-        nights : int or None
-            Exactly this number; None plays until the loop has closed.
-
-        Returns
-        -------
-        bool
-            False when the replay had to stop early.
-        """
-        try:
-            self.project_replay.prepare()
-            self.project_replay.run(nights)
-        except (RunFailedError, AirflowStuckError, ReplayError) as error:
-            self.view.say(f"The replay stops: {error}")
-            return False
-        return True
-
-    def report(self, json_file: Path | None) -> bool:
-        """Print the report.
-
-        Parameters
-        ----------
-        json_file : Path or None
-            Also written to this file.
-
-        Returns
-        -------
-        bool
-            Whether the loop has closed.
-        """
-        replay = self.project_replay
-        report = build_project_report(self.ledger, replay.model, closed=replay.has_closed())
-        print_project_report(report, self.view.console)
-        if json_file is not None:
-            json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        return bool(report["closed"])
 
 
 def main(
@@ -223,17 +172,17 @@ def main(
     nights: NightsOption = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Replay a project through Airflow and MLflow, real flights by default, and report."""
+    """Replay an example through Airflow and MLflow, real flights by default, and report."""
     # A supervisor's SIGTERM must end the stack as Ctrl-C does.
     signal.signal(signal.SIGTERM, _terminated)
     view = View(Console(highlight=False, width=None if sys.stdout.isatty() else 160))
-    if model not in (MODEL, *PROJECTS):
-        view.say(f"no demo of {model!r}: choose one of {', '.join((MODEL, *PROJECTS))}")
+    if model not in PROJECTS:
+        view.say(f"no demo of {model!r}: choose one of {', '.join(PROJECTS)}")
         sys.exit(FAILED)
-    project = PROJECTS.get(model)
+    project = PROJECTS[model]
     try:
         with running_stack(_settings(project), report=view.say) as stack:
-            sys.exit(_demo(stack, view, nights, json_file, stay=not exit_, project=project))
+            sys.exit(_demo(stack, view, project, nights, json_file, stay=not exit_))
     except KeyboardInterrupt:
         view.say("Stopped. The next `make demo` goes on from here.")
         sys.exit(INTERRUPTED)
@@ -242,11 +191,9 @@ def main(
         sys.exit(FAILED)
 
 
-def _settings(project: Project | None) -> StackSettings:
+def _settings(project: Project) -> StackSettings:
     """Return the stack's settings, with the connection to a project's source."""
     settings = StackSettings.from_env()
-    if project is None:
-        return settings
     extra = project.connection(settings.home) | dict(settings.extra_env)
     return replace(settings, extra_env=extra)
 
@@ -254,17 +201,19 @@ def _settings(project: Project | None) -> StackSettings:
 def _demo(
     stack: Stack,
     view: View,
+    project: Project,
     nights: int | None,
     json_file: Path | None,
     *,
     stay: bool,
-    project: Project | None = None,
 ) -> int:
     _adopt_mlflow_settings(stack)
     _say_addresses(stack, view)
+    if written := project.prepare(stack.settings.home):
+        view.say(written)
     try:
         with AirflowApi(stack.airflow_url, *stack.login) as api:
-            code = _session(stack, api, view, project).run(nights, json_file)
+            code = Session(stack, api, view, project).run(nights, json_file)
     except AirflowApiError as error:
         if stack.is_running():
             view.say(f"Airflow refused a request: {error}")
@@ -274,14 +223,6 @@ def _demo(
     if stay and stack.is_running():
         _stay(stack, view)
     return code
-
-
-def _session(stack: Stack, api: AirflowApi, view: View, project: Project | None) -> Session:
-    if project is None:
-        return Session(stack, api, view)
-    if project.write_world(stack.settings.home):
-        view.say(f"wrote {project.database(stack.settings.home)}, generated from a seed")
-    return ProjectSession(stack, api, view, project)
 
 
 def _adopt_mlflow_settings(stack: Stack) -> None:

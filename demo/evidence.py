@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities.model_registry import ModelVersion
 
-    from demo.airflow_api import AirflowApi
-    from demo.airflow_records import DagRun
+    from mlops_airflow.rest import AirflowApi, DagRun
     from mlops_tasks.lake import Lake
     from mlops_tasks.registry.ledger import Champion, Ledger, LedgerEntry
     from mlops_tasks.registry.tracking import Tracking

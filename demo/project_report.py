@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from demo.conditions import CAUSES_BY_ALARM
 from demo.report import MONITORS
 from demo.tables import decision_table, drift_table, facts_table, performance_table
 from mlops_tasks.registry.ledger import EvidenceKind
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.ledger import Ledger
 
 
-def build_project_report(ledger: Ledger, model: str, *, closed: bool) -> dict[str, Any]:
+def build_project_report(ledger: Ledger, model: str) -> dict[str, Any]:
     """Put what the ledger says of a model in order.
 
     Parameters
@@ -24,19 +25,18 @@ def build_project_report(ledger: Ledger, model: str, *, closed: bool) -> dict[st
         The ledger.
     model : str
         The model.
-    closed : bool
-        Whether the loop has closed.
 
     Returns
     -------
     dict
-        Plain JSON.
+        Plain JSON; ``closed`` if an alarm has caused a training that the gate has judged.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for entry in ledger.entries(model=model):
         found.setdefault(entry.kind, []).append({"key": entry.key, **entry.evidence})
     decisions = found.get(EvidenceKind.DECISION, [])
     causes = {row["key"]: row.get("cause") for row in decisions if row["retrain"]}
+    judged = {row["key"] for row in found.get(EvidenceKind.VERDICT, [])}
     scored = [row["model_version"] for row in found.get(EvidenceKind.DRIFT, [])]
     return {
         "model": model,
@@ -54,7 +54,7 @@ def build_project_report(ledger: Ledger, model: str, *, closed: bool) -> dict[st
             for row in found.get(kind, [])
         ],
         "decisions": [{"night": row["key"], **row} for row in decisions],
-        "closed": closed,
+        "closed": any(causes.get(key) in CAUSES_BY_ALARM for key in judged),
     }
 
 

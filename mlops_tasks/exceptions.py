@@ -35,6 +35,7 @@
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
+    ├── ScaffoldError                 no project can be made from what a source has
     └── UnsafeModelError              a model file that must not be loaded
 """
 
@@ -56,6 +57,7 @@ __all__ = [
     "NoLabelsError",
     "PartitionKeyError",
     "PartitionNotFoundError",
+    "ScaffoldError",
     "SchemaMismatchError",
     "SourceAccessError",
     "SourceNotFoundError",
@@ -218,3 +220,7 @@ class UnsafeModelError(MlopsError):
 
 class MaintenanceError(MlopsError):
     """A part of the nightly maintenance failed; the others did their work."""
+
+
+class ScaffoldError(MlopsError):
+    """No project can be made from what a source has; the message says what to give instead."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from benchmarks._orchestration.runs import RunTimes
     from benchmarks._orchestration.stacks import Variant
-    from demo.airflow_http import AirflowHttp
+    from mlops_airflow.rest.http import AirflowHttp
     from mlops_airflow.stack.stack import Stack
 
 __all__ = ["DAG_IDS", "SEQUENCE", "Bench", "Measured", "Plan"]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from benchmarks._orchestration.data import TRAIN_NIGHT
-from demo.airflow_api import AirflowApi
-from demo.plan import ALL_DAGS
-from demo.replay import Replay
-from demo.source import SourceDatabase
-from demo.view import View
-from mlops_tasks.registry.ledger import Ledger
+from demo.plan import ALL_DAGS, MODEL
+from demo.projects import PROJECTS
+from mlops_airflow.projects import find_model
+from mlops_airflow.replay import Replay, View
+from mlops_airflow.rest import AirflowApi
+from mlops_tasks.specs.calendar import Calendar
 
 if TYPE_CHECKING:
     from mlops_airflow.stack.stack import Stack
@@ -39,15 +39,18 @@ def replay_nights(stack: Stack, n_nights: int) -> list[float]:
         drift, monitors, decision, and a training where the decision asks for one.
     """
     home = stack.settings.home
-    source = SourceDatabase(home / "source.db")
-    ledger = Ledger(f"sqlite:///{home / 'ledger.db'}")
-    seconds = []
+    project, seconds = PROJECTS[MODEL], []
+    nights = [TRAIN_NIGHT + timedelta(days=1 + number) for number in range(n_nights + 1)]
+    keys = [night.isoformat() for night in nights]
+    calendar = Calendar(find_model(MODEL, stack.settings.dags_folder), keys[0])
     with AirflowApi(stack.airflow_url, *stack.login) as api:
         api.unpause(ALL_DAGS)
-        replay = Replay(api, source, ledger, View(Console(quiet=True)))
-        for number in range(n_nights + 1):
+        view = View(Console(quiet=True))
+        replay = Replay(
+            api, calendar, keys[-1], view, advance=lambda day: project.advance(home, day)
+        )
+        for key in keys:
             started = time.monotonic()
-            replay.play(TRAIN_NIGHT + timedelta(days=1 + number), lambda *_: None)
+            replay.play(key, lambda *_: None)
             seconds.append(time.monotonic() - started)
-    source.engine.dispose()
     return seconds[1:]

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from demo.airflow_http import AirflowApiError
+from mlops_airflow.rest import AirflowApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from demo.airflow_http import AirflowHttp
+    from mlops_airflow.rest.http import AirflowHttp
 
 __all__ = ["BenchmarkError", "RunTimes", "TaskTimes", "run_dag", "unpause", "wait_for_dags"]
 

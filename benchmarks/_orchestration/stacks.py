@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks._orchestration.runs import BenchmarkError, unpause, wait_for_dags
 from benchmarks._shared.machine import ROOT
-from demo.airflow_http import AirflowHttp
+from mlops_airflow.rest.http import AirflowHttp
 from mlops_airflow.stack.credentials import Credentials
 from mlops_airflow.stack.environment import component_environment
 from mlops_airflow.stack.settings import StackSettings

@@ -7,6 +7,7 @@ from mlops_tasks.features.build import (
     model_frame,
 )
 from mlops_tasks.features.parity import assert_parity
+from mlops_tasks.features.table_rows import check_table, table_batches
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.features.windows import (
     dataset_range,
@@ -23,6 +24,7 @@ __all__ = [
     "assert_parity",
     "build_features",
     "build_targets",
+    "check_table",
     "dataset_range",
     "days_of_rows",
     "feature_batches",
@@ -35,4 +37,5 @@ __all__ = [
     "pinned_inputs",
     "published_inputs",
     "split_days",
+    "table_batches",
 ]

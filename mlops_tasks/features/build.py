@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.features.result import FeatureResult, Rows
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec, ModelSpec
 
 __all__ = ["build_features", "feature_batches", "feature_frame", "model_frame"]
 
@@ -122,7 +122,7 @@ def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def feature_frame(spec: ModelSpec, rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
+def feature_frame(spec: EstimatorSpec, rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
     """Return the features as the frame that an estimator is fitted on, categorical columns first.
 
     Parameters
@@ -148,7 +148,7 @@ def feature_frame(spec: ModelSpec, rows: pa.Table | pa.RecordBatch) -> pd.DataFr
     return estimator_frame(place(spec), rows, spec.features, forms)
 
 
-def model_frame(spec: ModelSpec, model: Any, rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
+def model_frame(spec: EstimatorSpec, model: Any, rows: pa.Table | pa.RecordBatch) -> pd.DataFrame:
     """Return the features that a fitted model was trained on, in its order.
 
     An older version may know features that the spec has dropped since: they may still be given,

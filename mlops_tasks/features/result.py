@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
     Rows: TypeAlias = pa.Table | ds.Dataset
 
@@ -52,7 +52,6 @@ class FeatureResult:
     advice: Advice
 
 
-def place(spec: ModelSpec) -> str:
+def place(spec: EstimatorSpec) -> str:
     """Return where the features of a model are written, for errors."""
-    written = spec.features_sql.name if spec.features_sql else f"features {spec.features_python!r}"
-    return f"model {spec.name!r}, {written}"
+    return f"model {spec.name!r}, {spec.features_from}"

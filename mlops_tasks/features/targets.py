@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features.duckdb_session import connect, explained
-from mlops_tasks.features.repeatable import check_repeatable
+from mlops_tasks.features.repeatable import check_expression, check_repeatable
 from mlops_tasks.personal import redacted, redacted_row
 from mlops_tasks.problem_types import TARGET, problem_type
+from mlops_tasks.profiles.zero_copy import integers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
+    from duckdb import DuckDBPyRelation
 
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import ModelSpec, TableModel
 
-__all__ = ["TARGET", "build_targets", "join_targets"]
+__all__ = ["TARGET", "add_targets", "build_targets", "join_targets"]
 
 _POSITION = "__row"
 _HIGHEST = "__highest"
@@ -43,21 +46,46 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
     Raises
     ------
     FeatureError
-        If the expression does not run, reads the clock or is of a type that is no target of the
-        model's problem type, gives a value that cannot be one, or differs for rows of one key.
+        If it is not one expression, does not run, reads the clock or is of a type that is no target
+        of the model's problem type, gives a value that cannot be one, or differs for rows of one
+        key.
     """
-    problem, place = problem_type(spec.problem_type), _label_place(spec)
     keys = ", ".join(f'"{name}"' for name in spec.key)
+    with _known(spec, labels, spec.key) as known:
+        ends = f"min({TARGET}) AS {TARGET}, max({TARGET}) AS {_HIGHEST}"
+        targets = known.aggregate(f"{keys}, {ends}", keys).order(keys).to_arrow_table()
+    _refuse_contradictions(spec, targets)
+    return targets.drop_columns([_HIGHEST])
+
+
+def add_targets(spec: TableModel, rows: pa.Table) -> pa.Table:
+    """Keep the rows of a table whose target, over their own columns, is known; add it as ``y``."""
+    import pyarrow as pa
+
+    numbered = rows.append_column(_POSITION, pa.array(range(rows.num_rows), pa.int64()))
+    with _known(spec, numbered, (_POSITION,)) as known:
+        found = known.order(_POSITION).to_arrow_table()
+    return rows.take(found.column(_POSITION)).append_column(TARGET, found.column(TARGET))
+
+
+@contextmanager
+def _known(
+    spec: ModelSpec | TableModel, labels: pa.Table, key: Sequence[str]
+) -> Iterator[DuckDBPyRelation]:
+    """Give key and target of the rows whose target is known, until the context ends."""
+    problem, place = problem_type(spec.problem_type), _label_place(spec)
+    check_expression(place, spec.target_sql)
+    keys = ", ".join(f'"{name}"' for name in key)
     with (
         connect() as connection,
         explained(place, connection, has_personal=spec.has_personal) as ask,
     ):
-        check_repeatable(place, connection, spec.label.target)
+        check_repeatable(place, connection, spec.target_sql)
         # As NaN, which is above every number, zero by zero would be positive: it is unknown.
         for setting in ("ieee_floating_point_ops", "error_on_division_by_zero"):
             connection.execute(f"SET {setting} = false")
         connection.register("labels", labels)
-        found = ask(f"SELECT {keys}, (\n{spec.label.target}\n) AS {TARGET} FROM labels")  # noqa: S608
+        found = ask(f"SELECT {keys}, (\n{spec.target_sql}\n) AS {TARGET} FROM labels")  # noqa: S608
         kind = str(found.types[-1])
         if not (kept := problem.target_cast(kind)):
             raise FeatureError(f"{place} gives {kind} and must be {problem.target_form}")
@@ -66,13 +94,10 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
         )
         if condition := problem.wrong_target(TARGET):
             _refuse_wrong(spec, known.filter(condition).limit(1).to_arrow_table())
-        ends = f"min({TARGET}) AS {TARGET}, max({TARGET}) AS {_HIGHEST}"
-        targets = known.aggregate(f"{keys}, {ends}", keys).order(keys).to_arrow_table()
-    _refuse_contradictions(spec, targets)
-    return targets.drop_columns([_HIGHEST])
+        yield known
 
 
-def _refuse_wrong(spec: ModelSpec, wrong: pa.Table) -> None:
+def _refuse_wrong(spec: ModelSpec | TableModel, wrong: pa.Table) -> None:
     if wrong.num_rows:
         row = wrong.to_pylist()[0]
         raise FeatureError(
@@ -82,10 +107,10 @@ def _refuse_wrong(spec: ModelSpec, wrong: pa.Table) -> None:
         )
 
 
-def _shown(spec: ModelSpec, target: object) -> str:
+def _shown(spec: ModelSpec | TableModel, target: object) -> str:
     """Return a target's value, unless it is made of a personal column."""
-    words = set(re.findall(r"\w+", spec.label.target)) & set(spec.label.dataset.columns)
-    return redacted(spec.label.dataset, words, str(target))
+    words = set(re.findall(r"\w+", spec.target_sql)) & set(spec.target_columns)
+    return redacted(spec, words, str(target))
 
 
 def _refuse_contradictions(spec: ModelSpec, targets: pa.Table) -> None:
@@ -121,16 +146,20 @@ def join_targets(
     Table
         Ordered by these columns and the key; without rows if no target is known.
     """
-    import pyarrow as pa
+    import numpy as np
 
     # By position: a join of Arrow takes lists, structs and the like in no column.
-    positions = pa.array(range(rows.num_rows), pa.int64())
+    positions = integers(np.arange(rows.num_rows))
     keyed = rows.select([*by, *spec.key]).append_column(_POSITION, positions)
     both = keyed.join(targets, keys=list(spec.key), join_type="inner").sort_by(
         [(name, "ascending") for name in (*by, *spec.key)]
     )
-    return rows.take(both.column(_POSITION)).append_column(TARGET, both.column(TARGET))
+    found = both.column(_POSITION).combine_chunks()
+    # Predictions lie in this order already: then nothing is copied where all labels are known.
+    if not found.equals(positions):
+        rows = rows.take(found)
+    return rows.append_column(TARGET, both.column(TARGET))
 
 
-def _label_place(spec: ModelSpec) -> str:
-    return f"model {spec.name!r}: target {spec.label.target!r}"
+def _label_place(spec: ModelSpec | TableModel) -> str:
+    return f"model {spec.name!r}: target {spec.target_sql!r}"

@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
 __all__ = ["row_weights"]
 
 
-def row_weights(spec: ModelSpec, rows: pa.Table) -> npt.NDArray[np.float64] | None:
+def row_weights(spec: EstimatorSpec, rows: pa.Table) -> npt.NDArray[np.float64] | None:
     """Return the weight of each row, or None if the model has no weights.
 
     Parameters
     ----------
-    spec : ModelSpec
+    spec : EstimatorSpec
         The model.
     rows : Table
         From `labelled_rows`.

@@ -8,10 +8,12 @@ from mlops_tasks.exceptions import FeatureError, NoLabelsError
 from mlops_tasks.features.build import build_features
 from mlops_tasks.features.moments import refuse_one_day
 from mlops_tasks.features.snapshots import snapshot_range, snapshot_rows
+from mlops_tasks.features.table_rows import labelled_table_rows
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.lake.schema import PARTITION_COLUMN
 from mlops_tasks.partitions import days_of, window_start
 from mlops_tasks.problem_types import TARGET, problem_type
+from mlops_tasks.specs import TableModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
     from mlops_tasks.lake import Lake, Pin, Table, TrainingPin
-    from mlops_tasks.specs import DatasetSpec, InputSpec, ModelSpec
+    from mlops_tasks.specs import DatasetSpec, EstimatorSpec, InputSpec, ModelSpec
 
 __all__ = [
     "dataset_range",
@@ -35,7 +37,9 @@ __all__ = [
 ]
 
 
-def feature_rows(spec: ModelSpec, lake: Lake, *, first: str, last: str) -> pa.Table:
+def feature_rows(
+    spec: ModelSpec, lake: Lake, *, first: str, last: str, known_at: str | None = None
+) -> pa.Table:
     """Return key, `as_of` and features of all rows from `first` to `last`, as published now.
 
     Parameters
@@ -46,23 +50,26 @@ def feature_rows(spec: ModelSpec, lake: Lake, *, first: str, last: str) -> pa.Ta
         The data.
     first, last : str
         Days, both inclusive.
+    known_at : str, optional
+        Only what was known by that day.
 
     Returns
     -------
     Table
         From `build_features`.
     """
-    return build_features(spec, published_inputs(spec, lake, first=first, last=last))
+    inputs = published_inputs(spec, lake, first=first, last=last, known_at=known_at)
+    return build_features(spec, inputs)
 
 
 def published_inputs(
-    spec: ModelSpec, lake: Lake, *, first: str, last: str
+    spec: ModelSpec, lake: Lake, *, first: str, last: str, known_at: str | None = None
 ) -> dict[str, ds.Dataset]:
     """Return what the features may read for the rows of some days, to be streamed.
 
     Parameters
     ----------
-    spec, lake, first, last
+    spec, lake, first, last, known_at
         As for `feature_rows`.
 
     Returns
@@ -74,8 +81,8 @@ def published_inputs(
     inputs = {}
     for item in spec.inputs:
         name, table = item.dataset.name, lake.table(item.dataset.name)
-        begin, end = input_range(spec, item, (first, last), table)
-        commits = table.commits(first=begin, last=end)
+        begin, end = input_range(spec, item, (first, last), table, known_at=known_at)
+        commits = table.commits(first=begin, last=end, known_at=known_at)
         if spec.is_snapshot(item):
             inputs[name] = snapshot_rows(item.dataset, table, commits)
         else:
@@ -84,13 +91,18 @@ def published_inputs(
 
 
 def labelled_rows(
-    spec: ModelSpec, pin: TrainingPin, window: tuple[str, str], *, lake: Lake, learn: bool = True
+    spec: ModelSpec | TableModel,
+    pin: TrainingPin,
+    window: tuple[str, str],
+    *,
+    lake: Lake,
+    learn: bool = True,
 ) -> pa.Table:
     """Return the pinned rows of one window that have a label, with the target as ``y``.
 
     Parameters
     ----------
-    spec : ModelSpec
+    spec : ModelSpec or TableModel
         The model.
     pin : TrainingPin
         The exact versions.
@@ -111,16 +123,10 @@ def labelled_rows(
     NoLabelsError
         If no row has a target, or nothing can be learnt from those that have.
     """
-    first, last = window
-    begin, end = dataset_range(spec, spec.label.dataset, first, last)
-    # Targets first: an expression that cannot be one is known before the long query is run.
-    targets = build_targets(
-        spec, lake.table(pin.labels.table).read_pin(pin.labels, first=begin, last=end)
-    )
-    rows = build_features(spec, pinned_inputs(spec, pin.inputs, window, lake=lake))
-    if window == pin.train:
-        refuse_one_day(spec, rows.column(spec.as_of), _partitions(spec, pin, window, lake))
-    joined = join_targets(spec, rows, targets)
+    if isinstance(spec, TableModel):
+        joined, n_rows = labelled_table_rows(spec, pin, window, lake=lake)
+    else:
+        joined, n_rows = _labelled_project_rows(spec, pin, window, lake=lake)
     problem, why = problem_type(spec.problem_type), ""
     if not joined.num_rows:
         why = "Are the labels of these days ingested?"
@@ -128,10 +134,25 @@ def labelled_rows(
         why = problem.learnable(spec, joined.column(TARGET).to_numpy(zero_copy_only=False))
     if why:
         raise NoLabelsError(
-            f"model {spec.name!r}, {first} to {last}: {joined.num_rows} of {rows.num_rows} rows "
-            f"have a label from {spec.label.dataset.name!r}, {why}"
+            f"model {spec.name!r}, {window[0]} to {window[1]}: {joined.num_rows} of {n_rows} rows "
+            f"have a label from {spec.labels_table!r}, {why}"
         )
     return joined
+
+
+def _labelled_project_rows(
+    spec: ModelSpec, pin: TrainingPin, window: tuple[str, str], *, lake: Lake
+) -> tuple[pa.Table, int]:
+    """Join the features of a project with its labels; also return how many rows there were."""
+    begin, end = dataset_range(spec, spec.label.dataset, *window)
+    # Targets first: an expression that cannot be one is known before the long query is run.
+    targets = build_targets(
+        spec, lake.table(pin.labels.table).read_pin(pin.labels, first=begin, last=end)
+    )
+    rows = build_features(spec, pinned_inputs(spec, pin.inputs, window, lake=lake))
+    if window == pin.train:
+        refuse_one_day(spec, rows.column(spec.as_of), _partitions(spec, pin, window, lake))
+    return join_targets(spec, rows, targets), rows.num_rows
 
 
 def _partitions(spec: ModelSpec, pin: TrainingPin, window: tuple[str, str], lake: Lake) -> set[str]:
@@ -176,7 +197,7 @@ def pinned_inputs(
     return inputs
 
 
-def days_of_rows(spec: ModelSpec, rows: pa.Table) -> npt.NDArray[Any]:
+def days_of_rows(spec: EstimatorSpec, rows: pa.Table) -> npt.NDArray[Any]:
     """Return the day of each row, by its `as_of` in the zone of the model's datasets.
 
     Parameters
@@ -257,7 +278,7 @@ def dataset_range(spec: ModelSpec, dataset: DatasetSpec, first: str, last: str) 
     return begin[0], end[-1]
 
 
-def split_days(spec: ModelSpec, rows: pa.Table) -> dict[str, pa.Table]:
+def split_days(spec: EstimatorSpec, rows: pa.Table) -> dict[str, pa.Table]:
     """Split rows by the day of their `as_of`, in the zone of the model's datasets.
 
     Parameters

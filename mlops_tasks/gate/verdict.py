@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.problem_types import problem_type
 from mlops_tasks.problem_types.metrics import Interval, compare, find_metric, measure
+from mlops_tasks.registry.versions import LeakSuspect  # noqa: TC001 (read when rebuilt from JSON)
 from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Verdict:
         Which move of the champion made it that, see `Ledger.promote`; 0 for a first one.
     assumed : dict of str to int
         By table, how many pinned days are only assumed to have been known as of the training.
+    suspects : tuple of LeakSuspect
+        Features that may leak the label, those that the spec allows among them, see `hold_back`.
     """
 
     verdict: str
@@ -62,6 +65,7 @@ class Verdict:
     metric: str = "roc_auc"
     champion_generation: int = 0
     assumed: dict[str, int] = field(default_factory=dict)
+    suspects: tuple[LeakSuspect, ...] = ()
 
 
 def judge(

@@ -1,5 +1,6 @@
 """Monitoring: what drift, performance and labels of a window say, check by check."""
 
+from mlops_tasks.monitoring.evidence import as_evidence
 from mlops_tasks.monitoring.labelled_predictions import (
     LabelledPredictions,
     read_labelled_predictions,
@@ -7,7 +8,13 @@ from mlops_tasks.monitoring.labelled_predictions import (
 from mlops_tasks.monitoring.results import Check, MonitorResult
 from mlops_tasks.moved import moved_name
 
-__all__ = ["Check", "LabelledPredictions", "MonitorResult", "read_labelled_predictions"]
+__all__ = [
+    "Check",
+    "LabelledPredictions",
+    "MonitorResult",
+    "as_evidence",
+    "read_labelled_predictions",
+]
 
 
 def __getattr__(name: str) -> object:

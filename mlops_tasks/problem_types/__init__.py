@@ -12,7 +12,7 @@ from mlops_tasks.problem_types.outcomes import Outcomes
 
 if TYPE_CHECKING:
     from mlops_tasks.problem_types.metrics import Metric
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
 __all__ = [
     "LABEL",
@@ -51,12 +51,12 @@ def problem_type(name: str) -> ProblemType:
     return next(one() for one in (Binary, Multiclass, Regression) if one.name == name)
 
 
-def gate_metric(spec: ModelSpec) -> Metric:
+def gate_metric(spec: EstimatorSpec) -> Metric:
     """Return the metric that the gate judges by, and monitoring after it.
 
     Parameters
     ----------
-    spec : ModelSpec
+    spec : EstimatorSpec
         The model; of its problem type unless its gate names another.
 
     Returns

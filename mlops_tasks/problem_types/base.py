@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.problem_types.outcomes import Outcomes
     from mlops_tasks.profiles import Profile
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
     Array = npt.NDArray[Any]
 
@@ -77,12 +77,20 @@ class ProblemType(ABC):
         """Return the SQL condition of targets that cannot be, over a known one; empty: none."""
 
     @abstractmethod
-    def learnable(self, spec: ModelSpec, target: Array) -> str:
+    def learnable(self, spec: EstimatorSpec, target: Array) -> str:
         """Return why nothing can be learnt from these targets; empty if something can."""
 
     @abstractmethod
     def describe_target(self, target: Array) -> dict[str, float]:
         """Return the figures of a target that a person asks for first."""
+
+    @abstractmethod
+    def target_classes(self, target: Array) -> Array:
+        """Return the class of each row, from 0; of numbers the fifth that they are in."""
+
+    @abstractmethod
+    def target_numbers(self, target: Array) -> list[Array]:
+        """Return what columns could sum to: the target, or each large class against the others."""
 
     # --- the estimator
 
@@ -95,7 +103,7 @@ class ProblemType(ABC):
         """Return the columns that a fitted model publishes beside key and version."""
 
     @abstractmethod
-    def predict(self, spec: ModelSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
+    def predict(self, spec: EstimatorSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
         """Ask a fitted model for those columns, checked, in the order of `fields`."""
 
     def classes(self, model: Any) -> tuple[str, ...]:
@@ -107,7 +115,7 @@ class ProblemType(ABC):
     @abstractmethod
     def outcomes(
         self,
-        spec: ModelSpec,
+        spec: EstimatorSpec,
         target: pa.ChunkedArray,
         predictions: Mapping[str, Any],
         days: Array | None = None,

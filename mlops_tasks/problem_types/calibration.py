@@ -89,7 +89,7 @@ def calibration(outcomes: Outcomes, *, confidence: float = 0.99) -> list[Calibra
         return [_share("positive", y_true == 1, y_pred, days, confidence)]
     predicted = float(y_pred.mean())
     gap = _mean_gap(y_true - y_pred, days, confidence)
-    observed = Interval(float(y_true.mean()), predicted + gap.lower, predicted + gap.upper)
+    observed = Interval(float(y_true.mean()), predicted + gap[0], predicted + gap[1])
     return [Calibration("mean", predicted, observed)]
 
 
@@ -101,8 +101,8 @@ def _share(
     if days is None:
         return Calibration(name, predicted, exact)
     gap = _mean_gap(own - scores, days, confidence)
-    lower = max(min(exact.lower, predicted + gap.lower), 0.0)
-    upper = min(max(exact.upper, predicted + gap.upper), 1.0)
+    lower = max(min(exact.lower, predicted + gap[0]), 0.0)
+    upper = min(max(exact.upper, predicted + gap[1]), 1.0)
     return Calibration(name, predicted, Interval(exact.value, lower, upper))
 
 
@@ -116,8 +116,8 @@ def _days(outcomes: Outcomes) -> Days:
     return codes if len(days) >= MIN_DAYS else None
 
 
-def _mean_gap(gaps: Floats, days: Days, confidence: float) -> Interval:
-    """Return the mean with Student's interval, of days where there are enough, else of rows."""
+def _mean_gap(gaps: Floats, days: Days, confidence: float) -> tuple[float, float]:
+    """Return Student's interval of the mean, of days where there are enough, else of rows."""
     import numpy as np
     from scipy.special import stdtrit
 
@@ -125,7 +125,7 @@ def _mean_gap(gaps: Floats, days: Days, confidence: float) -> Interval:
     rows = np.ones(len(gaps)) if days is None else np.bincount(days)
     mean, n = float(gaps.mean()), len(sums)
     if n == 1:
-        return Interval(mean, -math.inf, math.inf)
+        return -math.inf, math.inf
     variance = n / (n - 1) * float(((sums - rows * mean) ** 2).sum()) / len(gaps) ** 2
     reach = -float(stdtrit(n - 1, (1 - confidence) / 2)) * math.sqrt(variance)
-    return Interval(mean, mean - reach, mean + reach)
+    return mean - reach, mean + reach

@@ -245,11 +245,14 @@ def best_threshold(outcomes: Outcomes, costs: Costs) -> float:
     cost, squares = (
         np.concatenate([[0.0], np.cumsum(np.bincount(group, part))]) for part in (added, added**2)
     )
+    lower, upper = np.append(0.0, scores), np.append(scores, 1.0)
+    # Below a score of 0 there is no threshold.
+    there = (lower < upper) | (lower == 1)
+    lower, upper, cost, squares = lower[there], upper[there], cost[there], squares[there]
     least = int(cost.argmin())
     above = cost - cost[least]
     error = np.sqrt(np.maximum(abs(squares - squares[least]) - above**2 / len(outcomes), 0))
-    lower, upper = np.append(0.0, scores), np.append(scores, 1.0)
-    fit = np.flatnonzero((above <= error) & ((lower < upper) | (lower == 1)))
+    fit = np.flatnonzero(above <= error)
     inside = (lower[fit] <= known) & (known < upper[fit])
     if inside.any():
         return known

@@ -9,28 +9,32 @@ from mlops_tasks.exceptions import EstimatorError, SpecError
 from mlops_tasks.problem_types.sample_weights import weight_parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
     from mlops_tasks.problem_types.base import ProblemType
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["ask", "build_estimator", "fit_estimator", "probabilities"]
+__all__ = ["ask", "build_estimator", "fit_estimator", "fit_parameters", "probabilities"]
 
 _ROUNDING = 1e-6  # of single precision
 
 
-def build_estimator(spec: ModelSpec, problem: ProblemType) -> Any:
-    """Call the function that the spec names and return its unfitted estimator."""
+def build_estimator(
+    spec: EstimatorSpec, problem: ProblemType, build: Callable[..., Any] | None = None
+) -> Any:
+    """Call the function that the spec names, or another, and return its unfitted estimator."""
     arguments = {
         "categorical": spec.categorical,
         "numeric": spec.numeric,
         "random_state": spec.random_state,
     } | ({"text": spec.text} if spec.text else {})
-    build = _imported(spec)
+    build = build or _imported(spec)
     try:
         model = build(**arguments)
     except MemoryError:
@@ -52,8 +56,13 @@ def build_estimator(spec: ModelSpec, problem: ProblemType) -> Any:
     return model
 
 
+def fit_parameters(model: Any, weights: Floats | None) -> dict[str, Floats]:
+    """Return what a fit is given beside rows and target: the weight of each row, if there are."""
+    return {} if weights is None else {weight_parameter(model): weights}
+
+
 def fit_estimator(
-    spec: ModelSpec,
+    spec: EstimatorSpec,
     problem: ProblemType,
     model: Any,
     frame: pd.DataFrame,
@@ -61,9 +70,8 @@ def fit_estimator(
     weights: Floats | None = None,
 ) -> None:
     """Fit the estimator in place, and see that it gives a prediction to each row."""
-    weighted = {} if weights is None else {weight_parameter(model): weights}
     try:
-        model.fit(frame, target, **weighted)
+        model.fit(frame, target, **fit_parameters(model, weights))
     except MemoryError:
         raise
     except Exception as error:
@@ -74,7 +82,7 @@ def fit_estimator(
     problem.predict(spec, model, frame.head(2))
 
 
-def ask(spec: ModelSpec, model: Any, frame: pd.DataFrame, method: str) -> Floats:
+def ask(spec: EstimatorSpec, model: Any, frame: pd.DataFrame, method: str) -> Floats:
     """Call a method of a fitted estimator for every row of a frame."""
     import numpy as np
 
@@ -96,7 +104,7 @@ def ask(spec: ModelSpec, model: Any, frame: pd.DataFrame, method: str) -> Floats
 
 
 def probabilities(
-    spec: ModelSpec, model: Any, answer: Floats, n_rows: int, n_classes: int
+    spec: EstimatorSpec, model: Any, answer: Floats, n_rows: int, n_classes: int
 ) -> Floats:
     """Return the answer of ``predict_proba`` if it holds probabilities, one for each class.
 
@@ -115,6 +123,8 @@ def probabilities(
             f"{who.replace(': ', ': predict_proba of ')} gives {answer.shape} for "
             f"{n_rows} rows, and must give {wanted}"
         )
+    if answer.size and answer.min() >= 0 and answer.max() <= 1:  # not of NaN
+        return answer
     bounded = np.clip(answer, 0.0, 1.0)
     found = np.where(np.abs(answer - bounded) <= _ROUNDING, bounded, answer)
     if wrong := int((~((found >= 0) & (found <= 1)).all(axis=1)).sum()):
@@ -125,7 +135,7 @@ def probabilities(
     return found
 
 
-def _imported(spec: ModelSpec) -> Any:
+def _imported(spec: EstimatorSpec) -> Any:
     module, function = spec.estimator.split(":")
     try:
         return getattr(importlib.import_module(module), function)
@@ -156,5 +166,5 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _place(spec: ModelSpec) -> str:
+def _place(spec: EstimatorSpec) -> str:
     return f"model {spec.name!r}, estimator {spec.estimator!r}"

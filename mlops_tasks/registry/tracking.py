@@ -48,8 +48,10 @@ __all__ = [
     "FEATURE_PROFILES",
     "IMPORTANCE",
     "LABEL_PROFILES",
+    "LEAKS",
     "PIN_FILE",
     "SCORE_PROFILES",
+    "TABLE_MODEL",
     "VOCABULARIES",
     "Tracking",
 ]
@@ -61,8 +63,9 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 PIN_FILE, IMPORTANCE, CLASSES = "pin.json", "importance.json", "classes.json"
 FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
 LABEL_PROFILES = "label_profiles.zip"
-# Of models with text features, which hashes of words the training had.
-VOCABULARIES = "text_vocabularies.zip"
+# Of models with text features, which hashes of words the training had; of those of one table, what
+# they are asked with.
+VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
 ARTIFACTS = (
     PIN_FILE,
     IMPORTANCE,
@@ -71,7 +74,10 @@ ARTIFACTS = (
     SCORE_PROFILES,
     CLASSES,
     VOCABULARIES,
+    TABLE_MODEL,
 )
+# For people: features that may leak the label, in full.
+LEAKS = "leak_suspects.json"
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
 _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")

@@ -4,7 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["RegisteredVersion", "TrainResult"]
+__all__ = ["LeakSuspect", "RegisteredVersion", "TrainResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeakSuspect:
+    """Features of a training that know what only the label can know.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The feature, or the features that do so together.
+    kind : str
+        ``"alone"``: a number nearly gives the label; ``"map"``: the categories do; ``"sum"``: the
+        features sum to it; ``"presence"``: they are there, or missing, only with one label;
+        ``"newest"``: they are missing in the newest rows, which no label is known for yet.
+    value, lower, upper : float
+        The evidence with its confidence interval, 1 the strongest; what it is, `text` says.
+    n_rows : int
+        Rows that it was measured on.
+    text : str
+        In one sentence, which shows no value of a column.
+    """
+
+    columns: tuple[str, ...]
+    kind: str
+    value: float
+    lower: float
+    upper: float
+    n_rows: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +42,7 @@ class TrainResult:
 
     ``target`` describes the target, ``classes`` are those that the model knows, in the order of its
     probabilities. ``artifacts`` has the SHA-256 of each artifact of the run that later steps read.
+    ``suspects`` are features that may leak the label, those that the spec allows among them.
     """
 
     run_id: str
@@ -24,6 +54,7 @@ class TrainResult:
     fit_s: float
     classes: tuple[str, ...] = ()
     artifacts: dict[str, str] = field(default_factory=dict)
+    suspects: tuple[LeakSuspect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,7 +13,7 @@ from mlops_tasks.exceptions import SourceAccessError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Connection", "unusable_connection"]
+__all__ = ["Connection", "environment_connection", "unusable_connection"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +88,44 @@ def unusable_connection(conn_id: str, reason: str) -> SourceAccessError:
         To be raised.
     """
     return SourceAccessError(f"connection {conn_id!r} cannot be used: {reason}")
+
+
+def environment_connection(conn_id: str) -> Connection:
+    """Return the connection that Airflow's variable of an id has as JSON, without Airflow.
+
+    Parameters
+    ----------
+    conn_id : str
+        Its id; the variable is ``AIRFLOW_CONN_<ID>``.
+
+    Returns
+    -------
+    Connection
+        In plain values.
+
+    Raises
+    ------
+    SourceAccessError
+        If there is no such variable, or it is no JSON.
+    """
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    text = os.environ.get(variable)
+    if text is None:
+        raise unusable_connection(conn_id, f"it is not defined; set {variable} to it, as JSON")
+    try:
+        found = dict(json.loads(text))
+        port = found.get("port")
+        return Connection(
+            conn_id,
+            str(found.get("conn_type") or ""),
+            **{name: found.get(name) for name in ("host", "login", "password", "schema")},
+            port=None if port in (None, "") else int(port),
+            extra=dict(found.get("extra") or {}),
+        )
+    except (TypeError, ValueError):
+        # What it holds is not shown: a password may be in it.
+        raise unusable_connection(
+            conn_id,
+            f'{variable} is not read without Airflow: write it as JSON, as {{"conn_type": '
+            '"sqlite", "host": "/data/orders.db"}',
+        ) from None

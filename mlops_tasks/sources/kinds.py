@@ -8,6 +8,7 @@ from mlops_tasks.sources.database import Database
 from mlops_tasks.sources.delta import DeltaStore
 from mlops_tasks.sources.derived import PublishedDatasets
 from mlops_tasks.sources.files import FileStore
+from mlops_tasks.sources.function import FunctionRows
 from mlops_tasks.sources.renaming import open_renamed
 from mlops_tasks.sources.row_query import open_queried
 from mlops_tasks.sources.source import Request
@@ -27,6 +28,7 @@ SOURCES: dict[str, type[Source]] = {
     "delta": DeltaStore,
     "derived": PublishedDatasets,
     "file": FileStore,
+    "function": FunctionRows,
     "sql": Database,
 }
 

@@ -130,7 +130,7 @@ class OtherDays:
             found.append(f"others of {more} more days")
         raise SchemaMismatchError(
             f"dataset {self.spec.name!r}: {n_other} of the {n_rows} rows that the source "
-            f"{self.spec.source.conn_id!r} gives for {self.partition.key} are not of that "
+            f"{self.spec.source.called!r} gives for {self.partition.key} are not of that "
             f"{self.partition.grain.name}, by {self.spec.source.time_column!r} in "
             f"{self.partition.timezone}: {', '.join(found)}; "
             "nothing was published. Correct the query or path, the dataset's `timezone`, or "

@@ -130,7 +130,7 @@ class Request(Generic[SpecT]):
             pa.schema(contract + others),
             SourceErrors(
                 spec.name,
-                spec.source.conn_id,
+                spec.source.called,
                 partition,
                 types,
                 secrets,

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from mlops_tasks.sources.tables import DayOfTable
 
-__all__ = ["SqliteReader"]
+__all__ = ["BOUNDS", "SqliteReader"]
 
 # Beyond it neighbouring integers are the same float.
 _EXACT_FLOAT = 2**53
-# What bounds the day in a column of texts, by the form that they have.
-_BOUNDS = {
+#: What bounds the day in a column of texts, by the form that they have.
+BOUNDS = {
     # Any form of a time begins with its day; a text sorts behind what it begins with.
     "text": ("substr(:local_start, 1, 10)", "substr(:local_end, 1, 10)"),
     "instant": ("rtrim(:start, 'Z')", "rtrim(:end, 'Z')"),
@@ -91,7 +91,7 @@ class SqliteReader(SqlAlchemyReader):
                 f"time_column {table.time_column!r} of table {table.table!r} holds days or local "
                 "times, which say no hour in UTC; write a `query` that converts it to instants"
             )
-        return _BOUNDS[form]
+        return BOUNDS[form]
 
     def declared(
         self,

@@ -2,6 +2,7 @@
 
 from mlops_tasks.specs.dataset import COLUMN_TYPES, RESERVED_COLUMNS, DatasetSpec
 from mlops_tasks.specs.derived import DerivedSource
+from mlops_tasks.specs.estimator import EstimatorSpec
 from mlops_tasks.specs.gate import GateSpec
 from mlops_tasks.specs.history import (
     CategoryGrowthSpec,
@@ -13,7 +14,15 @@ from mlops_tasks.specs.history import (
 from mlops_tasks.specs.model import InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.policy import RetrainSpec
-from mlops_tasks.specs.source import PLACEHOLDER, DeltaSource, FileSource, SourceSpec, SqlSource
+from mlops_tasks.specs.source import (
+    PLACEHOLDER,
+    DeltaSource,
+    FileSource,
+    FunctionSource,
+    SourceSpec,
+    SqlSource,
+)
+from mlops_tasks.specs.table_model import TableModel
 
 __all__ = [
     "COLUMN_TYPES",
@@ -24,8 +33,10 @@ __all__ = [
     "DeltaSource",
     "DerivedSource",
     "DriftSpec",
+    "EstimatorSpec",
     "FileSource",
     "FreshnessSpec",
+    "FunctionSource",
     "GateSpec",
     "HistorySpec",
     "InputSpec",
@@ -37,4 +48,5 @@ __all__ = [
     "RowCountSpec",
     "SourceSpec",
     "SqlSource",
+    "TableModel",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from dataclasses import dataclass, field
@@ -28,13 +29,24 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-__all__ = ["Column", "Length", "Name", "Place", "SpecModel", "Window", "renamed", "written_at"]
+__all__ = [
+    "Column",
+    "Importable",
+    "Length",
+    "Name",
+    "Place",
+    "SpecModel",
+    "Window",
+    "renamed",
+    "written_at",
+]
 
-_INSIDE = {"mlops_tasks", "pydantic"}
+_INSIDE = {"mlops_tasks", "mlops_airflow", "airflow", "pydantic"}
 Column = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 # Tables are made of names and a suffix like `__quarantine`, so these are shorter and lack `__`.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
 _MOST_DAYS = 3650
+_IMPORTABLE = re.compile(r"\w+(\.\w+)*:\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +128,17 @@ Length = Annotated[Duration, BeforeValidator(Duration.of)]
 Window = Annotated[Length, AfterValidator(_positive)]
 
 
+def _importable(path: str) -> str:
+    if not _IMPORTABLE.fullmatch(path):
+        raise ValueError(
+            "must name a function as 'package.module:function', as 'flight_delays.model:build'"
+        )
+    return path
+
+
+Importable = Annotated[str, AfterValidator(_importable)]
+
+
 def renamed(kind: type[SpecModel], fields: Any, names: dict[str, str]) -> Any:
     """Return the fields of a spec under the names of today; old ones work until 0.3."""
     given = dict(fields)
@@ -158,7 +181,7 @@ def _written() -> str:
 
 
 def written_at() -> Place | None:
-    """Return where the spec is written: the innermost code that is neither ours nor pydantic's."""
+    """Return where the spec is written: the innermost code that is neither ours nor Airflow's."""
     frame: FrameType | None = sys._getframe(1)
     while frame and frame.f_globals.get("__name__", "").split(".")[0] in _INSIDE:
         frame = frame.f_back

@@ -86,8 +86,8 @@ class DatasetSpec(SpecModel):
         Columns that the source has in another type, which is to be converted: from ``decimal`` to
         float64 (the nearest), int64 or string (exactly), from ``date`` to timestamp (midnight in
         `timezone`).
-    expectations : Path
-        Great Expectations suite, JSON.
+    expectations : Path or None
+        Great Expectations suite, JSON; None checks the contract alone.
     start, end : date
         First day there is, and the last one if the source has ended.
     delay : Duration
@@ -120,7 +120,7 @@ class DatasetSpec(SpecModel):
     order_by: str | None = None
     extra_columns: Literal["keep", "ignore"] = "keep"
     convert: dict[Column, Literal["date", "decimal"]] = Field(default_factory=dict)
-    expectations: Path
+    expectations: Path | None = None
     start: dt.date
     end: dt.date | None = None
     cron: str = Field(default_factory=lambda fields: DEFAULT_CRONS[fields.get("grain", "day")])
@@ -160,7 +160,7 @@ class DatasetSpec(SpecModel):
                 raise ValueError(f"{name} {length} is no whole number of {self.grain}s")
         if self.refresh_steps is not None and self.refresh_steps <= self.delay_steps:
             raise ValueError("refresh_after (refresh_after_days) must be larger than delay_days")
-        if not self.expectations.is_file():
+        if self.expectations is not None and not self.expectations.is_file():
             raise ValueError(f"expectations: no such file {self.expectations.name}")
         return self
 
@@ -171,6 +171,11 @@ class DatasetSpec(SpecModel):
             check_clock(self.cron, self.timezone)
         elif self.ambiguous != "refuse":
             raise ValueError("ambiguous: which local times are twice? declare `timezone`")
+        if self.source.snapshot and self.refresh_after is not None:
+            raise ValueError(
+                "refresh_after takes a day again, and a snapshot shows no day but the newest; "
+                "remove it"
+            )
         if (self.duplicates == "keep_last") != (self.order_by is not None):
             raise ValueError("order_by belongs to duplicates='keep_last', which needs it")
         if self.order_by is not None and self.order_by not in self.columns:
@@ -269,7 +274,8 @@ class DatasetSpec(SpecModel):
     @property
     def digest(self) -> str:
         """SHA-256 of what the spec says, wherever it is written and its suite is kept."""
-        same = self.model_copy(update={"expectations": Path(self.expectations.name)})
+        suite = self.expectations and Path(self.expectations.name)
+        same = self.model_copy(update={"expectations": suite})
         return hashlib.sha256(repr(same).encode()).hexdigest()
 
     @property

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
-    AfterValidator,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -22,35 +20,22 @@ from mlops_tasks.partitions import (
     HOUR,
     Duration,
     Grain,
+    Partition,
     Schedule,
     check_clock,
     check_cron,
     check_past,
 )
-from mlops_tasks.specs.base import Length, Name, SpecModel, Window, renamed
+from mlops_tasks.specs.base import Importable, Length, SpecModel, Window, renamed
 from mlops_tasks.specs.dataset import DatasetSpec
-from mlops_tasks.specs.gate import GateSpec
+from mlops_tasks.specs.estimator import EstimatorSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.policy import RetrainSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 __all__ = ["InputSpec", "LabelSpec", "ModelSpec"]
-
-_RESERVED = re.compile(
-    r"model_version|y|score|predicted_class|confidence|prediction(_lower|_upper)?|probability_.*"
-)
-_IMPORTABLE = re.compile(r"\w+(\.\w+)*:\w+")
-
-
-def _importable(path: str) -> str:
-    if not _IMPORTABLE.fullmatch(path):
-        raise ValueError(
-            "must name a function as 'package.module:function', as 'flight_delays.model:build'"
-        )
-    return path
-
 
 # Two hours after the rows are taken; a decision is as of a day, so it is never taken every hour.
 _DECISION_CRONS = {"day": "0 3 * * *", "week": "0 3 * * 1", "month": "0 3 1 * *"}
@@ -61,9 +46,6 @@ def _decided_by(fields: Mapping[str, Any]) -> Grain:
     inputs = fields.get("inputs")
     grain = GRAINS[inputs[0].dataset.grain] if inputs else DAY
     return DAY if grain is HOUR else grain
-
-
-Importable = Annotated[str, AfterValidator(_importable)]
 
 
 class InputSpec(SpecModel):
@@ -82,7 +64,8 @@ class InputSpec(SpecModel):
     snapshot : bool
         Each partition is the whole state of a table, as of when it is taken. The features see the
         newest one before each row's moment, by ``valid_from`` and ``valid_until``, and no scoring
-        waits for it. A dataset of a coarser grain than the model's always is one.
+        waits for it. A dataset of a coarser grain than the model's always is one, and so is one
+        whose source is a snapshot.
     """
 
     dataset: DatasetSpec
@@ -118,7 +101,7 @@ class LabelSpec(SpecModel):
         return renamed(cls, fields, {"positive": "target"})
 
 
-class ModelSpec(SpecModel):
+class ModelSpec(EstimatorSpec):
     """One model project: data, features, estimator, gate, monitoring and policy.
 
     Attributes
@@ -146,6 +129,9 @@ class ModelSpec(SpecModel):
         One at least for each input after the first that is not `InputSpec.timeless`.
     categorical, numeric, text : tuple of str
         The features. No other column reaches the estimator.
+    allow_leak_suspects : tuple of str
+        Features that may nearly give the label, because they really are known at the row's moment;
+        any others that look like a leak keep a challenger from being promoted.
     weight : str or None
         Column of the features with the weight of each row in the fit, at least 0. Metrics and
         monitoring count every row as one.
@@ -173,27 +159,15 @@ class ModelSpec(SpecModel):
         a week or month if the first input has that grain. By default two hours after the rows are.
     """
 
-    name: Name
     description: str
     owner: str = "mlops"
     inputs: tuple[InputSpec, ...] = Field(min_length=1)
     label: LabelSpec
-    problem_type: Literal["binary", "multiclass", "regression"] = "binary"
     features_sql: Path | None = None
     features_python: Importable | None = None
-    as_of: str
     observed_at: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    weight: str | None = None
-    estimator: Importable
-    random_state: int = Field(default=0, ge=0, lt=2**32)
-    costs: dict[str, float | dict[str, float]] | None = None
-    threshold: float = Field(default=0.5, ge=0, lt=1)
     train: Window = Duration(60, "d")
     evaluation: Window = Duration(7, "d")
-    gate: GateSpec = GateSpec()
     drift: DriftSpec = DriftSpec()
     performance: PerformanceSpec = PerformanceSpec()
     retrain: RetrainSpec = RetrainSpec()
@@ -206,27 +180,10 @@ class ModelSpec(SpecModel):
     def _check_cron(cls, cron: str, info: ValidationInfo) -> str:
         return check_cron(cron, _decided_by(info.data))
 
-    @model_validator(mode="before")
-    @classmethod
-    def _cut_where_it_costs_least(cls, fields: Any) -> Any:
-        costs = fields.get("costs") or {}
-        if "threshold" in fields or {"false_alarm", "miss"} - set(costs):
-            return fields
-        alarm, miss = costs["false_alarm"], costs["miss"]
-        return fields | {"threshold": alarm / (alarm + miss)}
-
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if not self.features:
-            raise ValueError(
-                "categorical and numeric are both empty: name at least one feature, or a text"
-            )
-        if len(set(self.features)) != len(self.features):
-            raise ValueError("a feature is named twice")
         if keys := sorted(set(self.features) & set(self.key)):
             raise ValueError(f"{keys} are the key; as features, select them under second names")
-        if reserved := sorted(filter(_RESERVED.fullmatch, {*self.features, *self.key})):
-            raise ValueError(f"{reserved} are names of the model's own columns; rename them")
         names = [dataset.name for dataset in self.datasets]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(
@@ -247,15 +204,6 @@ class ModelSpec(SpecModel):
             raise ValueError(
                 f"{leaks} belong to the label dataset {self.label.dataset.name!r} and are known "
                 "only afterwards; remove them from the features"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_text(self) -> Self:
-        measured = {f"{name}.{what}" for name in self.text for what in ("length", "unseen_tokens")}
-        if taken := sorted(measured & set(self.features)):
-            raise ValueError(
-                f"{taken} are measures of text features; name these features otherwise"
             )
         return self
 
@@ -293,6 +241,11 @@ class ModelSpec(SpecModel):
         if self.inputs[0].snapshot:
             raise ValueError(f"{self.rows.name!r} gives the rows to score and is no snapshot")
         label = self.label.dataset
+        if label.source.snapshot:
+            raise ValueError(
+                f"the source of the labels {label.name!r} is a snapshot, which has every row on "
+                "every day: select the labels of each partition"
+            )
         if label.calendar.period > self.calendar.period:
             raise ValueError(
                 f"labels come by the {label.grain} in {label.name!r}, rows by the "
@@ -353,9 +306,37 @@ class ModelSpec(SpecModel):
         return self.rows.key
 
     @property
-    def features(self) -> tuple[str, ...]:
-        """All features, categorical first and free texts last."""
-        return (*self.categorical, *self.numeric, *self.text)
+    def target_sql(self) -> str:
+        """The expression of its target."""
+        return self.label.target
+
+    @property
+    def target_columns(self) -> Collection[str]:
+        """The columns that it may read."""
+        return self.label.dataset.columns
+
+    @property
+    def max_classes(self) -> int:
+        """How many classes its target may have."""
+        return self.label.max_classes
+
+    @property
+    def labels_table(self) -> str:
+        """Table of the rows that its target is an expression over."""
+        return self.label.dataset.name
+
+    @property
+    def features_from(self) -> str:
+        """Where its features are written, for errors."""
+        return self.features_sql.name if self.features_sql else f"features {self.features_python!r}"
+
+    def partition(self, key: str) -> Partition:
+        """Return one of its partitions, which are those of the rows to score."""
+        return self.rows.partition(key)
+
+    def check_partition(self, partition: str) -> str:
+        """Return `partition` if the rows to score have it, or will have had it by now."""
+        return self.rows.check_partition(partition)
 
     @property
     def calendar(self) -> Grain:
@@ -369,7 +350,11 @@ class ModelSpec(SpecModel):
 
     def is_snapshot(self, item: InputSpec) -> bool:
         """Whether an input is read as of each row's moment, and not waited for."""
-        return item.snapshot or item.dataset.calendar.period > self.calendar.period
+        if item == self.inputs[0]:
+            return False
+        dataset = item.dataset
+        coarser = dataset.calendar.period > self.calendar.period
+        return item.snapshot or dataset.source.snapshot or coarser
 
     @property
     def triggers(self) -> tuple[DatasetSpec, ...]:
@@ -385,11 +370,6 @@ class ModelSpec(SpecModel):
     def known_later(self) -> frozenset[str]:
         """Columns that exist only once the label does."""
         return frozenset(self.label.dataset.columns) - frozenset(self.key)
-
-    @property
-    def package(self) -> str:
-        """Top-level package of the project: its classes and functions may be part of a model."""
-        return self.estimator.split(":")[0].split(".")[0]
 
     @property
     def has_personal(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import days_of_rows, labelled_rows, model_frame, split_days
-from mlops_tasks.gate import judge
+from mlops_tasks.gate import hold_back, judge
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.problem_types import TARGET, gate_metric, problem_type
 from mlops_tasks.problem_types.importance import feature_importance
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from mlops_tasks.partitions import Coverage
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import ModelSpec, TableModel
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    spec: ModelSpec,
+    spec: ModelSpec | TableModel,
     pin: TrainingPin,
     challenger: TrainResult,
     champion: RegisteredVersion | None,
@@ -46,7 +46,7 @@ def evaluate(
 
     Parameters
     ----------
-    spec : ModelSpec
+    spec : ModelSpec or TableModel
         The model, with its gate.
     pin : TrainingPin
         The evaluation window; it lies after the challenger's training window.
@@ -63,7 +63,8 @@ def evaluate(
         "promote" if the challenger is better in the gate's metric by the whole interval of the
         paired difference, and no worse than allowed in log loss; a first champion must be better
         than the gate's floor, or than a constant. "cannot_tell" when the rows are too few,
-        otherwise "keep": ties keep the champion.
+        otherwise "keep": ties keep the champion, and so do leak suspects of the challenger's
+        training that the spec does not allow.
 
     Raises
     ------
@@ -87,6 +88,7 @@ def evaluate(
         rival = problem.outcomes(spec, rows.column(TARGET), theirs, days)
     verdict = judge(spec.gate, gate_metric(spec), ours, rival, champion, seed=spec.random_state)
     verdict = _limited(verdict, pin.coverage("evaluation", spec.calendar))
+    verdict = hold_back(verdict, challenger.suspects, spec.allow_leak_suspects)
     _log(verdict, challenger, pin, tracking)
     target = rows.column(TARGET).to_numpy(zero_copy_only=False)
     importance = feature_importance(problem, model, frame, target, seed=spec.random_state)
@@ -106,7 +108,7 @@ def _limited(verdict: Verdict, coverage: Coverage) -> Verdict:
 
 
 def _prediction_profiles(
-    spec: ModelSpec, rows: pa.Table, predictions: Mapping[str, pa.Array]
+    spec: ModelSpec | TableModel, rows: pa.Table, predictions: Mapping[str, pa.Array]
 ) -> dict[str, Profile]:
     names = problem_type(spec.problem_type).profiled
     scored = rows.select([spec.as_of])

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError
-from mlops_tasks.features import dataset_range, input_range
+from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError, PartitionNotFoundError
+from mlops_tasks.features import check_table, dataset_range, input_range
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.partitions import Coverage, today, window_start
+from mlops_tasks.partitions import Coverage, check_past, today, window_start
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from mlops_tasks.lake import Lake, Table
-    from mlops_tasks.specs import DatasetSpec, ModelSpec
+    from mlops_tasks.lake import Lake, Pin, Table
+    from mlops_tasks.specs import DatasetSpec, ModelSpec, TableModel
 
-__all__ = ["corrected_since", "pin_training_data"]
+__all__ = [
+    "corrected_since",
+    "newest_as_of",
+    "pin_evaluation",
+    "pin_table",
+    "pin_training_data",
+]
 
 
 def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin:
@@ -69,6 +75,140 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     )
 
 
+def pin_table(
+    spec: TableModel,
+    as_of: str,
+    *,
+    lake: Lake,
+    first: str | None = None,
+    last: str | None = None,
+) -> TrainingPin:
+    """Pin the rows of one table to train on: what counts as known by a day, at exact versions.
+
+    Parameters
+    ----------
+    spec : TableModel
+        The model, with its table.
+    as_of : str
+        The cut-off, a day ``YYYY-MM-DD``.
+    lake : Lake
+        The data.
+    first, last : str, optional
+        Partition keys, both inclusive; by default everything that is there.
+
+    Returns
+    -------
+    TrainingPin
+        Without an evaluation window: `pin_evaluation` adds one.
+
+    Raises
+    ------
+    PartitionNotFoundError
+        If there is no such table, or no partition of the range is known by then.
+    PartitionKeyError
+        If `as_of` lies in the future, or a key is none of the table's grain.
+    """
+    check_past(as_of, spec.timezone, what=f"model {spec.name!r}: as_of")
+    window, pin, missing = _pinned(spec, as_of, lake, first, last)
+    return TrainingPin(
+        as_of=as_of,
+        train=window,
+        evaluation=("", ""),
+        inputs={spec.table: pin},
+        labels=pin,
+        missing={"train": missing} if missing else {},
+    )
+
+
+def pin_evaluation(
+    spec: TableModel,
+    trained: TrainingPin,
+    as_of: str,
+    *,
+    lake: Lake,
+    first: str | None = None,
+    last: str | None = None,
+) -> TrainingPin:
+    """Pin the rows of one table to evaluate on, for a model that was trained on others.
+
+    Parameters
+    ----------
+    spec : TableModel
+        The model, with the table to evaluate on.
+    trained : TrainingPin
+        What it was trained on.
+    as_of, lake
+        As for `pin_table`.
+    first, last : str, optional
+        Partition keys, both inclusive; by default everything after the training.
+
+    Returns
+    -------
+    TrainingPin
+        The training window of the model, and the evaluation window with its exact versions.
+
+    Raises
+    ------
+    PartitionNotFoundError, PartitionKeyError
+        As for `pin_table`.
+    """
+    check_past(as_of, spec.timezone, what=f"model {spec.name!r}: as_of")
+    if first is None:
+        first = spec.calendar.shift(trained.train[1], 1)
+    window, pin, missing = _pinned(spec, as_of, lake, first, last)
+    return TrainingPin(
+        as_of=as_of,
+        train=trained.train,
+        evaluation=window,
+        inputs={spec.table: pin},
+        labels=pin,
+        missing={"evaluation": missing} if missing else {},
+    )
+
+
+def _pinned(
+    spec: TableModel, as_of: str, lake: Lake, first: str | None, last: str | None
+) -> tuple[tuple[str, str], Pin, tuple[str, ...]]:
+    """Return the window that has rows, their pin, and the partitions that are missing in it."""
+    for key in filter(None, (first, last)):
+        spec.calendar.check(key)
+    table = lake.table(spec.table)
+    there = table.partitions(known_at=as_of) if table.exists else []
+    used = [key for key in there if (first or key) <= key <= (last or key)]
+    if not used:
+        known = f"{there[0]} to {there[-1]}" if there else "nothing"
+        asked = f"from {first or 'its first'} to {last or 'its last'} {spec.grain}"
+        raise PartitionNotFoundError(
+            f"model {spec.name!r}: table {spec.table!r} has no rows {asked} that are known as of "
+            f"{as_of}; it has {known}. Publish them first, or choose others by `first` and `last`"
+        )
+    check_table(spec, table)
+    begin, end = first or used[0], last or used[-1]
+    pin = table.pin(first=begin, last=end, known_at=as_of)
+    missing = Coverage.of(spec.calendar, begin, end, set(used)).missing
+    return (begin, end), pin, missing
+
+
+def newest_as_of(spec: ModelSpec, day: str, *, lake: Lake) -> str:
+    """Return the newest cut-off that a training can have: a day, unless the data ended before it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    day : str
+        The day on which it is asked for.
+    lake : Lake
+        The data.
+
+    Returns
+    -------
+    str
+        The day itself while data go on; else the last one as of which published days bring news.
+    """
+    return min(_last_news(spec, lake) or day, day)
+
+
 def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
     """Refuse a day that a replay of data from the past has not reached yet.
 
@@ -76,18 +216,24 @@ def _refuse_ahead(spec: ModelSpec, as_of: str, lake: Lake) -> None:
     every day after the last one with news would be the same training under a later name, and the
     days before would not count it as their last training.
     """
+    reached = _last_news(spec, lake)
+    if reached is not None and as_of > reached:
+        raise PartitionKeyError(
+            f"model {spec.name!r}: nothing is known as of {as_of} that is not known as of "
+            f"{reached}, by the newest days of {sorted(one.name for one in spec.datasets)}; train "
+            "as of that day or an earlier one, or ingest more days first"
+        )
+
+
+def _last_news(spec: ModelSpec, lake: Lake) -> str | None:
+    """Return the last day with news of data that have ended; None while they go on."""
     if spec.rows.end is None or spec.rows.end.isoformat() >= today(spec.timezone):
-        return
+        return None
     published = {one.name: lake.table(one.name).partitions() for one in spec.datasets}
     reached = [
         one.last_as_of(published[one.name][-1]) for one in spec.datasets if published[one.name]
     ]
-    if reached and as_of > max(reached):
-        raise PartitionKeyError(
-            f"model {spec.name!r}: nothing is known as of {as_of} that is not known as of "
-            f"{max(reached)}, by the newest days of {sorted(published)}; train as of that day or "
-            "an earlier one, or ingest more days first"
-        )
+    return max(reached, default=None)
 
 
 def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _RUN_TAG = "mlops.run"
+_TAG = 1000  # characters of a tag that people read
 
 
 def register(
     name: str,
     trained: TrainResult,
-    verdict: Verdict,
+    verdict: Verdict | None,
     *,
     tracking: Tracking,
     ledger: Ledger,
@@ -43,8 +44,8 @@ def register(
         Registered model; made at its first version.
     trained : TrainResult
         The model to register; the training has examined its files.
-    verdict : Verdict
-        Written to the version's tags, also when it says "keep".
+    verdict : Verdict or None
+        Written to the version's tags, also when it says "keep"; None where nobody has judged.
     tracking : Tracking
         The registry.
     ledger : Ledger
@@ -96,7 +97,7 @@ def _enter(
     name: str,
     found: list[ModelVersion],
     trained: TrainResult,
-    verdict: Verdict,
+    verdict: Verdict | None,
     ledger: Ledger,
     dag_run: str,
 ) -> RegisteredVersion | None:
@@ -108,31 +109,31 @@ def _enter(
             run_id=trained.run_id,
             model_uri=trained.model_uri,
             digest=trained.digest,
-            artifacts={**trained.artifacts, **verdict.artifacts},
-            metrics=verdict.challenger,
+            artifacts={**trained.artifacts, **(verdict.artifacts if verdict else {})},
+            metrics=verdict.challenger if verdict else {},
         )
         if ledger.register(version, recorded_by=dag_run):
             return version
     return None
 
 
-def _shown(trained: TrainResult, verdict: Verdict) -> dict[str, str]:
+def _shown(trained: TrainResult, verdict: Verdict | None) -> dict[str, str]:
     """Return what the version's page shows; nothing is decided by it."""
-    classes = {"mlops.classes": json.dumps(trained.classes)} if trained.classes else {}
-    days = [f"{n} days of {table}" for table, n in verdict.assumed.items()]
-    assumed = {"mlops.assumed": f"known by schedule: {', '.join(days)}"} if days else {}
-    return (
-        classes
-        | assumed
-        | {
-            _RUN_TAG: trained.run_id,
-            DIGEST_TAG: trained.digest,
-            "mlops.verdict": verdict.verdict,
-            "mlops.verdict_reason": verdict.reason,
-            "mlops.metric": verdict.metric,
-            "mlops.metric_value": f"{verdict.challenger.get(verdict.metric)}",
-        }
-    )
+    shown = {_RUN_TAG: trained.run_id, DIGEST_TAG: trained.digest}
+    if trained.classes:
+        shown["mlops.classes"] = json.dumps(trained.classes)
+    if verdict is None:
+        return shown | {"mlops.verdict": "not judged"}
+    if days := [f"{n} days of {table}" for table, n in verdict.assumed.items()]:
+        shown["mlops.assumed"] = f"known by schedule: {', '.join(days)}"
+    if leaks := [" + ".join(one.columns) for one in verdict.suspects]:
+        shown["mlops.leak_suspects"] = ", ".join(leaks)[:_TAG]
+    return shown | {
+        "mlops.verdict": verdict.verdict,
+        "mlops.verdict_reason": verdict.reason,
+        "mlops.metric": verdict.metric,
+        "mlops.metric_value": f"{verdict.challenger.get(verdict.metric)}",
+    }
 
 
 def _ensure_model(tracking: Tracking, name: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import PartitionNotFoundError
-from mlops_tasks.features import feature_batches, model_frame, published_inputs
+from mlops_tasks.features import feature_batches, model_frame, published_inputs, table_batches
 from mlops_tasks.features.categories import unseen_categories
 from mlops_tasks.features.feature_types import free_texts
 from mlops_tasks.features.text import measure_fields, unpack_vocabularies, with_measures
@@ -19,6 +19,7 @@ from mlops_tasks.profiles.by_day import DayProfiles
 from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.registry.champions import load_version
 from mlops_tasks.registry.tracking import VOCABULARIES
+from mlops_tasks.specs import TableModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,7 +50,7 @@ class ScoreResult:
 
 
 def score(
-    spec: ModelSpec,
+    spec: ModelSpec | TableModel,
     partition: str,
     champion: RegisteredVersion,
     *,
@@ -57,6 +58,7 @@ def score(
     tracking: Tracking,
     token: int,
     known_at: str | None = None,
+    into: str | None = None,
 ) -> ScoreResult:
     """Predict every row of one day with one model version and publish the partition.
 
@@ -64,8 +66,8 @@ def score(
 
     Parameters
     ----------
-    spec : ModelSpec
-        The model.
+    spec : ModelSpec or TableModel
+        The model; of a table, with the table to score.
     partition : str
         The day.
     champion : RegisteredVersion
@@ -76,6 +78,8 @@ def score(
         Number of this attempt, from `Ledger.next_token`.
     known_at : str, optional
         Day as of which the predictions are known; today by default, in the zone of the datasets.
+    into : str, optional
+        Table of the predictions; by default ``<model>__predictions``.
 
     Returns
     -------
@@ -98,14 +102,14 @@ def score(
     """
     import pyarrow as pa
 
-    spec.rows.check_partition(partition)
-    batches = feature_batches(spec, _inputs(spec, partition, lake))
+    spec.check_partition(partition)
+    batches = _batches(spec, partition, lake)
     problem = problem_type(spec.problem_type)
     model = load_version(champion, tracking=tracking)
     first = next(batches)  # the empty one, for its schema
     texts = free_texts(model)
     vocabularies = _vocabularies(champion, tracking) if texts else {}
-    table = lake.table(spec.predictions_table)
+    table = lake.table(into or spec.predictions_table)
     version = pa.field("model_version", pa.string())
     own = [*map(first.schema.field, spec.key), *problem.fields(model), version]
     foreign = _foreign_fields(table, own)
@@ -113,7 +117,7 @@ def score(
     features = _profiled_features(spec, model, first, texts, vocabularies)
     predicted = [published.field(name) for name in (*problem.profiled, "model_version")]
     seen = pa.schema([*features, *predicted])
-    of_partition, unseen = spec.rows.partition(partition), Counter[str]()
+    of_partition, unseen = spec.partition(partition), Counter[str]()
     profiles = DayProfiles(of_partition, seen, categorical=spec.categorical)
 
     def scored() -> Iterator[pa.RecordBatch]:
@@ -147,6 +151,18 @@ def score(
     )
 
 
+def _batches(spec: ModelSpec | TableModel, partition: str, lake: Lake) -> Iterator[pa.RecordBatch]:
+    if not isinstance(spec, TableModel):
+        return feature_batches(spec, _inputs(spec, partition, lake))
+    table = lake.table(spec.table)
+    if not table.exists or partition not in table.partitions():
+        raise PartitionNotFoundError(
+            f"model {spec.name!r}: table {spec.table!r} has no rows for {partition}; publish that "
+            f"{spec.grain} first, or wait for it with a PartitionSensor"
+        )
+    return table_batches(spec, partition, lake=lake)
+
+
 def _inputs(spec: ModelSpec, partition: str, lake: Lake) -> dict[str, ds.Dataset]:
     inputs = published_inputs(spec, lake, first=partition, last=partition)
     if inputs[spec.rows.name].count_rows() == 0:
@@ -158,7 +174,7 @@ def _inputs(spec: ModelSpec, partition: str, lake: Lake) -> dict[str, ds.Dataset
 
 
 def _profiled_features(
-    spec: ModelSpec,
+    spec: ModelSpec | TableModel,
     model: Any,
     rows: pa.RecordBatch,
     texts: Sequence[str],

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.exceptions import FeatureError, UnsafeModelError
 from mlops_tasks.features import feature_frame, labelled_rows, split_days
 from mlops_tasks.features.feature_types import remember_forms, spec_forms
+from mlops_tasks.features.leaks import leak_suspects, newest_rows
 from mlops_tasks.features.text import measure_fields, pack_vocabularies, trained_texts
 from mlops_tasks.features.weights import row_weights
 from mlops_tasks.problem_types import TARGET, problem_type
-from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator
+from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator, fit_parameters
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
 from mlops_tasks.registry.modelfiles import try_saving
@@ -19,13 +20,18 @@ from mlops_tasks.registry.tracking import (
     CLASSES,
     FEATURE_PROFILES,
     LABEL_PROFILES,
+    LEAKS,
     PIN_FILE,
+    TABLE_MODEL,
     VOCABULARIES,
 )
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json
+from mlops_tasks.specs import TableModel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
@@ -37,24 +43,33 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 
-def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) -> TrainResult:
+def train(
+    spec: ModelSpec | TableModel,
+    pin: TrainingPin,
+    *,
+    lake: Lake,
+    tracking: Tracking,
+    build: Callable[..., Any] | None = None,
+) -> TrainResult:
     """Fit the model's estimator on the pinned training window and log it to MLflow.
 
     Parameters
     ----------
-    spec : ModelSpec
+    spec : ModelSpec or TableModel
         The model.
     pin : TrainingPin
-        From `pin_training_data`.
+        From `pin_training_data`, or of one table from `pin_table`.
     lake : Lake
         The data.
     tracking : Tracking
         Where run and model go.
+    build : callable, optional
+        Makes the unfitted estimator in place of what ``spec.estimator`` names.
 
     Returns
     -------
     TrainResult
-        References to run and model.
+        References to run and model, and features that may leak the label, see `leak_suspects`.
 
     Raises
     ------
@@ -72,15 +87,17 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         show it.
     """
     problem = problem_type(spec.problem_type)
-    model = build_estimator(spec, problem)
-    for one in pin.pins:
+    model = build_estimator(spec, problem, build)
+    for one in dict.fromkeys(pin.pins):  # labels of the same table are one pin
         lake.table(one.table).verify_pin(one)
     rows = labelled_rows(spec, pin, pin.train, lake=lake)
     frame, target = feature_frame(spec, rows), rows.column(TARGET).to_numpy(zero_copy_only=False)
     weights = row_weights(spec, rows)
     _refuse_empty(spec, pin, frame)
+    newest = None if isinstance(spec, TableModel) else newest_rows(spec, pin, lake=lake)
+    suspects = leak_suspects(spec, rows, newest=newest)
     with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
-        _refuse_unsaved(spec, model, frame, target)
+        _refuse_unsaved(spec, model, frame, target, weights)
         started = time.monotonic()
         fit_estimator(spec, problem, model, frame, target, weights)
         fit_s = round(time.monotonic() - started, 3)
@@ -96,8 +113,12 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
         artifacts = _log(spec, pin, run_id, tracking, metrics)
         artifacts |= _log_profiles(spec, rows, run_id, tracking)
+        if isinstance(spec, TableModel):
+            artifacts[TABLE_MODEL] = tracking.log_json(run_id, TABLE_MODEL, spec.saved())
         if classes := problem.classes(model):
             artifacts[CLASSES] = tracking.log_json(run_id, CLASSES, {"classes": classes})
+        if suspects:
+            tracking.log_json(run_id, LEAKS, to_json({"suspects": suspects}))
     return TrainResult(
         run_id=run_id,
         model_id=model_uri.removeprefix("models:/"),
@@ -108,10 +129,11 @@ def train(spec: ModelSpec, pin: TrainingPin, *, lake: Lake, tracking: Tracking) 
         fit_s=fit_s,
         classes=classes,
         artifacts=artifacts,
+        suspects=suspects,
     )
 
 
-def _refuse_empty(spec: ModelSpec, pin: TrainingPin, frame: pd.DataFrame) -> None:
+def _refuse_empty(spec: ModelSpec | TableModel, pin: TrainingPin, frame: pd.DataFrame) -> None:
     empty = [
         str(name)
         for name, values in frame.items()
@@ -125,10 +147,15 @@ def _refuse_empty(spec: ModelSpec, pin: TrainingPin, frame: pd.DataFrame) -> Non
 
 
 def _refuse_unsaved(
-    spec: ModelSpec, model: Any, frame: pd.DataFrame, target: npt.NDArray[Any]
+    spec: ModelSpec | TableModel,
+    model: Any,
+    frame: pd.DataFrame,
+    target: npt.NDArray[Any],
+    weights: npt.NDArray[Any] | None,
 ) -> None:
+    beside = fit_parameters(model, weights)
     try:
-        try_saving(model, frame, target, package=spec.package)
+        try_saving(model, frame, target, of_rows=beside, package=spec.package)
     except UnsafeModelError as error:
         raise UnsafeModelError(
             f"model {spec.name!r}, estimator {spec.estimator!r} cannot be saved, so it is not "
@@ -137,7 +164,7 @@ def _refuse_unsaved(
 
 
 def _log_profiles(
-    spec: ModelSpec, rows: pa.Table, run_id: str, tracking: Tracking
+    spec: ModelSpec | TableModel, rows: pa.Table, run_id: str, tracking: Tracking
 ) -> dict[str, str]:
     """Keep what each day of the training looked like, to be compared with what comes later."""
     days, vocabularies = trained_texts(split_days(spec, rows), spec.text)
@@ -156,7 +183,7 @@ def _log_profiles(
 
 
 def _log(
-    spec: ModelSpec,
+    spec: ModelSpec | TableModel,
     pin: TrainingPin,
     run_id: str,
     tracking: Tracking,
@@ -172,5 +199,5 @@ def _log(
         "features": ",".join(spec.features),
     } | ({"weight": spec.weight} if spec.weight else {})
     tracking.log_batch(run_id, params=params, metrics=metrics)
-    tracking.log_pins({**pin.inputs, spec.label.dataset.name: pin.labels}, "training")
+    tracking.log_pins({**pin.inputs, spec.labels_table: pin.labels}, "training")
     return {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}

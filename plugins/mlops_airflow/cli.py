@@ -15,7 +15,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlops_airflow.commands import contract, doctor, drift, lake, ledger, quarantine
+from mlops_airflow.commands import (
+    check,
+    contract,
+    doctor,
+    drift,
+    lake,
+    ledger,
+    lifecycle,
+    new,
+    quarantine,
+    replay,
+    trial,
+)
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.ending import end_stack
 from mlops_airflow.stack.environment import component_environment, tool
@@ -36,7 +48,13 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(drift.app, name="drift")
 app.add_typer(ledger.app, name="ledger")
+app.command("try")(trial.try_model)
+app.command()(new.new)
 app.command()(doctor.doctor)
+app.command()(check.check)
+app.command()(replay.replay)
+app.command()(lifecycle.start)
+app.command()(lifecycle.stop)
 console = Console(highlight=False)
 _POLL_S = 0.5
 

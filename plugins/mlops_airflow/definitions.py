@@ -101,7 +101,12 @@ def _root(dag_file: str | None) -> Path | None:
     folders = {
         Path(name).resolve() for name in (conf.get("core", "dags_folder"), *sys.path) if name
     }
-    above = [one for one in folders if Path(dag_file).is_relative_to(one)]
+    # A package is a project below one: Python's path may hold it, as where tests are started in it.
+    above = [
+        one
+        for one in folders
+        if Path(dag_file).is_relative_to(one) and not (one / "__init__.py").exists()
+    ]
     return max(above, key=lambda one: len(one.parts), default=None)
 
 

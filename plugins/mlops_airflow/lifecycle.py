@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import (
-    DAG,
-    Param,
-    PartitionedAssetTimetable,
-)
+from airflow.sdk import DAG, PartitionedAssetTimetable
 
 from mlops_airflow import assets
 from mlops_airflow.definitions import (
@@ -16,6 +12,7 @@ from mlops_airflow.definitions import (
     is_built_elsewhere,
     refuse_second_definition,
 )
+from mlops_airflow.forms import by_hand, ingest_form, no_backfill, train_form
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
@@ -26,20 +23,21 @@ from mlops_airflow.operators.register import RegisterModelOperator
 from mlops_airflow.operators.score import ScorePartitionOperator
 from mlops_airflow.operators.train import TrainModelOperator
 from mlops_airflow.operators.validate import ValidatePartitionOperator
-from mlops_airflow.partition_mappers import CoarserMapper, waiting_for_all
+from mlops_airflow.partition_mappers import CoarserMapper, same_key, waiting_for_all
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
-from mlops_tasks.partitions import PERIOD
+from mlops_tasks.exceptions import SpecError
+from mlops_tasks.partitions import DAY, PERIOD
 from mlops_tasks.problem_types import gate_metric
 from mlops_tasks.specs.calendar import with_inputs
+from mlops_tasks.specs.importable import check_importable
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from airflow.sdk import Asset, RollupMapper
 
-    from mlops_tasks.partitions import Duration
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["build_dags", "build_dataset_dags", "dataset_dags", "model_dags"]
@@ -125,10 +123,28 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     -------
     list of DAG
         Four Dags.
+
+    Raises
+    ------
+    SpecError
+        If a function that it names is not there, or its metric is none.
     """
+    _refuse_missing_code(model)
     if model.gate.metric is not None:
         gate_metric(model)  # one that does not exist breaks these Dags, not their runs
     return [_score_dag(model), _monitor_dag(model), _decide_dag(model), _train_dag(model)]
+
+
+def _refuse_missing_code(model: ModelSpec) -> None:
+    """Let a function that is not there break the Dags that name it, and not a training of them."""
+    named = {"estimator": model.estimator, "features_python": model.features_python}
+    for field, path in named.items():
+        if path is None:
+            continue
+        try:
+            check_importable(path)
+        except SpecError as error:
+            raise SpecError(f"model {model.name!r}: {field}: {error}") from None
 
 
 def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> DAG:
@@ -142,8 +158,8 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> D
     ### {dataset.description}
     Take every {grain.name}{again} {when}: `ingest` copies it into `{dataset.name}__raw`, `validate`
     checks it and publishes `{dataset.name}`. Bad rows go to `{dataset.name}__quarantine` with their
-    reasons. A run without news is skipped and starts nothing. Trigger with a partition key, the
-    {grain.name} as {grain.form}: {grain.example}.
+    reasons. A run without news is skipped and starts nothing. {by_hand(grain)}
+    {no_backfill("") if dataset.source.reads else "A backfill takes many, one run each."}
     """
     with _dag(
         f"{dataset.name}.{verb}",
@@ -155,18 +171,7 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> D
         end_date=dataset.last and dataset.schedule.until(dataset.last, delay),
         max_active_runs=8,
         period=min(grain.period, PERIOD),
-        params={
-            "known_at": Param(
-                None,
-                type=["null", "string"],
-                format="date",
-                description=(
-                    "When the rows became known (day, YYYY-MM-DD): a training as of it, or later, "
-                    "sees them. Empty: rows that are the first of their day count as known when "
-                    "the schedule would have taken them in, corrections as known today"
-                ),
-            )
-        },
+        params=ingest_form(),
     ) as dag:
         refresh = verb == "refresh"
         raw = IngestPartitionOperator(task_id="ingest", dataset=dataset, refresh=refresh).output
@@ -191,7 +196,18 @@ def _when_published(dataset: DatasetSpec) -> PartitionedAssetTimetable | None:
     condition: Any = events[0]
     for event in events[1:]:
         condition = condition | event
-    return PartitionedAssetTimetable(assets=condition)
+    return _by_assets(condition, dataset)
+
+
+def _by_assets(
+    condition: Any, rows: DatasetSpec, mappers: dict[Any, Any] | None = None
+) -> PartitionedAssetTimetable:
+    """Return the timetable of events whose keys are those of some rows, unless mapped to them."""
+    return PartitionedAssetTimetable(
+        assets=condition,
+        partition_mapper_config=mappers or {},
+        default_partition_mapper=same_key(rows.grain, rows.timezone or "UTC"),
+    )
 
 
 def _score_dag(model: ModelSpec) -> DAG:
@@ -200,7 +216,8 @@ def _score_dag(model: ModelSpec) -> DAG:
     ### {model.description}
     Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row
     with the champion, `drift` compares the trailing {model.drift.window.words} with the
-    champion's own data.
+    champion's own data. {by_hand(model.calendar)}
+    {no_backfill(f"a backfill of {model.rows.name}.ingest starts it for all that it takes in; ")}
     """
     inputs = {dataset.name: assets.dataset_asset(dataset) for dataset in model.triggers}
     finer = [dataset for dataset in model.triggers if _finer(model, dataset)]
@@ -208,7 +225,7 @@ def _score_dag(model: ModelSpec) -> DAG:
     condition: Any = inputs[model.rows.name]
     for dataset in model.triggers[1:]:
         condition = condition & inputs[dataset.name]
-    schedule = PartitionedAssetTimetable(assets=condition, partition_mapper_config=mappers)
+    schedule = _by_assets(condition, model.rows, mappers)
     with _model_dag(model, "score", doc, schedule=schedule, period=_pace(model)) as d:
         scored = ScorePartitionOperator(
             task_id="score", model=model, outlets=[assets.predictions_asset(model)]
@@ -223,7 +240,8 @@ def _monitor_dag(model: ModelSpec) -> DAG:
     ### What the predictions of `{model.name}` were worth
     Starts for every {model.rows.grain} of which predictions and labels (`{label.name}`) are both
     there, and again when late labels have changed. Measures the trailing
-    {model.performance.window.words}.
+    {model.performance.window.words}. {by_hand(model.calendar)}
+    {no_backfill(f"a backfill of {label.name}.ingest starts it for all that have predictions; ")}
     """
     labels, late = assets.dataset_asset(label), assets.refreshed_asset(label)
     mappers: dict[Any, Any] = {labels: _waiting(model, label)} if _finer(model, label) else {}
@@ -232,7 +250,7 @@ def _monitor_dag(model: ModelSpec) -> DAG:
         condition = condition | late
         if mappers:  # each hour that has changed is news of its day: nothing to wait for
             mappers[late] = CoarserMapper(label.grain, model.rows.grain, model.timezone)
-    schedule = PartitionedAssetTimetable(assets=condition, partition_mapper_config=mappers)
+    schedule = _by_assets(condition, model.rows, mappers)
     with _model_dag(model, "monitor", doc, schedule=schedule, period=_pace(model)) as dag:
         MeasurePerformanceOperator(task_id="monitor", model=model)
     return dag
@@ -245,7 +263,7 @@ def _decide_dag(model: ModelSpec) -> DAG:
     Every {every}, over all evidence known by then. Yes when a check alarmed on {policy.windows} of
     the last {policy.of_last} {model.rows.grain}s, or after {policy.max_age.words}; at the
     earliest {policy.cooldown.words} after the last training. A no is written down with its
-    reason.
+    reason. {by_hand(DAY)} A backfill decides as of many, one run each.
     """
     with _model_dag(
         model,
@@ -264,16 +282,21 @@ def _decide_dag(model: ModelSpec) -> DAG:
 def _train_dag(model: ModelSpec) -> DAG:
     doc = f"""
     ### Train a challenger of `{model.name}` and let the gate judge it
-    Starts on a retraining request, or from this form. Uses only data known by its cut-off:
-    `pin` fixes exact versions, `evaluate` compares with the champion on the same later rows,
-    `promote` moves the alias `champion` when the gate says so and is skipped otherwise.
+    Starts on a retraining request, or from its form, which trains as of now when it is left as it
+    is. Uses only data known by its cut-off: `pin` fixes exact versions, `evaluate` compares with
+    the champion on the same later rows, `promote` moves the alias `champion` when the gate says so
+    and is skipped otherwise.
+    {no_backfill("to train as of many days, ")}
     """
     with _model_dag(
         model,
         "train",
         doc,
-        schedule=PartitionedAssetTimetable(assets=assets.retrain_request_asset(model)),
-        params=_train_form(model),
+        schedule=PartitionedAssetTimetable(
+            assets=assets.retrain_request_asset(model),
+            default_partition_mapper=same_key(DAY.name, model.timezone),
+        ),
+        params=train_form(model),
         max_active_runs=1,
     ) as dag:
         pin = PinTrainingDataOperator(task_id="pin", model=model).output
@@ -295,22 +318,6 @@ def _train_dag(model: ModelSpec) -> DAG:
     return dag
 
 
-def _train_form(model: ModelSpec) -> dict[str, Param]:
-    return {
-        "as_of": Param(
-            None,
-            type=["null", "string"],
-            format="date",
-            description=(
-                "Cut-off of the training (day, YYYY-MM-DD): it uses what was known by then; empty: "
-                "the run's partition key"
-            ),
-        ),
-        "train": _length(model.train, "Longest training window"),
-        "evaluation": _length(model.evaluation, "Evaluation window after it"),
-    }
-
-
 def _finer(model: ModelSpec, dataset: DatasetSpec) -> bool:
     return dataset.grain != model.rows.grain
 
@@ -322,13 +329,6 @@ def _waiting(model: ModelSpec, dataset: DatasetSpec) -> RollupMapper:
 def _pace(model: ModelSpec) -> timedelta:
     """Return within what time a task of a partition should succeed: before the next, or a day."""
     return min(model.calendar.period, PERIOD)
-
-
-def _length(default: Duration, what: str) -> Param:
-    text = f"{what} (hours, days, weeks or months, as 36h, 60d, 8w, 3mo)"
-    return Param(
-        str(default), type="string", pattern=r"^[1-9]\d{0,4} ?(h|d|w|mo)$", description=text
-    )
 
 
 def _model_dag(model: ModelSpec, verb: str, doc: str, **kwargs: Any) -> DAG:

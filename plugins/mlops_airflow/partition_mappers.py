@@ -1,4 +1,4 @@
-"""Mappers: which partitions of a model the partition of a finer dataset belongs to."""
+"""Mappers: to which partitions of a model those of a dataset belong, and which keys exist."""
 
 from __future__ import annotations
 
@@ -8,12 +8,57 @@ from airflow.partition_mappers.base import PartitionMapper
 from airflow.partition_mappers.window import Window
 from airflow.sdk import RollupMapper
 
+from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.partitions import GRAINS, GrainName, Partition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
-__all__ = ["CoarserMapper", "FinerWindow", "waiting_for_all"]
+__all__ = ["CoarserMapper", "FinerWindow", "KeyMapper", "same_key", "waiting_for_all"]
+
+
+def _begin(key: str, grain: GrainName, timezone: str) -> datetime:
+    """Return when a partition begins; a wrong key is refused in the way that Airflow answers to."""
+    try:
+        return Partition(GRAINS[grain].check(key), timezone, GRAINS[grain]).start
+    except PartitionKeyError as error:
+        raise ValueError(str(error)) from error
+
+
+class KeyMapper(PartitionMapper):
+    """From a key to the same key; one that is none of the grain is refused when it is triggered.
+
+    Airflow's own mapper of this kind takes any text, and the run fails at its first task.
+
+    Parameters
+    ----------
+    grain : str
+        Of the keys.
+    timezone : str
+        Name of the zone that days, weeks and months begin in.
+    """
+
+    def __init__(self, grain: GrainName, timezone: str, **more: Any) -> None:
+        super().__init__(**more)
+        self.grain, self.timezone = grain, timezone
+
+    def to_downstream(self, key: str) -> str:
+        """Return the same key."""
+        return key
+
+    def to_partition_date(self, downstream_key: str) -> datetime:
+        """Return when the partition begins, or refuse the key."""
+        return _begin(downstream_key, self.grain, self.timezone)
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what makes it again."""
+        return {"grain": self.grain, "timezone": self.timezone}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Any:
+        """Make it again."""
+        return cls(data["grain"], data["timezone"])
 
 
 class _Grains:
@@ -51,6 +96,10 @@ class CoarserMapper(_Grains, PartitionMapper):
         """Return one key, or two where it lies over the end of one."""
         return Partition(key, self.timezone, GRAINS[self.fine]).keys(GRAINS[self.coarse])
 
+    def to_partition_date(self, downstream_key: str) -> datetime:
+        """Return when the coarser partition begins, or refuse the key."""
+        return _begin(downstream_key, self.coarse, self.timezone)
+
 
 class FinerWindow(_Grains, Window):
     """From the key of a coarser partition to those of all finer ones in it.
@@ -69,6 +118,19 @@ class FinerWindow(_Grains, Window):
         """Return the keys, in order."""
         whole = Partition(decoded_downstream, self.timezone, GRAINS[self.coarse])
         return whole.keys(GRAINS[self.fine])
+
+
+def same_key(grain: GrainName, timezone: str) -> Any:
+    """Return the mapper that starts a partition by the same key of its inputs.
+
+    Parameters
+    ----------
+    grain : str
+        Of the keys.
+    timezone : str
+        Name of the zone that days, weeks and months begin in.
+    """
+    return KeyMapper(grain, timezone)  # the server's class, which the SDK's types do not know
 
 
 def waiting_for_all(fine: GrainName, coarse: GrainName, timezone: str) -> RollupMapper:

@@ -7,7 +7,11 @@ from typing import Any
 
 __all__ = ["get_provider_info"]
 
-
+_NAME = "MLOps"
+_STEPS = (
+    *("ingest", "validate", "pin", "train", "evaluate", "register", "promote"),
+    *("score", "monitor", "decide", "maintenance"),
+)
 _OPTIONS = {
     "retry_base_s": {
         "description": "Seconds before the first retry of a task; each further delay is doubled.",
@@ -32,6 +36,11 @@ _OPTIONS = {
         "default": "1800",
     },
 }
+
+
+def _modules(*names: str) -> list[dict[str, Any]]:
+    paths = [f"mlops_airflow.{name}" for name in names]
+    return [{"integration-name": _NAME, "python-modules": paths}]
 
 
 _CONNECTION_TYPES: list[dict[str, Any]] = [
@@ -98,17 +107,25 @@ def get_provider_info() -> dict[str, Any]:
     Returns
     -------
     dict
-        Package, connection types and links.
+        Package, connection types, links, operators, sensors, triggers and decorators.
     """
     return {
         "package-name": "mlops-airflow",
-        "name": "MLOps",
+        "name": _NAME,
         "description": "The MLOps loop on Airflow and MLflow.",
         "versions": [version("mlops-airflow")],
         "connection-types": [
             *_CONNECTION_TYPES,
             # Of two hooks of one type Airflow takes either: the database's own provider wins.
             *(kind for package, kind in _DATABASE_TYPES.items() if not _is_installed(package)),
+        ],
+        "integrations": [{"integration-name": _NAME, "tags": ["software"]}],
+        "operators": _modules(*(f"operators.{name}" for name in _STEPS)),
+        "sensors": _modules("sensors.partitions"),
+        "triggers": _modules("triggers.partitions"),
+        "task-decorators": [
+            {"name": f"mlops_{step}", "class-name": f"mlops_airflow.decorators.{step}.{step}_task"}
+            for step in ("ingest", "train")
         ],
         "config": {"mlops": {"description": "The MLOps loop.", "options": _OPTIONS}},
         "extra-links": [

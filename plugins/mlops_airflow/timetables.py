@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import CronPartitionTimetable as CronPartitions
 from airflow.timetables.trigger import CronPartitionTimetable
 
 from mlops_tasks.exceptions import PartitionKeyError
-from mlops_tasks.partitions import DAY, GRAINS, PARTITION_FORMAT, Partition, Schedule
+from mlops_tasks.partitions import DAY, GRAINS, Partition, Schedule
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from airflow.timetables.base import Timetable
     from pendulum import DateTime
 
 __all__ = ["ScheduleTimetable", "decision_timetable", "partition_timetable"]
 
-_KEY_FORMATS = {"hour": "%Y-%m-%dT%H", "day": PARTITION_FORMAT, "month": "%Y-%m"}
 
-
-def partition_timetable(schedule: Schedule, delay: int = 0) -> CronPartitions | Timetable:
+def partition_timetable(schedule: Schedule, delay: int = 0) -> Timetable:
     """Return the timetable of a dataset: each tick takes the partition that ended before it.
 
     Parameters
@@ -31,17 +27,10 @@ def partition_timetable(schedule: Schedule, delay: int = 0) -> CronPartitions | 
     delay : int, default 0
         How many partitions later each one is taken.
     """
-    if schedule.grain.name not in _KEY_FORMATS:  # no format makes a Monday of another day
-        return ScheduleTimetable(schedule, schedule.grain.name, delay)
-    return CronPartitions(
-        schedule.cron,
-        timezone=schedule.clock,
-        run_offset=-1 - delay,
-        key_format=_KEY_FORMATS[schedule.grain.name],
-    )
+    return ScheduleTimetable(schedule, schedule.grain.name, delay)
 
 
-def decision_timetable(schedule: Schedule) -> CronPartitions | Timetable:
+def decision_timetable(schedule: Schedule) -> Timetable:
     """Return the timetable of the decisions: each tick decides as of the day before it.
 
     Parameters
@@ -49,13 +38,13 @@ def decision_timetable(schedule: Schedule) -> CronPartitions | Timetable:
     schedule : Schedule
         From the spec.
     """
-    if schedule.grain is DAY:
-        return partition_timetable(schedule)
-    return ScheduleTimetable(schedule, "day", 0)
+    return ScheduleTimetable(schedule, DAY.name, 0)
 
 
 class ScheduleTimetable(CronPartitionTimetable):
-    """Ticks whose key no format can make of a tick before: a week, or the day before a week's tick.
+    """Ticks of a schedule, and the keys of the partitions that they take.
+
+    Airflow's own can name no Monday of a Wednesday's tick, and takes keys such as ``2024-3-1``.
 
     Parameters
     ----------
@@ -72,7 +61,11 @@ class ScheduleTimetable(CronPartitionTimetable):
         self._schedule, self._keys, self._delay = schedule, keys, delay
 
     def _format_key(self, partition_date: DateTime) -> str:
-        return GRAINS[self._keys].key_of(partition_date, self._schedule.timezone)
+        return self._key_of(partition_date)
+
+    def _key_of(self, moment: DateTime) -> str:
+        plain = datetime.fromtimestamp(moment.timestamp(), UTC)  # Pendulum divides no hours
+        return GRAINS[self._keys].key_of(plain, self._schedule.timezone)
 
     def _decode_partition_date(self, partition_key: str) -> datetime:
         """Return the beginning of a partition that a run is triggered for, or refuse its key."""
@@ -89,7 +82,7 @@ class ScheduleTimetable(CronPartitionTimetable):
         from pendulum import instance
 
         grain, timezone = GRAINS[self._keys], self._schedule.timezone
-        key = grain.shift(grain.key_of(run_date, timezone), -1 - self._delay)
+        key = grain.shift(self._key_of(run_date), -1 - self._delay)
         return instance(Partition(key, timezone, grain).start)
 
     def serialize(self) -> dict[str, Any]:

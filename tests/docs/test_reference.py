@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel
 
+from mlops_airflow.rest.login import CONN_ID
 from mlops_tasks import specs
 from mlops_tasks.registry.ledger import EvidenceKind
 from tests.docs.pages import prose
@@ -97,7 +98,7 @@ def test_tables_of_the_lake() -> None:
 def test_connections() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", section("Airflow connections"), re.MULTILINE))
     defaults = set(re.findall(r'default_conn_name = "(\w+)"', CODE))
-    assert named == defaults | {"flights_source"}
+    assert named == defaults | {"flights_source", CONN_ID}
 
 
 SPECS = [
@@ -122,3 +123,12 @@ def test_fields_of_a_spec(name: str) -> None:
             assert f"`{field_name}` {field.default:g}" in optional, field_name
         if isinstance(field.default, str):
             assert f'`{field_name}` "{field.default}"' in optional, field_name
+
+
+def test_every_check_is_there_as_the_code_says_it() -> None:
+    from mlops_tasks.checks import CHECKS
+
+    rows = re.findall(r"^\| `([\w ]+)` \| (.*) \|$", section("Checks before a run"), re.MULTILINE)
+    # The first two are the command's own: whether there is a spec to check, and Dags of it.
+    assert [name for name, _ in rows[:2]] == ["spec", "dags"]
+    assert rows[2:] == [(check.name, check.finds) for check in CHECKS]

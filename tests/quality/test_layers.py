@@ -70,7 +70,10 @@ def test_there_is_a_project() -> None:
 
 
 def test_steps_record_nothing() -> None:
-    """Operators and commands do; three steps change versions and champions, the rest none."""
+    """Operators and commands do, and the trial, which does in one process what operators do.
+
+    Three steps change versions and champions, the rest none.
+    """
     files = module_files("mlops_tasks")
     steps = {name: file for name, file in files.items() if name.startswith("mlops_tasks.steps.")}
     calls = {
@@ -78,6 +81,7 @@ def test_steps_record_nothing() -> None:
         for name, file in files.items()
         for node in ast.walk(tree(file))
         if isinstance(node, ast.Attribute) and node.attr in {"record", "record_once"}
+        if not name.startswith("mlops_tasks.trial.")
     }
     assert not calls, "the operator that calls a step records what it returns"
     given = {

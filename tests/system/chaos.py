@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,13 +15,11 @@ import sqlalchemy as sa
 from rich.console import Console
 
 from demo.__main__ import Session, _adopt_mlflow_settings
-from demo.airflow_api import AirflowApi
 from demo.flights_package import FlightsPackage
 from demo.plan import ARRIVALS, FIRST_NIGHT, FLIGHTS, HISTORY_END, MODEL, REFRESH, TRAIN, WEATHER
-from demo.replay import Replay
-from demo.settling import wait_until_quiet
 from demo.source import METADATA, SourceDatabase
-from demo.view import View
+from mlops_airflow.replay import View, wait_until_quiet
+from mlops_airflow.rest import AirflowApi
 from mlops_airflow.stack.record import read_record
 from mlops_airflow.stack.stack import running_stack
 from mlops_tasks.maintenance import registered_pins
@@ -31,7 +29,7 @@ from tests.system.servers import PASSWORD, USER, Server, postgres
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from demo.airflow_records import DagRun
+    from mlops_airflow.rest import DagRun
     from mlops_airflow.stack.settings import StackSettings
     from mlops_tasks.registry.ledger import LedgerEntry
 
@@ -173,20 +171,20 @@ def play(
             _adopt_mlflow_settings(stack)
             with AirflowApi(stack.airflow_url, *stack.login) as api:
                 session = Session(stack, api, View(Console(width=160)))
-                session.source = PostgresSource(server)
+                source = PostgresSource(server)
+                session.replay.advance = lambda day: source.advance(date.fromisoformat(day))
                 killer = Killer(made, server)
                 _nights(session, killer, n_nights, disturbed=disturbed)
                 return end_state(session), killer.killed
 
 
 def _nights(session: Session, killer: Killer, n_nights: int, *, disturbed: bool) -> None:
-    replay = Replay(session.api, session.source, session.ledger, session.view)
-    replay.prepare()
+    session.replay.prepare()
     victims = cycle([{"mlflow"}, {"scheduler"}, {"source"}])
     for n, due in zip(range(n_nights), victims, strict=False):
         night = FIRST_NIGHT + timedelta(days=n)
         killer.due = set(due) if disturbed else set()
-        replay.play(night, killer.watch)
+        session.replay.play(night.isoformat(), killer.watch)
         if due == {"mlflow"}:
             # A person asks for a training, too: most of what needs MLflow.
             killer.due = set(due) if disturbed else set()

@@ -14,16 +14,14 @@ import pytest
 from rich.console import Console
 
 from demo.__main__ import Session
-from demo.airflow_api import AirflowApi
-from demo.replay import Replay
-from demo.settling import RunFailedError, wait_until_quiet
-from demo.view import View
+from mlops_airflow.replay import RunFailedError, View, wait_until_quiet
+from mlops_airflow.rest import AirflowApi
 from mlops_airflow.stack.stack import running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from demo.airflow_records import DagRun
+    from mlops_airflow.rest import DagRun
     from mlops_airflow.stack.settings import StackSettings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -39,9 +37,8 @@ def session(new_settings: Callable[..., StackSettings]) -> Iterator[Session]:
         with AirflowApi(stack.airflow_url, *stack.login) as api:
             session = Session(stack, api, View(Console(file=io.StringIO())))
             session.stack = stack
-            replay = Replay(api, session.source, session.ledger, session.view)
-            replay.prepare()
-            replay.play(NIGHT, lambda *_: None)
+            session.replay.prepare()
+            session.replay.play(NIGHT.isoformat(), lambda *_: None)
             yield session
 
 

@@ -12,15 +12,13 @@ import pytest
 from rich.console import Console
 
 from demo.__main__ import Session
-from demo.airflow_api import AirflowApi
-from demo.settling import wait_until_quiet
-from demo.view import View
+from mlops_airflow.replay import View, wait_until_quiet
+from mlops_airflow.rest import AirflowApi
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.environment import component_environment, tool
 from mlops_airflow.stack.stack import running_stack
 from tests.docs.pages import blocks
 from tests.quality.discovery import ROOT
-from tests.system.conftest import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 MODEL, DAYS = "low_visibility", 31
 DATASETS = ("airport_hours", "airport_weather", "airport_visibility")
-#: In the order in which the tutorial has them unpaused.
 DAGS = [
     *(f"{MODEL}.{verb}" for verb in ("score", "monitor", "decide", "train")),
     *(f"{name}.ingest" for name in DATASETS),
@@ -56,10 +53,9 @@ def session(dags: Path, new_settings: Callable[..., StackSettings]) -> Iterator[
     settings = new_settings(dags, plugins_folder=ROOT / "plugins")
     with running_stack(settings) as stack, AirflowApi(stack.airflow_url, *stack.login) as api:
         session = Session(stack, api, View(Console(file=io.StringIO())))
-        session.source.advance(date(2013, 1, DAYS))
-        wait_for(lambda: set(DAGS) <= api.dag_ids(), "the Dags are parsed", timeout_s=120)
-        api.unpause(DAGS)
+        session.advance(date(2013, 1, DAYS).isoformat())
         take_in_january(settings)
+        assert not any(dag.is_paused for name, dag in api.dags().items() if name in DAGS)
         wait_until(lambda: all(len(successes(api, f"{name}.ingest")) == DAYS for name in DATASETS))
         api.trigger(f"{MODEL}.train", None, run_id="by_hand", note="", conf={"as_of": "2013-01-31"})
         wait_until_quiet(api, lambda *_: None)
@@ -67,10 +63,11 @@ def session(dags: Path, new_settings: Callable[..., StackSettings]) -> Iterator[
 
 
 def take_in_january(settings: StackSettings) -> None:
-    """Run the command of the page in the environment that ``mlops run`` gives it."""
+    """Run the commands of the page in the environment that ``mlops run`` gives them."""
     (command,) = [b.text for b in blocks(TUTORIAL) if "backfill create" in b.text]
     script = command.replace(".venv/bin/mlops run airflow", tool("airflow"))
-    assert script != command
+    script = script.replace(".venv/bin/mlops", tool("mlops"))
+    assert ".venv" not in script
     env = component_environment(settings, load_credentials(settings.secrets_file))
     subprocess.run(["bash", "-euc", script], env=env, check=True, capture_output=True)
 

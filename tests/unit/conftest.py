@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,20 @@ class World:
     verdict: Verdict
     champion: RegisteredVersion
     as_of: str
+
+
+@pytest.fixture
+def example_projects(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the projects in ``dags/`` be imported for one test only."""
+    from tests.quality.discovery import DAGS
+
+    monkeypatch.syspath_prepend(DAGS)
+    mine = {path.name for path in DAGS.iterdir()}
+    for name in [name for name in sys.modules if name.partition(".")[0] in mine]:
+        monkeypatch.delitem(sys.modules, name)
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] in mine]:
+        sys.modules.pop(name)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.problem_types.base import Array
     from mlops_tasks.profiles import Profile
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
 __all__ = ["Binary"]
 
@@ -51,12 +51,18 @@ class Binary(ProblemType):
     def wrong_target(self, expression: str) -> str:
         return f"{expression} NOT IN (0, 1)"
 
-    def learnable(self, spec: ModelSpec, target: Array) -> str:
+    def learnable(self, spec: EstimatorSpec, target: Array) -> str:
         n_positive = int(target.sum())
         return "" if 0 < n_positive < len(target) else "of 1 of the 2 classes that are needed"
 
     def describe_target(self, target: Array) -> dict[str, float]:
         return {"y_share": round(float(target.mean()), 4)}
+
+    def target_classes(self, target: Array) -> Array:
+        return target.astype("int64")
+
+    def target_numbers(self, target: Array) -> list[Array]:
+        return [target.astype("float64")]
 
     def fits(self, model: Any) -> bool:
         from sklearn.base import is_classifier
@@ -68,7 +74,7 @@ class Binary(ProblemType):
 
         return [pa.field(SCORE, pa.float64())]
 
-    def predict(self, spec: ModelSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
+    def predict(self, spec: EstimatorSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
         import pyarrow as pa
 
         found = probabilities(spec, model, ask(spec, model, frame, self.method), len(frame), 2)
@@ -76,7 +82,7 @@ class Binary(ProblemType):
 
     def outcomes(
         self,
-        spec: ModelSpec,
+        spec: EstimatorSpec,
         target: pa.ChunkedArray,
         predictions: Mapping[str, Any],
         days: Array | None = None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.problem_types.base import Array
     from mlops_tasks.profiles import CategoryProfile
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
 __all__ = ["Multiclass"]
 
@@ -50,14 +50,14 @@ class Multiclass(ProblemType):
     def wrong_target(self, expression: str) -> str:
         return ""
 
-    def learnable(self, spec: ModelSpec, target: Array) -> str:
+    def learnable(self, spec: EstimatorSpec, target: Array) -> str:
         found = sorted(set(target))  # of texts faster than np.unique
         if len(found) < 2:
             return f"of {len(found)} class, and at least two are needed"
-        if len(found) > spec.label.max_classes:
+        if len(found) > spec.max_classes:
             return (
                 f"of {len(found)} classes, such as {', '.join(found[:_N_NAMED])}, and at most "
-                f"{spec.label.max_classes} are expected: is it an identifier? Map rare classes to "
+                f"{spec.max_classes} are expected: is it an identifier? Map rare classes to "
                 "one in the target, or raise LabelSpec.max_classes"
             )
         return ""
@@ -69,6 +69,14 @@ class Multiclass(ProblemType):
             "largest_class_share": round(max(counts) / len(target), 4),
             "smallest_class_share": round(min(counts) / len(target), 4),
         }
+
+    def target_classes(self, target: Array) -> Array:
+        known = {name: code for code, name in enumerate(sorted(set(target)))}
+        return _array([known[name] for name in target], "int64")
+
+    def target_numbers(self, target: Array) -> list[Array]:
+        largest = Counter(target).most_common(_N_NAMED)
+        return [_array([one == name for one in target], "float64") for name, _ in largest]
 
     def fits(self, model: Any) -> bool:
         from sklearn.base import is_classifier
@@ -87,22 +95,23 @@ class Multiclass(ProblemType):
             *(pa.field(column_of(name), pa.float64()) for name in self.classes(model)),
         ]
 
-    def predict(self, spec: ModelSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
+    def predict(self, spec: EstimatorSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
         import numpy as np
         import pyarrow as pa
 
         names, answer = self.classes(model), ask(spec, model, frame, self.method)
         found = probabilities(spec, model, answer, len(frame), len(names))
         likeliest = found.argmax(axis=1)
+        columns = np.ascontiguousarray(found.T)  # as they are kept: then none is copied once more
         return {
-            PREDICTED: pa.array(np.array(names, dtype=object)[likeliest], pa.string()),
-            CONFIDENCE: pa.array(found.max(axis=1)),
-            **{column_of(name): pa.array(found[:, i]) for i, name in enumerate(names)},
+            PREDICTED: pa.array(names, pa.string()).take(pa.array(likeliest)),
+            CONFIDENCE: pa.array(found[np.arange(len(found)), likeliest]),
+            **{column_of(name): pa.array(columns[i]) for i, name in enumerate(names)},
         }
 
     def outcomes(
         self,
-        spec: ModelSpec,
+        spec: EstimatorSpec,
         target: pa.ChunkedArray,
         predictions: Mapping[str, Any],
         days: Array | None = None,
@@ -192,6 +201,12 @@ class Multiclass(ProblemType):
         shown = ", ".join(f"{name} {share:.1%}" for name, share in list(shares.items())[:_N_NAMED])
         more = len(shares) - _N_NAMED
         return f"predicted {shown}" + (f" and {more} more classes" if more > 0 else "")
+
+
+def _array(values: list[Any], kind: str) -> Array:
+    import numpy as np
+
+    return np.array(values, dtype=kind)
 
 
 def _names(predictions: Mapping[str, Any]) -> list[str]:

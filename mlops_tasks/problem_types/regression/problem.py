@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.problem_types.base import Array
     from mlops_tasks.profiles import NumericProfile
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import EstimatorSpec
 
 __all__ = ["Regression"]
 
@@ -51,7 +51,7 @@ class Regression(ProblemType):
     def wrong_target(self, expression: str) -> str:
         return f"NOT isfinite({expression})"
 
-    def learnable(self, spec: ModelSpec, target: Array) -> str:
+    def learnable(self, spec: EstimatorSpec, target: Array) -> str:
         return "" if target.min() < target.max() else f"and all of them are {target[0]:g}"
 
     def describe_target(self, target: Array) -> dict[str, float]:
@@ -60,6 +60,16 @@ class Regression(ProblemType):
             "y_min": float(f"{target.min():.6g}"),
             "y_max": float(f"{target.max():.6g}"),
         }
+
+    def target_classes(self, target: Array) -> Array:
+        import numpy as np
+
+        fifths = np.unique(np.quantile(target, (0.2, 0.4, 0.6, 0.8)))
+        found = np.searchsorted(fifths, target)  # a value that many rows have is in one class
+        return np.unique(found, return_inverse=True)[1]
+
+    def target_numbers(self, target: Array) -> list[Array]:
+        return [target.astype("float64")]
 
     def fits(self, model: Any) -> bool:
         from sklearn.base import is_regressor
@@ -71,7 +81,7 @@ class Regression(ProblemType):
 
         return [pa.field(name, pa.float64()) for name in (PREDICTION, LOWER, UPPER)]
 
-    def predict(self, spec: ModelSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
+    def predict(self, spec: EstimatorSpec, model: Any, frame: pd.DataFrame) -> dict[str, pa.Array]:
         import pyarrow as pa
 
         who = f"model {spec.name!r}, estimator {spec.estimator!r}: {type(model).__name__}"
@@ -89,7 +99,7 @@ class Regression(ProblemType):
 
     def outcomes(
         self,
-        spec: ModelSpec,
+        spec: EstimatorSpec,
         target: pa.ChunkedArray,
         predictions: Mapping[str, Any],
         days: Array | None = None,

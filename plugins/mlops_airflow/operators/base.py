@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
-    from mlops_tasks.specs import DatasetSpec, ModelSpec
+    from mlops_tasks.specs import DatasetSpec, EstimatorSpec, ModelSpec
 
 __all__ = [
     "StepOperator",
+    "check_rendered",
     "dag_run_name",
     "decided_as_of",
     "given_known_at",
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 
-def partition_of(context: Context, dataset: DatasetSpec) -> str:
+def partition_of(context: Context, dataset: DatasetSpec, given: str | None = None) -> str:
     """Return the partition key of the run, or fail: one that the dataset can have by now.
 
     Parameters
@@ -54,6 +55,8 @@ def partition_of(context: Context, dataset: DatasetSpec) -> str:
         Of the running task.
     dataset : DatasetSpec
         The dataset.
+    given : str, optional
+        The operator's own argument ``partition``, in place of the run's key.
 
     Returns
     -------
@@ -61,8 +64,9 @@ def partition_of(context: Context, dataset: DatasetSpec) -> str:
         Its key. A schedule begins a tick early; its first run, for the partition before `start`,
         is skipped.
     """
-    _skip_before(context, dataset, dataset.first)
-    return dataset.check_partition(key_of(context))
+    key = key_of(context, given)
+    _skip_before(context, dataset, dataset.first, key)
+    return dataset.check_partition(key)
 
 
 def decided_as_of(context: Context, model: ModelSpec) -> str:
@@ -80,17 +84,58 @@ def decided_as_of(context: Context, model: ModelSpec) -> str:
     str
         The cut-off of the decision, a day of the model's data.
     """
-    _skip_before(context, model.rows, model.rows.start.isoformat())
-    return model.check_as_of(key_of(context))
+    key = key_of(context)
+    _skip_before(context, model.rows, model.rows.start.isoformat(), key)
+    return model.check_as_of(key)
 
 
-def key_of(context: Context) -> str:
-    """Return the partition key of the run, or fail if it was triggered without one."""
+def key_of(context: Context, given: str | None = None) -> str:
+    """Return the partition key of the run, or one that is given instead; fail without any.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running task.
+    given : str, optional
+        What an operator's argument ``partition`` is rendered to.
+
+    Returns
+    -------
+    str
+        The key.
+    """
+    if given is not None:
+        return check_rendered("partition", given)
     key = context.get("partition_key")
     if not key:
         raise AirflowFailException(
             "this run has no partition key; trigger the Dag again with one, a day written "
-            "YYYY-MM-DD, or as the dataset's grain is (the field is in the trigger form)"
+            "YYYY-MM-DD, or as its documentation says, in Partition Key below Advanced Options. In "
+            "a Dag without partitions give the operator partition=, as '{{ ds }}'"
+        )
+    return check_partition(key)
+
+
+def check_rendered(argument: str, key: object) -> str:
+    """Return the partition key that a template gives.
+
+    Parameters
+    ----------
+    argument : str
+        The operator's argument, for errors.
+    key : object
+        What it is rendered to.
+
+    Returns
+    -------
+    str
+        The key.
+    """
+    if not isinstance(key, str) or key.strip() in ("", "None"):
+        raise AirflowFailException(
+            f"{argument}= is rendered to {key!r} in this run and names no partition; a template "
+            "like '{{ partition_key }}' is empty in a run without one: trigger the Dag with a "
+            "partition key, or write '{{ ds }}'"
         )
     return check_partition(key)
 
@@ -116,8 +161,8 @@ def given_known_at(context: Context, dataset: DatasetSpec) -> str | None:
     return check_past(str(given), dataset.timezone, what=f"dataset {dataset.name!r}: known_at")
 
 
-def _skip_before(context: Context, dataset: DatasetSpec, first: str) -> None:
-    if is_scheduled(context) and key_of(context) < first:
+def _skip_before(context: Context, dataset: DatasetSpec, first: str, key: str) -> None:
+    if is_scheduled(context) and key < first:
         raise AirflowSkipException(f"{dataset.name} begins on {dataset.start}; nothing to do")
 
 
@@ -142,8 +187,8 @@ def _guarded(execute: Callable[..., Any]) -> Callable[..., Any]:
             with scratch(), _limited(self, context), outages_named():
                 return execute(self, context)
         except MlopsError as error:
-            about = getattr(self, "dataset", None) or getattr(self, "model", None)
-            if about is not None and about.has_personal:
+            about = [getattr(self, name, None) for name in ("dataset", "model", "asked")]
+            if any(getattr(one, "has_personal", False) for one in about):
                 without_causes(error)
             raise
 
@@ -174,6 +219,9 @@ class StepOperator(BaseOperator):
     """
 
     ui_color = "#e8f0fe"
+
+    #: What a model that is known only when the task runs is asked with, for what errors may show.
+    asked: EstimatorSpec | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -208,14 +256,14 @@ class StepOperator(BaseOperator):
         committed = (self.lake.table(table).newest_token(partition) for table in tables)
         return self.ledger.next_token(above=max(committed, default=0))
 
-    def champion(self, model: ModelSpec, tracking: Tracking) -> RegisteredVersion | None:
+    def champion(self, model: EstimatorSpec, tracking: Tracking) -> RegisteredVersion | None:
         """Return the model's champion, or None before the first promotion."""
         try:
             return champion_of(model.name, tracking=tracking, ledger=self.ledger)
         except NoChampionError:
             return None
 
-    def version(self, model: ModelSpec, version: str) -> RegisteredVersion:
+    def version(self, model: EstimatorSpec, version: str) -> RegisteredVersion:
         """Return what the ledger knows of a version."""
         return registered_version(model.name, version, ledger=self.ledger)
 

@@ -10,11 +10,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
 from mlops_tasks.exceptions import NeverScoredError
-from mlops_tasks.features import dataset_range
-from mlops_tasks.monitoring import MonitorResult, read_labelled_predictions
-from mlops_tasks.partitions import DAY
+from mlops_tasks.monitoring import MonitorResult, as_evidence, read_labelled_predictions
 from mlops_tasks.registry.ledger import EvidenceKind
-from mlops_tasks.serialization import from_json, to_json
+from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
 
 if TYPE_CHECKING:
@@ -44,18 +42,11 @@ class _MonitorOperator(StepOperator):
 
         Finding the same again adds nothing.
         """
-        ended_on = self.model.rows.partition(result.last).keys(DAY)[-1]
-        known = [ended_on]
-        for dataset in datasets:
-            begin, end = dataset_range(self.model, dataset, result.first, result.last)
-            commits = self.lake.table(dataset.name).commits(first=begin, last=end)
-            known += [commit.known_at for commit in commits]
-        found = replace(result, known_at=max(known))
         ledger, about = self.ledger, {"kind": kind, "key": result.last}
-        if before := ledger.newest(self.model.name, **about):
-            if replace(from_json(MonitorResult, before.evidence), corrects=None) == found:
-                return before.evidence
-            found = replace(found, corrects=before.seq)
+        before = ledger.newest(self.model.name, **about)
+        found = as_evidence(self.model, result, datasets, lake=self.lake, before=before)
+        if before is not None and found is None:
+            return before.evidence
         about |= {"model": self.model.name, "dag_run": dag_run_name(context)}
         return ledger.record(**about, evidence=to_json(found)).evidence
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_airflow.operators.base import StepOperator, dag_run_name, key_of
+from mlops_airflow.operators.base import StepOperator, dag_run_name
 from mlops_tasks.lake import assumed_lines
-from mlops_tasks.partitions import Duration
+from mlops_tasks.partitions import DAY, Duration
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
-from mlops_tasks.steps.pin import corrected_since, pin_training_data
+from mlops_tasks.steps.pin import corrected_since, newest_as_of, pin_training_data
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,8 +23,8 @@ __all__ = ["PinTrainingDataOperator"]
 class PinTrainingDataOperator(StepOperator):
     """Choose the days a training may use as of its cut-off, and pin their exact versions.
 
-    The cut-off is the parameter ``as_of`` of the run, else its partition key; the parameters
-    ``train`` and ``evaluation`` set the windows.
+    The cut-off is the parameter ``as_of`` of the run, else its partition key, else the newest one
+    there can be on the day of the run; the parameters ``train`` and ``evaluation`` set the windows.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class PinTrainingDataOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Pin and return the pin as JSON."""
         params = context["params"]
-        as_of = params.get("as_of") or key_of(context)
+        as_of = params.get("as_of") or context.get("partition_key") or self._newest(context)
         windows = {name: Duration.of(params[name]) for name in ("train", "evaluation")}
         pin = pin_training_data(self.model.model_copy(update=windows), as_of, lake=self.lake)
         self.ledger.record(  # what a pin names is never vacuumed
@@ -51,6 +51,12 @@ class PinTrainingDataOperator(StepOperator):
         )
         self._report(pin)
         return to_json(pin)
+
+    def _newest(self, context: Context) -> str:
+        """Return the newest cut-off on the day of the run: a later attempt has the same."""
+        run: Any = context["dag_run"]
+        day = DAY.key_of(run.run_after, self.model.timezone)
+        return newest_as_of(self.model, day, lake=self.lake)
 
     def _report(self, pin: TrainingPin) -> None:
         tables, corrected = pin.pins, corrected_since(pin, lake=self.lake)

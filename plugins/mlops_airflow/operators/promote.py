@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -11,6 +12,7 @@ from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.serialization import from_json
 from mlops_tasks.steps.promote import promote
@@ -18,6 +20,7 @@ from mlops_tasks.steps.promote import promote
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.specs import ModelSpec
 
 __all__ = ["PromoteModelOperator"]
@@ -28,17 +31,29 @@ class PromoteModelOperator(StepOperator):
 
     Parameters
     ----------
-    model : ModelSpec
-        The model.
-    pin, registered, verdict : dict
-        Outputs of the pin, register and evaluate operators.
+    model : ModelSpec or str
+        The model, or the name of the registered model.
+    registered, verdict : dict
+        Outputs of the register and evaluate operators.
+    pin : dict, optional
+        Output of the pin operator; by default what the version's own run has kept of it.
+
+    Notes
+    -----
+    XCom: name and version of the new champion.
     """
 
     template_fields = ("pin", "registered", "verdict")
     operator_extra_links = (MlflowModelVersionLink(),)
 
     def __init__(
-        self, *, model: ModelSpec, pin: Any, registered: Any, verdict: Any, **kwargs: Any
+        self,
+        *,
+        model: ModelSpec | str,
+        registered: Any,
+        verdict: Any,
+        pin: Any = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.model = model
@@ -48,21 +63,21 @@ class PromoteModelOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote and return the new champion."""
-        verdict = from_json(Verdict, self.verdict)
-        version = from_json(RegisteredVersion, self.registered)
+        verdict, tracking = from_json(Verdict, self.verdict), self.tracking(context)
+        version, pin = self._trained(tracking)
         self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(version)
         promoted = promote(
             version,
             verdict,
-            as_of=self.pin["as_of"],
-            tracking=self.tracking(context),
+            as_of=pin.as_of,
+            tracking=tracking,
             ledger=self.ledger,
             dag_run=dag_run_name(context),
         )
         self._report(version, verdict, promoted=promoted)
         if not promoted:
             raise AirflowSkipException(f"not promoted because {verdict.reason}")
-        self.announce(context, self._promotion(version))
+        self.announce(context, _promotion(version, pin))
         return {"name": version.name, "version": version.version}
 
     def _report(self, version: RegisteredVersion, verdict: Verdict, *, promoted: bool) -> None:
@@ -75,15 +90,22 @@ class PromoteModelOperator(StepOperator):
         what = "promoted" if promoted else "did not promote"
         self.report(f"{what} {version.name} version {version.version}", facts)
 
-    def _promotion(self, version: RegisteredVersion) -> dict[str, Any]:
-        """Return the version and what it was trained on, for those who hear of it."""
-        pins = from_json(TrainingPin, self.pin).pins
-        shown = ("table", "first", "last", "version", "n_rows", "digest")
-        return {
-            "name": version.name,
-            "version": version.version,
-            "run_id": version.run_id,
-            "digest": version.digest,
-            "as_of": self.pin["as_of"],
-            "pins": [{name: getattr(pin, name) for name in shown} for pin in pins],
-        }
+    def _trained(self, tracking: Tracking) -> tuple[RegisteredVersion, TrainingPin]:
+        """Return the version, and what it was trained on."""
+        version, pin = from_json(RegisteredVersion, self.registered), self.pin
+        if pin is None:
+            pin = json.loads(tracking.read_artifact(version, PIN_FILE))
+        return version, from_json(TrainingPin, pin)
+
+
+def _promotion(version: RegisteredVersion, pin: TrainingPin) -> dict[str, Any]:
+    """Return the version and what it was trained on, for those who hear of it."""
+    shown = ("table", "first", "last", "version", "n_rows", "digest")
+    return {
+        "name": version.name,
+        "version": version.version,
+        "run_id": version.run_id,
+        "digest": version.digest,
+        "as_of": pin.as_of,
+        "pins": [{name: getattr(one, name) for name in shown} for one in dict.fromkeys(pin.pins)],
+    }

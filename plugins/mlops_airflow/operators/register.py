@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
+from mlops_airflow.operators.plain_arguments import model_name
+from mlops_tasks.exceptions import SpecError
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import from_json, to_json
@@ -25,18 +27,30 @@ class RegisterModelOperator(StepOperator):
 
     Parameters
     ----------
-    model : ModelSpec
-        The model.
-    trained, verdict : dict
-        Outputs of `TrainModelOperator` and `EvaluateModelOperator`.
+    model : ModelSpec or str
+        The model, or the name of the registered model.
+    trained : dict
+        Output of `TrainModelOperator`.
+    verdict : dict, optional
+        Output of `EvaluateModelOperator`; without one the version says that nobody has judged it.
+
+    Notes
+    -----
+    XCom: a `RegisteredVersion`, with name, version, MLflow run and digest.
     """
 
     template_fields = ("trained", "verdict")
     operator_extra_links = (MlflowModelVersionLink(),)
 
-    def __init__(self, *, model: ModelSpec, trained: Any, verdict: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *, model: ModelSpec | str, trained: Any, verdict: Any = None, **kwargs: Any
+    ) -> None:
+        who = f"{type(self).__name__} {kwargs.get('task_id')!r}"
+        name, *rest = model_name(who, model) if isinstance(model, str) else (model.name,)
+        if any(rest):
+            raise SpecError(f"{who}: model={model!r} names a version; write {name!r} for a new one")
         super().__init__(**kwargs)
-        self.model = model
+        self.model, self.name = model, name
         self.trained = trained
         self.verdict = verdict
 
@@ -46,9 +60,9 @@ class RegisterModelOperator(StepOperator):
         trained, tracking = from_json(TrainResult, self.trained), self.tracking(context)
         log_url, run_url = tags["airflow.log_url"], hook.run_url(tracking, trained.run_id)
         version = register(
-            self.model.name,
+            self.name,
             trained,
-            from_json(Verdict, self.verdict),
+            None if self.verdict is None else from_json(Verdict, self.verdict),
             tracking=tracking,
             ledger=self.ledger,
             dag_run=dag_run_name(context),

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.links import ReportLink
-from mlops_airflow.operators.base import StepOperator, dag_run_name, given_known_at
-from mlops_tasks.exceptions import ValidationFailedError
+from mlops_airflow.operators.base import (
+    StepOperator,
+    dag_run_name,
+    given_known_at,
+    partition_of,
+)
+from mlops_airflow.operators.plain_arguments import check_dataset
+from mlops_tasks.exceptions import PartitionNotFoundError, SpecError, ValidationFailedError
 from mlops_tasks.lake import PartitionVersion, known_text
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json, to_json
+from mlops_tasks.steps.ingest import raw_table
 from mlops_tasks.steps.validate import validate
 from mlops_tasks.validation import quarantine_table
 
@@ -41,21 +48,37 @@ class ValidatePartitionOperator(StepOperator):
     ----------
     dataset : DatasetSpec
         The dataset with its contract and suite.
-    raw : dict
-        Output of `IngestPartitionOperator`.
+    raw : dict, optional
+        Output of `IngestPartitionOperator`; by default the newest raw rows of the partition.
+    partition : str, optional
+        Which partition, templated, where `raw` is not given; by default the run's partition key.
+
+    Notes
+    -----
+    XCom: what the ledger keeps of it, with table, version, digest, counts and reasons.
     """
 
-    template_fields = ("raw",)
+    template_fields = ("raw", "partition")
     operator_extra_links = (ReportLink(),)
 
-    def __init__(self, *, dataset: DatasetSpec, raw: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        dataset: DatasetSpec,
+        raw: Any = None,
+        partition: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        who = f"{type(self).__name__} {kwargs.get('task_id')!r}"
+        check_dataset(who, dataset)
+        if raw is not None and partition is not None:
+            raise SpecError(f"{who}: raw= names its partition; leave partition= out")
         super().__init__(**kwargs)
-        self.dataset = dataset
-        self.raw = raw
+        self.dataset, self.raw, self.partition = dataset, raw, partition
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate, record the evidence, and return the reference to the published partition."""
-        raw, run = from_json(PartitionVersion, self.raw), dag_run_name(context)
+        raw, run = self._raw(context), dag_run_name(context)
         options = self._options(context, raw.partition, run)
         with self._refusal_recorded(raw, run):
             result = validate(self.dataset, raw, lake=self.lake, **options)
@@ -64,6 +87,20 @@ class ValidatePartitionOperator(StepOperator):
             raise AirflowSkipException(f"{raw.partition} is unchanged; no event is emitted")
         self.announce(context, to_json(result.published))
         return evidence
+
+    def _raw(self, context: Context) -> PartitionVersion:
+        """Return the raw rows to validate."""
+        if self.raw is not None:
+            return from_json(PartitionVersion, self.raw)
+        key = partition_of(context, self.dataset, self.partition)
+        table = self.lake.table(raw_table(self.dataset))
+        commits = table.commits(first=key, last=key) if table.exists else []
+        if not commits:
+            raise PartitionNotFoundError(
+                f"dataset {self.dataset.name!r}: there are no raw rows of {key} to validate; "
+                "ingest them first, with IngestPartitionOperator"
+            )
+        return PartitionVersion.of(table.name, commits[0])
 
     def _options(self, context: Context, partition: str, run: str) -> dict[str, Any]:
         token = self.next_token(partition, self.dataset.name, quarantine_table(self.dataset))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mlops_airflow.mlflow_server import PASSWORD_VARIABLE, USER_VARIABLE
 from mlops_airflow.stack.credentials import KEYS, MLFLOW_USER
 from mlops_airflow.stack.processor import numeric_environment
+from mlops_airflow.stack.recorded_connections import connection_variables
 from mlops_airflow.stack.settings import LOOPBACK, StackSettings
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def component_environment(
         for name, value in outer.items()
         if name not in _FOREIGN and not name.startswith(_FOREIGN_PREFIXES)
     }
+    # What is set now counts for more than what was recorded once.
+    env = connection_variables(settings.connections_file) | env
     env |= settings.to_env()
     env["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), outer.get("PATH", os.defpath)))
     for name in ("NO_PROXY", "no_proxy"):
@@ -257,4 +260,5 @@ def _connections(
     env = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(c) for name, c in connections.items()}
     # The source belongs to the user and may be elsewhere; the rest is the stack's own state.
     source = "AIRFLOW_CONN_FLIGHTS_SOURCE"
-    return env | {source: outer.get(source, env[source])}
+    given = {**connection_variables(settings.connections_file), **outer}
+    return env | {source: given.get(source, env[source])}

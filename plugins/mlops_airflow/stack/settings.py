@@ -143,6 +143,11 @@ class StackSettings:
         """File with the generated secrets."""
         return self.home / "secrets.json"
 
+    @property
+    def connections_file(self) -> Path:
+        """File with the connections of the user's sources."""
+        return self.home / "connections.json"
+
     def key_file(self, key: str) -> Path:
         """Return the file that Airflow reads one of its keys from.
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from demo.airflow_records import DagRun
 from demo.conditions import has_closed, loop_conditions
 from demo.evidence import (
     LABELS_TABLE,
@@ -23,6 +22,7 @@ from demo.evidence import (
 )
 from demo.plan import DECIDE, MODEL, TRAIN
 from demo.report import build_report, print_report
+from mlops_airflow.rest import DagRun
 from mlops_tasks.lake import Lake, overwrite_partition
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.registry.tracking import Tracking
@@ -30,7 +30,7 @@ from mlops_tasks.registry.tracking import Tracking
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from demo.airflow_api import AirflowApi
+    from mlops_airflow.rest import AirflowApi
 
 CHECK = {"name": "roc_auc", "value": 0.61, "threshold": 0.58, "alarm": False, "text": "fine"}
 ALARM = {"name": "temp", "value": 0.9, "threshold": 0.4, "alarm": True, "text": "PSI 0.9 of temp"}

@@ -15,11 +15,10 @@ import pytest
 from rich.console import Console
 
 from demo import __main__ as program
-from demo.airflow_http import AirflowApiError
-from demo.airflow_records import DagRun, PendingPartition
-from demo.evidence import Evidence
-from demo.replay import Replay, ReplayError
-from demo.view import View
+from demo.plan import MODEL
+from demo.projects import PROJECTS
+from mlops_airflow.replay import Replay, ReplayError, View
+from mlops_airflow.rest import AirflowApiError, DagRun, PendingPartition
 from mlops_airflow.stack.preparation import make_home
 from mlops_airflow.stack.record import locked
 from mlops_airflow.stack.settings import StackSettings
@@ -74,7 +73,7 @@ def printed(view: View) -> str:
 
 
 def demo(stack: Running, view: View, *, stay: bool = False) -> int:
-    return program._demo(cast("Stack", stack), view, None, None, stay=stay)
+    return program._demo(cast("Stack", stack), view, PROJECTS[MODEL], None, None, stay=stay)
 
 
 def ends_with(monkeypatch: pytest.MonkeyPatch, outcome: int | BaseException) -> None:
@@ -190,10 +189,15 @@ def test_ui_stays_until_ctrl_c_or_the_end_of_the_stack(
 
 
 @pytest.fixture
-def session(stack: Running, monkeypatch: pytest.MonkeyPatch) -> program.Session:
+def session(
+    stack: Running, example_projects: None, monkeypatch: pytest.MonkeyPatch
+) -> program.Session:
     view = a_view()
     found = program.Session(cast("Stack", stack), cast("Any", None), view)
-    monkeypatch.setattr(program.Session, "evidence", lambda self: Evidence())
+    facts = {"closed": False, "nights": []}
+    monkeypatch.setattr(program.Session, "facts", lambda self: facts)
+    monkeypatch.setattr(type(found.project), "show", lambda self, report, console: None)
+    monkeypatch.setattr(Replay, "played", lambda self: [])
     return found
 
 
@@ -218,12 +222,15 @@ def test_open_loop_is_not_a_success(
     session: program.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
+
+    def run(self: Replay, more: Any, expected: int) -> None:
+        asked.extend((more(1), more(2)))
+        assert expected == 2
+
     monkeypatch.setattr(Replay, "prepare", lambda self: None)
-    monkeypatch.setattr(
-        program, "play_nights", lambda replay, view, nights, closed: asked.append(closed())
-    )
+    monkeypatch.setattr(Replay, "run", run)
     assert session.run(2, None) == program.STILL_OPEN
-    assert asked == [False]
+    assert asked == [True, False]
 
 
 def test_bars_on_a_terminal_and_lines_elsewhere() -> None:

@@ -1,11 +1,9 @@
-"""The replay of the example projects: their calendars, order of events, and when they end."""
+"""The examples: where each begins, its source, how its session ends and what is reported."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import sys
-from collections import Counter
 from io import StringIO
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,51 +11,24 @@ import pytest
 from rich.console import Console
 
 from demo import __main__ as program
-from demo.airflow_api import AirflowApi
-from demo.project_replay import ProjectReplay
 from demo.project_report import build_project_report, print_project_report
-from demo.projects import PROJECTS
-from demo.replay import ReplayError
-from demo.view import View
+from demo.projects import PROJECTS, Generated
+from mlops_airflow.projects import find_model
+from mlops_airflow.replay import Replay, View
+from mlops_airflow.rest import AirflowApi
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.specs.calendar import Calendar
 from tests.quality.discovery import DAGS
 from tests.unit.demo.test_main import Running
-from tests.unit.demo.test_replay import Airflow
+from tests.unit.replay.fake_airflow import FakeAirflow, printed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mlops_airflow.stack.stack import Stack
-    from mlops_tasks.specs import ModelSpec
 
-
-class Project(Airflow):
-    """An Airflow that scores what is ingested and retrains on one day, by its ledger."""
-
-    model = "demand"
-    rows = "offers"
-    yes_on = "2024-07-21"
-    cause = "performance"
-
-    def trigger(self, dag_id: str, key: str, **_: Any) -> None:  # type: ignore[override]
-        self.calls.append(f"{dag_id} {key}")
-        self.finish(dag_id, key)
-        verb = dag_id.removeprefix(f"{self.model}.")
-        if dag_id == f"{self.rows}.ingest" and self.scores:
-            self.finish(f"{self.model}.score", key)
-        if verb == "decide":
-            evidence = {"retrain": key == self.yes_on, "cause": self.cause, "reason": "r"}
-            self.ledger.record(model=self.model, kind="decision", key=key, evidence=evidence)
-        if verb == "train" or (verb == "decide" and key == self.yes_on):
-            entry = {"verdict": self.verdict, "reason": "MAE 3.1", "metric": "mae", "n_rows": 9}
-            self.ledger.record(model=self.model, kind="verdict", key=key, evidence=entry)
-            self.finish(f"{self.model}.train", key)
-            if self.ledger.champion(self.model) is None and self.verdict == "promote":
-                self.ledger.promote(
-                    self.model, version="1", generation=0, key=key, evidence={"version": "1"}
-                )
+pytestmark = pytest.mark.usefixtures("example_projects")
+YES_ON = "2024-07-21"
 
 
 @pytest.fixture(autouse=True)
@@ -65,138 +36,44 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
-@pytest.fixture(autouse=True)
-def dags(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let projects be imported for one test only."""
-    monkeypatch.syspath_prepend(DAGS)
-    mine = {path.name for path in DAGS.iterdir()}
-    for name in [name for name in sys.modules if name.partition(".")[0] in mine]:
-        monkeypatch.delitem(sys.modules, name)
-    yield
-    for name in [name for name in sys.modules if name.partition(".")[0] in mine]:
-        sys.modules.pop(name)
-
-
-def spec(model: str) -> ModelSpec:
-    return PROJECTS[model].spec(DAGS)
-
-
-def make(tmp_path: Path, **fields: Any) -> tuple[ProjectReplay, Project]:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    made = spec("demand")
-    dag_ids = set(Calendar(made, PROJECTS["demand"].first).dag_ids)
-    airflow = Project(ledger, dags=dag_ids, **fields)
-    view = View(Console(file=StringIO(), width=200))
-    api = cast("AirflowApi", airflow)
-    return ProjectReplay(api, PROJECTS["demand"], made, ledger, view), airflow
-
-
-def printed(replay: ProjectReplay) -> str:
-    return cast("StringIO", replay.view.console.file).getvalue()
+def generated(model: str) -> Generated:
+    project = PROJECTS[model]
+    assert isinstance(project, Generated)
+    return project
 
 
 @pytest.mark.parametrize("model", PROJECTS)
-def test_partitions_to_play_are_days_of_the_data(model: str) -> None:
-    project, made = PROJECTS[model], spec(model)
-    calendar = Calendar(made, project.first)
-    last = made.calendar.shift(project.first, project.n_partitions - 1)
-    assert made.rows.last is not None
-    assert last <= made.rows.last
-    made.check_as_of(calendar.as_of(last))
+def test_partitions_to_play_are_of_the_data(model: str) -> None:
+    project, spec = PROJECTS[model], find_model(model, DAGS)
+    calendar = Calendar(spec, project.first)
+    spec.check_as_of(calendar.as_of(project.last))
+    spec.rows.check_partition(project.last)
+    n_rounds = len(calendar.grain.range(project.first, project.last))
+    assert n_rounds == project.at_most or model == "flight_delays"
     assert calendar.cutoff < calendar.as_of(project.first)
-    assert project.conn_id in {getattr(one.source, "conn_id", "") for one in calendar.datasets}
-
-
-def test_history_comes_first_and_consumers_wake_after_the_champion(tmp_path: Path) -> None:
-    replay, airflow = make(tmp_path)
-    replay.prepare()
-    assert airflow.calls[0] == "unpause offers.ingest sales.ingest stores.ingest"
-    counts = Counter(call.split()[0] for call in airflow.calls[1:-3])
-    assert counts == {"offers.ingest": 57, "stores.ingest": 59, "sales.ingest": 56}
-    assert airflow.calls[-3:-1] == ["unpause demand.train", "demand.train 2024-06-09"]
-    assert "demand.decide" in airflow.calls[-1]
-    airflow.calls.clear()
-    replay.prepare()
-    assert [call for call in airflow.calls if not call.startswith("unpause")] == []
-
-
-def test_first_training_that_is_refused_stops_the_replay(tmp_path: Path) -> None:
-    replay, _ = make(tmp_path, verdict="keep")
-    with pytest.raises(ReplayError, match=r"no first champion came out of demand\.train: MAE 3\.1"):
-        replay.prepare()
-
-
-def test_weeks_are_played_until_an_alarm_has_caused_a_training(tmp_path: Path) -> None:
-    replay, airflow = make(tmp_path)
-    replay.prepare()
-    assert not replay.has_closed()
-    replay.run(None)
-    assert replay.has_closed()
-    assert airflow.calls[-1] == "demand.decide 2024-07-21"
-    assert replay.next_partition() == "2024-07-22"
-    assert "week 2024-07-08, decided as of 2024-07-14: not retrained, because r" in printed(replay)
-    assert "week 2024-07-15, decided as of 2024-07-21: retrained, because of perf" in printed(
-        replay
-    )
-    airflow.calls.clear()
-    replay.run(None)
-    assert airflow.calls == []
-
-
-def test_training_by_age_does_not_close_the_loop(tmp_path: Path) -> None:
-    replay, airflow = make(tmp_path)
-    airflow.cause = "age"
-    replay.prepare()
-    replay.run(None)
-    assert not replay.has_closed()
-    assert replay.next_partition() is None
-    assert "all 20 partitions are played" in printed(replay)
-
-
-def test_asked_number_is_played_and_the_next_session_goes_on(tmp_path: Path) -> None:
-    replay, _ = make(tmp_path)
-    replay.prepare()
-    replay.run(2)
-    assert replay.decided() == ["2024-06-16", "2024-06-23"]
-    assert replay.next_partition() == "2024-06-24"
-
-
-def test_scoring_that_did_not_follow_is_an_error(tmp_path: Path) -> None:
-    replay, _ = make(tmp_path, scores=False)
-    replay.prepare()
-    with pytest.raises(ReplayError, match=r"demand\.score did not run for 2024-06-10"):
-        replay.run(1)
+    if isinstance(project, Generated):
+        assert project.conn_id in {getattr(d.source, "conn_id", "") for d in calendar.datasets}
 
 
 def test_world_is_written_once_and_whole(tmp_path: Path) -> None:
-    project = PROJECTS["support_tickets"]
+    project = generated("support_tickets")
     (tmp_path / "tickets.part").write_text("half of it, killed")
-    assert project.write_world(tmp_path)
+    assert "generated from a seed" in project.prepare(tmp_path)
     with sqlite3.connect(project.database(tmp_path)) as connection:
         found = connection.execute("SELECT count(*) FROM tickets").fetchone()
     assert found == (182 * 60,)
-    assert not project.write_world(tmp_path)
+    assert project.prepare(tmp_path) == ""
     assert [path.name for path in tmp_path.iterdir()] == ["tickets.db"]
     assert list(project.connection(tmp_path)) == ["AIRFLOW_CONN_TICKETS_SOURCE"]
 
 
-def test_report_shows_champion_gate_monitors_and_decisions(tmp_path: Path) -> None:
-    replay, airflow = make(tmp_path)
-    replay.prepare()
-    check = {"name": "mae", "value": 3.5, "threshold": 3.1, "alarm": True, "text": "t"}
-    for kind in ("drift", "performance"):
-        evidence = {"model_version": "1", "checks": [check]}
-        airflow.ledger.record(model="demand", kind=kind, key="2024-07-15", evidence=evidence)
-    airflow.ledger.record(model="flights", kind="decision", key="2013-02-01", evidence={})
-    replay.run(None)
-    report = build_project_report(replay.ledger, "demand", closed=replay.has_closed())
-    assert report["closed"]
-    assert [row["partitions_scored"] for row in report["champions"]] == [1]
-    assert [row["cause"] for row in report["trainings"]] == ["first training", "performance"]
-    assert len(report["decisions"]) == 6
-    print_project_report(report, replay.view.console)
-    for text in ("The loop has closed", "promote: MAE 3.1", "mae 3.50 > 3.10", "ALARM"):
-        assert text in printed(replay)
+def test_airline_writes_its_own_source_by_its_clock(tmp_path: Path) -> None:
+    project = PROJECTS["flight_delays"]
+    assert project.prepare(tmp_path) == ""
+    project.advance(tmp_path, "2013-01-02")
+    with sqlite3.connect(tmp_path / "source.db") as connection:
+        (last,) = connection.execute("SELECT max(flight_date) FROM schedule").fetchone()
+    assert last == "2013-01-02"
 
 
 def test_unknown_model_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,7 +89,7 @@ def test_stack_is_given_the_connection_to_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
-    assert program._settings(None).extra_env == {}
+    assert program._settings(PROJECTS["flight_delays"]).extra_env == {}
     found = program._settings(PROJECTS["demand"]).extra_env
     assert json.loads(found["AIRFLOW_CONN_DEMAND_SOURCE"]) == {
         "conn_type": "sqlite",
@@ -220,19 +97,83 @@ def test_stack_is_given_the_connection_to_the_source(
     }
 
 
-def test_session_of_a_project_writes_its_source_and_ends_with_the_truth(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Decided(FakeAirflow):
+    """An Airflow whose decisions and verdicts are in a ledger, too."""
+
+    ledger: Ledger
+
+    def run(self, dag_id: str, key: str, state: str = "success") -> Any:
+        run = super().run(dag_id, key, state)
+        verb = dag_id.removeprefix(f"{self.model}.")
+        if verb == "decide":
+            evidence = self.results[run.run_id, "decide"]
+            self.ledger.record(model=self.model, kind="decision", key=key, evidence=evidence)
+        if verb == "train":
+            evidence = {"verdict": "promote", "reason": "MAE 3.1", "metric": "mae", "n_rows": 9}
+            self.ledger.record(model=self.model, kind="verdict", key=key, evidence=evidence)
+            if self.ledger.champion(self.model) is None:
+                version = {"version": "1", "reason": "first"}
+                self.ledger.promote(
+                    self.model, version="1", generation=0, key=key, evidence=version
+                )
+        return run
+
+
+@pytest.fixture
+def airflow() -> Decided:
+    calendar = Calendar(find_model("demand", DAGS), PROJECTS["demand"].first)
+    return Decided("demand", "offers", calendar.dag_ids, yes_on=YES_ON)
+
+
+@pytest.fixture
+def session(tmp_path: Path, airflow: Decided, monkeypatch: pytest.MonkeyPatch) -> program.Session:
     monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
     project, view = PROJECTS["demand"], View(Console(file=StringIO(), width=200))
     stack = cast("Stack", Running(program._settings(project)))
-    session = program._session(stack, cast("AirflowApi", None), view, project)
-    assert (tmp_path / "demand.db").is_file()
-    replay, airflow = make(tmp_path)
-    session.project_replay = replay  # type: ignore[attr-defined]
+    found = program.Session(stack, cast("AirflowApi", airflow), view, project)
+    airflow.ledger = found.ledger
+    return found
+
+
+def test_session_ends_when_an_alarm_has_caused_a_training(
+    session: program.Session, airflow: Decided, tmp_path: Path
+) -> None:
     assert session.run(2, tmp_path / "report.json") == program.STILL_OPEN
     assert json.loads((tmp_path / "report.json").read_text())["model"] == "demand"
     assert session.run(None, None) == 0
+    assert airflow.calls[-1] == f"demand.decide {YES_ON}"
+    assert "The loop has closed" in printed(session.view)
     airflow.scores = False
     assert session.run(1, None) == program.FAILED
-    assert "The replay stops: demand.score did not run" in printed(session)  # type: ignore[arg-type]
+    assert "The replay stops: demand.score for 2024-07-22 did not run" in printed(session.view)
+
+
+def test_training_by_age_does_not_close_the_loop(
+    session: program.Session, airflow: Decided
+) -> None:
+    airflow.cause = "age"
+    assert session.run(None, None) == program.STILL_OPEN
+    assert len(session.replay.played()) == PROJECTS["demand"].at_most
+
+
+def test_report_shows_champion_gate_monitors_and_decisions(
+    session: program.Session, airflow: Decided
+) -> None:
+    check = {"name": "mae", "value": 3.5, "threshold": 3.1, "alarm": True, "text": "t"}
+    for kind in ("drift", "performance"):
+        evidence = {"model_version": "1", "checks": [check]}
+        airflow.ledger.record(model="demand", kind=kind, key="2024-07-15", evidence=evidence)
+    airflow.ledger.record(model="flights", kind="decision", key="2013-02-01", evidence={})
+    session.play(None)
+    report = build_project_report(session.ledger, "demand")
+    assert report["closed"]
+    assert [row["partitions_scored"] for row in report["champions"]] == [1]
+    assert [row["cause"] for row in report["trainings"]] == ["first training", "performance"]
+    assert len(report["decisions"]) == 6
+    print_project_report(report, session.view.console)
+    for text in ("The loop has closed", "promote: MAE 3.1", "mae 3.50 > 3.10", "ALARM"):
+        assert text in printed(session.view)
+
+
+def test_replay_of_the_demo_is_that_of_the_command(session: program.Session) -> None:
+    assert type(session.replay) is Replay

@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def context(operator: Any, *, key: str | None, run: str = "manual__1", **params:
         "params": {"as_of": None, "train": "10d", "evaluation": "4d"} | params,
         "outlet_events": OutletEventAccessors(),
         "inlet_events": {inlet: [] for inlet in operator.inlets},
-        "dag_run": SimpleNamespace(run_type="manual"),
+        "dag_run": SimpleNamespace(run_type="manual", run_after=datetime.now(UTC)),
     }
 
 

@@ -57,7 +57,7 @@ def runs(dag: DAG, start: datetime, n: int) -> list[tuple[str, str]]:
         ),
         (
             "hour",
-            {"delay_days": 1},
+            {"delay": "1d"},
             datetime(2024, 10, 27, 0, 30, tzinfo=UTC),
             [("2024-10-27T02:05", "2024-10-26T00"), ("2024-10-27T03:05", "2024-10-26T01")],
         ),
@@ -79,7 +79,7 @@ def runs(dag: DAG, start: datetime, n: int) -> list[tuple[str, str]]:
         ),
         (
             "week",
-            {"cron": "0 4 * * wed", "delay_days": 7},
+            {"cron": "0 4 * * wed", "delay": "7d"},
             datetime(2024, 3, 26, 12, tzinfo=UTC),
             [("2024-03-27T04:00", "2024-03-11"), ("2024-04-03T04:00", "2024-03-18")],
         ),
@@ -129,6 +129,31 @@ def test_a_run_by_hand_takes_the_keys_of_the_grain(tmp_path: Path, grain: str) -
     timetable = coerce_to_core_timetable(dataset_dags(spec)[0].timetable)
     key = spec.calendar.key_of(datetime(2024, 6, 12, 10, tzinfo=UTC), ZONE)
     assert timetable.resolve_partition_date(key) == spec.partition(key).start
+
+
+@pytest.mark.parametrize("grain", ["hour", "week", "month"])
+def test_a_run_of_a_model_takes_the_keys_of_its_rows(tmp_path: Path, grain: str) -> None:
+    """After a round trip through JSON, as the server has it; a day is none of them."""
+    found = {dag.dag_id.rpartition(".")[2]: dag for dag in model_dags(project(tmp_path, grain))}
+    for verb in ("score", "monitor"):
+        timetable = found[verb].timetable
+        mapper = decode_partition_mapper(
+            encode_partition_mapper(timetable.default_partition_mapper)
+        )
+        key = GRAINS[grain].key_of(datetime(2024, 6, 12, 10, tzinfo=UTC), ZONE)
+        assert mapper.to_downstream(key) == key
+        assert mapper.to_partition_date(key) == Partition(key, ZONE, GRAINS[grain]).start
+        core = coerce_to_core_timetable(timetable)
+        with pytest.raises(InvalidPartitionKeyError, match=rf"is not an? {grain}: write it as"):
+            core.resolve_partition_date("2024-06-12")
+
+
+def test_a_model_of_finer_datasets_takes_its_own_keys(tmp_path: Path) -> None:
+    model = mixed(tmp_path, "day", InputSpec(dataset=weather(tmp_path, "hour")))
+    core = coerce_to_core_timetable(score_dag(model).timetable)
+    assert core.resolve_partition_date("2024-06-12") == Partition("2024-06-12", ZONE).start
+    with pytest.raises(InvalidPartitionKeyError, match="is not a day"):
+        core.resolve_partition_date("2024-06-12T10")
 
 
 def test_a_run_by_hand_decides_as_of_a_day(tmp_path: Path) -> None:
@@ -238,7 +263,7 @@ def test_a_week_over_two_months_is_waited_for_by_both() -> None:
 
 
 def test_finer_labels_start_a_measurement_and_late_ones_start_it_again(tmp_path: Path) -> None:
-    label = failures(tmp_path, grain="hour", refresh_after_days=2)
+    label = failures(tmp_path, grain="hour", refresh_after="2d")
     model = project(tmp_path, "day", label=LabelSpec(dataset=label, target="failed"))
     monitor = next(dag for dag in model_dags(model) if dag.dag_id.endswith(".monitor"))
     assert len(mapper_of(monitor, "failures").to_upstream("2024-03-31")) == 23
@@ -254,7 +279,7 @@ def test_coarser_labels_and_a_snapshot_of_rows_are_refused(tmp_path: Path) -> No
     rows = InputSpec(dataset=readings(tmp_path), snapshot=True)
     with pytest.raises(SpecError, match="'readings' gives the rows to score and is no snapshot"):
         project(tmp_path, "day", inputs=(rows,))
-    looks_back = InputSpec(dataset=weather(tmp_path, "week"), lookback_days=7)
+    looks_back = InputSpec(dataset=weather(tmp_path, "week"), lookback="7d")
     with pytest.raises(SpecError, match="'weather' is a snapshot"):
         mixed(tmp_path, "day", looks_back)
 

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from airflow.exceptions import InvalidPartitionKeyError
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.timetables.base import TimeRestriction
 from pendulum import instance as coerce_datetime
 
 from mlops_airflow.lifecycle import build_dags, dataset_dags, model_dags
 from mlops_airflow.retries import RetryByKind
+from mlops_tasks.exceptions import SpecError
+from mlops_tasks.partitions import DAY
 from mlops_tasks.specs import InputSpec, LabelSpec, ModelSpec
 from tests.unit.orders import deliveries_dataset, orders_dataset, project
 
@@ -64,6 +67,25 @@ def test_a_project_has_all_its_dags_in_the_namespace(spec: ModelSpec) -> None:
     assert all(name == dag.dag_id.replace(".", "_") for name, dag in namespace.items())
 
 
+@pytest.mark.parametrize(
+    ("field", "path", "said"),
+    [
+        ("estimator", "tests.unit.nowhere:build", "there is no module 'tests.unit.nowhere'"),
+        ("estimator", "tests.unit.orders:biuld", "defines no 'biuld'; did you mean 'build'?"),
+        ("features_python", "nowhere:features", "there is no module 'nowhere'"),
+    ],
+)
+def test_a_function_that_is_not_there_breaks_the_dags(
+    tmp_path: Path, field: str, path: str, said: str
+) -> None:
+    changes = {field: path} | ({"features_sql": None} if field == "features_python" else {})
+    base = project(tmp_path / "p")
+    with pytest.raises(SpecError) as error:
+        model_dags(base.model_copy(update=changes))
+    assert f"model 'late_orders': {field}: '{path}' cannot be imported: " in str(error.value)
+    assert said in str(error.value)
+
+
 def test_the_night_takes_the_day_that_has_just_ended(tmp_path: Path) -> None:
     (ingest,) = dataset_dags(orders_dataset(tmp_path))
     night = datetime(2024, 3, 2, tzinfo=UTC)
@@ -107,7 +129,7 @@ ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/
 def test_each_day_of_the_zone_is_taken_once_and_after_it_has_ended(
     tmp_path: Path, zone: str, cron: str
 ) -> None:
-    dataset = deliveries_dataset(tmp_path, timezone=zone, cron=cron, refresh_after_days=None)
+    dataset = deliveries_dataset(tmp_path, timezone=zone, cron=cron, refresh_after=None)
     (ingest,) = dataset_dags(dataset)
     timetable = coerce_to_core_timetable(ingest.timetable)
     limits = TimeRestriction(earliest=ingest.start_date, latest=None, catchup=True)
@@ -206,7 +228,7 @@ def test_a_day_is_scored_when_all_its_inputs_are_there(spec: ModelSpec) -> None:
 
 
 def test_a_model_with_one_input_and_labels_without_late_rows(tmp_path: Path) -> None:
-    label = deliveries_dataset(tmp_path, refresh_after_days=None)
+    label = deliveries_dataset(tmp_path, refresh_after=None)
     spec = project(
         tmp_path,
         inputs=(InputSpec(dataset=orders_dataset(tmp_path)),),
@@ -228,6 +250,70 @@ def test_late_labels_alone_start_the_monitor(spec: ModelSpec) -> None:
 def test_the_windows_of_the_form_are_those_of_the_spec(spec: ModelSpec) -> None:
     form = dags(spec)["late_orders.train"].params
     assert (form["train"], form["evaluation"], form["as_of"]) == ("10d", "4d", None)
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "right", "wrong"),
+    [
+        ("late_orders.train", "as_of", [None, "2024-03-01"], ["", "2024-3-1", "20240301", "today"]),
+        ("late_orders.train", "as_of", [], ["2024-02-30", "2024-03-01T00", 20240301]),
+        ("late_orders.train", "train", ["36h", "8 w"], [None, "", "60", "0d", "two days"]),
+        ("orders.ingest", "known_at", [None, "2024-03-01"], ["01.03.2024", "2024-13-01"]),
+        ("deliveries.refresh", "known_at", [None], ["yesterday"]),
+    ],
+)
+def test_a_form_refuses_what_it_cannot_read(
+    spec: ModelSpec, verb: str, name: str, right: list[Any], wrong: list[Any]
+) -> None:
+    """Airflow asks the schema of a parameter when a run is triggered."""
+    found = dags(spec) | {dag.dag_id: dag for one in spec.datasets for dag in dataset_dags(one)}
+    field = found[verb].params.get_param(name)
+    for value in right:
+        assert field.resolve(value) == value
+    for value in wrong:
+        with pytest.raises(ParamValidationError):
+            field.resolve(value)
+
+
+def test_forms_have_labels_in_words(spec: ModelSpec) -> None:
+    found = [*model_dags(spec), *(dag for one in spec.datasets for dag in dataset_dags(one))]
+    for dag in found:
+        for name in dag.params:
+            field = dag.params.get_param(name)
+            assert field.schema["title"][0].isupper(), (dag.dag_id, name)
+            assert "_" not in field.schema["title"]
+            assert field.description.endswith("."), (dag.dag_id, name)
+
+
+@pytest.mark.parametrize("verb", ["score", "monitor", "train"])
+def test_what_events_start_says_what_to_do_instead_of_a_backfill(
+    spec: ModelSpec, verb: str
+) -> None:
+    dag = dags(spec)[f"late_orders.{verb}"]
+    assert not coerce_to_core_timetable(dag.timetable).periodic  # which is why Airflow refuses it
+    assert "Airflow backfills no Dag that events start" in str(dag.doc_md)
+    assert "trigger it once for each" in str(dag.doc_md)
+
+
+def test_every_dag_says_how_it_is_run_by_hand(spec: ModelSpec) -> None:
+    found = [*model_dags(spec), *(dag for one in spec.datasets for dag in dataset_dags(one))]
+    for dag in found:
+        by_key = f"*Partition Key*, below *Advanced Options*: YYYY-MM-DD, such as `{DAY.example}`."
+        by_form = "from its form, which trains as of now when it is left as it is"
+        wanted = by_form if dag.dag_id == "late_orders.train" else by_key
+        assert wanted in " ".join(str(dag.doc_md).split()), dag.dag_id
+
+
+@pytest.mark.parametrize("key", ["2024-3-1", "2024/03/01", "2024-02-30", "march", "2024-03"])
+def test_a_wrong_key_is_refused_when_a_run_is_triggered(spec: ModelSpec, key: str) -> None:
+    """By the call that both the form and REST make."""
+    found = [*model_dags(spec), *(dag for one in spec.datasets for dag in dataset_dags(one))]
+    for dag in found:
+        timetable = coerce_to_core_timetable(dag.timetable)
+        with pytest.raises(InvalidPartitionKeyError, match="is not a day: write it as YYYY-MM-DD"):
+            timetable.resolve_partition_date(key)
+        begin = timetable.resolve_partition_date("2024-03-01")
+        assert begin == datetime(2024, 3, 1, tzinfo=UTC), dag.dag_id
 
 
 def test_every_task_is_retried_until_the_next_day_is_due(spec: ModelSpec) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -120,7 +121,7 @@ def test_a_run_is_named_by_dag_and_run(spec: ModelSpec) -> None:
 
 
 def test_templates_are_the_outputs_of_other_tasks() -> None:
-    assert ValidatePartitionOperator.template_fields == ("raw",)
+    assert ValidatePartitionOperator.template_fields == ("raw", "partition")
     assert set(PromoteModelOperator.template_fields) == {"pin", "registered", "verdict"}
 
 
@@ -380,10 +381,26 @@ def test_the_form_wins_over_the_partition_key(stack: Stack) -> None:
     assert found["as_of"] == day(12)
     assert found["train"] == [day(6), day(8)]
     assert found["evaluation"] == [day(9), day(10)]
-    with pytest.raises(AirflowFailException, match="no partition key"):
-        run(pin, None)
     with pytest.raises(SpecError, match="is not a day"):
         run(pin, None, as_of="last night")
+
+
+def test_an_empty_form_trains_as_of_the_day_of_the_run(stack: Stack) -> None:
+    """Of the run and not of the attempt, which may be after midnight; by the clock of the data."""
+    world, _ = stack
+    pin = PinTrainingDataOperator(task_id="pin", model=world.spec)
+    for as_of in (None, ""):
+        given = context(pin, key=None, as_of=as_of)
+        given["dag_run"].run_after = datetime(2024, 3, 18, 23, 30, tzinfo=UTC)
+        assert pin.execute(given)["as_of"] == "2024-03-18"
+    key = context(pin, key=day(15))
+    assert pin.execute(key)["as_of"] == day(15)
+
+
+def test_a_run_without_a_key_says_where_it_is_written(stack: Stack) -> None:
+    world, _ = stack
+    with pytest.raises(AirflowFailException, match=r"no partition key.* below Advanced Options"):
+        run(ScorePartitionOperator(task_id="score", model=world.spec), None)
 
 
 # --- score, drift, monitor

@@ -111,6 +111,15 @@ def test_of_a_share_by_days_the_wider_interval_counts() -> None:
     assert rough.observed.upper > 0.75
     (extreme,) = calibration(Outcomes((days < 1) * 1, np.full(1000, 0.05), days))
     assert extreme.observed.lower == 0.0
+    (other,) = calibration(Outcomes((days >= 1) * 1, np.full(1000, 0.95), days))
+    assert (other.name, other.predicted) == ("positive", pytest.approx(0.95))
+    assert (other.observed.value, other.observed.upper) == (0.95, 1.0)
+
+
+def test_of_classes_by_days_the_wider_interval_counts() -> None:
+    days, y = np.repeat(np.arange(20), 50), np.repeat(np.arange(20) % 2, 50)
+    rows = Outcomes(y, np.full((1000, 2), 0.5), days, classes=("a", "b"))
+    assert all(one.observed.lower < 0.25 for one in calibration(rows))
 
 
 @pytest.mark.parametrize("kind", ["rows", "days"])

@@ -179,3 +179,53 @@ def test_weights_count() -> None:
     often = np.where(y == 0, 9.0, 1.0)
     assert best_threshold(Outcomes(y, p), even) < 0.3
     assert best_threshold(Outcomes(y, p, weights=often), even) > 0.6
+
+
+def test_what_is_right_may_cost_most_and_counts_in_the_threshold() -> None:
+    """Between 0.02 and 0.3 nothing is wrong, so the known one is taken: 10 / (10 + 18)."""
+    raw = {"false": {"false": 30, "true": 40}, "true": {"false": 20, "true": 2}}
+    rows = Outcomes(np.array([0, 0, 1, 1]), np.array([0.01, 0.02, 0.6, 0.8]))
+    assert best_threshold(rows, Costs.of(raw, "binary")) == pytest.approx(10 / 28)
+
+
+@pytest.mark.parametrize(
+    ("y", "p", "threshold"),
+    [
+        ([0, 1], [0.25, 0.8], 0.25),  # a row at the threshold is not decided to be true
+        ([1, 1, 1, 1], [0.25, 0.3, 0.6, 0.8], 0.125),  # at 0.25 the first one would be missed
+        ([1, 1, 1, 1], [0.0, 0.3, 0.6, 0.8], 0.25),  # no threshold catches a score of 0
+        ([1, 0, 0, 0], [0.3, 0.6, 0.7, 0.8], 0.25),  # one standard error more than 0.9 costs
+    ],
+)
+def test_a_score_may_be_the_known_threshold(y: list[int], p: list[float], threshold: float) -> None:
+    costs = Costs.of({"false_alarm": 1, "miss": 3}, "binary")
+    assert best_threshold(Outcomes(np.array(y), np.array(p)), costs) == pytest.approx(threshold)
+
+
+@pytest.mark.parametrize(
+    ("weights", "threshold"),
+    [
+        # Not to decide at all saves 3, with a standard error of sqrt(10.8 - 3² / 4) = 2.92.
+        ([1.0, 0.952, 0.952, 2.596], 0.9),
+        # It saves 1.5, with a standard error of sqrt(2.95 - 1.5² / 4) = 1.55.
+        ([0.2, 0.0553, 0.0553, 1.6894], 0.4),
+    ],
+)
+def test_one_standard_error_decides_whether_rows_speak_against_the_known_threshold(
+    weights: list[float], threshold: float
+) -> None:
+    costs = Costs.of({"false_alarm": 1, "miss": 1.5}, "binary")
+    y, p = np.array([1, 0, 0, 0]), np.array([0.5, 0.6, 0.7, 0.8])
+    found = best_threshold(Outcomes(y, p, weights=np.array(weights)), costs)
+    assert found == pytest.approx(threshold)
+
+
+def test_what_is_right_may_earn_and_bounds_the_intervals() -> None:
+    raw = {"true": {"false": 20, "true": -1}, "false": {"true": 20, "false": -1}}
+    metric = find_metric("expected_cost", "binary", Costs.of(raw, "binary"))
+    wrong = Outcomes(np.array([0, 0, 1, 1]), np.array([0.9, 0.9, 0.1, 0.1]), threshold=0.5)
+    right = Outcomes(wrong.y_true, 1 - wrong.y_pred, threshold=0.5)
+    assert measure(metric, right).lower == -1.0
+    assert measure(metric, wrong).lower < 20.0
+    found = compare(metric, wrong, right)
+    assert (found.lower, found.value) == (-21.0, -21.0)

@@ -76,6 +76,7 @@ class Project:
         """Train as of a day, judge, register and promote; return training and verdict."""
         pin = pin_training_data(self.spec, as_of, lake=self.lake)
         trained = train(self.spec, pin, lake=self.lake, tracking=self.tracking)
+        assert not trained.suspects  # they are honest
         now = self.ledger.champion(self.spec.name)
         champion = now and champion_of(self.spec.name, tracking=self.tracking, ledger=self.ledger)
         verdict = evaluate(

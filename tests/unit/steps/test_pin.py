@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +18,12 @@ from mlops_tasks.lake import (
 )
 from mlops_tasks.partitions import today
 from mlops_tasks.serialization import from_json, to_json
-from mlops_tasks.steps.pin import corrected_since, pin_training_data
+from mlops_tasks.steps.pin import corrected_since, newest_as_of, pin_training_data
 from tests.unit.orders import (
+    FIRST,
     day,
     deliveries_dataset,
+    fill_lake,
     orders_dataset,
     project,
     rows_of,
@@ -41,7 +44,7 @@ N_DAYS = 8
 
 @pytest.fixture
 def model(tmp_path: Path) -> ModelSpec:
-    return project(tmp_path / "short", train_days=3, evaluation_days=2)
+    return project(tmp_path / "short", train="3d", evaluation="2d")
 
 
 @pytest.fixture
@@ -91,7 +94,7 @@ def test_only_the_dataset_that_is_late_is_named(model: ModelSpec, lake: Lake, fi
 def test_data_that_have_ended_are_not_trained_on_as_of_today(tmp_path: Path, lake: Lake) -> None:
     """There is no such day: the only way is to say that the rows were known."""
     ended = {"end": day(N_DAYS - 1)}
-    model = project(tmp_path / "ended", train_days=3, evaluation_days=2)
+    model = project(tmp_path / "ended", train="3d", evaluation="2d")
     datasets = {
         "orders": orders_dataset(tmp_path / "ended", **ended),
         "traffic": traffic_dataset(tmp_path / "ended", **ended),
@@ -110,6 +113,35 @@ def test_data_that_have_ended_are_not_trained_on_as_of_today(tmp_path: Path, lak
         pin_training_data(model, day(7), lake=lake)
     assert "Train as of" not in str(error.value)
     assert "If they were really known by 2024-03-08, take them in again" in str(error.value)
+
+
+def test_the_newest_cut_off_is_the_day_itself_while_data_go_on(
+    model: ModelSpec, lake: Lake
+) -> None:
+    assert newest_as_of(model, day(40), lake=lake) == day(40)
+
+
+def test_the_newest_cut_off_of_data_that_have_ended_is_their_last_news(
+    tmp_path: Path, lake: Lake
+) -> None:
+    """Late labels come five days after the others; a replay has not reached its end."""
+    model = project(tmp_path / "ended")
+    ended = {
+        one.name: one.model_copy(update={"end": FIRST + timedelta(days=30)})
+        for one in model.datasets
+    }
+    inputs = tuple(
+        one.model_copy(update={"dataset": ended[one.dataset.name]}) for one in model.inputs
+    )
+    label = model.label.model_copy(update={"dataset": ended["deliveries"]})
+    model = model.model_copy(update={"inputs": inputs, "label": label})
+    assert newest_as_of(model, today(), lake=lake) == today()  # nothing is there: pin says so
+    fill_lake(lake, model, range(12))
+    last = model.label.dataset.last_as_of(day(11))
+    assert last == day(11 + 5)
+    assert newest_as_of(model, today(), lake=lake) == last
+    assert newest_as_of(model, day(9), lake=lake) == day(9)
+    assert pin_training_data(model, last, lake=lake).as_of == last
 
 
 def test_a_pin_says_how_much_of_it_is_assumed(model: ModelSpec, lake: Lake, fill: Fill) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from mlops_tasks.problem_types.metrics import find_metric
+from mlops_tasks.problem_types.metrics import compare, find_metric
+from mlops_tasks.problem_types.metrics.decisions import mean_f_beta, mean_precision
+from mlops_tasks.problem_types.metrics.ranking import MeanRocAuc, RocAuc
 from mlops_tasks.problem_types.metrics.statistic import Statistic
 from mlops_tasks.problem_types.outcomes import Outcomes
 
@@ -168,3 +170,23 @@ def test_only_errors_of_numbers_and_what_has_no_worst_row_have_expanded_bounds()
         ready("binary", name, Y, P).expanded
         for name in ("roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1")
     )
+
+
+def test_of_two_classes_each_has_the_other_ones_row_against_it() -> None:
+    """Of 2 and 2 rows all 4 pairs are won; extra rows of 2 count 2 / sqrt(2) each."""
+    y, scores = np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9])
+    classes = [(0, RocAuc(y == 0, -scores)), (1, RocAuc(y == 1, scores))]
+    known = 4 / (2 + np.sqrt(2)) ** 2
+    assert ends(MeanRocAuc(y, classes), 2.0, 2.0) == (pytest.approx(known), pytest.approx(1.0))
+
+
+def test_a_class_that_half_a_row_decides_has_its_precision() -> None:
+    matrix = np.array([[0.5, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    assert mean_precision(matrix) == 1.0
+    assert mean_f_beta(matrix / 4, 1.0) == 1.0
+
+
+@pytest.mark.parametrize("name", ["mae", "r2"])
+def test_of_no_rows_nothing_is_known(name: str) -> None:
+    none = Outcomes(np.zeros(0), np.zeros(0))
+    assert np.isnan(compare(find_metric(name, "regression"), none, none).value)

@@ -1,0 +1,1 @@
+"""Will pilots see the runway in three hours? Single operators in an ordinary Dag, no ModelSpec."""

@@ -1,0 +1,137 @@
+"""Volume: whether the windows hold as many rows as gate and monitoring need."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from mlops_tasks.checks.estimators import fitted
+from mlops_tasks.checks.refusals import refused
+from mlops_tasks.checks.result import ALARM, CANNOT_TELL, FINE, CheckResult
+from mlops_tasks.partitions import Duration, window_start
+from mlops_tasks.problem_types import Outcomes, problem_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlops_tasks.checks.sample import Sample
+    from mlops_tasks.specs import ModelSpec
+
+__all__ = ["check_volume", "n_partitions"]
+
+# Rows are counted in a few partitions only: what is close to the limit is left to the months.
+_NEAR = 0.8
+_MOST_OUTCOMES = 200_000
+
+
+def n_partitions(spec: ModelSpec, length: Duration, last: str) -> int:
+    """Return how many partitions a window of a model up to `last` has."""
+    return spec.calendar.between(window_start(spec.calendar, last, length), last) + 1
+
+
+def check_volume(look: Sample) -> Iterator[CheckResult]:
+    """Count rows in the newest partitions and compare each window with what is asked of it."""
+    spec = look.spec
+    try:
+        last = look.partitions[-1]
+        rows = look.per_partition(spec.rows)
+        share = look.labelled.num_rows / max(1, look.features.num_rows)
+    except Exception as error:
+        yield refused(look, "volume", f"dataset {spec.rows.name!r}", error)
+        return
+    windows = (
+        ("drift", spec.drift.window, spec.drift.min_rows, rows, "rows"),
+        ("performance", spec.performance.window, spec.performance.min_rows, rows * share,
+         "labelled rows"),
+    )  # fmt: skip
+    for name, window, least, each, what in windows:
+        seen = each * n_partitions(spec, window, last)
+        yield _window(spec, name, window, least, seen, each, what)
+    if look.learnable:
+        text = "the newest rows do not say how many there are of each class"
+        yield CheckResult(
+            "volume", "gate.min_class_rows", CANNOT_TELL, text, "fix the labels first"
+        )
+        return
+    yield from _classes(look, last, rows * share)
+
+
+def _window(
+    spec: ModelSpec, name: str, window: Duration, least: int, seen: float, each: float, what: str
+) -> CheckResult:
+    where = f"{name}.window {window}"
+    shown = f"{seen:,.0f} {what} in {window.words}"
+    if seen >= _NEAR * least:
+        return CheckResult("volume", where, FINE, f"about {shown}; {least:,} are needed")
+    enough = _long_enough(spec, math.ceil(least / each)) if each else ""
+    return CheckResult(
+        "volume",
+        where,
+        ALARM,
+        f"{shown}: with {name}.min_rows={least} nothing will ever be judged",
+        f"use a window of {enough}, or a smaller min_rows" if enough else "look at the labels",
+    )
+
+
+def _long_enough(spec: ModelSpec, n: int) -> str:
+    """Return a window of at least so many partitions, in whole weeks where it is days."""
+    grain = spec.calendar.name
+    if grain == "month":
+        return f"{n} months"
+    days = math.ceil(n * spec.calendar.period.total_seconds() / 86_400)
+    if days <= 7:
+        return f"{days} days"
+    return f"{7 * math.ceil(days / 7)} days"
+
+
+def _classes(look: Sample, last: str, each: float) -> Iterator[CheckResult]:
+    """Ask the problem type whether gate and performance have rows enough of each class."""
+    spec, problem = look.spec, problem_type(look.spec.problem_type)
+    try:
+        outcomes = _outcomes(look)
+    except Exception as error:
+        yield refused(look, "volume", "gate.min_class_rows", error)
+        return
+    for name, window, least in (
+        ("gate", spec.evaluation, spec.gate.min_class_rows),
+        ("performance", spec.performance.window, spec.performance.min_class_rows),
+    ):
+        where = f"{name}.min_class_rows"
+        n_rows = round(each * n_partitions(spec, window, last) / _NEAR)
+        few = problem.too_few(_as_many(outcomes, n_rows), least)
+        if few:
+            yield CheckResult(
+                "volume",
+                where,
+                ALARM,
+                f"at most some {few} rows in {window.words}: with {least} of each the answer is "
+                "always that nobody can tell",
+                f"use a longer {'evaluation' if name == 'gate' else 'performance.window'}",
+            )
+        else:
+            text = f"{window.words} have enough rows of each kind"
+            yield CheckResult("volume", where, FINE, text)
+
+
+def _outcomes(look: Sample) -> Outcomes:
+    spec, found = look.spec, fitted(look)
+    problem = problem_type(spec.problem_type)
+    predictions = problem.predict(spec, found.model, found.frame)
+    import pyarrow as pa
+
+    return problem.outcomes(spec, pa.chunked_array([pa.array(found.target)]), predictions)
+
+
+def _as_many(outcomes: Outcomes, n_rows: int) -> Outcomes:
+    """Return the outcomes again and again, or a part of them, until there are so many."""
+    import numpy as np
+
+    n_rows = min(n_rows, _MOST_OUTCOMES)
+    order = np.random.default_rng(0).permutation(len(outcomes))
+    chosen = np.resize(order, n_rows)
+    return Outcomes(
+        outcomes.y_true[chosen],
+        outcomes.y_pred[chosen],
+        classes=outcomes.classes,
+        threshold=outcomes.threshold,
+    )

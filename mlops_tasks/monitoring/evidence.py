@@ -1,0 +1,61 @@
+"""Monitoring results as evidence: by when their data were known, and what they correct."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlops_tasks.features import dataset_range
+from mlops_tasks.monitoring.results import MonitorResult
+from mlops_tasks.partitions import DAY
+from mlops_tasks.serialization import from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.registry.ledger import LedgerEntry
+    from mlops_tasks.specs import DatasetSpec, ModelSpec
+
+__all__ = ["as_evidence"]
+
+
+def as_evidence(
+    spec: ModelSpec,
+    result: MonitorResult,
+    datasets: Iterable[DatasetSpec],
+    *,
+    lake: Lake,
+    before: LedgerEntry | None,
+) -> MonitorResult | None:
+    """Return a result as the ledger keeps it, or None if the ledger says the same already.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    result : MonitorResult
+        What was measured.
+    datasets : iterable of DatasetSpec
+        What it was measured on.
+    lake : Lake
+        It knows as of when the rows of these are known.
+    before : LedgerEntry or None
+        The newest entry of its kind and partition.
+
+    Returns
+    -------
+    MonitorResult or None
+        With `known_at`, and with the number of the entry that it corrects.
+    """
+    known = [spec.rows.partition(result.last).keys(DAY)[-1]]
+    for dataset in datasets:
+        begin, end = dataset_range(spec, dataset, result.first, result.last)
+        commits = lake.table(dataset.name).commits(first=begin, last=end)
+        known += [commit.known_at for commit in commits]
+    found = replace(result, known_at=max(known))
+    if before is None:
+        return found
+    if replace(from_json(MonitorResult, before.evidence), corrects=None) == found:
+        return None
+    return replace(found, corrects=before.seq)

@@ -1,0 +1,285 @@
+"""What the Dags of a model do, one after another in this process, in the stores of a trial."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlops_tasks.exceptions import (
+    EmptyPartitionError,
+    MlopsError,
+    NoChampionError,
+    SourceNotFoundError,
+    ValidationFailedError,
+)
+from mlops_tasks.features import dataset_range
+from mlops_tasks.monitoring import as_evidence, read_labelled_predictions
+from mlops_tasks.policy import read_evidence
+from mlops_tasks.registry.champions import champion_of, registered_version
+from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.serialization import to_json
+from mlops_tasks.sources import SOURCES, PublishedDatasets
+from mlops_tasks.steps.decide import decide
+from mlops_tasks.steps.evaluate import evaluate
+from mlops_tasks.steps.ingest import ingest
+from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
+from mlops_tasks.steps.pin import pin_training_data
+from mlops_tasks.steps.promote import promote
+from mlops_tasks.steps.register import register
+from mlops_tasks.steps.score import score
+from mlops_tasks.steps.train import train
+from mlops_tasks.steps.validate import validate
+from mlops_tasks.trial import findings
+from mlops_tasks.trial.report import Decision, Training
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlops_tasks.gate import Verdict
+    from mlops_tasks.lake import PartitionVersion, TrainingPin
+    from mlops_tasks.monitoring import MonitorResult
+    from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
+    from mlops_tasks.sources import Connection, Source
+    from mlops_tasks.specs import DatasetSpec, ModelSpec
+    from mlops_tasks.trial.journal import Journal
+    from mlops_tasks.trial.stores import TrialStores
+
+__all__ = ["TrialDags"]
+
+_RUN = "mlops try"
+
+
+class TrialDags:
+    """The Dags of a model and its datasets, without Airflow.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    connect : callable
+        Returns the connection of an id.
+    stores : TrialStores
+        Where everything goes.
+    journal : Journal
+        Where every step is written down.
+
+    Attributes
+    ----------
+    trainings : list of Training
+        In order.
+    decisions : list of Decision
+        In order.
+    measured : dict of EvidenceKind to list of MonitorResult
+        What monitoring found, in order.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        connect: Callable[[str], Connection],
+        stores: TrialStores,
+        journal: Journal,
+    ) -> None:
+        self.spec, self.connect, self.journal = spec, connect, journal
+        self.lake, self.ledger, self.tracking = stores.lake, stores.ledger, stores.tracking
+        self.trainings: list[Training] = []
+        self.decisions: list[Decision] = []
+        self.measured: dict[EvidenceKind, list[MonitorResult]] = defaultdict(list)
+        self._published: dict[str, set[str]] = defaultdict(set)
+        self._refused: dict[str, list[str]] = defaultdict(list)
+        self._scored: set[str] = set()
+        self._sources: dict[str, Source] = {}
+
+    def take(self, dataset: DatasetSpec, key: str) -> None:
+        """Ingest and validate a partition; a derived one only once its inputs are published."""
+        if all(key in self._published[item.dataset.name] for item in dataset.source.reads):
+            raw = self._ingest(dataset, key)
+            if raw is not None:
+                self._validate(dataset, key, raw)
+
+    def check_published(self, dataset: DatasetSpec) -> None:
+        """Refuse a dataset of which nothing could be published: nothing can follow."""
+        refused = self._refused[dataset.name]
+        if refused and not self._published[dataset.name]:
+            with self.journal.step("publish", dataset.name, ""):
+                raise EmptyPartitionError(
+                    f"dataset {dataset.name!r}: none of its {len(refused)} {dataset.grain}s up to "
+                    f"the first training could be published. The last one: {refused[-1]}"
+                )
+
+    def train(self, as_of: str, cause: str) -> None:
+        """Train, evaluate, register, and promote if the gate says so."""
+        name, step = self.spec.name, self.journal.step
+        with step("pin", name, as_of) as note:
+            pin = pin_training_data(self.spec, as_of, lake=self.lake)
+            self._record(EvidenceKind.PIN, as_of, pin)
+            note.text = findings.pin_text(pin)
+        with step("train", name, as_of) as note:
+            trained = train(self.spec, pin, lake=self.lake, tracking=self.tracking)
+            note.n_rows, note.text = trained.n_rows, findings.train_text(trained)
+        with step("evaluate", name, as_of) as note:
+            verdict = self._evaluate(pin, trained)
+            note.n_rows, note.answer = verdict.n_rows, findings.verdict_answer(verdict)
+            note.text = f"{verdict.verdict}: {verdict.reason}"
+        with step("register", name, as_of) as note:
+            version = register(
+                name, trained, verdict, tracking=self.tracking, ledger=self.ledger, dag_run=_RUN
+            )
+            note.text = f"version {version.version}"
+        with step("promote", name, as_of) as note:
+            promoted = promote(
+                version, verdict, as_of=as_of, tracking=self.tracking, ledger=self.ledger
+            )
+            note.text = f"version {version.version} is the champion" if promoted else "not promoted"
+        self.trainings.append(_training(pin, trained, verdict, version, cause))
+
+    def score(self, partition: str) -> None:
+        """Score a partition with the champion, once all its inputs are there, and measure drift."""
+        missing = [one.name for one in self.spec.triggers if not self._has(one, partition)]
+        with self.journal.step("score", self.spec.name, partition) as note:
+            if missing:
+                note.answer, note.text = "cannot tell", f"waits for {' and '.join(missing)}"
+                return
+            champion = champion_of(self.spec.name, tracking=self.tracking, ledger=self.ledger)
+            result = score(
+                self.spec,
+                partition,
+                champion,
+                lake=self.lake,
+                tracking=self.tracking,
+                token=self.ledger.next_token(),
+            )
+            note.n_rows, note.text = result.predictions.n_rows, findings.score_text(result)
+        self._scored.add(partition)
+        with self.journal.step("drift", self.spec.name, partition) as note:
+            found = measure_drift(
+                self.spec, partition, champion, lake=self.lake, tracking=self.tracking
+            )
+            self._measured(EvidenceKind.DRIFT, found, [one.dataset for one in self.spec.inputs])
+            note.n_rows, note.answer = found.n_rows, findings.monitor_answer(found)
+            note.text = findings.monitor_text(found)
+
+    def monitor(self, partition: str) -> None:
+        """Measure performance and labels of a scored partition whose labels are there."""
+        label = self.spec.label.dataset
+        if partition not in self._scored or not self._has(label, partition):
+            return
+        with self.journal.step("monitor", self.spec.name, partition) as note:
+            predictions = read_labelled_predictions(self.spec, partition, lake=self.lake)
+            version = registered_version(self.spec.name, predictions.version, ledger=self.ledger)
+            found = measure_performance(predictions, version)
+            labels = measure_labels(
+                predictions, found, version, lake=self.lake, tracking=self.tracking
+            )
+            self._measured(EvidenceKind.LABELS, labels, [label])
+            self._measured(EvidenceKind.PERFORMANCE, found, [label])
+            both = replace(found, checks=(*found.checks, *labels.checks))
+            note.n_rows, note.answer = found.n_rows, findings.monitor_answer(both)
+            note.text = findings.monitor_text(both)
+
+    def decide(self, as_of: str) -> Decision:
+        """Decide whether to train again, over all evidence known by then."""
+        with self.journal.step("decide", self.spec.name, as_of) as note:
+            evidence = read_evidence(self.spec, as_of, ledger=self.ledger)
+            found = decide(self.spec, as_of, evidence)
+            self._record(EvidenceKind.DECISION, as_of, found)
+            note.answer = findings.decision_answer(found)
+            note.text = f"{'retrain' if found.retrain else 'no'} ({found.cause}): {found.reason}"
+        self.decisions.append(Decision(as_of, found.retrain, found.cause, found.reason))
+        return self.decisions[-1]
+
+    def _ingest(self, dataset: DatasetSpec, key: str) -> PartitionVersion | None:
+        # A partition that is not there fails its task alone. A table that is nowhere never comes.
+        gaps: tuple[type[MlopsError], ...] = (EmptyPartitionError,)
+        if self._published[dataset.name]:
+            gaps += (SourceNotFoundError,)
+        raw: PartitionVersion | None = None
+        with self.journal.step("ingest", dataset.name, key, survives=gaps) as note:
+            result = ingest(
+                dataset,
+                key,
+                source=self._source(dataset),
+                lake=self.lake,
+                token=self.ledger.next_token(),
+                due=dataset.due(key),
+            )
+            raw, note.n_rows, note.text = result.raw, result.raw.n_rows, "; ".join(result.notes)
+        if note.answer == "alarm":
+            self._refused[dataset.name].append(note.text)
+        return raw
+
+    def _validate(self, dataset: DatasetSpec, key: str, raw: PartitionVersion) -> None:
+        refusals = (ValidationFailedError,)
+        with self.journal.step("validate", dataset.name, key, survives=refusals) as note:
+            token = self.ledger.next_token()
+            result = validate(dataset, raw, lake=self.lake, token=token)
+            self._record(EvidenceKind.VALIDATION, key, result.evidence(), about=dataset.name)
+            note.n_rows, note.text = result.published.n_rows, findings.validation_text(result)
+        if note.answer == "alarm":
+            self._refused[dataset.name].append(note.text)
+        else:
+            self._published[dataset.name].add(key)
+
+    def _evaluate(self, pin: TrainingPin, trained: TrainResult) -> Verdict:
+        try:
+            champion = champion_of(self.spec.name, tracking=self.tracking, ledger=self.ledger)
+        except NoChampionError:
+            champion = None
+        verdict = evaluate(
+            self.spec, pin, trained, champion, lake=self.lake, tracking=self.tracking
+        )
+        evidence = to_json(verdict) | {"run_id": trained.run_id}
+        self._record(EvidenceKind.VERDICT, pin.as_of, evidence)
+        return verdict
+
+    def _measured(
+        self, kind: EvidenceKind, result: MonitorResult, datasets: list[DatasetSpec]
+    ) -> None:
+        found = as_evidence(self.spec, result, datasets, lake=self.lake, before=None)
+        self._record(kind, result.last, found)
+        self.measured[kind].append(result)
+
+    def _record(self, kind: EvidenceKind, key: str, evidence: object, *, about: str = "") -> None:
+        name, plain = about or self.spec.name, to_json(evidence)
+        self.ledger.record(model=name, kind=kind, key=key, evidence=plain, dag_run=_RUN)
+
+    def _has(self, dataset: DatasetSpec, partition: str) -> bool:
+        """Whether all of a dataset that belongs to one of the rows' partitions is published."""
+        first, last = dataset_range(self.spec, dataset, partition, partition)
+        return self._published[dataset.name].issuperset(dataset.calendar.range(first, last))
+
+    def _source(self, dataset: DatasetSpec) -> Source:
+        if dataset.name not in self._sources:
+            spec = dataset.source
+            self._sources[dataset.name] = (
+                PublishedDatasets(self.lake)
+                if spec.reads
+                else SOURCES[spec.kind].from_connection(self.connect(spec.conn_id))
+            )
+        return self._sources[dataset.name]
+
+
+def _training(
+    pin: TrainingPin,
+    trained: TrainResult,
+    verdict: Verdict,
+    version: RegisteredVersion,
+    cause: str,
+) -> Training:
+    name, measured = verdict.metric, verdict.challenger
+    return Training(
+        as_of=pin.as_of,
+        cause=cause,
+        train=pin.train,
+        evaluation=pin.evaluation,
+        verdict=verdict.verdict,
+        reason=verdict.reason,
+        version=version.version,
+        metric=name,
+        value=measured.get(name),
+        lower=measured.get(f"{name}_lower"),
+        upper=measured.get(f"{name}_upper"),
+        n_train=trained.n_rows,
+        n_evaluation=verdict.n_rows,
+    )

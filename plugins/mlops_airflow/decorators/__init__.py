@@ -1,0 +1,1 @@
+"""Decorators below ``@task``: a function that is a step of the loop."""

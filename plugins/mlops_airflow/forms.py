@@ -1,0 +1,84 @@
+"""Trigger forms: what a person may set for one run, in words, and checked when it is triggered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import Param
+
+if TYPE_CHECKING:
+    from mlops_tasks.partitions import Duration, Grain
+    from mlops_tasks.specs import ModelSpec
+
+__all__ = ["by_hand", "ingest_form", "no_backfill", "train_form"]
+
+# The format alone would also take 20240301.
+_DAY = r"^\d{4}-\d{2}-\d{2}$"
+_LENGTH = r"^[1-9]\d{0,4} ?(h|d|w|mo)$"
+
+
+def ingest_form() -> dict[str, Param]:
+    """Return the form of the Dags that take rows in."""
+    return {
+        "known_at": _day(
+            "Known since",
+            "The day on which these rows became known: a training as of it, or later, uses them. "
+            "Leave it empty unless you know better: the first rows of a partition then count as "
+            "known when the schedule would have taken them in, corrections as known today.",
+        )
+    }
+
+
+def train_form(model: ModelSpec) -> dict[str, Param]:
+    """Return the form of a model's training, which works when it is left as it is."""
+    return {
+        "as_of": _day(
+            "Train as of",
+            "The cut-off: the training uses what was known on this day. Leave it empty for the "
+            "newest one: today, or the last day with news where the data have ended.",
+        ),
+        "train": _length(model.train, "Training window", "How far back the training looks"),
+        "evaluation": _length(
+            model.evaluation,
+            "Evaluation window",
+            "The newest labelled rows, which the training leaves to the gate",
+        ),
+    }
+
+
+def by_hand(grain: Grain) -> str:
+    """Return how a run for one partition is triggered, for the documentation of a Dag."""
+    return (
+        f"To run it for one {grain.name}, trigger it and write the {grain.name} into *Partition "
+        f"Key*, below *Advanced Options*: {grain.form}, such as `{grain.example}`."
+    )
+
+
+def no_backfill(instead: str) -> str:
+    """Return what to do in place of a backfill of a Dag that events start, for its documentation.
+
+    Parameters
+    ----------
+    instead : str
+        What else does it, before a run each; may be empty.
+    """
+    return (
+        "Airflow backfills no Dag that events start (it answers that the schedule is non-periodic "
+        f"and does not support backfills): {instead}trigger it once for each."
+    )
+
+
+def _day(title: str, description: str) -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        pattern=_DAY,
+        title=title,
+        description=description,
+    )
+
+
+def _length(default: Duration, title: str, what: str) -> Param:
+    text = f"{what}: a number of hours (h), days (d), weeks (w) or months (mo), such as 36h or 60d."
+    return Param(str(default), type="string", pattern=_LENGTH, title=title, description=text)

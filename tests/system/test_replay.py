@@ -1,0 +1,277 @@
+"""``mlops start``, ``replay`` and ``stop`` on a real stack, with a project of somebody's own."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mlops_airflow.rest import AirflowApi
+from mlops_airflow.stack.credentials import load_credentials
+from mlops_airflow.stack.environment import component_environment, tool
+from mlops_airflow.stack.stack import running_stack
+from tests.quality.discovery import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from mlops_airflow.stack.settings import StackSettings
+
+FIRST, N_DAYS, ROWS = date(2024, 3, 1), 16, 60
+SPAN = ("--from", "2024-03-11", "--to", "2024-03-13")
+MODEL = "late_orders"
+DAGS = ("train", "monitor", "score", "decide")
+FILES = {
+    "spec.py": """
+        from datetime import date
+        from pathlib import Path
+
+        from mlops_tasks.specs import DatasetSpec, GateSpec, InputSpec, LabelSpec, ModelSpec
+        from mlops_tasks.specs.source import SqlSource
+
+        HERE = Path(__file__).parent
+        SPAN = {"start": date(2024, 3, 1), "end": date(2024, 3, 16)}
+        KEY = {"order_id": "string"}
+
+
+        def daily(name, columns, **fields):
+            query = f"SELECT {', '.join(columns)} FROM {name} WHERE day = :partition"
+            return DatasetSpec(
+                name=name,
+                description=f"The {name} of a day.",
+                source=SqlSource(conn_id="shop_source", query=query),
+                columns=columns,
+                key=("order_id",),
+                expectations=HERE / "expectations" / f"{name}.json",
+                **SPAN,
+                **fields,
+            )
+
+
+        ORDERS = daily(
+            "orders",
+            KEY | {"ordered_at": "timestamp", "distance": "float64", "items": "int64"},
+        )
+        ARRIVALS = daily("arrivals", KEY | {"late": "int64"}, delay="1d")
+        MODEL = ModelSpec(
+            name="late_orders",
+            description="Will this order come late?",
+            inputs=(InputSpec(dataset=ORDERS),),
+            label=LabelSpec(dataset=ARRIVALS, target="late"),
+            features_sql=HERE / "features.sql",
+            as_of="asked_at",
+            numeric=("distance", "items"),
+            estimator="late_orders.model:build",
+            train="6d",
+            evaluation="2d",
+            gate=GateSpec(min_value=0.6),
+        )
+    """,
+    "features.sql": """
+        SELECT order_id, ordered_at AS asked_at, distance, items FROM orders
+    """,
+    "model.py": """
+        def build(*, categorical, numeric, random_state):
+            from sklearn.linear_model import LogisticRegression
+
+            return LogisticRegression()
+    """,
+    "dag.py": """
+        from late_orders.spec import MODEL
+
+        from mlops_airflow.lifecycle import build_dags
+
+        build_dags(MODEL, namespace=globals())
+    """,
+    "__init__.py": "",
+    "expectations/orders.json": '{"name": "orders", "expectations": []}',
+    "expectations/arrivals.json": '{"name": "arrivals", "expectations": []}',
+}
+
+
+def write_project(folder: Path) -> None:
+    from textwrap import dedent
+
+    for name, text in FILES.items():
+        file = folder / MODEL / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(dedent(text).lstrip())
+
+
+def write_shop(file: Path) -> None:
+    """Orders of which the far ones come late, mostly."""
+    draw = random.Random(3)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE orders (day, order_id, ordered_at, distance, items)")
+        connection.execute("CREATE TABLE arrivals (day, order_id, late)")
+        for number in range(N_DAYS * ROWS):
+            day = FIRST + timedelta(days=number // ROWS)
+            moment = datetime(day.year, day.month, day.day, 8) + timedelta(minutes=number % ROWS)
+            distance = draw.uniform(0, 10)
+            late = int(distance + draw.gauss(0, 2) > 5)
+            row = (day.isoformat(), f"o{number}", f"{moment.isoformat()}Z", distance, number % 5)
+            connection.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", row)
+            connection.execute("INSERT INTO arrivals VALUES (?, ?, ?)", (*row[:2], late))
+
+
+class Shop:
+    """A stack with the project, and the commands of a person beside it."""
+
+    def __init__(self, settings: StackSettings, api: AirflowApi, source: Path) -> None:
+        self.settings, self.api, self.source = settings, api, source
+        self.env = component_environment(settings, load_credentials(settings.secrets_file))
+        self.env["COLUMNS"] = "200"  # tables keep their lines
+
+    def mlops(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [tool("mlops"), *words],
+            env=self.env,
+            cwd=self.settings.home,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    def replay(self, *words: str) -> tuple[int, dict[str, Any]]:
+        done = self.mlops("replay", MODEL, *words, "--json")
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def change(self, statement: str) -> None:
+        with closing(sqlite3.connect(self.source)) as connection, connection:
+            connection.execute(statement)
+
+
+@pytest.fixture(scope="module")
+def shop(
+    tmp_path_factory: pytest.TempPathFactory, new_settings: Callable[..., StackSettings]
+) -> Iterator[Shop]:
+    folder = tmp_path_factory.mktemp("shop")
+    write_project(folder / "dags")
+    write_shop(folder / "shop.db")
+    where = {"conn_type": "sqlite", "host": str(folder / "shop.db")}
+    settings = new_settings(
+        folder / "dags",
+        {"AIRFLOW_CONN_SHOP_SOURCE": json.dumps(where)},
+        plugins_folder=ROOT / "plugins",
+    )
+    with running_stack(settings) as stack, AirflowApi(stack.airflow_url, *stack.login) as api:
+        yield Shop(settings, api, folder / "shop.db")
+
+
+def paused(shop: Shop) -> set[str]:
+    return {name for name, dag in shop.api.dags().items() if dag.is_paused}
+
+
+def test_past_is_played_and_what_is_done_is_not_repeated(shop: Shop) -> None:
+    code, report = shop.replay(*SPAN)
+    assert (code, report["stopped"]) == (0, None)
+    assert [one["key"] for one in report["rounds"]] == ["2024-03-11", "2024-03-12", "2024-03-13"]
+    assert report["first_training"]["promoted"]
+    assert report["first_training"]["as_of"] == "2024-03-10"
+    # Six days of training and two of evaluation, the last of their labels known a day later.
+    taken = sorted(run.partition_key or "" for run in shop.api.runs("arrivals.ingest"))
+    assert (taken[0], taken[-1], len(taken)) == ("2024-03-02", "2024-03-12", 11)
+    before = shop.api.count_runs()
+    code, again = shop.replay(*SPAN)
+    assert (code, again["rounds"], again["first_training"]) == (0, [], None)
+    assert shop.api.count_runs() == before
+
+
+def test_every_partition_was_scored_monitored_and_decided_on_in_order(shop: Shop) -> None:
+    days = ["2024-03-11", "2024-03-12", "2024-03-13"]
+    keys = {
+        verb: {run.partition_key for run in shop.api.runs(f"{MODEL}.{verb}", states=("success",))}
+        for verb in ("score", "monitor", "decide")
+    }
+    assert keys["score"] == keys["decide"] == set(days)
+    assert set(days[:2]) == keys["monitor"]  # labels of the 13th come on the 14th
+    assert all(
+        run.run_type == "asset_triggered"
+        for verb in ("score", "monitor")
+        for run in shop.api.runs(f"{MODEL}.{verb}")
+    )
+
+
+def test_failure_is_named_and_the_same_command_goes_on(shop: Shop) -> None:
+    shop.change("UPDATE orders SET day = 'away' WHERE day = '2024-03-14'")
+    span = ("--from", "2024-03-11", "--to", "2024-03-14")
+    code, report = shop.replay(*span)
+    assert code == 1
+    for text in (
+        "orders.ingest failed for 2024-03-14, in task 'ingest' of run replay__2024-03-14",
+        "EmptyPartitionError",
+        f"{shop.settings.airflow_url}/dags/orders.ingest/runs/replay__2024-03-14/tasks/ingest",
+    ):
+        assert text in report["stopped"]
+    shop.change("UPDATE orders SET day = '2024-03-14' WHERE day = 'away'")
+    code, report = shop.replay(*span)
+    assert (code, [one["key"] for one in report["rounds"]]) == (0, ["2024-03-14"])
+
+
+def test_interrupted_replay_goes_on(shop: Shop) -> None:
+    span = ("--from", "2024-03-11", "--to", "2024-03-15")
+    command = [tool("mlops"), "replay", MODEL, *span]
+    with subprocess.Popen(command, env=shop.env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.rstrip().endswith("The days:"):
+                break
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert process.returncode == 130
+    assert "the same command goes on from here" in rest
+    code, report = shop.replay(*span)
+    assert (code, report["stopped"]) == (0, None)
+    runs = [run for run in shop.api.runs("orders.ingest") if run.partition_key == "2024-03-15"]
+    assert len(runs) == 1
+
+
+def test_stop_pauses_all_and_start_wakes_all(shop: Shop) -> None:
+    ours = {f"{MODEL}.{verb}" for verb in DAGS} | {"orders.ingest", "arrivals.ingest"}
+    assert paused(shop) == set()
+    assert shop.mlops("stop", MODEL, "--dry-run").returncode == 0
+    assert paused(shop) == set()
+    assert shop.mlops("stop", MODEL).returncode == 0
+    assert paused(shop) == ours
+    done = shop.mlops("start", MODEL)
+    assert done.returncode == 0, done.stderr
+    assert "never: its data have ended with 2024-03-16" in done.stdout
+    assert paused(shop) == set()
+
+
+def test_wrong_login_and_unknown_model_are_refused(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "login.json"
+    file.write_text('{"username": "admin", "password": "wrong"}')
+    file.chmod(0o600)
+    url = shop.settings.airflow_url
+    done = shop.mlops("replay", MODEL, *SPAN, "--airflow-url", url, "--login-file", str(file))
+    assert done.returncode == 3
+    assert f"refuses the login of 'admin' from {file}" in done.stderr
+    done = shop.mlops("replay", "late_order", *SPAN)
+    assert done.returncode == 3
+    assert MODEL in done.stderr
+
+
+def test_broken_dag_file_is_shown(shop: Shop) -> None:
+    file = shop.settings.dags_folder / MODEL / "dag.py"
+    text = file.read_text()
+    file.write_text(f"{text}\nraise ValueError('a mistake of today')\n")
+    done = shop.mlops("start", MODEL)
+    while done.returncode == 0:  # Airflow has not read it yet
+        time.sleep(1)
+        done = shop.mlops("start", MODEL)
+    file.write_text(text)
+    assert done.returncode == 3
+    assert "a mistake of today" in done.stderr

@@ -1,0 +1,256 @@
+"""Each check on a real source: silent on a project that works, loud on one that cannot."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mlops_tasks.checks import CHECKS, CheckResult, Sample, check_model, exit_code
+from mlops_tasks.lake import Lake
+from mlops_tasks.sources import Connection, Database, unusable_connection
+from mlops_tasks.specs import (
+    DriftSpec,
+    GateSpec,
+    InputSpec,
+    LabelSpec,
+    ModelSpec,
+    PerformanceSpec,
+    RetrainSpec,
+)
+from tests.unit.orders import (
+    Source,
+    day,
+    deliveries_dataset,
+    orders_dataset,
+    project,
+    traffic_dataset,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+N_DAYS = 12
+# 80 orders a day: less than the 500 rows that a window needs by default in 6 days.
+WINDOWS: dict[str, Any] = {
+    "train_days": 6,
+    "evaluation_days": 3,
+    "drift": DriftSpec(window="7d", min_rows=300),
+    "performance": PerformanceSpec(window="7d", min_rows=300),
+}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """Return the shop's database after twelve days."""
+    made = Source(tmp_path_factory.mktemp("shop") / "shop.db")
+    for number in range(N_DAYS):
+        made.add(number)
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder for files of a project."""
+    made = tmp_path / "project"
+    made.mkdir()
+    return made
+
+
+def looked(spec: ModelSpec, source: Source, folder: Path, **changes: Any) -> list[CheckResult]:
+    """Make all checks of a model."""
+    connection = Connection("shop_source", "sqlite", host=str(source.path))
+    look = Sample(
+        spec,
+        Lake(folder / "lake"),
+        lambda _: Database.from_connection(connection),
+        **changes,
+    )
+    return list(check_model(look))
+
+
+def alarms(results: list[CheckResult]) -> dict[str, str]:
+    """Return what was found wrong, by check."""
+    found: dict[str, str] = {}
+    for one in results:
+        if one.answer == "alarm":
+            found.setdefault(one.check, f"{one.where}: {one.message} {one.fix}")
+    return found
+
+
+def dataset_files(folder: Path) -> Path:
+    """Return another folder, as datasets write their suites anew."""
+    made = folder / "datasets"
+    made.mkdir(exist_ok=True)
+    return made
+
+
+def with_orders(folder: Path, **changes: Any) -> dict[str, Any]:
+    """Return the inputs of the model with a changed dataset of orders."""
+    files = dataset_files(folder)
+    traffic = InputSpec(dataset=traffic_dataset(files), lookback="1d")
+    return {"inputs": (InputSpec(dataset=orders_dataset(files, **changes)), traffic)}
+
+
+def with_traffic(folder: Path, **changes: Any) -> dict[str, Any]:
+    """Return the inputs of the model with a changed dataset of readings."""
+    files = dataset_files(folder)
+    traffic = InputSpec(dataset=traffic_dataset(files, **changes), lookback="1d")
+    return {"inputs": (InputSpec(dataset=orders_dataset(files)), traffic)}
+
+
+def test_a_project_that_works_is_fine(source: Source, folder: Path) -> None:
+    results = looked(project(folder, **WINDOWS), source, folder)
+    assert [one for one in results if one.answer != "fine"] == []
+    assert exit_code(results) == 0
+    assert {one.check for one in results} == {check.name for check in CHECKS} - {"clock changes"}
+
+
+def test_the_newest_partition_with_rows_is_looked_at(source: Source, folder: Path) -> None:
+    look = Sample(
+        project(folder),
+        Lake(folder / "lake"),
+        lambda _: Database.from_connection(
+            Connection("shop_source", "sqlite", host=str(source.path))
+        ),
+    )
+    assert look.partition == day(N_DAYS - 1)
+    assert look.partitions == [day(n) for n in range(N_DAYS - 8, N_DAYS)]
+
+
+def test_another_partition_can_be_asked_for(source: Source, folder: Path) -> None:
+    results = looked(project(folder, **WINDOWS), source, folder, partition=day(5))
+    (rows,) = [
+        one for one in results if one.where.startswith("dataset 'orders'") and one.check == "rows"
+    ]
+    assert f"80 rows of {day(5)}" in rows.message
+    results = looked(project(folder, **WINDOWS), source, folder, partition="1999-01-01")
+    assert "has no 1999-01-01" in alarms(results)["rows"]
+
+
+def broken(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give what finds it, what it says, and the change of the spec."""
+    files = dataset_files(folder)
+    suite = files / "suite.json"
+    suite.write_text(
+        json.dumps(
+            {
+                "name": "orders",
+                "expectations": [
+                    {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "shopp"}}
+                ],
+            }
+        )
+    )
+    columns = dict(orders_dataset(files).columns)
+    yield "suite", "did you mean 'shop'", with_orders(folder, expectations=suite)
+    yield "rows", "items", with_orders(folder, columns=columns | {"items": "timestamp"})
+    yield "suite", "duplicate_key 48", with_traffic(folder, key=("zone",))
+    yield "rows", "no rows in any day", with_orders(folder, start=date(2025, 1, 1))
+    yield "label", "minutes_lat", {"label": label(files, "minutes_lat > 10")}
+    yield "label", "must be true or false", {"label": label(files, "minutes_late")}
+    yield "gate", "no metric of binary", {"gate": GateSpec(metric="mae")}
+    yield "gate", "goes from 0 to 1", {"gate": GateSpec(min_value=2.0)}
+    yield "gate", "drift would never be one", {"retrain": RetrainSpec(min_drifted=50)}
+    yield (
+        "volume",
+        "with drift.min_rows=500 nothing will ever be judged",
+        {"drift": DriftSpec(window="3d", min_rows=500)},
+    )
+    yield "windows", "none is left to train on", {"evaluation_days": 12}
+    yield "estimator", "tests.unit.orders", {"estimator": "tests.unit.orders:nobody"}
+    yield "estimator", "which is no classifier", {"estimator": "tests.unit.orders:build_regressor"}
+    yield "estimator", "random_state", {"estimator": f"{__name__}:build_random"}
+    yield "estimator", "new category", {"estimator": f"{__name__}:build_strict"}
+
+
+def label(folder: Path, target: str) -> LabelSpec:
+    """Return the label with another target."""
+    return LabelSpec(dataset=deliveries_dataset(folder), target=target)
+
+
+@pytest.mark.parametrize("number", range(15))
+def test_what_cannot_work_is_found(number: int, source: Source, folder: Path) -> None:
+    check, says, change = list(broken(folder))[number]
+    found = alarms(looked(project(folder, **WINDOWS | change), source, folder))
+    assert list(found) == [check], found
+    assert says in found[check]
+
+
+def test_a_use_of_rows_that_could_not_be_taken_cannot_be_told(source: Source, folder: Path) -> None:
+    spec = project(folder, **WINDOWS | with_orders(folder, start=date(2025, 1, 1)))
+    results = looked(spec, source, folder)
+    assert exit_code(results) == 1
+    unknown = {one.check: one.message for one in results if one.answer == "cannot tell"}
+    assert {"features", "label", "volume", "windows"} <= set(unknown)
+    assert "the check 'rows' of dataset 'orders' failed" in unknown["features"]
+
+
+def test_a_connection_is_reported_once(source: Source, folder: Path) -> None:
+    def refuse(_: Any) -> Database:
+        raise unusable_connection("shop_source", "it is not defined")
+
+    results = list(check_model(Sample(project(folder), Lake(folder / "lake"), refuse)))
+    assert list(alarms(results)) == ["connection"]
+    assert "it is not defined" in alarms(results)["connection"]
+    assert not [one for one in results if one.check == "rows" and one.answer == "fine"]
+
+
+def test_rows_that_are_always_quarantined_are_no_chance(source: Source, folder: Path) -> None:
+    suite = dataset_files(folder) / "suite.json"
+    short = {"column": "distance", "min_value": 0, "max_value": 9}
+    items = [{"type": "expect_column_values_to_be_between", "kwargs": short}]
+    suite.write_text(json.dumps({"name": "orders", "expectations": items}))
+    change = with_orders(folder, expectations=suite, max_quarantined_share=1.0)
+    found = alarms(looked(project(folder, **WINDOWS | change), source, folder))
+    assert "rows are quarantined, in 3 of 3 partitions" in found["rows"]
+
+
+def test_labels_that_come_later_than_the_spec_says(tmp_path: Path, folder: Path) -> None:
+    source = Source(tmp_path / "late.db")
+    for number in range(N_DAYS):
+        source.add(number)
+    source.run(f"DELETE FROM deliveries WHERE order_date > '{day(N_DAYS - 6)}'")
+    found = alarms(looked(project(folder, **WINDOWS), source, folder))
+    # Two days are declared, five are seen.
+    assert (
+        f"the newest that are there are those of {day(N_DAYS - 6)}, 3 days before"
+        in (found["label delay"])
+    )
+    assert "set delay to 5 days or more" in found["label delay"]
+
+
+def test_features_without_any_value(source: Source, folder: Path) -> None:
+    sql = (project(folder).features_sql or folder).read_text()
+    spec = project(
+        folder, features_sql=sql.replace("t.speed", "CAST(NULL AS DOUBLE) AS speed"), **WINDOWS
+    )
+    found = alarms(looked(spec, source, folder))
+    assert "has no value in any of" in found["feature values"]
+
+
+def build_random(*, categorical: Any, numeric: Any, random_state: int) -> Any:
+    """Return an estimator that forgets its seed."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    encode = ColumnTransformer(
+        [("c", OneHotEncoder(handle_unknown="ignore"), list(categorical))], remainder="drop"
+    )
+    return make_pipeline(encode, RandomForestClassifier(5, max_depth=3))
+
+
+def build_strict(*, categorical: Any, numeric: Any, random_state: int) -> Any:
+    """Return an estimator that knows no other categories."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    encode = ColumnTransformer([("c", OneHotEncoder(), list(categorical))], remainder="drop")
+    return make_pipeline(encode, LogisticRegression())
