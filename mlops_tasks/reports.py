@@ -97,8 +97,10 @@ def report_address(report: str) -> str:
     return report.removeprefix("_").removesuffix(".html")
 
 
-def newest_facts(root: Path, table: str, *, first: str, last: str) -> list[dict[str, Any]]:
-    """Return the plain data of the newest report of each day.
+def newest_facts(
+    root: Path, table: str, *, first: str = "", last: str = "9999"
+) -> list[dict[str, Any]]:
+    """Return the plain data of the newest report of each partition.
 
     Parameters
     ----------
@@ -106,15 +108,19 @@ def newest_facts(root: Path, table: str, *, first: str, last: str) -> list[dict[
         The lake's folder.
     table : str
         What they are about.
-    first, last : str
-        Days, both inclusive.
+    first, last : str, optional
+        Partition keys, both inclusive; all by default. A day stands for its hours, and for the
+        month that it lies in.
 
     Returns
     -------
     list of dict
-        In the order of the days; days without a report are left out.
+        In the order of time; partitions without a report are left out.
     """
-    folders = sorted((root / REPORTS / table).glob("*-*-*"))
-    days = [folder for folder in folders if first <= folder.name <= last]
-    found = [sorted(day.glob("*.json"), key=lambda path: int(path.stem)) for day in days]
+    wanted = [
+        folder
+        for folder in sorted((root / REPORTS / table).glob("*-*"))
+        if first[: len(folder.name)] <= folder.name and folder.name[: len(last)] <= last
+    ]
+    found = [sorted(one.glob("*.json"), key=lambda path: int(path.stem)) for one in wanted]
     return [json.loads(files[-1].read_text()) for files in found if files]

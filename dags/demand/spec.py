@@ -12,7 +12,7 @@ ITEM = {"store_id": "string", "product_id": "string", "week": "string"}
 
 
 def weekly(
-    name: str, description: str, query: str, columns: dict[str, str], **fields: int
+    name: str, description: str, query: str, columns: dict[str, str], **fields: str
 ) -> DatasetSpec:
     """Return a weekly dataset of the retailer's database; its texts are its key."""
     return DatasetSpec(
@@ -47,7 +47,7 @@ SALES = weekly(
     "What was sold, counted a week later.",
     "SELECT * FROM sales WHERE week = :partition",
     ITEM | {"units": "int64"},
-    delay_days=7,
+    delay="7d",
 )
 MODEL = ModelSpec(
     name="demand",
@@ -62,9 +62,9 @@ MODEL = ModelSpec(
     categorical=("product", "region"),
     numeric=("size_m2", "price", "promoted", "week_of_year"),
     estimator="demand.model:build",
-    train_days=364,
-    evaluation_days=28,
-    drift=DriftSpec(window_days=28),
-    performance=PerformanceSpec(window_days=28),
-    retrain=RetrainSpec(cooldown_days=28, max_age_days=182),
+    train="364d",
+    evaluation="28d",
+    drift=DriftSpec(window="28d"),
+    performance=PerformanceSpec(window="28d"),
+    retrain=RetrainSpec(cooldown="28d", max_age="182d"),
 )

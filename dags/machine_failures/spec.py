@@ -23,7 +23,7 @@ FAILURES = DatasetSpec(
     expectations=HERE / "expectations" / "failures.json",
     start=FIRST,
     end=LAST,
-    delay_days=15,
+    delay="15d",
 )
 
 MODEL = ModelSpec(
@@ -39,6 +39,6 @@ MODEL = ModelSpec(
     estimator="machine_failures.model:build",
     random_state=2024,
     costs={"false_alarm": 1, "miss": 25},
-    evaluation_days=14,
+    evaluation="14d",
     gate=GateSpec(metric="expected_cost", max_worse_log_loss=0.02),
 )

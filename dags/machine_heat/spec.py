@@ -36,7 +36,7 @@ MODEL = ModelSpec(
     inputs=(InputSpec(dataset=TRENDS),),
     label=LabelSpec(dataset=TOMORROWS, target="next_temperature"),
     problem_type="regression",
-    features_sql=HERE / "features.sql",
+    features_python="machine_heat.features:features",
     as_of="asked_at",
     categorical=("kind",),
     numeric=("hours", "temperature", "week_temperature"),

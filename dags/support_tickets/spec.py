@@ -45,7 +45,7 @@ ROUTINGS = DatasetSpec(
     expectations=HERE / "expectations" / "routings.json",
     start=FIRST,
     end=LAST,
-    delay_days=1,
+    delay="1d",
 )
 
 MODEL = ModelSpec(
@@ -60,6 +60,6 @@ MODEL = ModelSpec(
     categorical=("channel",),
     text=("message",),
     estimator="support_tickets.model:build",
-    drift=DriftSpec(window_days=14),
-    performance=PerformanceSpec(window_days=14),
+    drift=DriftSpec(window="14d"),
+    performance=PerformanceSpec(window="14d"),
 )

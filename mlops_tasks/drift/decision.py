@@ -29,6 +29,7 @@ class Answer(StrEnum):
     DRIFT = "drift"
     STABLE = "stable"
     TOO_FEW = "too few rows to tell"
+    GAPS = "too much of the window is missing to tell"
 
 
 @dataclass(frozen=True, slots=True)

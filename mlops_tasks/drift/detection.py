@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.baseline import Baseline
     from mlops_tasks.drift.decision import Evidence
     from mlops_tasks.drift.samples import TwoSamples
+    from mlops_tasks.partitions import Coverage
     from mlops_tasks.profiles import Profile
 
 __all__ = ["compare_schemas", "detect_drift"]
@@ -28,6 +29,7 @@ def detect_drift(
     n_days: float = 1,
     policy: DriftPolicy | None = None,
     importance: Mapping[str, float] | None = None,
+    coverage: Coverage | None = None,
 ) -> DriftReport:
     """Compare a window with its reference.
 
@@ -49,6 +51,8 @@ def detect_drift(
         by it; others rank fully (scores and labels are no features, and matter). None, or all zero:
         all rank the same. It silences nothing: a model may hardly use a feature on the days of its
         evaluation, and go astray on values that it has never seen.
+    coverage : Coverage, optional
+        How much of the window is there: on less than half of it nothing is concluded.
 
     Returns
     -------
@@ -106,6 +110,7 @@ def detect_drift(
         policy=policy,
         schema=compare_schemas(baseline.whole, current),
         columns=tuple(sorted(columns, key=lambda one: (-one.rank, one.name))),
+        coverage=coverage,
     )
 
 

@@ -135,6 +135,8 @@ def heat_table(reports: Sequence[DriftReport]) -> tuple[list[str], list[list[Cel
 
 def _cell(name: str, report: DriftReport, column: ColumnDrift | None) -> Cell:
     window = report.window
+    if report.answer is Answer.GAPS and (column or name in _broken(report.schema)):
+        return Cell(-1, None, False, f"{name}, {window}: {Answer.GAPS}, {report.gaps}")
     if wrong := _broken(report.schema).get(name):
         return Cell(_ALARM_SHADE, None, True, f"{name}, {window}: {wrong}")
     if column is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mlops_tasks.drift.decision import LEVEL_DAYS, Answer, ColumnDrift, DriftPolicy, SchemaChange
+from mlops_tasks.partitions import Coverage  # noqa: TC001 (`from_json` needs the type)
 
 __all__ = ["DriftReport"]
 
@@ -18,7 +19,8 @@ class DriftReport:
     Attributes
     ----------
     answer : Answer
-        Drift if a column alarms or the schema broke; else too few rows if no column can tell.
+        Nobody can tell if less than half of the window is there; else drift if a column alarms or
+        the schema broke; else too few rows if no column can tell.
     headline : str
         The answer in one sentence.
     window, reference : str
@@ -33,6 +35,8 @@ class DriftReport:
         Columns that came, went or changed their kind.
     columns : tuple of ColumnDrift
         By severity times importance, strongest first.
+    coverage : Coverage or None
+        How much of the window is there, where that is known.
 
     Notes
     -----
@@ -51,10 +55,16 @@ class DriftReport:
     policy: DriftPolicy
     schema: SchemaChange
     columns: tuple[ColumnDrift, ...]
+    coverage: Coverage | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "answer", self._answered())
         object.__setattr__(self, "headline", self._sentence())
+
+    @property
+    def gaps(self) -> str:
+        """What of the window is missing; empty where nothing is."""
+        return self.coverage.text if self.coverage else ""
 
     @property
     def alarms(self) -> tuple[ColumnDrift, ...]:
@@ -72,6 +82,8 @@ class DriftReport:
         few = [one.name for one in self.columns if one.answer is Answer.TOO_FEW]
         if few and self.answer is not Answer.TOO_FEW:
             lines.append(f"  {Answer.TOO_FEW}: {', '.join(few)}")
+        if self.gaps and self.answer is not Answer.GAPS:
+            lines.append(f"  {self.gaps}")
         lines.append(f"  {self.basis}")
         return tuple(lines)
 
@@ -91,6 +103,8 @@ class DriftReport:
         )
 
     def _answered(self) -> Answer:
+        if self.coverage and not self.coverage.enough:
+            return Answer.GAPS
         if self.alarms or self.schema.alarm:
             return Answer.DRIFT
         if all(column.answer is Answer.TOO_FEW for column in self.columns):
@@ -99,6 +113,8 @@ class DriftReport:
 
     def _sentence(self) -> str:
         which = f"{self.window} against {self.reference}"
+        if self.answer is Answer.GAPS:
+            return f"{which}: {Answer.GAPS} ({self.gaps})"
         if self.answer is Answer.TOO_FEW:
             needed = f"{self.policy.min_rows} with a value needed"
             return f"{which}: {Answer.TOO_FEW} ({self.n_rows} rows, {needed})"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-__all__ = ["check_repeatable", "one_statement"]
+__all__ = ["check_expression", "check_repeatable", "one_statement"]
 
 _CLOCKS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
 _FUNCTIONS = """
@@ -54,6 +54,35 @@ def check_repeatable(place: str, connection: DuckDBPyConnection, query: str) -> 
                 "must look the same in training and in every scoring; take times from columns of "
                 "the rows, and chance from hash() of the key"
             )
+
+
+def check_expression(place: str, text: str) -> None:
+    """Refuse a text that is not one SQL expression, as DuckDB alone reads it.
+
+    Within brackets ``a > 1) or (true`` would be one, and mean something else.
+
+    Parameters
+    ----------
+    place : str
+        Where it is written, for the error.
+    text : str
+        The expression.
+
+    Raises
+    ------
+    FeatureError
+        If it does not stand on its own, or is more than one.
+    """
+    import duckdb
+
+    try:
+        duckdb.SQLExpression(text)
+    except duckdb.Error as error:
+        said = str(error).partition("\n")[0]
+        raise FeatureError(
+            f"{place} is not one SQL expression that stands on its own ({said}); write a single "
+            "one, with each bracket closed and no comma, FROM or semicolon outside of brackets"
+        ) from error
 
 
 def one_statement(place: str, text: str) -> str:

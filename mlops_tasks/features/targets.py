@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features.duckdb_session import connect, explained
-from mlops_tasks.features.repeatable import check_repeatable
+from mlops_tasks.features.repeatable import check_expression, check_repeatable
 from mlops_tasks.personal import redacted, redacted_row
 from mlops_tasks.problem_types import TARGET, problem_type
+from mlops_tasks.profiles.zero_copy import integers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,8 +46,9 @@ def build_targets(spec: ModelSpec, labels: pa.Table) -> pa.Table:
     Raises
     ------
     FeatureError
-        If the expression does not run, reads the clock or is of a type that is no target of the
-        model's problem type, gives a value that cannot be one, or differs for rows of one key.
+        If it is not one expression, does not run, reads the clock or is of a type that is no target
+        of the model's problem type, gives a value that cannot be one, or differs for rows of one
+        key.
     """
     keys = ", ".join(f'"{name}"' for name in spec.key)
     with _known(spec, labels, spec.key) as known:
@@ -72,6 +74,7 @@ def _known(
 ) -> Iterator[DuckDBPyRelation]:
     """Give key and target of the rows whose target is known, until the context ends."""
     problem, place = problem_type(spec.problem_type), _label_place(spec)
+    check_expression(place, spec.target_sql)
     keys = ", ".join(f'"{name}"' for name in key)
     with (
         connect() as connection,
@@ -143,15 +146,19 @@ def join_targets(
     Table
         Ordered by these columns and the key; without rows if no target is known.
     """
-    import pyarrow as pa
+    import numpy as np
 
     # By position: a join of Arrow takes lists, structs and the like in no column.
-    positions = pa.array(range(rows.num_rows), pa.int64())
+    positions = integers(np.arange(rows.num_rows))
     keyed = rows.select([*by, *spec.key]).append_column(_POSITION, positions)
     both = keyed.join(targets, keys=list(spec.key), join_type="inner").sort_by(
         [(name, "ascending") for name in (*by, *spec.key)]
     )
-    return rows.take(both.column(_POSITION)).append_column(TARGET, both.column(TARGET))
+    found = both.column(_POSITION).combine_chunks()
+    # Predictions lie in this order already: then nothing is copied where all labels are known.
+    if not found.equals(positions):
+        rows = rows.take(found)
+    return rows.append_column(TARGET, both.column(TARGET))
 
 
 def _label_place(spec: ModelSpec | TableModel) -> str:

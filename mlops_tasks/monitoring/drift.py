@@ -20,34 +20,50 @@ from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.registry.tracking import FEATURE_PROFILES, IMPORTANCE, SCORE_PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from mlops_tasks.drift import ColumnDrift, DriftReport
     from mlops_tasks.lake import Lake
+    from mlops_tasks.partitions import Coverage
+    from mlops_tasks.profiles.store import ProfiledDays
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["compare_days", "drift_checks", "redacted_report"]
+__all__ = ["compare_days", "drift_checks", "read_scored_days", "redacted_report"]
 
 _VERSION = "model_version"
 
 
+def read_scored_days(spec: ModelSpec, first: str, last: str, *, lake: Lake) -> ProfiledDays:
+    """Return the profiles of scored partitions by day; hours of different versions apart."""
+    return ProfileStore(lake).read_days(
+        spec.predictions_table,
+        spec.calendar,
+        spec.timezone,
+        first=first,
+        last=last,
+        categorical=spec.categorical,
+        apart=_VERSION,
+    )
+
+
 def compare_days(
     spec: ModelSpec,
-    partitions: Mapping[str, Mapping[str, Profile]],
+    scored: ProfiledDays,
     champion: RegisteredVersion,
     *,
+    coverage: Coverage,
     lake: Lake,
     tracking: Tracking,
 ) -> DriftReport:
     """Compare inputs and predictions of scored days with their references, in one report.
 
-    `partitions` has the profiles of the days in each scored partition, `ProfileStore.read_days`.
-    Only predictions of this very version are compared, and words that are new to it. Inputs and
-    predictions each have their third of the chance of a false alarm, `DriftSpec.level_of_part`.
+    `scored` has the profiles of scored partitions, from `read_scored_days`. Only predictions of
+    this very version are compared, and words that are new to it. Inputs and predictions each have
+    their third of the chance of a false alarm, `DriftSpec.level_of_part`.
     """
-    first, last = min(partitions), max(partitions)
+    first, last = scored.covered[0], scored.covered[-1]
     name = last if first == last else f"{first} to {last}"
     limits = spec.drift
     third = DriftPolicy(limits.level_of_part, limits.min_effect, limits.min_rows)
@@ -56,8 +72,7 @@ def compare_days(
     else:
         features, scores = _scored_before(spec, first, last, champion, lake)
     own = (
-        {day: _of_vocabulary(one, champion) for day, one in days.items()}
-        for days in partitions.values()
+        {day: _of_vocabulary(one, champion) for day, one in days.items()} for days in scored.parts
     )
     every = list(merged_days(own).values())
     current = Profile.merged(every)
@@ -71,16 +86,17 @@ def compare_days(
         n_days=_effective(every),
         policy=third,
         importance=_importance(features.whole, champion, tracking),
+        coverage=coverage,
     )
-    ours = [days for days in partitions.values() if _versions(days.values()) == {champion.version}]
-    scored = list(merged_days(ours).values())
-    if not scored:
+    ours = [days for days in scored.parts if _versions(days.values()) == {champion.version}]
+    answers = list(merged_days(ours).values())
+    if not answers:
         return redacted_report(spec, inputs)
     predictions = detect_drift(
         scores,
-        _compared(spec, Profile.merged(scored)),
+        _compared(spec, Profile.merged(answers)),
         window=name,
-        n_days=_effective(scored),
+        n_days=_effective(answers),
         policy=third,
     )
     columns = sorted((*inputs.columns, *predictions.columns), key=lambda one: (-one.rank, one.name))
@@ -162,6 +178,7 @@ def _scored_before(
         categorical=spec.categorical,
         grain=spec.calendar,
         timezone=spec.timezone,
+        apart=_VERSION,
     )
     keys = found.covered
     label = f"{len(keys)} scored {spec.rows.grain}s"

@@ -1,4 +1,4 @@
-"""The predictions of a window with their labels: read once, for every check that needs them."""
+"""The predictions of a window with their labels: joined once, for every check that needs them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,51 @@ from mlops_tasks.lake import PARTITION_COLUMN
 from mlops_tasks.monitoring.gaps import window_coverage
 from mlops_tasks.partitions import DAY, Coverage, window_start
 from mlops_tasks.problem_types import TARGET, problem_type
+from mlops_tasks.profiles.zero_copy import integers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import pyarrow as pa
 
-    from mlops_tasks.lake import Lake
+    from mlops_tasks.lake import Commit, Lake, Table
     from mlops_tasks.problem_types import Outcomes
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["LabelledPredictions", "read_labelled_predictions"]
+__all__ = ["Answers", "LabelledPredictions", "read_labelled_predictions"]
 
 
 _WHOLE = Coverage("day", 0)
+_VERSION, _PLACE = "model_version", "__place"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What was predicted for some rows: read when it is measured, not when labels are joined.
+
+    Of many classes it is nearly all that a window holds, and labels are found by the key alone.
+
+    Attributes
+    ----------
+    table : Table
+        The predictions.
+    commits : tuple of Commit
+        What was read of them.
+    places : Array
+        Of the rows, among those of the commits.
+    """
+
+    table: Table
+    commits: tuple[Commit, ...]
+    places: pa.Array
+
+    def read(self, columns: Iterable[str]) -> pa.Table:
+        """Return some columns of the rows, in their order."""
+        import numpy as np
+
+        rows = self.table.load(self.commits, columns=list(columns))
+        everything = self.places.equals(integers(np.arange(rows.num_rows)))
+        return rows if everything else rows.take(self.places)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,14 +72,15 @@ class LabelledPredictions:
     version : str
         The version that scored the last day; rows scored by others are left out.
     days : dict of str to Table
-        By day that this version scored: what it predicted, and ``y``, of the rows whose label is
-        known.
+        By day that this version scored: key and ``y`` of the rows whose label is known.
     coverage : dict of str to float
         By the same days, share of the predictions whose label is known.
     there : Coverage
         How much of the window was scored, by any version.
     event_days : mapping of str to list of str
         By partition, the days that it lies in; one that is not named is a day.
+    answers : Answers or None
+        What was predicted for the rows of all days; None if `days` has it.
     """
 
     spec: ModelSpec
@@ -59,6 +91,7 @@ class LabelledPredictions:
     coverage: dict[str, float]
     there: Coverage = _WHOLE
     event_days: Mapping[str, list[str]] = field(default_factory=dict)
+    answers: Answers | None = None
 
     def rows(self, days: Iterable[str] | None = None) -> pa.Table:
         """Return the rows of some days, at least one; of all by default."""
@@ -86,7 +119,14 @@ class LabelledPredictions:
         # Rows of one day depend on each other: hours of a day count as one.
         of_row = np.repeat([self.event_days.get(key, [key])[0] for key in self.days], sizes)
         problem = problem_type(self.spec.problem_type)
-        return problem.outcomes(self.spec, rows.column(TARGET), rows, of_row)
+        return problem.outcomes(self.spec, rows.column(TARGET), self.predictions(), of_row)
+
+    def predictions(self) -> pa.Table:
+        """Return what was predicted for the rows of all days, in the same order."""
+        if self.answers is None:
+            return self.rows()
+        apart = {*self.spec.key, _VERSION}
+        return self.answers.read(n for n in self.answers.table.schema.names if n not in apart)
 
 
 def read_labelled_predictions(
@@ -114,39 +154,50 @@ def read_labelled_predictions(
         If the last day has no predictions.
     """
     first = window_start(spec.calendar, partition, spec.performance.window)
-    scored, there = _predictions(spec, lake, first, partition)
+    table, commits = _committed(spec, lake, first, partition)
+    scored = _keys(spec, table, commits)
     version = _version(spec, scored, partition)
-    ours = _with(scored, "model_version", version)
+    ours = _with(scored, _VERSION, version)
     begin, end = dataset_range(spec, spec.label.dataset, first, partition)
     labels = lake.table(spec.label.dataset.name).read(first=begin, last=end)
     # All partitions at once: a week of hours is read and joined as fast as a week of days.
     known = join_targets(spec, ours, build_targets(spec, labels), by=[PARTITION_COLUMN])
     n_scored, n_known = _sizes(ours), _sizes(known)
+    answers = Answers(table, tuple(commits), known.column(_PLACE).combine_chunks())
     days, at = {}, 0
     for key in sorted(n_scored):
-        days[key] = known.slice(at, n_known[key]).drop_columns([PARTITION_COLUMN])
+        days[key] = known.slice(at, n_known[key]).select([*spec.key, TARGET])
         at += n_known[key]
     coverage = {key: rows.num_rows / n_scored[key] for key, rows in days.items()}
     event_days = {key: spec.rows.partition(key).keys(DAY) for key in days}
+    there = [commit.partition for commit in commits]
     found = window_coverage(spec, lake, first, partition, there=there)
-    return LabelledPredictions(spec, first, partition, version, days, coverage, found, event_days)
+    return LabelledPredictions(
+        spec, first, partition, version, days, coverage, found, event_days, answers
+    )
 
 
-def _predictions(spec: ModelSpec, lake: Lake, first: str, last: str) -> tuple[pa.Table, list[str]]:
-    """Return the predictions of a window with their partitions, and which of these are there."""
+def _committed(spec: ModelSpec, lake: Lake, first: str, last: str) -> tuple[Table, list[Commit]]:
+    """Return the predictions of a window."""
     table = lake.table(spec.predictions_table)
     if not table.exists:
         raise _never_scored(spec, last)
-    commits = table.commits(first=first, last=last)
-    rows = table.load(commits, columns=[*table.schema.names, PARTITION_COLUMN])
-    return rows, [commit.partition for commit in commits]
+    return table, table.commits(first=first, last=last)
+
+
+def _keys(spec: ModelSpec, table: Table, commits: Iterable[Commit]) -> pa.Table:
+    """Return key, version, partition and place of each row that was scored."""
+    import numpy as np
+
+    rows = table.load(commits, columns=[*spec.key, _VERSION, PARTITION_COLUMN])
+    return rows.append_column(_PLACE, integers(np.arange(rows.num_rows)))
 
 
 def _version(spec: ModelSpec, scored: pa.Table, partition: str) -> str:
-    newest = _with(scored.select([PARTITION_COLUMN, "model_version"]), PARTITION_COLUMN, partition)
+    newest = _with(scored.select([PARTITION_COLUMN, _VERSION]), PARTITION_COLUMN, partition)
     if not newest:
         raise _never_scored(spec, partition)
-    return str(newest.column("model_version")[0].as_py())
+    return str(newest.column(_VERSION)[0].as_py())
 
 
 def _never_scored(spec: ModelSpec, partition: str) -> NeverScoredError:

@@ -113,6 +113,7 @@ def _compare(
         window=predictions.last if one_day else f"{predictions.first} to {predictions.last}",
         n_days=effective_days(predictions.day_sizes(days)),
         policy=DriftPolicy(limits.level_of_part, limits.min_effect, limits.min_rows),
+        coverage=predictions.there,
     )
 
 

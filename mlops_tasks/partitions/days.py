@@ -36,6 +36,7 @@ PARTITION_FORMAT = "%Y-%m-%d"
 PERIOD = DAY.period
 
 _WEEK = timedelta(weeks=1)
+_NEARLY_AN_HOUR = HOUR.period - timedelta(microseconds=1)
 
 
 def check_day(day: str) -> str:
@@ -165,12 +166,14 @@ def check_begun(partition: Partition, *, what: str) -> str:
 class Span:
     """Neighbouring partitions, first and last inclusive.
 
-    Its name is ``2013-01`` for a month, ``2013-W05`` for a week (ISO 8601), and the day for one.
+    Its name is ``2013-01`` for a month, ``2013-W05`` for a week (ISO 8601), and the day for one. A
+    part of a day, at the end of a window of hours, is not whole.
     """
 
     name: str
     first: str
     last: str
+    is_whole: bool = True
 
 
 def spans(grain: Grain, first: str, last: str, timezone: str = "UTC") -> list[Span]:
@@ -199,11 +202,23 @@ def spans(grain: Grain, first: str, last: str, timezone: str = "UTC") -> list[Sp
     """
     if grain is DAY:
         return whole_spans(first, last)
-    found: dict[str, list[str]] = {}
-    for key in grain.range(first, last):
-        day = DAY.key_of(Partition(key, timezone, grain).start, timezone)
-        found.setdefault(day if grain is HOUR else key, []).append(key)
-    return [Span(name, keys[0], keys[-1]) for name, keys in found.items()]
+    if grain is HOUR:
+        return _days_of_hours(first, last, timezone)
+    return [Span(key, key, key) for key in grain.range(first, last)]
+
+
+def _days_of_hours(first: str, last: str, timezone: str) -> list[Span]:
+    """Cut hours into days of a zone; an hour belongs to the day that it begins in."""
+    begin, end = (DAY.key_of(Partition(key, grain=HOUR).start, timezone) for key in (first, last))
+    found = []
+    for day in DAY.range(begin, end):
+        whole = Partition(day, timezone)
+        low, after = (HOUR.key_of(edge + _NEARLY_AN_HOUR) for edge in (whole.start, whole.end))
+        high = HOUR.shift(after, -1)
+        own = max(low, first), min(high, last)
+        if own[0] <= own[1]:
+            found.append(Span(day, *own, own == (low, high)))
+    return found
 
 
 def whole_spans(first: str, last: str) -> list[Span]:

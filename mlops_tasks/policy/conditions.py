@@ -1,4 +1,4 @@
-"""Alarms that last: a monitor is a reason to train when it alarmed on n of its last k days."""
+"""Alarms that last: a reason to train is a monitor that alarmed on n of its last k partitions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["AlarmHistory", "drift_alarms", "performance_alarms"]
 
 @dataclass(frozen=True, slots=True)
 class AlarmHistory:
-    """On which of its newest days a monitor alarmed, and whether that is a reason to train.
+    """On which of its newest partitions a monitor alarmed, and whether that is a reason to train.
 
     ``untold_days`` are those of which no check can tell.
     """
@@ -28,57 +28,72 @@ class AlarmHistory:
     text: str
 
 
-def performance_alarms(policy: RetrainSpec, results: Sequence[MonitorResult]) -> AlarmHistory:
+def performance_alarms(
+    policy: RetrainSpec, results: Sequence[MonitorResult], *, grain: str = "day"
+) -> AlarmHistory:
     """Weigh what predictions were worth.
 
     Parameters
     ----------
     policy : RetrainSpec
-        How many days must alarm.
+        How many partitions must alarm.
     results : sequence of MonitorResult
-        One for each day, in order.
+        One for each partition, in order.
+    grain : str, default "day"
+        What the partitions are, for the text.
 
     Returns
     -------
     AlarmHistory
-        A day alarms when one of its checks does.
+        A partition alarms when one of its checks does.
     """
-    return _history(policy, "performance", {one.last: one.checks for one in results})
+    return _history(policy, "performance", {one.last: one.checks for one in results}, grain)
 
 
 def drift_alarms(
-    policy: RetrainSpec, results: Sequence[MonitorResult], *, derived: Collection[str] = ()
+    policy: RetrainSpec,
+    results: Sequence[MonitorResult],
+    *,
+    derived: Collection[str] = (),
+    grain: str = "day",
 ) -> AlarmHistory:
     """Weigh how inputs and predictions have drifted.
 
     Parameters
     ----------
     policy : RetrainSpec
-        How many days must alarm, and how many columns on each.
+        How many partitions must alarm, and how many columns on each.
     results : sequence of MonitorResult
-        One for each day, in order.
+        One for each partition, in order.
     derived : collection of str, optional
         Columns that follow from another one, which counts already.
+    grain : str, default "day"
+        What the partitions are, for the text.
 
     Returns
     -------
     AlarmHistory
-        A day alarms when at least ``min_drifted`` of its checks do.
+        A partition alarms when at least ``min_drifted`` of its checks do.
     """
     counted = {one.last: [c for c in one.checks if c.name not in derived] for one in results}
-    return _history(policy, "drift", counted, at_least=policy.min_drifted)
+    return _history(policy, "drift", counted, grain, at_least=policy.min_drifted)
 
 
 def _history(
-    policy: RetrainSpec, what: str, checks: Mapping[str, Sequence[Check]], *, at_least: int = 1
+    policy: RetrainSpec,
+    what: str,
+    checks: Mapping[str, Sequence[Check]],
+    grain: str,
+    *,
+    at_least: int = 1,
 ) -> AlarmHistory:
-    """Judge n of the last k days, the newest included."""
+    """Judge n of the last k partitions, the newest included."""
     days = tuple(checks)
     alarms = {day: [check.text for check in checks[day] if check.alarm] for day in days}
     hit = tuple(day for day in days if len(alarms[day]) >= at_least)
     untold = tuple(day for day in days if all(check.value is None for check in checks[day]))
     alarm = len(hit) >= policy.windows and days[-1] == hit[-1]
-    text = f"{what} alarmed on {len(hit)} of the last {len(days)} days"
+    text = f"{what} alarmed on {len(hit)} of the last {len(days)} {grain}s"
     if alarm:
         first, *others = alarms[days[-1]]
         text += f" ({', '.join(hit)}): {first}"

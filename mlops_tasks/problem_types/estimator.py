@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["ask", "build_estimator", "fit_estimator", "probabilities"]
+__all__ = ["ask", "build_estimator", "fit_estimator", "fit_parameters", "probabilities"]
 
 _ROUNDING = 1e-6  # of single precision
 
@@ -56,6 +56,11 @@ def build_estimator(
     return model
 
 
+def fit_parameters(model: Any, weights: Floats | None) -> dict[str, Floats]:
+    """Return what a fit is given beside rows and target: the weight of each row, if there are."""
+    return {} if weights is None else {weight_parameter(model): weights}
+
+
 def fit_estimator(
     spec: EstimatorSpec,
     problem: ProblemType,
@@ -65,9 +70,8 @@ def fit_estimator(
     weights: Floats | None = None,
 ) -> None:
     """Fit the estimator in place, and see that it gives a prediction to each row."""
-    weighted = {} if weights is None else {weight_parameter(model): weights}
     try:
-        model.fit(frame, target, **weighted)
+        model.fit(frame, target, **fit_parameters(model, weights))
     except MemoryError:
         raise
     except Exception as error:
@@ -119,6 +123,8 @@ def probabilities(
             f"{who.replace(': ', ': predict_proba of ')} gives {answer.shape} for "
             f"{n_rows} rows, and must give {wanted}"
         )
+    if answer.size and answer.min() >= 0 and answer.max() <= 1:  # not of NaN
+        return answer
     bounded = np.clip(answer, 0.0, 1.0)
     found = np.where(np.abs(answer - bounded) <= _ROUNDING, bounded, answer)
     if wrong := int((~((found >= 0) & (found <= 1)).all(axis=1)).sum()):

@@ -1,4 +1,4 @@
-"""The store of profiles: beside the partitions they are of, with roll-ups of months and weeks."""
+"""The store of profiles: beside the partitions they are of, with roll-ups of longer spans."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from mlops_tasks.profiles.sampling import evenly
 from mlops_tasks.storage import remove, replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from mlops_tasks.lake import Lake, PartitionVersion
-    from mlops_tasks.partitions import Grain
+    from mlops_tasks.partitions import Grain, Span
 
-__all__ = ["ProfileStore", "ProfiledWindow", "roll_up"]
+__all__ = ["ProfileStore", "ProfiledDays", "ProfiledWindow", "roll_up"]
 
 _FOLDER = "_profiles"
 _WHOLE = "whole"
@@ -37,6 +37,22 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ProfiledDays:
+    """Some partitions, as profiles of the days that they lie in.
+
+    Attributes
+    ----------
+    covered : tuple of str
+        All partitions of the window that have a profile.
+    parts : tuple of mapping of str to Profile
+        By day, of each partition; hours that make a whole day may come as one.
+    """
+
+    covered: tuple[str, ...]
+    parts: tuple[Mapping[str, Profile], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ProfiledWindow:
     """Some days, as profiles.
 
@@ -45,7 +61,7 @@ class ProfiledWindow:
     covered : tuple of str
         All days of the window that have a profile.
     parts : tuple of Profile
-        Of months, weeks and days. Together they are the window.
+        Of months, weeks and days, of hours of days alone. Together they are the window.
     days : tuple of Profile
         Some of its days, one by one, in order. Those from a roll-up have fewer points.
     """
@@ -58,10 +74,11 @@ class ProfiledWindow:
 class ProfileStore:
     """Profiles of published partitions, one file each: ``_profiles/<table>/<day>/<version>``.
 
-    Beside them lie roll-ups, ``_profiles/<table>/<month or week>/<key>``: a merge of its days, and
-    each of them with fewer points. The first reader of a window that they are part of makes them.
-    The key names the versions that were merged, so one of other content is never found; to remove
-    one, or all, costs the next reader some time and nothing else.
+    Beside them lie roll-ups, ``_profiles/<table>/<month, week or day>/<key>``: of days, their merge
+    and each of them with fewer points; of hours, the merge of a whole day, as exact as of the hours
+    one by one. The first reader of a window that they are part of makes them. The key names the
+    versions that were merged, so one of other content is never found; to remove one, or all, costs
+    the next reader some time and nothing else.
 
     Parameters
     ----------
@@ -106,7 +123,8 @@ class ProfileStore:
         first: str,
         last: str,
         categorical: Collection[str] = (),
-    ) -> dict[str, dict[str, Profile]]:
+        apart: str | None = None,
+    ) -> ProfiledDays:
         """Return the profiles of the days in some partitions, as published now.
 
         Parameters
@@ -121,28 +139,38 @@ class ProfileStore:
             Partition keys, both inclusive.
         categorical : collection of str, optional
             Columns that are read as categories, also where they were profiled as numbers.
+        apart : str, optional
+            Column of categories, such as the model's version: hours of one day that differ in its
+            values are not merged.
 
         Returns
         -------
-        dict of str to dict of str to Profile
-            By partition, in order, then by day. An hour has its part of a day. A week or a month of
-            which only the whole was profiled counts as one day.
+        ProfiledDays
+            In order. An hour has its part of a day; the hours of a whole day are read as one, from
+            their roll-up. A week or a month of which only the whole was profiled counts as one day.
 
         Raises
         ------
         DamagedTableError
             If a file is no profile.
         """
-        found = {}
-        for key, path in self._profiled(table, first, last).items():
+        paths = self._profiled(table, first, last)
+        if grain is HOUR:
+            spanned = self._days_of_hours(
+                table, paths, spans(grain, first, last, timezone), categorical, apart
+            )
+            parts = [{day: one} for day, profiles in spanned for one in profiles]
+            return ProfiledDays(tuple(paths), tuple(parts))
+        found = []
+        for key, path in paths.items():
             packed = path.with_suffix(_DAYS)
             if isfile(packed):
                 days = unpack_days(packed.read_bytes())
             else:
                 day = DAY.key_of(Partition(key, timezone, grain).start, timezone)
                 days = {day: Profile.from_bytes(path.read_bytes())}
-            found[key] = {day: profile.declared(categorical) for day, profile in days.items()}
-        return found
+            found.append({day: profile.declared(categorical) for day, profile in days.items()})
+        return ProfiledDays(tuple(paths), tuple(found))
 
     def read(
         self, table: str, *, first: str, last: str, categorical: Collection[str] = ()
@@ -180,6 +208,7 @@ class ProfileStore:
         categorical: Collection[str] = (),
         grain: Grain = DAY,
         timezone: str = "UTC",
+        apart: str | None = None,
     ) -> ProfiledWindow:
         """Return the profiles of a window, from roll-ups of whole months and weeks where it can.
 
@@ -197,6 +226,8 @@ class ProfileStore:
             What the partitions are; hours are rolled up into days.
         timezone : str, default "UTC"
             Name of the zone that days begin in.
+        apart : str, optional
+            As for `read_days`, whose roll-ups of hours these are.
 
         Returns
         -------
@@ -208,18 +239,18 @@ class ProfileStore:
         DamagedTableError
             If the file of a day is no profile; a roll-up that is none is made again.
         """
-        paths = self._profiled(table, first, last)
-        if grain.period > DAY.period:
+        if grain is not DAY:
             found = self.read_days(
-                table, grain, timezone, first=first, last=last, categorical=categorical
+                table, grain, timezone, first=first, last=last, categorical=categorical, apart=apart
             )
-            every = tuple(merged_days(found.values()).values())
-            return ProfiledWindow(tuple(paths), every, evenly(every, n_days))
-        wanted = set() if grain is HOUR else set(evenly(list(paths), n_days))
+            every = tuple(merged_days(found.parts).values())
+            return ProfiledWindow(found.covered, every, evenly(every, n_days))
+        paths = self._profiled(table, first, last)
+        wanted = set(evenly(list(paths), n_days))
         parts: list[Profile] = []
         days: list[Profile] = []
         for period in spans(grain, first, last, timezone):
-            own = {day: path for day, path in paths.items() if period.first <= day <= period.last}
+            own = _within(paths, period)
             if len(own) > 1:
                 some = wanted & own.keys()
                 whole, single = self._rolled_up(table, period.name, own, some, categorical)
@@ -228,8 +259,6 @@ class ProfileStore:
                 single = _read(own, categorical)
                 parts.extend(single.values())
             days.extend(profile for day, profile in single.items() if day in wanted)
-        if grain is HOUR:
-            days = list(evenly(parts, n_days))
         return ProfiledWindow(tuple(paths), tuple(parts), tuple(days))
 
     def _profiled(self, table: str, first: str, last: str) -> dict[str, Path]:
@@ -250,16 +279,54 @@ class ProfileStore:
         categorical: Collection[str],
     ) -> tuple[Profile, dict[str, Profile]]:
         """Return the merge of some days, and those wanted of them; keep a new merge."""
-        path = self.lake.root / _FOLDER / table / period / f"{_key(paths, categorical)}.rollup"
-        try:
-            with path.open("rb") as file:
-                made = read_days(file, [_WHOLE, *sorted(wanted)])
-        except (FileNotFoundError, DamagedTableError) as error:
-            if path.exists():
-                _log.warning("%s is made again: %s", path, error)
+        path = self._roll_up_path(table, period, _key(paths, categorical))
+        made = _kept(path, [_WHOLE, *sorted(wanted)])
+        if made is None:
             made = roll_up(_read(paths, categorical))
-            _keep(path, pack_days(made))
-        return made.pop(_WHOLE), made
+            _keep(path, made)
+        return made[_WHOLE], {day: made[day] for day in sorted(wanted)}
+
+    def _days_of_hours(
+        self,
+        table: str,
+        paths: Mapping[str, Path],
+        days: Collection[Span],
+        categorical: Collection[str],
+        apart: str | None,
+    ) -> Iterator[tuple[str, Collection[Profile]]]:
+        """Yield the profiles of each day: one of a whole day, unless its hours are kept apart.
+
+        Parts of a day, at the ends of a window, are another part an hour later: they are read hour
+        by hour and not kept.
+        """
+        for day in days:
+            own = _within(paths, day)
+            if day.is_whole and len(own) > 1:
+                yield day.name, self._whole_day(table, day.name, own, categorical, apart)
+            elif own:
+                yield day.name, _read(own, categorical).values()
+
+    def _whole_day(
+        self,
+        table: str,
+        day: str,
+        paths: Mapping[str, Path],
+        categorical: Collection[str],
+        apart: str | None,
+    ) -> Collection[Profile]:
+        """Return the merge of the hours of a day, with all points; or the hours, kept apart."""
+        path = self._roll_up_path(table, day, _key(paths, categorical, f"hours {apart}"))
+        if made := _kept(path, [_WHOLE]):
+            return made.values()
+        hours = _read(paths, categorical).values()
+        if apart is not None and len(_values(hours, apart)) > 1:
+            return hours
+        whole = Profile.merged(hours)
+        _keep(path, {_WHOLE: whole})
+        return [whole]
+
+    def _roll_up_path(self, table: str, period: str, key: str) -> Path:
+        return self.lake.root / _FOLDER / table / period / f"{key}.rollup"
 
     def _path(self, table: str, day: str, version: int) -> Path:
         return Path(f"{self.lake.root}/{_FOLDER}/{table}/{day}/{version}.profile")
@@ -270,20 +337,40 @@ def _read(paths: Mapping[str, Path], categorical: Collection[str]) -> dict[str, 
     return {day: profile.declared(categorical) for day, profile in profiles.items()}
 
 
-def _keep(path: Path, packed: bytes) -> None:
+def _within(paths: Mapping[str, Path], span: Span) -> dict[str, Path]:
+    return {key: path for key, path in paths.items() if span.first <= key <= span.last}
+
+
+def _kept(path: Path, names: Collection[str]) -> dict[str, Profile] | None:
+    """Return what a roll-up has of these names; None where there is none that can be read."""
+    try:
+        with path.open("rb") as file:
+            return read_days(file, names)
+    except (FileNotFoundError, DamagedTableError) as error:
+        if path.exists():
+            _log.warning("%s is made again: %s", path, error)
+    return None
+
+
+def _keep(path: Path, made: Mapping[str, Profile]) -> None:
     """Write a roll-up, and remove those of other content."""
     with suppress(OSError):  # a full or read-only disk: the next reader does it
-        replace_file(path, packed)
+        replace_file(path, pack_days(made))
         for other in path.parent.glob(f"*{path.suffix}"):
             if other != path:
                 remove(other)
 
 
-def _key(paths: Mapping[str, Path], categorical: Collection[str]) -> str:
-    """Name the days and versions that are merged, and how."""
-    versions = [f"{day} {path.stem}" for day, path in paths.items()]
-    how = f"{FORMAT_VERSION} {_WHOLE_POINTS} {_THIN_POINTS} {sorted(categorical)}"
+def _key(paths: Mapping[str, Path], categorical: Collection[str], kind: str = "") -> str:
+    """Name the partitions and versions that are merged, and how."""
+    versions = [f"{key} {path.stem}" for key, path in paths.items()]
+    how = f"{FORMAT_VERSION} {_WHOLE_POINTS} {_THIN_POINTS} {sorted(categorical)}{kind}"
     return hashlib.sha256("\n".join([how, *versions]).encode()).hexdigest()[:32]
+
+
+def _values(profiles: Collection[Profile], column: str) -> set[frozenset[str]]:
+    """Return which values a column of categories has in each profile that has rows."""
+    return {frozenset(one.columns[column].counts) for one in profiles if one.n_rows}  # type: ignore[union-attr]
 
 
 def roll_up(days: Mapping[str, Profile]) -> dict[str, Profile]:

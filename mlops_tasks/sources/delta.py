@@ -70,19 +70,35 @@ class DeltaStore:
         table = attempt(lambda: _open(self, source.path), explain)
         _refuse_renamed(table, source, errors)
         rows = attempt(table.to_pyarrow_dataset, explain)
-        if source.time_column not in rows.schema.names:
-            raise errors.query(f"table {source.path!r} has no time column {source.time_column!r}")
-        wanted = _of_partition(rows.schema.field(source.time_column), request.partition, errors)
-        fragments = rows.get_fragments(_to_skip_by(table, source.time_column, wanted))
-        n_without = attempt(lambda: _without_time(table, rows, source.time_column), explain)
+        day = attempt(lambda: _day_of(table, rows, request), explain)
         yield SourceStream(
             rows.schema,
-            guarded(_batches(rows, fragments, wanted, errors), explain),
+            guarded(_batches(rows, rows.get_fragments(day.skip), day.wanted, errors), explain),
             f"Delta table version {table.version()}",
             cancel=lambda: None,
             never_null=frozenset(field.name for field in rows.schema if not field.nullable),
-            notes=without_day(n_without, source.path, source.time_column),
+            notes=day.notes,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """Which rows are wanted, which files may be skipped, what to report; all rows of a snapshot."""
+
+    wanted: pc.Expression | None = None
+    skip: pc.Expression | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _day_of(table: DeltaTable, rows: ds.Dataset, request: Request[DeltaSource]) -> _Day:
+    source, column = request.source, request.source.time_column
+    if column is None:
+        return _Day()
+    if column not in rows.schema.names:
+        raise request.errors.query(f"table {source.path!r} has no time column {column!r}")
+    wanted = _of_partition(rows.schema.field(column), request.partition, request.errors)
+    notes = without_day(_without_time(table, rows, column), source.path, column)
+    return _Day(wanted, _to_skip_by(table, column, wanted), notes)
 
 
 def _storage_options(connection: Connection) -> dict[str, str]:
@@ -153,7 +169,7 @@ def _to_skip_by(table: DeltaTable, column: str, wanted: pc.Expression) -> pc.Exp
 def _batches(
     rows: ds.Dataset,
     fragments: Iterable[ds.Fragment],
-    wanted: pc.Expression,
+    wanted: pc.Expression | None,
     errors: SourceErrors,
 ) -> Iterator[pa.RecordBatch]:
     """Read the files that may hold wanted rows, page by page.
@@ -167,7 +183,8 @@ def _batches(
         known = ds.get_partition_keys(fragment.partition_expression)
         with naming(fragment.path, errors):
             for batch in parquet_batches(fragment.path, fragment.filesystem):
-                yield _completed(batch, rows.schema, known).filter(wanted)
+                whole = _completed(batch, rows.schema, known)
+                yield whole if wanted is None else whole.filter(wanted)
 
 
 def _completed(batch: pa.RecordBatch, schema: pa.Schema, known: dict[str, Any]) -> pa.RecordBatch:

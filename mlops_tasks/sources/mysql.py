@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, CursorResult, Engine
 
     from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.sources.tables import WholeTable
 
 __all__ = ["URL_OPTIONS", "MysqlReader"]
 
@@ -88,7 +89,7 @@ class MysqlReader(SqlAlchemyReader):
             raise self.errors.query(table.holds_no_time(_type(code, 0)))
         return INSTANTS if code == KIND.TIMESTAMP else LOCAL_TIMES
 
-    def never_null(self, connection: Connection, table: DayOfTable) -> frozenset[str]:
+    def never_null(self, connection: Connection, table: WholeTable) -> frozenset[str]:
         """Ask the server, which knows it of a view's columns too."""
         return frozenset(
             name for name, *_, null_ok in _described(connection, table, "*") if not null_ok
@@ -164,7 +165,7 @@ class MysqlReader(SqlAlchemyReader):
 
 
 def _described(
-    connection: Connection, table: DayOfTable, columns: str
+    connection: Connection, table: WholeTable, columns: str
 ) -> Sequence[tuple[Any, ...]]:
     """Return the server's description of a table's columns: name, type, ..., may be null."""
     rows = table.quoted(connection.dialect.identifier_preparer.quote)

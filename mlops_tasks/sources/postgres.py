@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from mlops_tasks.sources.errors import attempt, guarded
 from mlops_tasks.sources.source import SourceStream
 from mlops_tasks.sources.sqlalchemy import LOGIN_REFUSED, SqlAlchemyReader
-from mlops_tasks.sources.tables import DayOfTable, without_day
+from mlops_tasks.sources.tables import DayOfTable, table_of, without_day
 from mlops_tasks.specs.source import PLACEHOLDER
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_tasks.partitions import Partition
     from mlops_tasks.sources.errors import SourceErrors
     from mlops_tasks.sources.source import Request
+    from mlops_tasks.sources.tables import WholeTable
     from mlops_tasks.specs.source import SqlSource
 
 __all__ = ["URL_OPTIONS", "AdbcReader", "Psycopg2Reader", "has_adbc", "postgres_reader"]
@@ -97,7 +98,7 @@ class AdbcReader:
 
         connection = attempt(lambda: dbapi.connect(_conninfo(self.url)), self.explain_login)
         with _quietly(connection), _quietly(connection.cursor()) as cursor:
-            table = DayOfTable.of(self.request.source)
+            table = table_of(self.request.source)
             never_null = attempt(lambda: self._begin(cursor, table), self.explain)
             reader, notes = attempt(lambda: self._execute(cursor, table), self.explain)
             yield SourceStream(
@@ -109,7 +110,7 @@ class AdbcReader:
                 notes=notes,
             )
 
-    def _begin(self, cursor: Any, table: DayOfTable | None) -> frozenset[str] | None:
+    def _begin(self, cursor: Any, table: WholeTable | None) -> frozenset[str] | None:
         """Begin the transaction; return the columns that a table keeps from being null."""
         cursor.execute("SET TRANSACTION READ ONLY")
         cursor.execute(
@@ -123,16 +124,17 @@ class AdbcReader:
         return frozenset(name for name, not_null in found if not_null) if found else None
 
     def _execute(
-        self, cursor: Any, table: DayOfTable | None
+        self, cursor: Any, table: WholeTable | None
     ) -> tuple[pa.RecordBatchReader, tuple[str, ...]]:
         """Begin to read the rows; return also what is to be reported of a table."""
-        query = table.query(_quote) if table else str(self.request.source.query).rstrip("; \n\t")
+        query = self._query(table)
         numbered, names = _numbered(query)
         # A line of its own, so that a comment at the query's end does not swallow what follows.
         kinds = [_kind(field) for field in (cursor.adbc_prepare(f"{numbered}\n") if names else [])]
-        if table and not _TIMES.issuperset(kinds):
-            raise self.errors.query(table.holds_no_time(kinds[0]))
-        notes = _notes(cursor, table) if table else ()
+        day = table if isinstance(table, DayOfTable) else None
+        if day and not _TIMES.issuperset(kinds):
+            raise self.errors.query(day.holds_no_time(kinds[0]))
+        notes = _notes(cursor, day) if day else ()
         bounds = zip(names, kinds, strict=True)
         literals = [_literal(self.request.partition, name, kind) for name, kind in bounds]
         cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(_BATCH_BYTES)})
@@ -140,6 +142,11 @@ class AdbcReader:
         # The plain reader loses the SQLSTATE of an error in the middle; ADBC's own does not.
         reader = getattr(getattr(cursor, "_results", None), "reader", None)
         return reader or cursor.fetch_record_batch(), notes
+
+    def _query(self, table: WholeTable | None) -> str:
+        if isinstance(table, DayOfTable):
+            return table.query(_quote)
+        return table.every_row(_quote) if table else str(self.request.source.query).rstrip("; \n\t")
 
     def explain_login(self, error: Exception) -> MlopsError:
         """Make an error of what went wrong before the connection was there."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mlops_tasks.sources.conversion import convert
 from mlops_tasks.sources.errors import attempt, guarded
 from mlops_tasks.sources.source import SourceStream
-from mlops_tasks.sources.tables import INSTANTS, LOCAL_TIMES, DayOfTable, without_day
+from mlops_tasks.sources.tables import INSTANTS, LOCAL_TIMES, DayOfTable, table_of, without_day
 from mlops_tasks.sources.text_values import parse_text
 from mlops_tasks.specs.source import PLACEHOLDER
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.sources.source import Request
+    from mlops_tasks.sources.tables import WholeTable
     from mlops_tasks.sources.text_values import Rules
     from mlops_tasks.specs.source import SqlSource
 
@@ -107,7 +108,7 @@ class SqlAlchemyReader:
             raise self.errors.query(table.holds_no_time(kind))
         return INSTANTS if getattr(kind, "timezone", False) else LOCAL_TIMES
 
-    def never_null(self, connection: Connection, table: DayOfTable) -> frozenset[str] | None:
+    def never_null(self, connection: Connection, table: WholeTable) -> frozenset[str] | None:
         """Return the columns that the database keeps from being null; a view declares nothing."""
         import sqlalchemy as sa
 
@@ -188,8 +189,8 @@ class SqlAlchemyReader:
 
     # --- the same for all
 
-    def columns(self, connection: Connection, table: DayOfTable) -> dict[str, Any]:
-        """Return the types of a table that is there, and has its time column."""
+    def columns(self, connection: Connection, table: WholeTable) -> dict[str, Any]:
+        """Return the types of a table that is there, and has its time column if it has one."""
         import sqlalchemy as sa
         from sqlalchemy.exc import NoSuchTableError
 
@@ -198,7 +199,7 @@ class SqlAlchemyReader:
         except NoSuchTableError:
             raise self.errors.query(f"there is no table {table.table!r}") from None
         columns = {column["name"]: column["type"] for column in found}
-        if table.time_column not in columns:
+        if isinstance(table, DayOfTable) and table.time_column not in columns:
             raise self.errors.query(
                 f"table {table.table!r} has no time_column {table.time_column!r}, it has "
                 f"{list(columns)}"
@@ -211,10 +212,13 @@ class SqlAlchemyReader:
 
         self.begin(connection)
         source = self.request.source
-        table = DayOfTable.of(source)
+        table = table_of(source)
         if table is None:
             return str(source.query), None, ()
         quote = connection.dialect.identifier_preparer.quote
+        if not isinstance(table, DayOfTable):
+            self.columns(connection, table)
+            return table.every_row(quote), self.never_null(connection, table), ()
         bounds = self.bounds(connection, table)
         count = sa.text(table.without_time(quote, self.no_time))
         n_without = int(connection.execute(count).scalar_one())

@@ -1,4 +1,4 @@
-"""A table as a source: the queries for the rows of one day, and for those of no day."""
+"""A table as a source: the queries for all rows, for those of one day, and for those of no day."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.specs.source import SqlSource
 
-__all__ = ["INSTANTS", "LOCAL_TIMES", "DayOfTable", "without_day"]
+__all__ = ["INSTANTS", "LOCAL_TIMES", "DayOfTable", "WholeTable", "table_of", "without_day"]
 
 #: What bounds the day in a column of instants, and in one of local times or days.
 INSTANTS = (":start", ":end")
@@ -18,26 +18,16 @@ LOCAL_TIMES = (":local_start", ":local_end")
 
 
 @dataclass(frozen=True, slots=True)
-class DayOfTable:
-    """The rows of a table whose time column lies in the day, with all columns.
+class WholeTable:
+    """All rows of a table, with all columns.
 
     Attributes
     ----------
     table : str
         Its name, maybe behind that of a schema and a dot.
-    time_column : str
-        The column.
     """
 
     table: str
-    time_column: str
-
-    @classmethod
-    def of(cls, source: SqlSource) -> DayOfTable | None:
-        """Return the table that a source names; None where it has a query."""
-        if source.table is None or source.time_column is None:
-            return None
-        return cls(source.table, source.time_column)
 
     @property
     def schema(self) -> str | None:
@@ -53,6 +43,23 @@ class DayOfTable:
         """Return the table's name as the database reads it."""
         return ".".join(quote(part) for part in self.table.split("."))
 
+    def every_row(self, quote: Callable[[str], str]) -> str:
+        """Return the query for all rows."""
+        return f"SELECT * FROM {self.quoted(quote)}"  # noqa: S608 (quoted)
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfTable(WholeTable):
+    """The rows of a table whose time column lies in the day.
+
+    Attributes
+    ----------
+    time_column : str
+        The column.
+    """
+
+    time_column: str
+
     def query(self, quote: Callable[[str], str], bounds: tuple[str, str] = INSTANTS) -> str:
         """Return the query, with placeholders.
 
@@ -62,8 +69,7 @@ class DayOfTable:
         'SELECT * FROM "shop"."orders" WHERE "at" >= :start AND "at" < :end'
         """
         column, (first, end) = quote(self.time_column), bounds
-        rows = f"SELECT * FROM {self.quoted(quote)}"  # noqa: S608 (quoted)
-        return f"{rows} WHERE {column} >= {first} AND {column} < {end}"
+        return f"{self.every_row(quote)} WHERE {column} >= {first} AND {column} < {end}"
 
     def without_time(self, quote: Callable[[str], str], no_time: str = "") -> str:
         """Return the query for the number of rows that are of no day.
@@ -85,6 +91,15 @@ class DayOfTable:
             f"time_column {self.time_column!r} of table {self.table!r} holds {found}, neither "
             "times nor days; write a `query` that binds :partition, or that converts it"
         )
+
+
+def table_of(source: SqlSource) -> WholeTable | None:
+    """Return the table that a source names; None where it has a query."""
+    if source.table is None:
+        return None
+    if source.time_column is None:
+        return WholeTable(source.table)
+    return DayOfTable(source.table, source.time_column)
 
 
 def without_day(n_rows: int, table: str, column: str) -> tuple[str, ...]:

@@ -171,6 +171,11 @@ class DatasetSpec(SpecModel):
             check_clock(self.cron, self.timezone)
         elif self.ambiguous != "refuse":
             raise ValueError("ambiguous: which local times are twice? declare `timezone`")
+        if self.source.snapshot and self.refresh_after is not None:
+            raise ValueError(
+                "refresh_after takes a day again, and a snapshot shows no day but the newest; "
+                "remove it"
+            )
         if (self.duplicates == "keep_last") != (self.order_by is not None):
             raise ValueError("order_by belongs to duplicates='keep_last', which needs it")
         if self.order_by is not None and self.order_by not in self.columns:

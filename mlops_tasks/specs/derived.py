@@ -52,4 +52,6 @@ class DerivedSource(SourceSpec):
             raise ValueError(f"inputs name {twice} twice; each dataset is one input")
         if self.time_column is not None:
             raise ValueError("time_column: the rows are those of the partition, whatever they say")
+        if self.snapshot:
+            raise ValueError("snapshot: what is derived has the partitions of its inputs")
         return self

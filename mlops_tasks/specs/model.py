@@ -64,7 +64,8 @@ class InputSpec(SpecModel):
     snapshot : bool
         Each partition is the whole state of a table, as of when it is taken. The features see the
         newest one before each row's moment, by ``valid_from`` and ``valid_until``, and no scoring
-        waits for it. A dataset of a coarser grain than the model's always is one.
+        waits for it. A dataset of a coarser grain than the model's always is one, and so is one
+        whose source is a snapshot.
     """
 
     dataset: DatasetSpec
@@ -240,6 +241,11 @@ class ModelSpec(EstimatorSpec):
         if self.inputs[0].snapshot:
             raise ValueError(f"{self.rows.name!r} gives the rows to score and is no snapshot")
         label = self.label.dataset
+        if label.source.snapshot:
+            raise ValueError(
+                f"the source of the labels {label.name!r} is a snapshot, which has every row on "
+                "every day: select the labels of each partition"
+            )
         if label.calendar.period > self.calendar.period:
             raise ValueError(
                 f"labels come by the {label.grain} in {label.name!r}, rows by the "
@@ -344,7 +350,11 @@ class ModelSpec(EstimatorSpec):
 
     def is_snapshot(self, item: InputSpec) -> bool:
         """Whether an input is read as of each row's moment, and not waited for."""
-        return item.snapshot or item.dataset.calendar.period > self.calendar.period
+        if item == self.inputs[0]:
+            return False
+        dataset = item.dataset
+        coarser = dataset.calendar.period > self.calendar.period
+        return item.snapshot or dataset.source.snapshot or coarser
 
     @property
     def triggers(self) -> tuple[DatasetSpec, ...]:

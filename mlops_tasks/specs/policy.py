@@ -18,7 +18,7 @@ class RetrainSpec(SpecModel):
     Attributes
     ----------
     windows, of_last : int
-        A check is a cause when it alarmed in at least `windows` of its `of_last` newest days,
+        A check is a cause when it alarmed in at least `windows` of its `of_last` newest partitions,
         the newest one included.
     min_drifted : int
         This number of drifted columns at once makes a drift cause; the scores count as one, the

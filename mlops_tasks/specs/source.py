@@ -43,11 +43,15 @@ class SourceSpec(SpecModel):
         Airflow connection.
     time_column : str or None
         Column that says which day a row belongs to.
+    snapshot : bool
+        The source has no time: each partition is all of it, as it is when the run takes it. Its
+        present state is that of the newest partition; none before it can be taken any more.
     """
 
     kind: str
     conn_id: ConnId
     time_column: str | None = None
+    snapshot: bool = False
 
     @property
     def called(self) -> str:
@@ -84,6 +88,8 @@ class SourceSpec(SpecModel):
         if type(self) is SourceSpec:
             kinds = sorted(kind.__name__ for kind in SourceSpec.__subclasses__())
             raise ValueError(f"a source is of one kind: write {', '.join(kinds)}")
+        if self.snapshot and self.time_column is not None:
+            raise ValueError("snapshot takes all rows, whatever their time: remove `time_column`")
         return self
 
 
@@ -113,6 +119,8 @@ class SqlSource(SourceSpec):
         instants, local times in the dataset's `timezone`, or days, and gives the rows of the day.
         With a `query`, which may be wrong, it is a timestamp or date of the contract: rows that it
         gives for another day are refused.
+    snapshot : bool
+        All rows of the table or of the query, which binds nothing then.
     """
 
     kind: Literal["sql"] = "sql"
@@ -125,7 +133,7 @@ class SqlSource(SourceSpec):
     @property
     def selects_by_time(self) -> bool:
         """A table's rows are; a query finds its own."""
-        return self.table is not None
+        return self.table is not None and not self.snapshot
 
     @property
     def selectors(self) -> set[str]:
@@ -141,9 +149,15 @@ class SqlSource(SourceSpec):
     def _check(self) -> Self:
         if (self.query is None) == (self.table is None):
             raise ValueError("give either `query`, or `table` with `time_column`")
-        if self.table is not None and self.time_column is None:
-            raise ValueError("`table` needs a `time_column`, which says the day of a row")
-        if self.query is not None:
+        if self.table is not None and self.time_column is None and not self.snapshot:
+            raise ValueError(
+                "`table` needs a `time_column`, which says the day of a row; a table without time "
+                "is taken whole on each day by `snapshot=True`"
+            )
+        if self.query is not None and self.snapshot and self.selectors:
+            found = [f":{name}" for name in sorted(self.selectors)]
+            raise ValueError(f"snapshot takes all rows of the query: it must not bind {found}")
+        if self.query is not None and not self.snapshot:
             self._check_query(self.query)
         return self
 
@@ -154,7 +168,8 @@ class SqlSource(SourceSpec):
             raise ValueError(
                 "query must select one day: bind :start and :end (or :local_start and :local_end), "
                 f"or :partition, and nothing else; found {[f':{name}' for name in sorted(found)]} "
-                "(write \\: for a colon that binds nothing)"
+                "(write \\: for a colon that binds nothing); what has no time is taken whole on "
+                "each day by snapshot=True"
             )
 
 
@@ -184,6 +199,8 @@ class FileSource(SourceSpec):
         rename. What it gives must be the contract's. CSV values come as text, empty ones as null;
         of JSON lines lists, objects and values of several kinds come as JSON; Parquet has its own
         types. A column's name is as in the file, in double quotes: ``"Order ID"``.
+    snapshot : bool
+        The path names no day: the same files are taken whole each time.
     """
 
     kind: Literal["file"] = "file"
@@ -213,10 +230,13 @@ class FileSource(SourceSpec):
         fields = _fields_of(_relative(self.path))
         if unknown := sorted(fields - _ALL_FIELDS):
             raise ValueError(f"path: unknown {unknown}; there are {sorted(_ALL_FIELDS)}")
-        if "partition" not in fields and not {"year", "month"} <= fields:
+        if self.snapshot and fields:
+            raise ValueError(f"snapshot takes the same files each day: path has {sorted(fields)}")
+        if not self.snapshot and "partition" not in fields and not {"year", "month"} <= fields:
             raise ValueError(
                 "path must name one day: use {partition}, or {year}, {month} and {day}; of hours "
-                "{hour} too, of months no {day}"
+                "{hour} too, of months no {day}; files without time are taken whole on each day by "
+                "snapshot=True"
             )
         return self
 
@@ -230,16 +250,18 @@ class DeltaSource(SourceSpec):
         Airflow connection whose extra ``path`` is the root of the table's folder.
     path : str
         The table below that root; ``.`` is the root itself.
-    time_column : str
+    time_column : str or None
         Column that says which day a row belongs to: an instant, a local time in the dataset's
-        `timezone`, a date, or the day as ``YYYY-MM-DD`` text.
+        `timezone`, a date, or the day as ``YYYY-MM-DD`` text. Needed but for a snapshot.
     query : str or None
         DuckDB SQL over the day's rows, as of `FileSource`.
+    snapshot : bool
+        All rows of the newest version of the table.
     """
 
     kind: Literal["delta"] = "delta"
     path: str
-    time_column: Annotated[str, StringConstraints(min_length=1)]
+    time_column: Annotated[str, StringConstraints(min_length=1)] | None = None
     query: RowQuery | None = None
 
     @property
@@ -250,11 +272,16 @@ class DeltaSource(SourceSpec):
     @property
     def selects_by_time(self) -> bool:
         """The table is asked for the rows of the day."""
-        return True
+        return not self.snapshot
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         _relative(self.path)
+        if self.time_column is None and not self.snapshot:
+            raise ValueError(
+                "give `time_column`, which says the day of a row, or take all rows on each day by "
+                "snapshot=True"
+            )
         return self
 
 

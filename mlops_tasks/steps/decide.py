@@ -80,13 +80,14 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
         )
         return RetrainDecision(False, "cannot_tell", reason)
     policy, trained = spec.retrain, evidence.last_training
-    performance = performance_alarms(policy, evidence.performance)
+    grain = spec.rows.grain
+    performance = performance_alarms(policy, evidence.performance, grain=grain)
     derived = problem_type(spec.problem_type).derived_columns
-    drift = drift_alarms(policy, evidence.drift, derived=derived)
+    drift = drift_alarms(policy, evidence.drift, derived=derived, grain=grain)
     grounds = Grounds(evidence.champion, trained, performance, drift)
     age = None if trained is None else days_between(trained, as_of)
     if age is not None and not _within(policy.max_age, trained, as_of):
-        reason = f"the last training is {age} days old, the limit is {policy.max_age.days}"
+        reason = f"the last training is {age} days old, the limit is {policy.max_age.words}"
         return RetrainDecision(True, "age", reason, grounds)
     found = performance if performance.alarm else drift
     if not found.alarm:
@@ -94,7 +95,7 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
     if age is not None and _within(policy.cooldown, trained, as_of):
         reason = (
             f"{found.text}, but the last training was {age} days ago and the cool-down is "
-            f"{policy.cooldown.days} days"
+            f"{policy.cooldown.words}"
         )
         return RetrainDecision(False, "cooldown", reason, grounds)
     cause = "performance" if performance.alarm else "drift"

@@ -6,10 +6,11 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import EmptyPartitionError
+from mlops_tasks.exceptions import EmptyPartitionError, SourceNotFoundError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.lake import GIVEN, Known, known_by_schedule, overwrite_partition
 from mlops_tasks.partitions import check_partition
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from mlops_tasks.sources import ColumnPlan, Source
     from mlops_tasks.specs import DatasetSpec
 
-__all__ = ["IngestResult", "ingest", "raw_table"]
+__all__ = ["IngestResult", "ingest", "missed_snapshot", "raw_table"]
 
 _PROGRESS_S = 5.0
 # Beside the tables: what each source declared never null.
@@ -68,6 +69,38 @@ class IngestResult:
 def raw_table(spec: DatasetSpec) -> str:
     """Return the table that holds the dataset as extracted, before any check."""
     return f"{spec.name}__raw"
+
+
+def missed_snapshot(spec: DatasetSpec, partition: str) -> str:
+    """Say why a partition of a snapshot can be taken no more.
+
+    Parameters
+    ----------
+    spec : DatasetSpec
+        The dataset.
+    partition : str
+        The partition.
+
+    Returns
+    -------
+    str
+        Empty where it can be taken.
+
+    Notes
+    -----
+    The source shows its present state alone. That is the state of the newest partition that is due:
+    as that of an earlier one, rows of then would see what became known only since.
+    """
+    if not spec.source.snapshot:
+        return ""
+    newest = spec.schedule.newest_before(datetime.now(UTC), spec.delay_steps)
+    if partition >= newest:
+        return ""
+    return (
+        f"dataset {spec.name!r}: {partition} was not taken in time and is lost: its source is a "
+        f"snapshot and shows the state of {newest} by now. The snapshot before stays valid; set "
+        "`start` to a day from which on it is taken"
+    )
 
 
 def ingest(
@@ -115,7 +148,8 @@ def ingest(
     SourceUnavailableError
         If the source does not answer, stops to in the middle, or is locked; worth a retry.
     SourceAccessError, SourceQueryError, SourceNotFoundError
-        If a retry cannot help: login refused, table missing, file damaged or not there.
+        If a retry cannot help: login refused, table missing, file damaged or not there, or a
+        snapshot that was not taken in time.
     SchemaMismatchError
         If columns or types are not the contract's, if the source declared a column never null and
         does so no longer, or if in more than `max_quarantined_share` of the rows such a column is
@@ -130,6 +164,8 @@ def ingest(
     """
     started = time.monotonic()
     check_partition(partition)
+    if missed := missed_snapshot(spec, partition):
+        raise SourceNotFoundError(missed)
     table = lake.table(raw_table(spec))
     zone = spec.timezone
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring.domain_classifier import domain_classifier_check
-from mlops_tasks.monitoring.drift import compare_days, drift_checks
+from mlops_tasks.monitoring.drift import compare_days, drift_checks, read_scored_days
 from mlops_tasks.monitoring.gaps import limited, window_coverage
 from mlops_tasks.monitoring.labels import compare_labels, mature_days
 from mlops_tasks.monitoring.pages import publish_page
@@ -14,7 +14,6 @@ from mlops_tasks.monitoring.performance import performance_checks
 from mlops_tasks.monitoring.results import MonitorResult
 from mlops_tasks.partitions import window_start
 from mlops_tasks.problem_types import problem_type
-from mlops_tasks.profiles.store import ProfileStore
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
@@ -66,24 +65,17 @@ def measure_drift(
     third of the chance of a false alarm. The other third is that of the labels.
     """
     first = window_start(spec.calendar, partition, spec.drift.window)
-    scored = ProfileStore(lake).read_days(
-        spec.predictions_table,
-        spec.calendar,
-        spec.timezone,
-        first=first,
-        last=partition,
-        categorical=spec.categorical,
-    )
-    if partition not in scored:
+    scored = read_scored_days(spec, first, partition, lake=lake)
+    if partition not in scored.covered:
         raise NeverScoredError(
             f"model {spec.name!r}: {partition} has no profile of its predictions; run "
             f"{spec.name}.score for it"
         )
-    coverage = window_coverage(spec, lake, first, partition, there=scored)
-    report = compare_days(spec, scored, champion, lake=lake, tracking=tracking)
+    coverage = window_coverage(spec, lake, first, partition, there=scored.covered)
+    report = compare_days(spec, scored, champion, coverage=coverage, lake=lake, tracking=tracking)
     checks = limited(drift_checks(spec, report), coverage)
     if (limit := spec.drift.max_domain_auc) is not None:
-        window = min(scored), partition
+        window = scored.covered[0], partition
         found = domain_classifier_check(
             spec, window, champion, limit=limit, lake=lake, tracking=tracking
         )
@@ -172,8 +164,9 @@ def measure_labels(
     -------
     MonitorResult
         One check, named ``label``, and the address of the report. The check has no value when
-        nobody can tell: too few rows, labels that are not mature, or a version that was trained
-        before labels were profiled. Its rows are those of the mature days.
+        nobody can tell: too few rows, labels that are not mature, less than half of the window
+        scored, or a version that was trained before labels were profiled. Its rows are those of the
+        mature days.
 
     Notes
     -----
@@ -199,7 +192,8 @@ def measure_labels(
         last=predictions.last,
         n_rows=sum(predictions.days[day].num_rows for day in mature_days(predictions)),
         model_version=predictions.version,
-        checks=(check,),
+        checks=tuple(limited([check], predictions.there)),
+        gaps=predictions.there.text,
         coverage=predictions.coverage[predictions.last],
         report=page,
     )

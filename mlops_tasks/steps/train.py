@@ -12,7 +12,7 @@ from mlops_tasks.features.leaks import leak_suspects, newest_rows
 from mlops_tasks.features.text import measure_fields, pack_vocabularies, trained_texts
 from mlops_tasks.features.weights import row_weights
 from mlops_tasks.problem_types import TARGET, problem_type
-from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator
+from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator, fit_parameters
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
 from mlops_tasks.registry.modelfiles import try_saving
@@ -97,7 +97,7 @@ def train(
     newest = None if isinstance(spec, TableModel) else newest_rows(spec, pin, lake=lake)
     suspects = leak_suspects(spec, rows, newest=newest)
     with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
-        _refuse_unsaved(spec, model, frame, target)
+        _refuse_unsaved(spec, model, frame, target, weights)
         started = time.monotonic()
         fit_estimator(spec, problem, model, frame, target, weights)
         fit_s = round(time.monotonic() - started, 3)
@@ -147,10 +147,15 @@ def _refuse_empty(spec: ModelSpec | TableModel, pin: TrainingPin, frame: pd.Data
 
 
 def _refuse_unsaved(
-    spec: ModelSpec | TableModel, model: Any, frame: pd.DataFrame, target: npt.NDArray[Any]
+    spec: ModelSpec | TableModel,
+    model: Any,
+    frame: pd.DataFrame,
+    target: npt.NDArray[Any],
+    weights: npt.NDArray[Any] | None,
 ) -> None:
+    beside = fit_parameters(model, weights)
     try:
-        try_saving(model, frame, target, package=spec.package)
+        try_saving(model, frame, target, of_rows=beside, package=spec.package)
     except UnsafeModelError as error:
         raise UnsafeModelError(
             f"model {spec.name!r}, estimator {spec.estimator!r} cannot be saved, so it is not "

@@ -27,9 +27,11 @@ from mlops_airflow.partition_mappers import CoarserMapper, same_key, waiting_for
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
+from mlops_tasks.exceptions import SpecError
 from mlops_tasks.partitions import DAY, PERIOD
 from mlops_tasks.problem_types import gate_metric
 from mlops_tasks.specs.calendar import with_inputs
+from mlops_tasks.specs.importable import check_importable
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -121,10 +123,28 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     -------
     list of DAG
         Four Dags.
+
+    Raises
+    ------
+    SpecError
+        If a function that it names is not there, or its metric is none.
     """
+    _refuse_missing_code(model)
     if model.gate.metric is not None:
         gate_metric(model)  # one that does not exist breaks these Dags, not their runs
     return [_score_dag(model), _monitor_dag(model), _decide_dag(model), _train_dag(model)]
+
+
+def _refuse_missing_code(model: ModelSpec) -> None:
+    """Let a function that is not there break the Dags that name it, and not a training of them."""
+    named = {"estimator": model.estimator, "features_python": model.features_python}
+    for field, path in named.items():
+        if path is None:
+            continue
+        try:
+            check_importable(path)
+        except SpecError as error:
+            raise SpecError(f"model {model.name!r}: {field}: {error}") from None
 
 
 def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> DAG:

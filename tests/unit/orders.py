@@ -155,8 +155,8 @@ def deliveries_dataset(folder: Path, **changes: Any) -> DatasetSpec:
         "key": ("order_id",),
         "expectations": write_suite(folder, "deliveries", SUITES["deliveries"]),
         "start": FIRST,
-        "delay_days": 2,
-        "refresh_after_days": 5,
+        "delay": "2d",
+        "refresh_after": "5d",
     }
     return DatasetSpec(**fields | changes)
 
@@ -171,7 +171,7 @@ def project(folder: Path, *, features_sql: str | None = FEATURES_SQL, **changes:
         "description": "Will this order arrive late?",
         "inputs": (
             InputSpec(dataset=orders_dataset(folder)),
-            InputSpec(dataset=traffic_dataset(folder), lookback_days=1),
+            InputSpec(dataset=traffic_dataset(folder), lookback="1d"),
         ),
         "label": LabelSpec(dataset=deliveries_dataset(folder), target="minutes_late > 10"),
         "features_sql": None if features_sql is None else sql,
@@ -181,12 +181,12 @@ def project(folder: Path, *, features_sql: str | None = FEATURES_SQL, **changes:
         "numeric": ("items", "distance", "express", "speed"),
         "estimator": "tests.unit.orders:build",
         "random_state": 7,
-        "train_days": 10,
-        "evaluation_days": 4,
+        "train": "10d",
+        "evaluation": "4d",
         "gate": GateSpec(n_bootstrap=100),
-        "drift": DriftSpec(window_days=3, min_rows=100),
-        "performance": PerformanceSpec(window_days=3, min_rows=100),
-        "retrain": RetrainSpec(cooldown_days=3, max_age_days=20),
+        "drift": DriftSpec(window="3d", min_rows=100),
+        "performance": PerformanceSpec(window="3d", min_rows=100),
+        "retrain": RetrainSpec(cooldown="3d", max_age="20d"),
     }
     return ModelSpec(**fields | changes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops_tasks.lake import Lake
+    from mlops_tasks.partitions.grains import GrainName
     from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.specs import ModelSpec
@@ -50,28 +52,90 @@ def take(spec: ModelSpec, lake: Lake, source: Database, first: str, last: str) -
             assert result.published.n_rows, key
 
 
-# Each spans a clock change of Berlin, and a leap day, a year's end or both.
+@dataclass(frozen=True)
+class Loop:
+    """A span of partitions, from the midnight of Berlin at which the first of them begins."""
+
+    grain: GrainName
+    begin: datetime
+    first: str
+    last: str
+    every: timedelta
+    n_trained: int
+    windows: tuple[str, str]
+
+
+def hours(begin: datetime, first: str, last: str) -> Loop:
+    return Loop("hour", begin, first, last, timedelta(minutes=4), 46, ("1d", "1d"))
+
+
+# Weeks and months span clock changes of Berlin, the leap day and the year's end.
 LOOPS = {
-    "hour": ("2024-03-29T23", "2024-04-01T03", berlin(2024, 3, 30), timedelta(minutes=4), 46),
-    "week": ("2023-12-18", "2024-04-08", berlin(2023, 12, 18), timedelta(hours=3), 15),
-    "month": ("2023-08", "2024-04", berlin(2023, 8, 1), timedelta(hours=5), 6),
+    "hour, clocks forward": hours(berlin(2024, 3, 30), "2024-03-29T23", "2024-04-01T03"),
+    "hour, clocks back": hours(berlin(2024, 10, 26), "2024-10-25T22", "2024-10-28T02"),
+    "hour, year's end": hours(berlin(2023, 12, 30), "2023-12-29T23", "2024-01-01T03"),
+    "hour, leap day": hours(berlin(2024, 2, 28), "2024-02-27T23", "2024-03-01T03"),
+    "day, year's end and leap day": Loop(
+        "day",
+        berlin(2023, 12, 27),
+        "2023-12-27",
+        "2024-03-02",
+        timedelta(minutes=40),
+        58,
+        ("44d", "14d"),
+    ),
+    "day, clocks forward": Loop(
+        "day",
+        berlin(2024, 3, 1),
+        "2024-03-01",
+        "2024-04-02",
+        timedelta(minutes=40),
+        26,
+        ("20d", "7d"),
+    ),
+    "day, clocks back": Loop(
+        "day",
+        berlin(2024, 10, 1),
+        "2024-10-01",
+        "2024-10-29",
+        timedelta(minutes=40),
+        23,
+        ("18d", "6d"),
+    ),
+    "week": Loop(
+        "week",
+        berlin(2023, 12, 18),
+        "2023-12-18",
+        "2024-04-08",
+        timedelta(hours=3),
+        15,
+        ("70d", "28d"),
+    ),
+    "month": Loop(
+        "month", berlin(2023, 8, 1), "2023-08", "2024-04", timedelta(hours=5), 6, ("150d", "60d")
+    ),
 }
 
 
-@pytest.mark.parametrize("grain", LOOPS)
+@pytest.mark.parametrize("name", LOOPS)
 def test_the_loop_closes(
-    tmp_path: Path, lake: Lake, tracking: Tracking, ledger: Ledger, grain: str
+    tmp_path: Path, lake: Lake, tracking: Tracking, ledger: Ledger, name: str
 ) -> None:
-    first, last, begin, every, n_trained = LOOPS[grain]
-    spec = project(tmp_path / "project", grain, **WINDOWS[grain])
+    loop = LOOPS[name]
+    first, last, n_trained = loop.first, loop.last, loop.n_trained
+    train_window, evaluation = loop.windows
+    spec = project(tmp_path / "project", loop.grain, train=train_window, evaluation=evaluation)
     tracking.client.create_experiment(spec.name, artifact_location=str(tmp_path / "artifacts"))
-    fill_source(tmp_path / "plant.db", begin.astimezone(UTC), berlin(2024, 5, 1), every)
+    begin, end = loop.begin.astimezone(UTC), spec.rows.partition(last).end
+    assert begin == spec.rows.partition(first).start
+    fill_source(tmp_path / "plant.db", begin, end + timedelta(days=1), loop.every)
     source = Database(sa.make_url(f"sqlite:///{tmp_path}/plant.db"))
     take(spec, lake, source, first, last)
 
     # Every reading is in the one partition whose instants it lies between.
     rows = lake.table("readings").read()
     assert sorted(rows.column("reading_id").to_pylist()) == list(range(rows.num_rows))
+    assert rows.num_rows == -((begin - end) // loop.every)
 
     keys = spec.calendar.range(first, last)
     trained_until = keys[n_trained]
@@ -109,10 +173,3 @@ def test_the_loop_closes(
     assert [one.last for one in evidence.drift] == keys[-len(evidence.drift) :]
     found = decide(spec, night, evidence)
     assert (found.retrain, found.cause) in ((False, "none"), (True, "age"))
-
-
-WINDOWS: dict[str, dict[str, int]] = {
-    "hour": {"train_days": 1, "evaluation_days": 1},
-    "week": {"train_days": 70, "evaluation_days": 28},
-    "month": {"train_days": 150, "evaluation_days": 60},
-}

@@ -26,6 +26,26 @@ def test_the_newest_facts_of_every_day_are_found(lake: Lake) -> None:
     assert newest_facts(lake.root, "deliveries", first="2024-03-01", last="2024-03-02") == []
 
 
+@pytest.mark.parametrize(
+    ("keys", "span", "found"),
+    [
+        (["2024-01", "2024-02", "2024-03"], {"last": "2024-02"}, [0, 1]),
+        (["2024-01", "2024-02", "2024-03"], {"first": "2024-02-10", "last": "2024-03-01"}, [1, 2]),
+        (["2024-03-30T23", "2024-03-31T00", "2024-03-31T23"], {"first": "2024-03-31"}, [1, 2]),
+        (["2024-03-31T00", "2024-03-31T23", "2024-04-01T00"], {"last": "2024-03-31"}, [0, 1]),
+        (["2024-03-31T00", "2024-03-31T23"], {"first": "2024-03-31T01"}, [1]),
+        (["2023-12-31", "2024-01-01"], {}, [0, 1]),
+    ],
+)
+def test_facts_of_any_grain_are_found(
+    lake: Lake, keys: list[str], span: dict[str, str], found: list[int]
+) -> None:
+    for number, key in enumerate(keys):
+        write_report(lake.root, "orders", key, "1", "", {"number": number})
+    facts = newest_facts(lake.root, "orders", **span)
+    assert [one["number"] for one in facts] == found
+
+
 def test_facts_are_plain_json(lake: Lake) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_report(lake.root, "orders", "2024-03-01", "7", "", {"x": float("nan")})

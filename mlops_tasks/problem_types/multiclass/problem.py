@@ -102,10 +102,11 @@ class Multiclass(ProblemType):
         names, answer = self.classes(model), ask(spec, model, frame, self.method)
         found = probabilities(spec, model, answer, len(frame), len(names))
         likeliest = found.argmax(axis=1)
+        columns = np.ascontiguousarray(found.T)  # as they are kept: then none is copied once more
         return {
-            PREDICTED: pa.array(np.array(names, dtype=object)[likeliest], pa.string()),
-            CONFIDENCE: pa.array(found.max(axis=1)),
-            **{column_of(name): pa.array(found[:, i]) for i, name in enumerate(names)},
+            PREDICTED: pa.array(names, pa.string()).take(pa.array(likeliest)),
+            CONFIDENCE: pa.array(found[np.arange(len(found)), likeliest]),
+            **{column_of(name): pa.array(columns[i]) for i, name in enumerate(names)},
         }
 
     def outcomes(

@@ -16,6 +16,8 @@ from mlops_tasks.registry.modelfiles.inspection import inspect_weights
 from mlops_tasks.registry.modelfiles.refusal import check_types
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
@@ -30,7 +32,12 @@ _FEW = 5
 
 
 def try_saving(
-    model: Any, frame: pd.DataFrame, target: npt.NDArray[Any], *, package: str = ""
+    model: Any,
+    frame: pd.DataFrame,
+    target: npt.NDArray[Any],
+    *,
+    of_rows: Mapping[str, npt.NDArray[Any]] | None = None,
+    package: str = "",
 ) -> int:
     """Refuse an estimator that could not be saved after its fit, in about a second.
 
@@ -42,6 +49,8 @@ def try_saving(
         The rows of the real fit, of which a few are taken, all classes among them.
     target : array of shape (n_samples,)
         Their target.
+    of_rows : mapping of str to array of shape (n_samples,), optional
+        What the real fit is given beside, such as ``model__sample_weight``.
     package : str, optional
         Top-level package of the project.
 
@@ -70,7 +79,8 @@ def try_saving(
             rows = _sample(model, target, n_rows)
             some = frame.iloc[rows]
             try:
-                fitted = _cut_down(model).fit(some, target[rows])
+                beside = {name: values[rows] for name, values in (of_rows or {}).items()}
+                fitted = _cut_down(model).fit(some, target[rows], **beside)
                 answer = model_answer(fitted, some)
             except MemoryError:
                 raise

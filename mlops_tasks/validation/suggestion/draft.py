@@ -14,7 +14,7 @@ from mlops_tasks.partitions import Partition, grain_of
 from mlops_tasks.validation.suggestion.column_summary import ColumnSummary, contract_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from mlops_tasks.lake import Commit, Lake, Table
 
@@ -70,6 +70,7 @@ def suggest(
     first: str | None = None,
     last: str | None = None,
     timezone: str = "UTC",
+    hides: Callable[[str], bool] | None = None,
 ) -> Suggestion:
     """Look at the rows of a table and draft what they should look like.
 
@@ -85,6 +86,9 @@ def suggest(
         Days to look at, both inclusive; all by default.
     timezone : str, default "UTC"
         Zone whose midnights end the days: the dataset's `timezone`.
+    hides : callable, optional
+        From a column to whether its values are personal, as `DatasetSpec.hides`: its types and
+        nulls are drafted, nothing that is made of its values.
 
     Returns
     -------
@@ -111,6 +115,7 @@ def suggest(
         )
     summaries, unsupported = _summarize(source, commits)
     key = _find_key(source, commits, summaries)
+    hidden = frozenset(f.name for f in summaries if hides and hides(f.name))
     return Suggestion(
         table=table,
         first=commits[0].partition,
@@ -123,11 +128,11 @@ def suggest(
             "name": name or table.removesuffix("__raw"),
             "expectations": [
                 *_of_rows(commits),
-                *(e for f in summaries for e in _of_column(f, key)),
+                *(e for f in summaries for e in _of_column(f, {*key, *hidden})),
             ],
         },
         history=_history(summaries, commits, key, timezone),
-        notes=(*unsupported, *_notes(summaries, commits, key)),
+        notes=(*unsupported, *_notes(summaries, commits, key), *_of_hidden(hidden)),
     )
 
 
@@ -193,15 +198,22 @@ def _of_rows(commits: Sequence[Commit]) -> list[dict[str, Any]]:
     ]
 
 
-def _of_column(summary: ColumnSummary, key: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Draft the expectations of one column: its range, its values or its shape, its nulls."""
+def _of_column(summary: ColumnSummary, unread: Collection[str]) -> list[dict[str, Any]]:
+    """Draft the expectations of one column: its range, its values or its shape, its nulls.
+
+    Of keys and of what is personal, `unread`, only the nulls.
+    """
     drafts: list[dict[str, Any]] = []
     limits: dict[str, Any]
-    if summary.kind in ("int64", "float64") and summary.low is not None and summary.name not in key:
+    if (
+        summary.kind in ("int64", "float64")
+        and summary.low is not None
+        and summary.name not in unread
+    ):
         lower, upper = summary.range()
         limits = {"column": summary.name, "min_value": lower, "max_value": upper}
         drafts.append(_expectation("column_values_to_be_between", "critical", **limits))
-    if summary.kind == "string" and summary.name not in key:
+    if summary.kind == "string" and summary.name not in unread:
         if values := summary.categories:
             limits = {"column": summary.name, "value_set": values}
             drafts.append(_expectation("column_values_to_be_in_set", "warning", **limits))
@@ -249,6 +261,13 @@ def _oldest(summary: ColumnSummary, timezone: str) -> float | None:
         moment = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
         ages.append((Partition(key, timezone, grain_of(key)).end - moment) / timedelta(hours=1))
     return max(max(ages), 0.0) if ages and max(ages) < 24 else None
+
+
+def _of_hidden(hidden: Collection[str]) -> list[str]:
+    if not hidden:
+        return []
+    names = ", ".join(sorted(hidden))
+    return [f"personal: of {names} nothing is drafted that is made of values"]
 
 
 def _notes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.environment import component_environment
@@ -17,8 +18,17 @@ def connect() -> None:
     settings = StackSettings.from_env()
     if settings.secrets_file.exists():
         env = component_environment(settings, load_credentials(settings.secrets_file))
-    else:  # no embedded stack: other connections come from elsewhere
-        env = connection_variables(settings.connections_file)
+    else:  # no embedded stack yet, or another Airflow, where other connections come from
+        env = connection_variables(settings.connections_file) | _dags_folder(settings)
     for name, value in env.items():
         if name.startswith("AIRFLOW"):
             os.environ.setdefault(name, value)
+
+
+def _dags_folder(settings: StackSettings) -> dict[str, str]:
+    """Say where the projects are before there is a stack, unless there is another Airflow."""
+    home = os.environ.get("AIRFLOW_HOME")
+    is_other = home is not None or Path("~/airflow/airflow.cfg").expanduser().exists()
+    if "MLOPS_DAGS_FOLDER" in os.environ or (settings.dags_folder.is_dir() and not is_other):
+        return {"AIRFLOW__CORE__DAGS_FOLDER": str(settings.dags_folder)}
+    return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -13,6 +14,8 @@ from mlops_airflow.commands.connections import connect
 from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from mlops_tasks.lake import Lake
     from mlops_tasks.validation.suggestion import Suggestion
 
@@ -40,6 +43,10 @@ def suggest(
     first: Annotated[str | None, typer.Option(help="First day to look at, YYYY-MM-DD.")] = None,
     last: Annotated[str | None, typer.Option(help="Last day to look at, YYYY-MM-DD.")] = None,
     timezone: Annotated[str, typer.Option(help="Zone whose midnights end the days.")] = "UTC",
+    personal: Annotated[
+        list[str] | None,
+        typer.Option(help="Column whose values must not be shown; those of its spec never are."),
+    ] = None,
     write: Target = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
 ) -> None:
@@ -51,7 +58,9 @@ def suggest(
 
     try:
         lake, table = _find(data)
-        made = draft(lake, table, first=first, last=last, timezone=timezone)
+        hides, unknown = _hiding(table.removesuffix("__raw"), personal or ())
+        made = draft(lake, table, first=first, last=last, timezone=timezone, hides=hides)
+        made = replace(made, notes=(*made.notes, *unknown))
     except MlopsError as error:
         _fail(str(error))
     except ZoneInfoNotFoundError:
@@ -72,6 +81,24 @@ def _find(data: str) -> tuple[Lake, str]:
     lake = (LakeHook(conn_id) if conn_id else LakeHook()).get_conn()
     raw = f"{name}__raw"
     return lake, raw if "__" not in name and lake.exists(raw) else name
+
+
+def _hiding(
+    dataset: str, personal: Collection[str]
+) -> tuple[Callable[[str], bool], tuple[str, ...]]:
+    """Return which columns are personal: those named, and those of the spec; without it a note."""
+    from mlops_airflow.projects import find_dataset
+    from mlops_tasks.exceptions import SpecError
+
+    try:
+        spec = find_dataset(dataset)
+    except SpecError:
+        note = (
+            f"no spec of {dataset!r} was read: nothing is known to be personal but what "
+            "--personal names"
+        )
+        return lambda column: column in personal, (note,)
+    return lambda column: column in personal or spec.hides(column), ()
 
 
 def _show(made: Suggestion, *, suite: bool) -> None:

@@ -124,7 +124,7 @@ def new(
     _show_found(made)
     _show_written(written)
     _show_connection(location, settings, recorded=recorded)
-    _show_next(model, folder)
+    _show_next(model, folder, settings)
 
 
 def _question(option: str, text: str) -> Question:
@@ -218,11 +218,13 @@ def _show_connection(location: Location, settings: StackSettings, *, recorded: b
         _console.print("The stack that runs takes it at its next start: mlops down, mlops up")
 
 
-def _show_next(model: str, dags: Path) -> None:
+def _show_next(model: str, dags: Path, settings: StackSettings) -> None:
     folder = os.path.relpath(dags / model)
+    others = dags != settings.dags_folder.resolve()
+    where = f"MLOPS_DAGS_FOLDER={os.path.relpath(dags)} " if others else ""
     _console.print(
-        f"\nNext: read {folder}/spec.py, then\n  pytest {folder}\n  mlops check {model}\n"
-        f"  mlops try {model}",
+        f"\nNext: read {folder}/spec.py, then\n  pytest {folder}\n  {where}mlops check {model}\n"
+        f"  {where}mlops try {model}",
         markup=False,
     )
 

@@ -13,7 +13,7 @@ from mlops_airflow.operators.plain_arguments import check_dataset
 from mlops_tasks.lake import known_text
 from mlops_tasks.lake.definition import claim_name
 from mlops_tasks.serialization import to_json
-from mlops_tasks.steps.ingest import ingest, raw_table
+from mlops_tasks.steps.ingest import ingest, missed_snapshot, raw_table
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -63,7 +63,7 @@ class IngestPartitionOperator(StepOperator):
         day = partition_of(context, self.dataset, self.partition)
         place = "/".join(Path(self.dataset.place.file).parts[-2:])
         claim_name(self.lake, self.dataset.name, file=place, digest=self.dataset.digest)
-        self._skip_unless_published(day)
+        self._skip_what_cannot_be_taken(day)
         result = ingest(
             self.dataset,
             day,
@@ -82,8 +82,10 @@ class IngestPartitionOperator(StepOperator):
         source = self.dataset.source
         return SourceHook(source.conn_id).get_source(source)
 
-    def _skip_unless_published(self, partition: str) -> None:
-        """Skip what is derived from a partition that an input has not published yet."""
+    def _skip_what_cannot_be_taken(self, partition: str) -> None:
+        """Skip a missed snapshot, and what is derived from what an input has not published yet."""
+        if missed := missed_snapshot(self.dataset, partition):
+            raise AirflowSkipException(missed)
         for item in self.dataset.source.reads:
             table = self.lake.table(item.dataset.name)
             if not table.exists or partition not in table.partitions():

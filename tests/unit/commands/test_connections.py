@@ -72,3 +72,17 @@ def test_a_connection_is_recorded_once_and_closed_to_others(home: Path) -> None:
     file.write_text("[]")
     with pytest.raises(StackSettingsError, match="no JSON object of connections"):
         connection_variables(file)
+
+
+def test_projects_are_beside_it_where_there_is_no_airflow_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("AIRFLOW__CORE__DAGS_FOLDER", raising=False)
+    connect()  # AIRFLOW_HOME is set for all tests: somebody else's Airflow
+    assert "AIRFLOW__CORE__DAGS_FOLDER" not in os.environ
+    monkeypatch.delenv("AIRFLOW_HOME")
+    (tmp_path / "dags").mkdir()
+    connect()
+    assert os.environ["AIRFLOW__CORE__DAGS_FOLDER"] == str(tmp_path / "dags")

@@ -86,6 +86,28 @@ def test_it_speaks_json(lake: Lake) -> None:
     assert (code, made["table"], made["key"]) == (0, "orders", ["order_id"])
 
 
+def test_nothing_is_drafted_from_personal_values(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(lake)
+    shops = sorted(set(rows_of(0)["orders"].column("shop").to_pylist()))
+    code, said = call(contract.app, "suggest", "orders")
+    assert code == 0
+    assert all(f'"{shop}"' in said for shop in shops), "without a word they are drafted"
+    assert "Note: no spec of 'orders' was read: nothing is known to be personal" in said
+    _, said = call(contract.app, "suggest", "orders", "--personal", "shop")
+    assert not any(f'"{shop}"' in said for shop in shops)
+    assert "Note: personal: of shop nothing is drafted" in said
+    spec = orders_dataset(tmp_path, personal=("distance", "shop"))
+    monkeypatch.setattr("mlops_airflow.projects.find_dataset", {"orders": spec}.__getitem__)
+    _, said = call(contract.app, "suggest", "orders")
+    suite = json.loads(said[said.index('{\n  "name"') :])
+    judged = {item["kwargs"].get("column"): item["type"] for item in suite["expectations"]}
+    assert not {"distance", "shop"} & set(judged), judged
+    assert not any(f'"{shop}"' in said for shop in shops)
+    assert "no spec of" not in said
+
+
 def test_days_end_where_the_dataset_has_its_midnights(lake: Lake) -> None:
     put(lake, "orders")
     ages = {}

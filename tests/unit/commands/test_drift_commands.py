@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mlops_airflow.commands import drift as commands
 from mlops_tasks.drift import Baseline, detect_drift
 from mlops_tasks.profiles import Profile
-from mlops_tasks.reports import write_report
+from mlops_tasks.reports import newest_facts, write_report
 from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
@@ -51,9 +51,24 @@ def test_all_days_are_drawn_unless_some_are_asked_for(tmp_path: Path) -> None:
     assert "1 windows in" in call("m", str(file), "--last", DAYS[0])[1]
 
 
+def test_keys_of_any_grain_are_taken_and_nothing_else(tmp_path: Path, lake: Lake) -> None:
+    (facts,) = newest_facts(lake.root, "m__predictions", first=DAYS[0], last=DAYS[0])
+    for hour in ("2024-03-01T22", "2024-03-01T23", "2024-03-02T00"):
+        write_report(lake.root, "hourly__predictions", hour, "1", "", facts)
+    file = str(tmp_path / "drift.png")
+    assert "3 windows in" in call("hourly", file)[1]
+    assert "2 windows in" in call("hourly", file, "--first", "2024-03-01T23")[1]
+    assert "2 windows in" in call("hourly", file, "--last", "2024-03-01")[1]
+    code, said = call("hourly", file, "--last", "yesterday")
+    assert (code, "partition key 'yesterday' is not a day" in said) == (1, True)
+    assert (
+        "has no drift report, first 2024-04; the task" in call("m", file, "--first", "2024-04")[1]
+    )
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
-    [("other", "has no drift report from"), ("../x", "name '../x' is not allowed")],
+    [("other", "has no drift report; the task drift"), ("../x", "name '../x' is not allowed")],
 )
 def test_a_model_without_reports_is_an_error(tmp_path: Path, model: str, message: str) -> None:
     file = tmp_path / "drift.png"

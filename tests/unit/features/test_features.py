@@ -492,6 +492,23 @@ def test_a_condition_that_does_not_run_is_named(tmp_path: Path, spec: ModelSpec)
         build_targets(project(tmp_path / "other", label=wrong), labels(a=1.0))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "minutes_late > 10) or (true",
+        "minutes_late > 10, true",
+        "minutes_late > 10 FROM labels",
+        "minutes_late > 10; SELECT 1",
+        "minutes_late > 10 /*",
+        "minutes_late > 10 LIMIT 1",
+    ],
+)
+def test_a_target_is_one_expression(tmp_path: Path, spec: ModelSpec, text: str) -> None:
+    wrong = {"dataset": spec.label.dataset, "target": text}
+    with pytest.raises(FeatureError, match="is not one SQL expression that stands on its own"):
+        build_targets(project(tmp_path / "other", label=wrong), labels(a=1.0))
+
+
 @pytest.mark.parametrize("late", [[11.0, 12.0], [11.0, None], [11.0]])
 def test_a_key_has_one_target_however_often_it_comes(
     spec: ModelSpec, late: list[float | None]

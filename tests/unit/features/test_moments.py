@@ -49,7 +49,7 @@ def asked(folder: Path, moment: str) -> ModelSpec:
             shop, items, distance, express, 1.0::DOUBLE AS speed
         FROM orders
     """
-    return project(folder / "asked", features_sql=query, train_days=3, evaluation_days=2)
+    return project(folder / "asked", features_sql=query, train="3d", evaluation="2d")
 
 
 @pytest.fixture

@@ -55,8 +55,8 @@ def model(folder: Path, grain: str, snapshots: str, sql: str = AS_OF) -> ModelSp
         inputs=(rows, joined),
         label={"dataset": label, "target": "failed"},
         observed_at=("known_from",),
-        train_days=2,
-        evaluation_days=1,
+        train="2d",
+        evaluation="1d",
     )
 
 

@@ -395,6 +395,7 @@ def test_labels_are_compared_and_the_page_is_kept(
         "window": LAST if first == LAST else f"{FIRST} to {LAST}",
         "n_days": 1.0,
         "policy": DriftPolicy(limits.level_of_part, 0.25, 37),
+        "coverage": about.there,
         "page": (
             LAST,
             {

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+from mlops_tasks.drift import Answer, Baseline, DriftReport, detect_drift, render_page
+from mlops_tasks.drift.page import heat_table
 from mlops_tasks.monitoring.gaps import limited, window_coverage
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.partitions import DAY, MONTH, Coverage
+from mlops_tasks.profiles import Profile
+from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.pin import pin_training_data
 from tests.unit.orders import day, fill_lake
 
@@ -53,6 +60,41 @@ def test_nothing_is_missing_before_the_first_scoring() -> None:
     scored = ["2023-01-01", "2024-03-07"]  # a jump of fourteen months
     found = window_coverage(spec, lake, "2024-03-01", "2024-03-07", there=["2024-03-07"])
     assert (found.n_wanted, len(found.missing), found.enough) == (7, 6, False)
+
+
+def report(coverage: Coverage | None) -> DriftReport:
+    random = np.random.default_rng(3)
+
+    def profile(mean: float) -> Profile:
+        rows = pa.record_batch({"x": random.normal(mean, 1, 500)})
+        return Profile.of([rows], rows.schema)
+
+    found = detect_drift(Baseline.of([profile(0)]), profile(3), window="2024-03-07")
+    return replace(found, coverage=coverage)
+
+
+def test_the_page_says_what_of_its_window_is_missing() -> None:
+    some = report(Coverage("day", 7, ("2024-03-02",)))
+    assert some.answer is Answer.DRIFT
+    assert "1 of 7 days is missing: 2024-03-02" in some.lines[-2]
+    assert '<p class="few">1 of 7 days is missing: 2024-03-02.</p>' in render_page([some])
+    assert from_json(DriftReport, to_json(some)) == some
+    assert "missing: 2" not in render_page([report(Coverage("day", 7)), report(None)])
+
+
+def test_too_little_of_a_window_is_no_drift_on_its_page_either() -> None:
+    gone = tuple(f"2024-03-0{day}" for day in range(1, 5))
+    little = report(Coverage("day", 7, gone))
+    assert little.answer is Answer.GAPS
+    assert little.headline.startswith(
+        "2024-03-07 against reference: too much of the window is missing to tell (4 of 7 days are "
+    )
+    page = render_page([report(None), little])
+    assert "Nobody can tell" in page
+    names, (cells,) = heat_table([report(None), little])
+    assert names == ["x"]
+    assert [(cell.is_alarm, cell.mark) for cell in cells][1] == (False, "?")
+    assert cells[0].is_alarm
 
 
 def test_a_pin_names_its_gaps_and_takes_nothing_older_for_them(spec: ModelSpec, lake: Lake) -> None:

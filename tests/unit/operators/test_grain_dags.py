@@ -57,7 +57,7 @@ def runs(dag: DAG, start: datetime, n: int) -> list[tuple[str, str]]:
         ),
         (
             "hour",
-            {"delay_days": 1},
+            {"delay": "1d"},
             datetime(2024, 10, 27, 0, 30, tzinfo=UTC),
             [("2024-10-27T02:05", "2024-10-26T00"), ("2024-10-27T03:05", "2024-10-26T01")],
         ),
@@ -79,7 +79,7 @@ def runs(dag: DAG, start: datetime, n: int) -> list[tuple[str, str]]:
         ),
         (
             "week",
-            {"cron": "0 4 * * wed", "delay_days": 7},
+            {"cron": "0 4 * * wed", "delay": "7d"},
             datetime(2024, 3, 26, 12, tzinfo=UTC),
             [("2024-03-27T04:00", "2024-03-11"), ("2024-04-03T04:00", "2024-03-18")],
         ),
@@ -263,7 +263,7 @@ def test_a_week_over_two_months_is_waited_for_by_both() -> None:
 
 
 def test_finer_labels_start_a_measurement_and_late_ones_start_it_again(tmp_path: Path) -> None:
-    label = failures(tmp_path, grain="hour", refresh_after_days=2)
+    label = failures(tmp_path, grain="hour", refresh_after="2d")
     model = project(tmp_path, "day", label=LabelSpec(dataset=label, target="failed"))
     monitor = next(dag for dag in model_dags(model) if dag.dag_id.endswith(".monitor"))
     assert len(mapper_of(monitor, "failures").to_upstream("2024-03-31")) == 23
@@ -279,7 +279,7 @@ def test_coarser_labels_and_a_snapshot_of_rows_are_refused(tmp_path: Path) -> No
     rows = InputSpec(dataset=readings(tmp_path), snapshot=True)
     with pytest.raises(SpecError, match="'readings' gives the rows to score and is no snapshot"):
         project(tmp_path, "day", inputs=(rows,))
-    looks_back = InputSpec(dataset=weather(tmp_path, "week"), lookback_days=7)
+    looks_back = InputSpec(dataset=weather(tmp_path, "week"), lookback="7d")
     with pytest.raises(SpecError, match="'weather' is a snapshot"):
         mixed(tmp_path, "day", looks_back)
 

@@ -39,7 +39,7 @@ def operator(
         "LEDGER_DEFAULT": {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")},
     }.items():
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(fields))
-    dataset = orders_dataset(tmp_path, source=of_day("orders", "order_date"), delay_days=2)
+    dataset = orders_dataset(tmp_path, source=of_day("orders", "order_date"), delay="2d")
     return IngestPartitionOperator(task_id="ingest", dataset=dataset)
 
 

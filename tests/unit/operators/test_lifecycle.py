@@ -17,6 +17,7 @@ from pendulum import instance as coerce_datetime
 
 from mlops_airflow.lifecycle import build_dags, dataset_dags, model_dags
 from mlops_airflow.retries import RetryByKind
+from mlops_tasks.exceptions import SpecError
 from mlops_tasks.partitions import DAY
 from mlops_tasks.specs import InputSpec, LabelSpec, ModelSpec
 from tests.unit.orders import deliveries_dataset, orders_dataset, project
@@ -66,6 +67,25 @@ def test_a_project_has_all_its_dags_in_the_namespace(spec: ModelSpec) -> None:
     assert all(name == dag.dag_id.replace(".", "_") for name, dag in namespace.items())
 
 
+@pytest.mark.parametrize(
+    ("field", "path", "said"),
+    [
+        ("estimator", "tests.unit.nowhere:build", "there is no module 'tests.unit.nowhere'"),
+        ("estimator", "tests.unit.orders:biuld", "defines no 'biuld'; did you mean 'build'?"),
+        ("features_python", "nowhere:features", "there is no module 'nowhere'"),
+    ],
+)
+def test_a_function_that_is_not_there_breaks_the_dags(
+    tmp_path: Path, field: str, path: str, said: str
+) -> None:
+    changes = {field: path} | ({"features_sql": None} if field == "features_python" else {})
+    base = project(tmp_path / "p")
+    with pytest.raises(SpecError) as error:
+        model_dags(base.model_copy(update=changes))
+    assert f"model 'late_orders': {field}: '{path}' cannot be imported: " in str(error.value)
+    assert said in str(error.value)
+
+
 def test_the_night_takes_the_day_that_has_just_ended(tmp_path: Path) -> None:
     (ingest,) = dataset_dags(orders_dataset(tmp_path))
     night = datetime(2024, 3, 2, tzinfo=UTC)
@@ -109,7 +129,7 @@ ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/
 def test_each_day_of_the_zone_is_taken_once_and_after_it_has_ended(
     tmp_path: Path, zone: str, cron: str
 ) -> None:
-    dataset = deliveries_dataset(tmp_path, timezone=zone, cron=cron, refresh_after_days=None)
+    dataset = deliveries_dataset(tmp_path, timezone=zone, cron=cron, refresh_after=None)
     (ingest,) = dataset_dags(dataset)
     timetable = coerce_to_core_timetable(ingest.timetable)
     limits = TimeRestriction(earliest=ingest.start_date, latest=None, catchup=True)
@@ -208,7 +228,7 @@ def test_a_day_is_scored_when_all_its_inputs_are_there(spec: ModelSpec) -> None:
 
 
 def test_a_model_with_one_input_and_labels_without_late_rows(tmp_path: Path) -> None:
-    label = deliveries_dataset(tmp_path, refresh_after_days=None)
+    label = deliveries_dataset(tmp_path, refresh_after=None)
     spec = project(
         tmp_path,
         inputs=(InputSpec(dataset=orders_dataset(tmp_path)),),

@@ -90,7 +90,7 @@ def spec(tmp_path: Path) -> ModelSpec:
         folder,
         inputs=(
             InputSpec(dataset=orders),
-            InputSpec(dataset=traffic_dataset(folder), lookback_days=1),
+            InputSpec(dataset=traffic_dataset(folder), lookback="1d"),
         ),
         label=LabelSpec(
             dataset=deliveries_dataset(folder, subject="order_id"), target="minutes_late > 10"

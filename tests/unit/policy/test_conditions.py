@@ -74,3 +74,10 @@ def test_days_of_which_nobody_can_tell_are_named_until_something_alarms() -> Non
     loud = performance_alarms(POLICY, [days[0], measured("2", True), measured("3", True)])
     assert loud.untold_days == ("1",)
     assert loud.text == "performance alarmed on 2 of the last 3 days (2, 3): a moved on 3"
+
+
+def test_partitions_are_called_what_they_are() -> None:
+    weeks = [measured("2024-02-26", True), measured("2024-03-04", True)]
+    found = performance_alarms(POLICY, weeks, grain="week")
+    assert found.text.startswith("performance alarmed on 2 of the last 2 weeks (2024-02-26, ")
+    assert drift_alarms(POLICY, [], grain="month").text == "drift alarmed on 0 of the last 0 months"

@@ -48,7 +48,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def shops(folder: Path, query: str = QUERY, **changes: Any) -> DatasetSpec:
     source = DerivedSource(
-        inputs=(InputSpec(dataset=orders_dataset(folder), lookback_days=2),), query=query
+        inputs=(InputSpec(dataset=orders_dataset(folder), lookback="2d"),), query=query
     )
     fields: dict[str, Any] = {
         "name": "shops",
@@ -179,12 +179,12 @@ def test_a_wrong_derived_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="its partitions are those of its inputs"):
         shops(tmp_path, timezone="Europe/Berlin")
     with pytest.raises(SpecError, match="delay and refresh_after belong to the inputs"):
-        shops(tmp_path, delay_days=1)
+        shops(tmp_path, delay="1d")
     with pytest.raises(SpecError, match="'orders' cannot be its own input"):
         shops(tmp_path, name="orders")
     with pytest.raises(SpecError, match="the source's query names its columns"):
         shops(tmp_path, rename={"Shop": "shop"})
-    late = orders_dataset(tmp_path, delay_days=3, refresh_after_days=6)
+    late = orders_dataset(tmp_path, delay="3d", refresh_after="6d")
     source = DerivedSource(
         inputs=(InputSpec(dataset=late), InputSpec(dataset=traffic_dataset(tmp_path))), query="x"
     )

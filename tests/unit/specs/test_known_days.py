@@ -38,7 +38,7 @@ def replayed(folder: Path, **changes: Any) -> ModelSpec:
     end = date(2024, 3, 10)
     inputs = (
         InputSpec(dataset=orders_dataset(folder, end=end)),
-        InputSpec(dataset=traffic_dataset(folder, end=end), lookback_days=1),
+        InputSpec(dataset=traffic_dataset(folder, end=end), lookback="1d"),
     )
     label = LabelSpec(dataset=deliveries_dataset(folder, end=end), target="minutes_late > 10")
     return project(folder, inputs=inputs, label=label, **changes)
@@ -71,7 +71,7 @@ def test_the_schedule_makes_a_partition_known_on_the_day_before_it_takes_it(
 
 
 def test_late_rows_are_due_later(tmp_path: Path) -> None:
-    dataset = orders_dataset(tmp_path, delay_days=2, refresh_after_days=9)
+    dataset = orders_dataset(tmp_path, delay="2d", refresh_after="9d")
     assert dataset.due("2024-02-27") == "2024-02-29"
     assert dataset.due("2024-02-27", refreshed=True) == "2024-03-07"
     assert dataset.last_as_of("2024-02-27") == "2024-03-07"

@@ -81,7 +81,7 @@ def test_a_delta_table_lies_below_the_root() -> None:
     assert DeltaSource(conn_id="lake", path=".", time_column="at").path == "."
     with pytest.raises(SpecError, match="must lie below the root"):
         DeltaSource(conn_id="lake", path="../other", time_column="at")
-    with pytest.raises(SpecError, match="time_column: Field required"):
+    with pytest.raises(SpecError, match="give `time_column`, which says the day"):
         DeltaSource(conn_id="lake", path="orders")
 
 

@@ -25,7 +25,7 @@ QUIET = PolicyEvidence(champion="3", champion_now="3", last_training=day(5))
 
 @pytest.fixture
 def spec(tmp_path: Path) -> ModelSpec:
-    policy = RetrainSpec(windows=2, of_last=3, min_drifted=2, cooldown_days=4, max_age_days=10)
+    policy = RetrainSpec(windows=2, of_last=3, min_drifted=2, cooldown="4d", max_age="10d")
     return project(tmp_path, retrain=policy)
 
 
@@ -97,7 +97,7 @@ def test_age_is_a_cause_of_its_own(spec: ModelSpec, age: int, retrain: bool) -> 
     assert decision.retrain is retrain
     if retrain:
         assert decision.cause == "age"
-        assert decision.reason == f"the last training is {age} days old, the limit is 10"
+        assert decision.reason == f"the last training is {age} days old, the limit is 10 days"
         assert decision.evidence.last_training == day(NIGHT - age)
         assert decision.evidence.drift is not None, "looked at, too"
 

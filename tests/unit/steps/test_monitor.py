@@ -150,7 +150,7 @@ def test_scores_of_another_version_are_not_compared(scored: World) -> None:
 
 
 def test_too_few_rows_are_no_evidence(scored: World) -> None:
-    wide = scored.spec.model_copy(update={"drift": DriftSpec(window_days=3, min_rows=10_000)})
+    wide = scored.spec.model_copy(update={"drift": DriftSpec(window="3d", min_rows=10_000)})
     result = drift(scored, wide)
     assert {check.value for check in result.checks} == {None}
     assert result.alarms == ()
@@ -203,7 +203,7 @@ def test_a_column_that_is_gone_or_holds_something_else_alarms(scored: World) -> 
 
 
 def told_apart(world: World, limit: float | None, min_rows: int = 100) -> Check | None:
-    limits = DriftSpec(window_days=3, min_rows=min_rows, max_domain_auc=limit)
+    limits = DriftSpec(window="3d", min_rows=min_rows, max_domain_auc=limit)
     spec = world.spec.model_copy(update={"drift": limits})
     return checks(drift(world, spec)).get("domain_classifier")
 
@@ -251,7 +251,7 @@ def test_scored_days_can_be_the_reference(scored: World, reference: str) -> None
         rows = scored.lake.table(table).read(first=day(LAST), last=day(LAST))
         published = overwrite_partition(scored.lake.table(table), day(number), rows, token=2**40)
         store.write(published, newest)
-    limits = DriftSpec(window_days=1, reference=reference, reference_days=5, min_rows=30)
+    limits = DriftSpec(window="1d", reference=reference, reference_window="5d", min_rows=30)
     result = drift(scored, scored.spec.model_copy(update={"drift": limits}))
     assert result.alarms == ()
     assert {check.value for check in result.checks} == {0.0}
@@ -260,7 +260,7 @@ def test_scored_days_can_be_the_reference(scored: World, reference: str) -> None
 
 
 def test_a_reference_that_was_never_scored_is_named(scored: World) -> None:
-    limits = DriftSpec(window_days=3, reference="season")
+    limits = DriftSpec(window="3d", reference="season")
     with pytest.raises(PartitionNotFoundError, match="0 scored days"):
         drift(scored, scored.spec.model_copy(update={"drift": limits}))
 
@@ -398,7 +398,7 @@ def test_a_window_without_any_label_is_too_few_to_tell(scored: World) -> None:
 
 
 def test_a_gap_within_sampling_error_is_no_alarm(scored: World) -> None:
-    strict = PerformanceSpec(window_days=3, min_rows=100, max_calibration_gap=0, max_loss=0)
+    strict = PerformanceSpec(window="3d", min_rows=100, max_calibration_gap=0, max_loss=0)
     spec = scored.spec.model_copy(update={"performance": strict})
     found = checks(performance(scored, spec))
     share = 0.35

@@ -130,8 +130,24 @@ def test_the_report_is_kept_where_those_of_drift_are(scored: World) -> None:
     assert report.policy.level == scored.spec.drift.level / 3
 
 
+def test_on_less_than_half_a_window_nobody_can_tell(scored: World) -> None:
+    make_late(scored, 12)
+    wide = PerformanceSpec(window="8d", min_rows=30)
+    spec = scored.spec.model_copy(update={"performance": wide})
+    # A first scoring long ago: five of the eight days of the window are missing.
+    rows = scored.lake.table(spec.predictions_table).read(first=day(LAST), last=day(LAST))
+    overwrite_partition(scored.lake.table(spec.predictions_table), day(0), rows, token=2**41)
+    result = labels(scored, spec)
+    (check,) = result.checks
+    assert (check.value, check.alarm) == (None, False)
+    assert check.text.startswith("label: nobody can tell, 5 of 8 days are missing: ")
+    assert result.gaps.startswith("5 of 8 days are missing: ")
+    page = (scored.lake.root / result.report).read_text()
+    assert "too much of the window is missing to tell (5 of 8 days" in page
+
+
 def test_a_window_of_one_day_is_named_by_it(scored: World) -> None:
-    short = PerformanceSpec(window_days=1, min_rows=30)
+    short = PerformanceSpec(window="1d", min_rows=30)
     limits = DriftSpec(min_rows=30)
     spec = scored.spec.model_copy(update={"performance": short, "drift": limits})
     page = (scored.lake.root / labels(scored, spec).report).read_text()
@@ -169,7 +185,7 @@ def test_days_whose_labels_are_still_coming_are_left_out(scored: World) -> None:
 def test_a_window_without_mature_labels_says_so(scored: World, min_coverage: float) -> None:
     for number in WINDOW:
         change(scored, "deliveries", number, "minutes_late", [None] * ROWS_PER_DAY)
-    limits = PerformanceSpec(window_days=3, min_rows=100, min_coverage=min_coverage)
+    limits = PerformanceSpec(window="3d", min_rows=100, min_coverage=min_coverage)
     result = labels(scored, scored.spec.model_copy(update={"performance": limits}))
     (check,) = result.checks
     assert (check.value, check.alarm, result.report, result.n_rows) == (None, False, "", 0)

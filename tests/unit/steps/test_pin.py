@@ -44,7 +44,7 @@ N_DAYS = 8
 
 @pytest.fixture
 def model(tmp_path: Path) -> ModelSpec:
-    return project(tmp_path / "short", train_days=3, evaluation_days=2)
+    return project(tmp_path / "short", train="3d", evaluation="2d")
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_only_the_dataset_that_is_late_is_named(model: ModelSpec, lake: Lake, fi
 def test_data_that_have_ended_are_not_trained_on_as_of_today(tmp_path: Path, lake: Lake) -> None:
     """There is no such day: the only way is to say that the rows were known."""
     ended = {"end": day(N_DAYS - 1)}
-    model = project(tmp_path / "ended", train_days=3, evaluation_days=2)
+    model = project(tmp_path / "ended", train="3d", evaluation="2d")
     datasets = {
         "orders": orders_dataset(tmp_path / "ended", **ended),
         "traffic": traffic_dataset(tmp_path / "ended", **ended),

@@ -98,7 +98,7 @@ def test_a_number_from_its_label_to_its_checks(
     performance = measure_performance(known, champion)
     metric, gap = performance.checks
     y = known.rows().column("y").to_numpy()
-    p = known.rows().column("prediction").to_numpy()
+    p = known.predictions().column("prediction").to_numpy()
     assert (metric.name, metric.value) == ("mae", round(float(np.abs(y - p).mean()), 4))
     assert metric.threshold > verdict.challenger["mae"] * 1.1 - 1e-4
     assert gap.value == pytest.approx(abs(p.mean() - y.mean()), abs=1e-4)

@@ -60,7 +60,7 @@ def text_project(folder: Path, **changes: Any) -> ModelSpec:
         "numeric": ("items", "express"),
         "text": ("note",),
         "estimator": "tests.unit.steps.test_text:build",
-        "drift": DriftSpec(window_days=2, min_rows=50),
+        "drift": DriftSpec(window="2d", min_rows=50),
     }
     return project(folder, **fields | changes)
 
