@@ -129,6 +129,7 @@ class Shop:
     def __init__(self, settings: StackSettings, api: AirflowApi, source: Path) -> None:
         self.settings, self.api, self.source = settings, api, source
         self.env = component_environment(settings, load_credentials(settings.secrets_file))
+        self.env["COLUMNS"] = "200"  # tables keep their lines
 
     def mlops(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -266,7 +267,7 @@ def test_wrong_login_and_unknown_model_are_refused(shop: Shop, tmp_path: Path) -
 def test_broken_dag_file_is_shown(shop: Shop) -> None:
     file = shop.settings.dags_folder / MODEL / "dag.py"
     text = file.read_text()
-    file.write_text("raise ValueError('a mistake of today')\n")
+    file.write_text(f"{text}\nraise ValueError('a mistake of today')\n")
     done = shop.mlops("start", MODEL)
     while done.returncode == 0:  # Airflow has not read it yet
         time.sleep(1)

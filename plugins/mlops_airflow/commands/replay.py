@@ -80,6 +80,7 @@ def _play(
 ) -> int:
     from mlops_airflow.replay import Replay, ReplayError
     from mlops_airflow.replay.exceptions import NoFirstChampionError, RunFailedError
+    from mlops_airflow.rest import AirflowApiError
     from mlops_tasks.specs.calendar import Calendar
 
     asked = Replay(api, Calendar(spec, span[0]), span[1], view)
@@ -95,6 +96,8 @@ def _play(
         stopped, code = str(error), REFUSED
     except ReplayError as error:
         stopped, code = str(error), UNKNOWN
+    except AirflowApiError as error:
+        stopped, code = f"Airflow refused a request or went away: {error}", UNKNOWN
     view.say(f"The replay stops: {stopped}" if stopped else _farewell(spec, asked.done))
     if as_json:
         _print_json(asked, span, trained, stopped)

@@ -110,6 +110,18 @@ def test_failed_run_is_1_and_what_cannot_be_played_is_3(airflow: Fake) -> None:
     assert "demand.score for 2024-06-10 did not run" in json.loads(stuck.stdout)["stopped"]
 
 
+def test_airflow_that_goes_away_ends_the_replay_with_a_report(
+    airflow: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise AirflowApiError("POST /", None, "ConnectError")
+
+    monkeypatch.setattr(airflow, "trigger", away)
+    done = mlops("replay", "demand", *SPAN, "--json")
+    assert done.exit_code == 3
+    assert "Airflow refused a request or went away" in json.loads(done.stdout)["stopped"]
+
+
 def test_ctrl_c_is_130_and_says_how_to_go_on(
     airflow: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
