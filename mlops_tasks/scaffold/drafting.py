@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mlops_tasks.scaffold.ci_text import CI
     from mlops_tasks.scaffold.columns import Rows
     from mlops_tasks.scaffold.locations import Location
+    from mlops_tasks.scaffold.moments import Moments
 
 __all__ = ["Draft", "draft"]
 
@@ -157,6 +158,7 @@ def _plan(
     key = find_key(rows, labels, answers, later, noted)
     later = [name for name in later if name not in key]
     found = find_labels(rows, target, key, moments, answers, noted)
+    moments = _until_labels_end(moments, found.n_missing, noted)
     roles = find_roles(rows, key, later, moments, answers, noted, suspects)
     windows = find_windows(moments, target, noted)
     estimator = choose_estimator(
@@ -179,6 +181,17 @@ def _plan(
         estimator,
         is_in_repository=(repository_of(dags) / "mlops_tasks").is_dir(),
     )
+
+
+def _until_labels_end(moments: Moments, n_missing: int, noted: Assumptions) -> Moments:
+    """End a source that has ended where its labels do: those of its last rows never come."""
+    if not (moments.has_ended and n_missing):
+        return moments
+    kept = dict(list(moments.counts.items())[:-n_missing])
+    ended = replace(moments, counts=kept)
+    why = f"the {n_missing} {moments.grain.name}s after it never got labels"
+    noted.add("labels end", f"{ended.last}", why)
+    return ended
 
 
 def _with_table(answers: Answers, location: Location, noted: Assumptions) -> Answers:

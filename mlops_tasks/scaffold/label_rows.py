@@ -39,11 +39,14 @@ class Labels:
     time_column : Column or None
         The column of a second table that says the partition of the row; None where the table has
         none, or where labels and rows are of one table.
+    n_missing : int
+        The newest partitions that have no labels yet.
     """
 
     delay: Duration
     refresh_after: Duration | None = None
     time_column: Column | None = None
+    n_missing: int = 0
 
 
 def find_labels(
@@ -62,7 +65,8 @@ def find_labels(
         If a second table lacks the key, shares it, or its labels belong to no row.
     """
     if target.rows is rows:
-        return Labels(_one_table_delay(rows, target, moments, answers, noted))
+        n_missing = _n_missing(rows, target, moments)
+        return Labels(_one_table_delay(n_missing, moments, answers, noted), n_missing=n_missing)
     _check_key(rows, target.rows, key)
     found = _second_table(rows, target.rows, key, moments)
     delay, refresh = _second_table_delay(rows, target.rows, key, moments, answers, noted)
@@ -90,12 +94,8 @@ def _given(answers: Answers, grain: Grain) -> Duration | None:
     return length
 
 
-def _one_table_delay(
-    rows: Rows, target: Target, moments: Moments, answers: Answers, noted: Assumptions
-) -> Duration:
-    """See from the newest partitions how long labels are missing."""
-    if given := _given(answers, moments.grain):
-        return given
+def _n_missing(rows: Rows, target: Target, moments: Moments) -> int:
+    """Return how many of the newest partitions lack labels; none where that says nothing."""
     partition = PARTITION if rows.loaded.layout else moments.key_sql(_column(moments))
     shares = rows.loaded.connection.execute(
         f"SELECT {partition} AS p, avg(CAST(({target.expression}) IS NOT NULL AS INTEGER)) "
@@ -105,22 +105,24 @@ def _one_table_delay(
     missing = 0
     while missing < len(shares) and shares[missing][1] < usual * _ENOUGH:
         missing += 1
-    name = moments.grain.name
-    if 0 < missing < len(shares) / 2:
-        noted.add(
-            "label delay",
-            f"{_in_grain(missing, moments.grain)}",
-            f"the newest {missing} {name}s lack labels",
-            "--delay",
-        )
-        return _in_grain(missing, moments.grain)
-    noted.add(
-        "label delay",
-        f"{_in_grain(1, moments.grain)}",
-        f"assumed: nothing shows it; until then the labels of {moments.grain.one} are not known",
-        "--delay",
+    return missing if missing < len(shares) / 2 else 0
+
+
+def _one_table_delay(
+    n_missing: int, moments: Moments, answers: Answers, noted: Assumptions
+) -> Duration:
+    """See from the newest partitions how long labels are missing."""
+    if given := _given(answers, moments.grain):
+        return given
+    delay = _in_grain(max(n_missing, 1), moments.grain)
+    why = (
+        f"the newest {n_missing} {moments.grain.name}s lack labels"
+        if n_missing
+        else "assumed: nothing shows it; until then the labels of "
+        f"{moments.grain.one} are not known"
     )
-    return _in_grain(1, moments.grain)
+    noted.add("label delay", f"{delay}", why, "--delay")
+    return delay
 
 
 def _column(moments: Moments) -> str:

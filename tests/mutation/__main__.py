@@ -88,6 +88,14 @@ MODULES = {
             for name in ("alarm_rule", "day_effects", "decision", "effects")
         ],
     ),
+    "leaks": (
+        ["mlops_tasks/features/leaks/*", "mlops_tasks/gate/leaks.py"],
+        [
+            "tests/unit/features/leaks/test_*.py",
+            "tests/unit/gate/test_leaks.py",
+            "tests/unit/steps/test_leaks.py",
+        ],
+    ),
     "scoring": (
         ["mlops_tasks/steps/score.py", "mlops_tasks/features/categories.py"],
         ["tests/unit/steps/test_score*.py"],

@@ -50,7 +50,7 @@ class Classes:
         """Return the rows of each class."""
         import numpy as np
 
-        return np.bincount(self.codes, minlength=self.n)
+        return np.bincount(self.codes)
 
     def take(self, rows: Bools) -> Classes | None:
         """Return those of some rows; None unless each class has some in both halves."""
@@ -136,33 +136,35 @@ def informedness(
     Zou, Donner (2008), Construction of confidence limits about effect measures: a general approach,
     Statistics in Medicine 27.
     """
-    import numpy as np
-
     n, sizes = classes.n, classes.sizes()
-    hits = np.zeros(len(sizes), np.int64)
-    for asked in (classes.second, ~classes.second):
-        shown = (
-            np.bincount(
-                cells[~asked] * n + classes.codes[~asked], minlength=(int(cells.max()) + 1) * n
-            ).reshape(-1, n)
-            / sizes
-        )
-        if ordered:
-            alone = shown.copy()
-            shown[1:] += _BESIDE * alone[:-1]
-            shown[:-1] += _BESIDE * alone[1:]
-        likeliest = np.where(shown.any(axis=1), shown.argmax(axis=1), -1)
-        right = likeliest[cells[asked]] == classes.codes[asked]
-        hits += np.bincount(classes.codes[asked][right], minlength=n)
+    halves = (classes.second, ~classes.second)
+    first, second = (_hits(cells, classes, asked, ordered=ordered) for asked in halves)
     recalls = [
         share_interval(int(hit), int(size), confidence=confidence)
-        for hit, size in zip(hits, sizes, strict=True)
+        for hit, size in zip(first + second, sizes, strict=True)
     ]
     mean = sum(one.value for one in recalls) / n
     below = math.sqrt(sum((one.value - one.lower) ** 2 for one in recalls)) / n
     above = math.sqrt(sum((one.value - one.upper) ** 2 for one in recalls)) / n
     chance = 1 / n
     value, lower, upper = (
-        (share - chance) / (1 - chance) for share in (mean, mean - below, min(mean + above, 1.0))
+        (share - chance) / (1 - chance) for share in (mean, mean - below, mean + above)
     )
     return Interval(value, lower, upper)
+
+
+def _hits(cells: Ints, classes: Classes, asked: Bools, *, ordered: bool) -> Ints:
+    """Count by class the rows of one half whose cell has their class in the other half."""
+    import numpy as np
+
+    n, shown = classes.n, ~asked
+    places = cells[shown] * n + classes.codes[shown]
+    found = np.bincount(places, minlength=(int(cells.max()) + 1) * n).reshape(-1, n)
+    shares = found / classes.sizes()
+    if ordered:
+        alone = shares.copy()
+        shares[1:] += _BESIDE * alone[:-1]
+        shares[:-1] += _BESIDE * alone[1:]
+    likeliest = np.where(shares.any(axis=1), shares.argmax(axis=1), -1)
+    right = likeliest[cells[asked]] == classes.codes[asked]
+    return np.bincount(classes.codes[asked][right], minlength=n)

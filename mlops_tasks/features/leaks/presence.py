@@ -71,6 +71,7 @@ def presence_of_label(missing: npt.NDArray[np.bool_], classes: Classes) -> Prese
     """
     import numpy as np
 
+    # Half of some class has a value, or has none: of the ten rows that each has, always a tenth.
     n_missing, sizes = np.bincount(classes.codes, missing, classes.n), classes.sizes()
     if not 0 < n_missing.sum() < len(missing):
         return None
@@ -82,5 +83,5 @@ def presence_of_label(missing: npt.NDArray[np.bool_], classes: Classes) -> Prese
             if share.lower >= _MIN_SHARE:
                 pure = purity(share, others)
                 found.append(Presence(present, share.value, others.value, pure))
-    best = max(found, key=lambda one: one.found.lower, default=None)
-    return best if best is not None and best.found.lower >= MIN_PURITY else None
+    best = max(found, key=lambda one: one.found.lower)
+    return best if best.found.lower >= MIN_PURITY else None

@@ -50,6 +50,7 @@ def test_a_sum_is_allowed_with_all_of_its_columns() -> None:
     assert "paid gives it" not in found.reason
     assert "Take ['dep_delay', 'taxi'] out" in found.reason
     assert split_suspects([PAID, SUM], ("paid", "taxi")) == ([SUM], [PAID])
+    assert split_suspects([PAID, SUM], ("paid",)) == ([SUM], [PAID])
 
 
 def test_many_suspects_are_counted_and_each_column_named_once() -> None:

@@ -64,6 +64,19 @@ def test_a_number_that_was_never_seen_is_like_its_neighbours() -> None:
     assert found.value >= 0.96
 
 
+def test_each_half_is_asked_what_the_other_one_shows() -> None:
+    """The first half says cell 1 of class 1; of the second one, 6 of 10 such rows are in cell 0."""
+    codes = np.repeat([0, 1, 0, 1], 10)
+    cells = np.concatenate([codes[:30], np.repeat([1, 0], [4, 6])])
+    found = informedness(cells, Classes(codes, np.arange(40) >= 20))
+    assert found.value == pytest.approx(1 + (10 + 4) / 20 - 1)
+
+
+def test_a_number_that_was_seen_is_not_like_its_neighbours() -> None:
+    cells = np.repeat(np.arange(10), 20)
+    assert informedness(cells, halves(cells % 2), ordered=True).value == 1
+
+
 def test_confidence_widens_the_interval() -> None:
     codes = np.repeat([0, 1], 50)
     wide, narrow = (
@@ -83,11 +96,14 @@ def test_cells_of_numbers() -> None:
     mostly = np.concatenate([np.zeros(900), np.arange(1.0, 101.0)])
     assert len(set(cells_of_numbers(mostly)[:900].tolist())) == 1
     assert cells_of_numbers(np.full(5, np.nan)).tolist() == [0] * 5
+    assert cells_of_numbers(np.arange(100.0)).max() == 100 // 8
+    assert cells_of_numbers(np.arange(10.0)).tolist() == [1] * 5 + [2] * 5
 
 
 def test_cells_of_names() -> None:
     names = np.array(["b", None, "a", "b", np.nan], dtype=object)
     assert cells_of_names(names).tolist() == [1, 0, 2, 1, 0]
+    assert cells_of_names(names).dtype == np.int64
 
 
 def test_rows_without_one_half_of_a_class_tell_nothing() -> None:
@@ -95,6 +111,7 @@ def test_rows_without_one_half_of_a_class_tell_nothing() -> None:
     some = classes.take(np.array([1, 1, 1, 1, 1, 1, 0, 0], bool))
     assert some is not None
     assert some.codes.tolist() == [0, 0, 0, 0, 1, 1]
+    assert some.second.tolist() == [False, True, False, True, False, True]
     assert classes.take(np.array([1, 1, 1, 1, 1, 0, 1, 0], bool)) is None
 
 
@@ -120,6 +137,12 @@ def test_a_value_that_only_one_class_has() -> None:
     assert found.found.lower == pytest.approx(0.4287 / (0.4287 + 0.001843), abs=1e-4)
     missing = presence(~there, codes)
     assert (missing.present, missing.share) == (False, 0.5)
+
+
+def test_a_value_that_only_the_last_class_always_has() -> None:
+    codes = np.repeat([0, 1], 400)
+    found = presence((codes == 1) | (np.arange(800) % 2 == 1), codes)
+    assert (found.present, found.share, found.others) == (False, 0.5, 0.0)
 
 
 @pytest.mark.parametrize(

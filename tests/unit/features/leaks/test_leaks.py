@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mlops_tasks.features.leaks import leak_suspects
@@ -213,6 +214,27 @@ def test_a_feature_that_the_newest_rows_do_not_have_yet(tmp_path: Path) -> None:
         "and in 0.0% of the 400 newest ones: it is filled in after the row's moment, or the source "
         "has lost it"
     )
+
+
+def test_the_evidence_of_the_newest_rows(tmp_path: Path) -> None:
+    """All of the training's rows have a value, none of 100 newest ones (Clopper, Pearson)."""
+    columns = {"settled": np.random.default_rng(1).normal(size=N)}
+    late = {"settled": pa.array(np.full(100, np.nan))}  # NaN is missing as null is
+    (found,) = suspects(tmp_path, columns, classes(), newest=late)
+    others, share = 1 - 0.025 ** (1 / 100), 0.025 ** (1 / N)
+    assert (found.value, found.upper) == (1, 1)
+    assert found.lower == pytest.approx(share / (share + others), abs=1e-6)
+
+
+def test_many_newest_rows_are_drawn_by_their_keys(tmp_path: Path) -> None:
+    columns = {"settled": np.random.default_rng(1).normal(size=N)}
+    spec, rows = spec_of(tmp_path, columns, "binary"), table_of(columns, classes())
+    late = {"settled": np.where(np.arange(30_000) % 50 == 0, 1.0, np.nan)}
+    newest = table_of(late)
+    (found,) = leak_suspects(spec, rows, newest=newest)
+    assert found.n_rows == 20_000
+    shuffled = newest.take(np.random.default_rng(1).permutation(30_000))
+    assert leak_suspects(spec, rows, newest=shuffled) == (found,)
 
 
 @pytest.mark.parametrize("newest", [0, 20], ids=["no rows", "few rows"])

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mlops_tasks.features.leaks.informedness import Classes
+from mlops_tasks.features.leaks.sums import find_sum
 from tests.unit.features.leaks.rows import measured, noise, suspects
 
 if TYPE_CHECKING:
@@ -154,3 +156,49 @@ def test_columns_that_are_constant_doubled_or_few(tmp_path: Path) -> None:
     assert not suspects(tmp_path, {"one": np.ones(N), "a": same, "b": same}, y)
     assert not suspects(tmp_path, {"one": np.ones(N), "two": np.ones(N)}, y)
     assert not suspects(tmp_path, {"name": ["a"] * N}, y)
+
+
+# --- the search itself
+
+
+def of_classes(total: Any) -> Classes:
+    codes = (total > 0).astype(int)
+    second = np.zeros(len(codes), bool)
+    for code in (0, 1):
+        second[np.nonzero(codes == code)[0][1::2]] = True
+    return Classes(codes, second)
+
+
+@pytest.mark.parametrize(("n", "exact"), [(100, True), (99, False)])
+def test_a_hundred_rows_make_it_exact(n: int, exact: bool) -> None:
+    random = np.random.default_rng(1)
+    numbers = random.normal(size=(n, 3))
+    target = 1.31 * numbers[:, 0] - 0.47 * numbers[:, 2] + 5
+    found = find_sum(numbers, [target], of_classes(target - target.mean()))
+    assert bool(found and found.exact) == exact
+    if found is not None and exact:
+        assert (found.columns, found.n_rows) == ([0, 2], n)
+        assert found.factors == pytest.approx([1.31, -0.47])
+
+
+@pytest.mark.parametrize(("factors", "there"), [([3, 5], True), ([4, 7], False)])
+def test_factors_are_small(factors: list[int], there: bool) -> None:
+    """Of at most 8 together; a threshold of a sum is never exact."""
+    numbers = np.random.default_rng(1).normal(size=(20_000, 4))
+    total = numbers[:, :2] @ factors
+    found = find_sum(numbers, [(total > 0).astype(float)], of_classes(total))
+    assert (found is not None and found.factors == factors) == there
+    assert found is None or not found.exact
+
+
+def test_a_column_that_half_of_the_rows_lack_takes_part() -> None:
+    random = np.random.default_rng(1)
+    numbers = random.normal(size=(4000, 3))
+    total = numbers[:, 0] - numbers[:, 2]
+    target, classes = (total > 0).astype(float), of_classes(total)
+    numbers[::2, 2] = np.nan
+    found = find_sum(numbers, [target], classes)
+    assert found is not None
+    assert (found.columns, found.factors, found.n_rows) == ([0, 2], [1, -1], 2000)
+    numbers[:3, 2] = np.nan
+    assert find_sum(numbers, [target], classes) is None
