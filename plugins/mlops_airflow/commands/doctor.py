@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
+import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,10 +18,13 @@ from rich.table import Table
 from mlops_airflow.commands.connections import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlops_airflow.doctor import Finding
 
 __all__ = ["doctor"]
 
+_STDOUT = 1
 _CODES = {"fine": 0, "alarm": 1, "cannot tell": 3}
 _STYLES = {"fine": "green", "alarm": "red", "cannot tell": "yellow"}
 
@@ -33,11 +39,8 @@ def doctor(
     connect()
     from mlops_airflow.doctor import examine, worst
 
-    logging.disable(logging.ERROR)  # what Airflow says while it is looked at is in the findings
-    try:
+    with _silence():
         findings = examine()
-    finally:
-        logging.disable(logging.NOTSET)
     answer = worst(findings)
     if as_json:
         rows = [dataclasses.asdict(finding) for finding in findings]
@@ -45,6 +48,24 @@ def doctor(
     else:
         _print(findings)
     raise typer.Exit(_CODES[answer])
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Drop what Airflow logs while it is looked at, some of it to the standard output itself."""
+    sys.stdout.flush()
+    kept = os.dup(_STDOUT)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDOUT)
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        sys.stdout.flush()
+        os.dup2(kept, _STDOUT)
+        os.close(nowhere)
+        os.close(kept)
 
 
 def _print(findings: list[Finding]) -> None:

@@ -22,7 +22,7 @@ __all__ = ["TrialView"]
 
 _STYLES = {"fine": "green", "alarm": "red", "cannot tell": "yellow", "failed": "bold red"}
 _TAKEN = ("ingest", "validate")
-_SHOWN = 160
+_INDENT, _LEAST = " " * 11, 60
 
 
 class TrialView:
@@ -64,7 +64,7 @@ class TrialView:
         self._line(step.name, step.about, step.key, step.n_rows, step.seconds, step.answer)
         if step.text:
             style = None if step.answer == "fine" else _STYLES[step.answer]
-            self.console.print(f"           {_cut(step.text)}", style=style, markup=False)
+            self._detail(step.text, style)
 
     def _show_taken(self) -> None:
         if not self._taken:
@@ -78,8 +78,14 @@ class TrialView:
         self._line("take in", last.about, span, n_rows, seconds, first.answer)
         for one in self._taken:
             if "quarantined" in one.text:
-                self.console.print(f"           {one.key}: {_cut(one.text)}", markup=False)
+                self._detail(f"{one.key}: {one.text}", None)
         self._taken.clear()
+
+    def _detail(self, text: str, style: str | None) -> None:
+        """Print what is on one line of the console; the report has all of it."""
+        line, room = " ".join(text.split()), max(self.console.width - len(_INDENT), _LEAST)
+        shown = line if len(line) <= room else f"{line[: room - 1]}…"
+        self.console.print(f"{_INDENT}{shown}", style=style, markup=False, soft_wrap=True)
 
     def _line(
         self, name: str, about: str, key: str, n_rows: int | None, seconds: float, answer: str
@@ -207,8 +213,3 @@ def _table(title: str, *columns: str) -> Table:
 
 def _add(table: Table, *cells: object) -> None:
     table.add_row(*(f"{one:,}" if isinstance(one, int) else escape(str(one)) for one in cells))
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -449,3 +451,19 @@ def test_the_command_ends_with_the_worst(
     assert told.exit_code == code
     assert json.loads(told.stdout)["answer"] == worst(findings)
     assert len(json.loads(told.stdout)["findings"]) == len(answers)
+
+
+@pytest.mark.slow
+def test_what_a_program_reads_is_json_alone_whatever_airflow_prints(tmp_path: Path) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "dag.py").write_text("from airflow.sdk import DAG\n")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    env |= {"AIRFLOW_HOME": str(tmp_path), "MLOPS_HOME": str(tmp_path / "no stack")}
+    command = [sys.executable, "-m", "mlops_airflow.cli", "doctor", "--json"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=180
+    )
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["answer"]) == (1, "alarm")
+    broken = [one for one in found["findings"] if one["place"] == "this check itself"]
+    assert {one["check"] for one in broken} <= {"pools", "import errors"}, "no database was made"

@@ -86,6 +86,7 @@ def test_steps_come_in_the_order_of_the_calendar(spec: ModelSpec, shop: Path) ->
     ]
 
 
+@pytest.mark.slow
 def test_equal_inputs_give_equal_reports(spec: ModelSpec, shop: Path) -> None:
     one, two = (try_model(spec, first=day(5), last=LAST) for _ in range(2))
     assert one == two
@@ -93,6 +94,7 @@ def test_equal_inputs_give_equal_reports(spec: ModelSpec, shop: Path) -> None:
     assert json.loads(json.dumps(one.as_json()))["exit_code"] == 0
 
 
+@pytest.mark.slow
 def test_nothing_is_left_and_nothing_of_the_users_is_touched(
     spec: ModelSpec, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +113,7 @@ def test_nothing_is_left_and_nothing_of_the_users_is_touched(
     assert after == before
 
 
+@pytest.mark.slow
 def test_a_kept_trial_can_be_looked_at(spec: ModelSpec, shop: Path, tmp_path: Path) -> None:
     keep = tmp_path / "kept"
     report = try_model(spec, first=day(5), last=LAST, keep=keep)
@@ -129,6 +132,7 @@ def test_a_kept_trial_can_be_looked_at(spec: ModelSpec, shop: Path, tmp_path: Pa
     assert "name a new or an empty folder" in again.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem_type", OTHER_TARGETS)
 def test_other_targets(tmp_path: Path, shop: Path, problem_type: str) -> None:
     spec = project_of(tmp_path / "project", problem_type)
@@ -137,6 +141,7 @@ def test_other_targets(tmp_path: Path, shop: Path, problem_type: str) -> None:
     assert report.champion.metric == {"regression": "mae", "multiclass": "log_loss"}[problem_type]
 
 
+@pytest.mark.slow
 def test_an_alarm_trains_again(own_shop: Source, tmp_path: Path) -> None:
     for number in range(26):
         own_shop.add(number, slower=0.0 if number < 19 else 45.0)
@@ -150,6 +155,7 @@ def test_an_alarm_trains_again(own_shop: Source, tmp_path: Path) -> None:
     assert [one.answer for one in alarmed] == ["alarm"]
 
 
+@pytest.mark.slow
 def test_a_gap_is_an_alarm_of_its_own_and_the_loop_goes_on(
     own_shop: Source, tmp_path: Path
 ) -> None:
@@ -163,6 +169,7 @@ def test_a_gap_is_an_alarm_of_its_own_and_the_loop_goes_on(
     assert waits == ["waits for orders and traffic"]
 
 
+@pytest.mark.slow
 def test_what_could_not_be_told_names_the_setting(shop: Path, tmp_path: Path) -> None:
     # Three days have 240 rows: 500 take seven days.
     spec = project(tmp_path / "project", performance=PerformanceSpec(window="3d", min_rows=500))
@@ -253,6 +260,7 @@ def test_an_error_of_the_projects_own_code_is_a_failure_too(tmp_path: Path, shop
     assert report.failure.step == "train"
 
 
+@pytest.mark.slow
 def test_an_end_of_the_source_is_found_by_default(tmp_path: Path, shop: Path) -> None:
     end = date.fromisoformat(LAST)
     spec = project(tmp_path / "project")
@@ -281,6 +289,7 @@ try_model(project(Path(sys.argv[1])), first=day(0), last=day(23), watch=watch)
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_trial_leaves_is_removed_by_the_next_one(
     spec: ModelSpec, shop: Path, tmp_path: Path
 ) -> None:
