@@ -108,7 +108,7 @@ CHECKS = (
     ),
     Check(
         "windows",
-        "an evaluation that leaves nothing to train on, monitoring that needs more than there will be",
+        "an evaluation that leaves nothing to train on, monitoring that needs more than there is",
         check_windows,
     ),
     Check(
