@@ -65,16 +65,17 @@ class Loop:
     windows: tuple[str, str]
 
 
-def hours(begin: datetime, first: str, last: str) -> Loop:
-    return Loop("hour", begin, first, last, timedelta(minutes=4), 46, ("1d", "1d"))
+def hours(begin: datetime, first: str, last: str, n_of_two_days: int) -> Loop:
+    n_trained = n_of_two_days - 1
+    return Loop("hour", begin, first, last, timedelta(minutes=4), n_trained, ("1d", "1d"))
 
 
 # Weeks and months span clock changes of Berlin, the leap day and the year's end.
 LOOPS = {
-    "hour, clocks forward": hours(berlin(2024, 3, 30), "2024-03-29T23", "2024-04-01T03"),
-    "hour, clocks back": hours(berlin(2024, 10, 26), "2024-10-25T22", "2024-10-28T02"),
-    "hour, year's end": hours(berlin(2023, 12, 30), "2023-12-29T23", "2024-01-01T03"),
-    "hour, leap day": hours(berlin(2024, 2, 28), "2024-02-27T23", "2024-03-01T03"),
+    "hour, clocks forward": hours(berlin(2024, 3, 30), "2024-03-29T23", "2024-04-01T03", 47),
+    "hour, clocks back": hours(berlin(2024, 10, 26), "2024-10-25T22", "2024-10-28T02", 49),
+    "hour, year's end": hours(berlin(2023, 12, 31), "2023-12-30T23", "2024-01-02T03", 48),
+    "hour, leap day": hours(berlin(2024, 2, 28), "2024-02-27T23", "2024-03-01T03", 48),
     "day, year's end and leap day": Loop(
         "day",
         berlin(2023, 12, 27),

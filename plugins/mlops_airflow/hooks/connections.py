@@ -18,7 +18,7 @@ def defined_connection(conn_id: str) -> Connection:
     Parameters
     ----------
     conn_id : str
-        Its id.
+        Its id; empty for a source that needs none, such as a function.
 
     Returns
     -------
@@ -30,6 +30,8 @@ def defined_connection(conn_id: str) -> Connection:
     SourceAccessError
         If there is none of that id.
     """
+    if not conn_id:
+        return Connection("")
     try:
         found: Any = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:

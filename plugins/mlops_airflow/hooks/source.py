@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 
 from mlops_airflow.hooks.connections import defined_connection
-from mlops_tasks.sources import SOURCES, Connection
+from mlops_tasks.sources import SOURCES
 
 if TYPE_CHECKING:
     from mlops_tasks.sources import Source
@@ -40,5 +40,4 @@ class SourceHook(BaseHook):
 
     def get_source(self, source: SourceSpec) -> Source:
         """Return the source of a spec's kind at the connection; nothing is opened yet."""
-        needed = defined_connection(self.conn_id) if self.conn_id else Connection("")
-        return SOURCES[source.kind].from_connection(needed)
+        return SOURCES[source.kind].from_connection(defined_connection(self.conn_id))

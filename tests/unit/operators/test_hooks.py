@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,6 @@ from tests.unit.operators.conftest import TaskInstance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.unit.conftest import World
 
@@ -187,12 +187,19 @@ def test_what_the_provider_names_is_there() -> None:
     from importlib import import_module
 
     info = get_provider_info()
-    (connection,) = info["connection-types"]
-    names = [connection["hook-class-name"], *info["extra-links"]]
-    for name in names:
+    hooks = {kind["connection-type"]: kind["hook-class-name"] for kind in info["connection-types"]}
+    decorators = {one["name"]: one["class-name"] for one in info["task-decorators"]}
+    for name in (*hooks.values(), *info["extra-links"], *decorators.values()):
         module, _, attribute = name.rpartition(".")
         assert getattr(import_module(module), attribute)
-    assert connection["connection-type"] == MlflowHook.conn_type
+    assert hooks[MlflowHook.conn_type].endswith(".MlflowHook")
+    assert set(decorators) == {"mlops_ingest", "mlops_train"}
+    for kind in ("operators", "sensors", "triggers"):
+        (integration,) = info[kind]
+        named = {name.rpartition(".")[2] for name in integration["python-modules"]}
+        folder = import_module(f"mlops_airflow.{kind}").__path__[0]
+        others = {"__init__", "base", "plain_arguments"}
+        assert named == {file.stem for file in Path(folder).glob("*.py")} - others
 
 
 def test_an_mlflow_that_is_away_costs_seconds_and_not_minutes(
