@@ -160,7 +160,7 @@ def _plan(
     found = find_labels(rows, target, key, moments, answers, noted)
     moments = _until_labels_end(moments, found.n_missing, noted)
     roles = find_roles(rows, key, later, moments, answers, noted, suspects)
-    windows = find_windows(moments, target, noted)
+    windows = find_windows(moments, target, found.delay, noted)
     estimator = choose_estimator(
         answers.name, target.problem_type, roles, windows.n_train, is_count=target.is_count
     )
