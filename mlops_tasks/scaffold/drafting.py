@@ -189,7 +189,7 @@ def _until_labels_end(moments: Moments, n_missing: int, noted: Assumptions) -> M
         return moments
     kept = dict(list(moments.counts.items())[:-n_missing])
     ended = replace(moments, counts=kept)
-    why = f"the {n_missing} {moments.grain.name}s after it never got labels"
+    why = f"the {n_missing} {moments.grain.name}s after it never got all labels"
     noted.add("labels end", f"{ended.last}", why)
     return ended
 

@@ -65,12 +65,15 @@ def find_labels(
         If a second table lacks the key, shares it, or its labels belong to no row.
     """
     if target.rows is rows:
-        n_missing = _n_missing(rows, target, moments)
+        n_missing = _n_missing(quoted(rows.table), target.expression, rows, moments)
         return Labels(_one_table_delay(n_missing, moments, answers, noted), n_missing=n_missing)
     _check_key(rows, target.rows, key)
     found = _second_table(rows, target.rows, key, moments)
     delay, refresh = _second_table_delay(rows, target.rows, key, moments, answers, noted)
-    return Labels(delay, refresh, found)
+    labels = f"(SELECT {_names(key)}, ({target.expression}) AS y FROM {quoted(target.rows.table)})"
+    joined = f"{quoted(rows.table)} LEFT JOIN {labels} AS l USING ({_names(key)})"
+    n_missing = _n_missing(joined, "l.y", rows, moments) if moments.has_ended else 0
+    return Labels(delay, refresh, found, n_missing)
 
 
 def in_grain(number: int, grain: Grain) -> Duration:
@@ -94,13 +97,13 @@ def _given(answers: Answers, grain: Grain) -> Duration | None:
     return length
 
 
-def _n_missing(rows: Rows, target: Target, moments: Moments) -> int:
+def _n_missing(labelled: str, target: str, rows: Rows, moments: Moments) -> int:
     """Return how many of the newest partitions lack labels; none where that says nothing."""
     says = moments.partition_column
     partition = PARTITION if rows.loaded.layout or says is None else moments.key_sql(says)
     shares = rows.loaded.connection.execute(
-        f"SELECT {partition} AS p, avg(CAST(({target.expression}) IS NOT NULL AS INTEGER)) "
-        f"FROM {quoted(rows.table)} WHERE p IS NOT NULL GROUP BY p ORDER BY p DESC"
+        f"SELECT {partition} AS p, avg(CAST(({target}) IS NOT NULL AS INTEGER)) "
+        f"FROM {labelled} WHERE p IS NOT NULL GROUP BY p ORDER BY p DESC"
     ).fetchall()
     usual = sorted(share for _, share in shares)[len(shares) // 2]
     missing = 0
