@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "create_file",
     "is_temporary",
     "make_folder",
     "new_file",
@@ -26,6 +27,7 @@ __all__ = [
     "replace_file",
     "share_file",
     "sync",
+    "try_links",
 ]
 
 # What a file system says that has no hard links, or no room for one more.
@@ -79,6 +81,28 @@ def replace_file(path: Path, content: bytes) -> None:
     sync(path.parent)
 
 
+def create_file(path: Path, content: bytes) -> bool:
+    """Write a file that is not there yet; whatever is there stays, also what others write now.
+
+    Returns
+    -------
+    bool
+        Whether it was written.
+    """
+    make_folder(path.parent)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_TEMPORARY}")
+    try:
+        with new_file(new):
+            new.write_bytes(content)
+        path.hardlink_to(new)  # unlike a rename it never replaces a file
+    except FileExistsError:
+        return False
+    finally:
+        remove(new)
+    sync(path.parent)
+    return True
+
+
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Have a file written that nobody reads yet: at the end it is on disk for certain, or gone."""
@@ -104,6 +128,26 @@ def share_file(old: Path, new: Path) -> None:
             raise
         shutil.copyfile(old, new)
         sync(new)
+
+
+def try_links(folder: Path) -> None:
+    """Give a file of a folder a second name, and rename that; both go again.
+
+    Raises
+    ------
+    OSError
+        If its file system has no hard links.
+    """
+    file, link = folder / f"file{_TEMPORARY}", folder / f"link{_TEMPORARY}"
+    try:
+        file.write_bytes(b"content")
+        sync(file)
+        link.hardlink_to(file)
+        link.replace(file)
+        sync(folder)
+    finally:
+        remove(link)
+        remove(file)
 
 
 def remove(path: Path) -> None:

@@ -89,7 +89,10 @@ def measure(*, quick: bool) -> Measured:
             say(f"{model}: check {_shown(base)}, try {base['tried']['failure'] or 'passes'}")
         drawn = mutations(
             home / "dags",
-            {model: list(one.files) for model, one in MODELS.items()},
+            {
+                model: [file for file in one.files if (home / "dags" / file).is_file()]
+                for model, one in MODELS.items()
+            },
             QUICK_N if quick else N,
             SEED,
         )

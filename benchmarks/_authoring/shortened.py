@@ -41,7 +41,7 @@ def _files(model: str, *names: str) -> tuple[str, ...]:
     )
 
 
-_DAYS = {"date(2024, 7, 28)": "date(2024, 2, 4)"}
+_DAYS = {"date(2024, 7, 28)": "date(2024, 1, 26)"}
 MODELS = {
     "demand": Shortened(
         _files("demand", *(f"expectations/{name}.json" for name in ("offers", "sales", "stores"))),
@@ -50,7 +50,7 @@ MODELS = {
             "demand/spec.py": {
                 "date(2023, 1, 2)": "date(2023, 10, 2)",
                 "date(2024, 12, 30)": "date(2024, 2, 19)",
-                "train_days=364": "train_days=77",
+                'train="364d"': 'train="77d"',
             }
         },
     ),
@@ -60,18 +60,18 @@ MODELS = {
         {
             "support_tickets/spec.py": {
                 "date(2024, 6, 30)": "date(2024, 1, 27)",
-                "window_days=14": "window_days=9",
+                'window="14d"': 'window="9d"',
                 '    drift=': '    train="10d",\n    evaluation="5d",\n    drift=',
             }
         },
     ),
     "machine_failures": Shortened(
         _files("machine_failures", "expectations/failures.json"),
-        ("2024-01-01", "2024-02-04"),
+        ("2024-01-01", "2024-01-26"),
         {
             "datasets/machines.py": _DAYS,
             "machine_failures/spec.py": {
-                "    evaluation_days=14,": '    train="14d",\n    evaluation="7d",'
+                '    evaluation="14d",': '    train="10d",\n    evaluation="6d",'
             },
         },
     ),
@@ -82,8 +82,8 @@ MODELS = {
             "datasets/expectations/readings.json",
             "datasets/expectations/machine_trends.json",
         ),
-        ("2024-01-01", "2024-02-04"),
-        {"machine_heat/spec.py": {'train="42d"': 'train="14d"'}},
+        ("2024-01-01", "2024-01-26"),
+        {"machine_heat/spec.py": {'train="42d"': 'train="10d"'}},
     ),
 }  # fmt: skip
 _WORLDS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.checks.newest import newest_ended
 from mlops_tasks.checks.refusals import refused
-from mlops_tasks.checks.result import ALARM, FINE, CheckResult
+from mlops_tasks.checks.result import ALARM, CANNOT_TELL, FINE, CheckResult
 from mlops_tasks.checks.sample import NO_ROWS
 from mlops_tasks.exceptions import (
     MlopsError,
@@ -131,7 +131,7 @@ def _check_of(error: Exception) -> str:
 
 
 def _quarantined(look: Sample, dataset: DatasetSpec) -> CheckResult | None:
-    """Report rows that are quarantined: in every partition that is no chance."""
+    """Report rows that are quarantined: in every partition that is no chance, else who knows."""
     found = [result for _, result in look.validated(dataset)]
     hit = [result for result in found if result.n_quarantined]
     if not hit:
@@ -145,6 +145,7 @@ def _quarantined(look: Sample, dataset: DatasetSpec) -> CheckResult | None:
         + ", ".join(f"{reason} ({n:,})" for reason, n in reasons.most_common(5))
     )
     if len(hit) < max(2, len(found)):
-        return CheckResult("rows", place_of(dataset), FINE, text)
+        fix = "look at these rows: they are wrong, or what refuses them is"
+        return CheckResult("rows", place_of(dataset), CANNOT_TELL, text, fix)
     fix = "fix the source, the contract or the expectation: what always happens is no bad row"
     return CheckResult("rows", place_of(dataset), ALARM, text, fix)

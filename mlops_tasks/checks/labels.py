@@ -45,19 +45,20 @@ def check_labels(look: Sample) -> Iterator[CheckResult]:
             "look at the expression; if that kind is rare, check an older --partition",
         )
         return
-    share = labelled / n_rows
+    settled = _shares(look, refreshed=True)
+    share = sum(settled) / len(settled) if settled else 1.0
     if share < spec.performance.min_coverage:
         yield CheckResult(
             "label",
             where,
             ALARM,
-            f"{share:.0%} of {n_rows:,} rows of {_span(look)} have a label, and monitoring compares"
-            f" the labels of a {spec.rows.grain} from {spec.performance.min_coverage:.0%} on "
-            "(performance.min_coverage)",
+            f"{share:.0%} of the rows have a label once all should be there, and monitoring "
+            f"compares the labels of a {spec.rows.grain} from {spec.performance.min_coverage:.0%} "
+            "on (performance.min_coverage)",
             "if no more rows ever get one, lower min_coverage; else look at key and target",
         )
         return
-    yield CheckResult("label", where, FINE, _described(look, share))
+    yield CheckResult("label", where, FINE, _described(look, labelled / n_rows))
 
 
 def _described(look: Sample, share: float) -> str:
@@ -102,7 +103,7 @@ def check_label_delay(look: Sample) -> Iterator[CheckResult]:
             yield CheckResult("label delay", where, CANNOT_TELL, text, "check again once some came")
             return
         due = _newest_due(look)
-        shares = _shares(look)
+        shares = _shares(look, refreshed=False)
     except Exception as error:
         yield refused(look, "label delay", where, error)
         return
@@ -130,23 +131,31 @@ def check_label_delay(look: Sample) -> Iterator[CheckResult]:
     yield CheckResult("label delay", where, FINE, f"labels are there up to {newest}")
 
 
+def _as_of(look: Sample) -> str:
+    """Return the day as of which labels can be there: today, or when the rows stopped to come."""
+    rows = look.spec.rows
+    today, newest = DAY.key_of(look.now, rows.timezone or "UTC"), look.newest(rows)
+    if newest is None or newest == rows.last:
+        return today
+    return min(today, rows.due(newest))
+
+
 def _newest_due(look: Sample) -> str:
-    """Return the newest label partition that is due, as of the newest rows that there are."""
-    label, rows = look.spec.label.dataset, look.spec.rows
-    key, newest = newest_ended(label, look.now), look.newest(rows)
-    as_of = DAY.key_of(look.now, rows.timezone or "UTC")
-    if newest is not None:  # a source that has stopped brings no labels either
-        as_of = min(as_of, rows.due(newest))
+    """Return the newest label partition that is due."""
+    label = look.spec.label.dataset
+    key, as_of = newest_ended(label, look.now), _as_of(look)
     while key > label.first and label.due(key) > as_of:
         key = label.calendar.shift(key, -1)
     return key
 
 
-def _shares(look: Sample) -> list[float]:
-    """Return the share of rows with a label, by partition."""
+def _shares(look: Sample, *, refreshed: bool) -> list[float]:
+    """Return the share of rows with a label, of partitions whose labels, or late ones, are due."""
     spec, shares = look.spec, []
-    key = list(spec.key)
+    key, label, as_of = list(spec.key), spec.label.dataset, _as_of(look)
     for partition in look.partitions:
+        if label.due(look.of_partition(label, partition)[-1], refreshed=refreshed) > as_of:
+            continue
         rows = look.lake.table(spec.rows.name).read(first=partition, last=partition).select(key)
         found = rows.join(look.targets.select(key), keys=key, join_type="left semi")
         shares.append(found.num_rows / max(1, rows.num_rows))

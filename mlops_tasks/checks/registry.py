@@ -108,7 +108,7 @@ CHECKS = (
     ),
     Check(
         "windows",
-        "windows that are longer than the life of the data",
+        "an evaluation that leaves nothing to train on, monitoring that needs more than there is",
         check_windows,
     ),
     Check(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["NO_ROWS", "Sample"]
+__all__ = ["NO_ROWS", "Sample", "once"]
 
 #: As an error says that a partition has nothing.
 NO_ROWS = (EmptyPartitionError, SourceNotFoundError)

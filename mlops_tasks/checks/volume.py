@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_volume", "n_partitions"]
 
-# Rows are counted in a few partitions only: what is close to the limit is left to the months.
+# Rows are counted in a few partitions only: so close below a limit, other weeks may have enough.
 _NEAR = 0.8
 _MOST_OUTCOMES = 200_000
 
@@ -61,8 +61,14 @@ def _window(
 ) -> CheckResult:
     where = f"{name}.window {window}"
     shown = f"{seen:,.0f} {what} in {window.words}"
-    if seen >= _NEAR * least:
+    if round(seen) >= least:
         return CheckResult("volume", where, FINE, f"about {shown}; {least:,} are needed")
+    if seen >= _NEAR * least:
+        text = (
+            f"about {shown}, and {least:,} are needed ({name}.min_rows): some weeks may have them"
+        )
+        fix = "use a longer window, or a smaller min_rows, to be judged always"
+        return CheckResult("volume", where, CANNOT_TELL, text, fix)
     enough = _long_enough(spec, math.ceil(least / each)) if each else ""
     return CheckResult(
         "volume",
@@ -97,16 +103,20 @@ def _classes(look: Sample, last: str, each: float) -> Iterator[CheckResult]:
         ("performance", spec.performance.window, spec.performance.min_class_rows),
     ):
         where = f"{name}.min_class_rows"
-        n_rows = round(each * n_partitions(spec, window, last) / _NEAR)
+        n_rows = round(each * n_partitions(spec, window, last))
         few = problem.too_few(_as_many(outcomes, n_rows), least)
-        if few:
+        longer = f"use a longer {'evaluation' if name == 'gate' else 'performance.window'}"
+        if few and not problem.too_few(_as_many(outcomes, round(n_rows / _NEAR)), least):
+            text = f"some {few} rows in {window.words}, and {least} of each are needed: close"
+            yield CheckResult("volume", where, CANNOT_TELL, text, longer)
+        elif few:
             yield CheckResult(
                 "volume",
                 where,
                 ALARM,
-                f"at most some {few} rows in {window.words}: with {least} of each the answer is "
+                f"some {few} rows in {window.words}, and {least} of each are needed: the answer is "
                 "always that nobody can tell",
-                f"use a longer {'evaluation' if name == 'gate' else 'performance.window'}",
+                longer,
             )
         else:
             text = f"{window.words} have enough rows of each kind"

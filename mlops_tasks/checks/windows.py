@@ -44,12 +44,10 @@ def check_windows(look: Sample) -> Iterator[CheckResult]:
         fix = "use a shorter evaluation" + ("" if ended else ", or wait for more data")
         text = f"the evaluation alone takes {evaluation} of {life}: none is left to train on"
         yield CheckResult("windows", f"evaluation {spec.evaluation}", ALARM, text, fix)
-    elif ended and training + evaluation > there:
-        text = (
-            f"{training} + {evaluation} {spec.rows.grain}s are wanted of {life}, and no more come"
-        )
-        where = f"train {spec.train} and evaluation {spec.evaluation}"
-        yield CheckResult("windows", where, ALARM, text, "use a shorter window for the training")
+    elif training + evaluation > there:
+        text = f"a training has {there - evaluation} of {training} {spec.rows.grain}s now: {life}"
+        text += ", and no more come" if ended else ""
+        yield CheckResult("windows", f"train {spec.train}", FINE, text)
     else:
         text = f"{training} + {evaluation} {spec.rows.grain}s of {life}"
         yield CheckResult("windows", "train and evaluation", FINE, text)

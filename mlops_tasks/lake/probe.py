@@ -10,7 +10,7 @@ from mlops_tasks.exceptions import LakeError
 from mlops_tasks.lake.lake import Lake
 from mlops_tasks.lake.marker import check_lake
 from mlops_tasks.lake.publish import overwrite_partition
-from mlops_tasks.storage import remove, sync
+from mlops_tasks.storage import remove, try_links
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,18 +60,13 @@ def probe_lake(root: Path) -> str:
 
 
 def _try_files(folder: Path) -> None:
-    file, link = folder / "file", folder / "link"
-    file.write_bytes(b"probe")
-    sync(file)
     try:
-        link.hardlink_to(file)
+        try_links(folder)
     except OSError as error:
         raise LakeError(
             f"lake {folder.parent}: its file system has no hard links ({error.strerror}), which "
             "make a commit of Delta Lake atomic; choose a folder on a local disk or on NFS"
         ) from error
-    link.replace(file)
-    sync(folder)
 
 
 def _try_commits(folder: Path) -> None:

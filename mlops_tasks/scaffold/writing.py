@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import keyword
-import os
 import re
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mlops_tasks.exceptions import ScaffoldError
-from mlops_tasks.storage import make_folder, remove, sync
+from mlops_tasks.storage import create_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,18 +111,4 @@ def _write(path: Path, text: str) -> Literal["written", "kept", "differs"]:
     if path.exists():
         same = path.is_file() and path.read_text("utf-8", errors="replace") == text
         return "kept" if same else "differs"
-    make_folder(path.parent)
-    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with new.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # A link, unlike a rename, never replaces what somebody else has just written.
-        path.hardlink_to(new)
-    except FileExistsError:
-        return "differs"
-    finally:
-        remove(new)
-    sync(path.parent)
-    return "written"
+    return "written" if create_file(path, text.encode()) else "differs"

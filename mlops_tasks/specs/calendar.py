@@ -52,15 +52,6 @@ class Calendar:
         The day as of which the first training is: that of the decision before the first round.
     datasets : list of DatasetSpec
         The model's datasets, before a derived one what it is computed from.
-
-    Examples
-    --------
-    >>> calendar = Calendar(spec, "2024-06-10")  # doctest: +SKIP
-    >>> sources, derived = calendar.history()  # doctest: +SKIP
-    >>> for number in range(20):  # doctest: +SKIP
-    ...     key = calendar.grain.shift(calendar.first, number)
-    ...     ingest(calendar.news(key)), compute(calendar.computed(key))
-    ...     score(calendar.scored_after(key)), decide(calendar.as_of(key))
     """
 
     def __init__(self, spec: ModelSpec, first: str, begin: str | None = None) -> None:

@@ -66,12 +66,6 @@ def try_model(
         monitoring could and could not conclude. Whatever goes wrong in a step is in it, as
         `TrialReport.failure` and `TrialReport.error`; nothing is raised. The same inputs give an
         equal report.
-
-    Examples
-    --------
-    >>> report = try_model(MODEL, first="2024-03-01", last="2024-03-30")  # doctest: +SKIP
-    >>> report.outcome, report.champion.metric, report.champion.value  # doctest: +SKIP
-    ('champion', 'roc_auc', 0.81)
     """
     started, trial = time.perf_counter(), _Trial(spec, Journal(watch))
     error = None

@@ -64,6 +64,7 @@ def test_examples_do_what_they_say(page: Path, tmp_path: Path) -> None:
     env = os.environ | {
         "AIRFLOW_HOME": str(tmp_path / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "MLOPS_DAGS_FOLDER": str(tmp_path / "dags"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),

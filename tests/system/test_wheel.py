@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PACKAGES = {"mlops_tasks", "mlops_airflow"}
 EXTRAS = {"cluster", "lightgbm", "mysql", "polars", "postgres", "xgboost"}
-NO_PART_OF_IT = re.compile(r"(^|/)(test_|conftest|__pycache__|\.airflowignore)")
+NO_PART_OF_IT = re.compile(r"(^|/)(tests|conftest\.py|__pycache__|\.airflowignore)(/|$)")
 GROUPS = ("apache_airflow_provider", "airflow.plugins", "console_scripts", "mlflow.app", "pytest11")
 LOADED = """
 import json, sys

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mlops_tasks import storage
 from mlops_tasks.storage import is_temporary, new_file, remove, replace_file
 
 if TYPE_CHECKING:
@@ -66,3 +67,24 @@ def test_files_folders_and_what_is_gone_are_removed(tmp_path: Path) -> None:
     for name in ("folder", "b", "never"):
         remove(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_there_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "spec.py"
+    assert storage.create_file(path, b"first")
+    assert not storage.create_file(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert [one.name for one in path.parent.iterdir()] == ["spec.py"]
+
+
+def test_links_are_tried_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage.try_links(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
+    with pytest.raises(PermissionError):
+        storage.try_links(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
+_WIDTH = 120
 _STYLES = {"fine": "green", "alarm": "red", "cannot tell": "yellow"}
 
 
@@ -163,6 +164,8 @@ def _print(name: str, results: list[CheckResult]) -> None:
         answer = f"[{_STYLES[one.answer]}]{one.answer}[/]"
         table.add_row(one.check, escape(one.where), answer, text)
     console = Console(highlight=False)
+    if not console.is_terminal:  # a log has no width of its own
+        console = Console(highlight=False, width=_WIDTH)
     console.print(table)
     console.print()
 

@@ -29,6 +29,6 @@ def _dags_folder(settings: StackSettings) -> dict[str, str]:
     """Say where the projects are before there is a stack, unless there is another Airflow."""
     home = os.environ.get("AIRFLOW_HOME")
     is_other = home is not None or Path("~/airflow/airflow.cfg").expanduser().exists()
-    if "MLOPS_DAGS_FOLDER" in os.environ or (settings.dags_folder.is_dir() and not is_other):
+    if "MLOPS_DAGS_FOLDER" in os.environ or not is_other:
         return {"AIRFLOW__CORE__DAGS_FOLDER": str(settings.dags_folder)}
     return {}

@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlops_airflow.commands.connections import connect
+from mlops_airflow.projects import projects_folder
 from mlops_airflow.stack.exceptions import StackError
 from mlops_airflow.stack.record import read_record
 from mlops_airflow.stack.recorded_connections import record_connection
@@ -69,7 +70,9 @@ def new(
         typer.Option(help="Column that is known at the row's moment."),
     ] = None,
     conn_id: Annotated[str, typer.Option(help="Id of the connection; <model>_source.")] = "",
-    dags: Annotated[Path | None, typer.Option(help="Folder of Dags; that of the stack.")] = None,
+    dags: Annotated[
+        Path | None, typer.Option(help="Folder of the projects; Airflow's Dag folder by default.")
+    ] = None,
     ci: Annotated[
         _CI | None, typer.Option(help="File for continuous integration; by the git remote.")
     ] = None,
@@ -87,9 +90,9 @@ def new(
     logging.getLogger("mlops_tasks").setLevel(logging.ERROR)
     try:
         settings = StackSettings.from_env()
-        folder = (dags or settings.dags_folder).resolve()
-        check_model_name(model, folder)
         connect()
+        folder = (dags or projects_folder()).resolve()
+        check_model_name(model, folder)
         ask = _asker(as_json=as_json)
         if not source:
             source = ask(_question("--source", "Where are the rows? A SQLite file, folder or URL"))
@@ -124,7 +127,7 @@ def new(
     _show_found(made)
     _show_written(written)
     _show_connection(location, settings, recorded=recorded)
-    _show_next(model, folder, settings)
+    _show_next(model, folder)
 
 
 def _question(option: str, text: str) -> Question:
@@ -218,9 +221,9 @@ def _show_connection(location: Location, settings: StackSettings, *, recorded: b
         _console.print("The stack that runs takes it at its next start: mlops down, mlops up")
 
 
-def _show_next(model: str, dags: Path, settings: StackSettings) -> None:
+def _show_next(model: str, dags: Path) -> None:
     folder = os.path.relpath(dags / model)
-    others = dags != settings.dags_folder.resolve()
+    others = dags != projects_folder().resolve()
     where = f"MLOPS_DAGS_FOLDER={os.path.relpath(dags)} " if others else ""
     _console.print(
         f"\nNext: read {folder}/spec.py, then\n  pytest {folder}\n  {where}mlops check {model}\n"

@@ -62,8 +62,7 @@ class DatabaseHook(BaseHook):
         from mlops_tasks.exceptions import MlopsError
 
         try:
-            url = self.get_url()
-            name = url.render_as_string(hide_password=True)
+            name = str(self.get_file() or self.get_url().render_as_string(hide_password=True))
             with self.get_conn().connect() as connection:
                 tables = inspect(connection).get_table_names()
         except (ImportError, MlopsError) as error:

@@ -29,11 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["FinishedRun", "LocalAirflow", "airflow_settings"]
 
 _DATABASE = "airflow.db"
-#: What Airflow and its libraries warn of by themselves, which is nobody's error under ``-W error``.
+#: What these libraries warn of by themselves, which is nobody's error under ``-W error``.
 _NOISE = (
     "Using `httpx` with `starlette.testclient` is deprecated",
     "GitWildMatchPattern",
     "The `airflow[.].* is deprecated",
+    "The ``noload`` loader strategy is deprecated",
+    "The specified dataset source can be interpreted in multiple ways",
+    ".*Any type hint is inferred as AnyType",
 )
 
 

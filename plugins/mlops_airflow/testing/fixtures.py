@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,10 +57,12 @@ def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make an empty MLflow store once: its migrations take seconds."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    import mlflow
-
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    with warnings.catch_warnings():  # MLflow's own, of SQLAlchemy and pydantic
+        warnings.simplefilter("ignore")
+        import mlflow
+
+        mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
 
 

@@ -88,7 +88,6 @@ def sample_rows(dataset: DatasetSpec, partition: str, n_rows: int = 100) -> pa.T
     ...     source=FileSource(conn_id="shop", path="{partition}.csv"),
     ...     columns={"order_id": "string", "ordered_at": "timestamp", "price": "float64?"},
     ...     key=("order_id",),
-    ...     expectations="expectations/orders.json",
     ...     start=date(2024, 3, 1),
     ... )
     >>> rows = sample_rows(orders, "2024-03-02", 50)

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 N_DAYS = 12
 # 80 orders a day: less than the 500 rows that a window needs by default in 6 days.
 WINDOWS: dict[str, Any] = {
-    "train_days": 6,
-    "evaluation_days": 3,
+    "train": "6d",
+    "evaluation": "3d",
     "drift": DriftSpec(window="7d", min_rows=300),
     "performance": PerformanceSpec(window="7d", min_rows=300),
 }
@@ -160,7 +160,7 @@ def broken(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
         "with drift.min_rows=500 nothing will ever be judged",
         {"drift": DriftSpec(window="3d", min_rows=500)},
     )
-    yield "windows", "none is left to train on", {"evaluation_days": 12}
+    yield "windows", "none is left to train on", {"evaluation": "12d"}
     yield "estimator", "tests.unit.orders", {"estimator": "tests.unit.orders:nobody"}
     yield "estimator", "which is no classifier", {"estimator": "tests.unit.orders:build_regressor"}
     yield "estimator", "random_state", {"estimator": f"{__name__}:build_random"}
@@ -230,6 +230,68 @@ def test_features_without_any_value(source: Source, folder: Path) -> None:
     )
     found = alarms(looked(spec, source, folder))
     assert "has no value in any of" in found["feature values"]
+
+
+def test_rows_that_are_quarantined_once_may_be_wrong_or_not(tmp_path: Path, folder: Path) -> None:
+    source = Source(tmp_path / "once.db")
+    for number in range(N_DAYS):
+        source.add(number)
+    source.run(
+        f"UPDATE orders SET distance = 101 WHERE rowid IN (SELECT rowid FROM orders WHERE "
+        f"order_date = '{day(N_DAYS - 1)}' LIMIT 2)"
+    )
+    results = looked(project(folder, **WINDOWS), source, folder)
+    (found,) = [one for one in results if one.answer != "fine"]
+    assert (found.check, found.answer) == ("rows", "cannot tell")
+    assert "2 of 240 rows are quarantined, in 1 of 3 partitions" in found.message
+
+
+def test_rows_that_are_nearly_enough(source: Source, folder: Path) -> None:
+    # 80 orders a day make 560 rows in seven days.
+    windows = WINDOWS | {"drift": DriftSpec(window="7d", min_rows=600)}
+    results = looked(project(folder, **windows), source, folder)
+    (found,) = [one for one in results if one.answer != "fine"]
+    assert (found.check, found.answer) == ("volume", "cannot tell")
+    assert "560 rows in 7 days, and 600 are needed" in found.message
+
+
+def test_a_leak_is_suspected_until_the_spec_allows_it(tmp_path: Path, folder: Path) -> None:
+    source = Source(tmp_path / "leak.db")
+    for number in range(N_DAYS):
+        source.add(number)
+    source.run(
+        "UPDATE orders SET distance = (SELECT minutes_late > 10 FROM deliveries AS d WHERE "
+        "d.order_id = orders.order_id)"
+    )
+    found = alarms(looked(project(folder, **WINDOWS), source, folder))
+    assert list(found) == ["leaks"]
+    assert "'distance'" in found["leaks"]
+    other = folder / "allowed"
+    other.mkdir()
+    spec = project(other, allow_leak_suspects=("distance",), **WINDOWS)
+    assert alarms(looked(spec, source, other)) == {}
+
+
+def test_times_without_a_zone_where_clocks_are_put_back(tmp_path: Path, folder: Path) -> None:
+    source = Source(tmp_path / "local.db")
+    for number in range(N_DAYS):
+        source.add(number)
+    files, zone = dataset_files(folder), {"timezone": "Europe/Berlin"}
+    inputs = (
+        InputSpec(dataset=orders_dataset(files, **zone)),
+        InputSpec(dataset=traffic_dataset(files, **zone), lookback="1d"),
+    )
+    label = LabelSpec(dataset=deliveries_dataset(files, **zone), target="minutes_late > 10")
+    spec = project(folder, inputs=inputs, label=label, **WINDOWS)
+    results = looked(spec, source, folder)
+    assert {one.message for one in results if one.check == "clock changes"} == {
+        "all times are instants"
+    }
+    source.run("UPDATE orders SET ordered_at = replace(ordered_at, 'Z', '')")
+    (folder / "again").mkdir()
+    found = alarms(looked(spec, source, folder / "again"))
+    assert "as 2023-10-29, would be refused" in found["clock changes"]
+    assert "set ambiguous to 'earlier' or 'later'" in found["clock changes"]
 
 
 def build_random(*, categorical: Any, numeric: Any, random_state: int) -> Any:

@@ -22,7 +22,7 @@ from mlops_tasks.specs import DriftSpec, PerformanceSpec
 
 WATCH = {{"window": "7d", "min_rows": 300}}
 MODEL = project(
-    Path({folder!r}), train_days=6, evaluation_days=3,
+    Path({folder!r}), train="6d", evaluation="3d",
     drift=DriftSpec(**WATCH), performance=PerformanceSpec(**WATCH), {changes}
 )
 """

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dags").mkdir()
-    with patch.dict(os.environ, {"MLOPS_HOME": str(tmp_path / "home")}):
+    folders = {"MLOPS_HOME": str(tmp_path / "home"), "MLOPS_DAGS_FOLDER": str(tmp_path / "dags")}
+    with patch.dict(os.environ, folders):
         yield tmp_path
 
 

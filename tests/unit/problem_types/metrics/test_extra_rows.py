@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from scipy.stats import t as student
 from sklearn import metrics as sk
 
-from mlops_tasks.problem_types.metrics import compare, find_metric
-from mlops_tasks.problem_types.metrics.decisions import mean_f_beta, mean_precision
+from mlops_tasks.problem_types.metrics import compare, find_metric, measure
+from mlops_tasks.problem_types.metrics.decisions import Confusion, mean_f_beta, mean_precision
 from mlops_tasks.problem_types.metrics.ranking import MeanRocAuc, RocAuc
+from mlops_tasks.problem_types.metrics.resampling import _MAX_DRAWS, _Units
 from mlops_tasks.problem_types.metrics.statistic import Statistic
 from mlops_tasks.problem_types.outcomes import Outcomes
 
@@ -190,3 +193,49 @@ def test_a_class_that_half_a_row_decides_has_its_precision() -> None:
 def test_of_no_rows_nothing_is_known(name: str) -> None:
     none = Outcomes(np.zeros(0), np.zeros(0))
     assert np.isnan(compare(find_metric(name, "regression"), none, none).value)
+
+
+def test_of_decisions_each_class_is_decided_once_more_wrongly_or_rightly() -> None:
+    """A row of a class that the version does not know is decided for the first one, always."""
+    y, decided = np.array([0, 1, 2, 3]), np.array([0, 1, 2, 0])
+    statistic = Confusion(y, decided, 3, mean_precision)
+    # Half a row of each of four classes: of the rows decided for 0, 1, 2 these are right.
+    low, high = (1 / 3 + 1 / 1.5 + 1 / 1.5 + 0) / 4, (1.5 / 3 + 1 + 1 + 0) / 4
+    assert ends(statistic, 1.0, 1.0, 1.0, 1.0) == (low, high)
+
+
+def test_of_two_classes_both_have_an_extra_row_also_where_one_has_no_row() -> None:
+    statistic = Confusion(np.array([1, 1]), np.array([1, 1]), 2, mean_precision, both=True)
+    assert statistic.n_extra == 2
+
+
+@pytest.mark.parametrize("n_days", [10, 12])
+def test_of_few_days_bounds_lie_as_far_out_as_those_of_student(n_days: int) -> None:
+    """A bootstrap of n days has the variance of n / (n + 1) of theirs, and a normal's tails."""
+    days = np.repeat(np.arange(n_days), 3)
+    rows = Outcomes(np.zeros(len(days)), np.arange(len(days)) / 7, days)
+    statistic = find_metric("mae", "regression").prepare(rows)
+    assert statistic is not None
+    units = _Units(statistic, rows)
+    known = norm.cdf(student.ppf(0.025, n_days - 1) * np.sqrt((n_days + 1) / (n_days - 1)))
+    assert units.tail(0.95) == pytest.approx(known)
+    weights, extra = units.draw(np.random.default_rng(0))
+    assert len(np.unique(weights)) == n_days
+    assert len(extra) == statistic.n_extra
+    assert not np.isin(extra, weights).any()
+
+
+def test_two_rows_have_an_interval_and_one_has_none() -> None:
+    for n, known in ((2, norm.cdf(student.ppf(0.025, 1) * np.sqrt(3))), (1, 0.0)):
+        rows = Outcomes(np.zeros(n), np.arange(n) + 1.0)
+        statistic = find_metric("rmse", "regression").prepare(rows)
+        assert statistic is not None
+        assert statistic.expanded
+        assert _Units(statistic, rows).tail(0.95) == pytest.approx(known)
+
+
+def test_as_many_resamples_are_drawn_as_a_confidence_needs() -> None:
+    rows = Outcomes(np.zeros(40, np.int64), np.full(40, 0.5))
+    metric = find_metric("brier", "binary")
+    assert 0.25 < measure(metric, rows, confidence=1 - 2 * 1.5 / _MAX_DRAWS).upper < 1.0
+    assert measure(metric, rows, confidence=1 - 2 * 0.5 / _MAX_DRAWS).upper == 1.0

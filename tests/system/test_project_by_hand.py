@@ -1,4 +1,4 @@
-"""The tutorial, word for word, on a real stack: its files, its commands, its clicks."""
+"""A project that is written by hand, word for word, on a real stack: files, commands, clicks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mlops_airflow.stack.settings import StackSettings
 
-TUTORIAL = ROOT / "docs" / "tutorial.md"
+PAGE = ROOT / "docs" / "how-to" / "write-a-project.md"
 MODEL, DAYS = "low_visibility", 31
 DATASETS = ("airport_hours", "airport_weather", "airport_visibility")
 DAGS = [
@@ -39,7 +39,7 @@ DAGS = [
 def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the reader has written."""
     folder = tmp_path_factory.mktemp("reader")
-    for block in blocks(TUTORIAL):
+    for block in blocks(PAGE):
         if block.file:
             target = folder / block.file
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def session(dags: Path, new_settings: Callable[..., StackSettings]) -> Iterator[
 
 def take_in_january(settings: StackSettings) -> None:
     """Run the commands of the page in the environment that ``mlops run`` gives them."""
-    (command,) = [b.text for b in blocks(TUTORIAL) if "backfill create" in b.text]
+    (command,) = [b.text for b in blocks(PAGE) if "backfill create" in b.text]
     script = command.replace(".venv/bin/mlops run airflow", tool("airflow"))
     script = script.replace(".venv/bin/mlops", tool("mlops"))
     assert ".venv" not in script
