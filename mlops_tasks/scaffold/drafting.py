@@ -160,7 +160,7 @@ def _plan(
     found = find_labels(rows, target, key, moments, answers, noted)
     moments = _until_labels_end(moments, found.n_missing, noted)
     roles = find_roles(rows, key, later, moments, answers, noted, suspects)
-    windows = find_windows(moments, target, noted)
+    windows = find_windows(moments, target, found.delay, noted)
     estimator = choose_estimator(
         answers.name, target.problem_type, roles, windows.n_train, is_count=target.is_count
     )
@@ -189,7 +189,7 @@ def _until_labels_end(moments: Moments, n_missing: int, noted: Assumptions) -> M
         return moments
     kept = dict(list(moments.counts.items())[:-n_missing])
     ended = replace(moments, counts=kept)
-    why = f"the {n_missing} {moments.grain.name}s after it never got labels"
+    why = f"the {n_missing} {moments.grain.name}s after it never got all labels"
     noted.add("labels end", f"{ended.last}", why)
     return ended
 

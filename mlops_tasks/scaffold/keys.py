@@ -60,17 +60,27 @@ def find_key(
         names = ", ".join(found)
         noted.add("key", names, f"different in each of {_n_rows(rows):,} rows", "--key")
         return found
+    nearest = _nearest(rows, able)
     where = "" if labels is rows else f", which {labels.loaded.what} has, too,"
     raise ScaffoldError(
         f"{rows.loaded.what} has no key: no column, no pair and no three of its columns{where} "
-        "identify every row together. Give one with --query, such as a hash of several columns, or "
-        "remove rows that are there twice"
+        f"identify every row together{nearest}. Remove rows that are there twice with --query, or "
+        "give a key there, such as a hash of several columns"
     )
 
 
 def _unique(rows: Rows, able: Sequence[Column]) -> tuple[str, ...] | None:
     """Return the first columns that together identify every row."""
     return next((found for found in _candidates(able) if not _n_shared(rows, found)), None)
+
+
+def _nearest(rows: Rows, able: Sequence[Column]) -> str:
+    """Say which columns nearly are a key."""
+    tried = [*((one.name,) for one in able if not one.is_time), *_candidates(able)]
+    if not tried:
+        return ""
+    n_shared, names = min(((_n_shared(rows, key), key) for key in tried), key=lambda one: one[0])
+    return f"; the nearest is {', '.join(names)}: {n_shared:,} of {_n_rows(rows):,} rows repeat"
 
 
 def _candidates(able: Sequence[Column]) -> Iterator[tuple[str, ...]]:

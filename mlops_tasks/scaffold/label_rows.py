@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlops_tasks.scaffold.moments import Moments
     from mlops_tasks.scaffold.targets import Target
 
-__all__ = ["Labels", "find_labels"]
+__all__ = ["Labels", "find_labels", "in_grain"]
 
 _UNITS = {"hour": (1, "h"), "day": (1, "d"), "week": (7, "d"), "month": (1, "mo")}
 _ENOUGH = 0.95
@@ -65,15 +65,18 @@ def find_labels(
         If a second table lacks the key, shares it, or its labels belong to no row.
     """
     if target.rows is rows:
-        n_missing = _n_missing(rows, target, moments)
+        n_missing = _n_missing(quoted(rows.table), target.expression, rows, moments)
         return Labels(_one_table_delay(n_missing, moments, answers, noted), n_missing=n_missing)
     _check_key(rows, target.rows, key)
     found = _second_table(rows, target.rows, key, moments)
     delay, refresh = _second_table_delay(rows, target.rows, key, moments, answers, noted)
-    return Labels(delay, refresh, found)
+    labels = f"(SELECT {_names(key)}, ({target.expression}) AS y FROM {quoted(target.rows.table)})"
+    joined = f"{quoted(rows.table)} LEFT JOIN {labels} AS l USING ({_names(key)})"
+    n_missing = _n_missing(joined, "l.y", rows, moments) if moments.has_ended else 0
+    return Labels(delay, refresh, found, n_missing)
 
 
-def _in_grain(number: int, grain: Grain) -> Duration:
+def in_grain(number: int, grain: Grain) -> Duration:
     """Return the duration of some partitions."""
     size, unit = _UNITS[grain.name]
     return Duration(number * size, unit)  # type: ignore[arg-type]
@@ -89,17 +92,18 @@ def _given(answers: Answers, grain: Grain) -> Duration | None:
     if not length.fits(grain):
         raise ScaffoldError(
             f"--delay {answers.delay}: no whole number of {grain.name}s, which partitions are; "
-            f"write it as {_in_grain(2, grain)}"
+            f"write it as {in_grain(2, grain)}"
         )
     return length
 
 
-def _n_missing(rows: Rows, target: Target, moments: Moments) -> int:
+def _n_missing(labelled: str, target: str, rows: Rows, moments: Moments) -> int:
     """Return how many of the newest partitions lack labels; none where that says nothing."""
-    partition = PARTITION if rows.loaded.layout else moments.key_sql(_column(moments))
+    says = moments.partition_column
+    partition = PARTITION if rows.loaded.layout or says is None else moments.key_sql(says)
     shares = rows.loaded.connection.execute(
-        f"SELECT {partition} AS p, avg(CAST(({target.expression}) IS NOT NULL AS INTEGER)) "
-        f"FROM {quoted(rows.table)} WHERE p IS NOT NULL GROUP BY p ORDER BY p DESC"
+        f"SELECT {partition} AS p, avg(CAST(({target}) IS NOT NULL AS INTEGER)) "
+        f"FROM {labelled} WHERE p IS NOT NULL GROUP BY p ORDER BY p DESC"
     ).fetchall()
     usual = sorted(share for _, share in shares)[len(shares) // 2]
     missing = 0
@@ -114,7 +118,7 @@ def _one_table_delay(
     """See from the newest partitions how long labels are missing."""
     if given := _given(answers, moments.grain):
         return given
-    delay = _in_grain(max(n_missing, 1), moments.grain)
+    delay = in_grain(max(n_missing, 1), moments.grain)
     why = (
         f"the newest {n_missing} {moments.grain.name}s lack labels"
         if n_missing
@@ -125,12 +129,9 @@ def _one_table_delay(
     return delay
 
 
-def _column(moments: Moments) -> str:
-    return moments.column.sql if moments.column else "NULL"
-
-
-def _in_key(moments: Moments, key: Sequence[str]) -> bool:
-    return moments.column is not None and moments.column.name in key
+def _table_of(column: Column, key: Sequence[str], table: str) -> str:
+    """Return the table that a column of a join is of; one of the key is of both."""
+    return "" if column.name in key else table
 
 
 def _names(key: Sequence[str]) -> str:
@@ -178,15 +179,15 @@ def _second_table(rows: Rows, labels: Rows, key: Sequence[str], moments: Moments
     if labels.loaded.layout is not None:
         _check_files(rows, labels, joined)
         return None
-    theirs = f"r.{_column(moments)}"
+    says = moments.partition_column
+    assert says is not None  # noqa: S101 - rows of a database have one
+    theirs = moments.key_sql(says, _table_of(says, key, "r"))
     for one in labels.columns.values():
         if not one.is_time or one.n_null:
             continue
-        column = one.sql if one.name in key else f"l.{one.sql}"
-        moment = _column(moments) if _in_key(moments, key) else theirs
+        ours = moments.key_sql(one, _table_of(one, key, "l"))
         other = connection.execute(
-            f"SELECT count(*) FROM {joined} "
-            f"WHERE {moments.key_sql(column)} <> {moments.key_sql(moment)}"
+            f"SELECT count(*) FROM {joined} WHERE {ours} <> {theirs}"
         ).fetchall()[0][0]
         if not other:
             return one
@@ -219,31 +220,32 @@ def _second_table_delay(
         return given, None
     seen = _waits(rows, labels, key, moments)
     if seen is None:
-        noted.add("label delay", f"{_in_grain(1, grain)}", "assumed: nothing shows it", "--delay")
-        return _in_grain(1, grain), None
+        noted.add("label delay", f"{in_grain(1, grain)}", "assumed: nothing shows it", "--delay")
+        return in_grain(1, grain), None
     name, most, nearly_all = seen
     period = grain.period.total_seconds()
     soon, late = (max(math.ceil(wait / period), 1) for wait in (most, nearly_all))
     noted.add(
         "label delay",
-        f"{_in_grain(soon, grain)}",
+        f"{in_grain(soon, grain)}",
         f"{_ENOUGH:.0%} of the labels are there then, by {name}"
-        + (f"; taken again after {_in_grain(late, grain)}" if late > soon else ""),
+        + (f"; taken again after {in_grain(late, grain)}" if late > soon else ""),
         "--delay",
     )
-    return _in_grain(soon, grain), _in_grain(late, grain) if late > soon else None
+    return in_grain(soon, grain), in_grain(late, grain) if late > soon else None
 
 
 def _waits(
     rows: Rows, labels: Rows, key: Sequence[str], moments: Moments
 ) -> tuple[str, float, float] | None:
     """Return the column that says when labels were known, and how long after the partition."""
-    if moments.column is None:
+    column, says = moments.column, moments.partition_column
+    if column is None or says is None:
         return None
     joined, connection = _joined(rows, labels, key), rows.loaded.connection
-    moment = _column(moments) if _in_key(moments, key) else f"r.{_column(moments)}"
+    moment, begin = (one.sql if one.name in key else f"r.{one.sql}" for one in (column, says))
     name = moments.grain.name
-    end = f"date_trunc('{name}', {moment}::TIMESTAMPTZ) + INTERVAL 1 {name}"
+    end = f"date_trunc('{name}', {begin}::TIMESTAMPTZ) + INTERVAL 1 {name}"
     best: tuple[str, float, float] | None = None
     for one in labels.columns.values():
         if one.kind != "timestamp" or one.name in key:

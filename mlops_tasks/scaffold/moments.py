@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from mlops_tasks.exceptions import ScaffoldError
 from mlops_tasks.partitions import GRAINS, GrainName
+from mlops_tasks.scaffold.day_columns import time_of_day
 from mlops_tasks.scaffold.loading import PARTITION
 from mlops_tasks.scaffold.sql_text import text
 
@@ -38,6 +39,8 @@ class Moments:
     ----------
     column : Column or None
         The row's own moment; None of files that have no such column.
+    day : Column or None
+        The date that this moment lies on, if a column says it: rows are found by it.
     grain : Grain
         What partitions are.
     timezone : str
@@ -51,11 +54,17 @@ class Moments:
     """
 
     column: Column | None
+    day: Column | None
     grain: Grain
     timezone: str
     counts: dict[str, int]
     has_ended: bool
     states_zone: bool
+
+    @property
+    def partition_column(self) -> Column | None:
+        """The column that says the partition."""
+        return self.day or self.column
 
     @property
     def first(self) -> dt.date:
@@ -79,9 +88,9 @@ class Moments:
         keys = list(self.counts)
         return self.grain.between(keys[0], keys[-1]) + 1 - len(keys)
 
-    def key_sql(self, moment: str) -> str:
-        """Return the partition's key of a moment, in DuckDB's SQL."""
-        return _key_sql(self.grain, moment, self.timezone)
+    def key_sql(self, column: Column, table: str = "") -> str:
+        """Return the partition's key of a moment or a date, in DuckDB's SQL."""
+        return _key_sql(self.grain, column, self.timezone, table)
 
 
 def find_moments(rows: Rows, answers: Answers, noted: Assumptions) -> Moments:
@@ -93,9 +102,11 @@ def find_moments(rows: Rows, answers: Answers, noted: Assumptions) -> Moments:
         If no column says when, rows lie in the future, or files hold rows of other days.
     """
     timezone = answers.timezone or "UTC"
-    column = _time_column(rows, answers, noted)
-    grain = _grain(rows, column, answers, noted, timezone)
-    partition = PARTITION if rows.loaded.layout else _key_sql(grain, _moment(column), timezone)
+    column, day = _time_columns(rows, answers, noted)
+    grain = _grain(rows, column, day, answers, noted, timezone)
+    day = None if grain.name == "hour" else day
+    says = cast("Column", day or column)
+    partition = PARTITION if rows.loaded.layout else _key_sql(grain, says, timezone)
     counted = rows.all(
         f"SELECT {partition} AS p, count(*) FROM {{rows}} WHERE p IS NOT NULL GROUP BY p ORDER BY p"
     )
@@ -108,6 +119,7 @@ def find_moments(rows: Rows, answers: Answers, noted: Assumptions) -> Moments:
         counted = [(grain.key_at(dt.datetime.fromisoformat(key)), n) for key, n in counted]
     found = Moments(
         column,
+        day,
         grain,
         timezone,
         dict(counted),
@@ -122,7 +134,10 @@ def find_moments(rows: Rows, answers: Answers, noted: Assumptions) -> Moments:
     return found
 
 
-def _time_column(rows: Rows, answers: Answers, noted: Assumptions) -> Column | None:
+def _time_columns(
+    rows: Rows, answers: Answers, noted: Assumptions
+) -> tuple[Column | None, Column | None]:
+    """Return the row's moment, and the date that it lies on where another column says it."""
     if answers.time_column:
         column = rows.named(answers.time_column, "--time")
         if not column.is_time:
@@ -130,42 +145,32 @@ def _time_column(rows: Rows, answers: Answers, noted: Assumptions) -> Column | N
                 f"--time {answers.time_column}: the column holds {column.kind}, no times; they are "
                 "read as ISO 8601 (2024-03-31, 2024-03-31T05:00:00Z); convert it with --query"
             )
-        return column
+        return column, None
     times = [one for one in rows.columns.values() if one.is_time and not one.is_personal]
     able = [one for one in times if one.n_null <= 0.01 * one.n_rows and one.n_distinct > 1]
     if not able:
         if rows.loaded.layout is not None:
             noted.add("time column", "none", "no column has times: files say the partition")
-            return None
+            return None, None
         raise ScaffoldError(
             f"{rows.loaded.what} has no time column, so no row says which day it belongs to; its "
             f"columns are {', '.join(rows.columns)}. Times are read as ISO 8601; if one of these "
             "is a time in another form, convert it with --query"
         )
-    best = min(able, key=lambda one: (not _is_named(one), one.n_null > 0, _mean(rows, one)))
-    timezone = answers.timezone or "UTC"
-    exact = [
-        one for one in able if one.kind == "timestamp" and _same_day(rows, one, best, timezone)
-    ]
-    if best.kind == "date" and exact:
-        noted.add("time column", exact[0].source_name, f"a moment of {best.source_name}", "--time")
-        return exact[0]
-    others = [one.source_name for one in able if one is not best]
-    why = f"first of its times ({', '.join(others)} come later)" if others else "the only one"
+    able.sort(key=lambda one: (not _is_named(one), one.n_null > 0, _mean(rows, one)))
+    best, *others = able
+    if best.kind == "date":
+        of_day = [one for one in others if one.kind == "timestamp"]
+        if found := time_of_day(rows, best, of_day, answers.timezone or "UTC"):
+            column, zone = found
+            where = "" if zone == "UTC" else f" in a zone such as {zone}"
+            why = f"the row's own moment: its day{where} is {best.source_name}, the partition"
+            noted.add("time column", column.source_name, why, "--time")
+            return column, best
+    names = ", ".join(one.source_name for one in others)
+    why = f"first of its times ({names} come later)" if others else "the only one"
     noted.add("time column", best.source_name, f"the row's own moment: {why}", "--time")
-    return best
-
-
-def _same_day(rows: Rows, one: Column, other: Column, timezone: str) -> bool:
-    """Whether a moment lies on the day that another column says, in every row."""
-    days = [
-        f"CAST({c.sql}::TIMESTAMPTZ AT TIME ZONE {text(timezone)} AS DATE)"
-        if c.kind == "timestamp"
-        else c.sql
-        for c in (one, other)
-    ]
-    found = rows.one(f"SELECT bool_and({days[0]} = {days[1]}) FROM {{rows}}")
-    return bool(found[0])
+    return best, None
 
 
 def _is_named(column: Column) -> bool:
@@ -177,21 +182,28 @@ def _mean(rows: Rows, column: Column) -> float:
     return float(found[0] or 0)
 
 
-def _moment(column: Column | None) -> str:
-    return column.sql if column else "NULL"
+def _local(column: Column, timezone: str, table: str = "") -> str:
+    """Return a moment as a local time; a date is one already."""
+    name = f"{table}.{column.sql}" if table else column.sql
+    if column.kind == "date":
+        return f"{name}::TIMESTAMP"
+    return f"{name}::TIMESTAMPTZ AT TIME ZONE {text(timezone)}"
 
 
-def _key_sql(grain: Grain, moment: str, timezone: str) -> str:
-    local = (
-        f"({moment})::TIMESTAMPTZ AT TIME ZONE {text('UTC' if grain.name == 'hour' else timezone)}"
-    )
+def _key_sql(grain: Grain, column: Column, timezone: str, table: str = "") -> str:
+    local = _local(column, "UTC" if grain.name == "hour" else timezone, table)
     forms = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m"}
     start = f"date_trunc('week', {local})" if grain.name == "week" else local
     return f"strftime({start}, {text(forms[grain.name])})"
 
 
 def _grain(
-    rows: Rows, column: Column | None, answers: Answers, noted: Assumptions, timezone: str
+    rows: Rows,
+    column: Column | None,
+    day: Column | None,
+    answers: Answers,
+    noted: Assumptions,
+    timezone: str,
 ) -> Grain:
     layout = rows.loaded.layout
     if layout is not None:
@@ -207,12 +219,14 @@ def _grain(
             raise ScaffoldError(f"--grain {answers.grain}: choose hour, day, week or month")
         return GRAINS[answers.grain]
     name, why = _grain_of_rows(rows, cast("Column", column), timezone)
+    if day is not None and name != "hour":
+        name, why = _grain_of_rows(rows, day, timezone)
     noted.add("partition", f"a {name}", why, "--grain")
     return GRAINS[name]
 
 
 def _grain_of_rows(rows: Rows, column: Column, timezone: str) -> tuple[GrainName, str]:
-    local = f"{column.sql}::TIMESTAMPTZ AT TIME ZONE {text(timezone)}"
+    local = _local(column, timezone)
     n_moments, n_days, weekdays, dates, span = rows.one(
         f"SELECT count(DISTINCT m), count(DISTINCT m::DATE), count(DISTINCT dayofweek(m)), "
         f"count(DISTINCT day(m)), date_diff('day', min(m), max(m)) "
@@ -249,7 +263,8 @@ def _refuse_future(rows: Rows, found: Moments) -> None:
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     future = [key for key in found.counts if found.grain.begins(key) > now + dt.timedelta(days=1)]
     if future:
-        name = found.column.source_name if found.column else "the files' names"
+        says = found.partition_column
+        name = says.source_name if says else "the files' names"
         n_rows = sum(found.counts[key] for key in future)
         raise ScaffoldError(
             f"{rows.loaded.what}: {n_rows:,} rows lie in the future by {name!r}, the last in "
@@ -260,10 +275,11 @@ def _refuse_future(rows: Rows, found: Moments) -> None:
 
 def _matching_path(rows: Rows, found: Moments, noted: Assumptions) -> Moments:
     """Of files, drop a time column that says other partitions than their names."""
-    if rows.loaded.layout is None or found.column is None:
+    says = found.partition_column
+    if rows.loaded.layout is None or says is None:
         return found
     wrong, n_rows = rows.one(
-        f"SELECT count(*) FILTER (WHERE {found.key_sql(found.column.sql)} <> {PARTITION}), "
+        f"SELECT count(*) FILTER (WHERE {found.key_sql(says)} <> {PARTITION}), "
         "count(*) FROM {rows}"
     )
     if not wrong:
@@ -271,9 +287,9 @@ def _matching_path(rows: Rows, found: Moments, noted: Assumptions) -> Moments:
     noted.add(
         "note",
         f"{wrong:,} of {n_rows:,} rows lie outside of their file's {found.grain.name}",
-        f"by {found.column.source_name}; a row's moment is the beginning of its partition then",
+        f"by {says.source_name}; a row's moment is the beginning of its partition then",
     )
-    return replace(found, column=None)
+    return replace(found, column=None, day=None)
 
 
 def _note(found: Moments, noted: Assumptions) -> None:

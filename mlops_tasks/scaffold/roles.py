@@ -226,12 +226,12 @@ def _of_time(
         roles.left_out[one.name] = "a time, and rows have no moment to compare it with"
         return
     moment = moments.column.sql
-    same = f"{moments.key_sql(one.sql)} = {moments.key_sql(moment)}"
+    same = f"{moments.key_sql(one)} = {moments.key_sql(moments.column)}"
     after, same_day = rows.one(
         f"SELECT avg(CAST({one.sql} > {moment}::TIMESTAMPTZ AS INTEGER)), "
         f"avg(CAST({same} AS INTEGER)) FROM {{rows}}"
     )
-    if one.kind == "date" and same_day == 1:
+    if one is moments.day or (one.kind == "date" and same_day == 1):
         roles.left_out[one.name] = f"the {moments.grain.name} of {moment}"
         return
     if after > _MOST_LATER and one.name not in known:

@@ -25,7 +25,7 @@ def rows_source(plan: Plan) -> Call:
     """Return the source of the rows."""
     if plan.rows.loaded.layout is not None:
         return _files(plan, plan.rows, checks_time=True)
-    time = plan.moments.column
+    time = plan.moments.partition_column
     assert time is not None  # noqa: S101 - rows of a database have one
     if not plan.query and _is_plain(plan, time):
         return _table(plan, plan.rows, time)
@@ -37,7 +37,7 @@ def labels_source(plan: Plan) -> Call:
     if plan.target.rows.loaded.layout is not None:
         return _files(plan, plan.target.rows, checks_time=False)
     if plan.is_one_table:
-        time = plan.moments.column
+        time = plan.moments.partition_column
         assert time is not None  # noqa: S101
         if not plan.query and _is_plain(plan, time):
             return _table(plan, plan.rows, time)
@@ -87,8 +87,8 @@ def _files(plan: Plan, rows: Rows, *, checks_time: bool) -> Call:
     arguments: dict[str, object] = {"conn_id": plan.connection.conn_id, "path": layout.path}
     if layout.format != "parquet":
         arguments["format"] = layout.format
-    if checks_time and plan.moments.column is not None:
-        arguments["time_column"] = plan.moments.column.name
+    if checks_time and plan.moments.partition_column is not None:
+        arguments["time_column"] = plan.moments.partition_column.name
     if rows.loaded.delimiter != ",":
         arguments["delimiter"] = (
             Code('"\\t"') if rows.loaded.delimiter == "\t" else rows.loaded.delimiter
@@ -97,7 +97,7 @@ def _files(plan: Plan, rows: Rows, *, checks_time: bool) -> Call:
 
 
 def _query(plan: Plan, columns: list[Column], of: str) -> Call:
-    time = plan.moments.column
+    time = plan.moments.partition_column
     assert time is not None  # noqa: S101
     quote = _quote(plan)
     first, end = _bounds(plan, time)

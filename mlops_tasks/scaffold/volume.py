@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.partitions import Duration
+from mlops_tasks.scaffold.label_rows import in_grain
 from mlops_tasks.specs import DriftSpec, ModelSpec, PerformanceSpec, RetrainSpec
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _differing(default: object, given: Mapping[str, object]) -> dict[str, object
     return {name: value for name, value in given.items() if getattr(default, name) != value}
 
 
-def find_windows(moments: Moments, target: Target, noted: Assumptions) -> Windows:
+def find_windows(moments: Moments, target: Target, delay: Duration, noted: Assumptions) -> Windows:
     """Choose windows by how many rows fall into them.
 
     Parameters
@@ -92,6 +93,8 @@ def find_windows(moments: Moments, target: Target, noted: Assumptions) -> Window
         How rows fall.
     target : Target
         How rare its rarest class is.
+    delay : Duration
+        How long after a partition its labels are known.
     noted : Assumptions
         What was found.
     """
@@ -106,7 +109,8 @@ def find_windows(moments: Moments, target: Target, noted: Assumptions) -> Window
     # Evaluation must leave something to learn from.
     shorter = [one for one in _MONITORED[name] if Duration.of(one).days <= moments.n_days / 6]
     evaluation = _first(shorter or _MONITORED[name][:1], per_day, max(default, by_class))
-    train = _first(_TRAINED[name], per_day, _LEARNT_FROM)
+    most = _first(_TRAINED[name], per_day, _LEARNT_FROM)
+    train = _fitting(most, evaluation, delay, moments)
     weekly = name in ("week", "month")
     windows = Windows(
         train,
@@ -124,9 +128,22 @@ def find_windows(moments: Moments, target: Target, noted: Assumptions) -> Window
     noted.add(
         "trained on",
         f"at most {train.words}",
-        f"about {windows.n_train:,} rows; then evaluated on {evaluation.words}",
+        f"about {windows.n_train:,} rows; then evaluated on {evaluation.words}"
+        + ("" if train == most else f"; no more is left of {moments.n_days} days"),
     )
     return windows
+
+
+def _fitting(most: Duration, evaluation: Duration, delay: Duration, moments: Moments) -> Duration:
+    """Shorten a training that, with its evaluation, is longer than what there is with labels."""
+    grain = moments.grain
+    there = moments.n_gaps + len(moments.counts)
+    left = max(there - evaluation.steps(grain) - delay.steps(grain), 1)
+    if most.steps(grain) <= left:
+        return most
+    if grain.name == "hour" and left >= 24:
+        return Duration(left // 24, "d")
+    return in_grain(left, grain)
 
 
 def _first(choices: Sequence[str], per_day: float, wanted: float) -> Duration:

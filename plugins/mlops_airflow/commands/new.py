@@ -86,8 +86,7 @@ def new(
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.scaffold import Answers, check_model_name, draft, locate, write_files
 
-    # What a trial notes is in the table.
-    logging.getLogger("mlops_tasks").setLevel(logging.ERROR)
+    logging.disable(logging.WARNING)  # what matters of it is in the table
     try:
         settings = StackSettings.from_env()
         connect()
@@ -121,6 +120,8 @@ def new(
         written = write_files(made.files)
     except (MlopsError, StackError) as error:
         _fail(str(error))
+    finally:
+        logging.disable(logging.NOTSET)
     if as_json:
         _print_json(made, written)
         return

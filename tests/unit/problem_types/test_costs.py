@@ -229,3 +229,5 @@ def test_what_is_right_may_earn_and_bounds_the_intervals() -> None:
     assert measure(metric, wrong).lower < 20.0
     found = compare(metric, wrong, right)
     assert (found.lower, found.value) == (-21.0, -21.0)
+    sure = compare(metric, right, wrong, confidence=1 - 1e-9)  # more than resamples can say
+    assert (sure.lower, sure.upper) == (-21.0, 21.0)

@@ -11,7 +11,7 @@ import pytest
 from mlops_tasks.exceptions import ScaffoldError
 from mlops_tasks.scaffold.file_layout import find_layout
 from mlops_tasks.scaffold.trial_run import load_spec
-from tests.unit.scaffold.worlds import FIRST, csv_file, database
+from tests.unit.scaffold.worlds import FIRST, csv_file, database, weather
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +95,83 @@ def test_columns_that_sum_to_the_label_are_no_features(
     model = load(dags)
     assert model.known_later == {"drive", "wait", "total"}
     assert model.features == ("kind", "hour_of_day", "day_of_week")
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "said"),
+    [
+        ("UTC", FIRST, "its day is observation_date, the partition"),
+        ("Asia/Kolkata", FIRST, "its day in a zone such as Asia/Kolkata is observation_date"),
+        # Summer time begins in between: no zone without one fits.
+        ("America/New_York", datetime(2024, 2, 20), "a zone such as America/New_York is"),
+    ],
+)
+def test_the_time_is_the_moment_and_its_date_the_partition(
+    zone: str, first: datetime, said: str, make: Make, dags: Path, tmp_path: Path
+) -> None:
+    source = weather(tmp_path / "weather.db", zone=zone, first=first)
+    found = {one.what: one for one in make(source, target="visib < 2").found}
+    assert found["time column"].value == "observed_at"
+    assert said in found["time column"].why
+    assert found["partitions"].value == f"{first:%Y-%m-%d} to {first + timedelta(days=30):%Y-%m-%d}"
+    model = load(dags)
+    assert model.key == ("station", "observed_at")
+    for one in model.datasets:
+        assert 'time_column="observation_date"' in str(one.source).replace("'", '"')
+    query = (dags / "late" / "features.sql").read_text("utf-8")
+    assert "    observed_at AS asked_at,\n" in query
+    assert model.features == ("station_category", "wind", "hour_of_day", "day_of_week")
+    assert model.known_later == {"visib"}
+
+
+def test_a_time_of_another_day_is_not_the_moment_of_a_date(
+    make: Make, dags: Path, tmp_path: Path
+) -> None:
+    """One row in twenty is sent the day after: the date it was ordered on is all that is known."""
+    rows = []
+    for n in range(N):
+        sent = moment(n).replace(hour=9) + timedelta(days=n % 20 == 0)
+        rows.append((n, f"{moment(n).date()}", text(sent), n % 7, n % 2))
+    columns = "order_id INTEGER, ordered_on TEXT, sent_at TEXT, items INTEGER, late INTEGER"
+    source = database(tmp_path / "shop.db", orders=(columns, rows))
+    found = {one.what: one for one in make(source, target="late").found}
+    assert found["time column"].value == "ordered_on"
+    assert load(dags).known_later == {"sent_at", "late"}
+
+
+def test_labels_are_found_by_the_same_date(make: Make, dags: Path, tmp_path: Path) -> None:
+    """Labels come 16 hours after the date has ended in UTC; the last two of thirty have none."""
+    rows, labels = [], []
+    for n in range(N):
+        day = FIRST + timedelta(days=n // PER_DAY)
+        leaves = day + timedelta(hours=10, minutes=25 * (n % PER_DAY))  # from 5 to 21 o'clock
+        rows.append((f"f{n}", f"{day.date()}", text(leaves), n % 7))
+        known = text(day + timedelta(hours=40))
+        if n < N - 2 * PER_DAY:
+            labels.append((f"f{n}", f"{day.date()}", float(n % 30), known))
+    source = database(
+        tmp_path / "flights.db",
+        schedule=("flight_id TEXT, flight_date TEXT, leaves_at TEXT, seats INTEGER", rows),
+        arrivals=("flight_id TEXT, flight_date TEXT, delay REAL, recorded_at TEXT", labels),
+    )
+    make(source, table="schedule", label_table="arrivals", target="delay > 20")
+    model = load(dags)
+    assert "leaves_at AS asked_at" in (dags / "late" / "features.sql").read_text("utf-8")
+    for one in model.datasets:
+        assert "time_column='flight_date'" in str(one.source)
+        assert str(one.end) == "2024-01-28"
+    assert str(model.label.dataset.delay) == "1d"
+
+
+@pytest.mark.parametrize(("n_days", "train"), [(31, "23d"), (45, "37d"), (70, "60d")])
+def test_training_is_no_longer_than_what_is_there(
+    n_days: int, train: str, make: Make, dags: Path, tmp_path: Path
+) -> None:
+    """Seven days are for the evaluation, and the last one's labels are not known yet."""
+    make(weather(tmp_path / "weather.db", zone="UTC", n_days=n_days), target="visib < 2")
+    model = load(dags)
+    assert (str(model.evaluation), str(model.label.dataset.delay)) == ("7d", "1d")
+    assert str(model.train) == train
 
 
 def test_names_that_sql_does_not_take(make: Make, dags: Path, tmp_path: Path) -> None:

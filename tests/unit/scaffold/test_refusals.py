@@ -57,6 +57,14 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, str | tuple[str, ...]], tuple
         {"target": "y"},
         ("no key", "--query"),
     ),
+    "nearly a key": (
+        table(
+            "shop, at, x REAL, y",
+            [(f"s{n % 2}", DAYS[n // 2], 1.5 * n, n % 2) for n in (*range(19), 4)],
+        ),
+        {"target": "y"},
+        ("no key", "the nearest is shop, at: 1 of 20 rows repeat", "--query"),
+    ),
     "constant target": (
         table("id, at, x, y", [(n, DAYS[n], n % 3, 1) for n in range(20)]),
         {"target": "y"},

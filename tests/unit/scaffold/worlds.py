@@ -7,8 +7,9 @@ import json
 import random
 import sqlite3
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,3 +89,20 @@ def hourly_tickets(root: Path, *, n_hours: int = 96, per_hour: int = 20) -> Path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("\n".join(lines), encoding="utf-8")
     return root
+
+
+def weather(file: Path, *, zone: str, first: datetime = FIRST, n_days: int = 31) -> Path:
+    """Write an observation of two stations each hour, with its day in their zone."""
+    draw, rows = random.Random(6), []
+    at, end = (
+        (first + timedelta(days=days)).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        for days in (0, n_days)
+    )
+    while at < end:
+        day = at.astimezone(ZoneInfo(zone)).date().isoformat()
+        for station in ("east", "west"):
+            fog, wind = draw.random(), draw.uniform(0, 30)
+            rows.append((station, f"{at:%Y-%m-%dT%H:%M:%SZ}", day, wind, 10 * fog))
+        at += timedelta(hours=1)
+    columns = "station TEXT, observed_at TEXT, observation_date TEXT, wind REAL, visib REAL"
+    return database(file, weather=(columns, rows))

@@ -197,10 +197,10 @@ def test_of_no_rows_nothing_is_known(name: str) -> None:
 
 def test_of_decisions_each_class_is_decided_once_more_wrongly_or_rightly() -> None:
     """A row of a class that the version does not know is decided for the first one, always."""
-    y, decided = np.array([0, 1, 2, 3]), np.array([0, 1, 2, 0])
+    y, decided = np.array([0, 1, 2, 3, 0]), np.array([0, 1, 2, 0, 1])
     statistic = Confusion(y, decided, 3, mean_precision)
     # Half a row of each of four classes: of the rows decided for 0, 1, 2 these are right.
-    low, high = (1 / 3 + 1 / 1.5 + 1 / 1.5 + 0) / 4, (1.5 / 3 + 1 + 1 + 0) / 4
+    low, high = (1 / 3 + 1 / 2.5 + 1 / 1.5 + 0) / 4, (1.5 / 3 + 1.5 / 2.5 + 1 + 0) / 4
     assert ends(statistic, 1.0, 1.0, 1.0, 1.0) == (low, high)
 
 
@@ -213,8 +213,8 @@ def test_of_two_classes_both_have_an_extra_row_also_where_one_has_no_row() -> No
 def test_of_few_days_bounds_lie_as_far_out_as_those_of_student(n_days: int) -> None:
     """A bootstrap of n days has the variance of n / (n + 1) of theirs, and a normal's tails."""
     days = np.repeat(np.arange(n_days), 3)
-    rows = Outcomes(np.zeros(len(days)), np.arange(len(days)) / 7, days)
-    statistic = find_metric("mae", "regression").prepare(rows)
+    rows = Outcomes(np.zeros(len(days), np.int64), np.arange(len(days)) / 90, days)
+    statistic = find_metric("brier", "binary").prepare(rows)
     assert statistic is not None
     units = _Units(statistic, rows)
     known = norm.cdf(student.ppf(0.025, n_days - 1) * np.sqrt((n_days + 1) / (n_days - 1)))
