@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["check_connections", "check_rows", "check_suites", "place_of"]
 
+_GAPS_FIX = (
+    "give the grain in which the rows come, set `start` to the first one that there is, or look at "
+    "the condition on the partition in the source"
+)
+
 
 def place_of(dataset: DatasetSpec) -> str:
     """Name a dataset and where it is written."""
@@ -111,8 +116,8 @@ def _rows_of(look: Sample, dataset: DatasetSpec, key: str) -> Iterator[CheckResu
     except Exception as error:
         yield refused(look, _check_of(error), where, error)
         return
-    gaps = []
-    for earlier in look.spread(dataset):
+    gaps, spread = [], list(look.spread(dataset))
+    for earlier in spread:
         try:
             look.take(dataset, earlier)
         except NO_ROWS:
@@ -120,10 +125,20 @@ def _rows_of(look: Sample, dataset: DatasetSpec, key: str) -> Iterator[CheckResu
         except Exception as error:
             yield refused(look, _check_of(error), where, error)
             return
+    if len(gaps) > 1 and gaps == spread:
+        yield CheckResult("rows", where, ALARM, _gaps(dataset, key, gaps), _GAPS_FIX)
+        return
     text = f"{found.published.n_rows:,} rows of {key}, as the contract says"
     if gaps:
         text += f"; none of {', '.join(gaps)}"
     yield _quarantined(look, dataset) or CheckResult("rows", where, FINE, text)
+
+
+def _gaps(dataset: DatasetSpec, key: str, gaps: list[str]) -> str:
+    return (
+        f"{key} has rows, and none of {', '.join(gaps)} has: the ingest of a {dataset.grain} "
+        "without rows fails"
+    )
 
 
 def _check_of(error: Exception) -> str:

@@ -59,7 +59,8 @@ CHECKS = (
     Check(
         "rows",
         "a query or file that gives no rows, other columns or types than the contract, nulls, keys "
-        "that come twice; on the newest partition and some before",
+        "that come twice, a finer grain than the rows have; on the newest partition and some "
+        "before",
         check_rows,
     ),
     Check(

@@ -241,10 +241,11 @@ class Sample:
         self.take_all(label, keys[0], keys[-1])
 
     def spread(self, dataset: DatasetSpec) -> Iterator[str]:
-        """Give a few earlier partitions of a dataset, spread over its life."""
+        """Give a few earlier partitions of a dataset: the one before, others all over its life."""
         newest = self.of_partition(dataset, self.partition)[-1]
         n_before = dataset.calendar.between(dataset.first, newest)
         steps = {n_before * number // _SPREAD for number in range(1, _SPREAD)}
+        steps |= {1} if n_before else set()
         yield from (dataset.calendar.shift(newest, -step) for step in sorted(steps) if step)
 
     # --- rows

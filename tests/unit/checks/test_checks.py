@@ -121,6 +121,25 @@ def test_the_newest_partition_with_rows_is_looked_at(source: Source, folder: Pat
     assert look.partitions == [day(n) for n in range(N_DAYS - 8, N_DAYS)]
 
 
+def test_rows_that_come_by_week_are_no_days(folder: Path) -> None:
+    weekly = Source(folder / "weekly.db")
+    for number in (0, 7, 14, 21):
+        weekly.add(number)
+    found = alarms(looked(project(folder, **WINDOWS), weekly, folder))["rows"]
+    assert " has rows, and none of" in found
+    assert "give the grain" in found
+
+
+def test_a_gap_is_no_alarm(folder: Path) -> None:
+    holed = Source(folder / "holed.db")
+    for number in range(N_DAYS):
+        if number != N_DAYS - 2:
+            holed.add(number)
+    results = looked(project(folder, **WINDOWS), holed, folder)
+    assert "rows" not in alarms(results)
+    assert any(f"none of {day(N_DAYS - 2)}" in one.message for one in results)
+
+
 def test_another_partition_can_be_asked_for(source: Source, folder: Path) -> None:
     results = looked(project(folder, **WINDOWS), source, folder, partition=day(5))
     (rows,) = [
@@ -206,7 +225,7 @@ def test_rows_that_are_always_quarantined_are_no_chance(source: Source, folder: 
     suite.write_text(json.dumps({"name": "orders", "expectations": items}))
     change = with_orders(folder, expectations=suite, max_quarantined_share=1.0)
     found = alarms(looked(project(folder, **WINDOWS | change), source, folder))
-    assert "rows are quarantined, in 3 of 3 partitions" in found["rows"]
+    assert "rows are quarantined, in 4 of 4 partitions" in found["rows"]
 
 
 def test_labels_that_come_later_than_the_spec_says(tmp_path: Path, folder: Path) -> None:
@@ -243,7 +262,7 @@ def test_rows_that_are_quarantined_once_may_be_wrong_or_not(tmp_path: Path, fold
     results = looked(project(folder, **WINDOWS), source, folder)
     (found,) = [one for one in results if one.answer != "fine"]
     assert (found.check, found.answer) == ("rows", "cannot tell")
-    assert "2 of 240 rows are quarantined, in 1 of 3 partitions" in found.message
+    assert "2 of 320 rows are quarantined, in 1 of 4 partitions" in found.message
 
 
 def test_rows_that_are_nearly_enough(source: Source, folder: Path) -> None:
