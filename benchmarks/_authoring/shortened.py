@@ -51,7 +51,8 @@ MODELS = {
                 "date(2023, 1, 2)": "date(2023, 10, 2)",
                 "date(2024, 12, 30)": "date(2024, 2, 19)",
                 'train="364d"': 'train="77d"',
-            }
+            },
+            "demand/model.py": {"max_iter=150": "max_iter=20"},
         },
     ),
     "support_tickets": Shortened(
@@ -60,7 +61,7 @@ MODELS = {
         {
             "support_tickets/spec.py": {
                 "date(2024, 6, 30)": "date(2024, 1, 27)",
-                'window="14d"': 'window="9d"',
+                'window="14d"': 'window="4d", min_rows=100',
                 '    drift=': '    train="10d",\n    evaluation="5d",\n    drift=',
             }
         },
@@ -71,7 +72,11 @@ MODELS = {
         {
             "datasets/machines.py": _DAYS,
             "machine_failures/spec.py": {
-                '    evaluation="14d",': '    train="10d",\n    evaluation="6d",'
+                '    evaluation="14d",': '    train="10d",\n    evaluation="6d",\n'
+                '    drift=DriftSpec(window="4d"),\n'
+                '    performance=PerformanceSpec(window="4d", min_class_rows=3),',
+                'GateSpec(': 'GateSpec(min_class_rows=4, ',
+                "import DatasetSpec, ": "import DriftSpec, PerformanceSpec, DatasetSpec, ",
             },
         },
     ),

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tried", "signatures", "tried"]
 
+_SCORED = 4  # partitions: the least with which monitoring can tell
+
 
 @dataclass(slots=True)
 class Tried:
@@ -100,10 +102,10 @@ def tried(
     now = signatures(spec)
     for dataset in _in_order(spec):
         if known.get(dataset.name) != now[dataset.name]:
-            for old in lake.root.glob(f"{dataset.name}*"):
-                if old.name.split("__")[0] == dataset.name:
-                    shutil.rmtree(old)
+            _forget(dataset, lake)
             _take(dataset, lake, span, found)
+            if found.failure:
+                return found
         table = lake.table(dataset.name)
         commits = table.commits() if table.exists else []
         found.rows[dataset.name] = sum(commit.n_rows for commit in commits)
@@ -112,6 +114,14 @@ def tried(
     except Exception as error:
         found.failed("loop", error)
     return found
+
+
+def _forget(dataset: DatasetSpec, lake: Lake) -> None:
+    """Delete the tables of a dataset, and what the lake has recorded of them."""
+    for folder in (lake.root, lake.root / "_commits"):
+        for old in folder.glob(f"{dataset.name}*"):
+            if old.name.split("__")[0] == dataset.name:
+                shutil.rmtree(old)
 
 
 def signatures(spec: ModelSpec) -> dict[str, str]:
@@ -149,6 +159,7 @@ def _take(dataset: DatasetSpec, lake: Lake, span: tuple[str, str], found: Tried)
             validate(dataset, raw, lake=lake, token=token)
         except Exception as error:
             found.failed(f"take {dataset.name} {key}", error)
+            return
 
 
 def _source(dataset: DatasetSpec, lake: Lake) -> Source:
@@ -166,7 +177,7 @@ def _loop(spec: ModelSpec, home: Path, lake: Lake, span: tuple[str, str], found:
     tracking = stores["tracking"]
     tracking.client.create_experiment(spec.name, artifact_location=str(home / "artifacts"))
     keys = lake.table(spec.rows.name).partitions()
-    n_scored = max(1, len(keys) // 3)
+    n_scored = max(1, min(_SCORED, len(keys) // 3))
     as_of = _as_of(spec, keys, n_scored)
     pin = pin_training_data(spec, as_of, lake=lake)
     trained = train(spec, pin, lake=lake, tracking=tracking)

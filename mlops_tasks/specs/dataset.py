@@ -274,9 +274,19 @@ class DatasetSpec(SpecModel):
     @property
     def digest(self) -> str:
         """SHA-256 of what the spec says, wherever it is written and its suite is kept."""
-        suite = self.expectations and Path(self.expectations.name)
-        same = self.model_copy(update={"expectations": suite})
-        return hashlib.sha256(repr(same).encode()).hexdigest()
+        return hashlib.sha256(repr(self._without_place()).encode()).hexdigest()
+
+    def _without_place(self) -> Self:
+        changes: dict[str, Any] = {
+            "expectations": self.expectations and Path(self.expectations.name)
+        }
+        if self.source.reads:
+            inputs = tuple(
+                item.model_copy(update={"dataset": item.dataset._without_place()})
+                for item in self.source.reads
+            )
+            changes["source"] = self.source.model_copy(update={"inputs": inputs})
+        return self.model_copy(update=changes)
 
     @property
     def has_personal(self) -> bool:

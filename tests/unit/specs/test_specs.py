@@ -9,6 +9,7 @@ from flight_delays.spec import ARRIVALS, FLIGHTS, MODEL
 from mlops_tasks.exceptions import MlopsError, SpecError
 from mlops_tasks.specs import (
     DatasetSpec,
+    DerivedSource,
     DriftSpec,
     GateSpec,
     InputSpec,
@@ -385,3 +386,20 @@ def test_an_estimator_names_a_function(tmp_path: Path, estimator: str) -> None:
         SpecError, match=r"estimator: must name a function as 'package\.module:func"
     ):
         project(tmp_path, estimator=estimator)
+
+
+def test_a_derived_dataset_says_the_same_wherever_its_suites_are_kept(tmp_path: Path) -> None:
+    """A checkout elsewhere is the same definition; another query is another one."""
+
+    def derived(folder: Path, query: str = "SELECT * FROM orders") -> DatasetSpec:
+        folder.mkdir(exist_ok=True)
+        orders = orders_dataset(folder)
+        source = DerivedSource(inputs=(InputSpec(dataset=orders),), query=query)
+        return DatasetSpec(
+            name="checked", description="Orders again.", owner="shop", source=source,
+            columns=dict(orders.columns), key=orders.key, start=orders.start,
+        )  # fmt: skip
+
+    here = derived(tmp_path / "here").digest
+    assert here == derived(tmp_path / "elsewhere").digest
+    assert here != derived(tmp_path / "here", "SELECT * FROM orders WHERE true").digest
