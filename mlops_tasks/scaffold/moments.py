@@ -308,5 +308,5 @@ def _note(found: Moments, noted: Assumptions) -> None:
         noted.add(
             "end",
             f"{found.last}",
-            "no newer rows, so the source seems to have ended; if more come, take it out of the spec",
+            "the source seems to have ended; if more rows come, take it out of the spec",
         )
