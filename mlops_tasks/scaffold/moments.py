@@ -308,5 +308,5 @@ def _note(found: Moments, noted: Assumptions) -> None:
         noted.add(
             "end",
             f"{found.last}",
-            "no newer rows: the source seems to have ended",
+            "the source seems to have ended; if more rows come, take it out of the spec",
         )

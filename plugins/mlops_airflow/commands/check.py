@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from mlops_airflow.commands.connections import connect
+from mlops_airflow.commands.output import output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
-_WIDTH = 120
 _STYLES = {"fine": "green", "alarm": "red", "cannot tell": "yellow"}
 
 
@@ -163,9 +162,7 @@ def _print(name: str, results: list[CheckResult]) -> None:
         text = escape(one.message) + (f"\n[dim]Fix: {escape(one.fix)}[/]" if one.fix else "")
         answer = f"[{_STYLES[one.answer]}]{one.answer}[/]"
         table.add_row(one.check, escape(one.where), answer, text)
-    console = Console(highlight=False)
-    if not console.is_terminal:  # a log has no width of its own
-        console = Console(highlight=False, width=_WIDTH)
+    console = output()
     console.print(table)
     console.print()
 

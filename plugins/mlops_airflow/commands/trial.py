@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from mlops_airflow.commands.connections import connect
+from mlops_airflow.commands.output import output
 
 if TYPE_CHECKING:
     from mlops_tasks.specs import ModelSpec
@@ -60,7 +61,7 @@ def try_model(
     # An interrupted trial removes what it has made.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with TrialView(Console(stderr=as_json, highlight=False)) as view:
+        with TrialView(output(stderr=as_json)) as view:
             report = run(
                 spec,
                 first=first,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from airflow.sdk import BaseHook
 
@@ -136,7 +136,7 @@ class LedgerHook(DatabaseHook):
     def get_ledger(self) -> Ledger:
         """Return the ledger; its tables are made at first use."""
         if (file := self.get_file()) is not None:  # written to, and made when missing
-            return Ledger(f"sqlite:///{file}")
+            return Ledger(f"sqlite:///{quote(str(file))}")
         return Ledger(self.get_url().render_as_string(hide_password=False))
 
     def test_connection(self) -> tuple[bool, str]:

@@ -143,7 +143,7 @@ def test_what_looks_back_is_taken_in_earlier_through_derived_datasets_too(
 
 def test_late_rows_are_news_again(tmp_path: Path) -> None:
     label = LabelSpec(
-        dataset=orders.deliveries_dataset(tmp_path, refresh_after_days=9),
+        dataset=orders.deliveries_dataset(tmp_path, refresh_after="9d"),
         target="minutes_late > 10",
     )
     calendar = Calendar(orders.project(tmp_path / "project", label=label), "2024-03-20")

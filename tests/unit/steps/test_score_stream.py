@@ -106,9 +106,9 @@ SPEC: Any = SimpleNamespace(
     features=("shop", "x", "more"),
     text=(),
     as_of="asked_at",
-    rows=SimpleNamespace(
-        name="orders", check_partition=lambda day: checked.append(day), partition=Partition
-    ),
+    rows=SimpleNamespace(name="orders"),
+    partition=Partition,
+    check_partition=lambda day: checked.append(day),
     predictions_table="m__predictions",
     timezone="UTC",
     problem_type="binary",

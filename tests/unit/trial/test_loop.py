@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -96,9 +97,15 @@ def test_equal_inputs_give_equal_reports(spec: ModelSpec, shop: Path) -> None:
 
 @pytest.mark.slow
 def test_nothing_is_left_and_nothing_of_the_users_is_touched(
-    spec: ModelSpec, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: ModelSpec,
+    shop: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # Other tests have their scratch folders in the usual place.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
     before = hashlib.sha256(shop.read_bytes()).hexdigest(), sorted(tmp_path.iterdir())
     own = f"sqlite:///{tmp_path}/own-mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", own)
