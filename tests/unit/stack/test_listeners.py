@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
-import runpy
 import sys
 from multiprocessing import forkserver
 from typing import TYPE_CHECKING
@@ -74,7 +74,7 @@ def test_fork_server_masks_the_output_of_its_workers(monkeypatch: pytest.MonkeyP
     before = structlog.get_config()["processors"]
     structlog.configure(processors=[p for p in before if p is not mask_logs])
 
-    runpy.run_module("mlops_airflow.stack.fork_server")
+    importlib.import_module("mlops_airflow.stack.fork_server")
 
     assert mask_logs in structlog.get_config()["processors"]
 
