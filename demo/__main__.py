@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -80,9 +81,14 @@ class Session:
         self.ledger = Ledger(f"sqlite:///{self.home / 'ledger.db'}")
         self.lake = Lake(self.home / "lake")
         self.tracking = Tracking(stack.mlflow_url, login=stack.mlflow_login)
-        spec = find_model(project.model, stack.settings.dags_folder)
-        calendar = Calendar(spec, project.first)
-        self.replay = Replay(api, calendar, project.last, view, advance=self.advance)
+        self._dags_folder = stack.settings.dags_folder
+
+    @cached_property
+    def replay(self) -> Replay:
+        """What plays the project."""
+        spec = find_model(self.project.model, self._dags_folder)
+        calendar = Calendar(spec, self.project.first)
+        return Replay(self.api, calendar, self.project.last, self.view, advance=self.advance)
 
     def advance(self, day: str) -> None:
         """Move the clock of the source."""
