@@ -145,6 +145,8 @@ def _write(folder: Path, path: str, groups: Iterator[pa.Table], schema: pa.Schem
 
     n_rows = 0
     first = next(groups)
+    repeating, all_groups = _repeating(first), chain(iter([first]), groups)
+    del first  # neither a name nor a list may hold this group until the last one is written
     with (
         new_file(folder / path) as target,
         pq.ParquetWriter(
@@ -153,14 +155,12 @@ def _write(folder: Path, path: str, groups: Iterator[pa.Table], schema: pa.Schem
             compression="zstd",
             compression_level=1,
             write_page_checksum=True,
-            use_dictionary=_repeating(first),
+            use_dictionary=repeating,
             dictionary_pagesize_limit=_DICTIONARY_BYTES,
         ) as writer,
         Workers() as behind,
     ):
-        for group in chain(
-            [first], groups
-        ):  # the next one is fetched and digested while this one is written
+        for group in all_groups:  # the next one is fetched and digested while this one is written
             behind.wait()
             behind.submit(writer.write_table, group, _ROW_GROUP_ROWS)
             n_rows += group.num_rows
