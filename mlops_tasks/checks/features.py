@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_feature_values", "check_features", "check_personal"]
 
-# Of a categorical feature: with more different values than so, of so many rows, it names rows.
+# A categorical feature names rows if more than this share of enough rows are different values.
 _NAMES_ROWS = 0.9
 _ROWS_TO_TELL = 100
 

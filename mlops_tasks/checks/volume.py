@@ -80,7 +80,7 @@ def _window(
 
 
 def _long_enough(spec: ModelSpec, n: int) -> str:
-    """Return a window of at least so many partitions, in whole weeks where it is days."""
+    """Return a window of at least `n` partitions, in whole weeks where it is days."""
     grain = spec.calendar.name
     if grain == "month":
         return f"{n} months"
@@ -133,7 +133,7 @@ def _outcomes(look: Sample) -> Outcomes:
 
 
 def _as_many(outcomes: Outcomes, n_rows: int) -> Outcomes:
-    """Return the outcomes again and again, or a part of them, until there are so many."""
+    """Return `n_rows` outcomes: these repeated, or a part of them."""
     import numpy as np
 
     n_rows = min(n_rows, _MOST_OUTCOMES)

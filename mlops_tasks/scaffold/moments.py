@@ -27,7 +27,7 @@ _NAMES = re.compile(
 )
 _MANY_AN_HOUR = 500
 _FEW_DAYS = 14
-# A source whose newest rows are older than so many partitions, and days, has ended.
+# A source has ended if its newest rows are older than both: partitions, and days.
 _ENDED_AFTER, _ENDED_DAYS = 7, 3
 
 

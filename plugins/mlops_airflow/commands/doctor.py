@@ -11,11 +11,11 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from mlops_airflow.commands.connections import connect
+from mlops_airflow.commands.output import output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def _silence() -> Iterator[None]:
 
 
 def _print(findings: list[Finding]) -> None:
-    console = Console(highlight=False)
+    console = output()
     table = Table(box=None, pad_edge=False)
     for head in ("check", "answer", "found", "place"):
         table.add_column(head, overflow="fold")

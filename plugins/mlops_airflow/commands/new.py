@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlops_airflow.commands.connections import connect
-from mlops_airflow.projects import projects_folder
+from mlops_airflow.commands.output import output
 from mlops_airflow.stack.exceptions import StackError
 from mlops_airflow.stack.record import read_record
 from mlops_airflow.stack.recorded_connections import record_connection
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["new"]
 
 _CI = Literal["github", "gitlab", "none"]
-_WIDTH = 120
 _console = Console(soft_wrap=True, highlight=False)
 
 
@@ -83,6 +82,7 @@ def new(
     What is not given is found in the data, or asked on a terminal. Files that are there are never
     overwritten: run it again to have missing ones written.
     """
+    from mlops_airflow.projects import projects_folder
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.scaffold import Answers, check_model_name, draft, locate, write_files
 
@@ -182,9 +182,7 @@ def _show_found(made: Draft) -> None:
     for one in made.found:
         why = f"{one.why} [{one.option}]" if one.option else one.why
         table.add_row(one.what, escape(one.value), escape(why))
-    wide = Console(highlight=False)
-    wide.width = wide.width if wide.is_terminal else _WIDTH
-    wide.print(table)
+    output().print(table)
 
 
 def _show_written(written: Sequence[Written]) -> None:
@@ -223,6 +221,8 @@ def _show_connection(location: Location, settings: StackSettings, *, recorded: b
 
 
 def _show_next(model: str, dags: Path) -> None:
+    from mlops_airflow.projects import projects_folder
+
     folder = os.path.relpath(dags / model)
     others = dags != projects_folder().resolve()
     where = f"MLOPS_DAGS_FOLDER={os.path.relpath(dags)} " if others else ""
