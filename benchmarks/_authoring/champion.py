@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from benchmarks._authoring.measured import Measured
 from benchmarks._shared.console import say
 from benchmarks._shared.figures import figure
 from benchmarks._shared.machine import ROOT
+from benchmarks._shared.parts import Measured
 from mlops_airflow.projects import find_model
 from mlops_airflow.replay import Replay, ReplayError, View, choose_span
 from mlops_airflow.rest import AirflowApi

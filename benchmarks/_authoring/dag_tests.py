@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
-from benchmarks._authoring.measured import Measured
 from benchmarks._shared.console import say
 from benchmarks._shared.figures import Samples, figure
+from benchmarks._shared.parts import Measured
 
 __all__ = ["measure"]
 

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sqlalchemy as sa
 
-from benchmarks._authoring.measured import Measured
 from benchmarks._shared.console import say
 from benchmarks._shared.figures import figure
+from benchmarks._shared.parts import Measured
 from mlops_tasks.lake import Lake
 from mlops_tasks.monitoring import read_labelled_predictions
 from mlops_tasks.registry.champions import champion_of

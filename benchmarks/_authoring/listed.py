@@ -7,10 +7,10 @@ import statistics
 from typing import TYPE_CHECKING
 
 from benchmarks._authoring.estimators import ESTIMATORS
-from benchmarks._authoring.measured import Measured
 from benchmarks._authoring.outcomes import N_ROWS, REFUSED, SAVED, outcome_of
 from benchmarks._shared.console import say
 from benchmarks._shared.figures import figure
+from benchmarks._shared.parts import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

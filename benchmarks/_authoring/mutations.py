@@ -27,11 +27,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks._authoring.measured import Measured
 from benchmarks._authoring.mutants import KINDS, Mutation, mutations
 from benchmarks._authoring.shortened import MODELS, write_projects
 from benchmarks._shared.console import say
 from benchmarks._shared.figures import figure
+from benchmarks._shared.parts import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

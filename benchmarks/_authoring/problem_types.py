@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks._authoring.measured import Measured
 from benchmarks._authoring.steady import own_seconds
 from benchmarks._authoring.visits import CLASSES, N_DAYS, PROBLEMS, fill, key_of, project
 from benchmarks._shared.console import say
 from benchmarks._shared.figures import Samples, figure
+from benchmarks._shared.parts import Measured
 from mlops_tasks.features import labelled_rows
 from mlops_tasks.lake import Lake
 from mlops_tasks.monitoring import read_labelled_predictions

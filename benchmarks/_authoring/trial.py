@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks._authoring.measured import Measured
 from benchmarks._shared.console import say
 from benchmarks._shared.figures import Samples, figure
+from benchmarks._shared.parts import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
