@@ -45,11 +45,13 @@ __all__ = [
     "CHAMPION",
     "CLASSES",
     "DIGEST_TAG",
+    "ENVIRONMENT",
     "FEATURE_PROFILES",
     "IMPORTANCE",
     "LABEL_PROFILES",
     "LEAKS",
     "PIN_FILE",
+    "PROJECT",
     "SCORE_PROFILES",
     "TABLE_MODEL",
     "VOCABULARIES",
@@ -66,6 +68,8 @@ LABEL_PROFILES = "label_profiles.zip"
 # Of models with text features, which hashes of words the training had; of those of one table, what
 # they are asked with.
 VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
+# What it takes to train the same model again: what was installed, and the project's sources.
+ENVIRONMENT, PROJECT = "environment.json", "project.zip"
 ARTIFACTS = (
     PIN_FILE,
     IMPORTANCE,
@@ -75,6 +79,8 @@ ARTIFACTS = (
     CLASSES,
     VOCABULARIES,
     TABLE_MODEL,
+    ENVIRONMENT,
+    PROJECT,
 )
 # For people: features that may leak the label, in full.
 LEAKS = "leak_suspects.json"

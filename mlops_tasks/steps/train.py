@@ -16,12 +16,15 @@ from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator, 
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
 from mlops_tasks.registry.modelfiles import try_saving
+from mlops_tasks.registry.reproduction import Environment, pack_project
 from mlops_tasks.registry.tracking import (
     CLASSES,
+    ENVIRONMENT,
     FEATURE_PROFILES,
     LABEL_PROFILES,
     LEAKS,
     PIN_FILE,
+    PROJECT,
     TABLE_MODEL,
     VOCABULARIES,
 )
@@ -88,6 +91,7 @@ def train(
     """
     problem = problem_type(spec.problem_type)
     model = build_estimator(spec, problem, build)
+    sources = pack_project(spec)  # as they are now: a long fit gives time to edit them
     for one in dict.fromkeys(pin.pins):  # labels of the same table are one pin
         lake.table(one.table).verify_pin(one)
     rows = labelled_rows(spec, pin, pin.train, lake=lake)
@@ -113,6 +117,9 @@ def train(
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
         artifacts = _log(spec, pin, run_id, tracking, metrics)
         artifacts |= _log_profiles(spec, rows, run_id, tracking)
+        environment = Environment.of_this_process().packed()
+        artifacts[ENVIRONMENT] = tracking.log_bytes(run_id, ENVIRONMENT, environment)
+        artifacts[PROJECT] = tracking.log_bytes(run_id, PROJECT, sources)
         if isinstance(spec, TableModel):
             artifacts[TABLE_MODEL] = tracking.log_json(run_id, TABLE_MODEL, spec.saved())
         if classes := problem.classes(model):
