@@ -168,8 +168,7 @@ def _libc() -> str:
 def _cpu() -> tuple[str, ...]:
     import numpy as np
 
-    found = np.show_config(mode="dicts") or {}
-    extensions = found.get("SIMD Extensions", {})
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return tuple(sorted({*extensions.get("baseline", ()), *extensions.get("found", ())}))
 
 
@@ -179,7 +178,8 @@ def _numeric_libraries() -> tuple[tuple[str, ...], dict[str, int]]:
     import sklearn.utils  # noqa: F401 - loads OpenMP
     from threadpoolctl import threadpool_info
 
-    names, threads = set(), {}
+    names: set[str] = set()
+    threads: dict[str, int] = {}
     for one in threadpool_info():
         threads[one["user_api"]] = max(one["num_threads"], threads.get(one["user_api"], 0))
         if one["user_api"] == "blas":
