@@ -7,6 +7,7 @@ __all__ = [
     "CLASSES",
     "ENVIRONMENT",
     "FEATURE_PROFILES",
+    "FINGERPRINT",
     "IMPORTANCE",
     "LABEL_PROFILES",
     "LEAKS",
@@ -26,8 +27,9 @@ LABEL_PROFILES = "label_profiles.zip"
 # Of models with text features, which hashes of words the training had; of those of one table, what
 # they are asked with.
 VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
-# What it takes to train the same model again: what was installed, and the project's sources.
-ENVIRONMENT, PROJECT = "environment.json", "project.zip"
+# What it takes to train the same model again: what was installed, the project's sources, and what
+# went into the fit and came out of it, by digests.
+ENVIRONMENT, PROJECT, FINGERPRINT = "environment.json", "project.zip", "fingerprint.json"
 ARTIFACTS = (
     PIN_FILE,
     IMPORTANCE,
@@ -39,6 +41,7 @@ ARTIFACTS = (
     TABLE_MODEL,
     ENVIRONMENT,
     PROJECT,
+    FINGERPRINT,
 )
 # For people: features that may leak the label, in full.
 LEAKS = "leak_suspects.json"

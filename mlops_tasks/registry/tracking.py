@@ -32,6 +32,7 @@ from mlops_tasks.registry.artifacts import (
 from mlops_tasks.registry.modelfiles import (
     ALLOWED_TYPES,
     check_types,
+    content_digest,
     detached_boosters,
     examine_model,
     files_digest,
@@ -140,7 +141,7 @@ class Tracking:
         method: str = "predict_proba",
         package: str = "",
         personal: Collection[str] = (),
-    ) -> tuple[str, str]:
+    ) -> tuple[str, str, str]:
         """Save a fitted model to the open run as safe files and prove that it can be loaded.
 
         The files are inspected in this process: it has just made them itself, so another one would
@@ -161,8 +162,8 @@ class Tracking:
 
         Returns
         -------
-        model_uri, digest : str
-            ``models:/m-...`` and the digest of its files.
+        model_uri, digest, content : str
+            ``models:/m-...``, the digest of its files and that of what they hold, `content_digest`.
 
         Raises
         ------
@@ -193,13 +194,14 @@ class Tracking:
         with self._downloaded(info.model_uri) as downloaded:
             digest = files_digest(downloaded)
             inspect_model(downloaded, names)
+            content = content_digest(downloaded)
             again = load_model(downloaded, digest=digest, examined=True)
         if not np.array_equal(getattr(again, method)(signature_of), predictions):
             raise UnsafeModelError(
                 f"{info.model_uri} does not predict what the model predicts that was saved as it: "
                 "MLflow's store was written to meanwhile, or the estimator cannot be saved"
             )
-        return info.model_uri, digest
+        return info.model_uri, digest, content
 
     def log_pins(self, pins: Mapping[str, Pin], context: str) -> None:
         """Attach pinned tables, by name, to the open run: as datasets, and their digests as params.

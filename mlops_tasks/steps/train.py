@@ -15,9 +15,9 @@ from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator, fit_parameters
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
-from mlops_tasks.registry.artifacts import ENVIRONMENT, PROJECT
+from mlops_tasks.registry.artifacts import ENVIRONMENT, FINGERPRINT, PROJECT
 from mlops_tasks.registry.modelfiles import try_saving
-from mlops_tasks.registry.reproduction import Environment, pack_project
+from mlops_tasks.registry.reproduction import Environment, Fingerprint, pack_project
 from mlops_tasks.registry.tracking import (
     CLASSES,
     FEATURE_PROFILES,
@@ -105,7 +105,7 @@ def train(
         fit_estimator(spec, problem, model, frame, target, weights)
         fit_s = round(time.monotonic() - started, 3)
         remember_forms(model, spec_forms(spec.categorical, spec.features, spec.text))
-        model_uri, digest = tracking.log_model(
+        model_uri, digest, content = tracking.log_model(
             model,
             frame.head(200),
             method=problem.method,
@@ -116,9 +116,8 @@ def train(
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
         artifacts = _log(spec, pin, run_id, tracking, metrics)
         artifacts |= _log_profiles(spec, rows, run_id, tracking)
-        environment = Environment.of_this_process().packed()
-        artifacts[ENVIRONMENT] = tracking.log_bytes(run_id, ENVIRONMENT, environment)
-        artifacts[PROJECT] = tracking.log_bytes(run_id, PROJECT, sources)
+        fingerprint = Fingerprint.of(spec, model, frame, target, weights, content)
+        artifacts |= _log_for_repetition(fingerprint, sources, run_id, tracking)
         if isinstance(spec, TableModel):
             artifacts[TABLE_MODEL] = tracking.log_json(run_id, TABLE_MODEL, spec.saved())
         if classes := problem.classes(model):
@@ -186,6 +185,16 @@ def _log_profiles(
     if vocabularies:
         files[VOCABULARIES] = pack_vocabularies(vocabularies)
     return {name: tracking.log_bytes(run_id, name, file) for name, file in files.items()}
+
+
+def _log_for_repetition(
+    fingerprint: Fingerprint, sources: bytes, run_id: str, tracking: Tracking
+) -> dict[str, str]:
+    """Keep what it takes to train the same model again, and to tell whether it is the same."""
+    environment = Environment.of_this_process().packed()
+    files = {ENVIRONMENT: environment, PROJECT: sources}
+    digests = {name: tracking.log_bytes(run_id, name, file) for name, file in files.items()}
+    return digests | {FINGERPRINT: tracking.log_json(run_id, FINGERPRINT, to_json(fingerprint))}
 
 
 def _log(
