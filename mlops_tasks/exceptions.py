@@ -35,6 +35,7 @@
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
+    ├── ReproductionError             a recorded training cannot be repeated here
     ├── ScaffoldError                 no project can be made from what a source has
     └── UnsafeModelError              a model file that must not be loaded
 """
@@ -57,6 +58,7 @@ __all__ = [
     "NoLabelsError",
     "PartitionKeyError",
     "PartitionNotFoundError",
+    "ReproductionError",
     "ScaffoldError",
     "SchemaMismatchError",
     "SourceAccessError",
@@ -220,6 +222,20 @@ class UnsafeModelError(MlopsError):
 
 class MaintenanceError(MlopsError):
     """A part of the nightly maintenance failed; the others did their work."""
+
+
+class ReproductionError(MlopsError):
+    """A recorded training cannot be repeated here, so it cannot be told what it would give.
+
+    Attributes
+    ----------
+    about : str
+        Which input is missing or cannot be had: ``"environment"``, ``"code"``, ``"pin"`` and so on.
+    """
+
+    def __init__(self, text: str, about: str = "") -> None:
+        super().__init__(text)
+        self.about = about
 
 
 class ScaffoldError(MlopsError):
