@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlops_tasks.problem_types import Outcomes, ProblemType
 
     Texts = npt.NDArray[np.object_]
+    Floats = npt.NDArray[np.float64]
 
 __all__ = ["ImportanceChange", "PredictionChange", "importance_changes", "prediction_changes"]
 
@@ -96,36 +97,39 @@ def prediction_changes(
     tuple of PredictionChange
         All rows first, then for each slice the groups in which most changed, at most eight.
     """
-    import numpy as np
+    import pandas as pd
 
-    changed = problem.changed(ours, rival)
-    found = [_change(ALL, "", np.ones(len(ours), dtype=bool), changed, ours, rival)]
+    changed = problem.changed(ours, rival).astype("float64")
+    columns = [changed]
+    if ours.y_pred.ndim == 1:
+        columns += [one.astype("float64") for one in (ours.y_pred, rival.y_pred, ours.y_true)]
+    found = [_change(ALL, "", len(ours), [float(one.mean()) for one in columns])]
     for name, groups in slices.items():
-        names, counts = np.unique([str(g) for g in groups if g is not None], return_counts=True)
-        large = names[counts >= min_rows]
-        each = [_change(name, str(group), groups == group, changed, ours, rival) for group in large]
-        found += sorted(each, key=lambda one: -one.share_changed)[:_MOST_GROUPS]
+        codes, labels = pd.factorize(groups)  # None is in no group
+        found += _groups(name, codes, [str(one) for one in labels], columns, min_rows)
     return tuple(found)
 
 
-def _change(
+def _groups(
     name: str,
-    group: str,
-    inside: npt.NDArray[np.bool_],
-    changed: npt.NDArray[np.bool_],
-    ours: Outcomes,
-    rival: Outcomes,
-) -> PredictionChange:
-    means: list[float | None] = [None, None, None]
-    if ours.y_pred.ndim == 1:
-        values = (ours.y_pred, rival.y_pred, ours.y_true)
-        means = [float(f"{float(one[inside].mean()):.6g}") for one in values]
-    return PredictionChange(
-        slice=name,
-        group=group,
-        n_rows=int(inside.sum()),
-        share_changed=round(float(changed[inside].mean()), 6),
-        mean_challenger=means[0],
-        mean_champion=means[1],
-        mean_true=means[2],
-    )
+    codes: npt.NDArray[np.int64],
+    labels: Sequence[str],
+    columns: Sequence[Floats],
+    min_rows: int,
+) -> list[PredictionChange]:
+    import numpy as np
+
+    inside, n = codes >= 0, len(labels)
+    counts = np.bincount(codes[inside], minlength=n)
+    sums = [np.bincount(codes[inside], weights=one[inside], minlength=n) for one in columns]
+    found = [
+        _change(name, labels[i], int(counts[i]), [float(one[i] / counts[i]) for one in sums])
+        for i in map(int, np.flatnonzero(counts >= min_rows))
+    ]
+    return sorted(found, key=lambda one: (-one.share_changed, one.group))[:_MOST_GROUPS]
+
+
+def _change(name: str, group: str, n_rows: int, means: Sequence[float]) -> PredictionChange:
+    shown = [float(f"{one:.6g}") for one in means]
+    challenger, champion, true = shown[1:] if len(shown) > 1 else (None, None, None)
+    return PredictionChange(name, group, n_rows, shown[0], challenger, champion, true)

@@ -61,7 +61,6 @@ class SmokeTestModelOperator(StepOperator):
         """Test the version, write down what was found, and fail if a query failed."""
         tracking, given = self.tracking(context), from_json(RegisteredVersion, self.registered)
         version = registered_version(given.name, given.version, ledger=self.ledger)
-        self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(version)
         model, pin = self._subject(version, tracking)
         found = smoke_test(model, pin, version, lake=self.lake, tracking=tracking)
         self._record(context, version, found)
@@ -93,6 +92,7 @@ class SmokeTestModelOperator(StepOperator):
 
     def _report(self, version: RegisteredVersion, found: SmokeTestResult) -> None:
         latency, mib = found.latency, 2**20
+        self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(version)
         facts = {
             "answer": "PASSED" if found.passed else "FAILED",
             "because": found.reason,
