@@ -25,7 +25,6 @@ class EvidenceKind(StrEnum):
     DECISION_NOTE = "decision_note"
     PIN = "pin"
     VERDICT = "verdict"
-    SMOKE_TEST = "smoke_test"
     PROMOTION = "promotion"
     ADOPTION = "adoption"
     REGISTRATION = "registration"

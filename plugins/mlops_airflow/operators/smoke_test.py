@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowModelVersionLink
-from mlops_airflow.operators.base import StepOperator, dag_run_name
+from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_airflow.operators.plain_arguments import saved_model
 from mlops_tasks.exceptions import SmokeTestFailedError
 from mlops_tasks.lake import TrainingPin
@@ -88,6 +88,7 @@ class SmokeTestModelOperator(StepOperator):
             key=version.version,
             evidence=to_json(found),
             dag_run=dag_run_name(context),
+            by=triggered_by(context),
         )
 
     def _report(self, version: RegisteredVersion, found: SmokeTestResult) -> None:
