@@ -1,4 +1,4 @@
-"""What a training leaves behind so that it can be repeated: environment, sources, fingerprint."""
+"""What a training leaves behind so that it can be repeated, and its repetition."""
 
 from mlops_tasks.registry.reproduction.environment import Distribution, Environment
 from mlops_tasks.registry.reproduction.fingerprint import Fingerprint

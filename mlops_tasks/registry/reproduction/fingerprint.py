@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Fingerprint", "array_digest", "estimator_parameters", "frame_digest", "spec_fields"]
 
 _SHOWN = 200
-# What of a spec decides about a fit; durations and the pin say which rows.
+# What of a spec decides about a fit; which rows, the pin says.
 _FIELDS = (
     "problem_type",
     "as_of",
@@ -29,9 +29,6 @@ _FIELDS = (
     "estimator",
     "features_python",
     "split",
-    "train",
-    "evaluation",
-    "embargo",
 )
 # What a candidate or a search has chosen for this one fit.
 _CHOSEN = ("estimator", "estimator_params", "random_state")

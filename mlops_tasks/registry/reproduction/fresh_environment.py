@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
-import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FreshEnvironments"]
 
-_READY = "ready"
+_READY, _LOCK = "ready", "lock"
 _KEPT = 3
-_ABANDONED_S = 86_400.0
 _TRAINS = OWN_PACKAGES[0]
 
 
@@ -56,10 +55,13 @@ class FreshEnvironments:
             of this project that are not the recorded ones.
         """
         home = self.root / _key(environment)
-        if not (home / _READY).exists():
-            self._make(environment, home)
-        (home / _READY).touch()  # when it was last used
-        self._remove_old(home)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.root / _LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # given back by the system, should this process die
+            if not (home / _READY).exists():
+                self._make(environment, home)
+            (home / _READY).touch()  # when it was last used
+            self._remove_old(home)
         return home / "bin" / "python"
 
     def has(self, environment: Environment) -> bool:
@@ -68,8 +70,7 @@ class FreshEnvironments:
 
     def _make(self, environment: Environment, home: Path) -> None:
         """Make it in its place: it would not work anywhere else."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        remove(home)
+        remove(home)  # what a killed process left
         try:
             python = make_environment(home, environment.python, limit_s=self.limit_s)
             lines = [one.requirement for one in environment.distributions if one.name != OWN]
@@ -81,17 +82,14 @@ class FreshEnvironments:
             raise
 
     def _remove_old(self, used: Path) -> None:
-        """Keep the newest, and what somebody may be making."""
+        """Keep those that were used last; whoever is making one holds the lock."""
         others = [path for path in self.root.iterdir() if path.is_dir() and path != used]
         ready = [path for path in others if (path / _READY).exists()]
         ready.sort(key=lambda path: (path / _READY).stat().st_mtime)
-        left = [path for path in others if path not in ready and _abandoned(path)]
-        for path in [*ready[: max(0, len(ready) + 1 - _KEPT)], *left]:
-            remove(path)
-
-
-def _abandoned(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime > _ABANDONED_S
+        kept = ready[max(0, len(ready) + 1 - _KEPT) :]
+        for path in others:
+            if path not in kept:
+                remove(path)
 
 
 def _key(environment: Environment) -> str:
