@@ -36,6 +36,7 @@
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
+    ├── NotReproducedError            a version was trained again and is another model
     ├── ReproductionError             a recorded training cannot be repeated here
     ├── ScaffoldError                 no project can be made from what a source has
     └── UnsafeModelError              a model file that must not be loaded
@@ -57,6 +58,7 @@ __all__ = [
     "NewerFormatError",
     "NoChampionError",
     "NoLabelsError",
+    "NotReproducedError",
     "PartitionKeyError",
     "PartitionNotFoundError",
     "ReproductionError",
@@ -228,6 +230,10 @@ class UnsafeModelError(MlopsError):
 
 class MaintenanceError(MlopsError):
     """A part of the nightly maintenance failed; the others did their work."""
+
+
+class NotReproducedError(MlopsError):
+    """A registered version was trained again from its record, and gave another model."""
 
 
 class ReproductionError(MlopsError):

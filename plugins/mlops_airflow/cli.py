@@ -26,6 +26,7 @@ from mlops_airflow.commands import (
     new,
     quarantine,
     replay,
+    reproduce,
     trial,
 )
 from mlops_airflow.stack.credentials import load_credentials
@@ -53,6 +54,7 @@ app.command()(new.new)
 app.command()(doctor.doctor)
 app.command()(check.check)
 app.command()(replay.replay)
+app.command()(reproduce.reproduce)
 app.command()(lifecycle.start)
 app.command()(lifecycle.stop)
 console = Console(highlight=False)

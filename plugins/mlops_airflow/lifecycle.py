@@ -12,7 +12,7 @@ from mlops_airflow.definitions import (
     is_built_elsewhere,
     refuse_second_definition,
 )
-from mlops_airflow.forms import by_hand, ingest_form, no_backfill, train_form
+from mlops_airflow.forms import by_hand, ingest_form, no_backfill, reproduce_form, train_form
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
@@ -20,6 +20,7 @@ from mlops_airflow.operators.monitor import MeasureDriftOperator, MeasurePerform
 from mlops_airflow.operators.pin import PinTrainingDataOperator
 from mlops_airflow.operators.promote import PromoteModelOperator
 from mlops_airflow.operators.register import RegisterModelOperator
+from mlops_airflow.operators.reproduce import ReproduceModelOperator
 from mlops_airflow.operators.score import ScorePartitionOperator
 from mlops_airflow.operators.smoke_test import SmokeTestModelOperator
 from mlops_airflow.operators.train import TrainModelOperator
@@ -113,7 +114,7 @@ def dataset_dags(dataset: DatasetSpec) -> list[DAG]:
 
 
 def model_dags(model: ModelSpec) -> list[DAG]:
-    """Build the score, monitor, decide and train Dags of a model.
+    """Build the score, monitor, decide, train and reproduce Dags of a model.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     Returns
     -------
     list of DAG
-        Four Dags.
+        Five Dags.
 
     Raises
     ------
@@ -133,7 +134,8 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     _refuse_missing_code(model)
     if model.gate.metric is not None:
         gate_metric(model)  # one that does not exist breaks these Dags, not their runs
-    return [_score_dag(model), _monitor_dag(model), _decide_dag(model), _train_dag(model)]
+    parts = _score_dag, _monitor_dag, _decide_dag, _train_dag, _reproduce_dag
+    return [part(model) for part in parts]
 
 
 def _refuse_missing_code(model: ModelSpec) -> None:
@@ -321,6 +323,29 @@ def _train_dag(model: ModelSpec) -> DAG:
             outlets=[assets.model_asset(model)],
         )
         tested.set_downstream(promoted)
+    return dag
+
+
+def _reproduce_dag(model: ModelSpec) -> DAG:
+    doc = f"""
+    ### Train a version of `{model.name}` again, from its record: is it the same model?
+    Every month for the champion, or from its form for any version. In a virtual environment made
+    anew from the recorded one, with the recorded sources, pin and seeds; nothing is registered.
+    Succeeds when the model is the same, fails when it is another one and names the first input that
+    differs, and is skipped when it cannot be told, as where pinned rows were removed.
+    """
+    with _model_dag(
+        model,
+        "reproduce",
+        doc,
+        schedule="@monthly",
+        start_date=model.rows.partition(model.rows.first).start,
+        params=reproduce_form(),
+        max_active_runs=1,
+    ) as dag:
+        ReproduceModelOperator(
+            task_id="reproduce", model=model, model_version="{{ params.model_version or '' }}"
+        )
     return dag
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -44,6 +45,12 @@ class FreshEnvironments:
 
     root: Path
     limit_s: float = 1800.0
+
+    @classmethod
+    def of_user(cls) -> FreshEnvironments:
+        """Return those in this user's cache folder, ``~/.cache`` or ``XDG_CACHE_HOME``."""
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return cls(Path(cache, "mlops", "environments"))
 
     def python(self, environment: Environment) -> Path:
         """Return the interpreter of an environment, which is made if it is not there yet.
