@@ -69,7 +69,7 @@ def run_process(
         ) from None
     finally:
         _kill_group(process.pid)
-        process.wait()
+        process.communicate()
     text = written.decode(errors="replace")
     if process.returncode:
         raise ReproductionError(f"{what} failed: {public_text(text)}")

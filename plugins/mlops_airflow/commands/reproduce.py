@@ -1,4 +1,4 @@
-"""``mlops reproduce``: is a registered version what its record gives?"""
+"""``mlops reproduce``: train a registered version again, and say whether it is the same."""
 
 from __future__ import annotations
 
