@@ -33,6 +33,7 @@
     ├── NoChampionError               nothing is promoted yet
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
     ├── ChampionChangedError          the gate compared against a version that is champion no more
+    ├── VersionNotAllowedError        a version that must not become, or stop to be, the champion
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
     ├── ScaffoldError                 no project can be made from what a source has
@@ -75,6 +76,7 @@ __all__ = [
     "UnknownVersionError",
     "UnsafeModelError",
     "ValidationFailedError",
+    "VersionNotAllowedError",
 ]
 
 
@@ -208,6 +210,10 @@ class UnknownVersionError(MlopsError):
 
 class ChampionChangedError(MlopsError):
     """The champion is no longer the version that the gate compared against."""
+
+
+class VersionNotAllowedError(MlopsError):
+    """A version cannot be promoted, rolled back to or retired; the message says why."""
 
 
 class NeverScoredError(MlopsError):

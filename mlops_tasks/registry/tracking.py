@@ -27,6 +27,8 @@ from mlops_tasks.registry.modelfiles import (
     load_model,
     write_extra_files,
 )
+from mlops_tasks.registry.modelfiles.extra_files import EXTRA_FILES
+from mlops_tasks.registry.modelfiles.golden_rows import differing_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -389,6 +391,23 @@ class Tracking:
         """
         with self._downloaded(model_uri) as folder:
             return load_model(folder, digest=digest, examined=True)
+
+    def replay(self, model_uri: str, digest: str) -> tuple[int, int]:
+        """Load a model that was examined, and ask it for its golden rows again.
+
+        Parameters
+        ----------
+        model_uri, digest : str
+            As for `load`.
+
+        Returns
+        -------
+        tuple of (int, int)
+            How many rows get another prediction than when it was saved, and how many there are.
+        """
+        with self._downloaded(model_uri) as folder:
+            model = load_model(folder, digest=digest, examined=True)
+            return differing_rows(model, folder / EXTRA_FILES)
 
     @property
     def client(self) -> MlflowClient:
