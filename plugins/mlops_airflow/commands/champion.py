@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import json
+import logging
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -115,11 +116,14 @@ def _stores() -> Iterator[dict[str, Any]]:
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.outages import outages_named
 
+    logging.disable(logging.INFO)  # Airflow's own lines go to stdout, where the answer goes
     try:
         with outages_named():
             yield {"tracking": MlflowHook().get_conn(), "ledger": LedgerHook().get_ledger()}
     except (MlopsError, AirflowException) as error:
         fail(str(error), REFUSED)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _say(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
