@@ -39,8 +39,6 @@ from mlops_tasks.registry.modelfiles import (
     load_model,
     write_extra_files,
 )
-from mlops_tasks.registry.modelfiles.extra_files import EXTRA_FILES
-from mlops_tasks.registry.modelfiles.golden_rows import differing_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -192,7 +190,7 @@ class Tracking:
                     pyfunc_predict_fn=method,
                     extra_files=[str(path) for path in files] or None,
                 )
-        with self._downloaded(info.model_uri) as downloaded:
+        with self.downloaded(info.model_uri) as downloaded:
             digest = files_digest(downloaded)
             inspect_model(downloaded, names)
             again = load_model(downloaded, digest=digest, examined=True)
@@ -333,7 +331,7 @@ class Tracking:
         UnsafeModelError
             If it must not be loaded.
         """
-        with self._downloaded(model_uri) as folder:
+        with self.downloaded(model_uri) as folder:
             examine_model(folder, frozenset(code))
             return files_digest(folder)
 
@@ -380,25 +378,8 @@ class Tracking:
         digest : str
             Of a version in the ledger, or of a training: those were examined.
         """
-        with self._downloaded(model_uri) as folder:
+        with self.downloaded(model_uri) as folder:
             return load_model(folder, digest=digest, examined=True)
-
-    def replay(self, model_uri: str, digest: str) -> tuple[int, int]:
-        """Load a model that was examined, and ask it for its golden rows again.
-
-        Parameters
-        ----------
-        model_uri, digest : str
-            As for `load`.
-
-        Returns
-        -------
-        tuple of (int, int)
-            How many rows get another prediction than when it was saved, and how many there are.
-        """
-        with self._downloaded(model_uri) as folder:
-            model = load_model(folder, digest=digest, examined=True)
-            return differing_rows(model, folder / EXTRA_FILES)
 
     @property
     def client(self) -> MlflowClient:
@@ -425,7 +406,8 @@ class Tracking:
         return mlflow.MlflowClient(self.uri)
 
     @contextmanager
-    def _downloaded(self, model_uri: str) -> Iterator[Path]:
+    def downloaded(self, model_uri: str) -> Iterator[Path]:
+        """Give the files of a model in a folder that is removed afterwards."""
         import mlflow
 
         self._select()

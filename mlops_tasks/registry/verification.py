@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import UnsafeModelError
 from mlops_tasks.registry.champions import mlflow_version
+from mlops_tasks.registry.modelfiles import load_model
+from mlops_tasks.registry.modelfiles.extra_files import EXTRA_FILES
+from mlops_tasks.registry.modelfiles.golden_rows import differing_rows
 
 if TYPE_CHECKING:
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
 
-__all__ = ["Verified", "verify_version"]
+__all__ = ["Verified", "replay_golden_rows", "verify_version"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def verify_version(version: RegisteredVersion, *, tracking: Tracking) -> Verifie
     mlflow_version(version.name, version.version, tracking=tracking)
     who = f"version {version.version} of {version.name!r}"
     try:
-        different, n_rows = tracking.replay(version.model_uri, version.digest)
+        different, n_rows = replay_golden_rows(version, tracking=tracking)
     except UnsafeModelError as error:
         raise UnsafeModelError(f"{who}: {error}") from error
     if different:
@@ -61,3 +64,23 @@ def verify_version(version: RegisteredVersion, *, tracking: Tracking) -> Verifie
     for name in sorted(version.artifacts):
         tracking.read_artifact(version, name)
     return Verified(version.digest, tuple(sorted(version.artifacts)), n_rows)
+
+
+def replay_golden_rows(version: RegisteredVersion, *, tracking: Tracking) -> tuple[int, int]:
+    """Load a version, and ask it for its golden rows again.
+
+    Parameters
+    ----------
+    version : RegisteredVersion
+        As the ledger knows it.
+    tracking : Tracking
+        Where its files are.
+
+    Returns
+    -------
+    tuple of (int, int)
+        How many rows get another prediction than when it was saved, and how many there are.
+    """
+    with tracking.downloaded(version.model_uri) as folder:
+        model = load_model(folder, digest=version.digest, examined=True)
+        return differing_rows(model, folder / EXTRA_FILES)

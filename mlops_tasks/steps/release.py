@@ -92,6 +92,18 @@ def _evidence_digest(verdict: Verdict) -> str:
 def pending_request(name: str, version: str, *, ledger: Ledger) -> ReleaseRequest:
     """Return what a version has asked for.
 
+    Parameters
+    ----------
+    name, version : str
+        Registered model and version.
+    ledger : Ledger
+        Where it is written down.
+
+    Returns
+    -------
+    ReleaseRequest
+        The request.
+
     Raises
     ------
     UnknownVersionError

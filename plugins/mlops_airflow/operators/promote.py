@@ -100,7 +100,20 @@ class PromoteModelOperator(StepOperator):
 
 
 def promotion_event(version: RegisteredVersion, pin: TrainingPin) -> dict[str, Any]:
-    """Return the version and what it was trained on, for those who hear of it."""
+    """Return what those who hear of a promotion are told.
+
+    Parameters
+    ----------
+    version : RegisteredVersion
+        The new champion.
+    pin : TrainingPin
+        What it was trained on.
+
+    Returns
+    -------
+    dict
+        Small plain JSON.
+    """
     shown = ("table", "first", "last", "version", "n_rows", "digest")
     return {
         "name": version.name,

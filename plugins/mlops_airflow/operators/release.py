@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.steps.release import Release
 
 __all__ = ["ReleaseModelOperator", "RequestReleaseOperator", "version_of"]
 
@@ -37,6 +38,11 @@ def version_of(context: Context, name: str) -> str:
         Of the running task.
     name : str
         The model, for errors.
+
+    Returns
+    -------
+    str
+        Its number.
     """
     key = context.get("partition_key")
     if not key or not str(key).isdecimal():
@@ -73,7 +79,6 @@ class RequestReleaseOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the request down and emit it, or skip with the reason."""
         version, verdict = self._judged()
-        self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(version)
         as_of, author = from_json(TrainingPin, self.pin).as_of, triggered_by(context)
         request = request_release(version, verdict, as_of=as_of, author=author)
         if request is None:
@@ -90,7 +95,9 @@ class RequestReleaseOperator(StepOperator):
         return entry.evidence
 
     def _judged(self) -> tuple[RegisteredVersion, Verdict]:
-        return from_json(RegisteredVersion, self.registered), from_json(Verdict, self.verdict)
+        version = from_json(RegisteredVersion, self.registered)
+        self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(version)
+        return version, from_json(Verdict, self.verdict)
 
     def _emit(self, context: Context, version: str) -> None:
         asset = release_request_asset(self.model)
@@ -138,18 +145,21 @@ class ReleaseModelOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Release and return the new champion, or skip with the reason."""
-        name, tracking, ledger = self.model.name, self.tracking(context), self.ledger
-        version, run = version_of(context, name), dag_run_name(context)
-        before = ledger.champion(name)
-        found = release(name, version, tracking=tracking, ledger=ledger, dag_run=run)
-        registered = self.version(self.model, version)
-        self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(registered)
-        facts = {"before": before.version if before else "none", "because": found.reason}
-        facts |= {"by": found.by, "page": self.mlflow_version_url}
-        what = "released" if found.released else "did not release"
-        self.report(f"{what} {name} version {version}", facts)
+        name, tracking = self.model.name, self.tracking(context)
+        version = self.version(self.model, version_of(context, name))
+        before, run = self.ledger.champion(name), dag_run_name(context)
+        stores: dict[str, Any] = {"tracking": tracking, "ledger": self.ledger}
+        found = release(name, version.version, **stores, dag_run=run)
+        self._report(version, found, before.version if before else "none")
         if not found.released:
             raise AirflowSkipException(f"not released because {found.reason}")
-        pin = from_json(TrainingPin, json.loads(tracking.read_artifact(registered, PIN_FILE)))
-        self.announce(context, promotion_event(registered, pin))
-        return {"name": name, "version": version}
+        pin = from_json(TrainingPin, json.loads(tracking.read_artifact(version, PIN_FILE)))
+        self.announce(context, promotion_event(version, pin))
+        return {"name": name, "version": version.version}
+
+    def _report(self, version: RegisteredVersion, found: Release, before: str) -> None:
+        self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(version)
+        facts = {"before": before, "because": found.reason, "by": found.by}
+        what = "released" if found.released else "did not release"
+        title = f"{what} {version.name} version {version.version}"
+        self.report(title, facts | {"page": self.mlflow_version_url})

@@ -11,7 +11,6 @@ from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_tasks.registry.ledger import EvidenceKind
-from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.rollback import Rollback, rollback
 
 if TYPE_CHECKING:
@@ -114,13 +113,14 @@ class ScoreAgainOperator(StepOperator):
         since = context["params"].get("score_again_since")
         if not since:
             raise AirflowSkipException("nobody asked for partitions to be scored again")
-        table = self.lake.table(self.model.predictions_table)
-        scored = table.partitions() if table.exists else []
-        keys = [key for key in scored if key >= since]
+        keys = self._scored_since(str(since))
         if not keys:
             raise AirflowSkipException(f"nothing was scored since {since}")
-        asset = score_again_asset(self.model)
-        context["outlet_events"][asset].add_partitions(keys)
+        context["outlet_events"][score_again_asset(self.model)].add_partitions(keys)
         facts = {"partitions": f"{len(keys)}, {keys[0]} to {keys[-1]}"}
         self.report(f"asked to score {self.model.name} again", facts)
-        return to_json({"partitions": keys})
+        return {"partitions": keys}
+
+    def _scored_since(self, since: str) -> list[str]:
+        table = self.lake.table(self.model.predictions_table)
+        return [key for key in (table.partitions() if table.exists else []) if key >= since]
