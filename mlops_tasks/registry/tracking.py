@@ -407,7 +407,7 @@ class Tracking:
 
     @contextmanager
     def downloaded(self, model_uri: str) -> Iterator[Path]:
-        """Give the files of a model in a folder that is removed afterwards."""
+        """Give the files of a model, in a folder of their own until the block ends."""
         import mlflow
 
         self._select()

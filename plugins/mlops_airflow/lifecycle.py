@@ -23,6 +23,7 @@ from mlops_airflow.operators.register import RegisterModelOperator
 from mlops_airflow.operators.release import ReleaseModelOperator, RequestReleaseOperator
 from mlops_airflow.operators.rollback import RollbackModelOperator, ScoreAgainOperator
 from mlops_airflow.operators.score import ScorePartitionOperator
+from mlops_airflow.operators.smoke_test import SmokeTestModelOperator
 from mlops_airflow.operators.train import TrainModelOperator
 from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_airflow.partition_mappers import (
@@ -293,8 +294,9 @@ def _train_dag(model: ModelSpec) -> DAG:
     ### Train a challenger of `{model.name}` and let the gate judge it
     Starts on a retraining request, or from its form, which trains as of now when it is left as it
     is. Uses only data known by its cut-off: `pin` fixes exact versions, `evaluate` compares with
-    the champion on the same later rows, `request_release` hands a version that the gate would have,
-    or asks a person about, to `{model.name}.release`, and is skipped otherwise.
+    the champion on the same later rows, `smoke_test` asks the registered version for predictions in
+    another process, `request_release` hands a version that the gate would have, or asks a person
+    about, to `{model.name}.release`, and is skipped otherwise.
     {no_backfill("to train as of many days, ")}
     """
     with _model_dag(
@@ -316,13 +318,17 @@ def _train_dag(model: ModelSpec) -> DAG:
         registered = RegisterModelOperator(
             task_id="register", model=model, trained=trained, verdict=verdict
         ).output
-        RequestReleaseOperator(
+        tested = SmokeTestModelOperator(
+            task_id="smoke_test", model=model, pin=pin, registered=registered
+        )
+        request = RequestReleaseOperator(
             task_id="request_release",
             model=model,
             pin=pin,
             registered=registered,
             verdict=verdict,
         )
+        tested.set_downstream(request)
     return dag
 
 

@@ -9,8 +9,8 @@ __all__ = ["get_provider_info"]
 
 _NAME = "MLOps"
 _STEPS = (
-    *("ingest", "validate", "pin", "train", "evaluate", "register", "promote"),
-    *("release", "approve", "rollback"),
+    *("ingest", "validate", "pin", "train", "evaluate", "register", "smoke_test"),
+    *("promote", "release", "approve", "rollback"),
     *("score", "monitor", "decide", "maintenance"),
 )
 _OPTIONS = {

@@ -223,7 +223,7 @@ def test_the_first_champion_is_trained_judged_and_released_with_no_person(
     airflow: Airflow, trained: FinishedRun, released: FinishedRun
 ) -> None:
     assert trained.tasks == dict.fromkeys(
-        ("pin", "train", "evaluate", "register", "request_release"), "success"
+        ("pin", "train", "evaluate", "register", "smoke_test", "request_release"), "success"
     )
     assert airflow.queued("flight_delays.release", "1") == ["flight_delays.release_request"]
     assert airflow.events("flight_delays.release_request", "1") == [{"version": "1"}]
@@ -244,6 +244,9 @@ def test_the_first_champion_is_trained_judged_and_released_with_no_person(
     kinds = {entry.kind: entry for entry in airflow.ledger.entries(model="flight_delays")}
     assert kinds["verdict"].evidence["verdict"] == "promote"
     assert kinds["promotion"].evidence["version"] == "1"
+    tested = kinds["smoke_test"]
+    assert (tested.key, tested.evidence) == ("1", trained.outputs["smoke_test"])
+    assert tested.evidence["passed"]
 
 
 def test_its_tasks_lead_to_mlflow_and_its_run_leads_back(

@@ -31,7 +31,6 @@ ANNOUNCED = {
     "PACK",
     "PREREGISTRATION",
     "REPRODUCTION",
-    "SMOKE_TEST",
 }
 
 

@@ -275,8 +275,20 @@ def test_real_files_are_proved(own_world: World, tracking_files: Path) -> None:
     tracking, champion = own_world.tracking, own_world.champion
     found = verify_version(champion, tracking=tracking)
     assert found.digest == champion.digest
+    assert found.golden_rows == 20
     assert "pin.json" in found.artifacts
     weights = next(path for path in tracking_files.iterdir() if path.suffix == ".skops")
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     said = error_of(UnsafeModelError, verify_version, champion, tracking=tracking)
     assert said.startswith("version 1 of 'late_orders': model files have digest")
+
+
+def test_golden_rows_are_predicted_again(own_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlops_tasks.registry.modelfiles import golden_rows
+
+    answer = golden_rows.model_answer
+    monkeypatch.setattr(golden_rows, "model_answer", lambda *given: answer(*given) / 2)
+    said = error_of(
+        UnsafeModelError, verify_version, own_world.champion, tracking=own_world.tracking
+    )
+    assert "20 of 20 golden rows get another prediction" in said
