@@ -145,11 +145,10 @@ class ReleaseModelOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Release and return the new champion, or skip with the reason."""
-        name, tracking = self.model.name, self.tracking(context)
+        name, tracking, ledger = self.model.name, self.tracking(context), self.ledger
         version = self.version(self.model, version_of(context, name))
-        before, run = self.ledger.champion(name), dag_run_name(context)
-        stores: dict[str, Any] = {"tracking": tracking, "ledger": self.ledger}
-        found = release(name, version.version, **stores, dag_run=run)
+        before, run = ledger.champion(name), dag_run_name(context)
+        found = release(name, version.version, tracking=tracking, ledger=ledger, dag_run=run)
         self._report(version, found, before.version if before else "none")
         if not found.released:
             raise AirflowSkipException(f"not released because {found.reason}")

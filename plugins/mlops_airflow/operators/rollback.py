@@ -110,17 +110,18 @@ class ScoreAgainOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Emit an event for each partition, or skip with the reason."""
-        since = context["params"].get("score_again_since")
-        if not since:
-            raise AirflowSkipException("nobody asked for partitions to be scored again")
-        keys = self._scored_since(str(since))
-        if not keys:
-            raise AirflowSkipException(f"nothing was scored since {since}")
+        keys = self._scored_since(context["params"].get("score_again_since"))
         context["outlet_events"][score_again_asset(self.model)].add_partitions(keys)
         facts = {"partitions": f"{len(keys)}, {keys[0]} to {keys[-1]}"}
         self.report(f"asked to score {self.model.name} again", facts)
         return {"partitions": keys}
 
-    def _scored_since(self, since: str) -> list[str]:
+    def _scored_since(self, since: str | None) -> list[str]:
+        """Return the partitions that have predictions, or skip where there are none."""
+        if not since:
+            raise AirflowSkipException("nobody asked for partitions to be scored again")
         table = self.lake.table(self.model.predictions_table)
-        return [key for key in (table.partitions() if table.exists else []) if key >= since]
+        keys = [key for key in (table.partitions() if table.exists else []) if key >= since]
+        if not keys:
+            raise AirflowSkipException(f"nothing was scored since {since}")
+        return keys
