@@ -118,8 +118,7 @@ def new(
                 known=tuple(known or ()),
             )
             location = locate(source, conn_id or f"{model}_source", _defined)
-            chosen = ci or _ci_of(folder)
-            kind = None if chosen == "none" else chosen
+            kind = _ci_of(folder) if ci is None else None if ci == "none" else ci
             made = draft(answers, location, folder, ci=kind, ask=ask, watch=status.update)
         recorded = not location.is_new or record_connection(
             settings.connections_file, location.connection.conn_id, location.as_json()
@@ -177,7 +176,7 @@ def _defined(conn_id: str) -> Connection | None:
         return None
 
 
-def _ci_of(dags: Path) -> _CI:
+def _ci_of(dags: Path) -> Literal["github", "gitlab"]:
     """Return what runs checks where the repository is pushed to."""
     command = ["git", "-C", str(dags if dags.is_dir() else Path.cwd()), "remote", "-v"]
     try:
