@@ -200,18 +200,19 @@ def test_what_cannot_work_is_found(number: int, source: Source, folder: Path) ->
     assert says in found[check]
 
 
-def test_rows_after_the_end_are_taken_by_no_run(source: Source, folder: Path) -> None:
-    ended = date.fromisoformat(day(N_DAYS - 5))
-    spec = project(folder, **WINDOWS | with_orders(folder, end=ended))
-    found = alarms(looked(spec, source, folder))["rows"]
-    assert f"rows of 'orders' of {day(N_DAYS - 2)}, after {day(N_DAYS - 5)}" in found
-    assert "take `end` out of the spec" in found
-    # The labels of the last two days are not known yet: they may be left out on purpose.
-    at_last = date.fromisoformat(day(N_DAYS - 3))
-    other = folder / "other"
-    other.mkdir()
-    spec = project(other, **WINDOWS | with_orders(other, end=at_last))
-    assert "rows" not in alarms(looked(spec, source, other))
+@pytest.mark.parametrize(("n_left", "answer"), [(9, "alarm"), (7, "fine"), (0, None)])
+def test_rows_after_the_end_are_taken_by_no_run(
+    source: Source, folder: Path, n_left: int, answer: str | None
+) -> None:
+    ended = day(N_DAYS - 1 - n_left)
+    end = {"end": date.fromisoformat(ended)}
+    results = looked(project(folder, **WINDOWS | with_orders(folder, **end)), source, folder)
+    found = [one for one in results if one.where == "`end`"]
+    assert [one.answer for one in found] == ([answer] if answer else [])
+    for one in found:
+        assert "the source has rows of 'orders' of 2024-03-" in one.message
+        assert f"after its end {ended}: no run takes them" in one.message
+        assert ("take `end` out of the spec" in one.fix) is (answer == "alarm")
 
 
 def test_a_decision_before_what_counts_as_known_by_then(source: Source, folder: Path) -> None:
