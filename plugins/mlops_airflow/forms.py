@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from mlops_tasks.partitions import Duration, Grain
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["by_hand", "ingest_form", "no_backfill", "reproduce_form", "train_form"]
+__all__ = [
+    "by_hand",
+    "ingest_form",
+    "no_backfill",
+    "reproduce_form",
+    "rollback_form",
+    "train_form",
+]
 
 # The format alone would also take 20240301.
 _DAY = r"^\d{4}-\d{2}-\d{2}$"
@@ -49,13 +56,40 @@ def train_form(model: ModelSpec) -> dict[str, Param]:
 def reproduce_form() -> dict[str, Param]:
     """Return the form of a reproduction, which takes the champion when it is left as it is."""
     return {
-        "model_version": Param(
+        "version": Param(
             None,
             type=["null", "string"],
             pattern=r"^[1-9]\d*$",
             title="Version",
             description="The version to train again, as 3. Leave it empty for the champion.",
         )
+    }
+
+
+def rollback_form(model: ModelSpec) -> dict[str, Param]:
+    """Return the form of a rollback. Which champions there were, its first task says."""
+    return {
+        "version": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^\d{1,9}$",
+            title="Version",
+            description="The former champion to return to. Leave it empty for the one before this. "
+            f"`mlops history {model.name}` lists them; a version that was never the champion is "
+            "refused, and so is a retired one.",
+        ),
+        "reason": Param(
+            type="string",
+            minLength=3,
+            maxLength=1000,
+            title="Reason",
+            description="Why; the ledger keeps it with your name.",
+        ),
+        "score_again_since": _day(
+            "Score again since",
+            "Every partition that was scored since this day is scored again by the champion that "
+            "is returned to. Leave it empty to keep what was predicted.",
+        ),
     }
 
 

@@ -44,7 +44,9 @@ def test_one_is_made_once_and_has_our_recorded_sources(bare: Environment, tmp_pa
     assert environments.has(bare)
     code = "import mlops_tasks.names as it, sys; print(it.__file__); print(sys.prefix)"
     env = {"PYTHONDONTWRITEBYTECODE": "1"}
-    said = subprocess.run([python, "-c", code], env=env, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [python, "-P", "-c", code], env=env, capture_output=True, text=True, check=True
+    )
     place, prefix = said.stdout.splitlines()
     assert place.startswith(f"{prefix}/")
     assert prefix.startswith(str(tmp_path))
@@ -73,9 +75,7 @@ def test_other_sources_of_ours_are_refused(bare: Environment, tmp_path: Path) ->
         own={"mlops_tasks": "0" * 64},
         distributions=(Distribution("mlops-airflow", "0.0.1"),),
     )
-    with pytest.raises(
-        ReproductionError, match=r"mlops-airflow 0\.0\.1 with other sources"
-    ) as info:
+    with pytest.raises(ReproductionError, match=r"0\.0\.1 with other sources") as info:
         FreshEnvironments(tmp_path).python(other)
     assert info.value.about == "environment"
     assert [path.name for path in tmp_path.iterdir()] == ["lock"], "nothing half-made stays"
