@@ -49,9 +49,8 @@ def start_order(spec: ModelSpec) -> list[str]:
     The decision comes last: before there are data and scores it has nothing to decide on.
     """
     takes = [dag_id for one in with_inputs(spec.datasets) for dag_id in ingestions(one)]
-    consumers = [
-        f"{spec.name}.{verb}" for verb in ("rollback", "release", "train", "monitor", "score")
-    ]
+    verbs = ("reproduce", "rollback", "release", "train", "monitor", "score")
+    consumers = [f"{spec.name}.{verb}" for verb in verbs]
     return [*consumers, *reversed(takes), f"{spec.name}.decide"]
 
 

@@ -174,8 +174,8 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         "from mlops_tasks.registry.reproduction.processes import run_process\n"
-        f"run_process([sys.executable, '-c', {SLEEPER!r}], env={{}}, folder=Path({str(tmp_path)!r}),"
-        " limit_s=60, what='x')"
+        f"run_process([sys.executable, '-c', {SLEEPER!r}], env={{}}, "
+        f"folder=Path({str(tmp_path)!r}), limit_s=60, what='x')"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
     (child, _) = pids(tmp_path)
