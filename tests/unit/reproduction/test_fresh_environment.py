@@ -132,7 +132,7 @@ def test_a_process_that_fails_says_so(tmp_path: Path) -> None:
     assert run("print('hello')", tmp_path) == "hello\n"
     with pytest.raises(ReproductionError, match="trying failed: it is broken"):
         run("raise SystemExit('it is broken')", tmp_path)
-    with pytest.raises(ReproductionError, match="trying: .*nowhere cannot be started"):
+    with pytest.raises(ReproductionError, match=r"trying: .*nowhere cannot be started"):
         run_process([str(tmp_path / "nowhere")], env={}, folder=tmp_path, limit_s=1, what="trying")
 
 
