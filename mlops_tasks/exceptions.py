@@ -32,6 +32,7 @@
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
+    ├── PreregistrationError          the gate would judge by another plan than registered
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
@@ -57,6 +58,7 @@ __all__ = [
     "NoLabelsError",
     "PartitionKeyError",
     "PartitionNotFoundError",
+    "PreregistrationError",
     "ScaffoldError",
     "SchemaMismatchError",
     "SourceAccessError",
@@ -204,6 +206,10 @@ class NoChampionError(MlopsError):
 
 class UnknownVersionError(MlopsError):
     """The ledger does not know a model version, so it is not loaded."""
+
+
+class PreregistrationError(MlopsError):
+    """The gate would judge by another plan than the one that was registered before scoring."""
 
 
 class ChampionChangedError(MlopsError):

@@ -46,6 +46,7 @@ __all__ = [
     "CLASSES",
     "DIGEST_TAG",
     "FEATURE_PROFILES",
+    "GATE_REPORT",
     "IMPORTANCE",
     "LABEL_PROFILES",
     "LEAKS",
@@ -76,8 +77,8 @@ ARTIFACTS = (
     VOCABULARIES,
     TABLE_MODEL,
 )
-# For people: features that may leak the label, in full.
-LEAKS = "leak_suspects.json"
+# For people: features that may leak the label, in full; and all that the gate asked and found.
+LEAKS, GATE_REPORT = "leak_suspects.json", "gate.json"
 ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
 _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
