@@ -24,8 +24,8 @@ from mlops_tasks.problem_types.importance import feature_importance
 from mlops_tasks.problem_types.outcomes import day_codes
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
+from mlops_tasks.registry.artifacts import GATE_REPORT, IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.registry.champions import load_version
-from mlops_tasks.registry.tracking import GATE_REPORT, IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:

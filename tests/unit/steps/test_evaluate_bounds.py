@@ -17,7 +17,7 @@ from mlops_tasks.gate import GatePlan, judge
 from mlops_tasks.lake import Pin, TrainingPin
 from mlops_tasks.problem_types import Outcomes
 from mlops_tasks.profiles.archive import unpack_days
-from mlops_tasks.registry.tracking import GATE_REPORT, IMPORTANCE, PIN_FILE, SCORE_PROFILES
+from mlops_tasks.registry.artifacts import GATE_REPORT, IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps import evaluate as evaluation
