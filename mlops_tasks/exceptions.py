@@ -33,6 +33,7 @@
     ├── NoChampionError               nothing is promoted yet
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
     ├── SmokeTestFailedError          a registered version does not answer as it must
+    ├── PreregistrationError          the gate would judge by another plan than registered
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
@@ -58,6 +59,7 @@ __all__ = [
     "NoLabelsError",
     "PartitionKeyError",
     "PartitionNotFoundError",
+    "PreregistrationError",
     "ScaffoldError",
     "SchemaMismatchError",
     "SmokeTestFailedError",
@@ -210,6 +212,10 @@ class UnknownVersionError(MlopsError):
 
 class SmokeTestFailedError(MlopsError):
     """A registered version does not load, or does not answer as it must; it is not promoted."""
+
+
+class PreregistrationError(MlopsError):
+    """The gate would judge by another plan than the one that was registered before scoring."""
 
 
 class ChampionChangedError(MlopsError):
