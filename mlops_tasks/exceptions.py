@@ -33,6 +33,7 @@
     ├── NoChampionError               nothing is promoted yet
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
     ├── PreregistrationError          the gate would judge by another plan than registered
+    ├── SmokeTestFailedError          a registered version does not answer as it must
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
@@ -61,6 +62,7 @@ __all__ = [
     "PreregistrationError",
     "ScaffoldError",
     "SchemaMismatchError",
+    "SmokeTestFailedError",
     "SourceAccessError",
     "SourceNotFoundError",
     "SourceQueryError",
@@ -210,6 +212,10 @@ class UnknownVersionError(MlopsError):
 
 class PreregistrationError(MlopsError):
     """The gate would judge by another plan than the one that was registered before scoring."""
+
+
+class SmokeTestFailedError(MlopsError):
+    """A registered version does not load, or does not answer as it must; it is not promoted."""
 
 
 class ChampionChangedError(MlopsError):

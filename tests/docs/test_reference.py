@@ -33,7 +33,6 @@ ANNOUNCED = {
     "RELEASE_REQUEST",
     "REPRODUCTION",
     "RETIREMENT",
-    "SMOKE_TEST",
 }
 
 
