@@ -32,9 +32,10 @@
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
-    ├── SmokeTestFailedError          a registered version does not answer as it must
     ├── PreregistrationError          the gate would judge by another plan than registered
+    ├── SmokeTestFailedError          a registered version does not answer as it must
     ├── ChampionChangedError          the gate compared against a version that is champion no more
+    ├── VersionNotAllowedError        a version that must not become, or stop to be, the champion
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
     ├── ScaffoldError                 no project can be made from what a source has
@@ -79,6 +80,7 @@ __all__ = [
     "UnknownVersionError",
     "UnsafeModelError",
     "ValidationFailedError",
+    "VersionNotAllowedError",
 ]
 
 
@@ -127,7 +129,15 @@ class SourceQueryError(MlopsError):
 
 
 class SourceNotFoundError(MlopsError):
-    """The files or the table that should hold the day are not there."""
+    """The files or the table that should hold the day are not there.
+
+    Attributes
+    ----------
+    reason : str
+        What is not there.
+    """
+
+    reason: str = ""
 
 
 class SchemaMismatchError(MlopsError):
@@ -210,16 +220,20 @@ class UnknownVersionError(MlopsError):
     """The ledger does not know a model version, so it is not loaded."""
 
 
-class SmokeTestFailedError(MlopsError):
-    """A registered version does not load, or does not answer as it must; it is not promoted."""
-
-
 class PreregistrationError(MlopsError):
     """The gate would judge by another plan than the one that was registered before scoring."""
 
 
+class SmokeTestFailedError(MlopsError):
+    """A registered version does not load, or does not answer as it must; it is not promoted."""
+
+
 class ChampionChangedError(MlopsError):
     """The champion is no longer the version that the gate compared against."""
+
+
+class VersionNotAllowedError(MlopsError):
+    """A version cannot be promoted, rolled back to or retired; the message says why."""
 
 
 class NeverScoredError(MlopsError):

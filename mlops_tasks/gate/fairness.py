@@ -10,9 +10,10 @@ from mlops_tasks.gate.criteria import ALARM, CANNOT_TELL, FINE, Criterion
 from mlops_tasks.gate.slices import of_rows
 from mlops_tasks.problem_types.metrics import Interval, Metric, find_metric, measure
 from mlops_tasks.problem_types.metrics.means import BoundedMean
+from mlops_tasks.problem_types.metrics.row_values import hits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -159,7 +160,7 @@ def _spread(found: Sequence[Interval]) -> Interval:
     )
 
 
-def _rates(plan: GatePlan, limit: str) -> Iterable[_Rate]:
+def _rates(plan: GatePlan, limit: str) -> list[_Rate]:
     kind = plan.problem.name
     if limit == "error_gap":
         error = find_metric("mae", kind) if kind == "regression" else _mean("error", kind, _wrong)
@@ -175,11 +176,11 @@ def _mean(name: str, kind: str, prepare: object) -> Metric:
 
 
 def _wrong(outcomes: Outcomes) -> Statistic:
-    return BoundedMean((outcomes.decided != outcomes.y_true) * 1.0, 0.0, 1.0)
+    return BoundedMean(1.0 - hits(outcomes), 0.0, 1.0)
 
 
 def _selected(outcomes: Outcomes) -> Statistic:
-    return BoundedMean(outcomes.decided * 1.0, 0.0, 1.0)
+    return BoundedMean(outcomes.decided.astype("float64"), 0.0, 1.0)
 
 
 def _value(groups: Groups, ours: Outcomes, limit: str) -> float:

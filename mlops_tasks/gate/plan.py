@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.versions import TrainResult
     from mlops_tasks.specs import EstimatorSpec, GateSpec
 
-__all__ = ["GatePlan", "check_registration", "plan_digest"]
+__all__ = ["GatePlan", "check_registration", "plan_digest", "resolved"]
 
 _LOG_LOSS, _EXPECTED_COST = "log_loss", "expected_cost"
 _OF_TWO_CLASSES = ("equalized_odds_difference", "demographic_parity_difference")

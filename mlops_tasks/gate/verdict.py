@@ -119,7 +119,7 @@ def judge(
     criteria = (*compared, *further)
     verdict, reason = conclude(criteria, approval=plan.gate.approval == "always")
     if few := plan.problem.too_few(ours, plan.gate.min_class_rows):
-        verdict, reason = "cannot_tell", _too_few(few, plan.gate.min_class_rows)
+        verdict, reason = "cannot_tell", _too_few(plan, few)
     elif compared[0].value is None:
         verdict, reason = "cannot_tell", f"{compared[0].text}; take a larger evaluation window"
     return Verdict(
@@ -136,10 +136,11 @@ def judge(
     )
 
 
-def _too_few(few: str, least: int) -> str:
+def _too_few(plan: GatePlan, few: str) -> str:
+    least = plan.problem.least(plan.gate.min_class_rows)
     return (
-        f"{few} rows are too few to tell; the gate needs at least {least} of each "
-        "(min_class_rows), take a larger evaluation window"
+        f"{few} rows are too few to tell; the gate needs at least {least} (min_class_rows), take "
+        "a larger evaluation window"
     )
 
 

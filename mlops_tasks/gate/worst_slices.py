@@ -118,7 +118,8 @@ def _quarters(rows: pa.Table, name: str) -> pa.Array:
 
     numbers = rows.column(name).cast(pa.float64(), safe=False).to_numpy()
     there = numbers[~np.isnan(numbers)]
-    cuts = np.unique(np.quantile(there, np.arange(1, _N_BINS) / _N_BINS)) if len(there) else []
+    shares = np.arange(1, _N_BINS) / _N_BINS
+    cuts = np.unique(np.quantile(there, shares)) if len(there) else np.empty(0)
     bins = np.searchsorted(cuts, numbers, "right")
     names = np.array(bin_names([f"{cut:.4g}" for cut in cuts]), dtype=object)
     return pa.array(names[bins], pa.string(), mask=np.isnan(numbers))

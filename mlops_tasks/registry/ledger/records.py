@@ -24,7 +24,6 @@ class EvidenceKind(StrEnum):
     DECISION = "decision"
     DECISION_NOTE = "decision_note"
     PIN = "pin"
-    PREREGISTRATION = "preregistration"
     VERDICT = "verdict"
     PROMOTION = "promotion"
     ADOPTION = "adoption"

@@ -195,6 +195,7 @@ class EvaluateModelOperator(StepOperator):
             key=key,
             evidence=to_json(plan),
             dag_run=dag_run_name(context),
+            by=triggered_by(context),
         )
         return entry.evidence
 

@@ -138,6 +138,7 @@ def evaluated(
     monkeypatch.setattr(evaluation, "labelled_rows", labelled)
     monkeypatch.setattr(evaluation, "model_frame", framed)
     monkeypatch.setattr(evaluation, "feature_importance", weighty)
+    monkeypatch.setattr(evaluation, "worst_slices", lambda *_: [])  # of features, which are none
     stores: Any = {"lake": "lake", "tracking": store}
     return evaluate(spec, pin, TRAINED, champion, **stores), store
 
