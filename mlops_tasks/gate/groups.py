@@ -116,9 +116,10 @@ def _values(spec: EstimatorSpec, place: str, expression: str, rows: pa.Table) ->
         expression = f'"{expression}"'  # which may be a word of SQL
     check_expression(place, expression)
     numbered = known.append_column(_POSITION, pa.array(range(rows.num_rows), pa.int64()))
+    names = " ".join(known.column_names) if spec.has_personal else None
     with (
         connect() as connection,
-        explained(place, connection, has_personal=spec.has_personal) as ask,
+        explained(place, connection, known=names) as ask,
     ):
         check_repeatable(place, connection, expression)
         connection.register("rows", numbered)
