@@ -30,6 +30,17 @@ def publish_page(
 ) -> tuple[str, dict[str, str]]:
     """Store the explanation as JSON and the page of a verdict, the same for each attempt.
 
+    Parameters
+    ----------
+    facts : GateFacts
+        Model, day, rows and plan.
+    verdict : Verdict
+        With all its criteria.
+    explanation : Explanation
+        Of the same challenger.
+    lake, tracking : Lake, Tracking
+        Where the page goes.
+
     Returns
     -------
     tuple of (str, dict of str to str)

@@ -144,7 +144,7 @@ def test_everything_that_was_asked_is_there(page: str) -> None:
         "What else was asked?",
     ):
         assert word in page
-    for said in ("Promote", "it is better.", "champion, version 3", "f" * 64, "4 days of orders"):
+    for said in ("Promote", "It is better.", "champion, version 3", "f" * 64, "4 days of orders"):
         assert said in page
     assert "reported only" in page
     assert "2024-03-13 to 2024-03-16" in page
