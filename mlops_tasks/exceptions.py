@@ -35,6 +35,7 @@
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
+    ├── EvidencePackError             an evidence pack cannot be made, or a file is none
     ├── ScaffoldError                 no project can be made from what a source has
     └── UnsafeModelError              a model file that must not be loaded
 """
@@ -45,6 +46,7 @@ __all__ = [
     "DamagedTableError",
     "EmptyPartitionError",
     "EstimatorError",
+    "EvidencePackError",
     "FeatureError",
     "LakeError",
     "LeakageError",
@@ -192,6 +194,10 @@ class FeatureError(MlopsError):
 
 class EstimatorError(MlopsError):
     """The project's estimator cannot be built, fitted or asked for scores."""
+
+
+class EvidencePackError(MlopsError):
+    """An evidence pack cannot be made or signed, or a file is no evidence pack."""
 
 
 class NoLabelsError(MlopsError):

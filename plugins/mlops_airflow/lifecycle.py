@@ -17,6 +17,7 @@ from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetr
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
 from mlops_airflow.operators.monitor import MeasureDriftOperator, MeasurePerformanceOperator
+from mlops_airflow.operators.pack import MakeEvidencePackOperator
 from mlops_airflow.operators.pin import PinTrainingDataOperator
 from mlops_airflow.operators.promote import PromoteModelOperator
 from mlops_airflow.operators.register import RegisterModelOperator
@@ -285,7 +286,7 @@ def _train_dag(model: ModelSpec) -> DAG:
     Starts on a retraining request, or from its form, which trains as of now when it is left as it
     is. Uses only data known by its cut-off: `pin` fixes exact versions, `evaluate` compares with
     the champion on the same later rows, `promote` moves the alias `champion` when the gate says so
-    and is skipped otherwise.
+    and is skipped otherwise. `pack` signs the evidence of a promoted version into one file.
     {no_backfill("to train as of many days, ")}
     """
     with _model_dag(
@@ -307,14 +308,16 @@ def _train_dag(model: ModelSpec) -> DAG:
         registered = RegisterModelOperator(
             task_id="register", model=model, trained=trained, verdict=verdict
         ).output
-        PromoteModelOperator(
+        promoted = PromoteModelOperator(
             task_id="promote",
             model=model,
             pin=pin,
             registered=registered,
             verdict=verdict,
             outlets=[assets.model_asset(model)],
-        )
+        ).output
+        # Behind the promotion: a pack that fails alarms, and the champion stays.
+        MakeEvidencePackOperator(task_id="pack", model=model, promoted=promoted)
     return dag
 
 

@@ -9,10 +9,18 @@ __all__ = ["get_provider_info"]
 
 _NAME = "MLOps"
 _STEPS = (
-    *("ingest", "validate", "pin", "train", "evaluate", "register", "promote"),
+    *("ingest", "validate", "pin", "train", "evaluate", "register", "promote", "pack"),
     *("score", "monitor", "decide", "maintenance"),
 )
 _OPTIONS = {
+    "evidence_key": {
+        "description": "File of the private key (PEM, EC, not encrypted) that evidence packs are "
+        "signed with; without one a key is made below Airflow's home.",
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "/run/secrets/evidence_key.pem",
+        "default": "",
+    },
     "retry_base_s": {
         "description": "Seconds before the first retry of a task; each further delay is doubled.",
         "version_added": "0.1.0",
