@@ -1,4 +1,4 @@
-"""Evidence packs: what is known of a promoted version, in one signed file that is checked offline."""
+"""Evidence packs: what is known of a promoted version, in one signed file, checked offline."""
 
 from mlops_tasks.registry.pack.archive import archive_bytes
 from mlops_tasks.registry.pack.contents import Contents, gather

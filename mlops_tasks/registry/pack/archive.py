@@ -6,13 +6,13 @@ import io
 import re
 import stat
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import EvidencePackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 __all__ = ["archive_bytes", "read_archive"]
 
@@ -83,8 +83,8 @@ def _refuse_strange(path: Path, entries: list[zipfile.ZipInfo]) -> None:
     for entry in entries:
         if why := _strange(entry, names):
             raise EvidencePackError(
-                f"{path} is no evidence pack: its member {entry.filename[:100]!r} {why}; it was not "
-                "read. Do not unpack it"
+                f"{path} is no evidence pack: its member {entry.filename[:100]!r} {why}; it was "
+                "not read. Do not unpack it"
             )
 
 

@@ -64,7 +64,7 @@ def bill_of_materials(contents: Contents) -> str:
     # The library knows no model card and no data yet; the format has both since 1.5.
     made["metadata"]["component"]["modelCard"] = _model_card(contents)
     described = {pin["ref"]: pin for pin in _pins(contents.pins)}
-    for one in made["components"]:
+    for one in made.get("components", ()):
         if pin := described.get(one["bom-ref"]):
             one["data"] = [_described(pin, contents)]
     return json.dumps(made, indent=1, sort_keys=True) + "\n"
@@ -73,7 +73,9 @@ def bill_of_materials(contents: Contents) -> str:
 def _pins(pins: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each pinned table once, with the name that the bill has for it."""
     found = [*pins.get("inputs", {}).values(), *([pins["labels"]] if "labels" in pins else [])]
-    return list({f"data:{pin['table']}": pin | {"ref": f"data:{pin['table']}"} for pin in found}.values())
+    return list(
+        {f"data:{pin['table']}": pin | {"ref": f"data:{pin['table']}"} for pin in found}.values()
+    )
 
 
 def _model(about: Mapping[str, Any]) -> Component:
@@ -118,7 +120,7 @@ def _library(one: Mapping[str, Any]) -> Component:
 
 def _described(pin: Mapping[str, Any], contents: Contents) -> dict[str, Any]:
     datasets = contents.specification.get("datasets", ())
-    spec = next((one for one in datasets if one["name"] == pin["table"]), {})
+    spec: dict[str, Any] = next((one for one in datasets if one["name"] == pin["table"]), {})
     said: dict[str, Any] = {
         "type": "dataset",
         "name": pin["table"],

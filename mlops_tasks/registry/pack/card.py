@@ -29,7 +29,15 @@ _USE = {
     "retention": "Retention",
 }
 _SHOWN_FEATURES = 20
-_SHOWN_LIBRARIES = ("scikit-learn", "skops", "lightgbm", "xgboost", "xgboost-cpu", "numpy", "pandas")
+_SHOWN_LIBRARIES = (
+    "scikit-learn",
+    "skops",
+    "lightgbm",
+    "xgboost",
+    "xgboost-cpu",
+    "numpy",
+    "pandas",
+)
 
 
 def model_card(contents: Contents, mapped: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +91,10 @@ def _data(contents: Contents) -> dict[str, Any]:
     tables = [
         {name: pin[name] for name in ("table", "first", "last", "n_rows", "digest")}
         | {"role": role, "version": max(pin["versions"], default=-1)}
-        for role, pin in [*(("input", one) for one in pins["inputs"].values()), ("labels", pins["labels"])]
+        for role, pin in [
+            *(("input", one) for one in pins["inputs"].values()),
+            ("labels", pins["labels"]),
+        ]
     ]
     names = {"train": "trained on", "evaluation": "judged on"}
     windows = [

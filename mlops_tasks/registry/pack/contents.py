@@ -11,6 +11,7 @@ from mlops_tasks.exceptions import EvidencePackError
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.registry.champions import registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.registry.ledger.records import CHAMPION_MOVES
 from mlops_tasks.registry.pack.contract import contract_results
 from mlops_tasks.registry.pack.environment import environment_of
 from mlops_tasks.registry.pack.ledger_extract import extract
@@ -32,6 +33,7 @@ __all__ = ["FORMAT", "Contents", "gather"]
 
 FORMAT = "1.0"
 _GATE, _EXPLANATION = "gate.json", "explanation.json"
+_ASKED = (EvidenceKind.RELEASE_REQUEST, EvidenceKind.APPROVAL)
 _MONITORED = {EvidenceKind.DRIFT, EvidenceKind.PERFORMANCE}
 
 
@@ -88,7 +90,7 @@ def gather(
         If an artifact of its run is not what the ledger says.
     """
     known = registered_version(model, version, ledger=ledger)
-    entries = ledger.entries(model=model, history=True)
+    entries = sorted(ledger.entries(model=model, history=True), key=lambda entry: entry.seq)
     promotion = _promotion(known, entries)
     pin = _pin(known, tracking)
     gate = _gate(known, entries, tracking)
@@ -163,8 +165,7 @@ def _gate(
 
 def _fairness(gate: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = gate.get("report", {}).get("fairness") or {}
-    why = "no gate has compared groups: the spec names none"
-    return found if isinstance(found, dict) and found else {"groups": found, "why_not": why}
+    return found or {"why_not": "no gate has compared groups: the spec names none"}
 
 
 def _explanation(version: RegisteredVersion, tracking: Tracking) -> dict[str, Any]:
@@ -215,5 +216,5 @@ def _pin(version: RegisteredVersion, tracking: Tracking) -> TrainingPin | None:
 
 
 def _head(ledger: Ledger) -> dict[str, Any]:
-    seq, newest = ledger.head()
-    return {"seq": seq, "hash": newest}
+    newest = max(ledger.entries(history=True), key=lambda entry: entry.seq)
+    return {"seq": newest.seq, "hash": newest.hash}

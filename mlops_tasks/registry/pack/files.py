@@ -30,7 +30,12 @@ __all__ = [
     "read_checksums",
 ]
 
-IDENTITY, CARD, LEDGER, REGULATIONS = "pack.json", "model_card.html", "ledger.json", "regulations.json"
+IDENTITY, CARD, LEDGER, REGULATIONS = (
+    "pack.json",
+    "model_card.html",
+    "ledger.json",
+    "regulations.json",
+)
 README = "README.txt"
 # What the signature is of, the signature, and the key that it is checked with.
 CHECKSUMS, SIGNATURE, KEY = "SHA256SUMS", "SHA256SUMS.sig", "public_key.pem"
@@ -50,17 +55,17 @@ What it is
                        bundle of model-signing, and public_key.pem the key that fits it
 
 Is it what was signed, and by whom?
-  mlops pack verify FILE --key public_key.pem    with the key that you were given by the installation,
-                                                 not the one in this pack: anybody can sign a pack
-                                                 with a key of their own
-  The fingerprint of the key is the SHA-256 of its file: sha256sum public_key.pem
+  mlops pack verify FILE --key KEY
+  with the public key that the installation gave you, not the one in this pack: anybody can sign a
+  pack with a key of their own. Its fingerprint is the SHA-256 of its file, by sha256sum.
 
 Without mlops, after unpacking it into an empty folder:
   sha256sum --check SHA256SUMS
-  model_signing verify key SHA256SUMS --signature SHA256SUMS.sig --public-key public_key.pem
+  model_signing verify key SHA256SUMS --signature SHA256SUMS.sig --public_key public_key.pem
   and look whether any file is there that SHA256SUMS does not name
 
-It holds no rows, no values of people, no model files and no secrets.
+It holds no rows, no values of personal columns, no model files and no secrets. It names who asked
+for the model and who approved it.
 """
 
 
@@ -107,12 +112,14 @@ def _json(document: Mapping[str, Any]) -> bytes:
 
 def checksums(files: Mapping[str, bytes]) -> bytes:
     """Return the digests of some files, as ``sha256sum`` writes and checks them."""
-    lines = [f"{hashlib.sha256(files[name]).hexdigest()}{_SEPARATOR}{name}" for name in sorted(files)]
+    lines = [
+        f"{hashlib.sha256(files[name]).hexdigest()}{_SEPARATOR}{name}" for name in sorted(files)
+    ]
     return ("\n".join(lines) + "\n").encode()
 
 
 def read_checksums(text: bytes) -> dict[str, str]:
-    """Return the digests that `checksums` has written, by name; nothing where it is no such text."""
+    """Return the digests that `checksums` has written, by name; none where it is no such text."""
     found: dict[str, str] = {}
     for line in text.decode("utf-8", "replace").splitlines():
         digest, _, name = line.partition(_SEPARATOR)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.partitions import Duration
 from mlops_tasks.specs import IntendedUseSpec, ModelSpec
+from mlops_tasks.specs.base import SpecModel
 
 if TYPE_CHECKING:
     from mlops_tasks.specs import DatasetSpec, EstimatorSpec
@@ -24,7 +26,7 @@ _OF_MODEL = (
 
 
 def intended_use(spec: EstimatorSpec | None) -> dict[str, Any]:
-    """Return what the people who answer for a model say of its use; empty where they say nothing."""
+    """Return what those who answer for a model say of its use; empty where they say nothing."""
     said = spec.intended_use if isinstance(spec, ModelSpec) else IntendedUseSpec()
     return dict(said)
 
@@ -34,8 +36,7 @@ def specification(spec: EstimatorSpec | None) -> dict[str, Any]:
     if spec is None:
         return {"why_not": NO_SPEC}
     fields = _OF_ESTIMATOR + (_OF_MODEL if isinstance(spec, ModelSpec) else ())
-    said = spec.model_dump(mode="json", include=set(fields))
-    made = {name: said[name] for name in fields if name in said}
+    made = {name: _plain(getattr(spec, name)) for name in fields}
     made |= {"target": spec.target_sql, "personal": _personal(spec)}
     if not isinstance(spec, ModelSpec):
         return made
@@ -48,6 +49,15 @@ def specification(spec: EstimatorSpec | None) -> dict[str, Any]:
         "label": spec.label.dataset.name,
         "datasets": [_dataset(one) for one in spec.datasets],
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return a field as plain JSON, durations as people write them."""
+    if isinstance(value, Duration):
+        return str(value)
+    if isinstance(value, SpecModel):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _features_from(spec: ModelSpec) -> dict[str, str]:
