@@ -15,7 +15,9 @@ from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator, fit_parameters
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
+from mlops_tasks.registry.artifacts import ENVIRONMENT, PROJECT
 from mlops_tasks.registry.modelfiles import try_saving
+from mlops_tasks.registry.reproduction import Environment, pack_project
 from mlops_tasks.registry.tracking import (
     CLASSES,
     FEATURE_PROFILES,
@@ -88,6 +90,7 @@ def train(
     """
     problem = problem_type(spec.problem_type)
     model = build_estimator(spec, problem, build)
+    sources = pack_project(spec)  # as they are now: a long fit gives time to edit them
     for one in dict.fromkeys(pin.pins):  # labels of the same table are one pin
         lake.table(one.table).verify_pin(one)
     rows = labelled_rows(spec, pin, pin.train, lake=lake)
@@ -113,6 +116,9 @@ def train(
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
         artifacts = _log(spec, pin, run_id, tracking, metrics)
         artifacts |= _log_profiles(spec, rows, run_id, tracking)
+        environment = Environment.of_this_process().packed()
+        artifacts[ENVIRONMENT] = tracking.log_bytes(run_id, ENVIRONMENT, environment)
+        artifacts[PROJECT] = tracking.log_bytes(run_id, PROJECT, sources)
         if isinstance(spec, TableModel):
             artifacts[TABLE_MODEL] = tracking.log_json(run_id, TABLE_MODEL, spec.saved())
         if classes := problem.classes(model):

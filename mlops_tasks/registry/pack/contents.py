@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EvidencePackError
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.artifacts import IMPORTANCE, PIN_FILE
 from mlops_tasks.registry.champions import registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.ledger.records import CHAMPION_MOVES
@@ -17,7 +18,6 @@ from mlops_tasks.registry.pack.environment import environment_of
 from mlops_tasks.registry.pack.ledger_extract import extract
 from mlops_tasks.registry.pack.lineage import lineage
 from mlops_tasks.registry.pack.specification import intended_use, specification
-from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE
 from mlops_tasks.serialization import from_json, to_json
 
 if TYPE_CHECKING:
