@@ -71,7 +71,7 @@ def sample_contents(**changes: Any) -> Contents:
         "pins": {"why_not": "no pin"},
         "contract": {"why_not": "no pin"},
         "gate": {"why_not": "no gate has judged it"},
-        "fairness": {"why_not": "no gate has compared groups"},
+        "fairness": {"fairness": [], "slice": [], "why_not": "no gate has compared groups"},
         "explanation": {"importance": {"distance": 0.3, "items": 0.0}},
         "approvals": {"promoted": {"by": "schedule"}, "asked": [], "why_not": "nobody was asked"},
         "environment": {"python": "3.11.7", "distributions": [{"name": "skops", "version": "1"}]},

@@ -71,9 +71,10 @@ def model_card(contents: Contents, mapped: Mapping[str, Any]) -> dict[str, Any]:
             for table in contents.contract.get("tables", ())
         ],
         "gate": _gate(contents.gate),
-        "fairness": contents.fairness,
+        "criteria": _criteria(contents.gate),
+        "fairness": {"why_not": "", "fairness": [], "slice": []} | contents.fairness,
         "importance": _importance(contents.explanation),
-        "approvals": contents.approvals,
+        "approvals": {"why_not": "", "asked": []} | contents.approvals,
         "environment": _environment(contents.environment),
         "lineage": contents.lineage,
         "regulations": mapped,
@@ -134,6 +135,17 @@ def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
             for name in names
         ],
     }
+
+
+def _criteria(gate: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the gate asked, but for slices that are fine: fairness.json has all of them."""
+    judged = gate.get("report", {}).get("verdict", gate).get("criteria", ())
+    names = ("name", "kind", "answer", "text")
+    return [
+        {name: one[name] for name in names}
+        for one in judged
+        if one["kind"] != "slice" or one["answer"] == "alarm"
+    ]
 
 
 def _importance(explanation: Mapping[str, Any]) -> dict[str, Any]:

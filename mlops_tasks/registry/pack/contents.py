@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Contents", "gather"]
 
+#: Of a pack: a newer minor version has more in it, a newer major one means something else by it.
 FORMAT = "1.0"
 _GATE, _EXPLANATION = "gate.json", "explanation.json"
 _ASKED = (EvidenceKind.RELEASE_REQUEST, EvidenceKind.APPROVAL)
+_OF_GROUPS = ("fairness", "slice")
 _MONITORED = {EvidenceKind.DRIFT, EvidenceKind.PERFORMANCE}
 
 
@@ -164,15 +166,21 @@ def _gate(
 
 
 def _fairness(gate: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = gate.get("report", {}).get("fairness") or {}
-    return found or {"why_not": "no gate has compared groups: the spec names none"}
+    """Return what the gate has compared between groups of people, and of any slices."""
+    judged = gate.get("report", {}).get("verdict", gate).get("criteria", ())
+    found = {kind: [one for one in judged if one["kind"] == kind] for kind in _OF_GROUPS}
+    if not found["fairness"]:
+        found["why_not"] = "no gate has compared groups of people: the spec sets no limit for them"
+    return found
 
 
 def _explanation(version: RegisteredVersion, tracking: Tracking) -> dict[str, Any]:
     """Return what the model makes of its features, as the evaluation has measured it."""
     said: dict[str, Any] = {}
     if _EXPLANATION in version.artifacts:
-        said = json.loads(tracking.read_artifact(version, _EXPLANATION))
+        said["report"] = json.loads(tracking.read_artifact(version, _EXPLANATION))
+        if said["report"].pop("reasons", None):
+            said["left_out"] = "reasons of single predictions: values of rows do not leave the run"
     if IMPORTANCE in version.artifacts:
         importance = json.loads(tracking.read_artifact(version, IMPORTANCE))
         ordered = sorted(importance.items(), key=lambda item: (-item[1], item[0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.exceptions import EvidencePackError
 from mlops_tasks.formats import check_format
 from mlops_tasks.registry.pack.archive import read_archive
+from mlops_tasks.registry.pack.contents import FORMAT
 from mlops_tasks.registry.pack.files import (
     CHECKSUMS,
     IDENTITY,
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "PackCheck", "PackProblem", "read_pack", "verify_pack"]
 
-FORMAT = "1.0"
 _UNSIGNED = (CHECKSUMS, SIGNATURE, KEY)
 
 
@@ -96,13 +97,19 @@ def read_pack(path: Path) -> dict[str, bytes]:
     NewerFormatError
         If a newer version of the project made it.
     """
-    files, _ = read_archive(path)
+    return _opened(path)[0]
+
+
+def _opened(path: Path) -> tuple[dict[str, bytes], bool]:
+    """Return the files of a pack, and whether nothing lies between them."""
+    files, canonical = read_archive(path)
     if IDENTITY not in files:
         raise EvidencePackError(
             f"{path} is no evidence pack: it has no {IDENTITY}; packs are made by `mlops pack make`"
         )
-    check_format(_identity(files), FORMAT, f"the evidence pack {path}")
-    return files
+    with suppress(ValueError):  # no version at all: whoever verifies it finds that it was changed
+        check_format(_identity(files), FORMAT, f"the evidence pack {path}")
+    return files, canonical
 
 
 def verify_pack(path: Path, *, trusted: str | None = None) -> PackCheck:
@@ -133,7 +140,7 @@ def verify_pack(path: Path, *, trusted: str | None = None) -> PackCheck:
     The archive is compared byte by byte with the one way to write its files, so that nothing hides
     between them. Time and memory grow with the size of the file.
     """
-    files, canonical = read_pack(path), read_archive(path)[1]
+    files, canonical = _opened(path)
     signed = read_checksums(files.get(CHECKSUMS, b""))
     fingerprint, problems = _signature_problems(files, trusted)
     problems += _file_problems(files, signed)

@@ -190,6 +190,36 @@ def test_the_card_as_json_has_what_the_page_shows(whole: Contents) -> None:
     assert card["importance"]["features"][1] == {"name": "items", "value": 0.0, "share": 0.0}
 
 
+def test_who_was_asked_and_what_they_said_is_shown() -> None:
+    word = {"kind": "approval", "at": "2024-03-16T03:00:00+00:00", "by": "ann", "dag_run": "x/1"}
+    said = {"approved": True, "reason": "approved", "comment": "<looks> good"}
+    asked = [word | {"said": said}, word | {"kind": "release_request", "said": {}}]
+    text = page(sample_contents(approvals={"promoted": {"by": "ann"}, "asked": asked}))
+    assert "2024-03-16 03:00 UTC, approval by ann: approved “&lt;looks&gt; good”" in text
+    assert "2024-03-16 03:00 UTC, release request by ann" in text
+
+
+def test_what_the_gate_asked_is_shown_with_its_answers() -> None:
+    names = ("name", "kind", "answer", "text")
+    asked = [
+        dict(zip(names, one, strict=True))
+        for one in (
+            ("roc_auc", "superiority", "fine", "better by 0.1"),
+            ("roc_auc in shop=florist", "slice", "fine", "as good"),
+            ("roc_auc in shop=grocer", "slice", "alarm", "worse by 0.2"),
+            ("equalized_odds_difference", "fairness", "cannot tell", "too few rows"),
+        )
+    ]
+    found = {"fairness": [asked[3]], "slice": asked[1:3]}
+    gate = GATE | {"report": {"verdict": {"criteria": asked}}}
+    text = page(sample_contents(gate=gate, fairness=found))
+    assert '<span class="good">fine</span> roc auc: better by 0.1' in text
+    assert '<span class="bad">alarm</span> roc auc in shop=grocer: worse by 0.2' in text
+    assert '<span class="odd">cannot tell</span> equalized odds difference: too few' in text
+    assert "florist" not in text
+    assert "2 slices of the rows were judged" in text
+
+
 # --- lineage
 
 

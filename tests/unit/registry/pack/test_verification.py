@@ -185,7 +185,7 @@ def test_a_zip_of_something_else_is_no_pack(path: Path) -> None:
         verify_pack(path)
 
 
-@pytest.mark.parametrize("about", [b"[]", b"\xff", b"{"])
+@pytest.mark.parametrize("about", [b"[]", b"\xff", b"{", b'{"format": "x"}'])
 def test_an_identity_that_is_none_is_no_reason_to_fall_over(
     path: Path, files: dict[str, bytes], key: SigningKey, about: bytes
 ) -> None:
