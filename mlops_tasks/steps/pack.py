@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import EvidencePackError
 from mlops_tasks.faults import fault_point
 from mlops_tasks.registry.pack.archive import archive_bytes, read_archive
-from mlops_tasks.registry.pack.contents import gather
 from mlops_tasks.registry.pack.files import (
     CARD,
     CHECKSUMS,
@@ -30,10 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlops_tasks.lake import Lake
-    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.registry.pack.contents import Contents
     from mlops_tasks.registry.pack.signing import SigningKey
     from mlops_tasks.registry.tracking import Tracking
-    from mlops_tasks.specs import EstimatorSpec
 
 __all__ = ["EvidencePack", "make_pack"]
 
@@ -74,29 +72,18 @@ class EvidencePack:
 
 
 def make_pack(
-    model: str,
-    version: str,
-    spec: EstimatorSpec | None,
-    *,
-    lake: Lake,
-    tracking: Tracking,
-    ledger: Ledger,
-    key: SigningKey,
+    contents: Contents, *, lake: Lake, tracking: Tracking, key: SigningKey
 ) -> EvidencePack:
-    """Gather the evidence of a promoted version, sign it, and store it beside the reports.
+    """Sign the evidence of a promoted version, and store it beside the reports.
 
     Parameters
     ----------
-    model, version : str
-        Registered model and version.
-    spec : EstimatorSpec or None
-        Its spec as it is now; None where there is none, which the pack then says.
+    contents : Contents
+        From `mlops_tasks.registry.pack.gather`.
     lake : Lake
-        Where the pack goes, and what knows the pinned partitions.
+        Where the pack goes.
     tracking : Tracking
-        Its run, which gets a copy as an artifact.
-    ledger : Ledger
-        What was decided.
+        Where the version's run is, which gets a copy as an artifact.
     key : SigningKey
         Of the installation.
 
@@ -107,19 +94,15 @@ def make_pack(
 
     Raises
     ------
-    UnknownVersionError
-        If the ledger does not know the version.
     EvidencePackError
-        If it was never promoted, or the libraries of packs are not installed.
-    UnsafeModelError
-        If an artifact of its run is not what the ledger says: it is no evidence then.
+        If the libraries of packs are not installed.
 
     Notes
     -----
-    The same ledger gives the same files, byte by byte, and so the same `contents`. A signature by
-    such a key is another one each time, and so is the archive.
+    The same contents give the same files, byte by byte. A signature by such a key is another one
+    each time, and so is the archive; that of an attempt that was killed is kept.
     """
-    contents = gather(model, version, spec, lake=lake, tracking=tracking, ledger=ledger)
+    model, version = contents.identity["model"], contents.identity["version"]
     files = pack_files(contents)
     sums = checksums(files)
     said, about = hashlib.sha256(sums).hexdigest(), contents.identity

@@ -80,7 +80,25 @@ def gather(
     tracking: Tracking,
     ledger: Ledger,
 ) -> Contents:
-    """Gather everything that is known of a promoted version; the same stores give the same.
+    """Gather everything that is known of a promoted version.
+
+    Parameters
+    ----------
+    model, version : str
+        Registered model and version.
+    spec : EstimatorSpec or None
+        Its spec as it is now; None where there is none, which the pack then says.
+    lake : Lake
+        Knows the pinned partitions.
+    tracking : Tracking
+        Where its run is.
+    ledger : Ledger
+        What was decided, and what vouches for the artifacts of the run.
+
+    Returns
+    -------
+    Contents
+        The same stores give the same.
 
     Raises
     ------

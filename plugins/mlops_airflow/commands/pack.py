@@ -144,24 +144,19 @@ def _make(name: str, version: str) -> tuple[EvidencePack, Path]:
     from mlops_airflow.hooks.mlflow import MlflowHook
     from mlops_tasks.exceptions import NoChampionError
     from mlops_tasks.registry.ledger import EvidenceKind
+    from mlops_tasks.registry.pack import gather
     from mlops_tasks.serialization import to_json
     from mlops_tasks.steps.pack import make_pack
 
     lake, ledger = LakeHook().get_conn(), LedgerHook().get_ledger()
+    tracking = MlflowHook().get_conn()
     if not version:
         champion = ledger.champion(name)
         if champion is None:
             raise NoChampionError(f"model {name!r} has no champion; name a version: {name}@VERSION")
         version = champion.version
-    made = make_pack(
-        name,
-        version,
-        _spec(name),
-        lake=lake,
-        tracking=MlflowHook().get_conn(),
-        ledger=ledger,
-        key=evidence_key(),
-    )
+    contents = gather(name, version, _spec(name), lake=lake, tracking=tracking, ledger=ledger)
+    made = make_pack(contents, lake=lake, tracking=tracking, key=evidence_key())
     about = {"model": name, "kind": EvidenceKind.PACK, "key": version}
     ledger.record(**about, evidence=to_json(made), dag_run="mlops pack make")
     return made, lake.root

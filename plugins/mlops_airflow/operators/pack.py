@@ -10,6 +10,7 @@ from mlops_airflow.hooks.evidence_key import evidence_key
 from mlops_airflow.links import ReportLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name
 from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.registry.pack import gather
 from mlops_tasks.registry.pack.signing import missing_libraries
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs import ModelSpec
@@ -57,15 +58,16 @@ class MakeEvidencePackOperator(StepOperator):
         return to_json(made)
 
     def _make(self, context: Context) -> EvidencePack:
-        made = make_pack(
+        lake, tracking = self.lake, self.tracking(context)
+        contents = gather(
             self.promoted["name"],
             self.promoted["version"],
             self.model if isinstance(self.model, ModelSpec) else None,
-            lake=self.lake,
-            tracking=self.tracking(context),
+            lake=lake,
+            tracking=tracking,
             ledger=self.ledger,
-            key=evidence_key(),
         )
+        made = make_pack(contents, lake=lake, tracking=tracking, key=evidence_key())
         about = {"model": made.model, "kind": EvidenceKind.PACK, "key": made.version}
         self.ledger.record(**about, evidence=to_json(made), dag_run=dag_run_name(context))
         return made

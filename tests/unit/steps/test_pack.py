@@ -10,7 +10,7 @@ import pytest
 
 from mlops_tasks.exceptions import EvidencePackError, UnknownVersionError, UnsafeModelError
 from mlops_tasks.faults import FAULT_VARIABLE, InjectedFaultError
-from mlops_tasks.registry.pack import Answer, SigningKey, read_pack, verify_pack
+from mlops_tasks.registry.pack import Answer, SigningKey, gather, read_pack, verify_pack
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import IntendedUseSpec
 from mlops_tasks.steps.evaluate import evaluate
@@ -63,16 +63,10 @@ def write_down(world: World) -> None:
 
 
 def packed(world: World, key: SigningKey, **changes: Any) -> EvidencePack:
-    given: dict[str, Any] = {
-        "model": "late_orders",
-        "version": "1",
-        "spec": world.spec,
-        "lake": world.lake,
-        "tracking": world.tracking,
-        "ledger": world.ledger,
-        "key": key,
-    }
-    return make_pack(**given | changes)
+    given: dict[str, Any] = {"model": "late_orders", "version": "1", "spec": world.spec}
+    stores: dict[str, Any] = {"lake": world.lake, "tracking": world.tracking}
+    contents = gather(**given | changes, **stores, ledger=world.ledger)
+    return make_pack(contents, **stores, key=key)
 
 
 def documents(path: Path) -> dict[str, Any]:
@@ -262,7 +256,8 @@ def test_a_regression_has_a_pack_too(
     ledger.record(model=spec.name, kind="verdict", key=day(15), evidence=to_json(verdict) | about)
     version = register(spec.name, trained, verdict, tracking=tracking, ledger=ledger)
     assert promote(version, verdict, as_of=day(15), tracking=tracking, ledger=ledger)
-    made = make_pack(spec.name, "1", spec, lake=lake, tracking=tracking, ledger=ledger, key=key)
+    contents = gather(spec.name, "1", spec, lake=lake, tracking=tracking, ledger=ledger)
+    made = make_pack(contents, lake=lake, tracking=tracking, key=key)
     path = lake.root / made.file
     assert verify_pack(path, trusted=key.public.fingerprint).answer is Answer.VERIFIED
     said = documents(path)
