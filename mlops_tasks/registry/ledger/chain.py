@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlops_tasks.registry.ledger.records import LedgerEntry
 
-__all__ = ["BEGINNING", "entry_hash"]
+__all__ = ["BEGINNING", "Head", "entry_hash"]
 
 BEGINNING = ""  # what the first entry has in place of a hash before it
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last entry of a chain: its number and its hash, which stands for all before it."""
+
+    seq: int
+    hash: str
 
 
 def entry_hash(entry: LedgerEntry) -> str:

@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import ChampionChangedError
 from mlops_tasks.registry.ledger import statements
+from mlops_tasks.registry.ledger.chain import Head
 from mlops_tasks.registry.ledger.database import Database
 from mlops_tasks.registry.ledger.records import CHAMPION_MOVES, Champion, EvidenceKind
 from mlops_tasks.registry.ledger.tables import table
+from mlops_tasks.registry.ledger.verification import verify
 from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from mlops_tasks.registry.ledger.records import LedgerEntry
+    from mlops_tasks.registry.ledger.verification import LedgerCheck
     from mlops_tasks.registry.versions import RegisteredVersion
 
 __all__ = ["Ledger"]
@@ -387,6 +390,31 @@ class Ledger:
             return True
 
         return self._database.write(work)
+
+    def head(self) -> Head:
+        """Return the last entry's number and hash, which vouch for all before it."""
+
+        def work(connection: Connection) -> Head:
+            row = connection.execute(table("head").select()).one()
+            return Head(row.seq, row.hash)
+
+        return self._database.read(work)
+
+    def verify(self, anchors: Sequence[Head] = ()) -> LedgerCheck:
+        """Check that nothing was changed, put in, removed or cut off since it was written.
+
+        Parameters
+        ----------
+        anchors : sequence of Head, optional
+            Heads that were written down elsewhere, see `read_anchors`: without them a tail that
+            was cut off with its head, and a chain that was written anew, are not noticed.
+
+        Returns
+        -------
+        LedgerCheck
+            Also whether champions and registered versions are those of the entries.
+        """
+        return self._database.read(lambda connection: verify(connection, anchors))
 
 
 def _changed(model: str, version: str, generation: int, now: Champion | None) -> str:

@@ -30,6 +30,7 @@ __all__ = [
     "champion_as_of",
     "complete_registration",
     "entries",
+    "entry_of",
     "first",
     "insert_registration",
     "newest_of_keys",
@@ -59,7 +60,7 @@ def entries(connection: Connection, **wanted: str | None) -> list[LedgerEntry]:
     """Return all entries with these values, by key, oldest first."""
     rows = table("entry")
     query = rows.select().where(*_same(wanted)).order_by(rows.c.key, rows.c.seq)
-    return [_entry(row) for row in connection.execute(query)]
+    return [entry_of(row) for row in connection.execute(query)]
 
 
 def first(connection: Connection, **wanted: str | None) -> LedgerEntry | None:
@@ -67,7 +68,7 @@ def first(connection: Connection, **wanted: str | None) -> LedgerEntry | None:
     rows = table("entry")
     query = rows.select().where(*_same(wanted)).order_by(rows.c.seq).limit(1)
     row = connection.execute(query).first()
-    return None if row is None else _entry(row)
+    return None if row is None else entry_of(row)
 
 
 def newest_of_keys(
@@ -88,7 +89,7 @@ def newest_of_keys(
         .subquery()
     )
     query = rows.select().join(newest, rows.c.seq == newest.c.seq).order_by(rows.c.key)
-    return [_entry(row) for row in connection.execute(query)]
+    return [entry_of(row) for row in connection.execute(query)]
 
 
 def append(
@@ -124,15 +125,26 @@ def _same(wanted: Mapping[str, str | None]) -> list[ColumnElement[bool]]:
     return [columns[name] == value for name, value in wanted.items() if value is not None]
 
 
-def _entry(row: Any) -> LedgerEntry:
+def entry_of(row: Any) -> LedgerEntry:
+    """Return a row of entries as it says it was written.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If nobody can have written it so.
+    """
+    evidence, at = json.loads(row.evidence), row.recorded_at
+    if not isinstance(evidence, dict):
+        raise TypeError("its evidence is no object")
+    at = datetime.fromisoformat(at) if isinstance(at, str) else at
     return LedgerEntry(
         seq=row.seq,
         model=row.model,
         kind=row.kind,
         key=row.key,
-        evidence=json.loads(row.evidence),
+        evidence=evidence,
         dag_run=row.dag_run,
-        recorded_at=row.recorded_at.replace(tzinfo=UTC),
+        recorded_at=at.replace(tzinfo=UTC),
         by=row.by,
         previous_hash=row.previous_hash,
         hash=row.hash,
