@@ -40,10 +40,8 @@ def sample_ledger() -> Ledger:
 
 def sample_extract() -> dict[str, Any]:
     """Return what a pack has of it."""
-    entries = sample_ledger().entries(history=True)
-    newest = max(entries, key=lambda entry: entry.seq)
-    ours = [entry for entry in entries if entry.model == MODEL]
-    return extract(ours, {"seq": newest.seq, "hash": newest.hash})
+    ledger = sample_ledger()
+    return extract(ledger.entries(model=MODEL, history=True), ledger.head())
 
 
 def sample_contents(**changes: Any) -> Contents:

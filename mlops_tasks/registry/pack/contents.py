@@ -128,7 +128,7 @@ def gather(
         approvals=_approvals(promotion, entries),
         environment=environment_of(known, tracking=tracking),
         lineage=lineage(known, pin, table=predictions, n_monitored=len(monitored)),
-        ledger=extract(entries, _head(ledger)),
+        ledger=extract(entries, ledger.head()),  # read last: no entry lies behind it
     )
 
 
@@ -239,8 +239,3 @@ def _pin(version: RegisteredVersion, tracking: Tracking) -> TrainingPin | None:
     if PIN_FILE not in version.artifacts:
         return None
     return from_json(TrainingPin, json.loads(tracking.read_artifact(version, PIN_FILE)))
-
-
-def _head(ledger: Ledger) -> dict[str, Any]:
-    newest = max(ledger.entries(history=True), key=lambda entry: entry.seq)
-    return {"seq": newest.seq, "hash": newest.hash}

@@ -13,6 +13,8 @@ from mlops_tasks.serialization import to_json
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mlops_tasks.registry.ledger.chain import Head
+
 __all__ = ["extract", "extract_problems"]
 
 _FIELDS = (
@@ -21,13 +23,13 @@ _FIELDS = (
 )
 
 
-def extract(entries: Sequence[LedgerEntry], head: Mapping[str, Any]) -> dict[str, Any]:
+def extract(entries: Sequence[LedgerEntry], head: Head) -> dict[str, Any]:
     """Return the entries of a model as plain JSON, each with its hash, and the head of the chain.
 
     Between them lie entries of other models, which are not part of it.
     """
     ordered = sorted(entries, key=lambda entry: entry.seq)
-    return {"head": dict(head), "entries": [_plain(entry) for entry in ordered]}
+    return {"head": to_json(head), "entries": [_plain(entry) for entry in ordered]}
 
 
 def _plain(entry: LedgerEntry) -> dict[str, Any]:
