@@ -186,7 +186,9 @@ def _gate(
 def _fairness(gate: dict[str, Any]) -> dict[str, Any]:
     """Return what the gate has compared between groups of people, and of any slices."""
     judged = gate.get("report", {}).get("verdict", gate).get("criteria", ())
-    found = {kind: [one for one in judged if one["kind"] == kind] for kind in _OF_GROUPS}
+    found: dict[str, Any] = {
+        kind: [one for one in judged if one["kind"] == kind] for kind in _OF_GROUPS
+    }
     if not found["fairness"]:
         found["why_not"] = "no gate has compared groups of people: the spec sets no limit for them"
     return found
