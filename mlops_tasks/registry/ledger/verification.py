@@ -242,8 +242,8 @@ def _champions(connection: Connection, entries: Sequence[LedgerEntry]) -> list[F
     findings = []
     for model in sorted(said.keys() | stored.keys()):
         row, (version, generation) = stored.get(model), said.get(model, (None, None))
-        same = row is not None and row.version == version
-        if not same or (generation is not None and row.generation != generation):
+        found = (row.version, row.generation) if row else (None, None)
+        if found != (version, found[1] if generation is None else generation):
             now = f"version {row.version}, generation {row.generation}" if row else "none"
             then = f"version {version}, generation {generation}" if version else "none"
             text = f"the champion of {model!r} is {now}; by its entries it is {then}"

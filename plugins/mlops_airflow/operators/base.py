@@ -181,7 +181,7 @@ def dag_run_name(context: Context) -> str:
 
 def triggered_by(context: Context) -> str:
     """Return who started the run, as ledger entries say it: a user's name, or ``schedule``."""
-    run: Any = context["dag_run"]
+    run: Any = context.get("dag_run")
     return getattr(run, "triggering_user_name", None) or "schedule"
 
 

@@ -48,15 +48,16 @@ class DecideRetrainingOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide once, and return what was decided; repeated, it only gets a note."""
-        as_of, ledger, run = decided_as_of(context, self.model), self.ledger, dag_run_name(context)
-        by = triggered_by(context)
+        as_of, ledger = decided_as_of(context, self.model), self.ledger
+        run, by = dag_run_name(context), triggered_by(context)
         found = decide(self.model, as_of, read_evidence(self.model, as_of, ledger=ledger))
         about = {"model": self.model.name, "kind": EvidenceKind.DECISION, "key": as_of}
         entry = ledger.record_once(**about, evidence=to_json(found), dag_run=run, by=by)
         then = from_json(RetrainDecision, entry.evidence)
         same = (then, entry.dag_run) == (found, run)
-        note = None if same else self._note(as_of, note_on(then, found), run, by)
-        self._report(entry, then, note)
+        self._report(
+            entry, then, None if same else self._note(as_of, note_on(then, found), run, by)
+        )
         return entry.evidence
 
     def _note(self, as_of: str, note: DecisionNote, run: str, by: str) -> DecisionNote:

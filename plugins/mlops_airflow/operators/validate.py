@@ -79,9 +79,8 @@ class ValidatePartitionOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate, record the evidence, and return the reference to the published partition."""
-        raw, run = self._raw(context), dag_run_name(context)
-        options = self._options(context, raw.partition, run)
-        about = {"dag_run": run, "by": triggered_by(context)}
+        raw, about = self._raw(context), _about(context)
+        options = self._options(context, raw.partition, about["dag_run"])
         with self._refusal_recorded(raw, about):
             result = validate(self.dataset, raw, lake=self.lake, **options)
         evidence = self._record(result, about)
@@ -171,3 +170,8 @@ def _line(check: CheckOutcome) -> str:
     verdict = {True: "ok", False: check.severity, None: "open"}[check.passed]
     limits = f" ({check.limits})" if check.limits else ""
     return f"{check.name.removeprefix('history:')}: {verdict}, {check.observed}{limits}"
+
+
+def _about(context: Context) -> dict[str, str]:
+    """Return which run this is, and who started it, as the ledger's entries say it."""
+    return {"dag_run": dag_run_name(context), "by": triggered_by(context)}
