@@ -15,7 +15,7 @@ __all__ = ["draw", "lineage", "picture"]
 
 _TEMPLATE = Path(__file__).with_name("lineage.svg.j2")
 _KINDS = ("dataset", "pin", "run", "version", "predictions")
-_BOX, _GAP, _LINE = (168, 52), (34, 14), 26
+_BOX, _GAP, _LINE = (188, 52), (30, 14), 26
 
 
 def lineage(
