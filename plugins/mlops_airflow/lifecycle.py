@@ -22,6 +22,7 @@ from mlops_airflow.operators.pin import PinTrainingDataOperator
 from mlops_airflow.operators.promote import PromoteModelOperator
 from mlops_airflow.operators.register import RegisterModelOperator
 from mlops_airflow.operators.score import ScorePartitionOperator
+from mlops_airflow.operators.smoke_test import SmokeTestModelOperator
 from mlops_airflow.operators.train import TrainModelOperator
 from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_airflow.partition_mappers import CoarserMapper, same_key, waiting_for_all
@@ -285,8 +286,9 @@ def _train_dag(model: ModelSpec) -> DAG:
     ### Train a challenger of `{model.name}` and let the gate judge it
     Starts on a retraining request, or from its form, which trains as of now when it is left as it
     is. Uses only data known by its cut-off: `pin` fixes exact versions, `evaluate` compares with
-    the champion on the same later rows, `promote` moves the alias `champion` when the gate says so
-    and is skipped otherwise. `pack` signs the evidence of a promoted version into one file.
+    the champion on the same later rows, `smoke_test` loads the registered version in a process of
+    its own and asks it valid, odd and wrong rows, `promote` moves the alias `champion` when the
+    gate says so and is skipped otherwise. `pack` signs the evidence of a promoted version.
     {no_backfill("to train as of many days, ")}
     """
     with _model_dag(
@@ -308,6 +310,9 @@ def _train_dag(model: ModelSpec) -> DAG:
         registered = RegisterModelOperator(
             task_id="register", model=model, trained=trained, verdict=verdict
         ).output
+        tested = SmokeTestModelOperator(
+            task_id="smoke_test", model=model, pin=pin, registered=registered
+        )
         promoted = PromoteModelOperator(
             task_id="promote",
             model=model,
@@ -315,9 +320,10 @@ def _train_dag(model: ModelSpec) -> DAG:
             registered=registered,
             verdict=verdict,
             outlets=[assets.model_asset(model)],
-        ).output
+        )
+        tested.set_downstream(promoted)
         # Behind the promotion: a pack that fails alarms, and the champion stays.
-        MakeEvidencePackOperator(task_id="pack", model=model, promoted=promoted)
+        MakeEvidencePackOperator(task_id="pack", model=model, promoted=promoted.output)
     return dag
 
 

@@ -9,8 +9,8 @@ __all__ = ["get_provider_info"]
 
 _NAME = "MLOps"
 _STEPS = (
-    *("ingest", "validate", "pin", "train", "evaluate", "register", "promote", "pack"),
-    *("score", "monitor", "decide", "maintenance"),
+    *("ingest", "validate", "pin", "train", "evaluate", "register"),
+    *("smoke_test", "promote", "pack", "score", "monitor", "decide", "maintenance"),
 )
 _OPTIONS = {
     "evidence_key": {

@@ -72,6 +72,7 @@ def model_card(contents: Contents, mapped: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "gate": _gate(contents.gate),
         "criteria": _criteria(contents.gate),
+        "smoke_test": contents.gate.get("smoke_test", {}).get("reason", ""),
         "fairness": {"why_not": "", "fairness": [], "slice": []} | contents.fairness,
         "importance": _importance(contents.explanation),
         "approvals": {"why_not": "", "asked": []} | contents.approvals,

@@ -178,6 +178,9 @@ def _gate(
         if entry.kind == EvidenceKind.VERDICT and entry.evidence.get("run_id") == version.run_id
     ]
     said = dict(verdicts[-1].evidence) if verdicts else {"why_not": "no gate has judged it"}
+    tested = [e for e in entries if (e.kind, e.key) == (EvidenceKind.SMOKE_TEST, version.version)]
+    if tested:
+        said["smoke_test"] = tested[-1].evidence
     if _GATE in version.artifacts:
         said["report"] = json.loads(tracking.read_artifact(version, _GATE))
     return said
