@@ -177,7 +177,9 @@ def _gate(
         for entry in entries
         if entry.kind == EvidenceKind.VERDICT and entry.evidence.get("run_id") == version.run_id
     ]
-    said = dict(verdicts[-1].evidence) if verdicts else {"why_not": "no gate has judged it"}
+    said: dict[str, Any] = {"why_not": "no gate has judged it"}
+    if verdicts:
+        said = dict(verdicts[-1].evidence)
     tested = [e for e in entries if (e.kind, e.key) == (EvidenceKind.SMOKE_TEST, version.version)]
     if tested:
         said["smoke_test"] = tested[-1].evidence
