@@ -34,6 +34,7 @@
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
     ├── SmokeTestFailedError          a registered version does not answer as it must
     ├── ChampionChangedError          the gate compared against a version that is champion no more
+    ├── VersionNotAllowedError        a version that must not become, or stop to be, the champion
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
     ├── EvidencePackError             an evidence pack cannot be made, or a file is none
@@ -79,6 +80,7 @@ __all__ = [
     "UnknownVersionError",
     "UnsafeModelError",
     "ValidationFailedError",
+    "VersionNotAllowedError",
 ]
 
 
@@ -220,6 +222,10 @@ class SmokeTestFailedError(MlopsError):
 
 class ChampionChangedError(MlopsError):
     """The champion is no longer the version that the gate compared against."""
+
+
+class VersionNotAllowedError(MlopsError):
+    """A version cannot be promoted, rolled back to or retired; the message says why."""
 
 
 class NeverScoredError(MlopsError):

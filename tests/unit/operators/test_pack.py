@@ -104,9 +104,9 @@ def test_without_the_extra_it_is_skipped(stack: Stack, monkeypatch: pytest.Monke
 
 
 def test_it_stands_behind_the_promotion(spec: Any) -> None:
-    (train,) = [dag for dag in model_dags(spec) if dag.dag_id == "late_orders.train"]
-    assert train.get_task("pack").upstream_task_ids == {"promote"}
-    assert train.get_task("pack").downstream_task_ids == set()
+    (release,) = [dag for dag in model_dags(spec) if dag.dag_id == "late_orders.release"]
+    assert release.get_task("pack").upstream_task_ids == {"promote"}
+    assert release.get_task("pack").downstream_task_ids == set()
 
 
 def test_where_the_key_is(monkeypatch: pytest.MonkeyPatch, key_file: Path) -> None:
