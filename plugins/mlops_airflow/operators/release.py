@@ -23,6 +23,7 @@ from mlops_tasks.steps.release import release, request_release
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.specs import ModelSpec
     from mlops_tasks.steps.release import Release
 
@@ -83,12 +84,13 @@ class RequestReleaseOperator(StepOperator):
         request = request_release(version, verdict, as_of=as_of, author=author)
         if request is None:
             raise AirflowSkipException(f"nothing to release because {verdict.reason}")
-        about = {"model": version.name, "kind": EvidenceKind.RELEASE_REQUEST, "by": author}
         entry = self.ledger.record_once(
-            **about,
+            model=version.name,
+            kind=EvidenceKind.RELEASE_REQUEST,
             key=version.version,
             evidence=to_json(request),
             dag_run=dag_run_name(context),
+            by=author,
         )
         self._emit(context, version.version)
         self._report(version, verdict)
@@ -152,8 +154,7 @@ class ReleaseModelOperator(StepOperator):
         self._report(version, found, before.version if before else "none")
         if not found.released:
             raise AirflowSkipException(f"not released because {found.reason}")
-        pin = from_json(TrainingPin, json.loads(tracking.read_artifact(version, PIN_FILE)))
-        self.announce(context, promotion_event(version, pin))
+        self.announce(context, promotion_event(version, _trained_on(version, tracking)))
         return {"name": name, "version": version.version}
 
     def _report(self, version: RegisteredVersion, found: Release, before: str) -> None:
@@ -162,3 +163,7 @@ class ReleaseModelOperator(StepOperator):
         what = "released" if found.released else "did not release"
         title = f"{what} {version.name} version {version.version}"
         self.report(title, facts | {"page": self.mlflow_version_url})
+
+
+def _trained_on(version: RegisteredVersion, tracking: Tracking) -> TrainingPin:
+    return from_json(TrainingPin, json.loads(tracking.read_artifact(version, PIN_FILE)))
