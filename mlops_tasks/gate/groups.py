@@ -115,11 +115,11 @@ def _values(spec: EstimatorSpec, place: str, expression: str, rows: pa.Table) ->
     if expression in known.column_names:
         expression = f'"{expression}"'  # which may be a word of SQL
     check_expression(place, expression)
+    shown = " ".join(known.column_names) if spec.has_personal else None
     numbered = known.append_column(_POSITION, pa.array(range(rows.num_rows), pa.int64()))
-    names = " ".join(known.column_names) if spec.has_personal else None
     with (
         connect() as connection,
-        explained(place, connection, known=names) as ask,
+        explained(place, connection, known=shown) as ask,
     ):
         check_repeatable(place, connection, expression)
         connection.register("rows", numbered)
