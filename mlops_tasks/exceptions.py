@@ -32,6 +32,7 @@
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
+    ├── PreregistrationError          the gate would judge by another plan than registered
     ├── SmokeTestFailedError          a registered version does not answer as it must
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── VersionNotAllowedError        a version that must not become, or stop to be, the champion
@@ -39,6 +40,7 @@
     ├── MaintenanceError              a part of the nightly maintenance failed
     ├── NotReproducedError            a version was trained again and is another model
     ├── ReproductionError             a recorded training cannot be repeated here
+    ├── EvidencePackError             an evidence pack cannot be made, or a file is none
     ├── ScaffoldError                 no project can be made from what a source has
     └── UnsafeModelError              a model file that must not be loaded
 """
@@ -49,6 +51,7 @@ __all__ = [
     "DamagedTableError",
     "EmptyPartitionError",
     "EstimatorError",
+    "EvidencePackError",
     "FeatureError",
     "LakeError",
     "LeakageError",
@@ -62,6 +65,7 @@ __all__ = [
     "NotReproducedError",
     "PartitionKeyError",
     "PartitionNotFoundError",
+    "PreregistrationError",
     "ReproductionError",
     "ScaffoldError",
     "SchemaMismatchError",
@@ -210,6 +214,10 @@ class EstimatorError(MlopsError):
     """The project's estimator cannot be built, fitted or asked for scores."""
 
 
+class EvidencePackError(MlopsError):
+    """An evidence pack cannot be made or signed, or a file is no evidence pack."""
+
+
 class NoLabelsError(MlopsError):
     """The labels of a window are missing, or all of one kind."""
 
@@ -220,6 +228,10 @@ class NoChampionError(MlopsError):
 
 class UnknownVersionError(MlopsError):
     """The ledger does not know a model version, so it is not loaded."""
+
+
+class PreregistrationError(MlopsError):
+    """The gate would judge by another plan than the one that was registered before scoring."""
 
 
 class SmokeTestFailedError(MlopsError):

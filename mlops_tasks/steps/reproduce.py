@@ -24,7 +24,6 @@ from mlops_tasks.registry.artifacts import (
     PROJECT,
     TABLE_MODEL,
 )
-from mlops_tasks.registry.champions import registered_version
 from mlops_tasks.registry.modelfiles import files_digest
 from mlops_tasks.registry.reproduction import Environment, Fingerprint
 from mlops_tasks.registry.reproduction.comparison import (
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_tasks.lake import Lake
-    from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.registry.reproduction.fresh_environment import FreshEnvironments
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
@@ -103,12 +101,10 @@ class Reproduction:
 
 
 def reproduce(
-    name: str,
-    version: str,
+    version: RegisteredVersion,
     *,
     lake: Lake,
     tracking: Tracking,
-    ledger: Ledger,
     environments: FreshEnvironments,
     limit_s: float = 3600.0,
 ) -> Reproduction:
@@ -116,12 +112,12 @@ def reproduce(
 
     Parameters
     ----------
-    name, version : str
-        Registered model and version.
+    version : RegisteredVersion
+        The version as the ledger has it: its digests are what the record is held against.
     lake : Lake
         The data, which are read and never written to.
-    tracking, ledger : Tracking, Ledger
-        Where the record is, and the digests that it is held against.
+    tracking : Tracking
+        Where the record is.
     environments : FreshEnvironments
         Where virtual environments are made and kept.
     limit_s : float, default 3600
@@ -131,21 +127,15 @@ def reproduce(
     -------
     Reproduction
         Nothing is registered and nothing decided by it.
-
-    Raises
-    ------
-    UnknownVersionError
-        If the ledger does not know the version.
     """
-    known = registered_version(name, version, ledger=ledger)
     with TemporaryDirectory(prefix="reproduce-") as folder:
         try:
-            return _reproduced(known, Path(folder), lake, tracking, environments, limit_s)
+            return _reproduced(version, Path(folder), lake, tracking, environments, limit_s)
         except _ChangedRecordError as error:
             verdict, about, reason = _FAILED, error.about, str(error)
         except ReproductionError as error:
             verdict, about, reason = _CANNOT_TELL, error.about, str(error)
-    return Reproduction(name, version, verdict, differs=about, reason=reason)
+    return Reproduction(version.name, version.version, verdict, differs=about, reason=reason)
 
 
 class _ChangedRecordError(ReproductionError):

@@ -12,23 +12,16 @@ from mlops_airflow.definitions import (
     is_built_elsewhere,
     refuse_second_definition,
 )
-from mlops_airflow.forms import (
-    by_hand,
-    ingest_form,
-    no_backfill,
-    reproduce_form,
-    rollback_form,
-    train_form,
-)
+from mlops_airflow.forms import by_hand, ingest_form, no_backfill, rollback_form, train_form
 from mlops_airflow.operators.approve import ApproveReleaseOperator
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
 from mlops_airflow.operators.monitor import MeasureDriftOperator, MeasurePerformanceOperator
+from mlops_airflow.operators.pack import MakeEvidencePackOperator
 from mlops_airflow.operators.pin import PinTrainingDataOperator
 from mlops_airflow.operators.register import RegisterModelOperator
 from mlops_airflow.operators.release import ReleaseModelOperator, RequestReleaseOperator
-from mlops_airflow.operators.reproduce import ReproduceModelOperator
 from mlops_airflow.operators.rollback import RollbackModelOperator, ScoreAgainOperator
 from mlops_airflow.operators.score import ScorePartitionOperator
 from mlops_airflow.operators.smoke_test import SmokeTestModelOperator
@@ -40,12 +33,13 @@ from mlops_airflow.partition_mappers import (
     same_key,
     waiting_for_all,
 )
+from mlops_airflow.reproduction import reproduce_dag
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.exceptions import SpecError
+from mlops_tasks.gate import GatePlan
 from mlops_tasks.partitions import DAY, PERIOD
-from mlops_tasks.problem_types import gate_metric
 from mlops_tasks.specs.calendar import with_inputs
 from mlops_tasks.specs.importable import check_importable
 
@@ -146,18 +140,9 @@ def model_dags(model: ModelSpec) -> list[DAG]:
         If a function that it names is not there, or its metric is none.
     """
     _refuse_missing_code(model)
-    if model.gate.metric is not None:
-        gate_metric(model)  # one that does not exist breaks these Dags, not their runs
-    build = (
-        _score_dag,
-        _monitor_dag,
-        _decide_dag,
-        _train_dag,
-        _release_dag,
-        _rollback_dag,
-        _reproduce_dag,
-    )
-    return [one(model) for one in build]
+    GatePlan.of(model)  # a metric that does not exist breaks these Dags, not their runs
+    build = (_score_dag, _monitor_dag, _decide_dag, _train_dag, _release_dag, _rollback_dag)
+    return [*(one(model) for one in build), reproduce_dag(model)]
 
 
 def _refuse_missing_code(model: ModelSpec) -> None:
@@ -354,8 +339,9 @@ def _release_dag(model: ModelSpec) -> DAG:
     Starts for every version that `{model.name}.train` asks to release. `approve` is skipped where
     the gate promotes by itself; else it waits for a person and holds no worker meanwhile. Reject
     keeps the champion, so does no answer in time, and a newer version supersedes the request.
-    `promote` moves the champion in the ledger, then the alias. To ask again, trigger it and write
-    the version into *Partition Key*, below *Advanced Options*.
+    `promote` moves the champion in the ledger, then the alias, and `pack` signs the evidence of
+    what was promoted into one file. To ask again, trigger it and write the version into
+    *Partition Key*, below *Advanced Options*.
     {no_backfill("")}
     """
     with _model_dag(
@@ -375,6 +361,8 @@ def _release_dag(model: ModelSpec) -> DAG:
             outlets=[assets.model_asset(model)],
         )
         approve >> promote
+        # Behind the promotion: a pack that fails alarms, and the champion stays.
+        MakeEvidencePackOperator(task_id="pack", model=model, promoted=promote.output)
     return dag
 
 
@@ -393,29 +381,6 @@ def _rollback_dag(model: ModelSpec) -> DAG:
             task_id="rollback", model=model, outlets=[assets.model_asset(model)]
         )
         rollback >> ScoreAgainOperator(task_id="score_again", model=model)
-    return dag
-
-
-def _reproduce_dag(model: ModelSpec) -> DAG:
-    doc = f"""
-    ### Train a version of `{model.name}` again, from its record: is it the same model?
-    Every month for the champion, or from its form for any version. In a virtual environment made
-    anew from the recorded one, with the recorded sources, pin and seeds; nothing is registered.
-    Succeeds when the model is the same, fails when it is another one and names the first input that
-    differs, and is skipped when it cannot be told, as where pinned rows were removed.
-    """
-    with _model_dag(
-        model,
-        "reproduce",
-        doc,
-        schedule="@monthly",
-        start_date=model.rows.partition(model.rows.first).start,
-        params=reproduce_form(),
-        max_active_runs=1,
-    ) as dag:
-        ReproduceModelOperator(
-            task_id="reproduce", model=model, model_version="{{ params.version or '' }}"
-        )
     return dag
 
 

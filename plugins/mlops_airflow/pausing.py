@@ -49,8 +49,9 @@ def start_order(spec: ModelSpec) -> list[str]:
     The decision comes last: before there are data and scores it has nothing to decide on.
     """
     takes = [dag_id for one in with_inputs(spec.datasets) for dag_id in ingestions(one)]
-    verbs = ("reproduce", "rollback", "release", "train", "monitor", "score")
-    consumers = [f"{spec.name}.{verb}" for verb in verbs]
+    consumers = [
+        f"{spec.name}.{verb}" for verb in ("rollback", "release", "train", "monitor", "score")
+    ]
     return [*consumers, *reversed(takes), f"{spec.name}.decide"]
 
 

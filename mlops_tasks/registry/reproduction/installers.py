@@ -35,7 +35,7 @@ _OF_PIP = {
     "find-links": "UV_FIND_LINKS",
     "cert": "SSL_CERT_FILE",
 }
-_AS_PIP = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+_AS_PIP = {"UV_" + "INDEX_STRATEGY": "unsafe-best-match"}
 
 
 def make_environment(folder: Path, python: str, *, limit_s: float) -> Path:

@@ -59,7 +59,7 @@ def _reproduce(name: str, number: str) -> Reproduction:
     from mlops_airflow.hooks.mlflow import MlflowHook
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.outages import outages_named
-    from mlops_tasks.registry.champions import champion_of
+    from mlops_tasks.registry.champions import champion_of, registered_version
     from mlops_tasks.registry.ledger import EvidenceKind
     from mlops_tasks.registry.reproduction.fresh_environment import FreshEnvironments
     from mlops_tasks.scratch import scratch
@@ -70,19 +70,19 @@ def _reproduce(name: str, number: str) -> Reproduction:
         with scratch(), outages_named():
             tracking, ledger = MlflowHook().get_conn(), LedgerHook().get_ledger()
             if number == "champion":
-                number = champion_of(name, tracking=tracking, ledger=ledger).version
+                known = champion_of(name, tracking=tracking, ledger=ledger)
+            else:
+                known = registered_version(name, number, ledger=ledger)
             found = train_again(
-                name,
-                number,
+                known,
                 lake=LakeHook().get_conn(),
                 tracking=tracking,
-                ledger=ledger,
                 environments=FreshEnvironments.of_user(),
             )
             ledger.record(
                 model=name,
                 kind=EvidenceKind.REPRODUCTION,
-                key=number,
+                key=known.version,
                 evidence=to_json(found),
                 dag_run="mlops reproduce",
                 by=getpass.getuser(),

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_tasks.exceptions import NoChampionError, NotReproducedError
-from mlops_tasks.registry.champions import champion_of
+from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.reproduction.comparison import ReproductionVerdict
 from mlops_tasks.registry.reproduction.fresh_environment import FreshEnvironments
@@ -76,16 +76,15 @@ class ReproduceModelOperator(StepOperator):
         tracking, version = self.tracking(context), (self.model_version or "").strip()
         if version in ("", "None"):
             try:
-                champion = champion_of(self.model_name, tracking=tracking, ledger=self.ledger)
+                known = champion_of(self.model_name, tracking=tracking, ledger=self.ledger)
             except NoChampionError as error:
                 raise AirflowSkipException(f"nothing to reproduce: {error}") from None
-            version = champion.version
+        else:
+            known = registered_version(self.model_name, version, ledger=self.ledger)
         return reproduce(
-            self.model_name,
-            version,
+            known,
             lake=self.lake,
             tracking=tracking,
-            ledger=self.ledger,
             environments=FreshEnvironments.of_user(),
         )
 

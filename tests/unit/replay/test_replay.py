@@ -53,7 +53,7 @@ def test_history_comes_first_and_consumers_wake_after_the_champion(model: Model)
         "demand.train 2024-06-09",
     ]
     assert airflow.calls[-1] == (
-        "unpause demand.reproduce demand.rollback demand.release demand.train demand.monitor demand.score "
+        "unpause demand.rollback demand.release demand.train demand.monitor demand.score "
         "sales.ingest "
         "stores.ingest offers.ingest demand.decide"
     )

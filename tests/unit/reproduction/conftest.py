@@ -117,11 +117,9 @@ class Shelf:
     def reproduce(self, version: RegisteredVersion, **options: Any) -> Reproduction:
         given: dict[str, Any] = {"environments": ThisEnvironment(self.home / "environments")}
         return reproduce(
-            version.name,
-            version.version,
+            version,
             lake=self.lake,
             tracking=self.tracking,
-            ledger=self.ledger,
             **given | options,
         )
 
