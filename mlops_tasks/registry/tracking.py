@@ -262,8 +262,7 @@ class Tracking:
 
     def read_json(self, run_id: str, name: str) -> dict[str, Any]:
         """Read a JSON artifact of a run."""
-        content: dict[str, Any] = json.loads(self.read_bytes(run_id, name))
-        return content
+        return dict(json.loads(self.read_bytes(run_id, name)))
 
     def log_bytes(self, run_id: str, name: str, content: bytes) -> str:
         """Store an artifact of a run, whose `name` may have folders; return its SHA-256."""
@@ -349,8 +348,7 @@ class Tracking:
 
     def gate_metrics(self, run_id: str) -> dict[str, float]:
         """Return what a run has logged of its evaluation."""
-        metrics: dict[str, float] = self.client.get_run(run_id).data.metrics
-        prefix = "eval_"
+        prefix, metrics = "eval_", self.client.get_run(run_id).data.metrics
         return {
             name.removeprefix(prefix): value
             for name, value in metrics.items()

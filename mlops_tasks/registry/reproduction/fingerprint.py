@@ -96,23 +96,23 @@ class Fingerprint:
     def seeds(self) -> dict[str, str]:
         """Every seed of the fit by the name of its parameter, ``None`` where one is not set."""
         own = {"random_state": str(self.chosen.get("random_state"))}
-        named = {name: text for name, text in self.parameters.items() if is_seed(name)}
+        named = {name: text for name, text in self.parameters.items() if _is_seed(name)}
         return own | named
 
     @property
     def unseeded(self) -> list[str]:
         """Parameters for seeds that the project leaves open."""
-        return sorted(name for name, text in self.parameters.items() if unset_seed(name, text))
+        return sorted(name for name, text in self.parameters.items() if _unset_seed(name, text))
 
 
-def is_seed(name: str) -> bool:
+def _is_seed(name: str) -> bool:
     """Return whether a parameter of an estimator, or of a part of it, is its seed."""
     return name.rpartition("__")[2] in {"random_state", "seed"}
 
 
-def unset_seed(name: str, text: str) -> bool:
+def _unset_seed(name: str, text: str) -> bool:
     """Return whether it is a seed that is not set."""
-    return is_seed(name) and text == "None"
+    return _is_seed(name) and text == "None"
 
 
 def spec_fields(spec: ModelSpec | TableModel) -> tuple[dict[str, Any], dict[str, str]]:
