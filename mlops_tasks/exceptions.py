@@ -37,6 +37,7 @@
     ├── VersionNotAllowedError        a version that must not become, or stop to be, the champion
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
+    ├── EvidencePackError             an evidence pack cannot be made, or a file is none
     ├── ScaffoldError                 no project can be made from what a source has
     └── UnsafeModelError              a model file that must not be loaded
 """
@@ -47,6 +48,7 @@ __all__ = [
     "DamagedTableError",
     "EmptyPartitionError",
     "EstimatorError",
+    "EvidencePackError",
     "FeatureError",
     "LakeError",
     "LeakageError",
@@ -204,6 +206,10 @@ class FeatureError(MlopsError):
 
 class EstimatorError(MlopsError):
     """The project's estimator cannot be built, fitted or asked for scores."""
+
+
+class EvidencePackError(MlopsError):
+    """An evidence pack cannot be made or signed, or a file is no evidence pack."""
 
 
 class NoLabelsError(MlopsError):

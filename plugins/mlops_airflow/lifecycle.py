@@ -18,6 +18,7 @@ from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetr
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
 from mlops_airflow.operators.monitor import MeasureDriftOperator, MeasurePerformanceOperator
+from mlops_airflow.operators.pack import MakeEvidencePackOperator
 from mlops_airflow.operators.pin import PinTrainingDataOperator
 from mlops_airflow.operators.register import RegisterModelOperator
 from mlops_airflow.operators.release import ReleaseModelOperator, RequestReleaseOperator
@@ -338,8 +339,9 @@ def _release_dag(model: ModelSpec) -> DAG:
     Starts for every version that `{model.name}.train` asks to release. `approve` is skipped where
     the gate promotes by itself; else it waits for a person and holds no worker meanwhile. Reject
     keeps the champion, so does no answer in time, and a newer version supersedes the request.
-    `promote` moves the champion in the ledger, then the alias. To ask again, trigger it and write
-    the version into *Partition Key*, below *Advanced Options*.
+    `promote` moves the champion in the ledger, then the alias, and `pack` signs the evidence of
+    what was promoted into one file. To ask again, trigger it and write the version into
+    *Partition Key*, below *Advanced Options*.
     {no_backfill("")}
     """
     with _model_dag(
@@ -359,6 +361,8 @@ def _release_dag(model: ModelSpec) -> DAG:
             outlets=[assets.model_asset(model)],
         )
         approve >> promote
+        # Behind the promotion: a pack that fails alarms, and the champion stays.
+        MakeEvidencePackOperator(task_id="pack", model=model, promoted=promote.output)
     return dag
 
 
