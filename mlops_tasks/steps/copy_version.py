@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_tasks.registry.artifacts import GATE_REPORT, PIN_FILE
 from mlops_tasks.registry.copies import fetch_files, store_files
 from mlops_tasks.registry.releases import ReleaseRequest
-from mlops_tasks.registry.tracking import PIN_FILE
 
 if TYPE_CHECKING:
     from mlops_tasks.registry.ledger import Champion
@@ -68,6 +68,11 @@ def request_of_copy(
         This environment's.
     origin, author : str
         Where it comes from, and who has copied it.
+
+    Returns
+    -------
+    ReleaseRequest
+        With the verdict ``"ask"``.
     """
     pin = json.loads(tracking.read_artifact(version, PIN_FILE))
     return ReleaseRequest(
@@ -77,6 +82,6 @@ def request_of_copy(
         as_of=str(pin["as_of"]),
         champion_version=champion.version if champion else None,
         champion_generation=champion.generation if champion else 0,
-        evidence=version.artifacts.get("gate.json", version.digest),
+        evidence=version.artifacts.get(GATE_REPORT, version.digest),
         author=author,
     )
