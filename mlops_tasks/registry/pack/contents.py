@@ -221,8 +221,10 @@ def _approvals(promotion: LedgerEntry, entries: Sequence[LedgerEntry]) -> dict[s
         "promoted": _word(promotion),
         "asked": [_word(entry) for entry in asked],
     }
-    if not any(entry.kind == "approval" for entry in asked):
-        said["why_not"] = "no person was asked: the gate's verdict alone promoted it"
+    if not any(entry.kind == EvidenceKind.APPROVAL for entry in asked):
+        who = promotion.by if promotion.by not in ("", "schedule") else ""
+        word = f"{who} had it promoted" if who else "the gate's verdict alone promoted it"
+        said["why_not"] = f"nobody was asked for an approval: {word}"
     return said
 
 
