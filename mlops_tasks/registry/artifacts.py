@@ -7,6 +7,7 @@ __all__ = [
     "CLASSES",
     "ENVIRONMENT",
     "FEATURE_PROFILES",
+    "GATE_REPORT",
     "IMPORTANCE",
     "LABEL_PROFILES",
     "LEAKS",
@@ -40,5 +41,5 @@ ARTIFACTS = (
     ENVIRONMENT,
     PROJECT,
 )
-# For people: features that may leak the label, in full.
-LEAKS = "leak_suspects.json"
+# For people: features that may leak the label, in full; and all that the gate asked and found.
+LEAKS, GATE_REPORT = "leak_suspects.json", "gate.json"

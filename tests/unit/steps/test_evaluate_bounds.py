@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.exceptions import LeakageError
-from mlops_tasks.gate import judge
+from mlops_tasks.gate import GatePlan, judge
 from mlops_tasks.lake import Pin, TrainingPin
-from mlops_tasks.problem_types import Outcomes, gate_metric
+from mlops_tasks.problem_types import Outcomes
 from mlops_tasks.profiles.archive import unpack_days
-from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
+from mlops_tasks.registry.artifacts import GATE_REPORT, IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps import evaluate as evaluation
@@ -121,6 +121,7 @@ def evaluated(
     monkeypatch.setattr(evaluation, "labelled_rows", labelled)
     monkeypatch.setattr(evaluation, "model_frame", framed)
     monkeypatch.setattr(evaluation, "feature_importance", weighty)
+    monkeypatch.setattr(evaluation, "worst_slices", lambda *_: [])  # of features, which are none
     stores: Any = {"lake": "lake", "tracking": store}
     return evaluate(spec, pin, TRAINED, champion, **stores), store
 
@@ -133,12 +134,18 @@ def test_a_challenger_and_a_champion_are_loaded_scored_and_written_down(
     target, new, old = (table.column(name).to_numpy() for name in ("y", "new", "old"))
     days = np.repeat(["2024-03-11", "2024-03-12"], 40)
     ours, theirs = (Outcomes(target, scores, days) for scores in (new, old))
-    metric = gate_metric(spec)
-    expected = judge(spec.gate, metric, ours, theirs, CHAMPION, seed=spec.random_state)
-    files = {name: f"digest of {name}" for name in (IMPORTANCE, SCORE_PROFILES)}
-    assert verdict == replace(expected, artifacts=files)
+    expected = judge(GatePlan.of(spec), ours, theirs, CHAMPION)
+    files = {name: f"digest of {name}" for name in (IMPORTANCE, SCORE_PROFILES, GATE_REPORT)}
+    plan = GatePlan.of(spec).registration(spec, PIN, TRAINED)
+    assert verdict == replace(expected, artifacts=files, plan=plan["digest"])
     assert store.loaded == [("models:/new", "digest of new"), ("models:/m-4", "digest of 4")]
     assert store.files["run", IMPORTANCE] == {"seed": spec.random_state}
+    report = store.files["run", GATE_REPORT]
+    assert report["plan"] == plan
+    assert report["verdict"]["criteria"] == [to_json(one) for one in verdict.criteria]
+    assert report["model"] == spec.name
+    assert "artifacts" not in report["verdict"], "its own digest cannot be in it"
+    json.dumps(report, allow_nan=False)
     days = unpack_days(store.files["run", SCORE_PROFILES])
     assert {day: profile.n_rows for day, profile in days.items()} == {
         "2024-03-11": 40,
