@@ -48,6 +48,13 @@ class Groups:
     codes: Codes
     left_out: int = 0
 
+    @property
+    def values(self) -> npt.NDArray[np.object_]:
+        """The label of each row; None where it is in no group."""
+        import numpy as np
+
+        return np.array([*self.labels, None], dtype=object)[self.codes]
+
     def rows(self, label: str) -> Codes:
         """Return the rows of one group."""
         import numpy as np

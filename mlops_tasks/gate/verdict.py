@@ -56,6 +56,8 @@ class Verdict:
         What was asked, and the answers: superiority first.
     worst_slices : tuple of Criterion
         Groups of rows in which the challenger is worst beside the champion, found and not judged.
+    report : str
+        Address of the page, relative to the lake.
     plan : str
         Digest of the plan that was registered before anything was scored.
     """
@@ -75,6 +77,7 @@ class Verdict:
     criteria: tuple[Criterion, ...] = ()
     worst_slices: tuple[Criterion, ...] = ()
     plan: str = ""
+    report: str = ""
 
 
 def judge(

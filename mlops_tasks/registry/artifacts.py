@@ -6,7 +6,9 @@ __all__ = [
     "ARTIFACTS",
     "CLASSES",
     "ENVIRONMENT",
+    "EXPLANATION",
     "FEATURE_PROFILES",
+    "GATE_PAGE",
     "GATE_REPORT",
     "IMPORTANCE",
     "LABEL_PROFILES",
@@ -43,3 +45,5 @@ ARTIFACTS = (
 )
 # For people: features that may leak the label, in full; and all that the gate asked and found.
 LEAKS, GATE_REPORT = "leak_suspects.json", "gate.json"
+# Why the challenger predicts as it does, and the page of the gate with all of it.
+EXPLANATION, GATE_PAGE = "explanation.json", "gate.html"

@@ -18,7 +18,7 @@ __all__ = ["GateSpec", "Kind", "Margin"]
 #: In a metric's own unit, or as a share of the champion's value, as "5%".
 Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)] | Percent
 #: What may be asked of a challenger beside being better.
-Kind = Literal["non_inferiority", "slice", "fairness", "calibration", "overfit"]
+Kind = Literal["non_inferiority", "slice", "fairness", "calibration", "overfit", "latency", "size"]
 
 FAIRNESS = ("equalized_odds_difference", "demographic_parity_difference", "error_gap")
 
@@ -57,10 +57,18 @@ class GateSpec(SpecModel):
     max_overfit_gap : float, str or None
         By how much the primary metric may be better on the training window than on the evaluation
         window; the training window is scored for it. As a margin.
+    max_latency_ms : float or None
+        Budget of one row, features given: 99 of 100 rows must be scored within it. None measures
+        nothing.
+    max_model_mb : float or None
+        Limit of the size of the model's files, in millions of bytes; None reports it only.
+    shap : bool
+        Whether the reasons of single predictions are Shapley values, by the library of this name
+        (extra ``explanations``), which takes seconds to import.
     ask_on : tuple of str
         Kinds of criteria of which one that fails, or cannot be told, asks a person and does not
         keep the champion: ``non_inferiority``, ``slice``, ``fairness``, ``calibration``,
-        ``overfit``.
+        ``overfit``, ``latency``, ``size``.
     approval : str
         ``"always"``: a person decides about each challenger that would be promoted.
     confidence : float
@@ -82,6 +90,9 @@ class GateSpec(SpecModel):
     fairness: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = Field(default_factory=dict)
     max_calibration_error: float | None = Field(default=None, gt=0)
     max_overfit_gap: Margin | None = None
+    max_latency_ms: float | None = Field(default=100, gt=0)
+    max_model_mb: float | None = Field(default=None, gt=0)
+    shap: bool = False
     ask_on: tuple[Kind, ...] = ()
     approval: Literal["never", "always"] = "never"
     confidence: float = Field(default=0.95, gt=0.5, lt=1)

@@ -17,7 +17,12 @@ from mlops_tasks.gate import (
     worst_slices,
 )
 from mlops_tasks.gate.criteria import ALARM
+from mlops_tasks.gate.explanation import Explanation, Side, explain
+from mlops_tasks.gate.groups import find_groups
+from mlops_tasks.gate.latency import measure_latency
 from mlops_tasks.gate.overlap import refuse_overlap
+from mlops_tasks.gate.page import GateFacts, publish_page
+from mlops_tasks.gate.serving import latency_criterion, size_criterion
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.importance import feature_importance
@@ -29,7 +34,7 @@ from mlops_tasks.registry.champions import load_version
 from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
     import pyarrow as pa
@@ -43,6 +48,9 @@ if TYPE_CHECKING:
     from mlops_tasks.specs import ModelSpec, TableModel
 
 __all__ = ["evaluate"]
+
+# Single rows that the challenger is timed with, and seconds for them at most.
+_TIMED_ROWS, _TIMED_S = 100, 0.3
 
 
 def evaluate(
@@ -84,7 +92,8 @@ def evaluate(
         the gate's floor, or than a constant. "ask" where a person decides. "cannot_tell" when the
         rows are too few, otherwise "keep": ties keep the champion, and so do leak suspects of the
         challenger's training that the spec does not allow. The whole report is the artifact
-        ``gate.json`` of the run.
+        ``gate.json`` of the run, why the challenger predicts so ``explanation.json``, and both are
+        drawn in ``gate.html``, whose copy beside the lake `report` names.
 
     Raises
     ------
@@ -99,7 +108,7 @@ def evaluate(
     scored = _score(spec, pin, challenger, champion, lake, tracking)
     training = _on_training(spec, pin, challenger, scored.model, lake, tracking)
     about = spec, plan, scored.rows, scored.ours, scored.rival
-    further = further_criteria(*about, training=training)
+    further = [*further_criteria(*about, training=training), *_serving(spec, plan, scored)]
     verdict = judge(plan, scored.ours, scored.rival, champion, further=further)
     verdict = replace(verdict, worst_slices=tuple(worst_slices(*about)))
     verdict = _limited(verdict, pin.coverage("evaluation", spec.calendar))
@@ -111,7 +120,10 @@ def evaluate(
     artifacts = _stored(spec, challenger.run_id, scored, tracking) | {
         GATE_REPORT: tracking.log_json(challenger.run_id, GATE_REPORT, report)
     }
-    return replace(verdict, artifacts=artifacts, criteria=_brief(verdict))
+    facts = GateFacts(spec.name, pin.as_of, challenger.run_id, pin.evaluation, registration)
+    explanation = _explanation(spec, pin, scored)
+    page, shown = publish_page(facts, verdict, explanation, lake=lake, tracking=tracking)
+    return replace(verdict, artifacts=artifacts | shown, criteria=_brief(verdict), report=page)
 
 
 def _brief(verdict: Verdict) -> tuple[Criterion, ...]:
@@ -128,7 +140,13 @@ class _Scored:
     frame: pd.DataFrame
     predictions: Mapping[str, pa.Array]
     ours: Outcomes
-    rival: Outcomes | None
+    n_bytes: int = 0
+    champion: Side | None = None
+
+    @property
+    def rival(self) -> Outcomes | None:
+        """The outcomes of the champion."""
+        return None if self.champion is None else self.champion.outcomes
 
 
 def _score(
@@ -139,13 +157,13 @@ def _score(
     lake: Lake,
     tracking: Tracking,
 ) -> _Scored:
-    problem = problem_type(spec.problem_type)
+    problem, trained = problem_type(spec.problem_type), pin
     refuse_overlap("challenger", pin, pin, spec.calendar)
     if champion is not None:
         trained = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
         refuse_overlap(f"champion version {champion.version}", trained, pin, spec.calendar)
     rows = labelled_rows(spec, pin, pin.evaluation, lake=lake, learn=False)
-    model = tracking.load(challenger.model_uri, challenger.digest)
+    model, n_bytes = tracking.load_sized(challenger.model_uri, challenger.digest)
     frame = model_frame(spec, model, rows)
     predictions = problem.predict(spec, model, frame)
     days = day_codes(days_of_rows(spec, rows))
@@ -153,9 +171,38 @@ def _score(
     rival = None
     if champion is not None:
         old = load_version(champion, tracking=tracking)
-        theirs = problem.predict(spec, old, model_frame(spec, old, rows))
-        rival = problem.outcomes(spec, rows.column(TARGET), theirs, days)
-    return _Scored(rows, model, frame, predictions, ours, rival)
+        known = model_frame(spec, old, rows)
+        theirs = problem.predict(spec, old, known)
+        rival = Side(old, known, problem.outcomes(spec, rows.column(TARGET), theirs, days), trained)
+    return _Scored(rows, model, frame, predictions, ours, n_bytes, rival)
+
+
+def _serving(spec: ModelSpec | TableModel, plan: GatePlan, scored: _Scored) -> Iterator[Criterion]:
+    """Ask what the challenger needs for one row, and how large it is."""
+    gate, problem = spec.gate, problem_type(spec.problem_type)
+    yield size_criterion(plan, scored.n_bytes, gate.max_model_mb)
+    if gate.max_latency_ms is None:
+        return
+
+    def score(rows: pa.Table) -> object:
+        return problem.predict(spec, scored.model, model_frame(spec, scored.model, rows))
+
+    found = measure_latency(score, scored.rows.slice(0, _TIMED_ROWS), most_s=_TIMED_S)
+    yield latency_criterion(plan, found, gate.max_latency_ms)
+
+
+def _explanation(spec: ModelSpec | TableModel, pin: TrainingPin, scored: _Scored) -> Explanation:
+    """Explain the challenger, by the slices of the gate if it has any."""
+    slices = {one.name: one.values for one in find_groups(spec, scored.rows)} or None
+    return explain(
+        spec,
+        Side(scored.model, scored.frame, scored.ours, pin),
+        scored.champion,
+        scored.rows.column(TARGET).to_numpy(zero_copy_only=False),
+        slices=slices,
+        min_slice_rows=spec.gate.min_slice_rows,
+        shap=spec.gate.shap,
+    )
 
 
 def _on_training(

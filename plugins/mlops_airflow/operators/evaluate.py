@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
-from mlops_airflow.links import MlflowRunLink
+from mlops_airflow.links import MlflowRunLink, ReportLink
 from mlops_airflow.operators.base import StepOperator, check_rendered, dag_run_name, triggered_by
 from mlops_airflow.operators.plain_arguments import check_gate, saved_model, trained_version
 from mlops_tasks.exceptions import SpecError
@@ -62,7 +62,7 @@ class EvaluateModelOperator(StepOperator):
     """
 
     template_fields = ("pin", "trained", "first", "last", "as_of")
-    operator_extra_links = (MlflowRunLink(),)
+    operator_extra_links = (MlflowRunLink(), ReportLink())
 
     def __init__(
         self,
@@ -212,6 +212,8 @@ class EvaluateModelOperator(StepOperator):
         facts["allowed"] = [suspect.text for suspect in allowed]
         for who, values in rivals.items():
             facts[who] = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+        self.link_report(verdict.report)
+        facts["page"] = getattr(self, "report_url", verdict.report)
         facts["MLflow run"] = self.mlflow_run_url
         self.report(f"evaluated {model.name} as of {pin.as_of}", facts)
 

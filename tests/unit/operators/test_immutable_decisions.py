@@ -85,7 +85,7 @@ def test_a_repeated_night_gets_a_note_beside_its_decision(stack: Stack) -> None:
     assert note.evidence["then"] == then
     assert note.evidence["now"]["cause"] == "performance"
     assert note.evidence["same"] is False
-    assert note.evidence["text"].startswith("decided was no: performance alarmed on 0")
+    assert note.evidence["text"].startswith("decided was no: no day has its performance")
     assert "today: retrain (performance): performance alarmed on 2" in note.evidence["text"]
 
 
