@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EvidencePackError
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.registry.artifacts import IMPORTANCE, PIN_FILE
+from mlops_tasks.registry.artifacts import EXPLANATION, GATE_REPORT, IMPORTANCE, PIN_FILE
 from mlops_tasks.registry.champions import registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.ledger.records import CHAMPION_MOVES
@@ -33,7 +33,6 @@ __all__ = ["FORMAT", "Contents", "gather"]
 
 #: Of a pack: a newer minor version has more in it, a newer major one means something else by it.
 FORMAT = "1.0"
-_GATE, _EXPLANATION = "gate.json", "explanation.json"
 _ASKED = (EvidenceKind.RELEASE_REQUEST, EvidenceKind.APPROVAL)
 _OF_GROUPS = ("fairness", "slice")
 _MONITORED = {EvidenceKind.DRIFT, EvidenceKind.PERFORMANCE}
@@ -183,8 +182,8 @@ def _gate(
     tested = [e for e in entries if (e.kind, e.key) == (EvidenceKind.SMOKE_TEST, version.version)]
     if tested:
         said["smoke_test"] = tested[-1].evidence
-    if _GATE in version.artifacts:
-        said["report"] = json.loads(tracking.read_artifact(version, _GATE))
+    if GATE_REPORT in version.artifacts:
+        said["report"] = json.loads(tracking.read_artifact(version, GATE_REPORT))
     return said
 
 
@@ -202,8 +201,8 @@ def _fairness(gate: dict[str, Any]) -> dict[str, Any]:
 def _explanation(version: RegisteredVersion, tracking: Tracking) -> dict[str, Any]:
     """Return what the model makes of its features, as the evaluation has measured it."""
     said: dict[str, Any] = {}
-    if _EXPLANATION in version.artifacts:
-        said["report"] = json.loads(tracking.read_artifact(version, _EXPLANATION))
+    if EXPLANATION in version.artifacts:
+        said["report"] = json.loads(tracking.read_artifact(version, EXPLANATION))
         if said["report"].pop("reasons", None):
             said["left_out"] = "reasons of single predictions: values of rows do not leave the run"
     if IMPORTANCE in version.artifacts:
