@@ -51,7 +51,9 @@ __all__ = [
     "LEAKS",
     "PIN_FILE",
     "SCORE_PROFILES",
+    "SEARCH",
     "TABLE_MODEL",
+    "TRAINING_TAG",
     "VOCABULARIES",
     "Tracking",
 ]
@@ -66,6 +68,8 @@ LABEL_PROFILES = "label_profiles.zip"
 # Of models with text features, which hashes of words the training had; of those of one table, what
 # they are asked with.
 VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
+# Of a training that has chosen what it fits: the choice, and all that was tried.
+SEARCH = "search.json"
 ARTIFACTS = (
     PIN_FILE,
     IMPORTANCE,
@@ -75,11 +79,14 @@ ARTIFACTS = (
     CLASSES,
     VOCABULARIES,
     TABLE_MODEL,
+    SEARCH,
 )
 # For people: features that may leak the label, in full.
 LEAKS = "leak_suspects.json"
-ATTEMPT_TAG = "mlops.task"
+# The task that a run is of, and the digest of all that it depends on.
+ATTEMPT_TAG, TRAINING_TAG = "mlops.task", "mlops.training"
 DIGEST_TAG = "mlops.digest"
+_KIND_TAG, _KIND = "mlflow.experimentKind", "custom_model_development"
 _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
@@ -108,16 +115,30 @@ class Tracking:
     login: tuple[str, str] | None = field(default_factory=_login_of_environment, repr=False)
 
     @contextmanager
-    def run(self, experiment: str, name: str) -> Iterator[str]:
-        """Open a run and close it whatever happens.
+    def run(
+        self,
+        experiment: str,
+        name: str,
+        *,
+        digest: str = "",
+        run_id: str = "",
+        parent_id: str = "",
+    ) -> Iterator[str]:
+        """Open a run and close it whatever happens: FINISHED, FAILED by an error, else KILLED.
 
-        An unfinished run of the same task (tag ``mlops.task``), left by a killed attempt, is
-        closed as KILLED first.
+        A run of the same task (tag ``mlops.task``) and `digest` that an earlier attempt has left
+        is gone on with; any other that it has left unfinished is closed as KILLED.
 
         Parameters
         ----------
         experiment, name : str
             Experiment, made at its first run, and the run's name.
+        digest : str, optional
+            Of all that the run depends on. Without it, every attempt has a run of its own.
+        run_id : str, optional
+            A run from `open_run` to go on with, unless it was finished or of something else.
+        parent_id : str, optional
+            The run that it is part of; a part may be gone on with when it is finished, too.
 
         Yields
         ------
@@ -127,19 +148,54 @@ class Tracking:
         import mlflow
 
         self._select()
-        experiment_id = mlflow.set_experiment(experiment).experiment_id
-        self._close_orphans(experiment_id)
-        run = mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=dict(self.tags))
+        experiment_id = self._experiment(experiment)
+        tags = dict(self.tags) | ({TRAINING_TAG: digest} if digest else {})
+        if parent_id:
+            tags["mlflow.parentRunId"] = parent_id
+        found = self._unfinished(experiment_id, digest, run_id, part=bool(parent_id))
+        self._close_orphans(experiment_id, but=found)
+        if found:
+            self.log_batch(found, tags=tags)
+        else:
+            found = self.client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
+        # By its id: a variable MLFLOW_RUN_ID of the process would win over everything else.
+        mlflow.start_run(run_id=found)
         status = "KILLED"
         try:
             with _terminated():
-                yield run.info.run_id
+                yield found
             status = "FINISHED"
         except Exception:
             status = "FAILED"
             raise
         finally:
             mlflow.end_run(status)
+
+    def open_run(self, experiment: str, name: str) -> str:
+        """Open the run of a training whose candidates come first, and leave it to be gone on with.
+
+        Until then it is SCHEDULED, so that nobody has to end it when no training follows.
+
+        Parameters
+        ----------
+        experiment, name : str
+            As for `run`.
+
+        Returns
+        -------
+        str
+            The id of the run; that of an earlier attempt of this task, if there is one.
+        """
+        self._select()
+        experiment_id = self._experiment(experiment)
+        task = self.tags.get(ATTEMPT_TAG)
+        if task is not None:
+            query = f"attributes.status = 'SCHEDULED' and {_tagged(ATTEMPT_TAG, task)}"
+            for run in self.client.search_runs([experiment_id], query, max_results=1):
+                return str(run.info.run_id)
+        run = self.client.create_run(experiment_id, run_name=name, tags=dict(self.tags))
+        self.client.update_run(run.info.run_id, status="SCHEDULED")
+        return str(run.info.run_id)
 
     def log_model(
         self,
@@ -422,14 +478,44 @@ class Tracking:
         with tempfile.TemporaryDirectory(prefix="model-") as folder:
             yield Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=folder))
 
-    def _close_orphans(self, experiment_id: str) -> None:
+    def _experiment(self, name: str) -> str:
+        """Return the id of an experiment, which says of itself that it is no GenAI project."""
+        import mlflow
+
+        experiment = mlflow.set_experiment(name)
+        if _KIND_TAG not in experiment.tags:  # else its page opens as one of traces and prompts
+            self.client.set_experiment_tag(experiment.experiment_id, _KIND_TAG, _KIND)
+        return str(experiment.experiment_id)
+
+    def _unfinished(self, experiment_id: str, digest: str, run_id: str, *, part: bool) -> str:
+        """Return the run that may be gone on with; empty if there is none."""
+        if run_id:
+            run = self.client.get_run(run_id)
+            same = run.data.tags.get(TRAINING_TAG, digest) == digest
+            if run.info.status != "FINISHED" and same:
+                return run_id
+        task = self.tags.get(ATTEMPT_TAG)
+        if task is None or not digest:
+            return ""
+        query = f"{_tagged(ATTEMPT_TAG, task)} and {_tagged(TRAINING_TAG, digest)}"
+        if not part:  # a version may stand on a finished run
+            query += " and attributes.status != 'FINISHED'"
+        found = self.client.search_runs([experiment_id], query, max_results=1)
+        return str(found[0].info.run_id) if found else ""
+
+    def _close_orphans(self, experiment_id: str, *, but: str) -> None:
         task = self.tags.get(ATTEMPT_TAG)
         if task is None:
             return
-        quoted = task.replace("'", "")
-        query = f"attributes.status = 'RUNNING' and tags.`{ATTEMPT_TAG}` = '{quoted}'"
+        query = f"attributes.status = 'RUNNING' and {_tagged(ATTEMPT_TAG, task)}"
         for run in self.client.search_runs([experiment_id], query):
-            self.client.set_terminated(run.info.run_id, "KILLED")
+            if run.info.run_id != but:
+                self.client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _tagged(tag: str, value: str) -> str:
+    """Return the condition of a search that a tag has a value."""
+    return f"tags.`{tag}` = '{value.replace(chr(39), '')}'"
 
 
 @contextmanager

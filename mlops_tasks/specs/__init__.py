@@ -14,6 +14,7 @@ from mlops_tasks.specs.history import (
 from mlops_tasks.specs.model import InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.policy import RetrainSpec
+from mlops_tasks.specs.selection import CandidateSpec, SearchSpec
 from mlops_tasks.specs.source import (
     PLACEHOLDER,
     DeltaSource,
@@ -28,6 +29,7 @@ __all__ = [
     "COLUMN_TYPES",
     "PLACEHOLDER",
     "RESERVED_COLUMNS",
+    "CandidateSpec",
     "CategoryGrowthSpec",
     "DatasetSpec",
     "DeltaSource",
@@ -46,6 +48,7 @@ __all__ = [
     "PerformanceSpec",
     "RetrainSpec",
     "RowCountSpec",
+    "SearchSpec",
     "SourceSpec",
     "SqlSource",
     "TableModel",

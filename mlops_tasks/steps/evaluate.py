@@ -73,7 +73,7 @@ def evaluate(
     """
     problem = problem_type(spec.problem_type)
     rows = labelled_rows(spec, pin, pin.evaluation, lake=lake, learn=False)
-    _refuse_overlap("challenger", pin.train[1], pin)
+    _refuse_overlap("challenger", pin, pin)
     model = tracking.load(challenger.model_uri, challenger.digest)
     frame = model_frame(spec, model, rows)
     predictions = problem.predict(spec, model, frame)
@@ -82,7 +82,7 @@ def evaluate(
     rival = None
     if champion is not None:
         trained = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
-        _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
+        _refuse_overlap(f"champion version {champion.version}", trained, pin)
         old = load_version(champion, tracking=tracking)
         theirs = problem.predict(spec, old, model_frame(spec, old, rows))
         rival = problem.outcomes(spec, rows.column(TARGET), theirs, days)
@@ -120,10 +120,12 @@ def _prediction_profiles(
     }
 
 
-def _refuse_overlap(who: str, trained_until: str, pin: TrainingPin) -> None:
-    if trained_until >= pin.evaluation[0]:
+def _refuse_overlap(who: str, trained: TrainingPin, pin: TrainingPin) -> None:
+    if pin.random is not None and trained.random == pin.random:
+        return  # the same rows were kept from both, whatever the windows
+    if trained.train[1] >= pin.evaluation[0]:
         raise LeakageError(
-            f"the {who} was trained on days up to {trained_until}, the evaluation begins on "
+            f"the {who} was trained on days up to {trained.train[1]}, the evaluation begins on "
             f"{pin.evaluation[0]}: it would be judged on what it has seen. Train as of a later "
             "day"
         )

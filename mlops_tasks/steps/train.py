@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +24,15 @@ from mlops_tasks.registry.tracking import (
     LABEL_PROFILES,
     LEAKS,
     PIN_FILE,
+    SEARCH,
     TABLE_MODEL,
     VOCABULARIES,
 )
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import TableModel
+from mlops_tasks.tuning import candidate_spec
+from mlops_tasks.workers import n_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from mlops_tasks.lake import Lake, TrainingPin
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.tuning import Choice
 
 __all__ = ["train"]
 
@@ -50,6 +56,7 @@ def train(
     lake: Lake,
     tracking: Tracking,
     build: Callable[..., Any] | None = None,
+    choice: Choice | None = None,
 ) -> TrainResult:
     """Fit the model's estimator on the pinned training window and log it to MLflow.
 
@@ -65,6 +72,8 @@ def train(
         Where run and model go.
     build : callable, optional
         Makes the unfitted estimator in place of what ``spec.estimator`` names.
+    choice : Choice, optional
+        From `choose`: what is fitted, of several candidates.
 
     Returns
     -------
@@ -87,6 +96,7 @@ def train(
         show it.
     """
     problem = problem_type(spec.problem_type)
+    spec = spec if choice is None else candidate_spec(spec, choice)
     model = build_estimator(spec, problem, build)
     for one in dict.fromkeys(pin.pins):  # labels of the same table are one pin
         lake.table(one.table).verify_pin(one)
@@ -96,7 +106,13 @@ def train(
     _refuse_empty(spec, pin, frame)
     newest = None if isinstance(spec, TableModel) else newest_rows(spec, pin, lake=lake)
     suspects = leak_suspects(spec, rows, newest=newest)
-    with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
+    params = _params(spec, pin)
+    with tracking.run(
+        spec.name,
+        f"train {pin.as_of}",
+        digest=_digest(pin, params, choice),
+        run_id=choice.run_id if choice else "",
+    ) as run_id:
         _refuse_unsaved(spec, model, frame, target, weights)
         started = time.monotonic()
         fit_estimator(spec, problem, model, frame, target, weights)
@@ -111,12 +127,14 @@ def train(
         )
         described = problem.describe_target(target)
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
-        artifacts = _log(spec, pin, run_id, tracking, metrics)
+        artifacts = _log(spec, pin, run_id, tracking, params, metrics)
         artifacts |= _log_profiles(spec, rows, run_id, tracking)
         if isinstance(spec, TableModel):
             artifacts[TABLE_MODEL] = tracking.log_json(run_id, TABLE_MODEL, spec.saved())
         if classes := problem.classes(model):
             artifacts[CLASSES] = tracking.log_json(run_id, CLASSES, {"classes": classes})
+        if choice is not None:
+            artifacts[SEARCH] = tracking.log_json(run_id, SEARCH, to_json(choice))
         if suspects:
             tracking.log_json(run_id, LEAKS, to_json({"suspects": suspects}))
     return TrainResult(
@@ -182,22 +200,36 @@ def _log_profiles(
     return {name: tracking.log_bytes(run_id, name, file) for name, file in files.items()}
 
 
-def _log(
-    spec: ModelSpec | TableModel,
-    pin: TrainingPin,
-    run_id: str,
-    tracking: Tracking,
-    metrics: dict[str, float],
-) -> dict[str, str]:
+def _params(spec: ModelSpec | TableModel, pin: TrainingPin) -> dict[str, str]:
+    """Return what the fit depends on, beside the rows: parameters of the run."""
     params = {
         "as_of": pin.as_of,
         "train_first": pin.train[0],
         "train_last": pin.train[1],
+        "embargo": pin.embargo or "none",
+        "split": spec.split,
         "problem_type": spec.problem_type,
         "estimator": spec.estimator,
         "random_state": str(spec.random_state),
         "features": ",".join(spec.features),
     } | ({"weight": spec.weight} if spec.weight else {})
-    tracking.log_batch(run_id, params=params, metrics=metrics)
+    return params | {f"estimator.{n}": str(value) for n, value in spec.estimator_params.items()}
+
+
+def _digest(pin: TrainingPin, params: dict[str, str], choice: Choice | None) -> str:
+    about = [pin.digest, pin.as_of, params, choice and choice.run_id]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _log(
+    spec: ModelSpec | TableModel,
+    pin: TrainingPin,
+    run_id: str,
+    tracking: Tracking,
+    params: dict[str, str],
+    metrics: dict[str, float],
+) -> dict[str, str]:
+    tags = {"mlops.pin": pin.digest, "mlops.threads": str(n_threads())}
+    tracking.log_batch(run_id, params=params, metrics=metrics, tags=tags)
     tracking.log_pins({**pin.inputs, spec.labels_table: pin.labels}, "training")
     return {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}

@@ -13,6 +13,12 @@ from mlops_airflow.definitions import (
     refuse_second_definition,
 )
 from mlops_airflow.forms import by_hand, ingest_form, no_backfill, train_form
+from mlops_airflow.operators.candidates import (
+    TILE,
+    ChooseCandidateOperator,
+    FitCandidateOperator,
+    ProposeCandidatesOperator,
+)
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
@@ -32,11 +38,12 @@ from mlops_tasks.partitions import DAY, PERIOD
 from mlops_tasks.problem_types import gate_metric
 from mlops_tasks.specs.calendar import with_inputs
 from mlops_tasks.specs.importable import check_importable
+from mlops_tasks.tuning import check_installed
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from airflow.sdk import Asset, RollupMapper
+    from airflow.sdk import Asset, RollupMapper, XComArg
 
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
@@ -138,6 +145,10 @@ def model_dags(model: ModelSpec) -> list[DAG]:
 def _refuse_missing_code(model: ModelSpec) -> None:
     """Let a function that is not there break the Dags that name it, and not a training of them."""
     named = {"estimator": model.estimator, "features_python": model.features_python}
+    named |= {f"candidates {one.name!r}": one.estimator for one in model.candidates}
+    if model.search is not None:
+        check_installed()
+        named["search"] = model.search.space if isinstance(model.search.space, str) else None
     for field, path in named.items():
         if path is None:
             continue
@@ -283,9 +294,9 @@ def _train_dag(model: ModelSpec) -> DAG:
     doc = f"""
     ### Train a challenger of `{model.name}` and let the gate judge it
     Starts on a retraining request, or from its form, which trains as of now when it is left as it
-    is. Uses only data known by its cut-off: `pin` fixes exact versions, `evaluate` compares with
-    the champion on the same later rows, `promote` moves the alias `champion` when the gate says so
-    and is skipped otherwise.
+    is. Uses only data known by its cut-off: `pin` fixes exact versions,{_selection(model)}
+    `evaluate` compares with the champion on the same later rows, `promote` moves the alias
+    `champion` when the gate says so and is skipped otherwise.
     {no_backfill("to train as of many days, ")}
     """
     with _model_dag(
@@ -300,7 +311,8 @@ def _train_dag(model: ModelSpec) -> DAG:
         max_active_runs=1,
     ) as dag:
         pin = PinTrainingDataOperator(task_id="pin", model=model).output
-        trained = TrainModelOperator(task_id="train", model=model, pin=pin).output
+        choice = _chosen(model, pin) if model.selects else None
+        trained = TrainModelOperator(task_id="train", model=model, pin=pin, choice=choice).output
         verdict = EvaluateModelOperator(
             task_id="evaluate", model=model, pin=pin, trained=trained
         ).output
@@ -316,6 +328,37 @@ def _train_dag(model: ModelSpec) -> DAG:
             outlets=[assets.model_asset(model)],
         )
     return dag
+
+
+def _selection(model: ModelSpec) -> str:
+    """Return how the Dag comes to what it fits, for its documentation."""
+    if not model.selects:
+        return ""
+    what = "trial of the search" if model.search else "candidate"
+    return (
+        f" each `candidate` measures a {what} on later parts of the training window, `choose` "
+        "takes the best one, `train` fits it on all of the window,"
+    )
+
+
+def _chosen(model: ModelSpec, pin: XComArg) -> XComArg:
+    """Wire candidates side by side, and the choice among them."""
+    search = model.search
+    limits: dict[str, Any] = {}
+    if search is not None:
+        limits["max_active_tis_per_dagrun"] = search.parallel
+        limits |= {"pool": search.pool} if search.pool else {}
+    proposed = ProposeCandidatesOperator(task_id="propose", model=model, pin=pin).output
+    measured = (
+        FitCandidateOperator.partial(
+            task_id="candidate", model=model, pin=pin, map_index_template=TILE, **limits
+        )
+        .expand(candidate=proposed)
+        .output
+    )
+    return ChooseCandidateOperator(
+        task_id="choose", model=model, pin=pin, proposed=proposed, measured=measured
+    ).output
 
 
 def _finer(model: ModelSpec, dataset: DatasetSpec) -> bool:

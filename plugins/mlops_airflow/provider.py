@@ -9,7 +9,7 @@ __all__ = ["get_provider_info"]
 
 _NAME = "MLOps"
 _STEPS = (
-    *("ingest", "validate", "pin", "train", "evaluate", "register", "promote"),
+    *("ingest", "validate", "pin", "candidates", "train", "evaluate", "register", "promote"),
     *("score", "monitor", "decide", "maintenance"),
 )
 _OPTIONS = {
