@@ -62,8 +62,9 @@ def is_held_out(spec: EstimatorSpec, rows: pa.Table, split: RandomSplit) -> npt.
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    names = spec.key or (*spec.features, spec.as_of)
-    texts = [pc.cast(rows.column(n), pa.string()) for n in dict.fromkeys(names) if n in rows.schema]
+    wanted = spec.key or (*spec.features, spec.as_of)
+    names = [name for name in dict.fromkeys(wanted) if name in rows.column_names]
+    texts = [pc.cast(rows.column(name), pa.string()) for name in names]
     keys: Any = pc.binary_join_element_wise(
         *texts, _BETWEEN, null_handling="replace", null_replacement="\x00"
     )

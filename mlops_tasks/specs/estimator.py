@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from mlops_tasks.specs.base import Importable, Name, SpecModel
 from mlops_tasks.specs.gate import GateSpec
-from mlops_tasks.specs.selection import Parameter, Scalar, Split
+from mlops_tasks.specs.selection import Parameters, Split
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -66,7 +66,7 @@ class EstimatorSpec(SpecModel):
     allow_leak_suspects: tuple[str, ...] = ()
     weight: str | None = None
     estimator: Importable
-    estimator_params: dict[Parameter, Scalar] = Field(default_factory=dict)
+    estimator_params: Parameters = Field(default_factory=dict)
     random_state: int = Field(default=0, ge=0, lt=2**32)
     split: Split = "time"
     costs: dict[str, float | dict[str, float]] | None = None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from mlops_tasks.partitions import Duration
-from mlops_tasks.specs.base import Importable, SpecModel, Window
+from mlops_tasks.specs.base import Importable, SpecModel, Window, importable
 
 __all__ = [
     "CandidateSpec",
     "Choice",
-    "Parameter",
+    "Parameters",
     "Range",
     "Scalar",
     "Search",
@@ -24,6 +25,7 @@ __all__ = [
 
 Scalar = bool | int | float | str | None
 _MOST_TRIALS = 1000
+_PARAMETER = re.compile(r"[A-Za-z]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Choice:
     values: tuple[Scalar, ...]
 
 
-def _dimension(written: Any) -> Range | Choice:
+def _dimension(name: str, written: Any) -> Range | Choice:
     """Read ``(2, 8)``, ``(1e-4, 1.0, "log")`` or ``["gini", "entropy"]``."""
     if isinstance(written, Range | Choice):
         return written
@@ -59,8 +61,8 @@ def _dimension(written: Any) -> Range | Choice:
         if all(numbers) and scale in ([], ["log"]) and low < high and (low > 0 or not scale):
             return Range(low, high, log=bool(scale))
     raise ValueError(
-        'must be a range (2, 8) or (0.1, 1.0), a range by its logarithm (1e-4, 1.0, "log") from '
-        f'above 0, or a list of values ["gini", "entropy"], not {written!r}'
+        f"{name!r} must be a range (2, 8) or (0.1, 1.0), a range by its logarithm "
+        f'(1e-4, 1.0, "log") from above 0, or a list of values ["gini", "entropy"], not {written!r}'
     )
 
 
@@ -73,8 +75,38 @@ def _is_number(value: object) -> bool:
     return known and math.isfinite(value)  # type: ignore[arg-type]
 
 
-Dimension = Annotated[Range | Choice, BeforeValidator(_dimension)]
-Parameter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$")]
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str) or not _PARAMETER.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a parameter, as 'max_depth' or 'model__C'")
+    return name
+
+
+def _space(written: Any) -> dict[str, Range | Choice] | str:
+    if isinstance(written, str):
+        return importable(written)
+    if not isinstance(written, dict) or not written:
+        raise ValueError(
+            "must name at least one parameter, as {'model__max_depth': (2, 8)}, or a function as "
+            "'package.module:function'"
+        )
+    return {_checked_name(name): _dimension(name, value) for name, value in written.items()}
+
+
+def _params(written: Any) -> dict[str, Scalar]:
+    if not isinstance(written, dict):
+        raise ValueError("must be parameters by name, as {'model__max_depth': 3}")
+    for name, value in written.items():
+        _checked_name(name)
+        if not _is_scalar(value):
+            raise ValueError(
+                f"{name!r} must be a number, a text, a bool or None, not {type(value).__name__}: "
+                "a run keeps it as a text; build anything else in the estimator function"
+            )
+    return dict(written)
+
+
+#: Parameters that are set on an estimator, by name.
+Parameters = Annotated[dict[str, Scalar], PlainValidator(_params)]
 
 
 class CandidateSpec(SpecModel):
@@ -93,7 +125,7 @@ class CandidateSpec(SpecModel):
 
     name: str = ""
     estimator: Importable | None = None
-    params: dict[Parameter, Scalar] = Field(default_factory=dict)
+    params: Parameters = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -129,18 +161,11 @@ class SearchSpec(SpecModel):
         Airflow pool of the trials.
     """
 
-    space: dict[Parameter, Dimension] | Importable
+    space: Annotated[dict[str, Range | Choice] | str, PlainValidator(_space)]
     n_trials: int = Field(default=20, ge=2, le=_MOST_TRIALS)
     parallel: int = Field(default=2, ge=1, le=64)
     time_budget: Window = Duration(1, "h")
     pool: str | None = None
-
-    @field_validator("space")
-    @classmethod
-    def _check_space(cls, space: Any) -> Any:
-        if not space:
-            raise ValueError("is empty: name at least one parameter")
-        return space
 
     @classmethod
     def of(cls, written: Any) -> Any:
