@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONHOME
 export MLOPS_HOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long mutate check fix up down bench docs clean
+.PHONY: help setup demo test coverage test-long mutate check fix up down bench docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,10 +23,14 @@ demo: $(STAMP) ## run the whole loop on real flights, then keep the UI up (EXIT=
 	@$(BIN)/python -m demo $(if $(filter-out 0,$(EXIT)),--exit) $(if $(MODEL),--model $(MODEL))
 
 test: check ## static checks, then every test
-	@$(BIN)/python -m pytest -n logical --maxprocesses=8 --dist=loadfile --ignore=tests/system \
-	  --cov --cov-report=
+	@$(BIN)/python -m pytest -n logical --maxprocesses=8 --dist=loadfile --ignore=tests/system $(COVER)
 	@# Alone: these boot whole stacks and servers, and measure time and memory.
-	@$(BIN)/python -m pytest tests/system --cov --cov-append --cov-report=term
+	@$(BIN)/python -m pytest tests/system $(if $(COVER),$(COVER) --cov-append)
+
+# Not with every test: following each line, in every process, makes them half as fast again.
+coverage: $(STAMP) ## every test, and which lines none of them reached
+	@$(MAKE) --no-print-directory test COVER='--cov --cov-report='
+	@$(BIN)/coverage report
 
 test-long: $(STAMP) ## tests that take minutes: 200 kills, 10 million values, ten nights, a bare Airflow
 	@MLOPS_KILLS=200 MLOPS_SKETCH_VALUES=10000000 $(BIN)/python -m pytest -s --durations=5 \

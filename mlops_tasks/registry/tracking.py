@@ -17,6 +17,18 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import UnknownVersionError, UnsafeModelError
+from mlops_tasks.registry.artifacts import (
+    ARTIFACTS,
+    CLASSES,
+    FEATURE_PROFILES,
+    IMPORTANCE,
+    LABEL_PROFILES,
+    LEAKS,
+    PIN_FILE,
+    SCORE_PROFILES,
+    TABLE_MODEL,
+    VOCABULARIES,
+)
 from mlops_tasks.registry.modelfiles import (
     ALLOWED_TYPES,
     check_types,
@@ -51,7 +63,6 @@ __all__ = [
     "LEAKS",
     "PIN_FILE",
     "SCORE_PROFILES",
-    "SEARCH",
     "TABLE_MODEL",
     "TRAINING_TAG",
     "VOCABULARIES",
@@ -59,30 +70,6 @@ __all__ = [
 ]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-# Artifacts of a training run that later steps read: its data, what features and labels of every day
-# of it looked like, the predictions of its evaluation, how much the model makes of each feature,
-# and, of a multiclass model, the order of its classes.
-PIN_FILE, IMPORTANCE, CLASSES = "pin.json", "importance.json", "classes.json"
-FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
-LABEL_PROFILES = "label_profiles.zip"
-# Of models with text features, which hashes of words the training had; of those of one table, what
-# they are asked with.
-VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
-# Of a training that has chosen what it fits: the choice, and all that was tried.
-SEARCH = "search.json"
-ARTIFACTS = (
-    PIN_FILE,
-    IMPORTANCE,
-    FEATURE_PROFILES,
-    LABEL_PROFILES,
-    SCORE_PROFILES,
-    CLASSES,
-    VOCABULARIES,
-    TABLE_MODEL,
-    SEARCH,
-)
-# For people: features that may leak the label, in full.
-LEAKS = "leak_suspects.json"
 # The task that a run is of, and the digest of all that it depends on.
 ATTEMPT_TAG, TRAINING_TAG = "mlops.task", "mlops.training"
 DIGEST_TAG = "mlops.digest"

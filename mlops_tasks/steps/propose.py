@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.problem_types import gate_metric, problem_type
 from mlops_tasks.problem_types.estimator import build_estimator
+from mlops_tasks.registry.reproduction import pack_project
 from mlops_tasks.serialization import to_json
 from mlops_tasks.tuning import Candidate, candidate_spec, selection_folds
 
@@ -80,7 +81,8 @@ def propose(
 def _study(spec: ModelSpec, pin: TrainingPin, name: str) -> str:
     """Name a search by all that its trials depend on: of other data, nothing is gone on with."""
     search = spec.search.space if spec.search else None
-    model = [spec.estimator, spec.estimator_params, spec.features, spec.random_state]
+    code = hashlib.sha256(pack_project(spec)).hexdigest()
+    model = [code, spec.estimator, spec.estimator_params, spec.features, spec.random_state]
     about = {"pin": pin.digest, "space": to_json({"space": search}), "model": model}
     digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
     return f"{name or spec.name} {digest[:16]}"

@@ -17,22 +17,25 @@ from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator, fit_parameters
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
-from mlops_tasks.registry.modelfiles import try_saving
-from mlops_tasks.registry.tracking import (
+from mlops_tasks.registry.artifacts import (
     CLASSES,
+    ENVIRONMENT,
     FEATURE_PROFILES,
     LABEL_PROFILES,
     LEAKS,
     PIN_FILE,
+    PROJECT,
     SEARCH,
     TABLE_MODEL,
     VOCABULARIES,
 )
+from mlops_tasks.registry.modelfiles import try_saving
+from mlops_tasks.registry.modelfiles.project_code import project_folder
+from mlops_tasks.registry.reproduction import Environment, git_commit, pack_project
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import TableModel
 from mlops_tasks.tuning import candidate_spec
-from mlops_tasks.workers import n_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +101,7 @@ def train(
     problem = problem_type(spec.problem_type)
     spec = spec if choice is None else candidate_spec(spec, choice)
     model = build_estimator(spec, problem, build)
+    sources = pack_project(spec)  # as they are now: a long fit gives time to edit them
     for one in dict.fromkeys(pin.pins):  # labels of the same table are one pin
         lake.table(one.table).verify_pin(one)
     rows = labelled_rows(spec, pin, pin.train, lake=lake)
@@ -107,12 +111,9 @@ def train(
     newest = None if isinstance(spec, TableModel) else newest_rows(spec, pin, lake=lake)
     suspects = leak_suspects(spec, rows, newest=newest)
     params = _params(spec, pin)
-    with tracking.run(
-        spec.name,
-        f"train {pin.as_of}",
-        digest=_digest(pin, params, choice),
-        run_id=choice.run_id if choice else "",
-    ) as run_id:
+    about = _digest(pin, params, sources, choice)
+    opened = choice.run_id if choice else ""
+    with tracking.run(spec.name, f"train {pin.as_of}", digest=about, run_id=opened) as run_id:
         _refuse_unsaved(spec, model, frame, target, weights)
         started = time.monotonic()
         fit_estimator(spec, problem, model, frame, target, weights)
@@ -129,6 +130,7 @@ def train(
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
         artifacts = _log(spec, pin, run_id, tracking, params, metrics)
         artifacts |= _log_profiles(spec, rows, run_id, tracking)
+        artifacts |= _log_origin(spec, pin, run_id, tracking, sources)
         if isinstance(spec, TableModel):
             artifacts[TABLE_MODEL] = tracking.log_json(run_id, TABLE_MODEL, spec.saved())
         if classes := problem.classes(model):
@@ -216,9 +218,38 @@ def _params(spec: ModelSpec | TableModel, pin: TrainingPin) -> dict[str, str]:
     return params | {f"estimator.{n}": str(value) for n, value in spec.estimator_params.items()}
 
 
-def _digest(pin: TrainingPin, params: dict[str, str], choice: Choice | None) -> str:
-    about = [pin.digest, pin.as_of, params, choice and choice.run_id]
+def _digest(pin: TrainingPin, params: dict[str, str], sources: bytes, choice: Choice | None) -> str:
+    """Return the digest of what the run is of: another attempt goes on with it if it is equal."""
+    code = hashlib.sha256(sources).hexdigest()
+    about = [pin.digest, params, code, choice and choice.run_id]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _log_origin(
+    spec: ModelSpec | TableModel,
+    pin: TrainingPin,
+    run_id: str,
+    tracking: Tracking,
+    sources: bytes,
+) -> dict[str, str]:
+    """Keep what it takes to train the same model again, and its digests as tags."""
+    environment = Environment.of_this_process()
+    artifacts = {
+        ENVIRONMENT: tracking.log_bytes(run_id, ENVIRONMENT, environment.packed()),
+        PROJECT: tracking.log_bytes(run_id, PROJECT, sources),
+    }
+    tags = {
+        "mlops.pin": pin.digest,
+        "mlops.environment": artifacts[ENVIRONMENT],
+        "mlops.project": artifacts[PROJECT],
+        "mlops.seed": str(spec.random_state),
+        "mlops.threads": ", ".join(f"{who} {n}" for who, n in environment.threads.items()),
+    }
+    folder = project_folder(spec.package)
+    if commit := git_commit(folder / spec.package) if folder else "":
+        tags["mlflow.source.git.commit"] = commit
+    tracking.log_batch(run_id, tags=tags)
+    return artifacts
 
 
 def _log(
@@ -229,7 +260,6 @@ def _log(
     params: dict[str, str],
     metrics: dict[str, float],
 ) -> dict[str, str]:
-    tags = {"mlops.pin": pin.digest, "mlops.threads": str(n_threads())}
-    tracking.log_batch(run_id, params=params, metrics=metrics, tags=tags)
+    tracking.log_batch(run_id, params=params, metrics=metrics)
     tracking.log_pins({**pin.inputs, spec.labels_table: pin.labels}, "training")
     return {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}

@@ -19,11 +19,11 @@ from sklearn.preprocessing import FunctionTransformer
 
 from mlops_tasks.exceptions import UnknownVersionError, UnsafeModelError
 from mlops_tasks.lake import Pin
+from mlops_tasks.registry.artifacts import SEARCH
 from mlops_tasks.registry.tracking import (
     ARTIFACTS,
     ATTEMPT_TAG,
     CLASSES,
-    SEARCH,
     TABLE_MODEL,
     VOCABULARIES,
     Tracking,

@@ -10,7 +10,7 @@ import pytest
 
 from mlops_tasks.exceptions import EstimatorError, NoLabelsError
 from mlops_tasks.features import labelled_rows
-from mlops_tasks.registry.tracking import SEARCH
+from mlops_tasks.registry.artifacts import SEARCH
 from mlops_tasks.specs import CandidateSpec, SearchSpec
 from mlops_tasks.steps import fit_candidate as fitting
 from mlops_tasks.steps.choose import choose

@@ -1,0 +1,48 @@
+"""The names of what a training keeps beside its model."""
+
+from __future__ import annotations
+
+__all__ = [
+    "ARTIFACTS",
+    "CLASSES",
+    "ENVIRONMENT",
+    "FEATURE_PROFILES",
+    "IMPORTANCE",
+    "LABEL_PROFILES",
+    "LEAKS",
+    "PIN_FILE",
+    "PROJECT",
+    "SCORE_PROFILES",
+    "SEARCH",
+    "TABLE_MODEL",
+    "VOCABULARIES",
+]
+
+# Artifacts of a training run that later steps read: its data, what features and labels of every day
+# of it looked like, the predictions of its evaluation, how much the model makes of each feature,
+# and, of a multiclass model, the order of its classes.
+PIN_FILE, IMPORTANCE, CLASSES = "pin.json", "importance.json", "classes.json"
+FEATURE_PROFILES, SCORE_PROFILES = "feature_profiles.zip", "score_profiles.zip"
+LABEL_PROFILES = "label_profiles.zip"
+# Of models with text features, which hashes of words the training had; of those of one table, what
+# they are asked with.
+VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
+# What it takes to train the same model again: what was installed, and the project's sources.
+ENVIRONMENT, PROJECT = "environment.json", "project.zip"
+# Of a training that has chosen what it fits: the choice, and all that was tried.
+SEARCH = "search.json"
+ARTIFACTS = (
+    PIN_FILE,
+    IMPORTANCE,
+    FEATURE_PROFILES,
+    LABEL_PROFILES,
+    SCORE_PROFILES,
+    CLASSES,
+    VOCABULARIES,
+    TABLE_MODEL,
+    ENVIRONMENT,
+    PROJECT,
+    SEARCH,
+)
+# For people: features that may leak the label, in full.
+LEAKS = "leak_suspects.json"
