@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import tempfile
 import time
 from contextlib import contextmanager
@@ -39,6 +38,16 @@ from mlops_tasks.registry.modelfiles import (
     load_model,
     write_extra_files,
 )
+from mlops_tasks.registry.run_tree import (
+    ATTEMPT_TAG,
+    TRAINING_TAG,
+    close_orphans,
+    create_run,
+    ended_by_signal,
+    experiment_id,
+    scheduled_run,
+    unfinished_run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -64,16 +73,12 @@ __all__ = [
     "PIN_FILE",
     "SCORE_PROFILES",
     "TABLE_MODEL",
-    "TRAINING_TAG",
     "VOCABULARIES",
     "Tracking",
 ]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-# The task that a run is of, and the digest of all that it depends on.
-ATTEMPT_TAG, TRAINING_TAG = "mlops.task", "mlops.training"
 DIGEST_TAG = "mlops.digest"
-_KIND_TAG, _KIND = "mlflow.experimentKind", "custom_model_development"
 _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
@@ -135,21 +140,20 @@ class Tracking:
         import mlflow
 
         self._select()
-        experiment_id = self._experiment(experiment)
+        home = experiment_id(self.client, experiment)
         tags = dict(self.tags) | ({TRAINING_TAG: digest} if digest else {})
-        if parent_id:
-            tags["mlflow.parentRunId"] = parent_id
-        found = self._unfinished(experiment_id, digest, run_id, part=bool(parent_id))
-        self._close_orphans(experiment_id, but=found)
+        tags |= {"mlflow.parentRunId": parent_id} if parent_id else {}
+        found = unfinished_run(self.client, home, tags, opened=run_id, part=bool(parent_id))
+        close_orphans(self.client, home, tags, but=found)
         if found:
             self.log_batch(found, tags=tags)
         else:
-            found = self.client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
+            found = create_run(self.client, home, name, tags)
         # By its id: a variable MLFLOW_RUN_ID of the process would win over everything else.
         mlflow.start_run(run_id=found)
         status = "KILLED"
         try:
-            with _terminated():
+            with ended_by_signal():
                 yield found
             status = "FINISHED"
         except Exception:
@@ -174,15 +178,12 @@ class Tracking:
             The id of the run; that of an earlier attempt of this task, if there is one.
         """
         self._select()
-        experiment_id = self._experiment(experiment)
-        task = self.tags.get(ATTEMPT_TAG)
-        if task is not None:
-            query = f"attributes.status = 'SCHEDULED' and {_tagged(ATTEMPT_TAG, task)}"
-            for run in self.client.search_runs([experiment_id], query, max_results=1):
-                return str(run.info.run_id)
-        run = self.client.create_run(experiment_id, run_name=name, tags=dict(self.tags))
-        self.client.update_run(run.info.run_id, status="SCHEDULED")
-        return str(run.info.run_id)
+        home = experiment_id(self.client, experiment)
+        if found := scheduled_run(self.client, home, self.tags):
+            return found
+        run_id = create_run(self.client, home, name, self.tags)
+        self.client.update_run(run_id, status="SCHEDULED")
+        return run_id
 
     def log_model(
         self,
@@ -464,63 +465,6 @@ class Tracking:
         self._select()
         with tempfile.TemporaryDirectory(prefix="model-") as folder:
             yield Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=folder))
-
-    def _experiment(self, name: str) -> str:
-        """Return the id of an experiment, which says of itself that it is no GenAI project."""
-        import mlflow
-
-        experiment = mlflow.set_experiment(name)
-        if _KIND_TAG not in experiment.tags:  # else its page opens as one of traces and prompts
-            self.client.set_experiment_tag(experiment.experiment_id, _KIND_TAG, _KIND)
-        return str(experiment.experiment_id)
-
-    def _unfinished(self, experiment_id: str, digest: str, run_id: str, *, part: bool) -> str:
-        """Return the run that may be gone on with; empty if there is none."""
-        if run_id:
-            run = self.client.get_run(run_id)
-            same = run.data.tags.get(TRAINING_TAG, digest) == digest
-            if run.info.status != "FINISHED" and same:
-                return run_id
-        task = self.tags.get(ATTEMPT_TAG)
-        if task is None or not digest:
-            return ""
-        query = f"{_tagged(ATTEMPT_TAG, task)} and {_tagged(TRAINING_TAG, digest)}"
-        if not part:  # a version may stand on a finished run
-            query += " and attributes.status != 'FINISHED'"
-        found = self.client.search_runs([experiment_id], query, max_results=1)
-        return str(found[0].info.run_id) if found else ""
-
-    def _close_orphans(self, experiment_id: str, *, but: str) -> None:
-        task = self.tags.get(ATTEMPT_TAG)
-        if task is None:
-            return
-        query = f"attributes.status = 'RUNNING' and {_tagged(ATTEMPT_TAG, task)}"
-        for run in self.client.search_runs([experiment_id], query):
-            if run.info.run_id != but:
-                self.client.set_terminated(run.info.run_id, "KILLED")
-
-
-def _tagged(tag: str, value: str) -> str:
-    """Return the condition of a search that a tag has a value."""
-    return f"tags.`{tag}` = '{value.replace(chr(39), '')}'"
-
-
-@contextmanager
-def _terminated() -> Iterator[None]:
-    """Turn SIGTERM into an exception inside the block, so that the run can be closed."""
-
-    def stop(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    try:
-        previous = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: nobody sends it signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _requirements(files: Iterable[Path]) -> list[str]:

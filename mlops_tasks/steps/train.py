@@ -119,13 +119,7 @@ def train(
         fit_estimator(spec, problem, model, frame, target, weights)
         fit_s = round(time.monotonic() - started, 3)
         remember_forms(model, spec_forms(spec.categorical, spec.features, spec.text))
-        model_uri, digest = tracking.log_model(
-            model,
-            frame.head(200),
-            method=problem.method,
-            package=spec.package,
-            personal=[name for name in spec.features if spec.hides(name)],
-        )
+        model_uri, digest = _log_model(spec, model, frame, tracking)
         described = problem.describe_target(target)
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
         artifacts = _log(spec, pin, run_id, tracking, params, metrics)
@@ -150,6 +144,18 @@ def train(
         classes=classes,
         artifacts=artifacts,
         suspects=suspects,
+    )
+
+
+def _log_model(
+    spec: ModelSpec | TableModel, model: Any, frame: pd.DataFrame, tracking: Tracking
+) -> tuple[str, str]:
+    return tracking.log_model(
+        model,
+        frame.head(200),
+        method=problem_type(spec.problem_type).method,
+        package=spec.package,
+        personal=[name for name in spec.features if spec.hides(name)],
     )
 
 

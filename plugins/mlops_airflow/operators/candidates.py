@@ -108,7 +108,11 @@ class FitCandidateOperator(_CandidateOperator):
 
     Parameters
     ----------
-    model, pin, studies_conn_id
+    model : ModelSpec
+        The model.
+    pin : dict
+        Output of `PinTrainingDataOperator`.
+    studies_conn_id : str, default "studies_default"
         As for `ProposeCandidatesOperator`.
     candidate : dict
         One of its output.
@@ -160,8 +164,10 @@ class ChooseCandidateOperator(_CandidateOperator):
 
     Parameters
     ----------
-    model, pin
-        As for `ProposeCandidatesOperator`.
+    model : ModelSpec
+        The model.
+    pin : dict
+        Output of `PinTrainingDataOperator`.
     proposed : list of dict
         Its output.
     measured : list of dict
