@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import NoChampionError, UnknownVersionError, UnsafeModelError
 from mlops_tasks.faults import fault_point
+from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.tracking import CHAMPION
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ def move_champion(
     tracking: Tracking,
     ledger: Ledger,
     dag_run: str = "",
+    by: str = "",
+    kind: str = EvidenceKind.PROMOTION,
 ) -> Champion:
     """Make a version the champion: first in the ledger, see `Ledger.promote`, then by its alias."""
     fault_point("promote:before_ledger")
@@ -111,6 +114,8 @@ def move_champion(
         key=key,
         evidence={**evidence, "digest": version.digest, "run_id": version.run_id},
         dag_run=dag_run,
+        by=by,
+        kind=kind,
     )
     fault_point("promote:after_ledger")
     reconcile_alias(version.name, tracking=tracking, ledger=ledger)

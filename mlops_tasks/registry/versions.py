@@ -75,6 +75,8 @@ class RegisteredVersion:
         What it scored at its gate.
     generation : int
         That of the champion, where it was asked for as the champion; else 0.
+    inputs : str
+        SHA-256 over pins, parameters and code of its training; empty where it was not kept.
     """
 
     name: str
@@ -85,3 +87,4 @@ class RegisteredVersion:
     artifacts: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     generation: int = 0
+    inputs: str = ""

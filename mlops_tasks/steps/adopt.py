@@ -77,7 +77,7 @@ def adopt(
     )
     word = {"reason": reason, "person": person}
     evidence = word | {"digest": adopted.digest, "run_id": run_id}
-    if not ledger.adopt(adopted, evidence=evidence, recorded_by="mlops ledger adopt"):
+    if not ledger.adopt(adopted, evidence=evidence, recorded_by="mlops ledger adopt", by=person):
         raise UnsafeModelError(
             f"the files of version {version} of {name!r} in MLflow have digest "
             f"{adopted.digest[:12]}, the ledger knows others: they were changed after "
@@ -95,7 +95,13 @@ def _make_champion(
     if now is None:
         key = f"adoption of {version.version}"
         move_champion(
-            version, generation=0, key=key, evidence=word, tracking=tracking, ledger=ledger
+            version,
+            generation=0,
+            key=key,
+            evidence=word,
+            tracking=tracking,
+            ledger=ledger,
+            by=word["person"],
         )
     elif now.version == version.version:
         reconcile_alias(version.name, tracking=tracking, ledger=ledger)

@@ -23,6 +23,7 @@ def promote(
     tracking: Tracking,
     ledger: Ledger,
     dag_run: str = "",
+    by: str = "",
 ) -> bool:
     """Make the challenger the champion if the gate said so and nobody was faster.
 
@@ -36,8 +37,8 @@ def promote(
         Cut-off of the challenger's training.
     tracking, ledger : Tracking, Ledger
         The alias follows the ledger's compare-and-set.
-    dag_run : str, optional
-        Named in the ledger.
+    dag_run, by : str, optional
+        The run, and who started it, as the ledger names them.
 
     Returns
     -------
@@ -61,5 +62,6 @@ def promote(
         tracking=tracking,
         ledger=ledger,
         dag_run=dag_run,
+        by=by,
     )
     return True

@@ -35,6 +35,7 @@ def register(
     tags: Mapping[str, str] | None = None,
     description: str = "",
     dag_run: str = "",
+    by: str = "",
 ) -> RegisteredVersion:
     """Make one version of a registered model and point the alias ``challenger`` at it.
 
@@ -54,8 +55,8 @@ def register(
         More tags.
     description : str, optional
         Markdown that the version's page shows.
-    dag_run : str, optional
-        Named in the ledger.
+    dag_run, by : str, optional
+        The run, and who started it, as the ledger names them.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def register(
             )
             found = _versions(tracking, name, trained.run_id)
         fault_point("register:after_version")
-        version = _enter(name, found, trained, verdict, ledger, dag_run)
+        version = _enter(name, found, trained, verdict, ledger, dag_run=dag_run, by=by)
         for extra in found:
             if version is None or str(extra.version) != version.version:
                 client.delete_model_version(name, extra.version)
@@ -99,7 +100,9 @@ def _enter(
     trained: TrainResult,
     verdict: Verdict | None,
     ledger: Ledger,
+    *,
     dag_run: str,
+    by: str,
 ) -> RegisteredVersion | None:
     """Enter the lowest version of a run whose number the ledger does not know as another's."""
     for one in found:
@@ -112,7 +115,7 @@ def _enter(
             artifacts={**trained.artifacts, **(verdict.artifacts if verdict else {})},
             metrics=verdict.challenger if verdict else {},
         )
-        if ledger.register(version, recorded_by=dag_run):
+        if ledger.register(version, recorded_by=dag_run, by=by):
             return version
     return None
 

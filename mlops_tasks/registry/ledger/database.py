@@ -27,6 +27,12 @@ T = TypeVar("T")
 _BUSY_S = 10.0  # SQLite waits so long for a lock; its waiting is not fair
 _PATIENCE_S = 45.0  # after this a task gives up, and is run again by Airflow
 _LONGEST_PAUSE_S = 2.0
+# Any number that nobody else locks; released at the end of the transaction. Who waits too long
+# tries again later.
+_LOCK = (
+    f"SELECT set_config('lock_timeout', '{_BUSY_S:.0f}s', true), "
+    f"pg_advisory_xact_lock({0x6D6C_6F70_73})"
+)
 # A row that somebody else has just added. Some drivers give no code.
 _LOST_RACE = {"", "23505", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE"}
 
@@ -84,13 +90,14 @@ class Database:
             if is_current(connection):
                 return work(connection)
         self._allow_readers_beside_a_writer()
-        with self._begin(write=True, isolation="READ COMMITTED") as connection:
+        with self._begin(write=True) as connection:
             upgrade(connection)
         with self._begin(write=write) as connection:
             return work(connection)
 
     @contextmanager
-    def _begin(self, *, write: bool, isolation: str = "SERIALIZABLE") -> Iterator[Connection]:
+    def _begin(self, *, write: bool) -> Iterator[Connection]:
+        """Begin a transaction; one that writes has the ledger to itself until it ends."""
         with self._engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 with connection.begin():
@@ -98,7 +105,12 @@ class Database:
                     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
                     yield connection
             else:
+                # Whoever has waited for the lock must see what the one before has written: a
+                # snapshot from before the wait would be of no use, and the loser of a race.
+                isolation = "READ COMMITTED" if write else "REPEATABLE READ"
                 with connection.execution_options(isolation_level=isolation).begin():
+                    if write and connection.dialect.name == "postgresql":
+                        connection.exec_driver_sql(_LOCK)
                     yield connection
 
     def _allow_readers_beside_a_writer(self) -> None:

@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import ChampionChangedError
 from mlops_tasks.registry.ledger import statements
+from mlops_tasks.registry.ledger.chain import Head
 from mlops_tasks.registry.ledger.database import Database
-from mlops_tasks.registry.ledger.records import Champion, EvidenceKind
+from mlops_tasks.registry.ledger.records import CHAMPION_MOVES, Champion, EvidenceKind
 from mlops_tasks.registry.ledger.tables import table
+from mlops_tasks.registry.ledger.verification import verify
 from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from mlops_tasks.registry.ledger.records import LedgerEntry
+    from mlops_tasks.registry.ledger.verification import LedgerCheck
     from mlops_tasks.registry.versions import RegisteredVersion
 
 __all__ = ["Ledger"]
@@ -64,7 +67,14 @@ class Ledger:
         return self._database.write(work)
 
     def record(
-        self, *, model: str, kind: str, key: str, evidence: Mapping[str, Any], dag_run: str = ""
+        self,
+        *,
+        model: str,
+        kind: str,
+        key: str,
+        evidence: Mapping[str, Any],
+        dag_run: str = "",
+        by: str = "",
     ) -> LedgerEntry:
         """Append an entry, or return the newest one of this key if it says the same already.
 
@@ -76,6 +86,8 @@ class Ledger:
             Plain JSON; NaN and infinity are refused.
         dag_run : str, optional
             ``dag_id/run_id`` of the run that found it.
+        by : str, optional
+            Who wanted it: a person's name, or ``"schedule"``.
 
         Returns
         -------
@@ -89,11 +101,18 @@ class Ledger:
         """
         kind, body = EvidenceKind(kind), statements.plain_json(kind, key, evidence)
         return self._database.write(
-            lambda connection: statements.append(connection, model, kind, key, body, dag_run)
+            lambda connection: statements.append(connection, model, kind, key, body, dag_run, by)
         )
 
     def record_once(
-        self, *, model: str, kind: str, key: str, evidence: Mapping[str, Any], dag_run: str = ""
+        self,
+        *,
+        model: str,
+        kind: str,
+        key: str,
+        evidence: Mapping[str, Any],
+        dag_run: str = "",
+        by: str = "",
     ) -> LedgerEntry:
         """Append an entry, or return the first one of this key, whatever it says.
 
@@ -101,7 +120,7 @@ class Ledger:
 
         Parameters
         ----------
-        model, kind, key, evidence, dag_run
+        model, kind, key, evidence, dag_run, by
             As for `record`.
 
         Returns
@@ -113,7 +132,7 @@ class Ledger:
 
         def work(connection: Connection) -> LedgerEntry:
             there = statements.first(connection, model=model, kind=kind, key=key)
-            return there or statements.append(connection, model, kind, key, body, dag_run)
+            return there or statements.append(connection, model, kind, key, body, dag_run, by)
 
         return self._database.write(work)
 
@@ -243,6 +262,8 @@ class Ledger:
         key: str,
         evidence: Mapping[str, Any],
         dag_run: str = "",
+        by: str = "",
+        kind: str = EvidenceKind.PROMOTION,
     ) -> Champion:
         """Make `version` the champion and write down why, or neither.
 
@@ -255,9 +276,11 @@ class Ledger:
         generation : int
             That of the champion it was compared with, 0 where there was none. A version that has
             returned to its place meanwhile has another generation.
-        key, evidence, dag_run
-            As for `record`, of the entry of kind ``promotion``. Added to the evidence are
-            ``version``, the new ``generation`` and ``previous``, the version that it replaced.
+        key, evidence, dag_run, by
+            As for `record`. Added to the evidence are ``version``, the new ``generation`` and
+            ``previous``, the version that it replaced.
+        kind : str, default ``"promotion"``
+            Of the entry: a promotion or a rollback.
 
         Returns
         -------
@@ -270,7 +293,9 @@ class Ledger:
         ChampionChangedError
             If the champion was moved meanwhile.
         """
-        kind, now = EvidenceKind.PROMOTION, Champion(version, generation + 1)
+        kind, now = EvidenceKind(kind), Champion(version, generation + 1)
+        if kind not in CHAMPION_MOVES:
+            raise ValueError(f"an entry of kind {kind!s} moves no champion")
 
         def work(connection: Connection) -> Champion:
             before = statements.champion(connection, model)
@@ -282,12 +307,12 @@ class Ledger:
             move = to_json(now) | {"previous": before.version if before else None}
             body = statements.plain_json(kind, key, {**evidence, **move})
             statements.set_champion(connection, model, now)
-            statements.append(connection, model, kind, key, body, dag_run)
+            statements.append(connection, model, kind, key, body, dag_run, by)
             return now
 
         return self._database.write(work)
 
-    def register(self, version: RegisteredVersion, *, recorded_by: str = "") -> bool:
+    def register(self, version: RegisteredVersion, *, recorded_by: str = "", by: str = "") -> bool:
         """Keep what is known of a version, once and for all: the first word counts.
 
         Parameters
@@ -296,6 +321,8 @@ class Ledger:
             A version whose files were examined.
         recorded_by : str, optional
             The Dag run, or the command.
+        by : str, optional
+            As for `record`.
 
         Returns
         -------
@@ -306,7 +333,7 @@ class Ledger:
         def work(connection: Connection) -> bool:
             known = statements.registration(connection, version.name, version.version)
             if known is None:
-                statements.insert_registration(connection, version, recorded_by)
+                statements.insert_registration(connection, version, recorded_by, by)
                 return True
             return (known.run_id, known.digest) == (version.run_id, version.digest)
 
@@ -323,7 +350,12 @@ class Ledger:
         return self._database.read(lambda connection: statements.registrations(connection, model))
 
     def adopt(
-        self, version: RegisteredVersion, *, evidence: Mapping[str, Any], recorded_by: str
+        self,
+        version: RegisteredVersion,
+        *,
+        evidence: Mapping[str, Any],
+        recorded_by: str,
+        by: str = "",
     ) -> bool:
         """Take over a version on the word of a person, and write the word down.
 
@@ -335,6 +367,8 @@ class Ledger:
             Plain JSON: what the person saw and said.
         recorded_by : str
             The command.
+        by : str, optional
+            The person.
 
         Returns
         -------
@@ -349,13 +383,38 @@ class Ledger:
             if known is not None and known.digest != version.digest:
                 return False
             if known is None:
-                statements.insert_registration(connection, version, recorded_by)
+                statements.insert_registration(connection, version, recorded_by, by)
             else:  # from before digests of artifacts were kept: only what is missing is added
-                statements.complete_registration(connection, known, version)
-            statements.append(connection, name, kind, number, body, recorded_by)
+                statements.complete_registration(connection, known, version, recorded_by, by)
+            statements.append(connection, name, kind, number, body, recorded_by, by)
             return True
 
         return self._database.write(work)
+
+    def head(self) -> Head:
+        """Return the last entry's number and hash, which vouch for all before it."""
+
+        def work(connection: Connection) -> Head:
+            row = connection.execute(table("head").select()).one()
+            return Head(row.seq, row.hash)
+
+        return self._database.read(work)
+
+    def verify(self, anchors: Sequence[Head] = ()) -> LedgerCheck:
+        """Check that nothing was changed, put in, removed or cut off since it was written.
+
+        Parameters
+        ----------
+        anchors : sequence of Head, optional
+            Heads that were written down elsewhere, see `read_anchors`: without them a tail that
+            was cut off with its head, and a chain that was written anew, are not noticed.
+
+        Returns
+        -------
+        LedgerCheck
+            Also whether champions and registered versions are those of the entries.
+        """
+        return self._database.read(lambda connection: verify(connection, anchors))
 
 
 def _changed(model: str, version: str, generation: int, now: Champion | None) -> str:

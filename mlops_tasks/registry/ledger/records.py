@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Champion", "EvidenceKind", "LedgerEntry"]
+__all__ = ["CHAMPION_MOVES", "Champion", "EvidenceKind", "LedgerEntry"]
 
 
 class EvidenceKind(StrEnum):
@@ -27,6 +27,21 @@ class EvidenceKind(StrEnum):
     VERDICT = "verdict"
     PROMOTION = "promotion"
     ADOPTION = "adoption"
+    REGISTRATION = "registration"
+    PREREGISTRATION = "preregistration"
+    SMOKE_TEST = "smoke_test"
+    RELEASE_REQUEST = "release_request"
+    APPROVAL = "approval"
+    ROLLBACK = "rollback"
+    RETIREMENT = "retirement"
+    ALIAS_MOVE = "alias_move"
+    REPRODUCTION = "reproduction"
+    PACK = "pack"
+    CHAIN = "chain"
+
+
+# Entries that have another champion, or none, in effect.
+CHAMPION_MOVES = (EvidenceKind.PROMOTION, EvidenceKind.ROLLBACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +49,9 @@ class LedgerEntry:
     """One line: what was found or decided about `key` of `model`, and on what evidence.
 
     ``model`` is the registered model, or the dataset for entries of kind ``validation``. ``kind``
-    is an `EvidenceKind`, or a word that a newer version of the project has added.
+    is an `EvidenceKind`, or a word that a newer version of the project has added. ``by`` is the
+    person, ``"schedule"``, or empty where nobody said it; ``hash`` covers all other fields, and
+    ``previous_hash`` is that of the entry before it, of whatever model.
     """
 
     seq: int
@@ -44,6 +61,9 @@ class LedgerEntry:
     evidence: dict[str, Any]
     dag_run: str
     recorded_at: datetime
+    by: str = ""
+    previous_hash: str = ""
+    hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.registry.ledger.records import Champion, EvidenceKind, LedgerEntry
+from mlops_tasks.registry.ledger.chain import entry_hash
+from mlops_tasks.registry.ledger.records import (
+    CHAMPION_MOVES,
+    Champion,
+    EvidenceKind,
+    LedgerEntry,
+)
 from mlops_tasks.registry.ledger.tables import table
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.serialization import to_json
@@ -17,19 +24,25 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 __all__ = [
+    "ASKED_BY",
     "append",
     "champion",
     "champion_as_of",
     "complete_registration",
     "entries",
+    "entry_of",
     "first",
     "insert_registration",
     "newest_of_keys",
     "plain_json",
     "registration",
+    "registration_evidence",
     "registrations",
     "set_champion",
 ]
+
+# Keys of evidence that are columns, too: what a decision looks for entries by.
+ASKED_BY = ("model_version", "known_at")
 
 
 def plain_json(kind: str, key: str, evidence: Mapping[str, Any]) -> str:
@@ -47,7 +60,7 @@ def entries(connection: Connection, **wanted: str | None) -> list[LedgerEntry]:
     """Return all entries with these values, by key, oldest first."""
     rows = table("entry")
     query = rows.select().where(*_same(wanted)).order_by(rows.c.key, rows.c.seq)
-    return [_entry(row) for row in connection.execute(query)]
+    return [entry_of(row) for row in connection.execute(query)]
 
 
 def first(connection: Connection, **wanted: str | None) -> LedgerEntry | None:
@@ -55,7 +68,7 @@ def first(connection: Connection, **wanted: str | None) -> LedgerEntry | None:
     rows = table("entry")
     query = rows.select().where(*_same(wanted)).order_by(rows.c.seq).limit(1)
     row = connection.execute(query).first()
-    return None if row is None else _entry(row)
+    return None if row is None else entry_of(row)
 
 
 def newest_of_keys(
@@ -76,22 +89,35 @@ def newest_of_keys(
         .subquery()
     )
     query = rows.select().join(newest, rows.c.seq == newest.c.seq).order_by(rows.c.key)
-    return [_entry(row) for row in connection.execute(query)]
+    return [entry_of(row) for row in connection.execute(query)]
 
 
 def append(
-    connection: Connection, model: str, kind: str, key: str, body: str, dag_run: str
+    connection: Connection, model: str, kind: str, key: str, body: str, dag_run: str, by: str
 ) -> LedgerEntry:
-    """Add an entry, unless the newest one of its key says the same."""
-    about = {"model": model, "kind": kind, "key": key}
+    """Add an entry at the end of the chain, unless the newest one of its key says the same."""
     evidence = json.loads(body)
-    newest = newest_of_keys(connection, 1, **about)
+    newest = newest_of_keys(connection, 1, model=model, kind=kind, key=key)
     if newest and (newest[0].evidence, newest[0].dag_run) == (evidence, dag_run):
         return newest[0]
-    values = about | {"evidence": body, "dag_run": dag_run, "recorded_at": _now()}
-    values |= {name: evidence.get(name) or "" for name in ("model_version", "known_at")}
-    connection.execute(table("entry").insert().values(values))
-    return newest_of_keys(connection, 1, **about)[0]
+    head = table("head")
+    # Whoever writes has the ledger to itself: nobody else appends to the same entry.
+    seq, before = connection.execute(head.select()).one()
+    entry = LedgerEntry(
+        *(seq + 1, model, kind, key, evidence, dag_run, datetime.now(UTC), by),
+        previous_hash=before,
+    )
+    entry = replace(entry, hash=entry_hash(entry))
+    connection.execute(table("entry").insert().values(_row(entry, body)))
+    connection.execute(head.update().values(seq=entry.seq, hash=entry.hash))
+    return entry
+
+
+def _row(entry: LedgerEntry, body: str) -> dict[str, Any]:
+    names = ("seq", "model", "kind", "key", "dag_run", "by", "previous_hash", "hash")
+    values = {name: getattr(entry, name) for name in names}
+    values |= {"evidence": body, "recorded_at": entry.recorded_at.replace(tzinfo=None)}
+    return values | {name: entry.evidence.get(name) or "" for name in ASKED_BY}
 
 
 def _same(wanted: Mapping[str, str | None]) -> list[ColumnElement[bool]]:
@@ -99,20 +125,30 @@ def _same(wanted: Mapping[str, str | None]) -> list[ColumnElement[bool]]:
     return [columns[name] == value for name, value in wanted.items() if value is not None]
 
 
-def _entry(row: Any) -> LedgerEntry:
+def entry_of(row: Any) -> LedgerEntry:
+    """Return a row of entries as it says it was written.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If nobody can have written it so.
+    """
+    evidence, at = json.loads(row.evidence), row.recorded_at
+    if not isinstance(evidence, dict):
+        raise TypeError("its evidence is no object")
+    at = datetime.fromisoformat(at) if isinstance(at, str) else at
     return LedgerEntry(
         seq=row.seq,
         model=row.model,
         kind=row.kind,
         key=row.key,
-        evidence=json.loads(row.evidence),
+        evidence=evidence,
         dag_run=row.dag_run,
-        recorded_at=row.recorded_at.replace(tzinfo=UTC),
+        recorded_at=at.replace(tzinfo=UTC),
+        by=row.by,
+        previous_hash=row.previous_hash,
+        hash=row.hash,
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 # --- champions
@@ -130,7 +166,7 @@ def champion_as_of(connection: Connection, model: str, as_of: str) -> str | None
     import sqlalchemy as sa
 
     rows = table("entry")
-    ours, promotion = rows.c.model == model, rows.c.kind == EvidenceKind.PROMOTION
+    ours, promotion = rows.c.model == model, rows.c.kind.in_(CHAMPION_MOVES)
     dated = promotion & rows.c.key.not_like("adoption of %")
     later = sa.select(sa.func.min(rows.c.seq)).where(
         ours, dated | (rows.c.kind == EvidenceKind.DECISION), rows.c.key > as_of
@@ -171,25 +207,50 @@ def registrations(connection: Connection, model: str | None) -> list[RegisteredV
 
 
 def insert_registration(
-    connection: Connection, version: RegisteredVersion, recorded_by: str
+    connection: Connection, version: RegisteredVersion, recorded_by: str, by: str
 ) -> None:
-    """Enter a version that is not known yet."""
+    """Enter a version that is not known yet, and chain what is known of it."""
     values = to_json(version) | {"model": version.name}
-    values |= {"recorded_by": recorded_by, "recorded_at": _now()}
+    values |= {"recorded_by": recorded_by, "recorded_at": datetime.now(UTC).replace(tzinfo=None)}
     del values["name"], values["generation"]
     connection.execute(table("registration").insert().values(values))
+    _chain_registration(connection, version, recorded_by, by)
 
 
 def complete_registration(
-    connection: Connection, known: RegisteredVersion, found: RegisteredVersion
+    connection: Connection,
+    known: RegisteredVersion,
+    found: RegisteredVersion,
+    recorded_by: str,
+    by: str,
 ) -> None:
     """Add what was not kept when the version was entered; what is known stays."""
-    more = {
-        "artifacts": found.artifacts | known.artifacts,
-        "metrics": known.metrics or found.metrics,
-    }
+    whole = replace(
+        known,
+        artifacts=found.artifacts | known.artifacts,
+        metrics=known.metrics or found.metrics,
+    )
+    if whole == known:
+        return
+    more = {"artifacts": whole.artifacts, "metrics": whole.metrics}
     same = _one_version(known.name, known.version)
     connection.execute(table("registration").update().where(*same).values(more))
+    _chain_registration(connection, whole, recorded_by, by)
+
+
+def registration_evidence(version: RegisteredVersion) -> dict[str, Any]:
+    """Return what the entry of a version's registration holds: all that its row does."""
+    evidence = to_json(version)
+    del evidence["name"], evidence["generation"]
+    return evidence
+
+
+def _chain_registration(
+    connection: Connection, version: RegisteredVersion, recorded_by: str, by: str
+) -> None:
+    kind = EvidenceKind.REGISTRATION
+    body = plain_json(kind, version.version, registration_evidence(version))
+    append(connection, version.name, kind, version.version, body, recorded_by, by)
 
 
 def _one_version(model: str, version: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -206,4 +267,5 @@ def _version(row: Any) -> RegisteredVersion:
         digest=row.digest,
         artifacts=dict(row.artifacts),
         metrics=dict(row.metrics),
+        inputs=row.inputs,
     )

@@ -25,6 +25,8 @@ def _tables() -> dict[str, Table]:
         sa.Column("dag_run", text),
         sa.Column("recorded_at", sa.DateTime),
         *(sa.Column(name, text) for name in ("model_version", "known_at")),
+        sa.Column("by", text, quote=True),
+        *(sa.Column(name, sa.String(64)) for name in ("previous_hash", "hash")),
     )
     sa.Table(
         "champion",
@@ -42,8 +44,16 @@ def _tables() -> dict[str, Table]:
         *(sa.Column(name, sa.JSON) for name in ("artifacts", "metrics")),
         sa.Column("recorded_by", text),
         sa.Column("recorded_at", sa.DateTime),
+        sa.Column("inputs", sa.String(64)),
+    )
+    sa.Table(
+        "alias",
+        meta,
+        *(sa.Column(name, text, primary_key=True) for name in ("model", "alias")),
+        sa.Column("version", text),
     )
     sa.Table("token", meta, sa.Column("value", sa.BigInteger))
+    sa.Table("head", meta, sa.Column("seq", sa.Integer), sa.Column("hash", sa.String(64)))
     return dict(meta.tables)
 
 

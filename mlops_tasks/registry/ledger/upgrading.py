@@ -12,9 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA", "is_current", "ledger_state", "upgrade"]
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 _VERSION_TABLE = "ledger_version"
-_LOCK = 0x6D6C_6F70_73  # any number that nobody else locks
 
 
 def is_current(connection: Connection) -> bool:
@@ -60,15 +59,12 @@ def ledger_state(connection: Connection) -> str:
 def upgrade(connection: Connection) -> None:
     """Run the migrations that are missing, all or none of them.
 
-    The transaction may write from its beginning on SQLite; elsewhere it sees what others commit.
+    The transaction is one that writes: nobody else upgrades meanwhile.
     """
-    import sqlalchemy as sa
     from alembic.operations import Operations
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    if connection.dialect.name == "postgresql":  # released at the end of the transaction
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     if is_current(connection):
         return
     folder = str(Path(__file__).with_name("migrations"))

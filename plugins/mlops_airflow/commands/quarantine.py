@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -69,6 +70,7 @@ def readmit(
         key=partition,
         evidence={**done.result.evidence(), **evidence},
         dag_run="mlops quarantine readmit",
+        by=getpass.getuser(),
     )
     _show(spec, done)
 

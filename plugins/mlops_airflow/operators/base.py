@@ -43,6 +43,7 @@ __all__ = [
     "is_scheduled",
     "key_of",
     "partition_of",
+    "triggered_by",
 ]
 
 
@@ -176,6 +177,12 @@ def dag_run_name(context: Context) -> str:
     """Return ``dag_id/run_id``, as ledger entries name the run that wrote them."""
     ti: Any = context["ti"]
     return f"{ti.dag_id}/{ti.run_id}"
+
+
+def triggered_by(context: Context) -> str:
+    """Return who started the run, as ledger entries say it: a user's name, or ``schedule``."""
+    run: Any = context.get("dag_run")
+    return getattr(run, "triggering_user_name", None) or "schedule"
 
 
 def _guarded(execute: Callable[..., Any]) -> Callable[..., Any]:

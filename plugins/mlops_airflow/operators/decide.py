@@ -8,7 +8,13 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.assets import retrain_request_asset
-from mlops_airflow.operators.base import StepOperator, dag_run_name, decided_as_of, key_of
+from mlops_airflow.operators.base import (
+    StepOperator,
+    dag_run_name,
+    decided_as_of,
+    key_of,
+    triggered_by,
+)
 from mlops_tasks.policy import read_evidence
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json, to_json
@@ -42,20 +48,22 @@ class DecideRetrainingOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide once, and return what was decided; repeated, it only gets a note."""
-        as_of, ledger, run = decided_as_of(context, self.model), self.ledger, dag_run_name(context)
+        as_of, ledger = decided_as_of(context, self.model), self.ledger
+        run, by = dag_run_name(context), triggered_by(context)
         found = decide(self.model, as_of, read_evidence(self.model, as_of, ledger=ledger))
         about = {"model": self.model.name, "kind": EvidenceKind.DECISION, "key": as_of}
-        entry = ledger.record_once(**about, evidence=to_json(found), dag_run=run)
+        entry = ledger.record_once(**about, evidence=to_json(found), dag_run=run, by=by)
         then = from_json(RetrainDecision, entry.evidence)
         same = (then, entry.dag_run) == (found, run)
-        note = None if same else self._note(as_of, note_on(then, found), run)
-        self._report(entry, then, note)
+        self._report(
+            entry, then, None if same else self._note(as_of, note_on(then, found), run, by)
+        )
         return entry.evidence
 
-    def _note(self, as_of: str, note: DecisionNote, run: str) -> DecisionNote:
+    def _note(self, as_of: str, note: DecisionNote, run: str, by: str) -> DecisionNote:
         """Write a note beside the decision that another run has taken."""
         about = {"model": self.model.name, "kind": EvidenceKind.DECISION_NOTE, "key": as_of}
-        self.ledger.record(**about, evidence=to_json(note), dag_run=run)
+        self.ledger.record(**about, evidence=to_json(note), dag_run=run, by=by)
         return note
 
     def _report(

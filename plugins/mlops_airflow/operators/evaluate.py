@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
-from mlops_airflow.operators.base import StepOperator, check_rendered, dag_run_name
+from mlops_airflow.operators.base import StepOperator, check_rendered, dag_run_name, triggered_by
 from mlops_airflow.operators.plain_arguments import check_gate, saved_model, trained_version
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.gate import split_suspects
@@ -120,7 +120,9 @@ class EvaluateModelOperator(StepOperator):
             last=None if self.last is None else check_rendered("last", self.last),
         )
         about = {"model": model.name, "kind": EvidenceKind.PIN, "key": pin.as_of}
-        self.ledger.record(**about, evidence=to_json(pin), dag_run=dag_run_name(context))
+        self.ledger.record(
+            **about, evidence=to_json(pin), dag_run=dag_run_name(context), by=triggered_by(context)
+        )
         return model, pin
 
     def _recorded(
@@ -148,6 +150,7 @@ class EvaluateModelOperator(StepOperator):
             key=pin.as_of,
             evidence=to_json(verdict) | _about(model, pin, trained),
             dag_run=dag_run_name(context),
+            by=triggered_by(context),
         )
 
     def _evaluate(

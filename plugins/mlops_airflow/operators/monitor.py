@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.links import ReportLink
-from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of
+from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, triggered_by
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import MonitorResult, as_evidence, read_labelled_predictions
 from mlops_tasks.registry.ledger import EvidenceKind
@@ -48,7 +48,7 @@ class _MonitorOperator(StepOperator):
         if before is not None and found is None:
             return before.evidence
         about |= {"model": self.model.name, "dag_run": dag_run_name(context)}
-        return ledger.record(**about, evidence=to_json(found)).evidence
+        return ledger.record(**about, evidence=to_json(found), by=triggered_by(context)).evidence
 
     def _report(self, what: str, result: MonitorResult, *, more: Iterable[Check] = ()) -> None:
         """Log the summary, with further checks on the same window."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_airflow.operators.base import StepOperator, dag_run_name
+from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_tasks.lake import assumed_lines
 from mlops_tasks.partitions import DAY, Duration
 from mlops_tasks.registry.ledger import EvidenceKind
@@ -48,6 +48,7 @@ class PinTrainingDataOperator(StepOperator):
             key=as_of,
             evidence=to_json(pin),
             dag_run=dag_run_name(context),
+            by=triggered_by(context),
         )
         self._report(pin)
         return to_json(pin)

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowModelVersionLink
-from mlops_airflow.operators.base import StepOperator, dag_run_name
+from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.registry.tracking import PIN_FILE
@@ -73,6 +73,7 @@ class PromoteModelOperator(StepOperator):
             tracking=tracking,
             ledger=self.ledger,
             dag_run=dag_run_name(context),
+            by=triggered_by(context),
         )
         self._report(version, verdict, promoted=promoted)
         if not promoted:

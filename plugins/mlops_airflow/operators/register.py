@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook, airflow_tags
 from mlops_airflow.links import MlflowModelVersionLink
-from mlops_airflow.operators.base import StepOperator, dag_run_name
+from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_airflow.operators.plain_arguments import model_name
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.gate.verdict import Verdict
@@ -66,6 +66,7 @@ class RegisterModelOperator(StepOperator):
             tracking=tracking,
             ledger=self.ledger,
             dag_run=dag_run_name(context),
+            by=triggered_by(context),
             tags={name: value for name, value in tags.items() if name.startswith("airflow.")},
             description=f"[Airflow task]({log_url}) · [MLflow run]({run_url})",
         )

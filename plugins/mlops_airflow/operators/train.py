@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowRunLink
-from mlops_airflow.operators.base import StepOperator, check_rendered, dag_run_name
+from mlops_airflow.operators.base import StepOperator, check_rendered, dag_run_name, triggered_by
 from mlops_airflow.operators.plain_arguments import model_of
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.lake import TrainingPin
@@ -109,6 +109,7 @@ class TrainModelOperator(StepOperator):
             key=pin.as_of,
             evidence=to_json(pin),
             dag_run=dag_run_name(context),
+            by=triggered_by(context),
         )
         return pin
 

@@ -14,6 +14,7 @@ from mlops_airflow.operators.base import (
     dag_run_name,
     given_known_at,
     partition_of,
+    triggered_by,
 )
 from mlops_airflow.operators.plain_arguments import check_dataset
 from mlops_tasks.exceptions import PartitionNotFoundError, SpecError, ValidationFailedError
@@ -78,11 +79,11 @@ class ValidatePartitionOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Validate, record the evidence, and return the reference to the published partition."""
-        raw, run = self._raw(context), dag_run_name(context)
-        options = self._options(context, raw.partition, run)
-        with self._refusal_recorded(raw, run):
+        raw, about = self._raw(context), _about(context)
+        options = self._options(context, raw.partition, about["dag_run"])
+        with self._refusal_recorded(raw, about):
             result = validate(self.dataset, raw, lake=self.lake, **options)
-        evidence = self._record(result, run)
+        evidence = self._record(result, about)
         if not result.changed:
             raise AirflowSkipException(f"{raw.partition} is unchanged; no event is emitted")
         self.announce(context, to_json(result.published))
@@ -116,7 +117,7 @@ class ValidatePartitionOperator(StepOperator):
         return {"published_digest": str(digest), "published_version": version}
 
     @contextmanager
-    def _refusal_recorded(self, raw: PartitionVersion, run: str) -> Iterator[None]:
+    def _refusal_recorded(self, raw: PartitionVersion, about: dict[str, str]) -> Iterator[None]:
         """Link the report of a refused partition, and write the refusal down, before it fails."""
         try:
             yield
@@ -127,11 +128,11 @@ class ValidatePartitionOperator(StepOperator):
                 kind=EvidenceKind.REFUSAL,
                 key=raw.partition,
                 evidence={"raw": to_json(raw), "reason": str(error), "report": error.report},
-                dag_run=run,
+                **about,
             )
             raise
 
-    def _record(self, result: ValidationResult, run: str) -> dict[str, Any]:
+    def _record(self, result: ValidationResult, about: dict[str, str]) -> dict[str, Any]:
         self.link_report(result.report)
         evidence = result.evidence()
         self.ledger.record(
@@ -139,7 +140,7 @@ class ValidatePartitionOperator(StepOperator):
             kind=EvidenceKind.VALIDATION,
             key=result.published.partition,
             evidence=evidence,
-            dag_run=run,
+            **about,
         )
         self._report(result)
         return evidence
@@ -169,3 +170,8 @@ def _line(check: CheckOutcome) -> str:
     verdict = {True: "ok", False: check.severity, None: "open"}[check.passed]
     limits = f" ({check.limits})" if check.limits else ""
     return f"{check.name.removeprefix('history:')}: {verdict}, {check.observed}{limits}"
+
+
+def _about(context: Context) -> dict[str, str]:
+    """Return which run this is, and who started it, as the ledger's entries say it."""
+    return {"dag_run": dag_run_name(context), "by": triggered_by(context)}

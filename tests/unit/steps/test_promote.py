@@ -59,7 +59,7 @@ def test_a_first_champion(tracking: Tracking, ledger: Ledger) -> None:
 def test_keep_changes_nothing(tracking: Tracking, ledger: Ledger) -> None:
     assert not offer(new_version(tracking, ledger), verdict("keep"), tracking, ledger)
     assert ledger.champion(NAME) is None
-    assert ledger.entries() == []
+    assert ledger.entries(kind="promotion") == []
     with pytest.raises(MlflowException):
         alias(tracking)
 
@@ -69,7 +69,7 @@ def test_promoting_again_is_the_same_promotion(tracking: Tracking, ledger: Ledge
     for _ in range(2):
         assert offer(version, verdict(), tracking, ledger)
     assert ledger.champion(NAME) == Champion("1", 1)
-    assert len(ledger.entries(history=True)) == 1
+    assert len(ledger.entries(kind="promotion", history=True)) == 1
 
 
 def test_the_loser_of_two_promotions_changes_nothing(tracking: Tracking, ledger: Ledger) -> None:
@@ -156,7 +156,7 @@ def known(ledger: Ledger) -> RegisteredVersion:
 def test_a_promotion_is_written_down_before_the_alias_moves(
     registry: Registry, ledger: Ledger, known: RegisteredVersion
 ) -> None:
-    named = {"as_of": "2024-03-16", "dag_run": "m.train/r"} | stores(registry, ledger)
+    named = {"as_of": "2024-03-16", "dag_run": "m.train/r", "by": "ada"} | stores(registry, ledger)
     claimed = RegisteredVersion("m", "2", "run 2", "models:/x", "claimed by somebody")
     assert promote(claimed, VERDICT, **named) is True
     assert registry.said == [
@@ -166,9 +166,9 @@ def test_a_promotion_is_written_down_before_the_alias_moves(
         "promote:after_alias",
     ]
     assert ledger.champion("m") == Champion("2", 2)
-    (_, entry) = ledger.entries()
+    (_, entry) = ledger.entries(kind="promotion")
     assert (entry.model, entry.kind, entry.key) == ("m", "promotion", "2024-03-16")
-    assert entry.dag_run == "m.train/r"
+    assert (entry.dag_run, entry.by) == ("m.train/r", "ada")
     assert entry.evidence == {
         "version": "2",
         "previous": "1",
@@ -183,7 +183,7 @@ def test_a_promotion_outside_a_run_names_none(
     registry: Registry, ledger: Ledger, known: RegisteredVersion
 ) -> None:
     assert promote(known, VERDICT, as_of="n", **stores(registry, ledger))
-    assert ledger.entries()[-1].dag_run == ""
+    assert ledger.entries(kind="promotion")[-1].dag_run == ""
 
 
 @pytest.mark.parametrize("said", ["keep", "cannot_tell", "Promote", ""])
@@ -194,7 +194,7 @@ def test_any_other_word_than_promote_changes_nothing(
     assert promote(known, unsure, as_of="n", **stores(registry, ledger)) is False
     assert registry.said == []
     assert ledger.champion("m") == Champion("1", 1)
-    assert len(ledger.entries()) == 1
+    assert len(ledger.entries(kind="promotion")) == 1
 
 
 def test_whoever_is_late_changes_nothing(

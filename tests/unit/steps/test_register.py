@@ -250,19 +250,19 @@ def test_the_second_attempt_makes_nothing(registry: Registry, ledger: Ledger) ->
     ]
 
 
-@pytest.mark.parametrize("named", [{}, {"dag_run": "m.train/r"}])
+@pytest.mark.parametrize("named", [{}, {"dag_run": "m.train/r", "by": "ada"}])
 def test_the_ledger_is_told_who_registers(
     registry: Registry, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, named: dict[str, str]
 ) -> None:
-    said: list[str] = []
+    said: list[tuple[str, str]] = []
 
-    def keep(_: RegisteredVersion, *, recorded_by: str) -> bool:
-        said.append(recorded_by)
+    def keep(_: RegisteredVersion, *, recorded_by: str, by: str) -> bool:
+        said.append((recorded_by, by))
         return True
 
     monkeypatch.setattr(ledger, "register", keep)
     register("m", TRAINED, VERDICT, **stores(registry, ledger), **named)
-    assert said == [named.get("dag_run", "")]
+    assert said == [(named.get("dag_run", ""), named.get("by", ""))]
 
 
 def test_of_several_versions_the_lowest_number_stays(registry: Registry, ledger: Ledger) -> None:
