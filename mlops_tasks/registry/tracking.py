@@ -10,8 +10,6 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +36,7 @@ from mlops_tasks.registry.modelfiles import (
     load_model,
     write_extra_files,
 )
+from mlops_tasks.registry.requirements import requirements
 from mlops_tasks.registry.run_tree import (
     ATTEMPT_TAG,
     TRAINING_TAG,
@@ -237,7 +236,7 @@ class Tracking:
                     name="model",
                     signature=mlflow.models.infer_signature(signature_of, predictions),
                     # Without this list MLflow spends seconds in a subprocess to guess it.
-                    pip_requirements=_requirements(files),
+                    pip_requirements=requirements(files),
                     serialization_format="skops",
                     skops_trusted_types=sorted(ALLOWED_TYPES | names),
                     pyfunc_predict_fn=method,
@@ -466,17 +465,3 @@ class Tracking:
         self._select()
         with tempfile.TemporaryDirectory(prefix="model-") as folder:
             yield Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=folder))
-
-
-def _requirements(files: Iterable[Path]) -> list[str]:
-    boosters = {path.name.split("-")[0] for path in files} & {"lightgbm", "xgboost"}
-    names = ["scikit-learn", "skops", *sorted(boosters)]
-    return [f"{name}=={_installed(name)}" for name in names]
-
-
-def _installed(name: str) -> str:
-    """Return the version of a library; that of xgboost comes under two names."""
-    try:
-        return installed(name)
-    except PackageNotFoundError:
-        return installed(f"{name}-cpu")

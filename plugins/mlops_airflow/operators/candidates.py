@@ -125,8 +125,16 @@ class FitCandidateOperator(_CandidateOperator):
     template_fields = ("pin", "candidate")
     operator_extra_links = (MlflowRunLink(),)
 
-    def __init__(self, *, candidate: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        model: ModelSpec,
+        pin: Any,
+        candidate: Any,
+        studies_conn_id: str = StudiesHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(model=model, pin=pin, studies_conn_id=studies_conn_id, **kwargs)
         self.candidate = candidate
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -180,8 +188,10 @@ class ChooseCandidateOperator(_CandidateOperator):
 
     template_fields = ("pin", "proposed", "measured")
 
-    def __init__(self, *, proposed: Any, measured: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, *, model: ModelSpec, pin: Any, proposed: Any, measured: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(model=model, pin=pin, **kwargs)
         self.proposed, self.measured = proposed, measured
 
     def execute(self, context: Context) -> dict[str, Any]:
