@@ -34,6 +34,7 @@
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
     ├── SmokeTestFailedError          a registered version does not answer as it must
     ├── ChampionChangedError          the gate compared against a version that is champion no more
+    ├── VersionNotAllowedError        a version that must not become, or stop to be, the champion
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
     ├── ScaffoldError                 no project can be made from what a source has
@@ -77,6 +78,7 @@ __all__ = [
     "UnknownVersionError",
     "UnsafeModelError",
     "ValidationFailedError",
+    "VersionNotAllowedError",
 ]
 
 
@@ -125,7 +127,15 @@ class SourceQueryError(MlopsError):
 
 
 class SourceNotFoundError(MlopsError):
-    """The files or the table that should hold the day are not there."""
+    """The files or the table that should hold the day are not there.
+
+    Attributes
+    ----------
+    reason : str
+        What is not there.
+    """
+
+    reason: str = ""
 
 
 class SchemaMismatchError(MlopsError):
@@ -214,6 +224,10 @@ class SmokeTestFailedError(MlopsError):
 
 class ChampionChangedError(MlopsError):
     """The champion is no longer the version that the gate compared against."""
+
+
+class VersionNotAllowedError(MlopsError):
+    """A version cannot be promoted, rolled back to or retired; the message says why."""
 
 
 class NeverScoredError(MlopsError):

@@ -15,6 +15,7 @@ import tempfile
 import time
 import urllib.request
 from contextlib import closing, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,8 +173,8 @@ def _bare(spec: ModelSpec, file: Path, tracking: Tracking) -> None:
     import mlflow
     import pandas as pd
     import skops.io
-    from patient_visits.model import build
 
+    build = import_module("patient_visits.model").build
     mlflow.set_tracking_uri(tracking.uri)
     frame = pd.read_parquet(file)
     target = frame.pop(TARGET)

@@ -138,7 +138,11 @@ class TrialDags:
             promoted = promote(
                 version, verdict, as_of=as_of, tracking=self.tracking, ledger=self.ledger
             )
-            note.text = f"version {version.version} is the champion" if promoted else "not promoted"
+            note.text = "not promoted"
+            if promoted:
+                note.text = f"version {version.version} is the champion"
+            elif verdict.verdict == "ask":
+                note.text = "not promoted: a person would be asked"
         self.trainings.append(_training(pin, trained, verdict, version, cause))
 
     def score(self, partition: str) -> None:
@@ -192,7 +196,7 @@ class TrialDags:
             found = decide(self.spec, as_of, evidence)
             self._record(EvidenceKind.DECISION, as_of, found)
             note.answer = findings.decision_answer(found)
-            note.text = f"{'retrain' if found.retrain else 'no'} ({found.cause}): {found.reason}"
+            note.text = found.text
         self.decisions.append(Decision(as_of, found.retrain, found.cause, found.reason))
         return self.decisions[-1]
 

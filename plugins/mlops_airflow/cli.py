@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlops_airflow.commands import (
+    champion,
     check,
     contract,
     doctor,
@@ -55,6 +56,9 @@ app.command()(check.check)
 app.command()(replay.replay)
 app.command()(lifecycle.start)
 app.command()(lifecycle.stop)
+app.command()(champion.promote)
+app.command()(champion.rollback)
+app.command()(champion.retire)
 console = Console(highlight=False)
 _POLL_S = 0.5
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlops_airflow.rest import AirflowApi, Dag
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
-__all__ = ["Switch", "start_order", "starting", "stopping", "switch"]
+__all__ = ["Switch", "has_ended", "start_order", "starting", "stopping", "switch"]
 
 _RUNNING, _PAUSED = "running", "paused"
 
@@ -49,7 +49,9 @@ def start_order(spec: ModelSpec) -> list[str]:
     The decision comes last: before there are data and scores it has nothing to decide on.
     """
     takes = [dag_id for one in with_inputs(spec.datasets) for dag_id in ingestions(one)]
-    consumers = [f"{spec.name}.{verb}" for verb in ("train", "monitor", "score")]
+    consumers = [
+        f"{spec.name}.{verb}" for verb in ("rollback", "release", "train", "monitor", "score")
+    ]
     return [*consumers, *reversed(takes), f"{spec.name}.decide"]
 
 
@@ -127,18 +129,38 @@ def _state(dag: Dag) -> str:
 
 def _next_runs(spec: ModelSpec, now: datetime) -> dict[str, str]:
     """Return when each Dag runs next once it is unpaused."""
-    found = {f"{spec.name}.{verb}": "at the next event" for verb in ("train", "monitor", "score")}
+    waiting = ("release", "train", "monitor", "score")
+    found = {f"{spec.name}.{verb}": "at the next event" for verb in waiting}
+    found[f"{spec.name}.rollback"] = "from its form"
     for dataset in with_inputs(spec.datasets):
         delays = (dataset.delay_steps, dataset.refresh_steps or 0)
         for dag_id, delay in zip(ingestions(dataset), delays, strict=False):
             found[dag_id] = _next_ingestion(dataset, delay, now)
     as_of = spec.schedule.known_on(spec.schedule.newest_before(now))
-    ends = [one.last_as_of(one.last) if one.last else None for one in spec.datasets]
-    over = spec.rows.last is not None and as_of > max(filter(None, ends), default="")
     found[f"{spec.name}.decide"] = (
-        "never: its data have ended" if over else f"at once, as of {as_of}"
+        "never: its data have ended" if has_ended(spec, now=now) else f"at once, as of {as_of}"
     )
     return found
+
+
+def has_ended(spec: ModelSpec, *, now: datetime | None = None) -> bool:
+    """Return whether nothing of a model runs by itself any more: its rows, and all labels, are in.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    now : datetime, optional
+        For tests.
+
+    Returns
+    -------
+    bool
+        Whether its last decision has been due.
+    """
+    as_of = spec.schedule.known_on(spec.schedule.newest_before(now or datetime.now(UTC)))
+    ends = [one.last_as_of(one.last) if one.last else None for one in spec.datasets]
+    return spec.rows.last is not None and as_of > max(filter(None, ends), default="")
 
 
 def _next_ingestion(dataset: DatasetSpec, delay: int, now: datetime) -> str:

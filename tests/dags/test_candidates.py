@@ -65,7 +65,7 @@ def test_each_candidate_is_a_task_and_the_best_one_is_trained(
     assert choice["run_id"] == run_id
     assert mlflow_run.info.status == "FINISHED"
     assert mlflow_run.data.tags["airflow.task_id"] == "train"
-    assert run.outputs["promote"]["version"] == "1"
+    assert run.outputs["register"]["version"] == "1"
 
 
 def tiles(run: FinishedRun) -> list[str]:
