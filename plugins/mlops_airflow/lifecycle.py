@@ -14,12 +14,6 @@ from mlops_airflow.definitions import (
 )
 from mlops_airflow.forms import by_hand, ingest_form, no_backfill, rollback_form, train_form
 from mlops_airflow.operators.approve import ApproveReleaseOperator
-from mlops_airflow.operators.candidates import (
-    TILE,
-    ChooseCandidateOperator,
-    FitCandidateOperator,
-    ProposeCandidatesOperator,
-)
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
@@ -40,6 +34,7 @@ from mlops_airflow.partition_mappers import (
 )
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
+from mlops_airflow.selection import choose_among, selection_words
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.partitions import DAY, PERIOD
@@ -51,7 +46,7 @@ from mlops_tasks.tuning import check_installed
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from airflow.sdk import Asset, RollupMapper, XComArg
+    from airflow.sdk import Asset, RollupMapper
 
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
@@ -304,7 +299,7 @@ def _train_dag(model: ModelSpec) -> DAG:
     doc = f"""
     ### Train a challenger of `{model.name}` and let the gate judge it
     Starts on a retraining request, or from its form, which trains as of now when it is left as it
-    is. Uses only data known by its cut-off: `pin` fixes exact versions,{_selection(model)}
+    is. Uses only data known by its cut-off: `pin` fixes exact versions,{selection_words(model)}
     `evaluate` compares with the champion on the same later rows, `smoke_test` asks the registered
     version for predictions in another process, `request_release` hands a version that the gate
     would have, or asks a person about, to `{model.name}.release`, and is skipped otherwise.
@@ -322,7 +317,7 @@ def _train_dag(model: ModelSpec) -> DAG:
         max_active_runs=1,
     ) as dag:
         pin = PinTrainingDataOperator(task_id="pin", model=model).output
-        choice = _chosen(model, pin) if model.selects else None
+        choice = choose_among(model, pin) if model.selects else None
         trained = TrainModelOperator(task_id="train", model=model, pin=pin, choice=choice).output
         verdict = EvaluateModelOperator(
             task_id="evaluate", model=model, pin=pin, trained=trained
@@ -390,37 +385,6 @@ def _rollback_dag(model: ModelSpec) -> DAG:
         )
         rollback >> ScoreAgainOperator(task_id="score_again", model=model)
     return dag
-
-
-def _selection(model: ModelSpec) -> str:
-    """Return how the Dag comes to what it fits, for its documentation."""
-    if not model.selects:
-        return ""
-    what = "trial of the search" if model.search else "candidate"
-    return (
-        f" each `candidate` measures a {what} on later parts of the training window, `choose` "
-        "takes the best one, `train` fits it on all of the window,"
-    )
-
-
-def _chosen(model: ModelSpec, pin: XComArg) -> XComArg:
-    """Wire candidates side by side, and the choice among them."""
-    search = model.search
-    limits: dict[str, Any] = {}
-    if search is not None:
-        limits["max_active_tis_per_dagrun"] = search.parallel
-        limits |= {"pool": search.pool} if search.pool else {}
-    proposed = ProposeCandidatesOperator(task_id="propose", model=model, pin=pin).output
-    measured = (
-        FitCandidateOperator.partial(
-            task_id="candidate", model=model, pin=pin, map_index_template=TILE, **limits
-        )
-        .expand(candidate=proposed)
-        .output
-    )
-    return ChooseCandidateOperator(
-        task_id="choose", model=model, pin=pin, proposed=proposed, measured=measured
-    ).output
 
 
 def _finer(model: ModelSpec, dataset: DatasetSpec) -> bool:
