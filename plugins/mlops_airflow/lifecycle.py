@@ -34,14 +34,13 @@ from mlops_airflow.partition_mappers import (
 )
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
-from mlops_airflow.selection import choose_among, selection_words
+from mlops_airflow.selection import choose_among, selection_functions, selection_words
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.partitions import DAY, PERIOD
 from mlops_tasks.problem_types import gate_metric
 from mlops_tasks.specs.calendar import with_inputs
 from mlops_tasks.specs.importable import check_importable
-from mlops_tasks.tuning import check_installed
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -149,11 +148,7 @@ def model_dags(model: ModelSpec) -> list[DAG]:
 def _refuse_missing_code(model: ModelSpec) -> None:
     """Let a function that is not there break the Dags that name it, and not a training of them."""
     named = {"estimator": model.estimator, "features_python": model.features_python}
-    named |= {f"candidates {one.name!r}": one.estimator for one in model.candidates}
-    if model.search is not None:
-        check_installed()
-        named["search"] = model.search.space if isinstance(model.search.space, str) else None
-    for field, path in named.items():
+    for field, path in (named | selection_functions(model)).items():
         if path is None:
             continue
         try:

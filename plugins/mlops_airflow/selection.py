@@ -1,4 +1,4 @@
-"""The tasks by which a training comes to what it fits, where its model has candidates or a search."""
+"""The tasks by which a training comes to what it fits: candidates, or the trials of a search."""
 
 from __future__ import annotations
 
@@ -10,13 +10,29 @@ from mlops_airflow.operators.candidates import (
     FitCandidateOperator,
     ProposeCandidatesOperator,
 )
+from mlops_tasks.tuning import check_installed
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
 
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["choose_among", "selection_words"]
+__all__ = ["choose_among", "selection_functions", "selection_words"]
+
+
+def selection_functions(model: ModelSpec) -> dict[str, str | None]:
+    """Return the functions that are named for the choice, by where they are named.
+
+    Raises
+    ------
+    SpecError
+        If there is a search and Optuna is not installed.
+    """
+    found = {f"candidates {one.name!r}": one.estimator for one in model.candidates}
+    if model.search is not None:
+        check_installed()
+        found["search"] = model.search.space if isinstance(model.search.space, str) else None
+    return found
 
 
 def selection_words(model: ModelSpec) -> str:
