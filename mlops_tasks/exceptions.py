@@ -32,11 +32,13 @@
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
+    ├── PreregistrationError          the gate would judge by another plan than registered
     ├── SmokeTestFailedError          a registered version does not answer as it must
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── VersionNotAllowedError        a version that must not become, or stop to be, the champion
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
+    ├── EvidencePackError             an evidence pack cannot be made, or a file is none
     ├── ScaffoldError                 no project can be made from what a source has
     └── UnsafeModelError              a model file that must not be loaded
 """
@@ -47,6 +49,7 @@ __all__ = [
     "DamagedTableError",
     "EmptyPartitionError",
     "EstimatorError",
+    "EvidencePackError",
     "FeatureError",
     "LakeError",
     "LeakageError",
@@ -59,6 +62,7 @@ __all__ = [
     "NoLabelsError",
     "PartitionKeyError",
     "PartitionNotFoundError",
+    "PreregistrationError",
     "ScaffoldError",
     "SchemaMismatchError",
     "SmokeTestFailedError",
@@ -206,6 +210,10 @@ class EstimatorError(MlopsError):
     """The project's estimator cannot be built, fitted or asked for scores."""
 
 
+class EvidencePackError(MlopsError):
+    """An evidence pack cannot be made or signed, or a file is no evidence pack."""
+
+
 class NoLabelsError(MlopsError):
     """The labels of a window are missing, or all of one kind."""
 
@@ -216,6 +224,10 @@ class NoChampionError(MlopsError):
 
 class UnknownVersionError(MlopsError):
     """The ledger does not know a model version, so it is not loaded."""
+
+
+class PreregistrationError(MlopsError):
+    """The gate would judge by another plan than the one that was registered before scoring."""
 
 
 class SmokeTestFailedError(MlopsError):

@@ -42,5 +42,5 @@ MODEL = ModelSpec(
     candidates=tuple(CandidateSpec(params={"model__C": c}) for c in (0.05, 1.0, 20.0)),
     costs={"false_alarm": 1, "miss": 25},
     evaluation="14d",
-    gate=GateSpec(metric="expected_cost", max_worse_log_loss=0.02),
+    gate=GateSpec(metric="expected_cost", non_inferiority={"log_loss": 0.02}),
 )

@@ -25,6 +25,7 @@ from mlops_airflow.commands import (
     ledger,
     lifecycle,
     new,
+    pack,
     quarantine,
     replay,
     trial,
@@ -49,6 +50,7 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(drift.app, name="drift")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(pack.app, name="pack")
 app.command("try")(trial.try_model)
 app.command()(new.new)
 app.command()(doctor.doctor)

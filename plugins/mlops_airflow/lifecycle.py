@@ -18,6 +18,7 @@ from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetr
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
 from mlops_airflow.operators.monitor import MeasureDriftOperator, MeasurePerformanceOperator
+from mlops_airflow.operators.pack import MakeEvidencePackOperator
 from mlops_airflow.operators.pin import PinTrainingDataOperator
 from mlops_airflow.operators.register import RegisterModelOperator
 from mlops_airflow.operators.release import ReleaseModelOperator, RequestReleaseOperator
@@ -37,8 +38,8 @@ from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.selection import choose_among, selection_functions, selection_words
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.exceptions import SpecError
+from mlops_tasks.gate import GatePlan
 from mlops_tasks.partitions import DAY, PERIOD
-from mlops_tasks.problem_types import gate_metric
 from mlops_tasks.specs.calendar import with_inputs
 from mlops_tasks.specs.importable import check_importable
 
@@ -139,8 +140,7 @@ def model_dags(model: ModelSpec) -> list[DAG]:
         If a function that it names is not there, or its metric is none.
     """
     _refuse_missing_code(model)
-    if model.gate.metric is not None:
-        gate_metric(model)  # one that does not exist breaks these Dags, not their runs
+    GatePlan.of(model)  # a metric that does not exist breaks these Dags, not their runs
     build = (_score_dag, _monitor_dag, _decide_dag, _train_dag, _release_dag, _rollback_dag)
     return [one(model) for one in build]
 
@@ -340,8 +340,9 @@ def _release_dag(model: ModelSpec) -> DAG:
     Starts for every version that `{model.name}.train` asks to release. `approve` is skipped where
     the gate promotes by itself; else it waits for a person and holds no worker meanwhile. Reject
     keeps the champion, so does no answer in time, and a newer version supersedes the request.
-    `promote` moves the champion in the ledger, then the alias. To ask again, trigger it and write
-    the version into *Partition Key*, below *Advanced Options*.
+    `promote` moves the champion in the ledger, then the alias, and `pack` signs the evidence of
+    what was promoted into one file. To ask again, trigger it and write the version into
+    *Partition Key*, below *Advanced Options*.
     {no_backfill("")}
     """
     with _model_dag(
@@ -361,6 +362,8 @@ def _release_dag(model: ModelSpec) -> DAG:
             outlets=[assets.model_asset(model)],
         )
         approve >> promote
+        # Behind the promotion: a pack that fails alarms, and the champion stays.
+        MakeEvidencePackOperator(task_id="pack", model=model, promoted=promote.output)
     return dag
 
 

@@ -10,10 +10,18 @@ __all__ = ["get_provider_info"]
 _NAME = "MLOps"
 _STEPS = (
     *("ingest", "validate", "pin", "candidates", "train", "evaluate", "register", "smoke_test"),
-    *("promote", "release", "approve", "rollback"),
+    *("promote", "release", "approve", "rollback", "pack"),
     *("score", "monitor", "decide", "maintenance"),
 )
 _OPTIONS = {
+    "evidence_key": {
+        "description": "File of the private key (PEM, EC, not encrypted) that evidence packs are "
+        "signed with; without one a key is made below Airflow's home.",
+        "version_added": "0.2.0",
+        "type": "string",
+        "example": "/run/secrets/evidence_key.pem",
+        "default": "",
+    },
     "approval_limit_s": {
         "description": "Seconds that a version waits for a person's word; then the champion is "
         "kept.",

@@ -13,6 +13,8 @@ from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import feature_rows
 from mlops_tasks.lake import TrainingPin, overwrite_partition
 from mlops_tasks.registry.champions import champion_of
+from mlops_tasks.registry.pack import Answer as PackAnswer
+from mlops_tasks.registry.pack import verify_pack
 from mlops_tasks.serialization import from_json
 from mlops_tasks.sources import Database
 from mlops_tasks.steps.ingest import ingest
@@ -229,7 +231,7 @@ def test_the_first_champion_is_trained_judged_and_released_with_no_person(
     assert airflow.events("flight_delays.release_request", "1") == [{"version": "1"}]
     assert (released.state, released.tasks) == (
         "success",
-        {"approve": "skipped", "promote": "success"},
+        {"approve": "skipped", "promote": "success", "pack": "success"},
     )
     pin = trained.outputs["pin"]
     assert (tuple(pin["train"]), tuple(pin["evaluation"])) == ((day(1), day(7)), (day(8), day(10)))
@@ -247,6 +249,9 @@ def test_the_first_champion_is_trained_judged_and_released_with_no_person(
     tested = kinds["smoke_test"]
     assert (tested.key, tested.evidence) == ("1", trained.outputs["smoke_test"])
     assert tested.evidence["passed"]
+    made = airflow.lake.root / kinds["pack"].evidence["file"]
+    fingerprint = kinds["pack"].evidence["fingerprint"]
+    assert verify_pack(made, trusted=fingerprint).answer is PackAnswer.VERIFIED
 
 
 def test_its_tasks_lead_to_mlflow_and_its_run_leads_back(

@@ -29,7 +29,6 @@ ANNOUNCED = {
     "ALIAS_MOVE",
     "CHAIN",
     "PACK",
-    "PREREGISTRATION",
     "REPRODUCTION",
 }
 
@@ -112,7 +111,7 @@ def test_connections() -> None:
 
 SPECS = [
     name
-    for module in ("dataset", "gate", "model", "monitoring", "policy")
+    for module in ("dataset", "gate", "intended_use", "model", "monitoring", "policy")
     for name in listed_names(ROOT / "mlops_tasks" / "specs" / f"{module}.py")
     if name.endswith("Spec")
 ]

@@ -156,7 +156,10 @@ def test_a_wrong_cron_is_found_in_the_spec(tmp_path: Path, cron: str) -> None:
         ({"estimator": "../x:build"}, ("estimator:",)),
         ({"train_days": 0}, ("train_days:",)),
         ({"evaluation_days": 0}, ("evaluation_days:",)),
-        ({"gates": None}, ("gates: no such field; did you mean 'gate'?", "as_of, candidates, categorical")),
+        (
+            {"gates": None},
+            ("gates: no such field; did you mean 'gate'?", "as_of, candidates, categorical"),
+        ),
     ],
 )
 def test_a_wrong_model_is_refused_by_field(
@@ -261,7 +264,7 @@ def test_a_join_without_its_moment_is_refused_unless_the_input_is_timeless(
     [
         (GateSpec, {"confidence": 0.5}),
         (GateSpec, {"n_bootstrap": 10}),
-        (GateSpec, {"max_worse_log_loss": -1}),
+        (GateSpec, {"non_inferiority": {"log_loss": -1}}),
         (DriftSpec, {"window_days": 0}),
         (DriftSpec, {"threshold": 0}),
         (RetrainSpec, {"windows": 4, "of_last": 3}),
