@@ -83,6 +83,7 @@ class Registry:
         self.said: list[Any] = []
         self.copies = 1
         self.next_number = 1
+        self.pointed: dict[str, str] = {}
         self.versions = {number: self.made(number, run_id) for number in versions}
 
     def made(self, number: str, run_id: str | None) -> Any:
@@ -114,6 +115,17 @@ class Registry:
 
     def set_registered_model_alias(self, name: str, alias: str, version: str) -> None:
         self.said.append(("alias", name, alias, version))
+        self.pointed[alias] = version
+
+    def aliases(self, name: str) -> dict[str, str]:
+        return dict(self.pointed)
+
+    def has_version(self, name: str, version: str) -> bool:
+        return True
+
+    def delete_registered_model_alias(self, name: str, alias: str) -> None:
+        self.said.append(("no alias", name, alias))
+        del self.pointed[alias]
 
     def by_version(self, name: str, version: str) -> Any:
         assert name == "m"

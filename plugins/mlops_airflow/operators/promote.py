@@ -12,6 +12,7 @@ from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.ledger.anchors import write_anchor
 from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.serialization import from_json
@@ -75,6 +76,7 @@ class PromoteModelOperator(StepOperator):
             dag_run=dag_run_name(context),
             by=triggered_by(context),
         )
+        write_anchor(self.lake, self.ledger.head())
         self._report(version, verdict, promoted=promoted)
         if not promoted:
             raise AirflowSkipException(f"not promoted because {verdict.reason}")
