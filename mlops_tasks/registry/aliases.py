@@ -171,8 +171,20 @@ def _is_foreign(alias: str, found: str | None, set_by_us: dict[str, str | None])
 
 
 def _in_mlflow(name: str, tracking: Tracking) -> dict[str, str | None]:
-    aliases: dict[str, Any] = tracking.aliases(name)
-    return {alias: aliases.get(alias) for alias in ALIASES}
+    from mlflow.exceptions import MlflowException
+
+    try:
+        aliases = tracking.client.get_registered_model(name).aliases
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        aliases = {}
+    return {alias: str(aliases[alias]) if alias in aliases else None for alias in ALIASES}
+
+
+def _is_there(name: str, version: str, tracking: Tracking) -> bool:
+    query = f"name = '{name}' and version_number = {int(version)}"
+    return bool(tracking.client.search_model_versions(query))
 
 
 def _point(name: str, move: AliasMove, tracking: Tracking) -> None:
@@ -180,7 +192,7 @@ def _point(name: str, move: AliasMove, tracking: Tracking) -> None:
         return
     if move.wanted is None:
         tracking.client.delete_registered_model_alias(name, move.alias)
-    elif move.alias == CHAMPION or tracking.has_version(name, move.wanted):
+    elif move.alias == CHAMPION or _is_there(name, move.wanted, tracking):
         tracking.client.set_registered_model_alias(name, move.alias, move.wanted)
     if move.alias == CHAMPION:
         fault_point("promote:after_alias")

@@ -359,23 +359,6 @@ class Tracking:
         """Return what MLflow says of a version: to be shown; loading goes by the ledger."""
         return self.client.get_model_version(model, version)
 
-    def aliases(self, model: str) -> dict[str, str]:
-        """Return the version that each alias of a registered model points at."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            found = self.client.get_registered_model(model).aliases
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            return {}
-        return {alias: str(version) for alias, version in found.items()}
-
-    def has_version(self, model: str, version: str) -> bool:
-        """Return whether MLflow has a version."""
-        query = f"name = '{model}' and version_number = {int(version)}"
-        return bool(self.client.search_model_versions(query))
-
     def versions(self) -> list[ModelVersion]:
         """Return every version of every registered model."""
         found: list[ModelVersion] = []

@@ -20,6 +20,7 @@ from mlops_airflow.commands import (
     contract,
     doctor,
     drift,
+    history,
     lake,
     ledger,
     lifecycle,
@@ -55,6 +56,8 @@ app.command()(check.check)
 app.command()(replay.replay)
 app.command()(lifecycle.start)
 app.command()(lifecycle.stop)
+app.command()(history.history)
+app.command()(history.served)
 console = Console(highlight=False)
 _POLL_S = 0.5
 

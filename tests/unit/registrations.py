@@ -117,11 +117,8 @@ class Registry:
         self.said.append(("alias", name, alias, version))
         self.pointed[alias] = version
 
-    def aliases(self, name: str) -> dict[str, str]:
-        return dict(self.pointed)
-
-    def has_version(self, name: str, version: str) -> bool:
-        return True
+    def get_registered_model(self, name: str) -> Any:
+        return SimpleNamespace(aliases=dict(self.pointed))
 
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         self.said.append(("no alias", name, alias))

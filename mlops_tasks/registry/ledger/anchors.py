@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import LedgerError
+from mlops_tasks.exceptions import LedgerError, NewerFormatError
 from mlops_tasks.formats import check_format
 from mlops_tasks.registry.ledger.chain import Head
 from mlops_tasks.storage import create_file
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Anchors", "parse_anchor", "read_anchors", "write_anchor"]
 
 _FOLDER, _FORMAT = "_ledger", "1.0"
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def read_anchors(lake: Lake) -> Anchors:
             content = json.loads(path.read_text())
             check_format(content, _FORMAT, f"the anchor {path}")
             heads.append(Head(int(content["seq"]), str(content["hash"])))
-        except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+        except (NewerFormatError, *_UNREADABLE) as error:
             unreadable.append(f"the anchor {path} cannot be read ({error!r:.100})")
     return Anchors(tuple(heads), tuple(unreadable))
 

@@ -76,7 +76,6 @@ class PromoteModelOperator(StepOperator):
             dag_run=dag_run_name(context),
             by=triggered_by(context),
         )
-        write_anchor(self.lake, self.ledger.head())
         self._report(version, verdict, promoted=promoted)
         if not promoted:
             raise AirflowSkipException(f"not promoted because {verdict.reason}")
@@ -84,6 +83,7 @@ class PromoteModelOperator(StepOperator):
         return {"name": version.name, "version": version.version}
 
     def _report(self, version: RegisteredVersion, verdict: Verdict, *, promoted: bool) -> None:
+        write_anchor(self.lake, self.ledger.head())  # or the end of the chain could be cut off
         facts = {
             "champion": version.version if promoted else verdict.champion_version,
             "before": verdict.champion_version or "none",
