@@ -32,6 +32,7 @@
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
+    ├── SmokeTestFailedError          a registered version does not answer as it must
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
@@ -59,6 +60,7 @@ __all__ = [
     "PartitionNotFoundError",
     "ScaffoldError",
     "SchemaMismatchError",
+    "SmokeTestFailedError",
     "SourceAccessError",
     "SourceNotFoundError",
     "SourceQueryError",
@@ -204,6 +206,10 @@ class NoChampionError(MlopsError):
 
 class UnknownVersionError(MlopsError):
     """The ledger does not know a model version, so it is not loaded."""
+
+
+class SmokeTestFailedError(MlopsError):
+    """A registered version does not load, or does not answer as it must; it is not promoted."""
 
 
 class ChampionChangedError(MlopsError):

@@ -12,6 +12,7 @@ from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.promote import PromoteModelOperator
 from mlops_airflow.operators.register import RegisterModelOperator
 from mlops_airflow.operators.score import ScorePartitionOperator
+from mlops_airflow.operators.smoke_test import SmokeTestModelOperator
 from mlops_airflow.operators.train import TrainModelOperator
 from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_airflow.retries import task_defaults
@@ -93,6 +94,7 @@ with DAG(
     registered = RegisterModelOperator(
         task_id="register", model="poor_visibility", trained=train.output, verdict=verdict
     ).output
+    tested = SmokeTestModelOperator(task_id="smoke_test", registered=registered)
     promote = PromoteModelOperator(
         task_id="promote", model="poor_visibility", registered=registered, verdict=verdict
     )
@@ -104,4 +106,4 @@ with DAG(
         trigger_rule=TriggerRule.NONE_FAILED,
     )
     wait >> raw >> rows >> train
-    promote >> score
+    tested >> promote >> score

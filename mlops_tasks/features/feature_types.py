@@ -49,6 +49,7 @@ _TEXT_FEATURES = "text_features_in_"  # beside scikit-learn's own feature_names_
 _FREE_TEXTS = "free_texts_in_"
 _NO_DATE = "<value out of range"  # what Arrow writes for DuckDB's infinity
 _MISREAD = {"UHUGEINT"}  # DuckDB gives Arrow other numbers
+_CALLED = {"free text": "text", "text": "categorical", "number": "numeric", "values": "categorical"}
 
 
 def check_feature(
@@ -78,19 +79,12 @@ def check_feature(
     """
     import pyarrow.types as pt
 
-    usable = pt.is_integer(kind) or pt.is_floating(kind) or pt.is_boolean(kind)
-    words = _is_text(kind) or pt.is_dictionary(kind)
-    if form == "free text":
-        usable = words
-    elif form == "text":
-        usable = usable or words or pt.is_decimal(kind) or pt.is_date32(kind)
-    if usable and said not in _MISREAD:
+    if _usable(kind, form) and said not in _MISREAD:
         return
     number = advice.seconds if pt.is_temporal(kind) else advice.number
     fix = (number if form == "number" else advice.text).format(name=name)
-    called = {"free text": "text", "text": "categorical", "number": "numeric"}[form]
     raise FeatureError(
-        f"{place}: {called} feature {name!r} is {said}; {fix}, or what else it is to mean"
+        f"{place}: {_CALLED[form]} feature {name!r} is {said}; {fix}, or what else it is to mean"
     )
 
 
@@ -172,10 +166,19 @@ def estimator_frame(
     Raises
     ------
     FeatureError
-        If a number cannot be held by a double exactly.
+        If a column is of a type that has no place in the table above, or a number cannot be held
+        by a double exactly.
     """
     import pandas as pd
+    import pyarrow.types as pt
 
+    for name in names:
+        kind = rows.schema.field(name).type
+        if not (_usable(kind, forms[name]) or pt.is_null(kind)):
+            raise FeatureError(
+                f"{place}: {_CALLED[forms[name]]} feature {name!r} is {kind}, which this version "
+                "was not trained on; give it in the type that it had then"
+            )
     form = {"text": _text, "number": _number, "values": _values, "free text": _free_text}
     return pd.DataFrame({name: form[forms[name]](place, name, rows.column(name)) for name in names})
 
@@ -303,6 +306,19 @@ def _values(place: str, name: str, values: Any) -> pd.Series:
 
     plain = [float("nan") if value is None else value for value in values.to_pylist()]
     return pd.Series(plain, dtype=object)
+
+
+def _usable(kind: pa.DataType, form: str) -> bool:
+    """Return whether a type has a place in the table."""
+    import pyarrow.types as pt
+
+    number = pt.is_integer(kind) or pt.is_floating(kind) or pt.is_boolean(kind)
+    words = _is_text(kind) or pt.is_dictionary(kind)
+    if form == "free text":
+        return words
+    if form == "number":
+        return bool(number)
+    return number or words or bool(pt.is_decimal(kind) or pt.is_date32(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from mlops_tasks.problem_types.curves import Confusion, Curve
     from mlops_tasks.problem_types.outcomes import Outcomes
     from mlops_tasks.profiles import Profile
     from mlops_tasks.specs import EstimatorSpec
@@ -156,6 +157,24 @@ class ProblemType(ABC):
     @abstractmethod
     def importance_scorer(self, model: Any) -> Any:
         """Return what a feature's importance is a loss of, a scorer for scikit-learn."""
+
+    # --- explanations
+
+    @abstractmethod
+    def explained(self, model: Any, frame: pd.DataFrame) -> Array:
+        """Return the numbers that are explained of rows, (n_rows, 1) or one for each class."""
+
+    @abstractmethod
+    def changed(self, ours: Outcomes, rival: Outcomes) -> Array:
+        """Return for each row whether two models decide otherwise."""
+
+    @abstractmethod
+    def curves(self, outcomes: Outcomes) -> tuple[Curve, ...]:
+        """Return how good predictions are along their values."""
+
+    def confusion(self, outcomes: Outcomes) -> Confusion | None:
+        """Return rows by true and decided class; None of numbers."""
+        return None
 
     # --- profiles
 

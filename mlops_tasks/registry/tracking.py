@@ -191,7 +191,7 @@ class Tracking:
                     pyfunc_predict_fn=method,
                     extra_files=[str(path) for path in files] or None,
                 )
-        with self._downloaded(info.model_uri) as downloaded:
+        with self.downloaded(info.model_uri) as downloaded:
             digest = files_digest(downloaded)
             inspect_model(downloaded, names)
             again = load_model(downloaded, digest=digest, examined=True)
@@ -332,7 +332,7 @@ class Tracking:
         UnsafeModelError
             If it must not be loaded.
         """
-        with self._downloaded(model_uri) as folder:
+        with self.downloaded(model_uri) as folder:
             examine_model(folder, frozenset(code))
             return files_digest(folder)
 
@@ -379,7 +379,7 @@ class Tracking:
         digest : str
             Of a version in the ledger, or of a training: those were examined.
         """
-        with self._downloaded(model_uri) as folder:
+        with self.downloaded(model_uri) as folder:
             return load_model(folder, digest=digest, examined=True)
 
     @property
@@ -407,7 +407,8 @@ class Tracking:
         return mlflow.MlflowClient(self.uri)
 
     @contextmanager
-    def _downloaded(self, model_uri: str) -> Iterator[Path]:
+    def downloaded(self, model_uri: str) -> Iterator[Path]:
+        """Give the files of a model, in a folder of their own until the block ends."""
         import mlflow
 
         self._select()

@@ -21,6 +21,7 @@ from mlops_airflow.operators.pin import PinTrainingDataOperator
 from mlops_airflow.operators.promote import PromoteModelOperator
 from mlops_airflow.operators.register import RegisterModelOperator
 from mlops_airflow.operators.score import ScorePartitionOperator
+from mlops_airflow.operators.smoke_test import SmokeTestModelOperator
 from mlops_airflow.operators.train import TrainModelOperator
 from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_airflow.partition_mappers import CoarserMapper, same_key, waiting_for_all
@@ -284,8 +285,9 @@ def _train_dag(model: ModelSpec) -> DAG:
     ### Train a challenger of `{model.name}` and let the gate judge it
     Starts on a retraining request, or from its form, which trains as of now when it is left as it
     is. Uses only data known by its cut-off: `pin` fixes exact versions, `evaluate` compares with
-    the champion on the same later rows, `promote` moves the alias `champion` when the gate says so
-    and is skipped otherwise.
+    the champion on the same later rows, `smoke_test` loads the registered version in a process of
+    its own and asks it valid, odd and wrong rows, `promote` moves the alias `champion` when the
+    gate says so and is skipped otherwise.
     {no_backfill("to train as of many days, ")}
     """
     with _model_dag(
@@ -307,7 +309,10 @@ def _train_dag(model: ModelSpec) -> DAG:
         registered = RegisterModelOperator(
             task_id="register", model=model, trained=trained, verdict=verdict
         ).output
-        PromoteModelOperator(
+        tested = SmokeTestModelOperator(
+            task_id="smoke_test", model=model, pin=pin, registered=registered
+        )
+        promoted = PromoteModelOperator(
             task_id="promote",
             model=model,
             pin=pin,
@@ -315,6 +320,7 @@ def _train_dag(model: ModelSpec) -> DAG:
             verdict=verdict,
             outlets=[assets.model_asset(model)],
         )
+        tested.set_downstream(promoted)
     return dag
 
 

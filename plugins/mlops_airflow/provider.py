@@ -9,8 +9,8 @@ __all__ = ["get_provider_info"]
 
 _NAME = "MLOps"
 _STEPS = (
-    *("ingest", "validate", "pin", "train", "evaluate", "register", "promote"),
-    *("score", "monitor", "decide", "maintenance"),
+    *("ingest", "validate", "pin", "train", "evaluate", "register"),
+    *("smoke_test", "promote", "score", "monitor", "decide", "maintenance"),
 )
 _OPTIONS = {
     "retry_base_s": {

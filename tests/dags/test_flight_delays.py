@@ -217,7 +217,7 @@ def test_the_first_champion_is_trained_judged_and_promoted(
     airflow: Airflow, trained: FinishedRun
 ) -> None:
     assert trained.tasks == dict.fromkeys(
-        ("pin", "train", "evaluate", "register", "promote"), "success"
+        ("pin", "train", "evaluate", "register", "smoke_test", "promote"), "success"
     )
     pin = trained.outputs["pin"]
     assert (tuple(pin["train"]), tuple(pin["evaluation"])) == ((day(1), day(7)), (day(8), day(10)))
@@ -232,6 +232,9 @@ def test_the_first_champion_is_trained_judged_and_promoted(
     kinds = {entry.kind: entry for entry in airflow.ledger.entries(model="flight_delays")}
     assert kinds["verdict"].evidence["verdict"] == "promote"
     assert kinds["promotion"].evidence["version"] == "1"
+    tested = kinds["smoke_test"]
+    assert (tested.key, tested.evidence) == ("1", trained.outputs["smoke_test"])
+    assert tested.evidence["passed"]
 
 
 def test_its_tasks_lead_to_mlflow_and_its_run_leads_back(

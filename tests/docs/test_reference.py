@@ -34,7 +34,6 @@ ANNOUNCED = {
     "RELEASE_REQUEST",
     "REPRODUCTION",
     "RETIREMENT",
-    "SMOKE_TEST",
 }
 
 

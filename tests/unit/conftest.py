@@ -111,7 +111,7 @@ def tracking_files(own_world: World) -> Iterator[Path]:
 
     model = own_world.tracking.client.get_logged_model(own_world.trained.model_id)
     folder = Path(model.artifact_location)
-    before = {path: path.read_bytes() for path in folder.iterdir()}
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     yield folder
     for path, content in before.items():
         path.write_bytes(content)

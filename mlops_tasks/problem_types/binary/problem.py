@@ -12,6 +12,7 @@ from mlops_tasks.problem_types.binary.classes import (
     profile_labels,
     with_classes,
 )
+from mlops_tasks.problem_types.curves import confusion, mean_curve, ranking_curves
 from mlops_tasks.problem_types.estimator import ask, probabilities
 from mlops_tasks.problem_types.importance import rows_by_class
 from mlops_tasks.problem_types.outcomes import Outcomes
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.problem_types.base import Array
+    from mlops_tasks.problem_types.curves import Confusion, Curve
     from mlops_tasks.profiles import Profile
     from mlops_tasks.specs import EstimatorSpec
 
@@ -117,6 +119,24 @@ class Binary(ProblemType):
 
     def importance_scorer(self, model: Any) -> Any:
         return "roc_auc"
+
+    def explained(self, model: Any, frame: pd.DataFrame) -> Array:
+        import numpy as np
+
+        return np.asarray(model.predict_proba(frame)[:, 1:], dtype=np.float64)
+
+    def changed(self, ours: Outcomes, rival: Outcomes) -> Array:
+        import numpy as np
+
+        return np.not_equal(ours.decided, rival.decided)
+
+    def curves(self, outcomes: Outcomes) -> tuple[Curve, ...]:
+        true = outcomes.y_true.astype("float64")
+        ranking = ranking_curves(outcomes.y_true, outcomes.y_pred)
+        return (*ranking, mean_curve("calibration", outcomes.y_pred, true))
+
+    def confusion(self, outcomes: Outcomes) -> Confusion:
+        return confusion(("false", "true"), outcomes.y_true.astype("int64"), outcomes.decided)
 
     def compared(self, predictions: Profile, threshold: float) -> Profile:
         return with_classes(predictions, threshold)

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.problem_types.base import LABEL, ProblemType
+from mlops_tasks.problem_types.curves import confusion, mean_curve
 from mlops_tasks.problem_types.estimator import ask, probabilities
 from mlops_tasks.problem_types.importance import rows_by_class
 from mlops_tasks.problem_types.multiclass.columns import class_of, column_of, probability_columns
@@ -14,13 +15,14 @@ from mlops_tasks.problem_types.probabilities import check_probabilities
 from mlops_tasks.profiles import Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pandas as pd
     import pyarrow as pa
 
     from mlops_tasks.problem_types.base import Array
+    from mlops_tasks.problem_types.curves import Confusion, Curve
     from mlops_tasks.profiles import CategoryProfile
     from mlops_tasks.specs import EstimatorSpec
 
@@ -181,6 +183,28 @@ class Multiclass(ProblemType):
 
         return minus_log_loss
 
+    def explained(self, model: Any, frame: pd.DataFrame) -> Array:
+        import numpy as np
+
+        return np.asarray(model.predict_proba(frame), dtype=np.float64)
+
+    def changed(self, ours: Outcomes, rival: Outcomes) -> Array:
+        import numpy as np
+
+        names = [_array(one.classes, "object")[one.decided] for one in (ours, rival)]
+        return np.not_equal(*names)
+
+    def curves(self, outcomes: Outcomes) -> tuple[Curve, ...]:
+        right = (outcomes.decided == outcomes.y_true).astype("float64")
+        return (mean_curve("calibration", outcomes.y_pred.max(axis=1), right),)
+
+    def confusion(self, outcomes: Outcomes) -> Confusion:
+        import numpy as np
+
+        names = (*outcomes.classes, "(new class)")
+        true = np.where(outcomes.y_true < 0, len(names) - 1, outcomes.y_true)
+        return confusion(names, true, outcomes.decided)
+
     def profile_labels(self, targets: pa.ChunkedArray) -> Profile:
         import pyarrow as pa
 
@@ -203,7 +227,7 @@ class Multiclass(ProblemType):
         return f"predicted {shown}" + (f" and {more} more classes" if more > 0 else "")
 
 
-def _array(values: list[Any], kind: str) -> Array:
+def _array(values: Sequence[Any], kind: str) -> Array:
     import numpy as np
 
     return np.array(values, dtype=kind)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mlops_tasks.exceptions import EstimatorError
 from mlops_tasks.problem_types.base import LABEL, ProblemType
+from mlops_tasks.problem_types.curves import mean_curve, quantile_curve
 from mlops_tasks.problem_types.estimator import ask
 from mlops_tasks.problem_types.outcomes import Outcomes
 from mlops_tasks.profiles import Profile
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.problem_types.base import Array
+    from mlops_tasks.problem_types.curves import Curve
     from mlops_tasks.profiles import NumericProfile
     from mlops_tasks.specs import EstimatorSpec
 
@@ -137,6 +139,23 @@ class Regression(ProblemType):
 
     def importance_scorer(self, model: Any) -> Any:
         return "r2"
+
+    def explained(self, model: Any, frame: pd.DataFrame) -> Array:
+        import numpy as np
+
+        return np.asarray(model.predict(frame), dtype=np.float64).reshape(-1, 1)
+
+    def changed(self, ours: Outcomes, rival: Outcomes) -> Array:
+        """Return which predictions moved by more than the rival's mean absolute error."""
+        import numpy as np
+
+        error = float(np.abs(rival.y_true - rival.y_pred).mean())
+        return np.asarray(np.abs(ours.y_pred - rival.y_pred) > error)
+
+    def curves(self, outcomes: Outcomes) -> tuple[Curve, ...]:
+        residuals = outcomes.y_true - outcomes.y_pred
+        actual = mean_curve("actual", outcomes.y_pred, outcomes.y_true)
+        return actual, quantile_curve("residuals", residuals)
 
     def profile_labels(self, targets: pa.ChunkedArray) -> Profile:
         import pyarrow as pa

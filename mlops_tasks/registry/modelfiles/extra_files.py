@@ -38,7 +38,8 @@ def write_extra_files(
     names : collection of str
         The project's classes and functions in it, from `check_types`.
     rows : DataFrame, optional
-        Some rows, replayed should the project's code change, if the model uses any.
+        Some rows, replayed by the smoke test of the version, before a rollback, and should the
+        project's code that the model uses change.
     personal : collection of str, optional
         Columns of them that are not kept.
 
@@ -49,6 +50,6 @@ def write_extra_files(
     """
     files = write_boosters(model, folder)
     if names:
-        golden = None if rows is None else write_golden_rows(model, rows, folder, personal=personal)
-        files += [write_code(names, folder), *([golden] if golden else [])]
-    return files
+        files.append(write_code(names, folder))
+    golden = None if rows is None else write_golden_rows(model, rows, folder, personal=personal)
+    return [*files, golden] if golden else files

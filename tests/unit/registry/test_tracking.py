@@ -271,7 +271,7 @@ def test_a_model_that_is_exchanged_while_it_is_saved_is_noticed(
     import skops.io
 
     other = skops.io.dumps(LogisticRegression().fit(FRAME, 1 - TARGET))
-    download = Tracking._downloaded
+    download = Tracking.downloaded
 
     @contextmanager
     def exchanged(self: Tracking, uri: str) -> Iterator[Path]:
@@ -279,7 +279,7 @@ def test_a_model_that_is_exchanged_while_it_is_saved_is_noticed(
             (folder / "model.skops").write_bytes(other)
             yield folder
 
-    monkeypatch.setattr(Tracking, "_downloaded", exchanged)
+    monkeypatch.setattr(Tracking, "downloaded", exchanged)
     with (
         tracking.run("late_orders", "x"),
         pytest.raises(UnsafeModelError, match="does not predict what the model predicts"),
