@@ -152,9 +152,9 @@ def project_aliases(
                     foreign.append(move)
                     continue
                 _say_replaced(ledger, lifecycle, move, about)
-            _point(name, move, tracking)
-            if set_by_us.get(alias, "") != move.wanted:
-                ledger.keep_alias(name, alias, move.wanted)
+            now = _point(name, move, tracking)
+            if set_by_us.get(alias, "") != now:
+                ledger.keep_alias(name, alias, now)
         if wanted == wanted_aliases(ledger.lifecycle(name)):
             return foreign
 
@@ -187,15 +187,22 @@ def _is_there(name: str, version: str, tracking: Tracking) -> bool:
     return bool(tracking.client.search_model_versions(query))
 
 
-def _point(name: str, move: AliasMove, tracking: Tracking) -> None:
+def _point(name: str, move: AliasMove, tracking: Tracking) -> str | None:
+    """Put an alias where it belongs; return where it is now.
+
+    A former champion that was deleted in MLflow carries nothing. The champion must be there.
+    """
     if move.found == move.wanted:
-        return
+        return move.wanted
     if move.wanted is None:
         tracking.client.delete_registered_model_alias(name, move.alias)
-    elif move.alias == CHAMPION or _is_there(name, move.wanted, tracking):
-        tracking.client.set_registered_model_alias(name, move.alias, move.wanted)
+        return None
+    if move.alias != CHAMPION and not _is_there(name, move.wanted, tracking):
+        return move.found
+    tracking.client.set_registered_model_alias(name, move.alias, move.wanted)
     if move.alias == CHAMPION:
         fault_point("promote:after_alias")
+    return move.wanted
 
 
 # --- what is written down

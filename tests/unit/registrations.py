@@ -94,7 +94,8 @@ class Registry:
         return self
 
     def search_model_versions(self, query: str) -> list[Any]:
-        self.said.append(query)
+        if "version_number" not in query:
+            self.said.append(query)
         return list(self.versions.values())
 
     def create_registered_model(self, name: str) -> None:

@@ -46,8 +46,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def ledger(clock: Clock) -> Ledger:
     """Return a ledger: 1 promoted on the 1st, 2 on the 3rd, back to 1 two hours later."""
-    ledger, generation = Ledger("sqlite://"), 0
-    for number, key in (("1", "2024-03-01"), ("2", "2024-03-03")):
+    ledger = Ledger("sqlite://")
+    for generation, (number, key) in enumerate((("1", "2024-03-01"), ("2", "2024-03-03"))):
         ledger.record(model="m", kind="pin", key=key, evidence={"as_of": key})
         clock.later(hours=1)
         ledger.register(RegisteredVersion("m", number, "r", "u", "d"))
@@ -56,7 +56,6 @@ def ledger(clock: Clock) -> Ledger:
         clock.later(hours=2)
         why, who = {"reason": f"reason {number}"}, {"dag_run": "m.train/r", "by": "schedule"}
         ledger.promote("m", version=number, generation=generation, key=key, evidence=why, **who)
-        generation += 1
         clock.later(hours=45 if number == "1" else 2)
     about = {"key": "2024-03-03", "evidence": {"reason": "it fails"}, "by": "ada"}
     ledger.promote("m", version="1", generation=2, kind="rollback", **about)
