@@ -125,7 +125,15 @@ class SourceQueryError(MlopsError):
 
 
 class SourceNotFoundError(MlopsError):
-    """The files or the table that should hold the day are not there."""
+    """The files or the table that should hold the day are not there.
+
+    Attributes
+    ----------
+    reason : str
+        What is not there.
+    """
+
+    reason: str = ""
 
 
 class SchemaMismatchError(MlopsError):

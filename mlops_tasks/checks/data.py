@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mlops_tasks.checks.newest import newest_ended
+from mlops_tasks.checks.newest import newest_ended, rows_after_end
 from mlops_tasks.checks.refusals import refused
 from mlops_tasks.checks.result import ALARM, CANNOT_TELL, FINE, CheckResult
 from mlops_tasks.checks.sample import NO_ROWS
@@ -21,17 +21,20 @@ from mlops_tasks.spelling import did_you_mean
 from mlops_tasks.validation.suite import load_suite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from mlops_tasks.checks.sample import Sample
+    from mlops_tasks.sources import Source
     from mlops_tasks.specs import DatasetSpec
     from mlops_tasks.validation.suite import Suite
 
-__all__ = ["check_connections", "check_rows", "check_suites", "place_of"]
+__all__ = ["check_connections", "check_rows", "check_suites", "connection_failure", "place_of"]
 
+# Partitions after `end` that have rows and are no alarm yet.
+_LEFT_OUT = 7
 _GAPS_FIX = (
     "give the grain in which the rows come, set `start` to the first one that there is, or look at "
-    "the condition on the partition in the source"
 )
 
 
@@ -49,21 +52,23 @@ def check_connections(look: Sample) -> Iterator[CheckResult]:
             continue
         done.add(conn_id)
         where = f"connection {conn_id!r}" if conn_id else f"source of {dataset.name!r}"
-        if (failure := _failure(look, dataset)) is None:
+        if (failure := connection_failure(dataset, look.source, look.now)) is None:
             yield CheckResult("connection", where, FINE, "opens")
         else:
             look.give_up(conn_id, failure)
             yield refused(look, "connection", where, failure)
 
 
-def _failure(look: Sample, dataset: DatasetSpec) -> Exception | None:
+def connection_failure(
+    dataset: DatasetSpec, source_of: Callable[[DatasetSpec], Source], now: datetime
+) -> Exception | None:
     """Return why a connection does not open; what it then refuses is for the check of the rows."""
     try:
-        source = look.source(dataset)
+        source = source_of(dataset)
     except Exception as error:
         return error
     try:
-        with open_source(dataset, newest_ended(dataset, look.now), source):
+        with open_source(dataset, newest_ended(dataset, now), source):
             return None
     except (SourceAccessError, SourceUnavailableError) as error:
         return error
@@ -107,6 +112,7 @@ def check_rows(look: Sample) -> Iterator[CheckResult]:
     for dataset in look.datasets:
         keys = look.of_partition(dataset, newest)
         yield from _rows_of(look, dataset, max(dataset.first, keys[-1]))
+    yield from _after_end(look)
 
 
 def _rows_of(look: Sample, dataset: DatasetSpec, key: str) -> Iterator[CheckResult]:
@@ -126,12 +132,48 @@ def _rows_of(look: Sample, dataset: DatasetSpec, key: str) -> Iterator[CheckResu
             yield refused(look, _check_of(error), where, error)
             return
     if len(gaps) > 1 and gaps == spread:
-        yield CheckResult("rows", where, ALARM, _gaps(dataset, key, gaps), _GAPS_FIX)
+        yield CheckResult(
+            "rows", where, ALARM, _gaps(dataset, key, gaps), _GAPS_FIX + dataset.source.found_by
+        )
         return
     text = f"{found.published.n_rows:,} rows of {key}, as the contract says"
     if gaps:
         text += f"; none of {', '.join(gaps)}"
     yield _quarantined(look, dataset) or CheckResult("rows", where, FINE, text)
+
+
+def _after_end(look: Sample) -> Iterator[CheckResult]:
+    """Look for rows that no run would ever take, because the spec says that there are none.
+
+    The next few may be left out on purpose: their labels have not all come, and never do.
+    """
+    # A state of things is there on any day.
+    states = {item.dataset.name for item in look.spec.inputs if look.spec.is_snapshot(item)}
+    delay = look.spec.label.dataset.delay
+    near: list[str] = []
+    far: list[str] = []
+    for dataset in look.datasets:
+        if dataset.name in states:
+            continue
+        beyond = max(delay.steps(dataset.calendar), _LEFT_OUT)
+        try:
+            first, later = (
+                rows_after_end(dataset, look.source, look.now, beyond=skipped)
+                for skipped in (0, beyond)
+            )
+        except Exception as error:
+            yield refused(look, "rows", f"{place_of(dataset)}, end", error)
+            return
+        if key := later or first:
+            found = far if later else near
+            found.append(f"{dataset.name!r} of {key}, after its end {dataset.last}")
+    text = "the source has rows of {}: no run takes them"
+    fix = "take `end` out of the spec if the source goes on, or move it"
+    if far:
+        yield CheckResult("rows", "`end`", ALARM, text.format(" and ".join(far)), fix)
+    elif near:
+        text = text.format(" and ".join(near))
+        yield CheckResult("rows", "`end`", FINE, f"{text}; is that meant?")
 
 
 def _gaps(dataset: DatasetSpec, key: str, gaps: list[str]) -> str:

@@ -9,6 +9,7 @@ from mlops_tasks.checks.result import ALARM, FINE, CheckResult
 from mlops_tasks.features.moments import refuse_one_day
 from mlops_tasks.features.result import place
 from mlops_tasks.features.weights import row_weights
+from mlops_tasks.lake import PARTITION_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,16 @@ def check_features(look: Sample) -> Iterator[CheckResult]:
         f"{rows.num_rows:,} rows, one for each of {spec.rows.name!r} of {keys[0]} to {keys[-1]}; "
         f"{len(spec.features)} features"
     )
+    if others := _unused(look, rows.schema.names):
+        text += f"; it also gives {others}, of which the spec makes no feature: is that meant?"
     yield CheckResult("features", where, FINE, text)
+
+
+def _unused(look: Sample, names: list[str]) -> list[str]:
+    """Return columns that the features have and the spec does not name."""
+    spec = look.spec
+    used = {*spec.key, spec.as_of, *spec.observed_at, *spec.features, spec.weight}
+    return [name for name in names if name not in used and name != PARTITION_COLUMN]
 
 
 def check_feature_values(look: Sample) -> Iterator[CheckResult]:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from mlops_tasks.sources import Source
     from mlops_tasks.specs import DatasetSpec
 
-__all__ = ["newest_ended", "newest_partition"]
+__all__ = ["newest_ended", "newest_partition", "rows_after_end"]
+
+# How many partitions after the last one are looked at, each, and then in steps that double.
+_AFTER = (1, 2, 3, 4, 7)
 
 
 def newest_partition(
@@ -42,10 +45,44 @@ def newest_partition(
     return low
 
 
+def rows_after_end(
+    dataset: DatasetSpec,
+    source_of: Callable[[DatasetSpec], Source],
+    now: datetime,
+    *,
+    beyond: int = 0,
+) -> str | None:
+    """Return a partition after the last one of the spec that has rows; None if none was found.
+
+    The first `beyond` after it are not looked at.
+    """
+    last = dataset.last
+    if last is None or dataset.source.reads or dataset.source.snapshot:
+        return None
+    going_on = dataset.model_copy(update={"end": None})
+    last = dataset.calendar.shift(last, beyond)
+    n_after = dataset.calendar.between(last, newest_ended(going_on, now))
+    steps = [step for step in _AFTER if step <= n_after]
+    while steps and (step := 2 * steps[-1]) <= n_after:
+        steps.append(step)
+    keys = (dataset.calendar.shift(last, step) for step in steps)
+    source = source_of(dataset)
+    return next((key for key in keys if _can_give(going_on, key, source)), None)
+
+
 def newest_ended(dataset: DatasetSpec, now: datetime) -> str:
     """Return the newest partition that has ended, or the last one that there will be."""
     ended = dataset.calendar.shift(dataset.calendar.key_of(now, dataset.timezone or "UTC"), -1)
     return max(dataset.first, min(ended, dataset.last or ended))
+
+
+def _can_give(dataset: DatasetSpec, key: str, source: Source) -> bool:
+    """Return whether there is a row; what cannot be read is for whoever reads it."""
+    try:
+        with open_source(dataset, key, source) as stream:
+            return any(batch.num_rows for batch in stream.batches)
+    except Exception:
+        return False
 
 
 def _has_rows(dataset: DatasetSpec, key: str, source: Source) -> bool:

@@ -41,7 +41,7 @@ def refused(look: Sample, check: str, where: str, error: Exception) -> CheckResu
     first = look.reported.setdefault(id(error), (check, where))
     if first != (check, where):
         text = f"not looked at: the check {first[0]!r} of {first[1]} failed"
-        return CheckResult(check, where, CANNOT_TELL, text, "fix that first")
+        return CheckResult(check, where, CANNOT_TELL, text, "fix that first", follows=first[0])
     if isinstance(error, NotKnownError):
         return CheckResult(check, where, CANNOT_TELL, str(error))
     if isinstance(error, TransientError):

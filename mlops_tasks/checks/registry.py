@@ -13,6 +13,7 @@ from mlops_tasks.checks.gates import check_gate
 from mlops_tasks.checks.labels import check_label_delay, check_labels
 from mlops_tasks.checks.leaks import check_leaks
 from mlops_tasks.checks.refusals import refused
+from mlops_tasks.checks.schedule import check_schedule
 from mlops_tasks.checks.volume import check_volume
 from mlops_tasks.checks.windows import check_resources, check_windows
 
@@ -59,8 +60,8 @@ CHECKS = (
     Check(
         "rows",
         "a query or file that gives no rows, other columns or types than the contract, nulls, keys "
-        "that come twice, a finer grain than the rows have; on the newest partition and some "
-        "before",
+        "that come twice, a finer grain than the rows have, rows after `end`; on the newest "
+        "partition and some before",
         check_rows,
     ),
     Check(
@@ -109,8 +110,14 @@ CHECKS = (
     ),
     Check(
         "windows",
-        "an evaluation that leaves nothing to train on, monitoring that needs more than there is",
+        "an evaluation that leaves nothing to train on or is one partition alone, monitoring that "
+        "needs more than there is",
         check_windows,
+    ),
+    Check(
+        "schedule",
+        "a decision that is taken before the rows or labels that count as known by then",
+        check_schedule,
     ),
     Check(
         "clock changes",

@@ -34,6 +34,8 @@ class CheckResult:
     fix : str
         What to change where it is an alarm, and what to do to know where it is not known. Empty
         where the message says it.
+    follows : str
+        The check whose failure kept this one from looking; mostly empty.
     """
 
     check: str
@@ -41,6 +43,7 @@ class CheckResult:
     answer: Answer
     message: str
     fix: str = ""
+    follows: str = ""
 
 
 def exit_code(results: Iterable[CheckResult]) -> int:

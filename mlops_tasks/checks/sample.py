@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mlops_tasks.checks.newest import newest_partition
+from mlops_tasks.checks.newest import newest_ended, newest_partition
 from mlops_tasks.exceptions import EmptyPartitionError, MlopsError, SourceNotFoundError
 from mlops_tasks.features import (
     build_targets,
@@ -200,9 +200,20 @@ class Sample:
     def _nothing(self, dataset: DatasetSpec) -> str:
         return (
             f"dataset {dataset.name!r}: the source {dataset.source.conn_id!r} has no rows in any "
-            f"{dataset.grain} that was tried between {dataset.first} and {dataset.last or 'now'}; "
-            "look at the condition on the partition in its source, and at `start` and `end`"
+            f"{dataset.grain} that was tried between {dataset.first} and {dataset.last or 'now'}"
+            f"{self._missing(dataset)}; look at {dataset.source.found_by}, and at `start` and `end`"
         )
+
+    def _missing(self, dataset: DatasetSpec) -> str:
+        """Say what is not there where the newest rows should be."""
+        key = newest_ended(dataset, self.now)
+        try:
+            self.take(dataset, key)
+        except SourceNotFoundError as error:
+            return f": for {key} {error.reason}"
+        except Exception:
+            return ""
+        return ""
 
     @property
     @once

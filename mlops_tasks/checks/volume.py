@@ -105,21 +105,22 @@ def _classes(look: Sample, last: str, each: float) -> Iterator[CheckResult]:
         where = f"{name}.min_class_rows"
         n_rows = round(each * n_partitions(spec, window, last))
         few = problem.too_few(_as_many(outcomes, n_rows), least)
+        needed = problem.least(least)
         longer = f"use a longer {'evaluation' if name == 'gate' else 'performance.window'}"
         if few and not problem.too_few(_as_many(outcomes, round(n_rows / _NEAR)), least):
-            text = f"some {few} rows in {window.words}, and {least} of each are needed: close"
+            text = f"some {few} rows in {window.words}, and {needed} are needed: close"
             yield CheckResult("volume", where, CANNOT_TELL, text, longer)
         elif few:
             yield CheckResult(
                 "volume",
                 where,
                 ALARM,
-                f"some {few} rows in {window.words}, and {least} of each are needed: the answer is "
-                "always that nobody can tell",
+                f"some {few} rows in {window.words}, and {needed} are needed: the answer is always "
+                "that nobody can tell",
                 longer,
             )
         else:
-            text = f"{window.words} have enough rows of each kind"
+            text = f"{window.words} have the {needed} that are needed"
             yield CheckResult("volume", where, FINE, text)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.checks.estimators import fitted
 from mlops_tasks.checks.newest import newest_ended
 from mlops_tasks.checks.refusals import refused
-from mlops_tasks.checks.result import ALARM, FINE, CheckResult
+from mlops_tasks.checks.result import ALARM, CANNOT_TELL, FINE, CheckResult
 from mlops_tasks.checks.volume import n_partitions
 from mlops_tasks.partitions import DAY, shift_day
 
@@ -22,6 +22,7 @@ __all__ = ["check_resources", "check_windows"]
 # The rows of a training are in memory as features, as the estimator's frame and as its own copy.
 _COPIES = 3
 _YEAR = 365
+_FEWEST_EVALUATED = 2
 
 
 def check_windows(look: Sample) -> Iterator[CheckResult]:
@@ -44,6 +45,14 @@ def check_windows(look: Sample) -> Iterator[CheckResult]:
         fix = "use a shorter evaluation" + ("" if ended else ", or wait for more data")
         text = f"the evaluation alone takes {evaluation} of {life}: none is left to train on"
         yield CheckResult("windows", f"evaluation {spec.evaluation}", ALARM, text, fix)
+    elif evaluation < _FEWEST_EVALUATED:
+        grain = spec.rows.grain
+        text = (
+            f"the evaluation is one {grain} alone: its rows do not tell how {grain}s differ, so "
+            "what is particular to one may decide who is champion"
+        )
+        fix = f"use an evaluation of several {grain}s"
+        yield CheckResult("windows", f"evaluation {spec.evaluation}", CANNOT_TELL, text, fix)
     elif training + evaluation > there:
         text = f"a training has {there - evaluation} of {training} {spec.rows.grain}s now: {life}"
         text += ", and no more come" if ended else ""

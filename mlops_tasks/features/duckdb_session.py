@@ -59,7 +59,7 @@ def connect() -> Iterator[DuckDBPyConnection]:
 
 @contextmanager
 def explained(
-    place: str, connection: DuckDBPyConnection, *, has_personal: bool = False
+    place: str, connection: DuckDBPyConnection, *, known: str | None = None
 ) -> Iterator[Callable[[str], DuckDBPyRelation]]:
     """Run queries and say where they went wrong, also while their rows are fetched.
 
@@ -69,8 +69,9 @@ def explained(
         Where the query is written, for errors.
     connection : DuckDBPyConnection
         From `connect`.
-    has_personal : bool, default False
-        Whether rows have values that errors must not show.
+    known : str, optional
+        Given where rows have values that errors must not show: words that may be shown in any case,
+        such as the names of columns. Those of the query always may.
 
     Yields
     ------
@@ -98,13 +99,11 @@ def explained(
         # While rows are fetched, Arrow raises what DuckDB says as an error without a number.
         if isinstance(error, OSError) and not _OF_DUCKDB.match(str(error)):
             raise
-        raise FeatureError(
-            _explanation(place, connection, asked, str(error), has_personal)
-        ) from error
+        raise FeatureError(_explanation(place, connection, asked, str(error), known)) from error
 
 
 def _explanation(
-    place: str, connection: DuckDBPyConnection, query: str, message: str, has_personal: bool
+    place: str, connection: DuckDBPyConnection, query: str, message: str, known: str | None
 ) -> str:
     if message.startswith("Out of Memory Error"):
         if "max_temp_directory_size" in message:
@@ -117,7 +116,9 @@ def _explanation(
             "every core sorts a part of its own; set MLOPS_DUCKDB_MEMORY to 100MB per core or more"
         )
     text = _located(connection, query, message)
-    return f"{place} does not run: {redacted_text(text, known=query) if has_personal else text}"
+    if known is not None:
+        text = redacted_text(text, known=f"{query} {known}")
+    return f"{place} does not run: {text}"
 
 
 def _located(connection: DuckDBPyConnection, query: str, message: str) -> str:

@@ -68,7 +68,7 @@ def sql_features(
         for name, rows in inputs.items():
             connection.register(name, rows)
         try:
-            with explained(place(spec), connection, has_personal=spec.has_personal) as ask:
+            with explained(place(spec), connection, known=_names(spec)) as ask:
                 check_repeatable(place(spec), connection, text)
                 refuse_twice(spec, ask(f"\n{text}").columns, _ADVICE)
                 # The project's own file:
@@ -85,6 +85,14 @@ def sql_features(
                     f"read {sorted(inputs)}"
                 ) from error
             raise
+
+
+def _names(spec: ModelSpec) -> str | None:
+    """Return the names that an error may show; None where it may show all."""
+    if not spec.has_personal:
+        return None
+    columns = (name for one in spec.datasets for name in (one.name, *one.columns))
+    return " ".join([*columns, *spec.features])
 
 
 def _text(spec: ModelSpec, query: Path) -> str:

@@ -10,7 +10,7 @@ from mlops_tasks.exceptions import FeatureError
 from mlops_tasks.features.duckdb_session import connect, explained
 from mlops_tasks.features.repeatable import check_expression, check_repeatable
 from mlops_tasks.personal import redacted, redacted_row
-from mlops_tasks.problem_types import TARGET, problem_type
+from mlops_tasks.problem_types import PROBLEM_TYPES, TARGET, problem_type
 from mlops_tasks.profiles.zero_copy import integers
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _known(
     keys = ", ".join(f'"{name}"' for name in key)
     with (
         connect() as connection,
-        explained(place, connection, has_personal=spec.has_personal) as ask,
+        explained(place, connection, known=_names(spec, labels)) as ask,
     ):
         check_repeatable(place, connection, spec.target_sql)
         # As NaN, which is above every number, zero by zero would be positive: it is unknown.
@@ -88,13 +88,26 @@ def _known(
         found = ask(f"SELECT {keys}, (\n{spec.target_sql}\n) AS {TARGET} FROM labels")  # noqa: S608
         kind = str(found.types[-1])
         if not (kept := problem.target_cast(kind)):
-            raise FeatureError(f"{place} gives {kind} and must be {problem.target_form}")
+            raise FeatureError(
+                f"{place} gives {kind} and must be {problem.target_form}{_fitting(kind)}"
+            )
         known = found.filter(f"{TARGET} IS NOT NULL").project(
             f"{keys}, CAST({TARGET} AS {kept}) AS {TARGET}"
         )
         if condition := problem.wrong_target(TARGET):
             _refuse_wrong(spec, known.filter(condition).limit(1).to_arrow_table())
         yield known
+
+
+def _names(spec: ModelSpec | TableModel, labels: pa.Table) -> str | None:
+    """Return the names that an error may show; None where it may show all."""
+    return " ".join(labels.schema.names) if spec.has_personal else None
+
+
+def _fitting(sql_type: str) -> str:
+    """Name the problem types that such a target is one of."""
+    others = [name for name in PROBLEM_TYPES if problem_type(name).target_cast(sql_type)]
+    return f", or the problem_type {' or '.join(map(repr, others))}" if others else ""
 
 
 def _refuse_wrong(spec: ModelSpec | TableModel, wrong: pa.Table) -> None:

@@ -110,7 +110,7 @@ def judge(
         problem.check_predictions(rival, "the champion")
     evidence = _evidence(gate, problem, metric, ours, rival, seed)
     if few := problem.too_few(ours, gate.min_class_rows):
-        verdict, reason = "cannot_tell", _too_few(gate, few)
+        verdict, reason = "cannot_tell", _too_few(gate, few, problem)
     elif evidence is None:
         verdict, reason = "cannot_tell", _undefined(metric, len(ours))
     else:
@@ -185,10 +185,10 @@ def _metrics(problem: ProblemType, metric: Metric, outcomes: Outcomes) -> dict[s
     return finite | problem.describe_outcomes(outcomes)
 
 
-def _too_few(gate: GateSpec, few: str) -> str:
+def _too_few(gate: GateSpec, few: str, problem: ProblemType) -> str:
     return (
-        f"{few} rows are too few to tell; the gate needs at least {gate.min_class_rows} of each "
-        "(min_class_rows), take a larger evaluation window"
+        f"{few} rows are too few to tell; the gate needs at least "
+        f"{problem.least(gate.min_class_rows)} (min_class_rows), take a larger evaluation window"
     )
 
 

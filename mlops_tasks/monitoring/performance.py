@@ -45,8 +45,8 @@ def performance_checks(
     gap = _gap_check(spec, outcomes)
     if few := problem.too_few(outcomes, limits.min_class_rows):
         text = (
-            f"{few} labels: too few to tell {metric.title}, at least {limits.min_class_rows} of "
-            "each are needed"
+            f"{few} labels: too few to tell {metric.title}, at least "
+            f"{problem.least(limits.min_class_rows)} are needed"
         )
         return _unknown(metric.name, text), gap
     return _metric_check(spec, metric, outcomes, _at_gate(metric, champion)), gap

@@ -93,6 +93,8 @@ def _history(
     hit = tuple(day for day in days if len(alarms[day]) >= at_least)
     untold = tuple(day for day in days if all(check.value is None for check in checks[day]))
     alarm = len(hit) >= policy.windows and days[-1] == hit[-1]
+    if not days:
+        return AlarmHistory(False, (), (), (), f"no {grain} has its {what} measured yet")
     text = f"{what} alarmed on {len(hit)} of the last {len(days)} {grain}s"
     if alarm:
         first, *others = alarms[days[-1]]
@@ -100,4 +102,15 @@ def _history(
         text += f" and {len(others)} more" if others else ""
     elif untold:
         text += f", on {len(untold)} nobody can tell"
+    text += _too_few(alarms, at_least, grain)
     return AlarmHistory(alarm, days, hit, untold, text)
+
+
+def _too_few(alarms: Mapping[str, Sequence[str]], at_least: int, grain: str) -> str:
+    """Say why columns that alarmed are no alarm of their partition."""
+    few = {day: len(texts) for day, texts in alarms.items() if 0 < len(texts) < at_least}
+    if not few:
+        return ""
+    most, days = max(few.values()), f"{len(few)} {grain}{'s' if len(few) > 1 else ''}"
+    shown = f"{'at most ' if len(few) > 1 else ''}{most} column{'s' if most > 1 else ''}"
+    return f"; on {days} {shown} drifted, and {at_least} at once are a cause (retrain.min_drifted)"

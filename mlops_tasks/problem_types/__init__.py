@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LABEL",
+    "PROBLEM_TYPES",
     "TARGET",
     "Outcomes",
     "ProblemType",
     "gate_metric",
     "problem_type",
 ]
+
+
+#: The names of all.
+PROBLEM_TYPES = ("binary", "multiclass", "regression")
 
 
 @cache

@@ -135,6 +135,10 @@ class ProblemType(ABC):
     def too_few(self, outcomes: Outcomes, min_class_rows: int) -> str:
         """Return why there are too few rows to tell; empty if there are enough."""
 
+    def least(self, min_class_rows: int) -> str:
+        """Return in words what `too_few` asks for."""
+        return f"{min_class_rows} of each"
+
     def describe_outcomes(self, outcomes: Outcomes) -> dict[str, float]:
         """Return figures beside the metrics, such as mean prediction and mean target."""
         return {}

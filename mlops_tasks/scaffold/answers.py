@@ -112,11 +112,15 @@ class Assumptions:
         Answers a question, or raises where nobody can be asked.
     found : list of Assumption
         So far.
+    watch : callable
+        Called with a short line as each is found, and before what takes long.
     """
 
     ask: Callable[[Question], str]
     found: list[Assumption] = field(default_factory=list)
+    watch: Callable[[str], None] = lambda _: None
 
     def add(self, what: str, value: str, why: str, option: str = "") -> None:
         """Note one."""
         self.found.append(Assumption(what, value, why, option))
+        self.watch(f"{what}: {value}")

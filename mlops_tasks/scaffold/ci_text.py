@@ -72,6 +72,8 @@ _GITLAB = """{model}:
     # The model
     - mlops try {model}
 """
+# Extras of the package with the driver of a source, by its type of connection.
+_DRIVERS = ("mysql", "postgres")
 _GITLAB_MAIN = """include:
   - local: .gitlab/*.yml
 """
@@ -90,7 +92,7 @@ def ci_files(plan: Plan, dags: Path, kind: CI) -> dict[Path, str]:
         "model": plan.model,
         "dags": dags.relative_to(root).as_posix(),
         "variable": f"AIRFLOW_CONN_{plan.connection.conn_id.upper()}",
-        "install": _install(root),
+        "install": _install(root, plan.connection.conn_type),
     }
     if kind == "github":
         path = root / ".github" / "workflows" / f"{plan.model}.yml"
@@ -100,9 +102,10 @@ def ci_files(plan: Plan, dags: Path, kind: CI) -> dict[Path, str]:
     return texts if main.exists() else {main: _GITLAB_MAIN, **texts}
 
 
-def _install(root: Path) -> str:
+def _install(root: Path, conn_type: str) -> str:
     if (root / "requirements.txt").is_file():
         return "pip install -r requirements.txt"
     if (root / "constraints.txt").is_file() and (root / "pyproject.toml").is_file():
         return "pip install -c constraints.txt -e '.[dev]'"
-    return "pip install 'mlops-airflow[stack]' pytest ruff"
+    driver = f"[{conn_type}]" if conn_type in _DRIVERS else ""
+    return f"pip install 'mlops-airflow{driver}' pytest ruff"

@@ -60,6 +60,7 @@ def draft(
     *,
     ci: CI | None,
     ask: Callable[[Question], str],
+    watch: Callable[[str], None] = lambda _: None,
 ) -> Draft:
     """Look at a source and make the files of a project that runs on it.
 
@@ -75,6 +76,8 @@ def draft(
         Which continuous integration.
     ask : callable
         Answers what only a person knows, or raises.
+    watch : callable, optional
+        Called with a short line on what is done and found.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def draft(
     ScaffoldError
         If no project can be made from what is there, with what to give instead.
     """
-    noted = Assumptions(_asked_once(ask))
+    noted = Assumptions(_asked_once(ask), watch=watch)
     with workspace() as connection:
         answers = _with_table(answers, location, noted)
         rows, labels = _loaded(connection, answers, location, noted)
@@ -116,11 +119,13 @@ def _loaded(
     connection: DuckDBPyConnection, answers: Answers, location: Location, noted: Assumptions
 ) -> tuple[Rows, Rows]:
     """Load the rows, and those of the labels, which may be the same."""
+    noted.watch("reading the rows")
     rows = _rows(connection, answers, location, answers.table, "rows")
     noted.add("source", rows.loaded.what, _whole(rows))
     if not answers.label_table:
         return rows, rows
     given = replace(answers, query="")
+    noted.watch("reading the labels")
     labels = _rows(connection, given, location, answers.label_table, "labels")
     noted.add("labels", labels.loaded.what, _whole(labels))
     return rows, labels
@@ -132,8 +137,9 @@ def _without_suspects(
     """Plan and try a project until none of its features is a leak suspect, as the gate sees it."""
     suspects: dict[str, str] = {}
     while True:
-        here = Assumptions(noted.ask, list(noted.found))
+        here = Assumptions(noted.ask, list(noted.found), noted.watch)
         plan = _plan(answers, location, dags, rows, labels, here, suspects)
+        noted.watch("trying the project on its own rows")
         suites, found = suites_of(plan, project_files(plan), here)
         why = {name: one.text for one in found for name in one.columns}
         known = {rows.named(name, "--known").name for name in answers.known}

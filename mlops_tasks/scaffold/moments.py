@@ -308,5 +308,6 @@ def _note(found: Moments, noted: Assumptions) -> None:
         noted.add(
             "end",
             f"{found.last}",
-            "the source seems to have ended; if more rows come, take it out of the spec",
+            "no row is newer, so the source seems to have ended; if more come, take `end` out of "
+            "the spec: nothing after it is taken",
         )

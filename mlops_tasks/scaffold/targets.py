@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import ScaffoldError
+from mlops_tasks.problem_types import PROBLEM_TYPES
 from mlops_tasks.scaffold.answers import Question
 from mlops_tasks.scaffold.sql_text import quoted, text
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Target", "find_target"]
 
-PROBLEM_TYPES = ("binary", "multiclass", "regression")
 _MAX_CLASSES = 100
 _POSITIVE = ("1", "yes", "y", "true", "t", "positive", "churned", "fraud", "failed", "late")
 _NUMERIC = re.compile(r"(TINY|SMALL|BIG|HUGE)?INT(EGER)?|U\w+INT\w*|DOUBLE|FLOAT|DECIMAL.*")

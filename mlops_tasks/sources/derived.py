@@ -71,8 +71,9 @@ class PublishedDatasets:
             try:
                 sql = one_statement(_PLACE, source.query)
                 check_repeatable(_PLACE, connection, sql)
-                hidden = errors.hides is not None
-                with explained(_PLACE, connection, has_personal=hidden) as ask:
+                names = (name for one in source.inputs for name in one.dataset.columns)
+                shown = None if errors.hides is None else " ".join([*names, errors.known])
+                with explained(_PLACE, connection, known=shown) as ask:
                     found = ask(f"SELECT * FROM (\n{sql}\n)")  # noqa: S608 (the project's own)
                     reader = found.to_arrow_reader(BATCH_ROWS)
                     yield SourceStream(

@@ -103,11 +103,14 @@ class SourceErrors:
 
     def not_found(self, reason: object) -> SourceNotFoundError:
         """Return the error for files or a table that are not there."""
-        return SourceNotFoundError(
+        why = self._clean(reason)
+        error = SourceNotFoundError(
             f"dataset {self.dataset!r}: the source {self.conn_id!r} has nothing for "
-            f"{self.partition}: {self._clean(reason)}; nothing was published. If the day is late, "
-            "run this task again once it is there; if it will never come, mark the task as success"
+            f"{self.partition}: {why}; nothing was published. If the day is late, run this task "
+            "again once it is there; if it will never come, mark the task as success"
         )
+        error.reason = why
+        return error
 
     def value(self, column: str, wanted: object, reason: object) -> SchemaMismatchError:
         """Return the error for a value that is not what its column is declared to hold."""

@@ -90,6 +90,11 @@ class FileStore:
         filesystem = fs.PyFileSystem(fs.FSSpecHandler(storage))
         return cls(filesystem, root.rstrip("/"), connection.secrets)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return str(self.filesystem.type_name) == "local"
+
     @contextmanager
     def open(self, request: Request[FileSource]) -> Iterator[SourceStream]:
         """Open a day's files as one stream; the columns of all are known beforehand."""
@@ -98,10 +103,13 @@ class FileStore:
         def explain(error: Exception) -> MlopsError | None:
             return _explain(error, errors)
 
+        if self.is_local and not os.path.isdir(self.root):
+            what = "is no folder" if os.path.exists(self.root) else "does not exist"
+            raise errors.access(f"its path, the folder {self.root!r}, {what}")
         paths = attempt(lambda: _find(source, request.partition, self), explain)
         if not paths:
             path = day_path(source.path, request.partition)
-            raise errors.not_found(f"no file {path!r} below {self.root!r}")
+            raise errors.not_found(f"no file {path!r} below {self.root!r}{_others(self, path)}")
         opener = FORMATS[source.format]
         files = attempt(lambda: opener(self.filesystem, paths, request), explain)
         infos = attempt(lambda: self.filesystem.get_file_info(paths), explain)
@@ -195,9 +203,24 @@ def _find(source: FileSource, partition: Partition, store: FileStore) -> list[st
     return _confined(store, sorted(p for p in found if not hidden.search(p[len(folder) :])))
 
 
+def _others(store: FileStore, path: str) -> str:
+    """Name a few of what lies where a file is looked for: a slip of the path shows at once."""
+    if not store.is_local:  # listing a bucket may take long
+        return ""
+    fixed = re.split(r"[*?]", path)[0].rpartition("/")[0]
+    folder = os.path.join(store.root, fixed)
+    if not os.path.isdir(folder):
+        return f"; there is no folder {fixed!r}"
+    names = sorted(name for name in os.listdir(folder) if name[0] not in "_.")
+    if not names:
+        return ", which is empty" if not fixed else f"; {fixed!r} is empty"
+    shown = [*names[:2], "…", names[-1]] if len(names) > 3 else names
+    return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(shown)}"
+
+
 def _confined(store: FileStore, paths: list[str]) -> list[str]:
     """Refuse links that lead out of a local root."""
-    if store.filesystem.type_name == "local":
+    if store.is_local:
         root = os.path.realpath(store.root)
         for path in paths:
             if not os.path.realpath(path).startswith(root + os.sep):

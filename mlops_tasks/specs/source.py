@@ -69,6 +69,11 @@ class SourceSpec(SpecModel):
         return set()
 
     @property
+    def found_by(self) -> str:
+        """What of it finds the rows of a partition, in words."""
+        return f"time_column {self.time_column!r}"
+
+    @property
     def row_query(self) -> str | None:
         """DuckDB SQL over the rows as they are read; None where they are taken as they are."""
         return None
@@ -134,6 +139,13 @@ class SqlSource(SourceSpec):
     def selects_by_time(self) -> bool:
         """A table's rows are; a query finds its own."""
         return self.table is not None and not self.snapshot
+
+    @property
+    def found_by(self) -> str:
+        """The bounds in its query, or the time column of its table."""
+        if self.query is None:
+            return f"time_column {self.time_column!r} of table {self.table!r}"
+        return f"what the query compares with {', '.join(f':{n}' for n in sorted(self.selectors))}"
 
     @property
     def selectors(self) -> set[str]:
@@ -214,6 +226,11 @@ class FileSource(SourceSpec):
     def row_query(self) -> str | None:
         """The `query`."""
         return self.query
+
+    @property
+    def found_by(self) -> str:
+        """Its path."""
+        return f"path {self.path!r}"
 
     @property
     def selectors(self) -> set[str]:

@@ -36,6 +36,12 @@ class RetrainDecision:
     reason: str
     evidence: Grounds = Grounds()
 
+    @property
+    def text(self) -> str:
+        """Answer, cause and reason in a line; that nothing is a cause need not be said."""
+        cause = "" if self.cause == "none" else f" ({self.cause})"
+        return f"{'retrain' if self.retrain else 'no'}{cause}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class DecisionNote:
@@ -123,8 +129,6 @@ def note_on(then: RetrainDecision, now: RetrainDecision) -> DecisionNote:
         Whether it is the same, in a flag and in words.
     """
     same = (then.retrain, then.cause) == (now.retrain, now.cause)
-    old, new = (
-        f"{'retrain' if one.retrain else 'no'} ({one.cause}): {one.reason}" for one in (then, now)
-    )
-    text = f"today it would be the same: {new}" if same else f"decided was {old}; today: {new}"
+    text = f"decided was {then.text}; today: {now.text}"
+    text = f"today it would be the same: {now.text}" if same else text
     return DecisionNote(same, text, then, now)

@@ -185,7 +185,7 @@ class TrialDags:
             found = decide(self.spec, as_of, evidence)
             self._record(EvidenceKind.DECISION, as_of, found)
             note.answer = findings.decision_answer(found)
-            note.text = f"{'retrain' if found.retrain else 'no'} ({found.cause}): {found.reason}"
+            note.text = found.text
         self.decisions.append(Decision(as_of, found.retrain, found.cause, found.reason))
         return self.decisions[-1]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlops_tasks.partitions import Duration
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["Span", "choose_span", "newest_partition"]
+__all__ = ["Span", "choose_span", "closing_round", "first_round", "newest_partition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ def choose_span(spec: ModelSpec, first: str | None, last: str | None) -> Span:
     The history is what the first training needs: label delay, evaluation, and a training window of
     at least the evaluation's length. The longest window of monitoring and the label delay are
     played, so that labels of a whole window can arrive. What a range has beyond that makes the
-    training window longer, up to that of the spec.
+    training window longer, up to that of the spec. Where the rows have ended, the rounds go on
+    until their last labels have come.
 
     Parameters
     ----------
@@ -95,6 +96,26 @@ def choose_span(spec: ModelSpec, first: str | None, last: str | None) -> Span:
     return _split(spec, first, end)
 
 
+def first_round(spec: ModelSpec, last: str) -> str:
+    """Return the round from which on a past that ends with one is played, if nothing is said.
+
+    What `mlops try` and `mlops replay` play by default begins with the same first champion.
+    """
+    return _split(spec, None, last).calendar.first
+
+
+def closing_round(spec: ModelSpec, last: str, *, now: datetime | None = None) -> str:
+    """Return the round that closes a past: where rows end, their last labels are waited for."""
+    rows, label, grain = spec.rows, spec.label.dataset, spec.schedule.grain
+    if rows.last is None or last < Calendar(spec, rows.last).first:
+        return last
+    labelled = rows.partition(rows.last).keys(label.calendar)[-1]
+    news = max(rows.due(rows.last), label.due(labelled))
+    while spec.schedule.known_on(after := grain.shift(last, 1)) <= news:
+        last = after
+    return min(last, spec.schedule.newest_before(now or datetime.now(UTC)))
+
+
 def _split(spec: ModelSpec, first: str | None, last: str) -> Span:
     grain, final = spec.schedule.grain, Calendar(spec, last).first
     watched = window_start(grain, _last_labelled(spec, final), _longest_watch(spec))
@@ -108,7 +129,7 @@ def _split(spec: ModelSpec, first: str | None, last: str) -> Span:
         raise PartitionKeyError(_too_short(spec, begin, last, needed))
     played = max(earliest, watched)
     calendar = Calendar(spec, played, begin)
-    return Span(begin, last, calendar, tuple(key for key in rounds if key >= played))
+    return Span(begin, last, calendar, tuple(grain.range(played, closing_round(spec, final))))
 
 
 def _last_labelled(spec: ModelSpec, final: str) -> str:

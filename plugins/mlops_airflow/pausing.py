@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlops_airflow.rest import AirflowApi, Dag
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
-__all__ = ["Switch", "start_order", "starting", "stopping", "switch"]
+__all__ = ["Switch", "has_ended", "start_order", "starting", "stopping", "switch"]
 
 _RUNNING, _PAUSED = "running", "paused"
 
@@ -133,12 +133,30 @@ def _next_runs(spec: ModelSpec, now: datetime) -> dict[str, str]:
         for dag_id, delay in zip(ingestions(dataset), delays, strict=False):
             found[dag_id] = _next_ingestion(dataset, delay, now)
     as_of = spec.schedule.known_on(spec.schedule.newest_before(now))
-    ends = [one.last_as_of(one.last) if one.last else None for one in spec.datasets]
-    over = spec.rows.last is not None and as_of > max(filter(None, ends), default="")
     found[f"{spec.name}.decide"] = (
-        "never: its data have ended" if over else f"at once, as of {as_of}"
+        "never: its data have ended" if has_ended(spec, now=now) else f"at once, as of {as_of}"
     )
     return found
+
+
+def has_ended(spec: ModelSpec, *, now: datetime | None = None) -> bool:
+    """Return whether nothing of a model runs by itself any more: its rows, and all labels, are in.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    now : datetime, optional
+        For tests.
+
+    Returns
+    -------
+    bool
+        Whether its last decision has been due.
+    """
+    as_of = spec.schedule.known_on(spec.schedule.newest_before(now or datetime.now(UTC)))
+    ends = [one.last_as_of(one.last) if one.last else None for one in spec.datasets]
+    return spec.rows.last is not None and as_of > max(filter(None, ends), default="")
 
 
 def _next_ingestion(dataset: DatasetSpec, delay: int, now: datetime) -> str:

@@ -144,6 +144,21 @@ def test_an_error_of_a_query_shows_no_value(tmp_path: Path) -> None:
     assert CANARY not in str(error.value)
 
 
+def test_an_error_of_a_query_shows_the_names_of_columns(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    spec = project(
+        folder,
+        inputs=(InputSpec(dataset=orders_dataset(folder, personal=("shop",))),),
+        observed_at=(),
+        features_sql="SELECT *, ordered_at AS asked_at, distanc AS far FROM orders",
+        numeric=("far",),
+    )
+    with pytest.raises(FeatureError, match=r'Candidate bindings: .*"distance"') as error:
+        build_features(spec, {"orders": rows_of(0)["orders"]})
+    assert HIDDEN not in str(error.value)
+
+
 def test_a_drift_report_shows_no_value_of_a_personal_feature(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()

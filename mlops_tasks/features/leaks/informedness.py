@@ -72,13 +72,16 @@ def cells_of_numbers(numbers: Floats) -> Ints:
     """
     import numpy as np
 
-    cells, known = np.zeros(len(numbers), np.int64), ~np.isnan(numbers)
-    different, codes, counts = np.unique(numbers[known], return_inverse=True, return_counts=True)
-    n_cells = min(_MOST_CELLS, max(len(codes) // _CELL_ROWS, 2))
-    if len(different) > n_cells:
-        before = np.cumsum(counts) - counts
-        codes = (before * n_cells // len(codes))[codes]
-    cells[known] = codes + 1
+    cells = np.zeros(len(numbers), np.int64)
+    (known,) = np.nonzero(~np.isnan(numbers))
+    order = known[numbers[known].argsort()]
+    ordered = numbers[order]
+    (starts,) = np.nonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(order)])
+    codes = np.arange(len(starts))
+    n_cells = min(_MOST_CELLS, max(len(order) // _CELL_ROWS, 2))
+    if len(starts) > n_cells:
+        codes = starts * n_cells // len(order)
+    cells[order] = codes.repeat(np.diff(starts, append=len(order))) + 1
     return cells
 
 
@@ -137,8 +140,7 @@ def informedness(
     Statistics in Medicine 27.
     """
     n, sizes = classes.n, classes.sizes()
-    halves = (classes.second, ~classes.second)
-    first, second = (_hits(cells, classes, asked, ordered=ordered) for asked in halves)
+    first, second = _hits(cells, classes, sizes, ordered=ordered)
     recalls = [
         share_interval(int(hit), int(size), confidence=confidence)
         for hit, size in zip(first + second, sizes, strict=True)
@@ -153,18 +155,30 @@ def informedness(
     return Interval(value, lower, upper)
 
 
-def _hits(cells: Ints, classes: Classes, asked: Bools, *, ordered: bool) -> Ints:
-    """Count by class the rows of one half whose cell has their class in the other half."""
+def _hits(cells: Ints, classes: Classes, sizes: Ints, *, ordered: bool) -> tuple[Ints, Ints]:
+    """Count by class the rows of each half whose cell has their class in the other half."""
     import numpy as np
 
-    n, shown = classes.n, ~asked
-    places = cells[shown] * n + classes.codes[shown]
-    found = np.bincount(places, minlength=(int(cells.max()) + 1) * n).reshape(-1, n)
-    shares = found / classes.sizes()
+    n = classes.n
+    places = (cells * n + classes.codes) * 2 + classes.second
+    counts = np.bincount(places, minlength=(int(cells.max()) + 1) * n * 2).reshape(-1, n, 2)
+    first, second = counts[:, :, 0], counts[:, :, 1]
+    return (
+        _right(first, shown=second / sizes, ordered=ordered),
+        _right(second, shown=first / sizes, ordered=ordered),
+    )
+
+
+def _right(asked: Ints, *, shown: Floats, ordered: bool) -> Ints:
+    """Count by class what the likeliest class of each cell says rightly; rows come as counts."""
+    import numpy as np
+
     if ordered:
-        alone = shares.copy()
-        shares[1:] += _BESIDE * alone[:-1]
-        shares[:-1] += _BESIDE * alone[1:]
-    likeliest = np.where(shares.any(axis=1), shares.argmax(axis=1), -1)
-    right = likeliest[cells[asked]] == classes.codes[asked]
-    return np.bincount(classes.codes[asked][right], minlength=n)
+        alone = shown.copy()
+        shown[1:] += _BESIDE * alone[:-1]
+        shown[:-1] += _BESIDE * alone[1:]
+    (known,) = np.nonzero(shown.any(axis=1))
+    likeliest = shown[known].argmax(axis=1)
+    found = np.zeros(asked.shape[1], np.int64)
+    np.add.at(found, likeliest, asked[known, likeliest])
+    return found

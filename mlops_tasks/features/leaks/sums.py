@@ -22,6 +22,8 @@ MIN_SUM = 0.97
 _MOST_COLUMNS, _MOST_TIMES, _MOST_BASE = 4, 8, 4
 _RIDGE, _FEW = 1e-6, 16
 _EXACT, _EXACT_ROWS = 1e-6, 100
+# So few rows say nearly where the outermost values of a column begin.
+_BOUNDED_BY = 2500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +145,7 @@ class _LeastSquares:
         """Take the columns, without their outermost values: one of these would rule the others."""
         import numpy as np
 
-        bounded = np.clip(values, *np.quantile(values, (0.01, 0.99), axis=0))
+        bounded = np.clip(values, *_outermost(values))
         spread = bounded.std(axis=0)
         (self._columns,) = np.nonzero(spread > 0)
         self._spread = spread[self._columns]
@@ -155,7 +157,7 @@ class _LeastSquares:
         """Leave out what is missed least, half of many columns at once; yield the last few."""
         import numpy as np
 
-        bounded = np.clip(target, *np.quantile(target, (0.01, 0.99)))
+        bounded = np.clip(target, *_outermost(target))
         with_target = self._scaled.T @ bounded / len(target)
         left = np.arange(len(self._columns))
         while len(left) > 1:
@@ -165,6 +167,15 @@ class _LeastSquares:
                 yield tuple(self._columns[left].tolist()), slopes / self._spread[left]
             n_worse = len(left) // 2 if len(left) > _FEW else 1
             left = np.sort(left[(slopes**2 / inverse.diagonal()).argsort()[n_worse:]])
+
+
+def _outermost(values: Floats) -> Floats:
+    """Return between what 98 % of the values of each column lie, by some of its rows."""
+    import numpy as np
+
+    some = values[:: max(len(values) // _BOUNDED_BY, 1)]
+    found: Floats = np.quantile(some, (0.01, 0.99), axis=0)
+    return found
 
 
 def _factors(values: Floats, target: Floats, slopes: Floats) -> list[tuple[Floats, bool]]:

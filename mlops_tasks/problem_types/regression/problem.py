@@ -119,7 +119,10 @@ class Regression(ProblemType):
         return Outcomes(outcomes.y_true, middle, outcomes.days)
 
     def too_few(self, outcomes: Outcomes, min_class_rows: int) -> str:
-        return "" if len(outcomes) >= 2 * min_class_rows else f"{len(outcomes)} rows"
+        return "" if len(outcomes) >= 2 * min_class_rows else f"{len(outcomes)}"
+
+    def least(self, min_class_rows: int) -> str:
+        return f"{2 * min_class_rows} of them"
 
     def describe_outcomes(self, outcomes: Outcomes) -> dict[str, float]:
         return {

@@ -158,13 +158,26 @@ def _check_dags(project: Project, spec: ModelSpec, folder: Path) -> Iterator[Che
 def _print(name: str, results: list[CheckResult]) -> None:
     table = Table("check", "where", "answer", "what", box=None, title=name, title_justify="left")
     table.columns[1].overflow = table.columns[3].overflow = "fold"
-    for one in results:
+    for one in _folded(results):
         text = escape(one.message) + (f"\n[dim]Fix: {escape(one.fix)}[/]" if one.fix else "")
         answer = f"[{_STYLES[one.answer]}]{one.answer}[/]"
         table.add_row(one.check, escape(one.where), answer, text)
     console = output()
     console.print(table)
     console.print()
+
+
+def _folded(results: list[CheckResult]) -> list[CheckResult]:
+    """Make one line of all that was not looked at because of the same mistake."""
+    from dataclasses import replace
+
+    kept = [one for one in results if not one.follows]
+    for text in dict.fromkeys(one.message for one in results if one.follows):
+        same = [one for one in results if one.follows and one.message == text]
+        names = ", ".join(dict.fromkeys(one.check for one in same))
+        first = same[0]
+        kept.append(replace(first, check=f"{len(same)} others", where=names) if same[1:] else first)
+    return kept
 
 
 def _as_json(checked: dict[str, list[CheckResult]]) -> dict[str, Any]:

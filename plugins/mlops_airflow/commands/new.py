@@ -26,6 +26,8 @@ from mlops_airflow.stack.settings import StackSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rich.status import Status
+
     from mlops_tasks.scaffold import Draft, Location, Written
     from mlops_tasks.scaffold.answers import Question
     from mlops_tasks.sources import Connection
@@ -92,28 +94,32 @@ def new(
         connect()
         folder = (dags or projects_folder()).resolve()
         check_model_name(model, folder)
-        ask = _asker(as_json=as_json)
-        if not source:
-            source = ask(_question("--source", "Where are the rows? A SQLite file, folder or URL"))
-        answers = Answers(
-            model,
-            table=table,
-            query=query,
-            label_table=label_table,
-            target=target,
-            problem_type=problem_type,
-            time_column=time,
-            key=tuple(name.strip() for name in key.split(",") if name.strip()),
-            grain=grain,
-            timezone=timezone,
-            delay=delay,
-            first=first,
-            ignore=tuple(ignore or ()),
-            known=tuple(known or ()),
-        )
-        location = locate(source, conn_id or f"{model}_source", _defined)
-        kind = ci or _ci_of(folder)
-        made = draft(answers, location, folder, ci=None if kind == "none" else kind, ask=ask)
+        status = Console(stderr=True, highlight=False).status("looking at the source")
+        ask = _asker(status, as_json=as_json)
+        with status:
+            if not source:
+                source = ask(
+                    _question("--source", "Where are the rows? A SQLite file, folder or URL")
+                )
+            answers = Answers(
+                model,
+                table=table,
+                query=query,
+                label_table=label_table,
+                target=target,
+                problem_type=problem_type,
+                time_column=time,
+                key=tuple(name.strip() for name in key.split(",") if name.strip()),
+                grain=grain,
+                timezone=timezone,
+                delay=delay,
+                first=first,
+                ignore=tuple(ignore or ()),
+                known=tuple(known or ()),
+            )
+            location = locate(source, conn_id or f"{model}_source", _defined)
+            kind = _ci_of(folder) if ci is None else None if ci == "none" else ci
+            made = draft(answers, location, folder, ci=kind, ask=ask, watch=status.update)
         recorded = not location.is_new or record_connection(
             settings.connections_file, location.connection.conn_id, location.as_json()
         )
@@ -128,7 +134,7 @@ def new(
     _show_found(made)
     _show_written(written)
     _show_connection(location, settings, recorded=recorded)
-    _show_next(model, folder)
+    _show_next(model, folder, made)
 
 
 def _question(option: str, text: str) -> Question:
@@ -137,7 +143,7 @@ def _question(option: str, text: str) -> Question:
     return Question(option, text)
 
 
-def _asker(*, as_json: bool) -> Callable[[Question], str]:
+def _asker(status: Status, *, as_json: bool) -> Callable[[Question], str]:
     """Return what asks a person at a terminal, and refuses elsewhere."""
     from mlops_tasks.exceptions import ScaffoldError
 
@@ -146,10 +152,13 @@ def _asker(*, as_json: bool) -> Callable[[Question], str]:
         if as_json or not sys.stdin.isatty():
             one_of = f"; there are {choices}" if choices else ""
             raise ScaffoldError(f"{question.text} Say it with {question.option}{one_of}")
+        status.stop()  # it would write over what is typed
         if choices:
             _console.print(f"{question.text}\n  {choices}", markup=False)
         text = question.option.removeprefix("--") if choices else question.text
-        return str(typer.prompt(text)).strip()
+        answer = str(typer.prompt(text)).strip()
+        status.start()
+        return answer
 
     return ask
 
@@ -167,7 +176,7 @@ def _defined(conn_id: str) -> Connection | None:
         return None
 
 
-def _ci_of(dags: Path) -> _CI:
+def _ci_of(dags: Path) -> Literal["github", "gitlab"]:
     """Return what runs checks where the repository is pushed to."""
     command = ["git", "-C", str(dags if dags.is_dir() else Path.cwd()), "remote", "-v"]
     try:
@@ -220,7 +229,7 @@ def _show_connection(location: Location, settings: StackSettings, *, recorded: b
         _console.print("The stack that runs takes it at its next start: mlops down, mlops up")
 
 
-def _show_next(model: str, dags: Path) -> None:
+def _show_next(model: str, dags: Path, made: Draft) -> None:
     from mlops_airflow.projects import projects_folder
 
     folder = os.path.relpath(dags / model)
@@ -231,6 +240,12 @@ def _show_next(model: str, dags: Path) -> None:
         f"  {where}mlops try {model}",
         markup=False,
     )
+    if ended := next((one.value for one in made.found if one.what == "end"), ""):
+        _console.print(
+            f"\nThe newest rows are of {ended}, so the spec has an `end`: its Dags take nothing "
+            "after it. If more rows come, take both `end` lines out.",
+            markup=False,
+        )
 
 
 def _print_json(made: Draft, written: Sequence[Written]) -> None:

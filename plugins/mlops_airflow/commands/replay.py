@@ -38,8 +38,9 @@ def replay(
         str | None,
         typer.Option(
             "--from",
-            help="First partition, such as 2024-03-01. By default the 30 newest are played, after "
-            "as much history as the first training looks at.",
+            help="First partition, such as 2024-03-01. By default the newest are played, as many "
+            "as the longest window of monitoring has and until its labels are there, after as "
+            "much history as the first training looks at.",
             show_default=False,
         ),
     ] = None,
@@ -105,11 +106,19 @@ def _play(
 
 
 def _farewell(spec: ModelSpec, done: list[Round]) -> str:
+    from mlops_airflow.pausing import has_ended
+
     trainings = [one.training for one in done if one.training]
     promoted = sum(one.promoted for one in trainings)
+    played = f"played {len(done)}: {len(trainings)} trainings, {promoted} promoted"
+    if has_ended(spec):
+        return (
+            f"{played}. The data of {spec.name} have ended with {spec.rows.last} (`end` in its "
+            f"spec): by themselves its Dags do nothing more; the form of {spec.name}.train trains"
+        )
     return (
-        f"played {len(done)}: {len(trainings)} trainings, {promoted} promoted. The Dags of "
-        f"{spec.name} go on by their schedules; `mlops stop {spec.name}` pauses them"
+        f"{played}. The Dags of {spec.name} go on by their schedules; `mlops stop {spec.name}` "
+        "pauses them"
     )
 
 

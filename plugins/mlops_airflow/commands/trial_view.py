@@ -181,13 +181,14 @@ def _decision_table(report: TrialReport) -> Table:
     table = _table("Decisions", "as of", "retrain", "because")
     rows: list[list[Any]] = []
     for one in report.decisions:
-        same = rows and rows[-1][1:] == [one.retrain, f"{one.cause}: {one.reason}"]
+        why = one.reason if one.cause == "none" else f"{one.cause}: {one.reason}"
+        same = rows and rows[-1][1:] == [one.retrain, why]
         if same:
             rows[-1][0] = f"{rows[-1][0].split(' to ')[0]} to {one.as_of}"
         else:
-            rows.append([one.as_of, one.retrain, f"{one.cause}: {one.reason}"])
-    for when, retrain, why in rows:
-        _add(table, when, "yes" if retrain else "no", why)
+            rows.append([one.as_of, one.retrain, why])
+    for when, retrain, because in rows:
+        _add(table, when, "yes" if retrain else "no", because)
     return table
 
 

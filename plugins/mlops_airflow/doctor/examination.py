@@ -10,6 +10,7 @@ from mlops_airflow.doctor import (
     dag_files,
     installation,
     metadata,
+    sources,
     telemetry,
 )
 from mlops_airflow.doctor.finding import cannot_tell
@@ -42,6 +43,7 @@ CHECKS: dict[str, Callable[[], Iterable[Finding]]] = {
     "lake": connections.lake,
     "ledger": connections.ledger,
     "mlflow": connections.mlflow,
+    "sources": sources.sources,
 }
 
 

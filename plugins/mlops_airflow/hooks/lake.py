@@ -52,7 +52,9 @@ class LakeHook(BaseHook):
 
         root = self.get_conn().root
         try:
-            return True, f"{root}: {probe_lake(root)}"
+            found = probe_lake(root)
+            wrong = "" if root.exists() else "; a source of files must be there: correct its path"
+            return True, f"{root}: {found}{wrong}"
         except MlopsError as error:
             if root.is_dir() and os.access(root, os.R_OK) and any(root.iterdir()):
                 return True, f"{root} can be read, so it serves a source. It is no lake: {error}"

@@ -18,7 +18,7 @@ from rich.progress import (
 from mlops_airflow.replay.patience import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
     from rich.progress import TaskID
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Stage", "View"]
 
 LONGEST_ACTIVITY = 90
+#: Seconds without a line after which one is written where no bars are drawn.
+LONGEST_SILENCE_S = 30.0
 
 
 class View:
@@ -41,7 +43,7 @@ class View:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._started = time.monotonic()
+        self._started = self._said_at = time.monotonic()
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("[bold]{task.description}"),
@@ -62,9 +64,22 @@ class View:
         text : str
             Plain text, without markup.
         """
-        elapsed = time.monotonic() - self._started
+        self._said_at = time.monotonic()
+        elapsed = self._said_at - self._started
         stamp = f"{int(elapsed) // 60:3d}:{int(elapsed) % 60:02d}"
         self.console.print(f"{stamp}  {text}", markup=False, highlight=False, soft_wrap=True)
+
+    def keep_alive(self, text: str) -> None:
+        """Write a line where bars are not drawn and none was written for long.
+
+        Parameters
+        ----------
+        text : str
+            What goes on.
+        """
+        silent = time.monotonic() - self._said_at >= LONGEST_SILENCE_S
+        if silent and not self.console.is_terminal:
+            self.say(f"… {text}")
 
     @contextmanager
     def stage(self, title: str, total: int | None = None) -> Iterator[Stage]:
@@ -87,7 +102,7 @@ class View:
         task_id = self._progress.add_task(title, total=total, activity="")
         with self._progress:
             try:
-                yield Stage(self._progress, task_id, total)
+                yield Stage(self._progress, task_id, total, self.keep_alive)
             finally:
                 self._progress.remove_task(task_id)
 
@@ -103,10 +118,19 @@ class Stage:
         This one.
     total : int or None
         How many pieces it has.
+    keep_alive : callable
+        Called with what goes on, again and again.
     """
 
-    def __init__(self, progress: Progress, task_id: TaskID, total: int | None) -> None:
+    def __init__(
+        self,
+        progress: Progress,
+        task_id: TaskID,
+        total: int | None,
+        keep_alive: Callable[[str], None],
+    ) -> None:
         self._progress, self._task_id, self._total = progress, task_id, total
+        self._keep_alive = keep_alive
 
     def watch(self, active: list[DagRun], complete: list[PendingPartition]) -> None:
         """Show what Airflow is busy with.
@@ -118,11 +142,9 @@ class Stage:
         complete : list of PendingPartition
             Partitions about to become runs.
         """
-        running = [run for run in active if run.state == "running"] or active
-        text = describe(running, complete)
-        if len(text) > LONGEST_ACTIVITY:
-            text = text[:LONGEST_ACTIVITY].rsplit(",", 1)[0] + ", ..."
+        text = _activity(active, complete)
         self._progress.update(self._task_id, activity=text)
+        self._keep_alive(text)
 
     def watch_backfill(self, active: list[DagRun], complete: list[PendingPartition]) -> None:
         """Show how many runs of a backfill are still to be done.
@@ -134,8 +156,10 @@ class Stage:
         complete : list of PendingPartition
             Partitions about to become runs.
         """
-        self.watch(active, complete)
-        self._progress.update(self._task_id, completed=(self._total or 0) - len(active))
+        total, text = self._total or 0, _activity(active, complete)
+        done = max(total - len(active), 0)
+        self._progress.update(self._task_id, activity=text, completed=done)
+        self._keep_alive(f"{done} of {total} done: {text}")
 
     def rename(self, title: str) -> None:
         """Show another title.
@@ -156,3 +180,12 @@ class Stage:
             Pieces done, and pieces expected by now.
         """
         self._progress.update(self._task_id, completed=completed, total=total)
+
+
+def _activity(active: list[DagRun], complete: list[PendingPartition]) -> str:
+    """Name what Airflow is busy with, on one line of a terminal."""
+    running = [run for run in active if run.state == "running"] or active
+    text = describe(running, complete)
+    if len(text) > LONGEST_ACTIVITY:
+        text = text[:LONGEST_ACTIVITY].rsplit(",", 1)[0] + ", ..."
+    return text

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.partitions import Duration, Partition
 from mlops_tasks.specs.calendar import Calendar
+from mlops_tasks.trial.span import closing_round, first_round
 
 if TYPE_CHECKING:
     from mlops_tasks.specs import ModelSpec
 
 __all__ = ["choose_span"]
-
-#: How many decisions are replayed if nothing else is said.
-DEFAULT_ROUNDS = 30
 
 
 def choose_span(
@@ -31,24 +29,26 @@ def choose_span(
     spec : ModelSpec
         The model.
     first, last : str or None
-        What was asked for. By default the newest 30 rounds, fewer where the windows of the first
-        training would not fit before them, and half of all where they never fit.
+        What was asked for. By default as much of the end as `mlops try` plays: the longest window
+        of monitoring, and until its labels are there.
     now : datetime, optional
         For tests.
 
     Returns
     -------
     tuple of (str, str)
-        Both inclusive.
+        Both inclusive. Where the rows have ended, the last one is that in which their last labels
+        come.
 
     Raises
     ------
     PartitionKeyError
         If they lie outside of the data, or leave nothing to train on before them.
     """
-    newest = _newest(spec, now or datetime.now(UTC))
+    now = now or datetime.now(UTC)
+    newest = _newest(spec, now)
     last = newest if last is None else _checked(spec, last, "--to")
-    first = _default_first(spec, last) if first is None else _checked(spec, first, "--from")
+    first = first_round(spec, last) if first is None else _checked(spec, first, "--from")
     if last > newest:
         raise PartitionKeyError(
             f"model {spec.name!r}: --to {last} is not over: the newest {spec.schedule.grain.name} "
@@ -57,7 +57,7 @@ def choose_span(
     if first > last:
         raise PartitionKeyError(f"model {spec.name!r}: --from {first} lies behind --to {last}")
     _check_history(spec, first)
-    return first, last
+    return first, closing_round(spec, last, now=now)
 
 
 def _newest(spec: ModelSpec, now: datetime) -> str:
@@ -82,15 +82,6 @@ def _checked(spec: ModelSpec, key: str, option: str) -> str:
 
 def _round_of(spec: ModelSpec, partition: str) -> str:
     return Calendar(spec, partition).first
-
-
-def _default_first(spec: ModelSpec, last: str) -> str:
-    grain, begin = spec.schedule.grain, _round_of(spec, spec.rows.first)
-    first = max(begin, grain.shift(last, 1 - DEFAULT_ROUNDS))
-    while first <= last and not _has_labels(spec, first, spec.train):
-        first = grain.shift(first, 1)
-    # Windows that are longer than the data: the first training takes what the first half has.
-    return first if first <= last else grain.shift(begin, grain.between(begin, last) // 2 + 1)
 
 
 def _has_labels(spec: ModelSpec, first: str, train: Duration) -> bool:

@@ -10,9 +10,10 @@ import pytest
 
 from mlops_tasks.checks import CHECKS, CheckResult, Sample, check_model, exit_code
 from mlops_tasks.lake import Lake
-from mlops_tasks.sources import Connection, Database, unusable_connection
+from mlops_tasks.sources import Connection, Database, FileStore, unusable_connection
 from mlops_tasks.specs import (
     DriftSpec,
+    FileSource,
     GateSpec,
     InputSpec,
     LabelSpec,
@@ -199,6 +200,75 @@ def test_what_cannot_work_is_found(number: int, source: Source, folder: Path) ->
     assert says in found[check]
 
 
+@pytest.mark.parametrize(("n_left", "answer"), [(9, "alarm"), (7, "fine"), (0, None)])
+def test_rows_after_the_end_are_taken_by_no_run(
+    source: Source, folder: Path, n_left: int, answer: str | None
+) -> None:
+    ended = day(N_DAYS - 1 - n_left)
+    end = {"end": date.fromisoformat(ended)}
+    results = looked(project(folder, **WINDOWS | with_orders(folder, **end)), source, folder)
+    found = [one for one in results if one.where == "`end`"]
+    assert [one.answer for one in found] == ([answer] if answer else [])
+    for one in found:
+        assert "the source has rows of 'orders' of 2024-03-" in one.message
+        assert f"after its end {ended}: no run takes them" in one.message
+        assert ("take `end` out of the spec" in one.fix) is (answer == "alarm")
+
+
+def test_a_decision_before_what_counts_as_known_by_then(source: Source, folder: Path) -> None:
+    found = alarms(looked(project(folder, **WINDOWS, cron="30 0 * * *"), source, folder))
+    assert list(found) == ["schedule"]
+    assert (
+        "decided at 00:30, before orders.ingest takes the newest day at 01:00"
+        in (found["schedule"])
+    )
+    assert "decide after 01:00" in found["schedule"]
+    other = folder / "other"
+    other.mkdir()
+    late = with_traffic(other, cron="0 6 * * *")
+    found = alarms(looked(project(other, **WINDOWS | late), source, other))
+    assert "before traffic.ingest takes the newest day at 06:00" in found["schedule"]
+
+
+def test_columns_that_the_spec_does_not_name_are_noted(source: Source, folder: Path) -> None:
+    sql = (project(folder).features_sql or folder).read_text()
+    more = sql.replace("o.shop,", "o.shop, o.items * 2 AS twice,")
+    results = looked(project(folder, features_sql=more, **WINDOWS), source, folder)
+    (found,) = [one for one in results if one.check == "features"]
+    assert found.answer == "fine"
+    assert "it also gives ['twice'], of which the spec makes no feature" in found.message
+
+
+def test_files_that_are_called_otherwise(folder: Path) -> None:
+    (folder / "orders").mkdir()
+    (folder / "orders" / "orders-2024-03-01.csv").write_text("order_id,y\n1,0\n")
+    source = FileSource(conn_id="shop_source", path="orders/{partition}.csv", format="csv")
+    connection = Connection("shop_source", "file", extra={"path": str(folder)})
+    spec = project(folder / "project", **with_orders(folder, source=source))
+    look = Sample(spec, Lake(folder / "lake"), lambda _: FileStore.from_connection(connection))
+    found = alarms(list(check_model(look)))
+    assert "look at path 'orders/{partition}.csv'" in found["rows"]
+    assert "there is orders-2024-03-01.csv" in found["rows"]
+    assert "condition" not in found["rows"]
+
+
+@pytest.mark.parametrize("kind", ["missing", "a file"])
+def test_a_folder_that_is_not_there_does_not_open(kind: str, folder: Path) -> None:
+    root = folder / "gone"
+    if kind == "a file":
+        root.touch()
+    source = FileSource(conn_id="shop_source", path="{partition}.csv", format="csv")
+    connection = Connection("shop_source", "file", extra={"path": str(root)})
+    spec = project(folder / "project", **with_orders(folder, source=source))
+    look = Sample(spec, Lake(folder / "lake"), lambda _: FileStore.from_connection(connection))
+    found = alarms(list(check_model(look)))
+    assert next(iter(found)) == "connection"
+    assert (
+        f"{str(root)!r}, {'is no folder' if root.exists() else 'does not exist'}"
+        in (found["connection"])
+    )
+
+
 def test_a_use_of_rows_that_could_not_be_taken_cannot_be_told(source: Source, folder: Path) -> None:
     spec = project(folder, **WINDOWS | with_orders(folder, start=date(2025, 1, 1)))
     results = looked(spec, source, folder)
@@ -206,6 +276,7 @@ def test_a_use_of_rows_that_could_not_be_taken_cannot_be_told(source: Source, fo
     unknown = {one.check: one.message for one in results if one.answer == "cannot tell"}
     assert {"features", "label", "volume", "windows"} <= set(unknown)
     assert "the check 'rows' of dataset 'orders' failed" in unknown["features"]
+    assert {one.follows for one in results if one.answer == "cannot tell"} == {"rows"}
 
 
 def test_a_connection_is_reported_once(source: Source, folder: Path) -> None:
@@ -272,6 +343,16 @@ def test_rows_that_are_nearly_enough(source: Source, folder: Path) -> None:
     (found,) = [one for one in results if one.answer != "fine"]
     assert (found.check, found.answer) == ("volume", "cannot tell")
     assert "560 rows in 7 days, and 600 are needed" in found.message
+
+
+def test_an_evaluation_of_one_partition_tells_nothing_of_others(
+    source: Source, folder: Path
+) -> None:
+    results = looked(project(folder, **WINDOWS | {"evaluation": "1d"}), source, folder)
+    (found,) = [one for one in results if one.answer != "fine" and one.check == "windows"]
+    assert found.answer == "cannot tell"
+    assert "one day alone" in found.message
+    assert found.fix == "use an evaluation of several days"
 
 
 def test_a_leak_is_suspected_until_the_spec_allows_it(tmp_path: Path, folder: Path) -> None:

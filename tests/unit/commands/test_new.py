@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -43,12 +45,50 @@ def test_a_project_from_a_file(here: Path) -> None:
         "written  .gitlab-ci.yml",
         "late_source",
         "mlops check late",
+        # Its rows are of 2024.
+        "so the spec has an `end`: its Dags take nothing after it",
     ):
         assert words in done.output
     recorded = json.loads((here / "home" / "connections.json").read_text())
     assert recorded == {"late_source": {"conn_type": "sqlite", "host": str(here / "shop.db")}}
     again = run("late", "--source", "shop.db", "--target", "late", "--ci", "none", "--json")
     assert {one["state"] for one in json.loads(again.stdout)["files"]} == {"kept"}
+
+
+@pytest.mark.slow
+def test_nothing_is_made_in_a_home_that_is_empty(here: Path) -> None:
+    """Airflow makes folders as soon as it is imported; a person's home is none of its places."""
+    home = here / "person"
+    home.mkdir()
+    orders(here / "shop.db", n_days=20)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    env = {name: value for name, value in env.items() if not name.startswith("MLOPS_")}
+    for words in (
+        ("new", "late", "--source", "shop.db", "--target", "late", "--ci", "none"),
+        ("check", "late"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "mlops_airflow.cli", *words],
+            cwd=here,
+            env=env | {"HOME": str(home), "XDG_CACHE_HOME": str(here / "cache")},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert list(home.iterdir()) == []
+    assert (here / ".mlops" / "airflow").is_dir()
+
+
+def test_on_a_terminal_it_says_what_it_does(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders(here / "shop.db", n_days=20)
+    said: list[str] = []
+    monkeypatch.setattr("rich.status.Status.update", lambda self, text: said.append(text))
+    assert run("late", "--source", "shop.db", "--target", "late", "--ci", "none").exit_code == 0
+    assert said[0] == "reading the rows"
+    assert "trying the project on its own rows" in said
+    assert any(text.startswith("key: order_id") for text in said)
 
 
 def test_what_is_missing_is_named_where_nobody_can_be_asked(here: Path) -> None:

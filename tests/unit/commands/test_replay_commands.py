@@ -82,9 +82,22 @@ def test_replay_plays_and_says_what_happened(airflow: Fake) -> None:
         "week 2024-06-10, decided as of 2024-06-16: not retrained, because r",
         "week 2024-06-17, decided as of 2024-06-23: retrained, because of performance: r",
         "played 3: 1 trainings, 1 promoted.",
-        "`mlops stop demand` pauses them",
+        # Its sales end in 2024.
+        "The data of demand have ended with 2024-12-30 (`end` in its spec)",
+        "the form of demand.train trains",
     ):
         assert text in done.output
+    assert "go on by their schedules" not in done.output
+
+
+def test_data_that_go_on_are_played_by_their_schedules(
+    airflow: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_airflow.pausing.has_ended", lambda spec: False)
+    done = mlops("replay", "demand", *SPAN)
+    assert "The Dags of demand go on by their schedules; `mlops stop demand` pauses them" in (
+        done.output
+    )
 
 
 def test_replay_writes_json_alone_to_stdout(airflow: Fake) -> None:

@@ -24,10 +24,12 @@ from mlops_airflow.doctor import (
     examine,
     installation,
     metadata,
+    sources,
     telemetry,
     worst,
 )
 from mlops_airflow.testing.dag_runs import airflow_settings
+from tests.unit.orders import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -418,6 +420,38 @@ def test_pools_and_import_errors(tmp_path: Path) -> None:
         assert only(metadata.pools()).answer is ALARM
         finding = only(metadata.import_errors())
         assert (finding.answer, finding.found) == (ALARM, "shop/dag.py: SpecError: no key")
+
+
+# --- sources
+
+SPEC = """
+from pathlib import Path
+from tests.unit.orders import orders_dataset
+
+ORDERS = orders_dataset(Path({data!r}))
+"""
+
+
+def test_a_source_that_leads_nowhere_is_named(
+    tmp_path: Path, option: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("doctored", "broken"):
+        (tmp_path / "dags" / name).mkdir(parents=True)
+        (tmp_path / "dags" / name / "__init__.py").touch()
+    (tmp_path / "dags" / "doctored" / "spec.py").write_text(SPEC.format(data=str(tmp_path)))
+    (tmp_path / "dags" / "broken" / "spec.py").write_text("import nowhere\n")
+    option(core__dags_folder=str(tmp_path / "dags"))
+    unread, undefined = sources.sources()
+    assert (unread.answer, undefined.answer) == (ALARM, ALARM)
+    assert "No module named 'nowhere'" in unread.found
+    assert "connection 'shop_source'" in undefined.found
+    assert undefined.place == "connection shop_source, of dataset orders"
+    connect("shop_source", conn_type="sqlite", host=str(tmp_path / "gone.db"))
+    assert "gone.db' does not exist" in list(sources.sources())[1].found
+    Source(tmp_path / "shop.db").add(0)
+    connect("shop_source", conn_type="sqlite", host=str(tmp_path / "shop.db"))
+    assert list(sources.sources())[1].answer is FINE
 
 
 # --- the whole

@@ -433,6 +433,26 @@ def test_a_column_without_any_text_stays_text(spec: ModelSpec) -> None:
 # --- targets
 
 
+@pytest.mark.parametrize(
+    ("kind", "target", "says"),
+    [
+        ("regression", "minutes_late > 10", "gives BOOLEAN .* or the problem_type 'binary'"),
+        ("regression", "'x' || order_id", "gives VARCHAR .* or the problem_type 'multiclass'"),
+        ("binary", "minutes_late", "gives DOUBLE .* or the problem_type 'regression'"),
+        ("multiclass", "[1]", r"write CAST\(<column> AS VARCHAR\)$"),
+    ],
+)
+def test_a_target_of_another_problem_type_names_it(
+    tmp_path: Path, spec: ModelSpec, kind: str, target: str, says: str
+) -> None:
+    from mlops_tasks.specs import LabelSpec
+
+    label = LabelSpec(dataset=spec.label.dataset, target=target)
+    changed = project(tmp_path / "other", label=label, problem_type=kind)
+    with pytest.raises(FeatureError, match=says):
+        build_targets(changed, labels(a=3.0))
+
+
 def labels(**minutes_late: float | None) -> pa.Table:
     schema = pa.schema({"order_id": pa.string(), "minutes_late": pa.float64()})
     return pa.table(

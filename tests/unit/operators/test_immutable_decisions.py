@@ -82,7 +82,7 @@ def test_a_repeated_night_gets_a_note_beside_its_decision(stack: Stack) -> None:
     assert note.evidence["then"] == then
     assert note.evidence["now"]["cause"] == "performance"
     assert note.evidence["same"] is False
-    assert note.evidence["text"].startswith("decided was no (none): performance alarmed on 0")
+    assert note.evidence["text"].startswith("decided was no: performance alarmed on 0")
     assert "today: retrain (performance): performance alarmed on 2" in note.evidence["text"]
 
 
@@ -91,7 +91,7 @@ def test_a_repeated_night_that_would_be_decided_the_same_says_so(stack: Stack) -
     assert decide(world) == decide(world, run="backfill__1")
     (note,) = entries(world, "decision_note")
     assert note.evidence["same"] is True
-    assert note.evidence["text"].startswith("today it would be the same: no (none)")
+    assert note.evidence["text"].startswith("today it would be the same: no: ")
 
 
 def test_a_killed_attempt_that_is_retried_needs_no_note(stack: Stack) -> None:

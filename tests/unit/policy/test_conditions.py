@@ -19,9 +19,24 @@ def measured(day: str, *alarms: bool | None, names: str = "abcdef") -> MonitorRe
 
 
 def test_without_days_nothing_alarms() -> None:
-    text = "alarmed on 0 of the last 0 days"
-    assert performance_alarms(POLICY, []) == AlarmHistory(False, (), (), (), f"performance {text}")
-    assert drift_alarms(POLICY, []).text == f"drift {text}"
+    text = "no day has its performance measured yet"
+    assert performance_alarms(POLICY, []) == AlarmHistory(False, (), (), (), text)
+    assert drift_alarms(POLICY, [], grain="week").text == "no week has its drift measured yet"
+
+
+def test_columns_that_are_too_few_for_a_cause_are_explained() -> None:
+    quiet, one = measured("1", False, False), measured("2", True, False)
+    text = drift_alarms(POLICY, [quiet, one]).text
+    assert text == (
+        "drift alarmed on 0 of the last 2 days; on 1 day 1 column drifted, and 2 at once are a "
+        "cause (retrain.min_drifted)"
+    )
+    many = RetrainSpec(windows=2, of_last=3, min_drifted=3)
+    text = drift_alarms(many, [one, measured("3", True, True)]).text
+    assert text.endswith(
+        "; on 2 days at most 2 columns drifted, and 3 at once are a cause (retrain.min_drifted)"
+    )
+    assert "at once" not in drift_alarms(POLICY, [quiet, measured("2", True, True)]).text
 
 
 @pytest.mark.parametrize(
@@ -80,4 +95,4 @@ def test_partitions_are_called_what_they_are() -> None:
     weeks = [measured("2024-02-26", True), measured("2024-03-04", True)]
     found = performance_alarms(POLICY, weeks, grain="week")
     assert found.text.startswith("performance alarmed on 2 of the last 2 weeks (2024-02-26, ")
-    assert drift_alarms(POLICY, [], grain="month").text == "drift alarmed on 0 of the last 0 months"
+    assert drift_alarms(POLICY, [], grain="month").text == "no month has its drift measured yet"

@@ -9,6 +9,8 @@ import pytest
 
 from mlops_airflow.replay import choose_span
 from mlops_tasks.exceptions import PartitionKeyError
+from mlops_tasks.specs.calendar import Calendar
+from mlops_tasks.trial.span import choose_span as trial_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,10 +22,25 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 1, 7, tzinfo=UTC)
 
 
-def test_by_default_the_newest_thirty_are_played(model: Model) -> None:
-    # The data of both have ended: 2024-12-30 is the Monday of their last week.
-    assert choose_span(model("demand"), None, None, now=NOW) == ("2024-06-10", "2024-12-30")
-    assert choose_span(model("flight_delays"), None, None, now=NOW) == ("2013-12-02", "2013-12-31")
+@pytest.mark.parametrize("name", ["demand", "flight_delays", "machine_failures"])
+def test_by_default_what_a_trial_plays_is_played(model: Model, name: str) -> None:
+    spec = model(name)
+    tried = trial_span(spec, None, None)
+    assert choose_span(spec, None, None, now=NOW) == (tried.rounds[0], tried.rounds[-1])
+    # So both train the first champion as of the same day, on the same partitions.
+    played = Calendar(spec, tried.rounds[0])
+    assert (played.cutoff, played.history()) == (tried.calendar.cutoff, tried.calendar.history())
+
+
+def test_where_rows_have_ended_their_last_labels_are_waited_for(model: Model) -> None:
+    # 2024-12-30 is the Monday of the last week; the sales of a week come with the next one.
+    assert choose_span(model("demand"), None, None, now=NOW)[1] == "2025-01-06"
+    assert choose_span(model("demand"), None, "2024-12-30", now=NOW)[1] == "2025-01-06"
+    assert choose_span(model("demand"), None, "2024-12-23", now=NOW)[1] == "2024-12-23"
+    # A flight's delay is known two days later, and no decision of the future is played.
+    assert choose_span(model("flight_delays"), None, None, now=NOW)[1] == "2014-01-02"
+    soon = datetime(2014, 1, 2, 12, tzinfo=UTC)
+    assert choose_span(model("flight_delays"), None, None, now=soon)[1] == "2014-01-01"
 
 
 def test_data_that_go_on_are_played_up_to_the_last_decision(model: Model) -> None:
@@ -34,16 +51,18 @@ def test_data_that_go_on_are_played_up_to_the_last_decision(model: Model) -> Non
     assert choose_span(model("flight_delays"), None, None, now=early)[1] == "2013-06-13"
 
 
-def test_windows_of_the_first_training_come_before(model: Model) -> None:
-    # 67 days from 1 January, the last of their labels known two days later: 10 March.
+def test_a_window_of_monitoring_is_played_and_until_its_labels_are_there(model: Model) -> None:
+    # Seven days whose labels come two days later.
     first, last = choose_span(model("flight_delays"), None, "2013-03-20", now=NOW)
-    assert (first, last) == ("2013-03-11", "2013-03-20")
+    assert (first, last) == ("2013-03-12", "2013-03-20")
 
 
-def test_half_is_history_where_the_windows_are_longer_than_the_data(model: Model) -> None:
-    first, last = choose_span(model("flight_delays"), None, "2013-02-28", now=NOW)
-    assert "2013-01-25" < first < "2013-02-05"
-    assert last == "2013-02-28"
+def test_what_is_there_is_trained_on_where_the_windows_are_longer_than_the_data(
+    model: Model,
+) -> None:
+    assert choose_span(model("flight_delays"), None, "2013-02-28", now=NOW)[0] == "2013-02-20"
+    with pytest.raises(PartitionKeyError, match="do not suffice"):
+        choose_span(model("flight_delays"), None, "2013-01-12", now=NOW)
 
 
 @pytest.mark.parametrize(

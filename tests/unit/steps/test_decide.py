@@ -75,7 +75,8 @@ def test_a_quiet_night_is_a_written_no(spec: ModelSpec) -> None:
     decision = decide(spec, day(NIGHT), replace(QUIET, drift=drift, performance=(measured(8),)))
     assert (decision.retrain, decision.cause) == (False, "none")
     assert decision.reason == (
-        "performance alarmed on 0 of the last 1 days; drift alarmed on 0 of the last 3 days"
+        "performance alarmed on 0 of the last 1 days; drift alarmed on 0 of the last 3 days; on 3 "
+        "days at most 1 column drifted, and 2 at once are a cause (retrain.min_drifted)"
     )
     assert decision.evidence.champion_version == "3"
     assert decision.evidence.last_training == day(5)
@@ -150,9 +151,9 @@ def test_a_note_says_what_would_be_decided_now(cause: str, same: bool) -> None:
     note = note_on(then, now)
     assert note.same is same
     if same:
-        assert note.text == "today it would be the same: no (none): all moved"
+        assert note.text == "today it would be the same: no: all moved"
     else:
-        assert note.text == "decided was no (none): all quiet; today: retrain (drift): all moved"
+        assert note.text == "decided was no: all quiet; today: retrain (drift): all moved"
     assert (note.then, note.now) == (then, now)
 
 

@@ -280,6 +280,11 @@ def test_an_end_of_the_source_is_found_by_default(tmp_path: Path, shop: Path) ->
     assert (report.first, report.last) == (day(3), LAST), (
         "12 of training and evaluation, 2 of delay"
     )
+    # No label stays pending: days without rows follow until the last ones are there.
+    assert [one.as_of for one in report.decisions] == [day(n) for n in range(19, 26)]
+    monitored = [one.key for one in report.steps if one.name == "monitor"]
+    scored = [one.key for one in report.steps if one.name == "score"]
+    assert set(monitored) == set(scored) == {day(n) for n in range(19, 24)}
 
 
 KILLED = """
