@@ -71,11 +71,10 @@ def follow_aliases(
     """
     lines = []
     for name in ledger.models():
-        stores = {"tracking": tracking, "ledger": ledger}
         if dry_run:
-            moves = moved_aliases(name, **stores)
+            moves = moved_aliases(name, tracking=tracking, ledger=ledger)
         else:
-            moves = project_aliases(name, **stores, dag_run=dag_run, by=by)
+            moves = project_aliases(name, tracking=tracking, ledger=ledger, dag_run=dag_run, by=by)
         lines += [f"MOVED OUTSIDE: model {name}: {move}" for move in moves]
-    way_out = [f"undo or adopt with: mlops ledger aliases {'MODEL'} --undo"] if lines else []
+    way_out = ["undo or adopt with: mlops ledger aliases MODEL --undo"] if lines else []
     return Upkeep(found=(*lines, *way_out) or ("all are where the ledger says",))

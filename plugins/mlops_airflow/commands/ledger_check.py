@@ -100,7 +100,7 @@ def aliases(
         if tracking is None:
             _fail("no MLflow is configured, so there are no aliases")
         stores: dict[str, Any] = {"tracking": tracking, "ledger": ledger}
-        word = {"reason": because.strip(), "person": getpass.getuser()}
+        word: dict[str, Any] = {"reason": because.strip(), "person": getpass.getuser()}
         found: dict[str, list[AliasMove]] = {}
         for name in [model] if model else ledger.models():
             if undo:
