@@ -34,8 +34,10 @@
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
     ├── SmokeTestFailedError          a registered version does not answer as it must
     ├── ChampionChangedError          the gate compared against a version that is champion no more
+    ├── VersionNotAllowedError        a version that must not become, or stop to be, the champion
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
+    ├── EvidencePackError             an evidence pack cannot be made, or a file is none
     ├── ScaffoldError                 no project can be made from what a source has
     └── UnsafeModelError              a model file that must not be loaded
 """
@@ -46,6 +48,7 @@ __all__ = [
     "DamagedTableError",
     "EmptyPartitionError",
     "EstimatorError",
+    "EvidencePackError",
     "FeatureError",
     "LakeError",
     "LeakageError",
@@ -77,6 +80,7 @@ __all__ = [
     "UnknownVersionError",
     "UnsafeModelError",
     "ValidationFailedError",
+    "VersionNotAllowedError",
 ]
 
 
@@ -204,6 +208,10 @@ class EstimatorError(MlopsError):
     """The project's estimator cannot be built, fitted or asked for scores."""
 
 
+class EvidencePackError(MlopsError):
+    """An evidence pack cannot be made or signed, or a file is no evidence pack."""
+
+
 class NoLabelsError(MlopsError):
     """The labels of a window are missing, or all of one kind."""
 
@@ -222,6 +230,10 @@ class SmokeTestFailedError(MlopsError):
 
 class ChampionChangedError(MlopsError):
     """The champion is no longer the version that the gate compared against."""
+
+
+class VersionNotAllowedError(MlopsError):
+    """A version cannot be promoted, rolled back to or retired; the message says why."""
 
 
 class NeverScoredError(MlopsError):

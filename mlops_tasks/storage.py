@@ -81,8 +81,11 @@ def replace_file(path: Path, content: bytes) -> None:
     sync(path.parent)
 
 
-def create_file(path: Path, content: bytes) -> bool:
+def create_file(path: Path, content: bytes, *, private: bool = False) -> bool:
     """Write a file that is not there yet; whatever is there stays, also what others write now.
+
+    Who may read it follows from the process's umask, or where it is `private` nobody else may, at
+    no moment.
 
     Returns
     -------
@@ -93,6 +96,7 @@ def create_file(path: Path, content: bytes) -> bool:
     new = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_TEMPORARY}")
     try:
         with new_file(new):
+            new.touch(0o600 if private else 0o666)
             new.write_bytes(content)
         path.hardlink_to(new)  # unlike a rename it never replaces a file
     except FileExistsError:

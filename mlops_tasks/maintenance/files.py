@@ -102,8 +102,8 @@ def remove_old_reports(
         pages = sorted(day.glob("*.*"), key=lambda path: path.stat().st_mtime)
         newest = pages[-1].stem if pages else ""
         for path in pages:
-            address = path.with_suffix(".html").relative_to(lake.root).as_posix()
-            if address in named:
+            own = path.relative_to(lake.root)
+            if own.with_suffix(".html").as_posix() in named or own.as_posix() in named:
                 kept["named in the ledger"] += 1
             elif path.stem == newest:
                 kept["newest of its partition"] += 1

@@ -11,6 +11,7 @@ from mlops_tasks.specs.history import (
     KeyOverlapSpec,
     RowCountSpec,
 )
+from mlops_tasks.specs.intended_use import IntendedUseSpec
 from mlops_tasks.specs.model import InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.policy import RetrainSpec
@@ -40,6 +41,7 @@ __all__ = [
     "GateSpec",
     "HistorySpec",
     "InputSpec",
+    "IntendedUseSpec",
     "KeyOverlapSpec",
     "LabelSpec",
     "ModelSpec",

@@ -64,7 +64,7 @@ class Calendar:
     @property
     def dag_ids(self) -> tuple[str, ...]:
         """Every Dag of the model and its datasets."""
-        verbs = ("score", "monitor", "decide", "train")
+        verbs = ("score", "monitor", "decide", "train", "release", "rollback")
         takes = (dag_id for dataset in self.datasets for dag_id in ingestions(dataset))
         return (*takes, *(f"{self.spec.name}.{verb}" for verb in verbs))
 

@@ -29,6 +29,7 @@ from mlops_tasks.partitions import (
 from mlops_tasks.specs.base import Importable, Length, SpecModel, Window, renamed
 from mlops_tasks.specs.dataset import DatasetSpec
 from mlops_tasks.specs.estimator import EstimatorSpec
+from mlops_tasks.specs.intended_use import IntendedUseSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.policy import RetrainSpec
 
@@ -157,10 +158,13 @@ class ModelSpec(EstimatorSpec):
     cron : str
         When the decision is taken, by the clock of the datasets' `timezone`: once a day, or once
         a week or month if the first input has that grain. By default two hours after the rows are.
+    intended_use : IntendedUseSpec
+        What it is for, for people who read its evidence pack.
     """
 
     description: str
     owner: str = "mlops"
+    intended_use: IntendedUseSpec = IntendedUseSpec()
     inputs: tuple[InputSpec, ...] = Field(min_length=1)
     label: LabelSpec
     features_sql: Path | None = None

@@ -131,7 +131,11 @@ class TrialDags:
             promoted = promote(
                 version, verdict, as_of=as_of, tracking=self.tracking, ledger=self.ledger
             )
-            note.text = f"version {version.version} is the champion" if promoted else "not promoted"
+            note.text = "not promoted"
+            if promoted:
+                note.text = f"version {version.version} is the champion"
+            elif verdict.verdict == "ask":
+                note.text = "not promoted: a person would be asked"
         self.trainings.append(_training(pin, trained, verdict, version, cause))
 
     def score(self, partition: str) -> None:

@@ -14,7 +14,9 @@ __all__ = [
     "model_asset",
     "predictions_asset",
     "refreshed_asset",
+    "release_request_asset",
     "retrain_request_asset",
+    "score_again_asset",
 ]
 
 
@@ -33,9 +35,19 @@ def predictions_asset(spec: ModelSpec) -> Asset:
     return _asset(f"{spec.name}.predictions", "dataset")
 
 
+def score_again_asset(spec: ModelSpec) -> Asset:
+    """Return the asset that has partitions scored again: an event per partition."""
+    return _asset(f"{spec.name}.score_again", "decision")
+
+
 def retrain_request_asset(spec: ModelSpec) -> Asset:
     """Return the asset that starts a training: an event per night that asks for one."""
     return _asset(f"{spec.name}.retrain_request", "decision")
+
+
+def release_request_asset(spec: ModelSpec) -> Asset:
+    """Return the asset that starts a release: an event per version that asks for one."""
+    return _asset(f"{spec.name}.release_request", "decision")
 
 
 def model_asset(spec: ModelSpec) -> Asset:

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlops_airflow.commands import (
+    champion,
     check,
     contract,
     doctor,
@@ -25,6 +26,7 @@ from mlops_airflow.commands import (
     ledger,
     lifecycle,
     new,
+    pack,
     quarantine,
     replay,
     trial,
@@ -49,6 +51,7 @@ app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(drift.app, name="drift")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(pack.app, name="pack")
 app.command("try")(trial.try_model)
 app.command()(new.new)
 app.command()(doctor.doctor)
@@ -58,6 +61,9 @@ app.command()(lifecycle.start)
 app.command()(lifecycle.stop)
 app.command()(history.history)
 app.command()(history.served)
+app.command()(champion.promote)
+app.command()(champion.rollback)
+app.command()(champion.retire)
 console = Console(highlight=False)
 _POLL_S = 0.5
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mlops_tasks.partitions import Duration, Grain
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["by_hand", "ingest_form", "no_backfill", "train_form"]
+__all__ = ["by_hand", "ingest_form", "no_backfill", "rollback_form", "train_form"]
 
 # The format alone would also take 20240301.
 _DAY = r"^\d{4}-\d{2}-\d{2}$"
@@ -42,6 +42,33 @@ def train_form(model: ModelSpec) -> dict[str, Param]:
             model.evaluation,
             "Evaluation window",
             "The newest labelled rows, which the training leaves to the gate",
+        ),
+    }
+
+
+def rollback_form(model: ModelSpec) -> dict[str, Param]:
+    """Return the form of a rollback. Which champions there were, its first task says."""
+    return {
+        "version": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^\d{1,9}$",
+            title="Version",
+            description="The former champion to return to. Leave it empty for the one before this. "
+            f"`mlops history {model.name}` lists them; a version that was never the champion is "
+            "refused, and so is a retired one.",
+        ),
+        "reason": Param(
+            type="string",
+            minLength=3,
+            maxLength=1000,
+            title="Reason",
+            description="Why; the ledger keeps it with your name.",
+        ),
+        "score_again_since": _day(
+            "Score again since",
+            "Every partition that was scored since this day is scored again by the champion that "
+            "is returned to. Leave it empty to keep what was predicted.",
         ),
     }
 

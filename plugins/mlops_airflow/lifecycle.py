@@ -12,19 +12,27 @@ from mlops_airflow.definitions import (
     is_built_elsewhere,
     refuse_second_definition,
 )
-from mlops_airflow.forms import by_hand, ingest_form, no_backfill, train_form
+from mlops_airflow.forms import by_hand, ingest_form, no_backfill, rollback_form, train_form
+from mlops_airflow.operators.approve import ApproveReleaseOperator
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
 from mlops_airflow.operators.monitor import MeasureDriftOperator, MeasurePerformanceOperator
+from mlops_airflow.operators.pack import MakeEvidencePackOperator
 from mlops_airflow.operators.pin import PinTrainingDataOperator
-from mlops_airflow.operators.promote import PromoteModelOperator
 from mlops_airflow.operators.register import RegisterModelOperator
+from mlops_airflow.operators.release import ReleaseModelOperator, RequestReleaseOperator
+from mlops_airflow.operators.rollback import RollbackModelOperator, ScoreAgainOperator
 from mlops_airflow.operators.score import ScorePartitionOperator
 from mlops_airflow.operators.smoke_test import SmokeTestModelOperator
 from mlops_airflow.operators.train import TrainModelOperator
 from mlops_airflow.operators.validate import ValidatePartitionOperator
-from mlops_airflow.partition_mappers import CoarserMapper, same_key, waiting_for_all
+from mlops_airflow.partition_mappers import (
+    CoarserMapper,
+    VersionMapper,
+    same_key,
+    waiting_for_all,
+)
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
@@ -113,7 +121,7 @@ def dataset_dags(dataset: DatasetSpec) -> list[DAG]:
 
 
 def model_dags(model: ModelSpec) -> list[DAG]:
-    """Build the score, monitor, decide and train Dags of a model.
+    """Build the score, monitor, decide, train, release and rollback Dags of a model.
 
     Parameters
     ----------
@@ -123,7 +131,7 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     Returns
     -------
     list of DAG
-        Four Dags.
+        Six Dags.
 
     Raises
     ------
@@ -133,7 +141,8 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     _refuse_missing_code(model)
     if model.gate.metric is not None:
         gate_metric(model)  # one that does not exist breaks these Dags, not their runs
-    return [_score_dag(model), _monitor_dag(model), _decide_dag(model), _train_dag(model)]
+    build = (_score_dag, _monitor_dag, _decide_dag, _train_dag, _release_dag, _rollback_dag)
+    return [one(model) for one in build]
 
 
 def _refuse_missing_code(model: ModelSpec) -> None:
@@ -226,6 +235,7 @@ def _score_dag(model: ModelSpec) -> DAG:
     condition: Any = inputs[model.rows.name]
     for dataset in model.triggers[1:]:
         condition = condition & inputs[dataset.name]
+    condition = condition | assets.score_again_asset(model)
     schedule = _by_assets(condition, model.rows, mappers)
     with _model_dag(model, "score", doc, schedule=schedule, period=_pace(model)) as d:
         scored = ScorePartitionOperator(
@@ -285,9 +295,9 @@ def _train_dag(model: ModelSpec) -> DAG:
     ### Train a challenger of `{model.name}` and let the gate judge it
     Starts on a retraining request, or from its form, which trains as of now when it is left as it
     is. Uses only data known by its cut-off: `pin` fixes exact versions, `evaluate` compares with
-    the champion on the same later rows, `smoke_test` loads the registered version in a process of
-    its own and asks it valid, odd and wrong rows, `promote` moves the alias `champion` when the
-    gate says so and is skipped otherwise.
+    the champion on the same later rows, `smoke_test` asks the registered version for predictions in
+    another process, `request_release` hands a version that the gate would have, or asks a person
+    about, to `{model.name}.release`, and is skipped otherwise.
     {no_backfill("to train as of many days, ")}
     """
     with _model_dag(
@@ -312,15 +322,65 @@ def _train_dag(model: ModelSpec) -> DAG:
         tested = SmokeTestModelOperator(
             task_id="smoke_test", model=model, pin=pin, registered=registered
         )
-        promoted = PromoteModelOperator(
-            task_id="promote",
+        request = RequestReleaseOperator(
+            task_id="request_release",
             model=model,
             pin=pin,
             registered=registered,
             verdict=verdict,
+        )
+        tested.set_downstream(request)
+    return dag
+
+
+def _release_dag(model: ModelSpec) -> DAG:
+    doc = f"""
+    ### Release a version of `{model.name}`, at once or when a person approves it
+    Starts for every version that `{model.name}.train` asks to release. `approve` is skipped where
+    the gate promotes by itself; else it waits for a person and holds no worker meanwhile. Reject
+    keeps the champion, so does no answer in time, and a newer version supersedes the request.
+    `promote` moves the champion in the ledger, then the alias, and `pack` signs the evidence of
+    what was promoted into one file. To ask again, trigger it and write the version into
+    *Partition Key*, below *Advanced Options*.
+    {no_backfill("")}
+    """
+    with _model_dag(
+        model,
+        "release",
+        doc,
+        schedule=PartitionedAssetTimetable(
+            assets=assets.release_request_asset(model),
+            default_partition_mapper=VersionMapper(),  # type: ignore[arg-type]
+        ),
+    ) as dag:
+        approve = ApproveReleaseOperator(task_id="approve", model=model)
+        promote = ReleaseModelOperator(
+            task_id="promote",
+            model=model,
+            trigger_rule="none_failed",
             outlets=[assets.model_asset(model)],
         )
-        tested.set_downstream(promoted)
+        approve >> promote
+        # Behind the promotion: a pack that fails alarms, and the champion stays.
+        MakeEvidencePackOperator(task_id="pack", model=model, promoted=promote.output)
+    return dag
+
+
+def _rollback_dag(model: ModelSpec) -> DAG:
+    doc = f"""
+    ### Return `{model.name}` to a former champion
+    From its form alone. `rollback` compares the files of the version with the ledger, asks it for
+    its golden rows again, and moves the champion; whatever differs is refused and nothing moves.
+    `score_again` starts `{model.name}.score` for the partitions that were scored since a day, where
+    the form has one. The same from a terminal: `mlops rollback {model.name} --reason "..."`.
+    """
+    with _model_dag(
+        model, "rollback", doc, schedule=None, params=rollback_form(model), max_active_runs=1
+    ) as dag:
+        rollback = RollbackModelOperator(
+            task_id="rollback", model=model, outlets=[assets.model_asset(model)]
+        )
+        rollback >> ScoreAgainOperator(task_id="score_again", model=model)
     return dag
 
 

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-__all__ = ["CoarserMapper", "FinerWindow", "KeyMapper", "same_key", "waiting_for_all"]
+__all__ = [
+    "CoarserMapper",
+    "FinerWindow",
+    "KeyMapper",
+    "VersionMapper",
+    "same_key",
+    "waiting_for_all",
+]
 
 
 def _begin(key: str, grain: GrainName, timezone: str) -> datetime:
@@ -59,6 +66,22 @@ class KeyMapper(PartitionMapper):
     def deserialize(cls, data: dict[str, Any]) -> Any:
         """Make it again."""
         return cls(data["grain"], data["timezone"])
+
+
+class VersionMapper(PartitionMapper):
+    """From a version to itself; what is no number of one is refused when it is triggered."""
+
+    def to_downstream(self, key: str) -> str:
+        """Return the same key."""
+        return key
+
+    def to_partition_date(self, downstream_key: str) -> None:
+        """Return nothing, a version has no date, or refuse the key."""
+        if not (downstream_key.isascii() and downstream_key.isdecimal()):
+            raise ValueError(
+                f"{downstream_key!r} is no version of a model: write its number, as MLflow has it, "
+                "such as 7"
+            )
 
 
 class _Grains:

@@ -49,7 +49,9 @@ def start_order(spec: ModelSpec) -> list[str]:
     The decision comes last: before there are data and scores it has nothing to decide on.
     """
     takes = [dag_id for one in with_inputs(spec.datasets) for dag_id in ingestions(one)]
-    consumers = [f"{spec.name}.{verb}" for verb in ("train", "monitor", "score")]
+    consumers = [
+        f"{spec.name}.{verb}" for verb in ("rollback", "release", "train", "monitor", "score")
+    ]
     return [*consumers, *reversed(takes), f"{spec.name}.decide"]
 
 
@@ -127,7 +129,9 @@ def _state(dag: Dag) -> str:
 
 def _next_runs(spec: ModelSpec, now: datetime) -> dict[str, str]:
     """Return when each Dag runs next once it is unpaused."""
-    found = {f"{spec.name}.{verb}": "at the next event" for verb in ("train", "monitor", "score")}
+    waiting = ("release", "train", "monitor", "score")
+    found = {f"{spec.name}.{verb}": "at the next event" for verb in waiting}
+    found[f"{spec.name}.rollback"] = "from its form"
     for dataset in with_inputs(spec.datasets):
         delays = (dataset.delay_steps, dataset.refresh_steps or 0)
         for dag_id, delay in zip(ingestions(dataset), delays, strict=False):

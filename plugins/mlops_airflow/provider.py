@@ -9,10 +9,27 @@ __all__ = ["get_provider_info"]
 
 _NAME = "MLOps"
 _STEPS = (
-    *("ingest", "validate", "pin", "train", "evaluate", "register"),
-    *("smoke_test", "promote", "score", "monitor", "decide", "maintenance"),
+    *("ingest", "validate", "pin", "train", "evaluate", "register", "smoke_test"),
+    *("promote", "release", "approve", "rollback", "pack"),
+    *("score", "monitor", "decide", "maintenance"),
 )
 _OPTIONS = {
+    "evidence_key": {
+        "description": "File of the private key (PEM, EC, not encrypted) that evidence packs are "
+        "signed with; without one a key is made below Airflow's home.",
+        "version_added": "0.2.0",
+        "type": "string",
+        "example": "/run/secrets/evidence_key.pem",
+        "default": "",
+    },
+    "approval_limit_s": {
+        "description": "Seconds that a version waits for a person's word; then the champion is "
+        "kept.",
+        "version_added": "0.2.0",
+        "type": "float",
+        "example": "86400",
+        "default": "604800",
+    },
     "retry_base_s": {
         "description": "Seconds before the first retry of a task; each further delay is doubled.",
         "version_added": "0.1.0",
@@ -122,7 +139,7 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": [{"integration-name": _NAME, "tags": ["software"]}],
         "operators": _modules(*(f"operators.{name}" for name in _STEPS)),
         "sensors": _modules("sensors.partitions"),
-        "triggers": _modules("triggers.partitions"),
+        "triggers": _modules("triggers.approval", "triggers.partitions"),
         "task-decorators": [
             {"name": f"mlops_{step}", "class-name": f"mlops_airflow.decorators.{step}.{step}_task"}
             for step in ("ingest", "train")

@@ -13,6 +13,8 @@ from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import feature_rows
 from mlops_tasks.lake import TrainingPin, overwrite_partition
 from mlops_tasks.registry.champions import champion_of
+from mlops_tasks.registry.pack import Answer as PackAnswer
+from mlops_tasks.registry.pack import verify_pack
 from mlops_tasks.serialization import from_json
 from mlops_tasks.sources import Database
 from mlops_tasks.steps.ingest import ingest
@@ -65,7 +67,13 @@ def trained(airflow: Airflow, too_early: FinishedRun) -> FinishedRun:
 
 
 @pytest.fixture(scope="module")
-def scored(airflow: Airflow, trained: FinishedRun) -> dict[str, FinishedRun]:
+def released(airflow: Airflow, trained: FinishedRun) -> FinishedRun:
+    """Release its version, as the scheduler does when it hears of the request."""
+    return airflow.run("flight_delays.release", trained.outputs["register"]["version"])
+
+
+@pytest.fixture(scope="module")
+def scored(airflow: Airflow, released: FinishedRun) -> dict[str, FinishedRun]:
     return {key: airflow.run("flight_delays.score", key) for key in SCORED}
 
 
@@ -213,18 +221,24 @@ def test_before_the_first_champion_scoring_is_skipped(too_early: FinishedRun) ->
     )
 
 
-def test_the_first_champion_is_trained_judged_and_promoted(
-    airflow: Airflow, trained: FinishedRun
+def test_the_first_champion_is_trained_judged_and_released_with_no_person(
+    airflow: Airflow, trained: FinishedRun, released: FinishedRun
 ) -> None:
     assert trained.tasks == dict.fromkeys(
-        ("pin", "train", "evaluate", "register", "smoke_test", "promote"), "success"
+        ("pin", "train", "evaluate", "register", "smoke_test", "request_release"), "success"
+    )
+    assert airflow.queued("flight_delays.release", "1") == ["flight_delays.release_request"]
+    assert airflow.events("flight_delays.release_request", "1") == [{"version": "1"}]
+    assert (released.state, released.tasks) == (
+        "success",
+        {"approve": "skipped", "promote": "success", "pack": "success"},
     )
     pin = trained.outputs["pin"]
     assert (tuple(pin["train"]), tuple(pin["evaluation"])) == ((day(1), day(7)), (day(8), day(10)))
-    assert trained.outputs["promote"] == {"name": "flight_delays", "version": "1"}
+    assert released.outputs["promote"] == {"name": "flight_delays", "version": "1"}
     champion = champion_of("flight_delays", tracking=airflow.tracking, ledger=airflow.ledger)
     assert champion.version == "1"
-    (event,) = airflow.events("flight_delays.model", day(12))
+    (event,) = airflow.events("flight_delays.model", "1")
     assert event["version"] == "1"
     assert [pin["digest"] for pin in event["pins"]] == [
         found["digest"] for found in (*pin["inputs"].values(), pin["labels"])
@@ -235,15 +249,18 @@ def test_the_first_champion_is_trained_judged_and_promoted(
     tested = kinds["smoke_test"]
     assert (tested.key, tested.evidence) == ("1", trained.outputs["smoke_test"])
     assert tested.evidence["passed"]
+    made = airflow.lake.root / kinds["pack"].evidence["file"]
+    fingerprint = kinds["pack"].evidence["fingerprint"]
+    assert verify_pack(made, trusted=fingerprint).answer is PackAnswer.VERIFIED
 
 
 def test_its_tasks_lead_to_mlflow_and_its_run_leads_back(
-    airflow: Airflow, trained: FinishedRun
+    airflow: Airflow, trained: FinishedRun, released: FinishedRun
 ) -> None:
     run_id = trained.outputs["train"]["run_id"]
     assert trained.links["train"].endswith(f"/runs/{run_id}")
     assert trained.links["evaluate"] == trained.links["train"]
-    assert trained.links["promote"].endswith("/models/flight_delays/versions/1")
+    assert released.links["promote"].endswith("/models/flight_delays/versions/1")
     run = airflow.tracking.client.get_run(run_id)
     assert run.data.tags["airflow.dag_id"] == "flight_delays.train"
     assert "/tasks/train" in run.data.tags["airflow.log_url"]
@@ -369,7 +386,7 @@ def test_a_worse_challenger_is_registered_and_not_promoted(
     airflow: Airflow, challenged: FinishedRun
 ) -> None:
     assert challenged.state == "success"
-    assert challenged.tasks["promote"] == "skipped"
+    assert challenged.tasks["request_release"] == "skipped"
     verdict = challenged.outputs["evaluate"]
     assert (verdict["verdict"], verdict["champion_version"]) == ("keep", "1")
     assert verdict["difference"]["lower"] < 0
@@ -377,7 +394,9 @@ def test_a_worse_challenger_is_registered_and_not_promoted(
     assert airflow.tracking.by_version("flight_delays", "2").tags["mlops.verdict"] == "keep"
     champion = champion_of("flight_delays", tracking=airflow.tracking, ledger=airflow.ledger)
     assert champion.version == "1"
-    assert airflow.events("flight_delays.model", day(15)) == []
+    assert airflow.events("flight_delays.release_request", "2") == []
+    assert airflow.run("flight_delays.release", "2").tasks["approve"] == "failed", "it never asked"
+    assert airflow.events("flight_delays.model", "2") == []
 
 
 def test_the_maintenance_leaves_all_of_it_as_it_is(

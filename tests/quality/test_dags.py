@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator, Param
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-VERBS = "decide|ingest|maintenance|monitor|refresh|report|reproduce|rollback|score|train"
+VERBS = "decide|ingest|maintenance|monitor|refresh|release|report|reproduce|rollback|score|train"
 DAG_ID = re.compile(rf"[a-z][a-z0-9_]*\.({VERBS})")
 TASK_ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 

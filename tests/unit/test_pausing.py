@@ -33,6 +33,8 @@ def running(switches: list[Switch]) -> list[str]:
 
 def test_consumers_start_first_and_the_decision_last() -> None:
     assert start_order(model("flight_delays")) == [
+        "flight_delays.rollback",
+        "flight_delays.release",
         "flight_delays.train",
         "flight_delays.monitor",
         "flight_delays.score",

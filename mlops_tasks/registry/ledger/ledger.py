@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import ChampionChangedError
+from mlops_tasks.exceptions import ChampionChangedError, VersionNotAllowedError
 from mlops_tasks.registry.ledger import statements
 from mlops_tasks.registry.ledger.chain import Head
 from mlops_tasks.registry.ledger.database import Database
@@ -26,6 +26,7 @@ __all__ = ["Ledger"]
 
 # Attempts that took their number from a ledger that was lost meanwhile may still be at work.
 _GAP = 1_000_000
+_RETIRED = EvidenceKind.RETIREMENT
 
 
 class Ledger:
@@ -292,6 +293,8 @@ class Ledger:
         ------
         ChampionChangedError
             If the champion was moved meanwhile.
+        VersionNotAllowedError
+            If the version was retired.
         """
         kind, now = EvidenceKind(kind), Champion(version, generation + 1)
         if kind not in CHAMPION_MOVES:
@@ -304,11 +307,51 @@ class Ledger:
                 return before
             if found != generation:
                 raise ChampionChangedError(_changed(model, version, generation, before))
+            if gone := statements.first(connection, model=model, kind=_RETIRED, key=version):
+                raise VersionNotAllowedError(_retired(gone))
             move = to_json(now) | {"previous": before.version if before else None}
             body = statements.plain_json(kind, key, {**evidence, **move})
             statements.set_champion(connection, model, now)
             statements.append(connection, model, kind, key, body, dag_run, by)
             return now
+
+        return self._database.write(work)
+
+    def retire(
+        self, model: str, version: str, *, evidence: Mapping[str, Any], by: str = ""
+    ) -> LedgerEntry:
+        """Take a version out of use: it can never be the champion any more.
+
+        Parameters
+        ----------
+        model, version : str
+            Registered model and version.
+        evidence : mapping
+            Plain JSON: why.
+        by : str, optional
+            As for `record`.
+
+        Returns
+        -------
+        LedgerEntry
+            The first word on it counts.
+
+        Raises
+        ------
+        VersionNotAllowedError
+            If it is the champion.
+        """
+        body = statements.plain_json(_RETIRED, version, evidence)
+
+        def work(connection: Connection) -> LedgerEntry:
+            now = statements.champion(connection, model)
+            if now is not None and now.version == version:
+                raise VersionNotAllowedError(
+                    f"version {version} is the champion of {model!r} and cannot be retired: roll "
+                    "back or promote another one first"
+                )
+            there = statements.first(connection, model=model, kind=_RETIRED, key=version)
+            return there or statements.append(connection, model, _RETIRED, version, body, "", by)
 
         return self._database.write(work)
 
@@ -452,4 +495,13 @@ def _changed(model: str, version: str, generation: int, now: Champion | None) ->
     return (
         f"model {model!r}: version {version} was compared with {expected}, but the champion is "
         f"{found}, by now; nothing was changed. Train again to compare with the new champion"
+    )
+
+
+def _retired(entry: LedgerEntry) -> str:
+    who, why = entry.by or "somebody", entry.evidence.get("reason", "no reason is known")
+    return (
+        f"version {entry.key} of {entry.model!r} was retired by {who} on "
+        f"{entry.recorded_at:%Y-%m-%d}: {why}. It cannot be the champion; choose another version, "
+        "or train again"
     )

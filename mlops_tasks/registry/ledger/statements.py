@@ -46,6 +46,9 @@ __all__ = [
     "set_champion",
 ]
 
+# Moves of the champion on the word of a person, which belong to no day of the data.
+_UNDATED = ("adoption", "rollback", "manual promotion")
+
 # Keys of evidence that are columns, too: what a decision looks for entries by.
 ASKED_BY = ("model_version", "known_at")
 
@@ -188,7 +191,7 @@ def champion_as_of(connection: Connection, model: str, as_of: str) -> str | None
 
     rows = table("entry")
     ours, promotion = rows.c.model == model, rows.c.kind.in_(CHAMPION_MOVES)
-    dated = promotion & rows.c.key.not_like("adoption of %")
+    dated = sa.and_(promotion, *(rows.c.key.not_like(f"{word} of %") for word in _UNDATED))
     later = sa.select(sa.func.min(rows.c.seq)).where(
         ours, dated | (rows.c.kind == EvidenceKind.DECISION), rows.c.key > as_of
     )

@@ -105,7 +105,7 @@ def _dags(api: AirflowApi, spec: ModelSpec) -> dict[str, Dag]:
 
 
 def _has_champion(api: AirflowApi, spec: ModelSpec) -> bool:
-    runs = api.runs(f"{spec.name}.train", states=("success",))
+    runs = api.runs(f"{spec.name}.release", states=("success",))
     return any(api.result(run, "promote") for run in reversed(runs))
 
 

@@ -189,10 +189,10 @@ def _guarded(execute: Callable[..., Any]) -> Callable[..., Any]:
     """Hold a step to its time limit, in its own temporary folder, and name outages as ours."""
 
     @wraps(execute)
-    def guarded(self: StepOperator, context: Context) -> Any:
+    def guarded(self: StepOperator, context: Context, *resumed: Any, **event: Any) -> Any:
         try:
             with scratch(), _limited(self, context), outages_named():
-                return execute(self, context)
+                return execute(self, context, *resumed, **event)
         except MlopsError as error:
             about = [getattr(self, name, None) for name in ("dataset", "model", "asked")]
             if any(getattr(one, "has_personal", False) for one in about):
@@ -232,8 +232,8 @@ class StepOperator(BaseOperator):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "execute" in vars(cls):
-            cls.execute = _guarded(cls.execute)  # type: ignore[method-assign]
+        for name in {"execute", "execute_complete"} & set(vars(cls)):
+            setattr(cls, name, _guarded(getattr(cls, name)))
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["PromoteModelOperator"]
+__all__ = ["PromoteModelOperator", "promotion_event"]
 
 
 class PromoteModelOperator(StepOperator):
@@ -79,7 +79,7 @@ class PromoteModelOperator(StepOperator):
         self._report(version, verdict, promoted=promoted)
         if not promoted:
             raise AirflowSkipException(f"not promoted because {verdict.reason}")
-        self.announce(context, _promotion(version, pin))
+        self.announce(context, promotion_event(version, pin))
         return {"name": version.name, "version": version.version}
 
     def _report(self, version: RegisteredVersion, verdict: Verdict, *, promoted: bool) -> None:
@@ -101,8 +101,21 @@ class PromoteModelOperator(StepOperator):
         return version, from_json(TrainingPin, pin)
 
 
-def _promotion(version: RegisteredVersion, pin: TrainingPin) -> dict[str, Any]:
-    """Return the version and what it was trained on, for those who hear of it."""
+def promotion_event(version: RegisteredVersion, pin: TrainingPin) -> dict[str, Any]:
+    """Return what those who hear of a promotion are told.
+
+    Parameters
+    ----------
+    version : RegisteredVersion
+        The new champion.
+    pin : TrainingPin
+        What it was trained on.
+
+    Returns
+    -------
+    dict
+        Small plain JSON.
+    """
     shown = ("table", "first", "last", "version", "n_rows", "digest")
     return {
         "name": version.name,

@@ -24,21 +24,28 @@ class Training:
 
     @classmethod
     def of(cls, api: AirflowApi, run: DagRun) -> Self:
-        """Read the training of a run from what its tasks returned."""
+        """Read the training of a run, and the release of its version, from what tasks returned."""
         verdict = api.result(run, "evaluate") or {}
-        registered, promoted = api.result(run, "register") or {}, api.result(run, "promote")
-        version = registered.get("version")
+        version = (api.result(run, "register") or {}).get("version")
+        promoted = version is not None and _is_released(api, run.dag_id, version)
         return cls(
             as_of=run.partition_key or "",
             verdict=verdict.get("verdict", "unknown"),
             reason=verdict.get("reason", "its task evaluate returned nothing"),
             version=version,
-            promoted=bool(promoted),
+            promoted=promoted,
             champion=version if promoted else verdict.get("champion_version"),
         )
 
     def __str__(self) -> str:
         return f"version {self.version}, {self.verdict}: {self.reason}"
+
+
+def _is_released(api: AirflowApi, train: str, version: str) -> bool:
+    """Return whether the release of a version has made it the champion."""
+    dag_id = f"{train.rpartition('.')[0]}.release"
+    runs = api.runs_of(dag_id, version)
+    return any(api.result(run, "promote") for run in runs if run.state == "success")
 
 
 @dataclass(frozen=True, slots=True)

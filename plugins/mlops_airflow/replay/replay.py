@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mlops_airflow.replay.progress import View
     from mlops_airflow.replay.settling import Watcher
-    from mlops_airflow.rest import AirflowApi, DagRun
+    from mlops_airflow.rest import AirflowApi, DagRun, PendingPartition
     from mlops_tasks.specs.calendar import Calendar
 
 __all__ = ["Replay"]
@@ -79,8 +79,8 @@ class Replay:
         self.spec, self.model, self.advance = calendar.spec, calendar.spec.name, advance
         self.dag_ids = frozenset(calendar.dag_ids)
         self.done: list[Round] = []
-        self.score, self.monitor, self.decide, self.train = (
-            f"{self.model}.{verb}" for verb in ("score", "monitor", "decide", "train")
+        self.score, self.monitor, self.decide, self.train, self.release = (
+            f"{self.model}.{verb}" for verb in ("score", "monitor", "decide", "train", "release")
         )
         self._late = {f"{one.name}.refresh": one for one in calendar.datasets}
 
@@ -220,10 +220,12 @@ class Replay:
             self.api, watch, dag_ids=self.dag_ids, concerns=self._concerns, say=self.view.say
         )
 
-    def _concerns(self, key: str | None) -> bool:
-        """Return whether a partition is part of this replay: Airflow may run newer ones beside."""
+    def _concerns(self, run: DagRun | PendingPartition) -> bool:
+        """Return whether a run is part of this replay: Airflow may run newer ones beside."""
         first, last = self._keys
-        return key is not None and first <= key <= last
+        key = run.partition_key
+        # The key of a release is a version.
+        return key is not None and (run.dag_id == self.release or first <= key <= last)
 
     @cached_property
     def _keys(self) -> tuple[str, str]:
@@ -280,7 +282,7 @@ class Replay:
     def _repeat_failed_runs(self) -> None:
         """Give what failed in an earlier session another chance: its cause may be repaired."""
         for run in failures(self.api, self.dag_ids):
-            if self._concerns(run.partition_key):
+            if self._concerns(run):
                 self.view.say(f"again: {run.dag_id} {run.partition_key}, which had failed")
                 self.api.clear(run)
 
@@ -304,7 +306,7 @@ class Replay:
 
     def _train_first_champion(self) -> Training:
         step = Step(self.train, self.calendar.cutoff)
-        self.api.unpause([self.train])
+        self.api.unpause([self.release, self.train])
         with self.view.stage(f"The first champion, trained as of {step.partition_key}") as stage:
             if not self._is_done(step):
                 self._trigger(step)

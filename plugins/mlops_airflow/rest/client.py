@@ -277,6 +277,18 @@ class AirflowApi:
         names = ("task_id", "state", "try_number", "map_index")
         return [TaskInstance(**{name: row[name] for name in names}) for row in rows]
 
+    def waits_for_person(self, run: DagRun) -> bool:
+        """Return whether a task of a run has asked a person who has not answered yet.
+
+        Parameters
+        ----------
+        run : DagRun
+            Any run.
+        """
+        query = {"response_received": False, "limit": 1}
+        found = self._http.send("GET", f"{_path(run)}/hitlDetails", params=query)
+        return bool(found["total_entries"])
+
     def result(self, run: DagRun, task_id: str) -> Any:
         """Return what a task returned.
 

@@ -160,6 +160,7 @@ def _airflow(settings: StackSettings) -> dict[str, str]:
         "logging.file_task_handler_new_folder_permissions": "0o700",
         "logging.file_task_handler_new_file_permissions": "0o600",
         "logging.secret_mask_adapter": "mlops_airflow.stack.redaction.secret_forms",
+        "mlops.evidence_key": settings.evidence_key_file,
         "metrics.statsd_on": False,
         "metrics.otel_on": False,
         "traces.otel_on": False,

@@ -164,6 +164,11 @@ class StackSettings:
         return self.home / "keys" / key
 
     @property
+    def evidence_key_file(self) -> Path:
+        """File of the private key that evidence packs are signed with."""
+        return self.key_file("evidence_key.pem")
+
+    @property
     def passwords_file(self) -> Path:
         """File Airflow's SimpleAuthManager reads its passwords from."""
         return self.airflow_home / "passwords.json"

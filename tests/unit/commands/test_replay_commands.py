@@ -171,7 +171,7 @@ def test_start_and_stop_are_each_others_reverse(airflow: Fake) -> None:
     assert done.exit_code == 0, done.output
     assert "No training of demand has been promoted yet" in done.output
     started = [call.removeprefix("unpause ") for call in airflow.calls]
-    assert started[0] == "demand.train"
+    assert started[:3] == ["demand.rollback", "demand.release", "demand.train"]
     assert started[-1] == "demand.decide"
     assert airflow.paused == set()
     airflow.calls.clear()

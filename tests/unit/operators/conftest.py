@@ -9,6 +9,7 @@ import tempfile
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -33,11 +34,18 @@ class TaskInstance:
 
     def __init__(self, dag_id: str, run_id: str, task_id: str) -> None:
         self.dag_id, self.run_id, self.task_id = dag_id, run_id, task_id
-        self.map_index, self.try_number = -1, 1
+        self.map_index, self.try_number, self.id = -1, 1, uuid4()
         self.log_url = f"http://localhost:8080/dags/{dag_id}/runs/{run_id}/tasks/{task_id}"
 
 
-def context(operator: Any, *, key: str | None, run: str = "manual__1", **params: Any) -> Any:
+def context(
+    operator: Any,
+    *,
+    key: str | None,
+    run: str = "manual__1",
+    person: str | None = None,
+    **params: Any,
+) -> Any:
     """Return what Airflow would hand to `execute` in a run with this partition key."""
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
@@ -48,7 +56,12 @@ def context(operator: Any, *, key: str | None, run: str = "manual__1", **params:
         "params": {"as_of": None, "train": "10d", "evaluation": "4d"} | params,
         "outlet_events": OutletEventAccessors(),
         "inlet_events": {inlet: [] for inlet in operator.inlets},
-        "dag_run": SimpleNamespace(run_type="manual", run_after=datetime.now(UTC)),
+        "dag_run": SimpleNamespace(
+            run_type="manual",
+            run_after=datetime.now(UTC),
+            start_date=datetime.now(UTC),
+            triggering_user_name=person,
+        ),
     }
 
 

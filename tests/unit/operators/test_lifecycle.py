@@ -59,6 +59,8 @@ def test_a_project_has_all_its_dags_in_the_namespace(spec: ModelSpec) -> None:
         "deliveries.refresh",
         "late_orders.decide",
         "late_orders.monitor",
+        "late_orders.release",
+        "late_orders.rollback",
         "late_orders.score",
         "late_orders.train",
         "orders.ingest",
@@ -224,7 +226,9 @@ def run_of(dag: DAG, conf: dict[str, Any] | None) -> Any:
 
 
 def test_a_day_is_scored_when_all_its_inputs_are_there(spec: ModelSpec) -> None:
-    assert assets(dags(spec)["late_orders.score"]) == {"AssetAll": ["orders", "traffic"]}
+    assert assets(dags(spec)["late_orders.score"]) == {
+        "AssetAny": [{"AssetAll": ["orders", "traffic"]}, "late_orders.score_again"]
+    }
 
 
 def test_a_model_with_one_input_and_labels_without_late_rows(tmp_path: Path) -> None:
@@ -236,7 +240,7 @@ def test_a_model_with_one_input_and_labels_without_late_rows(tmp_path: Path) -> 
     )
     assert [dag.dag_id for dag in dataset_dags(label)] == ["deliveries.ingest"]
     found = dags(spec)
-    assert assets(found["late_orders.score"]) == "orders"
+    assert assets(found["late_orders.score"]) == {"AssetAny": ["orders", "late_orders.score_again"]}
     assert assets(found["late_orders.monitor"]) == {
         "AssetAll": ["late_orders.predictions", "deliveries"]
     }
@@ -285,7 +289,7 @@ def test_forms_have_labels_in_words(spec: ModelSpec) -> None:
             assert field.description.endswith("."), (dag.dag_id, name)
 
 
-@pytest.mark.parametrize("verb", ["score", "monitor", "train"])
+@pytest.mark.parametrize("verb", ["score", "monitor", "train", "release"])
 def test_what_events_start_says_what_to_do_instead_of_a_backfill(
     spec: ModelSpec, verb: str
 ) -> None:
@@ -300,7 +304,13 @@ def test_every_dag_says_how_it_is_run_by_hand(spec: ModelSpec) -> None:
     for dag in found:
         by_key = f"*Partition Key*, below *Advanced Options*: YYYY-MM-DD, such as `{DAY.example}`."
         by_form = "from its form, which trains as of now when it is left as it is"
-        wanted = by_form if dag.dag_id == "late_orders.train" else by_key
+        by_version = "write the version into *Partition Key*, below *Advanced Options*"
+        others = {
+            "late_orders.train": by_form,
+            "late_orders.release": by_version,
+            "late_orders.rollback": "From its form alone.",
+        }
+        wanted = others.get(dag.dag_id, by_key)
         assert wanted in " ".join(str(dag.doc_md).split()), dag.dag_id
 
 
@@ -309,11 +319,21 @@ def test_a_wrong_key_is_refused_when_a_run_is_triggered(spec: ModelSpec, key: st
     """By the call that both the form and REST make."""
     found = [*model_dags(spec), *(dag for one in spec.datasets for dag in dataset_dags(one))]
     for dag in found:
+        if dag.dag_id in ("late_orders.release", "late_orders.rollback"):  # a version, and none
+            continue
         timetable = coerce_to_core_timetable(dag.timetable)
         with pytest.raises(InvalidPartitionKeyError, match="is not a day: write it as YYYY-MM-DD"):
             timetable.resolve_partition_date(key)
         begin = timetable.resolve_partition_date("2024-03-01")
         assert begin == datetime(2024, 3, 1, tzinfo=UTC), dag.dag_id
+
+
+@pytest.mark.parametrize("key", ["2024-03-01", "v7", "7.0", "-1", "\u0667", "champion"])
+def test_a_release_takes_only_the_number_of_a_version(spec: ModelSpec, key: str) -> None:
+    timetable = coerce_to_core_timetable(dags(spec)["late_orders.release"].timetable)
+    with pytest.raises(InvalidPartitionKeyError, match="is no version of a model: write its numb"):
+        timetable.resolve_partition_date(key)
+    assert timetable.resolve_partition_date("7") is None
 
 
 def test_every_task_is_retried_until_the_next_day_is_due(spec: ModelSpec) -> None:

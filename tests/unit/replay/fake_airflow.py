@@ -87,8 +87,11 @@ class FakeAirflow:
         found = {"verdict": self.verdict, "reason": "MAE 3.1", "champion_version": None}
         self.results[run.run_id, "evaluate"] = found
         self.results[run.run_id, "register"] = version
+        if self.verdict in ("promote", "ask"):
+            state = "success" if self.verdict == "promote" else "running"
+            released = self.run(f"{self.model}.release", str(self.n_versions), state)
         if self.verdict == "promote":
-            self.results[run.run_id, "promote"] = version
+            self.results[released.run_id, "promote"] = version
 
     def result(self, run: DagRun, task_id: str) -> Any:
         return self.results.get((run.run_id, task_id))
@@ -102,6 +105,9 @@ class FakeAirflow:
 
     def runs_of(self, dag_id: str, key: str) -> list[DagRun]:
         return [run for run in self.runs(dag_id) if run.partition_key == key]
+
+    def waits_for_person(self, run: DagRun) -> bool:
+        return run.state == "running"
 
     def count_runs(self, *dag_ids: str) -> int:
         return len(self.runs(*dag_ids))

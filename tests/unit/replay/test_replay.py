@@ -48,10 +48,14 @@ def test_history_comes_first_and_consumers_wake_after_the_champion(model: Model)
     # 28 days of evaluation and 364 of training before 10 June: 56 weeks; the stores of the week
     # before count as known, and sales are counted a week later.
     assert counts["offers.ingest"] - counts["sales.ingest"] == 1
-    assert airflow.calls[-3:-1] == ["unpause demand.train", "demand.train 2024-06-09"]
+    assert airflow.calls[-3:-1] == [
+        "unpause demand.release demand.train",
+        "demand.train 2024-06-09",
+    ]
     assert airflow.calls[-1] == (
-        "unpause demand.train demand.monitor demand.score sales.ingest stores.ingest "
-        "offers.ingest demand.decide"
+        "unpause demand.rollback demand.release demand.train demand.monitor demand.score "
+        "sales.ingest "
+        "stores.ingest offers.ingest demand.decide"
     )
     assert trained is not None
     assert (trained.version, trained.promoted) == ("1", True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from mlops_airflow.provider import get_provider_info
 from mlops_airflow.stack.environment import PRELOAD, component_environment, tool
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def test_every_airflow_option_exists(
 ) -> None:
     env = component_environment(replace(settings, profile=profile), credentials, {})
 
-    assert {name for name in env if name.startswith("AIRFLOW__")} <= airflow_options()
+    ours = get_provider_info()["config"]["mlops"]["options"]
+    known = airflow_options() | {f"AIRFLOW__MLOPS__{option}".upper() for option in ours}
+    assert {name for name in env if name.startswith("AIRFLOW__")} <= known
 
 
 def test_stock_profile_keeps_airflows_own_speed(
