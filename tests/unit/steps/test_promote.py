@@ -144,6 +144,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     """Return an empty registry that also keeps the places where a task may be killed."""
     registry = Registry()
     monkeypatch.setattr("mlops_tasks.registry.champions.fault_point", registry.said.append)
+    monkeypatch.setattr("mlops_tasks.registry.aliases.fault_point", registry.said.append)
     return registry
 
 
@@ -164,6 +165,7 @@ def test_a_promotion_is_written_down_before_the_alias_moves(
         "promote:after_ledger",
         ("alias", "m", "champion", "2"),
         "promote:after_alias",
+        ("alias", "m", "previous", "1"),
     ]
     assert ledger.champion("m") == Champion("2", 2)
     (_, entry) = ledger.entries(kind="promotion")
