@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.faults import fault_point
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.ledger.records import CHAMPION_MOVES
-from mlops_tasks.registry.tracking import CHALLENGER, CHAMPION, PREVIOUS
+from mlops_tasks.registry.tracking import CHALLENGER, CHAMPION
 from mlops_tasks.serialization import from_json, to_json
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.ledger import Ledger, LedgerEntry
     from mlops_tasks.registry.tracking import Tracking
 
-__all__ = ["ALIASES", "AliasMove", "moved_aliases", "project_aliases", "wanted_aliases"]
+__all__ = ["ALIASES", "PREVIOUS", "AliasMove", "moved_aliases", "project_aliases", "wanted_aliases"]
 
+PREVIOUS = "previous"
 ALIASES = (CHAMPION, CHALLENGER, PREVIOUS)
 _log = logging.getLogger(__name__)
 

@@ -71,14 +71,13 @@ __all__ = [
     "LABEL_PROFILES",
     "LEAKS",
     "PIN_FILE",
-    "PREVIOUS",
     "SCORE_PROFILES",
     "TABLE_MODEL",
     "VOCABULARIES",
     "Tracking",
 ]
 
-CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST_TAG = "mlops.digest"
 _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 

@@ -165,7 +165,6 @@ def test_a_promotion_is_written_down_before_the_alias_moves(
         "promote:after_ledger",
         ("alias", "m", "champion", "2"),
         "promote:after_alias",
-        ("alias", "m", "previous", "1"),
     ]
     assert ledger.champion("m") == Champion("2", 2)
     (_, entry) = ledger.entries(kind="promotion")
