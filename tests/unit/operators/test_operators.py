@@ -512,7 +512,9 @@ def test_a_no_is_written_down_and_asks_for_nothing(stack: Stack, log: Log) -> No
     assert written(world.ledger) == [decision]
     assert "not retrained" in log.take()
     run_context = context(request, key=NIGHT)
-    with pytest.raises(AirflowSkipException, match="not retrained because performance alarmed on"):
+    with pytest.raises(
+        AirflowSkipException, match="not retrained because no day has its performance"
+    ):
         request.execute(run_context)
     assert len(run_context["outlet_events"]) == 0
 
