@@ -112,7 +112,7 @@ def gather(
     entries = sorted(ledger.entries(model=model, history=True), key=lambda entry: entry.seq)
     promotion = _promotion(known, entries)
     pin = _pin(known, tracking)
-    gate = _gate(known, entries, tracking)
+    gate = _gate(known, spec, entries, tracking)
     monitored = {e.key for e in entries if e.kind in _MONITORED and _is_about(e, known)}
     predictions = spec.predictions_table if spec else f"{model}__predictions"
     return Contents(
@@ -123,7 +123,7 @@ def gather(
         contract=contract_results(pin, lake=lake, ledger=ledger) if pin else {"why_not": "no pin"},
         gate=gate,
         fairness=_fairness(gate),
-        explanation=_explanation(known, tracking),
+        explanation=_explanation(known, spec, tracking),
         approvals=_approvals(promotion, entries),
         environment=environment_of(known, tracking=tracking),
         lineage=lineage(known, pin, table=predictions, n_monitored=len(monitored)),
@@ -168,7 +168,10 @@ def _identity(
 
 
 def _gate(
-    version: RegisteredVersion, entries: Sequence[LedgerEntry], tracking: Tracking
+    version: RegisteredVersion,
+    spec: EstimatorSpec | None,
+    entries: Sequence[LedgerEntry],
+    tracking: Tracking,
 ) -> dict[str, Any]:
     """Return the verdict that the ledger has, and the gate's own report where there is one."""
     verdicts = [
@@ -184,7 +187,19 @@ def _gate(
         said["smoke_test"] = tested[-1].evidence
     if GATE_REPORT in version.artifacts:
         said["report"] = json.loads(tracking.read_artifact(version, GATE_REPORT))
-    return said
+    hidden = [f"{name}=" for name in spec.features if spec.hides(name)] if spec else []
+    shown: dict[str, Any] = _without_groups(said, hidden) if hidden else said
+    return shown
+
+
+def _without_groups(value: Any, hidden: Sequence[str]) -> Any:
+    """Leave out what is about a group of a column that has become personal since."""
+    if isinstance(value, dict):
+        return {name: _without_groups(one, hidden) for name, one in value.items()}
+    if isinstance(value, list):
+        kept = [one for one in value if not any(name in json.dumps(one) for name in hidden)]
+        return [_without_groups(one, hidden) for one in kept]
+    return value
 
 
 def _fairness(gate: dict[str, Any]) -> dict[str, Any]:
@@ -198,11 +213,20 @@ def _fairness(gate: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _explanation(version: RegisteredVersion, tracking: Tracking) -> dict[str, Any]:
+def _explanation(
+    version: RegisteredVersion, spec: EstimatorSpec | None, tracking: Tracking
+) -> dict[str, Any]:
     """Return what the model makes of its features, as the evaluation has measured it."""
     said: dict[str, Any] = {}
     if EXPLANATION in version.artifacts:
-        said["report"] = json.loads(tracking.read_artifact(version, EXPLANATION))
+        report = json.loads(tracking.read_artifact(version, EXPLANATION))
+        # A column may have become personal since the training.
+        report["dependence"] = [
+            one
+            for one in report.get("dependence", ())
+            if spec is None or not spec.hides(one["feature"])
+        ]
+        said["report"] = report
         if said["report"].pop("reasons", None):
             said["left_out"] = "reasons of single predictions: values of rows do not leave the run"
     if IMPORTANCE in version.artifacts:
