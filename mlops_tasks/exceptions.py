@@ -32,6 +32,7 @@
     ├── NoLabelsError                 labels are missing, or all of one kind
     ├── NoChampionError               nothing is promoted yet
     ├── UnknownVersionError           the ledger does not know a version, or not all of it
+    ├── PreregistrationError          the gate would judge by another plan than registered
     ├── SmokeTestFailedError          a registered version does not answer as it must
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── VersionNotAllowedError        a version that must not become, or stop to be, the champion
@@ -61,6 +62,7 @@ __all__ = [
     "NoLabelsError",
     "PartitionKeyError",
     "PartitionNotFoundError",
+    "PreregistrationError",
     "ScaffoldError",
     "SchemaMismatchError",
     "SmokeTestFailedError",
@@ -222,6 +224,10 @@ class NoChampionError(MlopsError):
 
 class UnknownVersionError(MlopsError):
     """The ledger does not know a model version, so it is not loaded."""
+
+
+class PreregistrationError(MlopsError):
+    """The gate would judge by another plan than the one that was registered before scoring."""
 
 
 class SmokeTestFailedError(MlopsError):

@@ -40,5 +40,5 @@ MODEL = ModelSpec(
     random_state=2024,
     costs={"false_alarm": 1, "miss": 25},
     evaluation="14d",
-    gate=GateSpec(metric="expected_cost", max_worse_log_loss=0.02),
+    gate=GateSpec(metric="expected_cost", non_inferiority={"log_loss": 0.02}),
 )

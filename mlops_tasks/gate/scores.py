@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.gate.plan import GatePlan
 from mlops_tasks.gate.verdict import judge
 from mlops_tasks.problem_types import Outcomes
-from mlops_tasks.problem_types.metrics import find_metric
 
 if TYPE_CHECKING:
     from mlops_tasks.gate.verdict import Verdict
@@ -27,5 +27,4 @@ def judge_scores(
 ) -> Verdict:
     """Judge probabilities of the positive class, with targets 0 or 1; see `judge`."""
     ours, theirs = Outcomes(target, scores), None if rival is None else Outcomes(target, rival)
-    metric = find_metric(gate.metric or "roc_auc", "binary")
-    return judge(gate, metric, ours, theirs, champion, seed=seed)
+    return judge(GatePlan.make(gate, "binary", seed=seed), ours, theirs, champion)

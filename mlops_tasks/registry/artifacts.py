@@ -6,7 +6,10 @@ __all__ = [
     "ARTIFACTS",
     "CLASSES",
     "ENVIRONMENT",
+    "EXPLANATION",
     "FEATURE_PROFILES",
+    "GATE_PAGE",
+    "GATE_REPORT",
     "IMPORTANCE",
     "LABEL_PROFILES",
     "LEAKS",
@@ -40,5 +43,7 @@ ARTIFACTS = (
     ENVIRONMENT,
     PROJECT,
 )
-# For people: features that may leak the label, in full.
-LEAKS = "leak_suspects.json"
+# For people: features that may leak the label, in full; and all that the gate asked and found.
+LEAKS, GATE_REPORT = "leak_suspects.json", "gate.json"
+# Why the challenger predicts as it does, and the page of the gate with all of it.
+EXPLANATION, GATE_PAGE = "explanation.json", "gate.html"

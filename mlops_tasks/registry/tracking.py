@@ -37,6 +37,7 @@ from mlops_tasks.registry.modelfiles import (
     files_digest,
     inspect_model,
     load_model,
+    model_bytes,
     write_extra_files,
 )
 
@@ -378,8 +379,12 @@ class Tracking:
         digest : str
             Of a version in the ledger, or of a training: those were examined.
         """
+        return self.load_sized(model_uri, digest)[0]
+
+    def load_sized(self, model_uri: str, digest: str) -> tuple[Any, int]:
+        """Load a model as `load` does; also return the size of its files in bytes."""
         with self.downloaded(model_uri) as folder:
-            return load_model(folder, digest=digest, examined=True)
+            return load_model(folder, digest=digest, examined=True), model_bytes(folder)
 
     @property
     def client(self) -> MlflowClient:

@@ -3,34 +3,54 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import days_of_rows, labelled_rows, model_frame, split_days
-from mlops_tasks.gate import hold_back, judge
+from mlops_tasks.gate import (
+    GatePlan,
+    check_registration,
+    further_criteria,
+    gate_report,
+    hold_back,
+    judge,
+    worst_slices,
+)
+from mlops_tasks.gate.criteria import ALARM
+from mlops_tasks.gate.explanation import Explanation, Side, explain
+from mlops_tasks.gate.groups import find_groups
+from mlops_tasks.gate.latency import measure_latency
+from mlops_tasks.gate.overlap import refuse_overlap
+from mlops_tasks.gate.page import GateFacts, publish_page
+from mlops_tasks.gate.serving import latency_criterion, size_criterion
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.problem_types import TARGET, gate_metric, problem_type
+from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.importance import feature_importance
+from mlops_tasks.problem_types.outcomes import day_codes
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
+from mlops_tasks.registry.artifacts import GATE_REPORT, IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.registry.champions import load_version
-from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    import pandas as pd
     import pyarrow as pa
 
-    from mlops_tasks.gate import Verdict
+    from mlops_tasks.gate import Criterion, Verdict
     from mlops_tasks.lake import Lake
     from mlops_tasks.partitions import Coverage
+    from mlops_tasks.problem_types import Outcomes
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
     from mlops_tasks.specs import ModelSpec, TableModel
 
 __all__ = ["evaluate"]
+
+# Single rows that the challenger is timed with, and seconds for them at most.
+_TIMED_ROWS, _TIMED_S = 100, 0.3
 
 
 def evaluate(
@@ -41,6 +61,8 @@ def evaluate(
     *,
     lake: Lake,
     tracking: Tracking,
+    registered: Mapping[str, Any] | None = None,
+    moved_to: str | None = None,
 ) -> Verdict:
     """Score challenger and champion on the pinned evaluation window and judge.
 
@@ -56,48 +78,180 @@ def evaluate(
         The version in production; None for a first one.
     lake, tracking : Lake, Tracking
         Where data and models are.
+    registered : mapping, optional
+        The plan as it was written down before, see `GatePlan.registration`.
+    moved_to : str, optional
+        The version that became champion after the day of a training of the past, if another one:
+        such a training changes no champion.
 
     Returns
     -------
     Verdict
-        "promote" if the challenger is better in the gate's metric by the whole interval of the
-        paired difference, and no worse than allowed in log loss; a first champion must be better
-        than the gate's floor, or than a constant. "cannot_tell" when the rows are too few,
-        otherwise "keep": ties keep the champion, and so do leak suspects of the challenger's
-        training that the spec does not allow.
+        "promote" if the challenger is shown to be better in one of the gate's metrics, worse by no
+        more than allowed in the others, and within all limits; a first champion must be better than
+        the gate's floor, or than a constant. "ask" where a person decides. "cannot_tell" when the
+        rows are too few, otherwise "keep": ties keep the champion, and so do leak suspects of the
+        challenger's training that the spec does not allow. The whole report is the artifact
+        ``gate.json`` of the run, why the challenger predicts so ``explanation.json``, and both are
+        drawn in ``gate.html``, whose copy beside the lake `report` names.
 
     Raises
     ------
+    PreregistrationError
+        If the gate is another one than registered.
     LeakageError
         If a model was trained on days of the evaluation window.
     """
-    problem = problem_type(spec.problem_type)
+    plan = GatePlan.of(spec)
+    registration = plan.registration(spec, pin, challenger)
+    check_registration(registration, registration if registered is None else registered)
+    scored = _score(spec, pin, challenger, champion, lake, tracking)
+    training = _on_training(spec, pin, challenger, scored.model, lake, tracking)
+    about = spec, plan, scored.rows, scored.ours, scored.rival
+    further = [*further_criteria(*about, training=training), *_serving(spec, plan, scored)]
+    verdict = judge(plan, scored.ours, scored.rival, champion, further=further)
+    verdict = replace(verdict, worst_slices=tuple(worst_slices(*about)))
+    verdict = _limited(verdict, pin.coverage("evaluation", spec.calendar))
+    verdict = hold_back(verdict, challenger.suspects, spec.allow_leak_suspects)
+    verdict = _of_the_past(verdict, pin.as_of, moved_to)
+    verdict = replace(verdict, assumed=pin.assumed, plan=registration["digest"])
+    _log(verdict, challenger, pin, tracking)
+    report = gate_report(spec.name, verdict, registration, plan.level)
+    artifacts = _stored(spec, challenger.run_id, scored, tracking) | {
+        GATE_REPORT: tracking.log_json(challenger.run_id, GATE_REPORT, report)
+    }
+    facts = GateFacts(spec.name, pin.as_of, challenger.run_id, pin.evaluation, registration)
+    explanation = _explanation(spec, pin, scored)
+    page, shown = publish_page(facts, verdict, explanation, lake=lake, tracking=tracking)
+    return replace(verdict, artifacts=artifacts | shown, criteria=_brief(verdict), report=page)
+
+
+def _brief(verdict: Verdict) -> tuple[Criterion, ...]:
+    """Leave out the many slices that nothing is known of: gate.json has them."""
+    return tuple(one for one in verdict.criteria if one.kind != "slice" or one.answer == ALARM)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """The rows of the evaluation, with what both have predicted."""
+
+    rows: pa.Table
+    model: Any
+    frame: pd.DataFrame
+    predictions: Mapping[str, pa.Array]
+    ours: Outcomes
+    n_bytes: int = 0
+    champion: Side | None = None
+
+    @property
+    def rival(self) -> Outcomes | None:
+        """The outcomes of the champion."""
+        return None if self.champion is None else self.champion.outcomes
+
+
+def _score(
+    spec: ModelSpec | TableModel,
+    pin: TrainingPin,
+    challenger: TrainResult,
+    champion: RegisteredVersion | None,
+    lake: Lake,
+    tracking: Tracking,
+) -> _Scored:
+    problem, trained = problem_type(spec.problem_type), pin
+    refuse_overlap("challenger", pin, pin, spec.calendar)
+    if champion is not None:
+        trained = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
+        refuse_overlap(f"champion version {champion.version}", trained, pin, spec.calendar)
     rows = labelled_rows(spec, pin, pin.evaluation, lake=lake, learn=False)
-    _refuse_overlap("challenger", pin.train[1], pin)
-    model = tracking.load(challenger.model_uri, challenger.digest)
+    model, n_bytes = tracking.load_sized(challenger.model_uri, challenger.digest)
     frame = model_frame(spec, model, rows)
     predictions = problem.predict(spec, model, frame)
-    days = days_of_rows(spec, rows)
+    days = day_codes(days_of_rows(spec, rows))
     ours = problem.outcomes(spec, rows.column(TARGET), predictions, days)
     rival = None
     if champion is not None:
-        trained = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
-        _refuse_overlap(f"champion version {champion.version}", trained.train[1], pin)
         old = load_version(champion, tracking=tracking)
-        theirs = problem.predict(spec, old, model_frame(spec, old, rows))
-        rival = problem.outcomes(spec, rows.column(TARGET), theirs, days)
-    verdict = judge(spec.gate, gate_metric(spec), ours, rival, champion, seed=spec.random_state)
-    verdict = _limited(verdict, pin.coverage("evaluation", spec.calendar))
-    verdict = hold_back(verdict, challenger.suspects, spec.allow_leak_suspects)
-    _log(verdict, challenger, pin, tracking)
-    target = rows.column(TARGET).to_numpy(zero_copy_only=False)
-    importance = feature_importance(problem, model, frame, target, seed=spec.random_state)
-    profiles = pack_days(_prediction_profiles(spec, rows, predictions))
-    artifacts = {
-        IMPORTANCE: tracking.log_json(challenger.run_id, IMPORTANCE, importance),
-        SCORE_PROFILES: tracking.log_bytes(challenger.run_id, SCORE_PROFILES, profiles),
+        known = model_frame(spec, old, rows)
+        theirs = problem.predict(spec, old, known)
+        rival = Side(old, known, problem.outcomes(spec, rows.column(TARGET), theirs, days), trained)
+    return _Scored(rows, model, frame, predictions, ours, n_bytes, rival)
+
+
+def _serving(spec: ModelSpec | TableModel, plan: GatePlan, scored: _Scored) -> Iterator[Criterion]:
+    """Ask what the challenger needs for one row, and how large it is."""
+    gate, problem = spec.gate, problem_type(spec.problem_type)
+    yield size_criterion(plan, scored.n_bytes, gate.max_model_mb)
+    if gate.max_latency_ms is None:
+        return
+
+    def score(rows: pa.Table) -> object:
+        return problem.predict(spec, scored.model, model_frame(spec, scored.model, rows))
+
+    found = measure_latency(score, scored.rows.slice(0, _TIMED_ROWS), most_s=_TIMED_S)
+    yield latency_criterion(plan, found, gate.max_latency_ms)
+
+
+def _explanation(spec: ModelSpec | TableModel, pin: TrainingPin, scored: _Scored) -> Explanation:
+    """Explain the challenger, by the slices of the gate if it has any."""
+    slices = {one.name: one.values for one in find_groups(spec, scored.rows)} or None
+    return explain(
+        spec,
+        Side(scored.model, scored.frame, scored.ours, pin),
+        scored.champion,
+        scored.rows.column(TARGET).to_numpy(zero_copy_only=False),
+        slices=slices,
+        min_slice_rows=spec.gate.min_slice_rows,
+        shap=spec.gate.shap,
+    )
+
+
+def _on_training(
+    spec: ModelSpec | TableModel,
+    pin: TrainingPin,
+    challenger: TrainResult,
+    model: Any,
+    lake: Lake,
+    tracking: Tracking,
+) -> Outcomes | None:
+    """Ask the challenger for its training window, if the gate looks at it."""
+    if spec.gate.max_overfit_gap is None:
+        return None
+    problem = problem_type(spec.problem_type)
+    if pin.labels.first > pin.train[0]:  # evaluated alone, on other rows than pinned at training
+        stored = tracking.read_json(challenger.run_id, PIN_FILE)
+        pin = from_json(TrainingPin, stored)
+    rows = labelled_rows(spec, pin, pin.train, lake=lake, learn=False)
+    predictions = problem.predict(spec, model, model_frame(spec, model, rows))
+    return problem.outcomes(
+        spec, rows.column(TARGET), predictions, day_codes(days_of_rows(spec, rows))
+    )
+
+
+def _stored(
+    spec: ModelSpec | TableModel, run_id: str, scored: _Scored, tracking: Tracking
+) -> dict[str, str]:
+    """Store what later steps compare with, and return the digests."""
+    target = scored.rows.column(TARGET).to_numpy(zero_copy_only=False)
+    problem = problem_type(spec.problem_type)
+    importance = feature_importance(
+        problem, scored.model, scored.frame, target, seed=spec.random_state
+    )
+    profiles = pack_days(_prediction_profiles(spec, scored.rows, scored.predictions))
+    return {
+        IMPORTANCE: tracking.log_json(run_id, IMPORTANCE, importance),
+        SCORE_PROFILES: tracking.log_bytes(run_id, SCORE_PROFILES, profiles),
     }
-    return replace(verdict, artifacts=artifacts, assumed=pin.assumed)
+
+
+def _of_the_past(verdict: Verdict, as_of: str, moved_to: str | None) -> Verdict:
+    """Let a training of the past change no champion."""
+    if moved_to is None or verdict.verdict not in ("promote", "ask"):
+        return verdict
+    reason = (
+        f"{verdict.reason}; but version {moved_to} has become champion since {as_of}, and a "
+        "training of the past changes no champion"
+    )
+    return replace(verdict, verdict="keep", reason=reason)
 
 
 def _limited(verdict: Verdict, coverage: Coverage) -> Verdict:
@@ -118,15 +272,6 @@ def _prediction_profiles(
         day: Profile.of(part.to_batches(), part.schema, columns=names)
         for day, part in split_days(spec, scored).items()
     }
-
-
-def _refuse_overlap(who: str, trained_until: str, pin: TrainingPin) -> None:
-    if trained_until >= pin.evaluation[0]:
-        raise LeakageError(
-            f"the {who} was trained on days up to {trained_until}, the evaluation begins on "
-            f"{pin.evaluation[0]}: it would be judged on what it has seen. Train as of a later "
-            "day"
-        )
 
 
 def _log(verdict: Verdict, challenger: TrainResult, pin: TrainingPin, tracking: Tracking) -> None:

@@ -14,6 +14,7 @@ from mlops_tasks.exceptions import (
     ValidationFailedError,
 )
 from mlops_tasks.features import dataset_range
+from mlops_tasks.gate import GatePlan
 from mlops_tasks.monitoring import as_evidence, read_labelled_predictions
 from mlops_tasks.policy import read_evidence
 from mlops_tasks.registry.champions import champion_of, registered_version
@@ -230,8 +231,16 @@ class TrialDags:
             champion = champion_of(self.spec.name, tracking=self.tracking, ledger=self.ledger)
         except NoChampionError:
             champion = None
+        plan = GatePlan.of(self.spec).registration(self.spec, pin, trained)
+        self._record(EvidenceKind.PREREGISTRATION, f"{pin.as_of}/{trained.run_id}", plan)
         verdict = evaluate(
-            self.spec, pin, trained, champion, lake=self.lake, tracking=self.tracking
+            self.spec,
+            pin,
+            trained,
+            champion,
+            lake=self.lake,
+            tracking=self.tracking,
+            registered=plan,
         )
         evidence = to_json(verdict) | {"run_id": trained.run_id}
         self._record(EvidenceKind.VERDICT, pin.as_of, evidence)

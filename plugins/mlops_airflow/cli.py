@@ -19,6 +19,7 @@ from mlops_airflow.commands import (
     champion,
     check,
     contract,
+    copying,
     doctor,
     drift,
     lake,
@@ -61,6 +62,7 @@ app.command()(lifecycle.stop)
 app.command()(champion.promote)
 app.command()(champion.rollback)
 app.command()(champion.retire)
+app.command()(copying.copy)
 console = Console(highlight=False)
 _POLL_S = 0.5
 

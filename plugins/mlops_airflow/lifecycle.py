@@ -37,8 +37,8 @@ from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.exceptions import SpecError
+from mlops_tasks.gate import GatePlan
 from mlops_tasks.partitions import DAY, PERIOD
-from mlops_tasks.problem_types import gate_metric
 from mlops_tasks.specs.calendar import with_inputs
 from mlops_tasks.specs.importable import check_importable
 
@@ -139,8 +139,7 @@ def model_dags(model: ModelSpec) -> list[DAG]:
         If a function that it names is not there, or its metric is none.
     """
     _refuse_missing_code(model)
-    if model.gate.metric is not None:
-        gate_metric(model)  # one that does not exist breaks these Dags, not their runs
+    GatePlan.of(model)  # a metric that does not exist breaks these Dags, not their runs
     build = (_score_dag, _monitor_dag, _decide_dag, _train_dag, _release_dag, _rollback_dag)
     return [one(model) for one in build]
 

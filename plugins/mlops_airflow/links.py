@@ -34,7 +34,7 @@ class MlflowModelVersionLink(BaseOperatorLink):
 
 
 class ReportLink(BaseOperatorLink):
-    """Open the report of this task: of a validation, also one that refused the day, or of drift."""
+    """Open the report of this task: of a validation, of drift, or of the gate."""
 
     name = "Report"
 

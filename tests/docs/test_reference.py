@@ -29,7 +29,6 @@ ANNOUNCED = {
     "ALIAS_MOVE",
     "CHAIN",
     "PACK",
-    "PREREGISTRATION",
     "REPRODUCTION",
 }
 

@@ -51,10 +51,13 @@ def _balanced_accuracy(outcomes: Outcomes) -> Statistic | None:
     return _decided(decisions.balanced_accuracy)(outcomes) if both else None
 
 
-def _ranked(function: Callable[[Floats, Floats], float]) -> Callable[[Outcomes], Statistic | None]:
+def _ranked(
+    function: Callable[[Floats, Floats], float],
+    slopes: Callable[[Floats, Floats], tuple[Floats, Floats]] | None = None,
+) -> Callable[[Outcomes], Statistic | None]:
     def prepare(outcomes: Outcomes) -> Statistic | None:
         positive = outcomes.y_true == 1
-        return RankedCurve(positive, outcomes.y_pred, function) if positive.any() else None
+        return RankedCurve(positive, outcomes.y_pred, function, slopes) if positive.any() else None
 
     return prepare
 
@@ -93,7 +96,7 @@ BINARY = Catalogue(
         "average_precision",
         "binary",
         "average precision",
-        _ranked(ranking.average_precision),
+        _ranked(ranking.average_precision, ranking.average_precision_slopes),
         needs=_TRUE,
     ),
     Metric("log_loss", "binary", "log loss", _log_loss, greater_is_better=False, high=math.inf),

@@ -71,6 +71,23 @@ class Confusion(Statistic):
         shape = self._size, self._size
         return self._function(low.reshape(shape)), self._function(high.reshape(shape))
 
+    def influence(self, weights: Floats) -> Floats | None:
+        """Return by how much each row's cell moves it, by its weight."""
+        import numpy as np
+
+        matrix, shape = self._matrix(weights), (self._size, self._size)
+        slopes = np.zeros(len(matrix))
+        for cell in np.flatnonzero(matrix):
+            step = matrix[cell] * 1e-4
+            ends = []
+            for move in (-step, step):
+                moved = matrix.copy()
+                moved[cell] += move
+                ends.append(self._function(moved.reshape(shape)))
+            slopes[cell] = (ends[1] - ends[0]) / (2 * step)
+        found: Floats = weights * slopes[self._cells]
+        return found
+
     def _matrix(self, weights: Floats) -> Floats:
         import numpy as np
 

@@ -38,6 +38,11 @@ class BoundedMean(Statistic):
         n = float(weights.sum()) + one
         return (total + one * self.low) / n, (total + one * self.high) / n
 
+    def influence(self, weights: Floats) -> Floats:
+        """Return each row's distance from the mean, by its share of the weight."""
+        moved: Floats = weights * (self.values - self.seen(weights)) / weights.sum()
+        return moved
+
 
 class Mean(Statistic):
     """The mean of values without a bound; an extra row of each stratum is the worst one seen.
@@ -78,6 +83,24 @@ class Mean(Statistic):
             self._value(weights, extra, self._lowest),
             self._value(weights, extra, self._highest),
         )
+
+    def influence(self, weights: Floats) -> Floats | None:
+        """Return each row's distance from the mean, by its share of the weight and the slope."""
+        ours = self._moved(weights, self.values)
+        if self.rival is None or ours is None:
+            return ours
+        theirs = self._moved(weights, self.rival)
+        return None if theirs is None else ours - theirs
+
+    def _moved(self, weights: Floats, values: Floats) -> Floats | None:
+        n = float(weights.sum())
+        mean = float((weights * values).sum()) / n
+        step = abs(mean) * 1e-6
+        if not step:
+            return None
+        slope = (self.scale(mean + step) - self.scale(mean - step)) / (2 * step)
+        moved: Floats = weights * (values - mean) * (slope / n)
+        return moved
 
     def against(self, rival: Any) -> Statistic:
         """Return what the mean is above a rival's; the extra row is that of the worst gap."""

@@ -47,10 +47,15 @@ def _wape(outcomes: Outcomes) -> Statistic | None:
     errors, size = row_values.absolute_errors(outcomes), abs(outcomes.y_true)
     if not size.any():
         return None
-    ratio = errors.sum() / size.sum()
-    return Weighted(
-        len(size), lambda w: (w * errors).sum() / (w * size).sum(), errors - ratio * size
-    )
+
+    def ratio(weights: Floats) -> float:
+        return float((weights * errors).sum() / (weights * size).sum())
+
+    def influence(weights: Floats) -> Floats:
+        moved: Floats = weights * (errors - ratio(weights) * size) / (weights * size).sum()
+        return moved
+
+    return Weighted(len(size), ratio, influence)
 
 
 def _median_absolute_error(outcomes: Outcomes) -> Statistic:
@@ -79,8 +84,14 @@ def _r2(outcomes: Outcomes) -> Statistic | None:
         mean = (weights * y_true).sum() / weights.sum()
         return float(1 - (weights * errors).sum() / (weights * (y_true - mean) ** 2).sum())
 
-    spread = (y_true - y_true.mean()) ** 2
-    return Weighted(len(y_true), explained, errors.sum() / spread.sum() * spread - errors)
+    def influence(weights: Floats) -> Floats:
+        mean = (weights * y_true).sum() / weights.sum()
+        spread = (y_true - mean) ** 2
+        left, total = (weights * errors).sum(), (weights * spread).sum()
+        moved: Floats = weights * (left / total * spread - errors) / total
+        return moved
+
+    return Weighted(len(y_true), explained, influence)
 
 
 def _bias(outcomes: Outcomes) -> Statistic:

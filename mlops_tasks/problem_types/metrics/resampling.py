@@ -5,25 +5,29 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from mlops_tasks.problem_types.metrics.interval import Interval
+from mlops_tasks.problem_types.metrics.estimate import UNKNOWN, Drawn, Estimate, Spread
+from mlops_tasks.problem_types.metrics.linear import linear_estimate
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from mlops_tasks.problem_types.metrics.interval import Interval
     from mlops_tasks.problem_types.metrics.metric import Metric
     from mlops_tasks.problem_types.metrics.statistic import Statistic
     from mlops_tasks.problem_types.outcomes import Outcomes
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["MIN_DAYS", "compare", "measure"]
+__all__ = ["MIN_DAYS", "compare", "estimate", "measure"]
 
 #: Days, from which on days are resampled and not rows.
 MIN_DAYS = 10
 
 _MAX_DRAWS = 20_000
-_UNKNOWN = Interval(math.nan, math.nan, math.nan)
+
+#: Rows, from which on the formula of many rows is tried before resampling.
+_MANY_ROWS = 20_000
 
 
 def measure(
@@ -86,11 +90,8 @@ def measure(
     Hesterberg (2015), What teachers should know about the bootstrap, American Statistician 69.
     Hyndman, Fan (1996), Sample quantiles in statistical packages, American Statistician 50.
     """
-    statistic = metric.prepare(outcomes) if len(outcomes) else None
-    if statistic is None:
-        return _UNKNOWN
-    limits = metric.low, metric.high
-    return _interval(statistic, outcomes, limits, confidence, n_bootstrap, seed)
+    found = estimate(metric, outcomes, confidence=confidence, n_bootstrap=n_bootstrap, seed=seed)
+    return found.interval(confidence)
 
 
 def compare(
@@ -129,70 +130,90 @@ def compare(
     rows are of the worst kind for us, and the rival is taken as it was seen. Where a row's value
     has no bound, the extra row is the one with the worst gap seen. See `measure`.
     """
-    ready = [metric.prepare(one) if len(one) else None for one in (ours, rival)]
-    if ready[0] is None or ready[1] is None:
-        return _UNKNOWN
+    found = estimate(metric, ours, rival, confidence=confidence, n_bootstrap=n_bootstrap, seed=seed)
+    return found.interval(confidence)
+
+
+def estimate(
+    metric: Metric,
+    ours: Outcomes,
+    rival: Outcomes | None = None,
+    *,
+    confidence: float,
+    n_bootstrap: int = 500,
+    seed: int = 0,
+) -> Estimate:
+    """Return what `measure`, or with a rival `compare`, finds, at any confidence up to this one.
+
+    Of 20,000 rows or more it is the linear approximation where that holds, see `linear_estimate`.
+    """
+    ready = [metric.prepare(one) if len(one) else None for one in (ours, rival) if one is not None]
+    if any(one is None for one in ready):
+        return UNKNOWN
+    if rival is None:
+        return _estimate(ready[0], ours, (metric.low, metric.high), confidence, n_bootstrap, seed)
     span = metric.high - metric.low
-    found = _interval(
-        ready[0].against(ready[1]), ours, (-span, span), confidence, n_bootstrap, seed
-    )
-    if metric.greater_is_better:
-        return found
-    return Interval(-found.value, -found.upper, -found.lower)
+    statistic = ready[0].against(ready[1])  # type: ignore[union-attr]
+    found = _estimate(statistic, ours, (-span, span), confidence, n_bootstrap, seed)
+    return found if metric.greater_is_better else found.flipped()
 
 
-def _interval(
-    statistic: Statistic,
+def _estimate(
+    statistic: Statistic | None,
     outcomes: Outcomes,
     limits: tuple[float, float],
     confidence: float,
     n_bootstrap: int,
     seed: int,
-) -> Interval:
+) -> Estimate:
     import numpy as np
 
     # Not scipy.stats.bootstrap: six to eleven times slower, and it has no answer to a few rows.
+    if statistic is None:
+        return UNKNOWN
     base = outcomes.sample_weights
     value = statistic.seen(base)
-    units = _Units(statistic, outcomes)
-    tail = units.tail(confidence)
     if math.isnan(value):
-        return _UNKNOWN
-    if tail * _MAX_DRAWS < 1:
-        return Interval(value, *limits)
-    random = np.random.default_rng(seed)
-    draws = np.array(
-        [
-            statistic.ends(base * weights, extra)
-            for weights, extra in (
-                units.draw(random) for _ in range(max(n_bootstrap, math.ceil(1 / tail)))
-            )
-        ]
-    )
-    lower, upper = (
-        float(np.quantile(ends, level, method="weibull").round(12))
-        for ends, level in zip(draws.T, (tail, 1 - tail), strict=True)
-    )
-    return Interval(value, lower, upper)
+        return UNKNOWN
+    codes, n_days = _day_codes(outcomes)
+    if len(outcomes) >= _MANY_ROWS:
+        days = codes if n_days >= MIN_DAYS else None
+        if found := linear_estimate(statistic, base, value, limits, days):
+            return found
+    units = _Units(statistic, base, codes, n_days)
+    tail = units.tail(confidence)
+    drawn = np.empty((2, 0))
+    if units.can_tell(tail):
+        random = np.random.default_rng(seed)
+        n = max(n_bootstrap, math.ceil(1 / max(tail, 1 / _MAX_DRAWS)))
+        drawn = np.array(
+            [
+                statistic.ends(base * weights, extra)
+                for weights, extra in (units.draw(random) for _ in range(n))
+            ]
+        ).T
+    return Drawn(value, limits, np.sort(drawn, axis=1), units.spread)
 
 
 class _Units:
     """What is weighed at random, days or rows, and the extra rows beside them."""
 
-    def __init__(self, statistic: Statistic, outcomes: Outcomes) -> None:
+    def __init__(
+        self, statistic: Statistic, base: Floats, codes: npt.NDArray[np.int64], n_days: int
+    ) -> None:
         import numpy as np
 
-        n_rows, n_extra = len(outcomes), statistic.n_extra
-        self._mean_weight = float(outcomes.sample_weights.mean())
-        codes, self.n = _day_codes(outcomes)
-        self.are_few = self.n >= MIN_DAYS or statistic.expanded
-        if self.n >= MIN_DAYS:
+        n_rows, n_extra = len(base), statistic.n_extra
+        self._mean_weight, self.n = float(base.mean()), n_days
+        are_few = n_days >= MIN_DAYS or statistic.expanded
+        if n_days >= MIN_DAYS:
             self._rows, self._extra = codes, np.arange(self.n, self.n + n_extra)
         else:  # by strata, the extra row after the others of its own
             strata = np.concatenate([statistic.strata, np.arange(n_extra)])
             place = np.empty(len(strata), np.int64)
             place[np.argsort(strata, kind="stable")] = np.arange(len(strata))
             self.n, self._rows, self._extra = n_rows, place[:n_rows], place[n_rows:]
+        self.spread = Spread(self.n if are_few else None)
 
     def draw(self, random: np.random.Generator) -> tuple[Floats, Floats]:
         """Draw a weight for each row and each extra row, 1 on average."""
@@ -205,21 +226,21 @@ class _Units:
 
     def tail(self, confidence: float) -> float:
         """Return the share of resamples beyond each bound."""
-        tail = (1 - confidence) / 2
-        if not self.are_few:
-            return tail
-        if self.n < 2:
-            return 0.0
-        from scipy.special import ndtr, stdtrit  # scipy.stats takes a second to import
+        return self.spread.tail((1 - confidence) / 2)
 
-        spread = math.sqrt((self.n + 1) / (self.n - 1))
-        return float(ndtr(spread * stdtrit(self.n - 1, tail)))
+    def can_tell(self, tail: float) -> bool:
+        """Return whether resamples say anything of a bound that so few of them lie beyond."""
+        return tail * _MAX_DRAWS >= 1 or self.n >= MIN_DAYS
 
 
 def _day_codes(outcomes: Outcomes) -> tuple[npt.NDArray[np.int64], int]:
     import numpy as np
 
-    if outcomes.days is None:
+    days = outcomes.days
+    if days is None:
         return np.zeros(len(outcomes), np.int64), 1
-    days, codes = np.unique(outcomes.days, return_inverse=True)
-    return codes, len(days)
+    if days.dtype.kind == "i" and days.min() >= 0 and days.max() < len(days):
+        there = np.bincount(days) > 0  # codes, of which a slice may have some: quicker than a sort
+        return (there.cumsum() - 1)[days], int(there.sum())
+    found, codes = np.unique(days, return_inverse=True)
+    return codes, len(found)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
-__all__ = ["Difference", "Statistic", "Weighted"]
+__all__ = ["Constant", "Difference", "Statistic", "Weighted"]
 
 
 class Statistic(ABC):
@@ -48,6 +48,13 @@ class Statistic(ABC):
         seen = self.seen(weights)
         return seen, seen
 
+    def influence(self, weights: Floats) -> Floats | None:
+        """Return by how much each row's weight moves it, times the weight; None if unknown.
+
+        They add up to 0: all weights times a factor change nothing.
+        """
+        return None
+
     def against(self, rival: Any) -> Statistic:
         """Return what it is above a rival's, on the same rows."""
         return Difference(self, rival)
@@ -57,12 +64,17 @@ class Weighted(Statistic):
     """Any function of weights; without an extra row, unless it is known what a row does to it."""
 
     def __init__(
-        self, n_samples: int, function: Callable[[Floats], float], effects: Floats | None = None
+        self,
+        n_samples: int,
+        function: Callable[[Floats], float],
+        influence: Callable[[Floats], Floats] | None = None,
     ) -> None:
-        """Take the function and, for extra rows, by how much each row moves it, in any unit."""
+        """Take the function and, if it is known, by how much each row moves it, see `influence`."""
         import numpy as np
 
         self.strata, self.expanded, self._function = np.zeros(n_samples, np.int64), True, function
+        self._influence = influence
+        effects = None if influence is None else influence(np.ones(n_samples))
         self._rows = [] if effects is None else [int(effects.argmin()), int(effects.argmax())]
         self.n_extra = 1 if self._rows else 0
 
@@ -77,10 +89,25 @@ class Weighted(Statistic):
         low, high = (self._with(weights, row, float(extra[0])) for row in self._rows)
         return low, high
 
+    def influence(self, weights: Floats) -> Floats | None:
+        """Return what the function is known to be moved by."""
+        return None if self._influence is None else self._influence(weights)
+
     def _with(self, weights: Floats, row: int, extra: float) -> float:
         own = weights.copy()
         own[row] += extra
         return self.seen(own)
+
+
+class Constant(Statistic):
+    """What is known whatever the rows: what two scores differ by that rank all rows the same."""
+
+    def __init__(self, strata: Ints, value: float) -> None:
+        self.strata, self.n_extra, self._value = strata, int(strata.max()) + 1, value
+
+    def seen(self, weights: Floats) -> float:
+        """Return it."""
+        return self._value
 
 
 class Difference(Statistic):
@@ -99,3 +126,9 @@ class Difference(Statistic):
         rival = self.rival.seen(weights)
         low, high = self.ours.ends(weights, extra)
         return low - rival, high - rival
+
+    def influence(self, weights: Floats) -> Floats | None:
+        """Return by how much each row moves the difference."""
+        ours = self.ours.influence(weights)
+        theirs = None if ours is None else self.rival.influence(weights)
+        return None if ours is None or theirs is None else ours - theirs

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlops_airflow.hooks.mlflow import MlflowHook
-from mlops_airflow.links import MlflowRunLink
+from mlops_airflow.links import MlflowRunLink, ReportLink
 from mlops_airflow.operators.base import StepOperator, check_rendered, dag_run_name, triggered_by
 from mlops_airflow.operators.plain_arguments import check_gate, saved_model, trained_version
 from mlops_tasks.exceptions import SpecError
-from mlops_tasks.gate import split_suspects
+from mlops_tasks.gate import GatePlan, split_suspects
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin, assumed_lines
 from mlops_tasks.partitions import today
@@ -63,7 +62,7 @@ class EvaluateModelOperator(StepOperator):
     """
 
     template_fields = ("pin", "trained", "first", "last", "as_of")
-    operator_extra_links = (MlflowRunLink(),)
+    operator_extra_links = (MlflowRunLink(), ReportLink())
 
     def __init__(
         self,
@@ -92,7 +91,7 @@ class EvaluateModelOperator(StepOperator):
         model, pin = self._subject(context, trained, tracking)
         verdict = self._recorded(model, pin, trained)
         if verdict is None:
-            verdict = self._evaluate(model, pin, trained, tracking)
+            verdict = self._evaluate(context, model, pin, trained, tracking)
             self._record(context, model, pin, trained, verdict)
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, trained.run_id)
         self._report(model, pin, verdict)
@@ -155,6 +154,7 @@ class EvaluateModelOperator(StepOperator):
 
     def _evaluate(
         self,
+        context: Context,
         model: ModelSpec | TableModel,
         pin: TrainingPin,
         trained: TrainResult,
@@ -166,14 +166,38 @@ class EvaluateModelOperator(StepOperator):
         then = self.ledger.champion_as_of(model.name, pin.as_of)
         if then != now:
             champion = self.version(model, then) if then else None
-        verdict = evaluate(model, pin, trained, champion, lake=self.lake, tracking=tracking)
-        if then == now or verdict.verdict != "promote":
-            return verdict
-        reason = (
-            f"{verdict.reason}; but version {now} has become champion since {pin.as_of}, and a "
-            "training of the past changes no champion"
+        return evaluate(
+            model,
+            pin,
+            trained,
+            champion,
+            lake=self.lake,
+            tracking=tracking,
+            registered=self._registered(context, model, pin, trained),
+            moved_to=None if then == now else now,
         )
-        return replace(verdict, verdict="keep", reason=reason)
+
+    def _registered(
+        self,
+        context: Context,
+        model: ModelSpec | TableModel,
+        pin: TrainingPin,
+        trained: TrainResult,
+    ) -> dict[str, Any]:
+        """Write down how this model will be judged, or return what was written first."""
+        plan = GatePlan.of(model).registration(model, pin, trained)
+        key = f"{pin.as_of}/{trained.run_id}"
+        if isinstance(model, TableModel):  # which may be judged by several gates, on several rows
+            key = f"{key}/{plan['digest'][:12]}"
+        entry = self.ledger.record_once(
+            model=model.name,
+            kind=EvidenceKind.PREREGISTRATION,
+            key=key,
+            evidence=to_json(plan),
+            dag_run=dag_run_name(context),
+            by=triggered_by(context),
+        )
+        return entry.evidence
 
     def _report(self, model: ModelSpec | TableModel, pin: TrainingPin, verdict: Verdict) -> None:
         rivals = {"challenger": verdict.challenger, "champion": verdict.champion or {}}
@@ -188,6 +212,8 @@ class EvaluateModelOperator(StepOperator):
         facts["allowed"] = [suspect.text for suspect in allowed]
         for who, values in rivals.items():
             facts[who] = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+        self.link_report(verdict.report)
+        facts["page"] = getattr(self, "report_url", verdict.report)
         facts["MLflow run"] = self.mlflow_run_url
         self.report(f"evaluated {model.name} as of {pin.as_of}", facts)
 

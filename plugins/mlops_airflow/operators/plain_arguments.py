@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import SpecError
+from mlops_tasks.gate import GatePlan
 from mlops_tasks.names import check_name
-from mlops_tasks.problem_types.metrics import find_metric
 from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.registry.tracking import CHALLENGER, TABLE_MODEL
 from mlops_tasks.registry.versions import RegisteredVersion
@@ -106,16 +106,20 @@ def check_gate(who: str, gate: GateSpec | None, problem_type: str | None) -> Non
     problem_type : str or None
         That of the model, where it is known.
     """
-    if gate is None or gate.metric is None or gate.metric == "expected_cost":
+    if gate is None or "expected_cost" in _named(gate):  # which needs the model's costs
         return
     errors = []
     for kind in (problem_type,) if problem_type else _KINDS:
         try:
-            find_metric(gate.metric, kind)
+            GatePlan.make(gate, kind)
             return
         except SpecError as error:
             errors.append(str(error))
-    raise SpecError(f"{who}: gate: {errors[0]}")
+    raise SpecError(f"{who}: gate: {errors[0].removeprefix('gate.')}")
+
+
+def _named(gate: GateSpec) -> set[str | None]:
+    return {gate.metric, *(gate.superiority or ()), *gate.non_inferiority}
 
 
 def check_dataset(who: str, dataset: object) -> None:

@@ -16,11 +16,11 @@ from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import GateSpec
 
 if TYPE_CHECKING:
-    from mlops_tasks.gate.verdict import Verdict
+    from mlops_tasks.gate import Criterion, Verdict
     from mlops_tasks.registry.versions import RegisteredVersion
 
 
-GATE = GateSpec(n_bootstrap=60, max_worse_log_loss=0.05)
+GATE = GateSpec(n_bootstrap=60, non_inferiority={"log_loss": 0.05})
 CHAMPION = RegisteredVersion("m", "4", "run", "models:/m-1", "digest")
 
 
@@ -41,13 +41,19 @@ def verdict_of(seed: int, gate: GateSpec = GATE, **skills: float) -> Verdict:
     return judge(gate, target, scores, rival, CHAMPION, seed=seed)
 
 
+def asked(verdict: Verdict, name: str, kind: str = "non_inferiority") -> Criterion:
+    (found,) = (one for one in verdict.criteria if (one.name, one.kind) == (name, kind))
+    return found
+
+
 def test_a_tie_keeps_the_champion() -> None:
     target, scores, _ = sample(2)
     same = judge(GATE, target, scores, scores.copy(), CHAMPION)
     assert same.verdict == "keep"
-    assert same.difference["value"] == 0.0
-    assert same.difference["lower"] < 0 < same.difference["upper"]
-    assert same.log_loss_gap == {"value": 0.0, "lower": 0.0, "upper": 0.0}
+    assert same.difference == {"value": 0.0, "lower": 0.0, "upper": 0.0}
+    for name in ("roc_auc", "log_loss"):
+        gap = asked(same, name)
+        assert (gap.answer, gap.value, gap.lower, gap.upper) == ("fine", 0.0, 0.0, 0.0)
     assert same.champion_version == "4"
     assert "not wholly above 0" in same.reason
 
@@ -59,7 +65,7 @@ def test_equal_models_keep_the_champion_nearly_always() -> None:
 
 
 def test_a_better_model_is_promoted() -> None:
-    gate = GATE.model_copy(update={"max_worse_log_loss": 1.0})
+    gate = GATE.model_copy(update={"non_inferiority": {"log_loss": 1.0}})
     verdicts = [verdict_of(seed, gate, skill=2.0, rival_skill=0.0) for seed in range(10)]
     assert {verdict.verdict for verdict in verdicts} == {"promote"}
     assert all(verdict.difference["lower"] > 0 for verdict in verdicts)
@@ -81,25 +87,50 @@ def test_a_better_order_with_worse_probabilities_keeps_the_champion() -> None:
     verdict = judge(GATE, target, louder(scores, 8), rival, CHAMPION)
     assert verdict.difference["lower"] > 0
     assert verdict.verdict == "keep"
-    gap = verdict.log_loss_gap
-    assert gap["lower"] > GATE.max_worse_log_loss
-    assert (
-        f"log loss worse by {gap['value']:.4f}, interval {gap['lower']:+.4f} to {gap['upper']:+.4f}"
-        ", allowed 0.05"
-    ) in verdict.reason
+    loss = asked(verdict, "log_loss")
+    assert loss.answer == "alarm"
+    assert loss.margin == -0.05
+    assert loss.upper is not None
+    assert loss.upper < -0.05
+    assert loss.text in verdict.reason
+    assert loss.text.startswith(f"log loss worse by more than 0.05: {loss.value:+.4f}, 95% ")
 
 
 def test_a_log_loss_that_may_be_worse_than_allowed_cannot_be_told() -> None:
     """A point comparison would promote one of these two, and keep the other, by luck."""
     target, scores, rival = sample(5, skill=2.0, rival_skill=0.5)
-    gap = judge(GATE, target, louder(scores, 2.5), rival, CHAMPION).log_loss_gap
-    for allowed in (gap["value"] - 0.001, gap["value"] + 0.001):
-        gate = GATE.model_copy(update={"max_worse_log_loss": max(allowed, 0)})
+    gap = asked(judge(GATE, target, louder(scores, 2.5), rival, CHAMPION), "log_loss")
+    assert gap.value is not None
+    assert gap.lower is not None
+    for allowed in (-gap.value - 0.001, -gap.value + 0.001):
+        gate = GATE.model_copy(update={"non_inferiority": {"log_loss": max(allowed, 0)}})
         verdict = judge(gate, target, louder(scores, 2.5), rival, CHAMPION)
         assert verdict.verdict == "cannot_tell"
-        assert "too few rows to tell whether it is worse by more" in verdict.reason
-    certain = GATE.model_copy(update={"max_worse_log_loss": gap["upper"]})
+        assert "too few rows to tell whether log loss is worse by more" in verdict.reason
+        assert verdict.reason.endswith("; take a larger evaluation window")
+    certain = GATE.model_copy(update={"non_inferiority": {"log_loss": -gap.lower}})
     assert judge(certain, target, louder(scores, 2.5), rival, CHAMPION).verdict == "promote"
+
+
+def test_a_repaired_calibration_at_equal_ranking_is_promoted() -> None:
+    """Log loss 1.16 to 0.55 at equal ROC AUC was kept out, and monitoring asked for it each night.
+
+    The challenger ranks all rows as the champion does, so it cannot rank them worse.
+    """
+    target, scores, _ = sample(3, skill=1.2)
+    verdict = judge(GATE, target, scores, louder(scores, 4.5), CHAMPION)
+    assert verdict.champion is not None
+    assert verdict.champion["log_loss"] > 1.1
+    assert verdict.challenger["log_loss"] < 0.6
+    assert verdict.challenger["roc_auc"] == verdict.champion["roc_auc"]
+    assert verdict.verdict == "promote"
+    assert verdict.reason.startswith("log loss better than the champion's by +")
+    assert asked(verdict, "roc_auc", "superiority").answer == "alarm"
+    assert asked(verdict, "roc_auc").answer == "fine"
+    back = judge(GATE, target, louder(scores, 4.5), scores, CHAMPION)
+    assert back.verdict == "keep"
+    only_ranking = GATE.model_copy(update={"superiority": ()})
+    assert judge(only_ranking, target, scores, louder(scores, 4.5), CHAMPION).verdict == "keep"
 
 
 def test_a_worse_order_keeps_the_champion_whatever_the_log_loss() -> None:
@@ -137,7 +168,8 @@ def test_rows_of_one_class_cannot_be_judged(label: int) -> None:
     target, scores = np.full(50, label), np.linspace(0, 1, 50)
     verdict = judge(GATE, target, scores, scores, CHAMPION)
     assert verdict.verdict == "cannot_tell"
-    assert (verdict.difference, verdict.log_loss_gap) == ({}, {})
+    assert verdict.difference == {}
+    assert asked(verdict, "roc_auc", "superiority").answer == "cannot tell"
     assert "roc_auc" not in verdict.challenger
     assert json.loads(json.dumps(to_json(verdict), allow_nan=False)) == to_json(verdict)
 
@@ -147,7 +179,7 @@ def test_rows_of_one_class_cannot_be_judged(label: int) -> None:
 def test_useless_models_are_promoted_at_the_stated_rate_at_most(
     n_positive: int, champion: bool
 ) -> None:
-    gate = GateSpec(n_bootstrap=100, max_worse_log_loss=10)
+    gate = GateSpec(n_bootstrap=100, non_inferiority={"log_loss": 10, "roc_auc": 1})
     target = np.repeat([1, 0], [n_positive, 500 - n_positive])
     draws = np.random.default_rng(n_positive).random((60, 2, 500)) * 0.01
     promoted = sum(

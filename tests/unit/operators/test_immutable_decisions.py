@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +16,9 @@ from mlops_airflow.assets import retrain_request_asset
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.monitor import MeasurePerformanceOperator
+from mlops_tasks.exceptions import PreregistrationError
 from mlops_tasks.lake import overwrite_partition
+from mlops_tasks.registry.artifacts import GATE_REPORT
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.pin import pin_training_data
 from mlops_tasks.steps.promote import promote
@@ -82,7 +85,7 @@ def test_a_repeated_night_gets_a_note_beside_its_decision(stack: Stack) -> None:
     assert note.evidence["then"] == then
     assert note.evidence["now"]["cause"] == "performance"
     assert note.evidence["same"] is False
-    assert note.evidence["text"].startswith("decided was no: performance alarmed on 0")
+    assert note.evidence["text"].startswith("decided was no: no day has its performance")
     assert "today: retrain (performance): performance alarmed on 2" in note.evidence["text"]
 
 
@@ -247,15 +250,55 @@ def test_a_better_model_of_the_past_says_why_it_is_not_promoted(
     better = replace(world.verdict, verdict="promote", champion_version="1")
     rivals = []
 
-    def evaluate(*given: Any, **_: Any) -> Any:
+    def judge(*given: Any, **_: Any) -> Any:
         rivals.append(given[3].version)
         return better
 
-    monkeypatch.setattr("mlops_airflow.operators.evaluate.evaluate", evaluate)
+    monkeypatch.setattr("mlops_tasks.steps.evaluate.judge", judge)
+    monkeypatch.setattr("mlops_tasks.steps.evaluate.further_criteria", lambda *_, **__: [])
     found = evaluated(world, world.pin, replace(world.trained, run_id=world.trained.run_id))
     assert rivals == ["1"]
     assert found["verdict"] == "keep"
     assert f"version 1000 has become champion since {world.as_of}" in found["reason"]
+    report = world.tracking.read_json(world.trained.run_id, GATE_REPORT)
+    assert report["verdict"]["verdict"] == "keep", "the report says what the ledger says"
+    assert report["verdict"]["reason"] == found["reason"]
+
+
+def test_a_gate_is_registered_before_anything_is_scored_and_not_changed_after(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attempt that scored was killed; the spec is softened, and the task started again."""
+    world, _ = stack
+    pin = pin_training_data(world.spec, NIGHT, lake=world.lake)
+    trained = train(world.spec, pin, lake=world.lake, tracking=world.tracking)
+
+    def killed(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mlops_tasks.steps.evaluate.judge", killed)
+        with pytest.raises(KeyboardInterrupt):
+            evaluated(world, pin, trained)
+    assert not entries(world, "verdict")
+    (registered,) = entries(world, "preregistration")
+    assert registered.key == f"{NIGHT}/{trained.run_id}"
+    assert registered.evidence["pins"] == {one.table: one.digest for one in pin.pins}
+    assert "digest" in registered.evidence
+
+    gate = world.spec.gate.model_copy(update={"non_inferiority": {"log_loss": 9.0}})
+    softer = world.spec.model_copy(update={"gate": gate})
+    operator = EvaluateModelOperator(
+        task_id="evaluate", model=softer, pin=to_json(pin), trained=to_json(trained)
+    )
+    with pytest.raises(PreregistrationError, match="margins differs"):
+        operator.execute(context(operator, key=pin.as_of))
+    assert not entries(world, "verdict")
+    verdict = evaluated(world, pin, trained)
+    assert verdict["plan"] == registered.evidence["digest"]
+    assert len(entries(world, "preregistration")) == 1
+    report = world.tracking.read_bytes(trained.run_id, GATE_REPORT)
+    assert verdict["artifacts"][GATE_REPORT] == hashlib.sha256(report).hexdigest()
 
 
 # --- monitoring

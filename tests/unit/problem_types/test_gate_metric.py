@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlops_tasks.exceptions import SpecError
-from mlops_tasks.gate import judge
+from mlops_tasks.gate import GatePlan, judge
 from mlops_tasks.problem_types import Outcomes, gate_metric
 from mlops_tasks.specs import GateSpec
 from tests.unit.orders import project, project_of
@@ -40,7 +40,7 @@ def test_costs_set_the_threshold_and_are_a_metric(tmp_path: Path) -> None:
     target = np.repeat([1, 0], [20, 80])
     careful = Outcomes(target, np.where(target == 1, 0.06, 0.04), threshold=spec.threshold)
     careless = Outcomes(target, np.full(100, 0.04), threshold=spec.threshold)
-    verdict = judge(spec.gate, gate_metric(spec), careful, careless)
+    verdict = judge(GatePlan.of(spec), careful, careless)
     assert (verdict.verdict, verdict.metric) == ("promote", "expected_cost")
     assert verdict.challenger["expected_cost"] == 0
     assert (verdict.champion or {})["expected_cost"] == pytest.approx(19 * 0.2)

@@ -261,7 +261,7 @@ def test_a_join_without_its_moment_is_refused_unless_the_input_is_timeless(
     [
         (GateSpec, {"confidence": 0.5}),
         (GateSpec, {"n_bootstrap": 10}),
-        (GateSpec, {"max_worse_log_loss": -1}),
+        (GateSpec, {"non_inferiority": {"log_loss": -1}}),
         (DriftSpec, {"window_days": 0}),
         (DriftSpec, {"threshold": 0}),
         (RetrainSpec, {"windows": 4, "of_last": 3}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +12,11 @@ from sklearn.metrics import roc_auc_score
 
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.features import feature_frame, labelled_rows
+from mlops_tasks.gate.explanation import Explanation
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.tracking import IMPORTANCE, SCORE_PROFILES
+from mlops_tasks.serialization import from_json
 from mlops_tasks.specs import LabelSpec
 from mlops_tasks.steps.evaluate import evaluate
 from mlops_tasks.steps.pin import pin_training_data
@@ -119,3 +123,27 @@ def test_a_challenger_that_has_seen_the_window_is_refused(world: World) -> None:
             lake=world.lake,
             tracking=world.tracking,
         )
+
+
+def test_the_page_and_the_reasons_are_kept_with_their_digests(own_world: World) -> None:
+    world = own_world
+    pin = pin_training_data(world.spec, day(17), lake=world.lake)
+    trained = train(world.spec, pin, lake=world.lake, tracking=world.tracking)
+    how: Any = {"lake": world.lake, "tracking": world.tracking}
+    verdict = evaluate(world.spec, pin, trained, world.champion, **how)
+    for name in ("gate.html", "explanation.json", "gate.json"):
+        content = world.tracking.read_bytes(trained.run_id, name)
+        assert hashlib.sha256(content).hexdigest() == verdict.artifacts[name]
+    page = (world.lake.root / verdict.report).read_text()
+    assert page.encode() == world.tracking.read_bytes(trained.run_id, "gate.html")
+    assert re.fullmatch(rf"_reports/late_orders__gate/{day(17)}/\d{{1,12}}\.html", verdict.report)
+    found = from_json(Explanation, world.tracking.read_json(trained.run_id, "explanation.json"))
+    assert {one.feature for one in found.importance} == set(world.spec.features)
+    assert found.predictions[0].n_rows == verdict.n_rows
+    kinds = {one.kind: one for one in verdict.criteria}
+    assert kinds["latency"].answer in {"fine", "cannot tell"}
+    assert kinds["size"].failing == "report"
+    # A repeated task, whatever it measures this time, replaces its own page and adds none.
+    again = evaluate(world.spec, pin, trained, world.champion, **how)
+    assert again.report == verdict.report
+    assert len(list((world.lake.root / verdict.report).parent.iterdir())) == 1

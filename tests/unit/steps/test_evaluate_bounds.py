@@ -13,11 +13,12 @@ import pyarrow as pa
 import pytest
 
 from mlops_tasks.exceptions import LeakageError
-from mlops_tasks.gate import judge
+from mlops_tasks.gate import GatePlan, judge
+from mlops_tasks.gate.serving import size_criterion
 from mlops_tasks.lake import Pin, TrainingPin
-from mlops_tasks.problem_types import Outcomes, gate_metric
+from mlops_tasks.problem_types import Outcomes
 from mlops_tasks.profiles.archive import unpack_days
-from mlops_tasks.registry.tracking import IMPORTANCE, PIN_FILE, SCORE_PROFILES
+from mlops_tasks.registry.artifacts import GATE_REPORT, IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps import evaluate as evaluation
@@ -50,6 +51,11 @@ class Store:
         self.loaded: list[tuple[str, str]] = []
         self.batches: list[tuple[str, dict[str, Any]]] = []
         self.files: dict[tuple[str, str], Any] = {}
+        self.explained: tuple[Any, ...] = ()
+        self.shown: tuple[Any, ...] = ()
+
+    def load_sized(self, uri: str, digest: str) -> tuple[Fixed, int]:
+        return self.load(uri, digest), 5_000_000
 
     def load(self, uri: str, digest: str) -> Fixed:
         self.loaded.append((uri, digest))
@@ -118,9 +124,21 @@ def evaluated(
         assert (model.column, list(frame), list(target)) == ("new", ["new"], [0, 1] * 40)
         return {"seed": seed}
 
+    def explained(*asked: Any, **settings: Any) -> str:
+        store.explained = (*asked, settings)
+        return "why"
+
+    def shown(*asked: Any, lake: str, tracking: Store) -> tuple[str, dict[str, str]]:
+        assert (lake, tracking) == ("lake", store)
+        store.shown = asked
+        return "_reports/page.html", {"gate.html": "digest of the page"}
+
+    monkeypatch.setattr(evaluation, "explain", explained)
+    monkeypatch.setattr(evaluation, "publish_page", shown)
     monkeypatch.setattr(evaluation, "labelled_rows", labelled)
     monkeypatch.setattr(evaluation, "model_frame", framed)
     monkeypatch.setattr(evaluation, "feature_importance", weighty)
+    monkeypatch.setattr(evaluation, "worst_slices", lambda *_: [])  # of features, which are none
     stores: Any = {"lake": "lake", "tracking": store}
     return evaluate(spec, pin, TRAINED, champion, **stores), store
 
@@ -128,17 +146,38 @@ def evaluated(
 def test_a_challenger_and_a_champion_are_loaded_scored_and_written_down(
     spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    gate = spec.gate.model_copy(update={"max_latency_ms": None})
+    spec = spec.model_copy(update={"gate": gate})
     verdict, store = evaluated(spec, monkeypatch, CHAMPION)
     table = rows()
     target, new, old = (table.column(name).to_numpy() for name in ("y", "new", "old"))
     days = np.repeat(["2024-03-11", "2024-03-12"], 40)
     ours, theirs = (Outcomes(target, scores, days) for scores in (new, old))
-    metric = gate_metric(spec)
-    expected = judge(spec.gate, metric, ours, theirs, CHAMPION, seed=spec.random_state)
-    files = {name: f"digest of {name}" for name in (IMPORTANCE, SCORE_PROFILES)}
-    assert verdict == replace(expected, artifacts=files)
+    size = size_criterion(GatePlan.of(spec), 5_000_000, None)
+    expected = judge(GatePlan.of(spec), ours, theirs, CHAMPION, further=[size])
+    files = {name: f"digest of {name}" for name in (IMPORTANCE, SCORE_PROFILES, GATE_REPORT)}
+    files["gate.html"] = "digest of the page"
+    plan = GatePlan.of(spec).registration(spec, PIN, TRAINED)
+    page = "_reports/page.html"
+    assert verdict == replace(expected, artifacts=files, plan=plan["digest"], report=page)
+    about, ours_side, their_side, known, settings = store.explained
+    assert (about, list(known)) == (spec, list(target))
+    assert (ours_side.pin, list(ours_side.frame)) == (PIN, ["new"])
+    assert their_side.pin.train == ("2024-02-01", "2024-03-10")
+    assert list(their_side.outcomes.y_pred) == list(old)
+    assert settings == {"slices": None, "min_slice_rows": 100, "shap": False}
+    facts, on_page, why = store.shown
+    assert (facts.model, facts.as_of, facts.run_id) == (spec.name, PIN.as_of, "run")
+    assert (facts.evaluation, facts.plan, why) == (PIN.evaluation, plan, "why")
+    assert on_page == replace(expected, plan=plan["digest"])
     assert store.loaded == [("models:/new", "digest of new"), ("models:/m-4", "digest of 4")]
     assert store.files["run", IMPORTANCE] == {"seed": spec.random_state}
+    report = store.files["run", GATE_REPORT]
+    assert report["plan"] == plan
+    assert report["verdict"]["criteria"] == [to_json(one) for one in verdict.criteria]
+    assert report["model"] == spec.name
+    assert "artifacts" not in report["verdict"], "its own digest cannot be in it"
+    json.dumps(report, allow_nan=False)
     days = unpack_days(store.files["run", SCORE_PROFILES])
     assert {day: profile.n_rows for day, profile in days.items()} == {
         "2024-03-11": 40,

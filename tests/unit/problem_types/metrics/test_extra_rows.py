@@ -216,7 +216,7 @@ def test_of_few_days_bounds_lie_as_far_out_as_those_of_student(n_days: int) -> N
     rows = Outcomes(np.zeros(len(days), np.int64), np.arange(len(days)) / 90, days)
     statistic = find_metric("brier", "binary").prepare(rows)
     assert statistic is not None
-    units = _Units(statistic, rows)
+    units = _Units(statistic, rows.sample_weights, days, n_days)
     known = norm.cdf(student.ppf(0.025, n_days - 1) * np.sqrt((n_days + 1) / (n_days - 1)))
     assert units.tail(0.95) == pytest.approx(known)
     weights, extra = units.draw(np.random.default_rng(0))
@@ -231,11 +231,22 @@ def test_two_rows_have_an_interval_and_one_has_none() -> None:
         statistic = find_metric("rmse", "regression").prepare(rows)
         assert statistic is not None
         assert statistic.expanded
-        assert _Units(statistic, rows).tail(0.95) == pytest.approx(known)
+        units = _Units(statistic, rows.sample_weights, np.zeros(n, np.int64), 1)
+        assert units.tail(0.95) == pytest.approx(known)
 
 
 def test_as_many_resamples_are_drawn_as_a_confidence_needs() -> None:
     rows = Outcomes(np.zeros(40, np.int64), np.full(40, 0.5))
     metric = find_metric("brier", "binary")
     assert 0.25 < measure(metric, rows, confidence=1 - 2 * 1.5 / _MAX_DRAWS).upper < 1.0
-    assert measure(metric, rows, confidence=1 - 2 * 0.5 / _MAX_DRAWS).upper == 1.0
+
+
+def test_beyond_the_resamples_a_bound_goes_on_and_of_very_few_rows_is_the_range() -> None:
+    metric = find_metric("brier", "binary")
+    for n_rows, whole in ((40, False), (9, True)):
+        rows = Outcomes(np.zeros(n_rows, np.int64), np.full(n_rows, 0.5))
+        last, beyond = (
+            measure(metric, rows, confidence=1 - 2 * tail / _MAX_DRAWS).upper for tail in (1.5, 0.5)
+        )
+        assert last < beyond
+        assert (beyond == 1.0) is whole
