@@ -17,6 +17,7 @@ __all__ = [
     "PIN_FILE",
     "PROJECT",
     "SCORE_PROFILES",
+    "SEARCH",
     "TABLE_MODEL",
     "VOCABULARIES",
 ]
@@ -33,6 +34,8 @@ VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
 # What it takes to train the same model again: what was installed, the project's sources, and what
 # went into the fit and came out of it, by digests.
 ENVIRONMENT, PROJECT, FINGERPRINT = "environment.json", "project.zip", "fingerprint.json"
+# Of a training that has chosen what it fits: the choice, and all that was tried.
+SEARCH = "search.json"
 ARTIFACTS = (
     PIN_FILE,
     IMPORTANCE,
@@ -45,6 +48,7 @@ ARTIFACTS = (
     ENVIRONMENT,
     PROJECT,
     FINGERPRINT,
+    SEARCH,
 )
 # For people: features that may leak the label, in full; and all that the gate asked and found.
 LEAKS, GATE_REPORT = "leak_suspects.json", "gate.json"

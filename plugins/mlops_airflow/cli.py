@@ -22,6 +22,7 @@ from mlops_airflow.commands import (
     copying,
     doctor,
     drift,
+    history,
     lake,
     ledger,
     lifecycle,
@@ -61,6 +62,8 @@ app.command()(replay.replay)
 app.command()(reproduce.reproduce)
 app.command()(lifecycle.start)
 app.command()(lifecycle.stop)
+app.command()(history.history)
+app.command()(history.served)
 app.command()(champion.promote)
 app.command()(champion.rollback)
 app.command()(champion.retire)
