@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake
 
-__all__ = ["CLASSES", "FIRST", "N_DAYS", "PROBLEMS", "fill", "key_of", "project"]
+__all__ = [
+    "CATEGORICAL",
+    "CLASSES",
+    "FIRST",
+    "NUMERIC",
+    "N_DAYS",
+    "PROBLEMS",
+    "fill",
+    "key_of",
+    "project",
+]
 
 CLASSES = 50
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from datasets.machines import FIRST, KEY, LAST, TRENDS
-from mlops_tasks.specs import DatasetSpec, GateSpec, InputSpec, LabelSpec, ModelSpec
+from mlops_tasks.specs import CandidateSpec, DatasetSpec, GateSpec, InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.specs.source import SqlSource
 
 HERE = Path(__file__).parent
@@ -38,6 +38,8 @@ MODEL = ModelSpec(
     numeric=("hours", "temperature", "vibration", "week_temperature", "week_vibration"),
     estimator="machine_failures.model:build",
     random_state=2024,
+    # How much each sensor may count: chosen anew by each training, on later weeks of its window.
+    candidates=tuple(CandidateSpec(params={"model__C": c}) for c in (0.05, 1.0, 20.0)),
     costs={"false_alarm": 1, "miss": 25},
     evaluation="14d",
     gate=GateSpec(metric="expected_cost", non_inferiority={"log_loss": 0.02}),

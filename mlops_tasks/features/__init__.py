@@ -7,6 +7,7 @@ from mlops_tasks.features.build import (
     model_frame,
 )
 from mlops_tasks.features.parity import assert_parity
+from mlops_tasks.features.splits import is_between, is_held_out
 from mlops_tasks.features.table_rows import check_table, table_batches
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.features.windows import (
@@ -31,6 +32,8 @@ __all__ = [
     "feature_frame",
     "feature_rows",
     "input_range",
+    "is_between",
+    "is_held_out",
     "join_targets",
     "labelled_rows",
     "model_frame",

@@ -8,6 +8,7 @@ from mlops_tasks.exceptions import FeatureError, NoLabelsError
 from mlops_tasks.features.build import build_features
 from mlops_tasks.features.moments import refuse_one_day
 from mlops_tasks.features.snapshots import snapshot_range, snapshot_rows
+from mlops_tasks.features.splits import split_part
 from mlops_tasks.features.table_rows import labelled_table_rows
 from mlops_tasks.features.targets import build_targets, join_targets
 from mlops_tasks.lake.schema import PARTITION_COLUMN
@@ -111,7 +112,8 @@ def labelled_rows(
     lake : Lake
         The data.
     learn : bool, default True
-        Whether the rows are to be learnt from: targets that are all the same will not do then.
+        Whether the rows are to be learnt from: targets that are all the same will not do then. Of
+        a random split, these are the rows of the training, and the others those of the evaluation.
 
     Returns
     -------
@@ -127,6 +129,8 @@ def labelled_rows(
         joined, n_rows = labelled_table_rows(spec, pin, window, lake=lake)
     else:
         joined, n_rows = _labelled_project_rows(spec, pin, window, lake=lake)
+    if pin.random is not None:
+        joined = split_part(spec, joined, pin.random, learn=learn)
     problem, why = problem_type(spec.problem_type), ""
     if not joined.num_rows:
         why = "Are the labels of these days ingested?"

@@ -5,7 +5,13 @@ from mlops_tasks.lake.data_files import DataFile
 from mlops_tasks.lake.known_at import Known, known_as_before, known_by_schedule, known_text
 from mlops_tasks.lake.lake import Lake
 from mlops_tasks.lake.maintenance import Optimized, Vacuumed, optimize, vacuum
-from mlops_tasks.lake.pins import PartitionVersion, Pin, TrainingPin, assumed_lines
+from mlops_tasks.lake.pins import (
+    PartitionVersion,
+    Pin,
+    RandomSplit,
+    TrainingPin,
+    assumed_lines,
+)
 from mlops_tasks.lake.probe import probe_lake
 from mlops_tasks.lake.publish import overwrite_partition, share_partition
 from mlops_tasks.lake.schema import PARTITION_COLUMN
@@ -24,6 +30,7 @@ __all__ = [
     "Optimized",
     "PartitionVersion",
     "Pin",
+    "RandomSplit",
     "Table",
     "TrainingPin",
     "Vacuumed",

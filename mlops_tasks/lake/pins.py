@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from mlops_tasks.lake.commits import Commit
     from mlops_tasks.partitions import Grain
 
-__all__ = ["PartitionVersion", "Pin", "TrainingPin", "assumed_lines", "make_pin"]
+__all__ = [
+    "PartitionVersion",
+    "Pin",
+    "RandomSplit",
+    "TrainingPin",
+    "assumed_lines",
+    "make_pin",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +112,32 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class RandomSplit:
+    """A row is evaluated on, and never trained on, by a hash of its key and nothing else.
+
+    Two trainings with an equal split keep the same rows for the evaluation, whatever their windows.
+
+    Attributes
+    ----------
+    seed : int
+        What is hashed with the key.
+    one_in : int
+        One row in so many is evaluated on.
+    """
+
+    seed: int
+    one_in: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingPin:
     """The data of one training as known on one day, its cut-off `as_of`.
 
     ``train`` and ``evaluation`` are the inclusive first and last event days of the two windows;
-    the evaluation window lies wholly after the training window. ``missing`` names, for each of the
-    two, the partitions of its calendar span that could not be used.
+    the evaluation window lies wholly after the training window, with the ``embargo`` (a duration)
+    between them. With a ``random`` split both windows are the same, and each row belongs to one of
+    them. ``missing`` names, for each of the two, the partitions of its calendar span that could not
+    be used.
     """
 
     as_of: str
@@ -119,6 +146,8 @@ class TrainingPin:
     inputs: dict[str, Pin]
     labels: Pin
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    embargo: str = ""
+    random: RandomSplit | None = None
 
     def coverage(self, window: str, grain: Grain) -> Coverage:
         """Return how much of the calendar span of ``"train"`` or ``"evaluation"`` is there."""
@@ -130,6 +159,20 @@ class TrainingPin:
     def pins(self) -> tuple[Pin, ...]:
         """The pins of all its tables, labels last."""
         return (*self.inputs.values(), self.labels)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of windows, split and content; it says nothing of versions or of when."""
+        lines = [f"{table} {pin.digest}" for table, pin in sorted(self.inputs.items())]
+        lines += [self.labels.digest, *self.train, *self.evaluation, self.embargo, str(self.random)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    @property
+    def split(self) -> str:
+        """How the evaluation is kept from the training, in words."""
+        if self.random is not None:
+            return f"one row in {self.random.one_in} by a hash of its key, seed {self.random.seed}"
+        return f"by time, embargo {self.embargo}" if self.embargo else "by time, without an embargo"
 
     @property
     def assumed(self) -> dict[str, int]:

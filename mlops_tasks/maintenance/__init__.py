@@ -5,6 +5,7 @@ run again or twice at once, and changes nothing with ``dry_run``.
 """
 
 from mlops_tasks.maintenance.files import remove_old_logs, remove_old_reports, sweep_scratch
+from mlops_tasks.maintenance.ledger import anchor_ledger, follow_aliases
 from mlops_tasks.maintenance.names import ledger_pins, named_in_ledger, registered_pins
 from mlops_tasks.maintenance.registry import end_dead_runs, remove_old_runs, remove_spare_versions
 from mlops_tasks.maintenance.tables import shrink_tables
@@ -12,7 +13,9 @@ from mlops_tasks.maintenance.upkeep import Upkeep, maintain
 
 __all__ = [
     "Upkeep",
+    "anchor_ledger",
     "end_dead_runs",
+    "follow_aliases",
     "ledger_pins",
     "maintain",
     "named_in_ledger",

@@ -27,11 +27,14 @@ class Upkeep:
         Their size, where it is known.
     kept : dict of str to int
         For each reason, how many were kept for it.
+    found : tuple of str
+        Lines about something that nothing is removed from.
     """
 
     removed: tuple[str, ...] = ()
     freed_bytes: int = 0
     kept: dict[str, int] = field(default_factory=dict)
+    found: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -42,6 +45,8 @@ class Upkeep:
         >>> Upkeep(("a", "b"), 2_000, {"in use": 3}).lines
         ['removed 2 (2,000 bytes): a, b', 'kept 3: in use']
         """
+        if self.found:
+            return list(self.found)
         more = [f"{len(self.removed) - _NAMED} more"] if len(self.removed) > _NAMED else []
         names = ", ".join([*self.removed[:_NAMED], *more]) or "nothing to remove"
         size = f" ({self.freed_bytes:,} bytes)" if self.freed_bytes else ""

@@ -136,9 +136,11 @@ class Grain:
             raise FeatureError(f"{outside} moments lie outside the years 1 to 9999 in {timezone}")
         local = pc.cast(local, pa.timestamp("s"), safe=False)
         starts = pc.floor_temporal(local, unit=self.name, week_starts_monday=True)
-        text = pc.strftime(starts, "%Y-%m-%dT%H:%M:%S")
-        keys = pc.utf8_slice_codeunits(text, 0, len(self.example))
-        return keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+        if isinstance(starts, pa.ChunkedArray):
+            starts = starts.combine_chunks()
+        there = starts.dictionary_encode()  # writing a key takes microseconds: once for each
+        text = pc.strftime(there.dictionary, "%Y-%m-%dT%H:%M:%S")
+        return pc.utf8_slice_codeunits(text, 0, len(self.example)).take(there.indices)
 
     def _moment(self, key: object) -> datetime | None:
         """Return the time at which a key begins; None if it is no key of this grain."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EstimatorError, SpecError
 from mlops_tasks.problem_types.sample_weights import weight_parameter
+from mlops_tasks.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ def build_estimator(
         ) from error
     if wrong := _wrong(problem, model):
         raise EstimatorError(f"{_place(spec)} returns {wrong}")
+    _set_params(spec, model)
     if spec.weight is not None and not weight_parameter(model):
         raise EstimatorError(
             f"{_place(spec)}: the spec names the weight {spec.weight!r}, and the fit of "
@@ -54,6 +56,20 @@ def build_estimator(
             "directly around it, or leave `weight` out of the spec"
         )
     return model
+
+
+def _set_params(spec: EstimatorSpec, model: Any) -> None:
+    """Set the parameters that the spec, a candidate or a search gives beside the function."""
+    if not spec.estimator_params:
+        return
+    known = model.get_params()
+    for name in spec.estimator_params:
+        if name not in known:
+            raise EstimatorError(
+                f"{_place(spec)}: {type(model).__name__} has no parameter {name!r}; "
+                f"{did_you_mean(name, known)}"
+            )
+    model.set_params(**spec.estimator_params)
 
 
 def fit_parameters(model: Any, weights: Floats | None) -> dict[str, Floats]:

@@ -16,6 +16,7 @@ __all__ = [
     "PIN_FILE",
     "PROJECT",
     "SCORE_PROFILES",
+    "SEARCH",
     "TABLE_MODEL",
     "VOCABULARIES",
 ]
@@ -31,6 +32,8 @@ LABEL_PROFILES = "label_profiles.zip"
 VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
 # What it takes to train the same model again: what was installed, and the project's sources.
 ENVIRONMENT, PROJECT = "environment.json", "project.zip"
+# Of a training that has chosen what it fits: the choice, and all that was tried.
+SEARCH = "search.json"
 ARTIFACTS = (
     PIN_FILE,
     IMPORTANCE,
@@ -42,6 +45,7 @@ ARTIFACTS = (
     TABLE_MODEL,
     ENVIRONMENT,
     PROJECT,
+    SEARCH,
 )
 # For people: features that may leak the label, in full; and all that the gate asked and found.
 LEAKS, GATE_REPORT = "leak_suspects.json", "gate.json"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import NoChampionError, UnknownVersionError, UnsafeModelError
 from mlops_tasks.faults import fault_point
+from mlops_tasks.registry.aliases import ALIASES, project_aliases
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.tracking import CHAMPION
 
@@ -62,6 +63,8 @@ def registered_version(name: str, version: str, *, ledger: Ledger) -> Registered
 def champion_of(name: str, *, tracking: Tracking, ledger: Ledger) -> RegisteredVersion:
     """Return the champion, and put the alias right if an interrupted promotion left it behind.
 
+    One that others have moved is left where it is, written down and logged.
+
     Parameters
     ----------
     name : str
@@ -89,7 +92,7 @@ def champion_of(name: str, *, tracking: Tracking, ledger: Ledger) -> RegisteredV
         )
     version = registered_version(name, current.version, ledger=ledger)
     if CHAMPION not in mlflow_version(name, current.version, tracking=tracking).aliases:
-        reconcile_alias(name, tracking=tracking, ledger=ledger)
+        project_aliases(name, tracking=tracking, ledger=ledger)
     return replace(version, generation=current.generation)
 
 
@@ -118,17 +121,17 @@ def move_champion(
         kind=kind,
     )
     fault_point("promote:after_ledger")
-    reconcile_alias(version.name, tracking=tracking, ledger=ledger)
+    about = {"dag_run": dag_run, "by": by}
+    project_aliases(version.name, tracking=tracking, ledger=ledger, force=ALIASES, **about)
     return champion
 
 
 def reconcile_alias(name: str, *, tracking: Tracking, ledger: Ledger) -> None:
-    """Point MLflow's alias at the ledger's champion, also when that moves meanwhile."""
-    champion, pointed_at = ledger.champion(name), None
-    while champion != pointed_at and champion is not None:
-        tracking.client.set_registered_model_alias(name, CHAMPION, champion.version)
-        fault_point("promote:after_alias")
-        champion, pointed_at = ledger.champion(name), champion
+    """Point MLflow's aliases at the ledger's versions, also where others have moved them.
+
+    That they did is in the ledger first.
+    """
+    project_aliases(name, tracking=tracking, ledger=ledger, force=ALIASES)
 
 
 def mlflow_version(name: str, version: str, *, tracking: Tracking) -> ModelVersion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlops_tasks.exceptions import VersionNotAllowedError
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json
 
@@ -16,6 +17,7 @@ __all__ = [
     "Answer",
     "ReleaseRequest",
     "answer_of",
+    "check_in_use",
     "is_retired",
     "request_of",
     "why_withdrawn",
@@ -110,6 +112,14 @@ def answer_of(name: str, version: str, *, ledger: Ledger, dag_run: str = "") -> 
 def is_retired(name: str, version: str, *, ledger: Ledger) -> bool:
     """Return whether a person has taken a version out of use."""
     return ledger.newest(name, EvidenceKind.RETIREMENT, key=version) is not None
+
+
+def check_in_use(name: str, version: str, *, ledger: Ledger) -> None:
+    """Refuse a version that a person has taken out of use."""
+    if is_retired(name, version, ledger=ledger):
+        raise VersionNotAllowedError(
+            f"version {version} of {name!r} is retired there, so it is not copied; choose another"
+        )
 
 
 def why_withdrawn(name: str, request: ReleaseRequest, *, ledger: Ledger) -> str:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +36,17 @@ from mlops_tasks.registry.modelfiles import (
     load_model,
     model_bytes,
     write_extra_files,
+)
+from mlops_tasks.registry.requirements import requirements
+from mlops_tasks.registry.run_tree import (
+    ATTEMPT_TAG,
+    TRAINING_TAG,
+    close_orphans,
+    create_run,
+    ended_by_signal,
+    experiment_id,
+    scheduled_run,
+    unfinished_run,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +78,6 @@ __all__ = [
 ]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-ATTEMPT_TAG = "mlops.task"
 DIGEST_TAG = "mlops.digest"
 _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
@@ -100,16 +107,30 @@ class Tracking:
     login: tuple[str, str] | None = field(default_factory=_login_of_environment, repr=False)
 
     @contextmanager
-    def run(self, experiment: str, name: str) -> Iterator[str]:
-        """Open a run and close it whatever happens.
+    def run(
+        self,
+        experiment: str,
+        name: str,
+        *,
+        digest: str = "",
+        run_id: str = "",
+        parent_id: str = "",
+    ) -> Iterator[str]:
+        """Open a run and close it whatever happens: FINISHED, FAILED by an error, else KILLED.
 
-        An unfinished run of the same task (tag ``mlops.task``), left by a killed attempt, is
-        closed as KILLED first.
+        A run of the same task (tag ``mlops.task``) and `digest` that an earlier attempt has left
+        is gone on with; any other that it has left unfinished is closed as KILLED.
 
         Parameters
         ----------
         experiment, name : str
             Experiment, made at its first run, and the run's name.
+        digest : str, optional
+            Of all that the run depends on. Without it, every attempt has a run of its own.
+        run_id : str, optional
+            A run from `open_run` to go on with, unless it was finished or of something else.
+        parent_id : str, optional
+            The run that it is part of; a part may be gone on with when it is finished, too.
 
         Yields
         ------
@@ -119,19 +140,50 @@ class Tracking:
         import mlflow
 
         self._select()
-        experiment_id = mlflow.set_experiment(experiment).experiment_id
-        self._close_orphans(experiment_id)
-        run = mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=dict(self.tags))
+        home = experiment_id(self.client, experiment)
+        tags = dict(self.tags) | ({TRAINING_TAG: digest} if digest else {})
+        tags |= {"mlflow.parentRunId": parent_id} if parent_id else {}
+        found = unfinished_run(self.client, home, tags, opened=run_id, part=bool(parent_id))
+        close_orphans(self.client, home, tags, but=found)
+        if found:
+            self.log_batch(found, tags=tags)
+        else:
+            found = create_run(self.client, home, name, tags)
+        # By its id: a variable MLFLOW_RUN_ID of the process would win over everything else.
+        mlflow.start_run(run_id=found)
         status = "KILLED"
         try:
-            with _terminated():
-                yield run.info.run_id
+            with ended_by_signal():
+                yield found
             status = "FINISHED"
         except Exception:
             status = "FAILED"
             raise
         finally:
             mlflow.end_run(status)
+
+    def open_run(self, experiment: str, name: str) -> str:
+        """Open the run of a training whose candidates come first, and leave it to be gone on with.
+
+        Until then it is SCHEDULED, so that nobody has to end it when no training follows.
+
+        Parameters
+        ----------
+        experiment, name : str
+            As for `run`.
+
+        Returns
+        -------
+        str
+            The id of the run; that of an earlier attempt of this task, if there is one.
+        """
+        self._select()
+        home = experiment_id(self.client, experiment)
+        if found := scheduled_run(self.client, home, self.tags):
+            return found
+        run_id = create_run(self.client, home, name, self.tags)
+        self.client.update_run(run_id, status="SCHEDULED")
+        return run_id
 
     def log_model(
         self,
@@ -185,7 +237,7 @@ class Tracking:
                     name="model",
                     signature=mlflow.models.infer_signature(signature_of, predictions),
                     # Without this list MLflow spends seconds in a subprocess to guess it.
-                    pip_requirements=_requirements(files),
+                    pip_requirements=requirements(files),
                     serialization_format="skops",
                     skops_trusted_types=sorted(ALLOWED_TYPES | names),
                     pyfunc_predict_fn=method,
@@ -418,44 +470,3 @@ class Tracking:
         self._select()
         with tempfile.TemporaryDirectory(prefix="model-") as folder:
             yield Path(mlflow.artifacts.download_artifacts(model_uri, dst_path=folder))
-
-    def _close_orphans(self, experiment_id: str) -> None:
-        task = self.tags.get(ATTEMPT_TAG)
-        if task is None:
-            return
-        quoted = task.replace("'", "")
-        query = f"attributes.status = 'RUNNING' and tags.`{ATTEMPT_TAG}` = '{quoted}'"
-        for run in self.client.search_runs([experiment_id], query):
-            self.client.set_terminated(run.info.run_id, "KILLED")
-
-
-@contextmanager
-def _terminated() -> Iterator[None]:
-    """Turn SIGTERM into an exception inside the block, so that the run can be closed."""
-
-    def stop(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    try:
-        previous = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread: nobody sends it signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-def _requirements(files: Iterable[Path]) -> list[str]:
-    boosters = {path.name.split("-")[0] for path in files} & {"lightgbm", "xgboost"}
-    names = ["scikit-learn", "skops", *sorted(boosters)]
-    return [f"{name}=={_installed(name)}" for name in names]
-
-
-def _installed(name: str) -> str:
-    """Return the version of a library; that of xgboost comes under two names."""
-    try:
-        return installed(name)
-    except PackageNotFoundError:
-        return installed(f"{name}-cpu")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.exceptions import MlopsError, ScaffoldError
 from mlops_tasks.features import build_features, build_targets, join_targets
 from mlops_tasks.features.leaks import leak_suspects
-from mlops_tasks.lake import Lake
+from mlops_tasks.lake import PARTITION_COLUMN, Lake
 from mlops_tasks.scaffold.python_text import WIDTH
 from mlops_tasks.sources import SOURCES
 from mlops_tasks.steps.ingest import ingest, raw_table
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from mlops_tasks.lake import Table
     from mlops_tasks.registry.versions import LeakSuspect
     from mlops_tasks.scaffold.answers import Assumptions
     from mlops_tasks.scaffold.plan import Plan
@@ -161,8 +162,7 @@ def _item(one: Mapping[str, Any]) -> str:
 def _labelled(model: ModelSpec, lake: Lake, partitions: Sequence[str]) -> pa.Table:
     """Make features and targets of the rows as they were ingested, and join them."""
     rows, labels = (
-        lake.table(raw_table(one)).read(first=partitions[0], last=partitions[-1])
-        for one in (model.rows, model.label.dataset)
+        _read(lake.table(raw_table(one)), partitions) for one in (model.rows, model.label.dataset)
     )
     features = build_features(model, {model.rows.name: rows})
     labelled = join_targets(model, features, build_targets(model, labels))
@@ -171,3 +171,9 @@ def _labelled(model: ModelSpec, lake: Lake, partitions: Sequence[str]) -> pa.Tab
             f"no row of {model.rows.name!r} finds its label in {model.label.dataset.name!r}"
         )
     return labelled
+
+
+def _read(table: Table, partitions: Sequence[str]) -> pa.Table:
+    """Read all columns, the key of the partition among them: it may say the rows' moments."""
+    columns = list(dict.fromkeys((*table.schema.names, PARTITION_COLUMN)))
+    return table.read(first=partitions[0], last=partitions[-1], columns=columns)

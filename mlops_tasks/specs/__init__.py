@@ -15,6 +15,7 @@ from mlops_tasks.specs.intended_use import IntendedUseSpec
 from mlops_tasks.specs.model import InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.policy import RetrainSpec
+from mlops_tasks.specs.selection import CandidateSpec, SearchSpec
 from mlops_tasks.specs.source import (
     PLACEHOLDER,
     DeltaSource,
@@ -29,6 +30,7 @@ __all__ = [
     "COLUMN_TYPES",
     "PLACEHOLDER",
     "RESERVED_COLUMNS",
+    "CandidateSpec",
     "CategoryGrowthSpec",
     "DatasetSpec",
     "DeltaSource",
@@ -48,6 +50,7 @@ __all__ = [
     "PerformanceSpec",
     "RetrainSpec",
     "RowCountSpec",
+    "SearchSpec",
     "SourceSpec",
     "SqlSource",
     "TableModel",

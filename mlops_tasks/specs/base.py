@@ -37,6 +37,7 @@ __all__ = [
     "Place",
     "SpecModel",
     "Window",
+    "importable",
     "renamed",
     "written_at",
 ]
@@ -128,7 +129,8 @@ Length = Annotated[Duration, BeforeValidator(Duration.of)]
 Window = Annotated[Length, AfterValidator(_positive)]
 
 
-def _importable(path: str) -> str:
+def importable(path: str) -> str:
+    """Return the import path of a function, if it is written as one."""
     if not _IMPORTABLE.fullmatch(path):
         raise ValueError(
             "must name a function as 'package.module:function', as 'flight_delays.model:build'"
@@ -136,7 +138,7 @@ def _importable(path: str) -> str:
     return path
 
 
-Importable = Annotated[str, AfterValidator(_importable)]
+Importable = Annotated[str, AfterValidator(importable)]
 
 
 def renamed(kind: type[SpecModel], fields: Any, names: dict[str, str]) -> Any:

@@ -119,6 +119,9 @@ class Calendar:
         n_due = _n_due(lambda n: label.due(label.calendar.shift(label.first, n)), self.cutoff)
         newest = label.calendar.shift(label.first, max(n_due - 1, 0))
         evaluated = window_start(label.calendar, newest, spec.evaluation)
+        if spec.embargo:
+            before = label.calendar.shift(evaluated, -1)
+            evaluated = window_start(label.calendar, before, spec.embargo)
         trained = window_start(label.calendar, label.calendar.shift(evaluated, -1), train)
         return spec.calendar.key_of(label.partition(trained).start, spec.timezone)
 

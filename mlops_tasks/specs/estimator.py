@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from mlops_tasks.specs.base import Importable, Name, SpecModel
 from mlops_tasks.specs.gate import GateSpec
+from mlops_tasks.specs.selection import Parameters, Split
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,8 +42,13 @@ class EstimatorSpec(SpecModel):
         Column with the weight of each row in the fit.
     estimator : str
         Import path ``"package.module:function"``.
+    estimator_params : dict
+        Parameters that are set on what it returns, by ``set_params``.
     random_state : int
         Seed.
+    split : str
+        How rows for the evaluation are kept from the training: the later ones, ``"time"``, or one
+        in five by a hash of its key, ``"random"``.
     costs : dict or None
         What mistakes cost.
     threshold : float
@@ -60,7 +66,9 @@ class EstimatorSpec(SpecModel):
     allow_leak_suspects: tuple[str, ...] = ()
     weight: str | None = None
     estimator: Importable
+    estimator_params: Parameters = Field(default_factory=dict)
     random_state: int = Field(default=0, ge=0, lt=2**32)
+    split: Split = "time"
     costs: dict[str, float | dict[str, float]] | None = None
     threshold: float = Field(default=0.5, ge=0, lt=1)
     gate: GateSpec = GateSpec()

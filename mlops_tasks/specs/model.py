@@ -32,6 +32,7 @@ from mlops_tasks.specs.estimator import EstimatorSpec
 from mlops_tasks.specs.intended_use import IntendedUseSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
 from mlops_tasks.specs.policy import RetrainSpec
+from mlops_tasks.specs.selection import CandidateSpec, Search
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -47,6 +48,14 @@ def _decided_by(fields: Mapping[str, Any]) -> Grain:
     inputs = fields.get("inputs")
     grain = GRAINS[inputs[0].dataset.grain] if inputs else DAY
     return DAY if grain is HOUR else grain
+
+
+def _label_delay(fields: Mapping[str, Any]) -> Duration:
+    """Return how long a label takes, which keeps the training from the evaluation."""
+    label: LabelSpec | None = fields.get("label")
+    if label is None or fields.get("split") == "random":
+        return Duration(0, "d")
+    return label.dataset.delay
 
 
 class InputSpec(SpecModel):
@@ -142,6 +151,9 @@ class ModelSpec(EstimatorSpec):
         scikit-learn estimator, a classifier or, for a regression, a regressor. Categorical features
         come as text, numeric ones as ``float64``, both with NaN for what is missing; free texts as
         text, with ``""`` for it.
+    estimator_params : dict
+        Parameters that are set on what it returns, by ``set_params``, as
+        ``{"model__max_depth": 3}``.
     costs : dict or None
         What mistakes cost, for the metric ``expected_cost``: ``{"false_alarm": 1, "miss": 20}`` of
         a binary model, by true and then by decided class of a multiclass one.
@@ -155,6 +167,20 @@ class ModelSpec(EstimatorSpec):
     train, evaluation : Duration
         How long a training window is at most, as ``"60d"``, ``"36h"``, ``"8w"`` or ``"3mo"``, and
         the window after it to evaluate on. By the calendar; every partition that lies in it counts.
+    embargo : Duration
+        Gap between the two, which neither uses. By default the label's delay: the label of a row
+        that is trained on may be decided until then, which would be within the evaluation, and in
+        production the newest labels are as old. ``"0d"`` where a label is decided at its row's
+        moment.
+    split : str
+        ``"time"``: the evaluation is later than the training. ``"random"`` only for rows without
+        an order in time: of both windows together one row in five, by a hash of its key, is
+        evaluated on; there is no embargo.
+    candidates : tuple of CandidateSpec
+        Parameters or estimators of which the best one inside the training window is trained.
+    search : SearchSpec or None
+        In place of candidates: where to look for the parameters. A dict or an import path is its
+        `SearchSpec.space`.
     cron : str
         When the decision is taken, by the clock of the datasets' `timezone`: once a day, or once
         a week or month if the first input has that grain. By default two hours after the rows are.
@@ -172,6 +198,9 @@ class ModelSpec(EstimatorSpec):
     observed_at: tuple[str, ...] = ()
     train: Window = Duration(60, "d")
     evaluation: Window = Duration(7, "d")
+    embargo: Length = Field(default_factory=lambda fields: _label_delay(fields))
+    candidates: tuple[CandidateSpec, ...] = ()
+    search: Search = None
     drift: DriftSpec = DriftSpec()
     performance: PerformanceSpec = PerformanceSpec()
     retrain: RetrainSpec = RetrainSpec()
@@ -208,6 +237,27 @@ class ModelSpec(EstimatorSpec):
             raise ValueError(
                 f"{leaks} belong to the label dataset {self.label.dataset.name!r} and are known "
                 "only afterwards; remove them from the features"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_selection(self) -> Self:
+        if self.split == "random" and self.embargo:
+            raise ValueError(
+                f"embargo: {self.embargo} is a gap in time, and split='random' knows no time; "
+                "leave out one of the two"
+            )
+        if self.candidates and self.search:
+            raise ValueError("candidates and search are both given; choose one of the two")
+        if len(self.candidates) == 1:
+            raise ValueError(
+                "candidates: a single one leaves nothing to choose; write its parameters as "
+                "estimator_params, or name a second one"
+            )
+        names = [one.name for one in self.candidates]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"candidates: {twice} are there twice; give them other parameters, or a name each"
             )
         return self
 
@@ -303,6 +353,11 @@ class ModelSpec(EstimatorSpec):
     def rows(self) -> DatasetSpec:
         """The dataset whose rows are scored."""
         return self.inputs[0].dataset
+
+    @property
+    def selects(self) -> bool:
+        """Whether a training chooses what it fits: among candidates, or by a search."""
+        return bool(self.candidates) or self.search is not None
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError, PartitionNotFoundError
 from mlops_tasks.features import check_table, dataset_range, input_range
-from mlops_tasks.lake import TrainingPin
+from mlops_tasks.lake import RandomSplit, TrainingPin
 from mlops_tasks.partitions import Coverage, check_past, today, window_start
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     Returns
     -------
     TrainingPin
-        The newest `evaluation` window of labelled partitions, up to the `train` window before them
-        for training, and exact versions of every table.
+        The newest `evaluation` window of labelled partitions, up to the `train` window before it
+        and the `embargo` for training, and exact versions of every table. Of a random split both
+        windows are all of that.
 
     Raises
     ------
@@ -72,6 +73,8 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
         inputs=inputs,
         labels=lake.table(spec.label.dataset.name).pin(first=begin, last=end, known_at=as_of),
         missing=_missing(spec, training, evaluation),
+        embargo=str(spec.embargo) if spec.embargo else "",
+        random=_random(spec),
     )
 
 
@@ -99,7 +102,8 @@ def pin_table(
     Returns
     -------
     TrainingPin
-        Without an evaluation window: `pin_evaluation` adds one.
+        Without an evaluation window: `pin_evaluation` adds one. Of a random split, one row in five
+        of these is left to it.
 
     Raises
     ------
@@ -117,6 +121,7 @@ def pin_table(
         inputs={spec.table: pin},
         labels=pin,
         missing={"train": missing} if missing else {},
+        random=_random(spec),
     )
 
 
@@ -140,7 +145,8 @@ def pin_evaluation(
     as_of, lake
         As for `pin_table`.
     first, last : str, optional
-        Partition keys, both inclusive; by default everything after the training.
+        Partition keys, both inclusive; by default everything after the training, or, of a random
+        split, what it was trained on.
 
     Returns
     -------
@@ -153,7 +159,9 @@ def pin_evaluation(
         As for `pin_table`.
     """
     check_past(as_of, spec.timezone, what=f"model {spec.name!r}: as_of")
-    if first is None:
+    if trained.random is not None:
+        first, last = first or trained.train[0], last or trained.train[1]
+    elif first is None:
         first = spec.calendar.shift(trained.train[1], 1)
     window, pin, missing = _pinned(spec, as_of, lake, first, last)
     return TrainingPin(
@@ -163,6 +171,7 @@ def pin_evaluation(
         inputs={spec.table: pin},
         labels=pin,
         missing={"evaluation": missing} if missing else {},
+        random=trained.random,
     )
 
 
@@ -236,6 +245,10 @@ def _last_news(spec: ModelSpec, lake: Lake) -> str | None:
     return max(reached, default=None)
 
 
+def _random(spec: ModelSpec | TableModel) -> RandomSplit | None:
+    return RandomSplit(spec.random_state) if spec.split == "random" else None
+
+
 def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[str]]:
     """Split the usable partitions: the newest for the evaluation, those before for the training.
 
@@ -243,11 +256,21 @@ def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[st
     """
     if not usable:
         return [], []
-    grain = spec.calendar
-    middle = window_start(grain, usable[-1], spec.evaluation)
-    begin = window_start(grain, grain.shift(middle, -1), spec.train)
-    training = [key for key in usable if begin <= key < middle]
+    middle, end = _bounds(spec, usable[-1])
+    begin = window_start(spec.calendar, end, spec.train)
+    if spec.split == "random":
+        both = [key for key in usable if begin <= key]
+        return both, both
+    training = [key for key in usable if begin <= key <= end]
     return training, [key for key in usable if key >= middle]
+
+
+def _bounds(spec: ModelSpec, last: str) -> tuple[str, str]:
+    """Return the first partition of the evaluation, and the last one before it and the embargo."""
+    grain = spec.calendar
+    middle = window_start(grain, last, spec.evaluation)
+    end = grain.shift(middle, -1)
+    return middle, grain.shift(window_start(grain, end, spec.embargo), -1) if spec.embargo else end
 
 
 def _missing(
@@ -255,9 +278,12 @@ def _missing(
 ) -> dict[str, tuple[str, ...]]:
     """Name what could not be used between the first partition and the last one, by window."""
     grain = spec.calendar
-    middle = window_start(grain, evaluation[-1], spec.evaluation)
+    if spec.split == "random":
+        missing = Coverage.of(grain, training[0], training[-1], set(training)).missing
+        return {"train": missing, "evaluation": missing} if missing else {}
+    middle, end = _bounds(spec, evaluation[-1])
     found = {
-        "train": Coverage.of(grain, training[0], grain.shift(middle, -1), set(training)),
+        "train": Coverage.of(grain, training[0], end, set(training)),
         "evaluation": Coverage.of(grain, middle, evaluation[-1], set(evaluation)),
     }
     return {name: one.missing for name, one in found.items() if one.missing}
@@ -294,6 +320,7 @@ def _too_few(spec: ModelSpec, as_of: str, usable: Sequence[str], lake: Lake) -> 
     text = (
         f"model {spec.name!r}: {len(usable)} labelled {what} are known as of {as_of}, and the "
         f"evaluation alone takes {spec.evaluation.words}"
+        + (f", the embargo before it {spec.embargo.words}" if spec.embargo else "")
     )
     known = {one.name: _first_known(lake.table(one.name)) for one in spec.datasets}
     late = {

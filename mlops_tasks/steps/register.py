@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mlops_tasks.faults import fault_point
+from mlops_tasks.registry.aliases import project_aliases
 from mlops_tasks.registry.tracking import CHALLENGER, DIGEST_TAG
 from mlops_tasks.registry.versions import RegisteredVersion
 
@@ -90,7 +91,9 @@ def register(
             if version is None or str(extra.version) != version.version:
                 client.delete_model_version(name, extra.version)
     fault_point("register:after_ledger")
-    client.set_registered_model_alias(name, CHALLENGER, version.version)
+    project_aliases(
+        name, tracking=tracking, ledger=ledger, force=(CHALLENGER,), dag_run=dag_run, by=by
+    )
     return version
 
 

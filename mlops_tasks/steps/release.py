@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import UnknownVersionError, UnsafeModelError
+from mlops_tasks.registry.artifacts import GATE_REPORT
 from mlops_tasks.registry.champions import (
     move_champion,
     reconcile_alias,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Release", "check_approval", "pending_request", "release", "request_release"]
 
-# What the gate has written down for people, beside the version's other artifacts.
-GATE_FILE = "gate.json"
 _ASKS = ("promote", "ask")
 
 
@@ -84,7 +83,7 @@ def request_release(
 
 def _evidence_digest(verdict: Verdict) -> str:
     """Return the digest of the gate's file, or of the verdict where there is none."""
-    if found := verdict.artifacts.get(GATE_FILE):
+    if found := verdict.artifacts.get(GATE_REPORT):
         return found
     return hashlib.sha256(json.dumps(to_json(verdict), sort_keys=True).encode()).hexdigest()
 
@@ -156,9 +155,9 @@ def check_approval(
             f"it names the evidence {answer.evidence[:12] or 'nothing'}, the request's is "
             f"{request.evidence[:12]}: open the page again and approve what it shows"
         )
-    elif GATE_FILE in version.artifacts:
+    elif GATE_REPORT in version.artifacts:
         try:
-            tracking.read_artifact(version, GATE_FILE)
+            tracking.read_artifact(version, GATE_REPORT)
         except UnsafeModelError as error:
             wrong = str(error)
     if not wrong:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +17,25 @@ from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator, fit_parameters
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
-from mlops_tasks.registry.artifacts import ENVIRONMENT, PROJECT
-from mlops_tasks.registry.modelfiles import try_saving
-from mlops_tasks.registry.reproduction import Environment, pack_project
-from mlops_tasks.registry.tracking import (
+from mlops_tasks.registry.artifacts import (
     CLASSES,
+    ENVIRONMENT,
     FEATURE_PROFILES,
     LABEL_PROFILES,
     LEAKS,
     PIN_FILE,
+    PROJECT,
+    SEARCH,
     TABLE_MODEL,
     VOCABULARIES,
 )
+from mlops_tasks.registry.modelfiles import try_saving
+from mlops_tasks.registry.modelfiles.project_code import project_folder
+from mlops_tasks.registry.reproduction import Environment, git_commit, pack_project
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import TableModel
+from mlops_tasks.tuning import candidate_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +47,7 @@ if TYPE_CHECKING:
     from mlops_tasks.lake import Lake, TrainingPin
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.tuning import Choice
 
 __all__ = ["train"]
 
@@ -52,6 +59,7 @@ def train(
     lake: Lake,
     tracking: Tracking,
     build: Callable[..., Any] | None = None,
+    choice: Choice | None = None,
 ) -> TrainResult:
     """Fit the model's estimator on the pinned training window and log it to MLflow.
 
@@ -67,6 +75,8 @@ def train(
         Where run and model go.
     build : callable, optional
         Makes the unfitted estimator in place of what ``spec.estimator`` names.
+    choice : Choice, optional
+        From `choose`: what is fitted, of several candidates.
 
     Returns
     -------
@@ -89,6 +99,7 @@ def train(
         show it.
     """
     problem = problem_type(spec.problem_type)
+    spec = spec if choice is None else candidate_spec(spec, choice)
     model = build_estimator(spec, problem, build)
     sources = pack_project(spec)  # as they are now: a long fit gives time to edit them
     for one in dict.fromkeys(pin.pins):  # labels of the same table are one pin
@@ -99,30 +110,27 @@ def train(
     _refuse_empty(spec, pin, frame)
     newest = None if isinstance(spec, TableModel) else newest_rows(spec, pin, lake=lake)
     suspects = leak_suspects(spec, rows, newest=newest)
-    with tracking.run(spec.name, f"train {pin.as_of}") as run_id:
+    params = _params(spec, pin)
+    about = _digest(pin, params, sources, choice)
+    opened = choice.run_id if choice else ""
+    with tracking.run(spec.name, f"train {pin.as_of}", digest=about, run_id=opened) as run_id:
         _refuse_unsaved(spec, model, frame, target, weights)
         started = time.monotonic()
         fit_estimator(spec, problem, model, frame, target, weights)
         fit_s = round(time.monotonic() - started, 3)
         remember_forms(model, spec_forms(spec.categorical, spec.features, spec.text))
-        model_uri, digest = tracking.log_model(
-            model,
-            frame.head(200),
-            method=problem.method,
-            package=spec.package,
-            personal=[name for name in spec.features if spec.hides(name)],
-        )
+        model_uri, digest = _log_model(spec, model, frame, tracking)
         described = problem.describe_target(target)
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
-        artifacts = _log(spec, pin, run_id, tracking, metrics)
+        artifacts = _log(spec, pin, run_id, tracking, params, metrics)
         artifacts |= _log_profiles(spec, rows, run_id, tracking)
-        environment = Environment.of_this_process().packed()
-        artifacts[ENVIRONMENT] = tracking.log_bytes(run_id, ENVIRONMENT, environment)
-        artifacts[PROJECT] = tracking.log_bytes(run_id, PROJECT, sources)
+        artifacts |= _log_origin(spec, pin, run_id, tracking, sources)
         if isinstance(spec, TableModel):
             artifacts[TABLE_MODEL] = tracking.log_json(run_id, TABLE_MODEL, spec.saved())
         if classes := problem.classes(model):
             artifacts[CLASSES] = tracking.log_json(run_id, CLASSES, {"classes": classes})
+        if choice is not None:
+            artifacts[SEARCH] = tracking.log_json(run_id, SEARCH, to_json(choice))
         if suspects:
             tracking.log_json(run_id, LEAKS, to_json({"suspects": suspects}))
     return TrainResult(
@@ -136,6 +144,18 @@ def train(
         classes=classes,
         artifacts=artifacts,
         suspects=suspects,
+    )
+
+
+def _log_model(
+    spec: ModelSpec | TableModel, model: Any, frame: pd.DataFrame, tracking: Tracking
+) -> tuple[str, str]:
+    return tracking.log_model(
+        model,
+        frame.head(200),
+        method=problem_type(spec.problem_type).method,
+        package=spec.package,
+        personal=[name for name in spec.features if spec.hides(name)],
     )
 
 
@@ -188,22 +208,64 @@ def _log_profiles(
     return {name: tracking.log_bytes(run_id, name, file) for name, file in files.items()}
 
 
-def _log(
-    spec: ModelSpec | TableModel,
-    pin: TrainingPin,
-    run_id: str,
-    tracking: Tracking,
-    metrics: dict[str, float],
-) -> dict[str, str]:
+def _params(spec: ModelSpec | TableModel, pin: TrainingPin) -> dict[str, str]:
+    """Return what the fit depends on, beside the rows: parameters of the run."""
     params = {
         "as_of": pin.as_of,
         "train_first": pin.train[0],
         "train_last": pin.train[1],
+        "embargo": pin.embargo or "none",
+        "split": spec.split,
         "problem_type": spec.problem_type,
         "estimator": spec.estimator,
         "random_state": str(spec.random_state),
         "features": ",".join(spec.features),
     } | ({"weight": spec.weight} if spec.weight else {})
+    return params | {f"estimator.{n}": str(value) for n, value in spec.estimator_params.items()}
+
+
+def _digest(pin: TrainingPin, params: dict[str, str], sources: bytes, choice: Choice | None) -> str:
+    """Return the digest of what the run is of: another attempt goes on with it if it is equal."""
+    code = hashlib.sha256(sources).hexdigest()
+    about = [pin.digest, params, code, choice and choice.run_id]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _log_origin(
+    spec: ModelSpec | TableModel,
+    pin: TrainingPin,
+    run_id: str,
+    tracking: Tracking,
+    sources: bytes,
+) -> dict[str, str]:
+    """Keep what it takes to train the same model again, and its digests as tags."""
+    environment = Environment.of_this_process()
+    artifacts = {
+        ENVIRONMENT: tracking.log_bytes(run_id, ENVIRONMENT, environment.packed()),
+        PROJECT: tracking.log_bytes(run_id, PROJECT, sources),
+    }
+    tags = {
+        "mlops.pin": pin.digest,
+        "mlops.environment": artifacts[ENVIRONMENT],
+        "mlops.project": artifacts[PROJECT],
+        "mlops.seed": str(spec.random_state),
+        "mlops.threads": ", ".join(f"{who} {n}" for who, n in environment.threads.items()),
+    }
+    folder = project_folder(spec.package)
+    if commit := git_commit(folder / spec.package) if folder else "":
+        tags["mlflow.source.git.commit"] = commit
+    tracking.log_batch(run_id, tags=tags)
+    return artifacts
+
+
+def _log(
+    spec: ModelSpec | TableModel,
+    pin: TrainingPin,
+    run_id: str,
+    tracking: Tracking,
+    params: dict[str, str],
+    metrics: dict[str, float],
+) -> dict[str, str]:
     tracking.log_batch(run_id, params=params, metrics=metrics)
     tracking.log_pins({**pin.inputs, spec.labels_table: pin.labels}, "training")
     return {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import (
     EmptyPartitionError,
@@ -21,12 +21,15 @@ from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
 from mlops_tasks.sources import SOURCES, PublishedDatasets
+from mlops_tasks.steps.choose import choose
 from mlops_tasks.steps.decide import decide
 from mlops_tasks.steps.evaluate import evaluate
+from mlops_tasks.steps.fit_candidate import fit_candidate
 from mlops_tasks.steps.ingest import ingest
 from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
 from mlops_tasks.steps.pin import pin_training_data
 from mlops_tasks.steps.promote import promote
+from mlops_tasks.steps.propose import propose
 from mlops_tasks.steps.register import register
 from mlops_tasks.steps.score import score
 from mlops_tasks.steps.train import train
@@ -45,10 +48,12 @@ if TYPE_CHECKING:
     from mlops_tasks.specs import DatasetSpec, ModelSpec
     from mlops_tasks.trial.journal import Journal
     from mlops_tasks.trial.stores import TrialStores
+    from mlops_tasks.tuning import Choice
 
 __all__ = ["TrialDags"]
 
 _RUN = "mlops try"
+_TRIALS = 3
 
 
 class TrialDags:
@@ -84,6 +89,7 @@ class TrialDags:
     ) -> None:
         self.spec, self.connect, self.journal = spec, connect, journal
         self.lake, self.ledger, self.tracking = stores.lake, stores.ledger, stores.tracking
+        self.studies = stores.studies
         self.trainings: list[Training] = []
         self.decisions: list[Decision] = []
         self.measured: dict[EvidenceKind, list[MonitorResult]] = defaultdict(list)
@@ -116,8 +122,9 @@ class TrialDags:
             pin = pin_training_data(self.spec, as_of, lake=self.lake)
             self._record(EvidenceKind.PIN, as_of, pin)
             note.text = findings.pin_text(pin)
+        choice = self._choose(pin) if self.spec.selects else None
         with step("train", name, as_of) as note:
-            trained = train(self.spec, pin, lake=self.lake, tracking=self.tracking)
+            trained = train(self.spec, pin, lake=self.lake, tracking=self.tracking, choice=choice)
             note.n_rows, note.text = trained.n_rows, findings.train_text(trained)
         with step("evaluate", name, as_of) as note:
             verdict = self._evaluate(pin, trained)
@@ -225,6 +232,32 @@ class TrialDags:
             self._refused[dataset.name].append(note.text)
         else:
             self._published[dataset.name].add(key)
+
+    def _choose(self, pin: TrainingPin) -> Choice:
+        """Measure candidates one after another, or a few trials of a search, and choose."""
+        spec, step = self.spec, self.journal.step
+        if spec.search is not None:  # that each works is what a trial is about
+            few = min(spec.search.n_trials, _TRIALS)
+            search = spec.search.model_copy(update={"n_trials": few})
+            spec = spec.model_copy(update={"search": search})
+        with step("propose", spec.name, pin.as_of) as note:
+            candidates = propose(spec, pin, tracking=self.tracking, studies=self.studies)
+            note.text = f"{len(candidates)} candidates"
+        results = []
+        for candidate in candidates:
+            with step("candidate", spec.name, pin.as_of) as note:
+                stores: dict[str, Any] = {
+                    "lake": self.lake,
+                    "tracking": self.tracking,
+                    "studies": self.studies,
+                }
+                found = fit_candidate(spec, pin, candidate, **stores)
+                note.text = findings.candidate_text(found)
+                results.append(found)
+        with step("choose", spec.name, pin.as_of) as note:
+            choice = choose(spec, results, run_id=candidates[0].run_id)
+            note.text = choice.reason
+        return choice
 
     def _evaluate(self, pin: TrainingPin, trained: TrainResult) -> Verdict:
         try:

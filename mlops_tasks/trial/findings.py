@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from mlops_tasks.steps.score import ScoreResult
     from mlops_tasks.steps.validate import ValidationResult
     from mlops_tasks.trial.report import Answer
+    from mlops_tasks.tuning import CandidateResult
 
 __all__ = [
+    "candidate_text",
     "decision_answer",
     "monitor_answer",
     "monitor_text",
@@ -40,6 +42,12 @@ def validation_text(result: ValidationResult) -> str:
 def pin_text(pin: TrainingPin) -> str:
     """Say which windows were pinned."""
     return f"train on {' to '.join(pin.train)}, evaluate on {' to '.join(pin.evaluation)}"
+
+
+def candidate_text(found: CandidateResult) -> str:
+    """Say what a candidate was worth."""
+    worth = found.state if found.value is None else f"{found.value:.4f}"
+    return f"{found.name}: {worth}" + (f", {found.reason}" if found.reason else "")
 
 
 def train_text(trained: TrainResult) -> str:

@@ -56,9 +56,9 @@ def newest_partition(spec: ModelSpec) -> str:
 def choose_span(spec: ModelSpec, first: str | None, last: str | None) -> Span:
     """Choose where the history begins and where the first round is.
 
-    The history is what the first training needs: label delay, evaluation, and a training window of
-    at least the evaluation's length. The longest window of monitoring and the label delay are
-    played, so that labels of a whole window can arrive. What a range has beyond that makes the
+    The history is what the first training needs: label delay, evaluation, embargo, and a training
+    window of at least the evaluation's length. The longest window of monitoring and the label delay
+    are played, so that labels of a whole window can arrive. What a range has beyond that makes the
     training window longer, up to that of the spec. Where the rows have ended, the rounds go on
     until their last labels have come.
 
@@ -146,7 +146,9 @@ def _too_short(spec: ModelSpec, first: str, last: str, needed: str) -> str:
     what = f"{len(spec.calendar.range(first, last))} {spec.rows.grain}s, {first} to {last}"
     text = (
         f"model {spec.name!r}: {what}, do not suffice: a first training needs the label delay, "
-        f"{spec.evaluation.words} of evaluation and as much training before it, and one "
+        f"{spec.evaluation.words} of evaluation"
+        + (f", {spec.embargo.words} of embargo" if spec.embargo else "")
+        + " and as much training before it, and one "
         f"{spec.schedule.grain.name} after it is played"
     )
     if needed >= spec.rows.first:

@@ -17,13 +17,14 @@ from mlops_tasks.maintenance import sweep_scratch
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.registry.tracking import Tracking
 from mlops_tasks.scratch import scratch
+from mlops_tasks.tuning import Studies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["TrialStores", "trial_stores"]
 
-_LAKE, _LEDGER, _MLFLOW = "lake", "ledger.db", "mlflow.db"
+_LAKE, _LEDGER, _MLFLOW, _STUDIES = "lake", "ledger.db", "mlflow.db", "studies.db"
 # MLflow keeps the engine of every store that a process has seen: without a pool it keeps no file of
 # a store open that is gone. Where it is and who logs in are the process's as well.
 _SETTINGS = {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"}
@@ -43,6 +44,7 @@ class TrialStores:
     lake: Lake
     ledger: Ledger
     tracking: Tracking
+    studies: Studies
 
 
 @contextmanager
@@ -78,7 +80,8 @@ def trial_stores(model: str, keep: Path | None = None) -> Iterator[TrialStores]:
             tracking = Tracking(f"sqlite:///{home / _MLFLOW}", login=None)
             # A store without a server would put artifacts below the current folder.
             tracking.client.create_experiment(model, artifact_location=str(home / "artifacts"))
-            yield TrialStores(Lake(home / _LAKE), Ledger(f"sqlite:///{home / _LEDGER}"), tracking)
+            ledger, studies = (f"sqlite:///{home / name}" for name in (_LEDGER, _STUDIES))
+            yield TrialStores(Lake(home / _LAKE), Ledger(ledger), tracking, Studies(studies))
 
 
 def _empty(folder: Path) -> Path:

@@ -19,8 +19,10 @@ from mlops_airflow.commands import (
     champion,
     check,
     contract,
+    copying,
     doctor,
     drift,
+    history,
     lake,
     ledger,
     lifecycle,
@@ -58,9 +60,12 @@ app.command()(check.check)
 app.command()(replay.replay)
 app.command()(lifecycle.start)
 app.command()(lifecycle.stop)
+app.command()(history.history)
+app.command()(history.served)
 app.command()(champion.promote)
 app.command()(champion.rollback)
 app.command()(champion.retire)
+app.command()(copying.copy)
 console = Console(highlight=False)
 _POLL_S = 0.5
 

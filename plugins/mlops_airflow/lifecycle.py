@@ -35,6 +35,7 @@ from mlops_airflow.partition_mappers import (
 )
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
+from mlops_airflow.selection import choose_among, selection_functions, selection_words
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.gate import GatePlan
@@ -147,7 +148,7 @@ def model_dags(model: ModelSpec) -> list[DAG]:
 def _refuse_missing_code(model: ModelSpec) -> None:
     """Let a function that is not there break the Dags that name it, and not a training of them."""
     named = {"estimator": model.estimator, "features_python": model.features_python}
-    for field, path in named.items():
+    for field, path in (named | selection_functions(model)).items():
         if path is None:
             continue
         try:
@@ -293,10 +294,10 @@ def _train_dag(model: ModelSpec) -> DAG:
     doc = f"""
     ### Train a challenger of `{model.name}` and let the gate judge it
     Starts on a retraining request, or from its form, which trains as of now when it is left as it
-    is. Uses only data known by its cut-off: `pin` fixes exact versions, `evaluate` compares with
-    the champion on the same later rows, `smoke_test` asks the registered version for predictions in
-    another process, `request_release` hands a version that the gate would have, or asks a person
-    about, to `{model.name}.release`, and is skipped otherwise.
+    is. Uses only data known by its cut-off: `pin` fixes exact versions,{selection_words(model)}
+    `evaluate` compares with the champion on the same later rows, `smoke_test` asks the registered
+    version for predictions in another process, `request_release` hands a version that the gate
+    would have, or asks a person about, to `{model.name}.release`, and is skipped otherwise.
     {no_backfill("to train as of many days, ")}
     """
     with _model_dag(
@@ -311,7 +312,8 @@ def _train_dag(model: ModelSpec) -> DAG:
         max_active_runs=1,
     ) as dag:
         pin = PinTrainingDataOperator(task_id="pin", model=model).output
-        trained = TrainModelOperator(task_id="train", model=model, pin=pin).output
+        choice = choose_among(model, pin) if model.selects else None
+        trained = TrainModelOperator(task_id="train", model=model, pin=pin, choice=choice).output
         verdict = EvaluateModelOperator(
             task_id="evaluate", model=model, pin=pin, trained=trained
         ).output

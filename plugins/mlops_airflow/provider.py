@@ -9,7 +9,7 @@ __all__ = ["get_provider_info"]
 
 _NAME = "MLOps"
 _STEPS = (
-    *("ingest", "validate", "pin", "train", "evaluate", "register", "smoke_test"),
+    *("ingest", "validate", "pin", "candidates", "train", "evaluate", "register", "smoke_test"),
     *("promote", "release", "approve", "rollback", "pack"),
     *("score", "monitor", "decide", "maintenance"),
 )

@@ -30,7 +30,7 @@ PAGE = ROOT / "docs" / "how-to" / "write-a-project.md"
 MODEL, DAYS = "low_visibility", 31
 DATASETS = ("airport_hours", "airport_weather", "airport_visibility")
 DAGS = [
-    *(f"{MODEL}.{verb}" for verb in ("score", "monitor", "decide", "train")),
+    *(f"{MODEL}.{verb}" for verb in ("score", "monitor", "decide", "train", "release")),
     *(f"{name}.ingest" for name in DATASETS),
 ]
 

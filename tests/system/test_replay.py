@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FIRST, N_DAYS, ROWS = date(2024, 3, 1), 16, 60
 SPAN = ("--from", "2024-03-11", "--to", "2024-03-13")
 MODEL = "late_orders"
-DAGS = ("train", "monitor", "score", "decide")
+DAGS = ("train", "monitor", "score", "decide", "release", "rollback")
 FILES = {
     "spec.py": """
         from datetime import date

@@ -183,6 +183,7 @@ def project(folder: Path, *, features_sql: str | None = FEATURES_SQL, **changes:
         "random_state": 7,
         "train": "10d",
         "evaluation": "4d",
+        "embargo": "0d",
         "gate": GateSpec(n_bootstrap=100),
         "drift": DriftSpec(window="3d", min_rows=100),
         "performance": PerformanceSpec(window="3d", min_rows=100),

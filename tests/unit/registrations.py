@@ -83,6 +83,7 @@ class Registry:
         self.said: list[Any] = []
         self.copies = 1
         self.next_number = 1
+        self.pointed: dict[str, str] = {}
         self.versions = {number: self.made(number, run_id) for number in versions}
 
     def made(self, number: str, run_id: str | None) -> Any:
@@ -93,7 +94,8 @@ class Registry:
         return self
 
     def search_model_versions(self, query: str) -> list[Any]:
-        self.said.append(query)
+        if "version_number" not in query:
+            self.said.append(query)
         return list(self.versions.values())
 
     def create_registered_model(self, name: str) -> None:
@@ -114,6 +116,14 @@ class Registry:
 
     def set_registered_model_alias(self, name: str, alias: str, version: str) -> None:
         self.said.append(("alias", name, alias, version))
+        self.pointed[alias] = version
+
+    def get_registered_model(self, name: str) -> Any:
+        return SimpleNamespace(aliases=dict(self.pointed))
+
+    def delete_registered_model_alias(self, name: str, alias: str) -> None:
+        self.said.append(("no alias", name, alias))
+        del self.pointed[alias]
 
     def by_version(self, name: str, version: str) -> Any:
         assert name == "m"

@@ -434,6 +434,35 @@ class Ledger:
 
         return self._database.write(work)
 
+    def models(self) -> list[str]:
+        """Return the models that have a registered version or a champion, sorted."""
+        return self._database.read(statements.models)
+
+    def lifecycle(self, model: str) -> list[LedgerEntry]:
+        """Return what happened to the versions of a model, oldest first: who moved what, and why.
+
+        Parameters
+        ----------
+        model : str
+            Registered model.
+
+        Returns
+        -------
+        list of LedgerEntry
+            Registrations, adoptions, promotions, rollbacks, retirements, and moves of aliases.
+        """
+        return self._database.read(lambda connection: statements.lifecycle(connection, model))
+
+    def aliases(self, model: str) -> dict[str, str | None]:
+        """Return where the aliases of a model were last put in MLflow, None where removed."""
+        return self._database.read(lambda connection: statements.aliases(connection, model))
+
+    def keep_alias(self, model: str, alias: str, version: str | None) -> None:
+        """Keep where an alias of a model was put in MLflow."""
+        self._database.write(
+            lambda connection: statements.keep_alias(connection, model, alias, version)
+        )
+
     def head(self) -> Head:
         """Return the last entry's number and hash, which vouch for all before it."""
 

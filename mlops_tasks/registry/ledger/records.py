@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["CHAMPION_MOVES", "Champion", "EvidenceKind", "LedgerEntry"]
+__all__ = ["CHAMPION_MOVES", "LIFECYCLE", "Champion", "EvidenceKind", "LedgerEntry"]
 
 
 class EvidenceKind(StrEnum):
@@ -42,6 +42,14 @@ class EvidenceKind(StrEnum):
 
 # Entries that have another champion, or none, in effect.
 CHAMPION_MOVES = (EvidenceKind.PROMOTION, EvidenceKind.ROLLBACK)
+# Entries about what a version is and was.
+LIFECYCLE = (
+    *CHAMPION_MOVES,
+    EvidenceKind.REGISTRATION,
+    EvidenceKind.ADOPTION,
+    EvidenceKind.RETIREMENT,
+    EvidenceKind.ALIAS_MOVE,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.registry.ledger.chain import entry_hash
 from mlops_tasks.registry.ledger.records import (
     CHAMPION_MOVES,
+    LIFECYCLE,
     Champion,
     EvidenceKind,
     LedgerEntry,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ASKED_BY",
+    "aliases",
     "append",
     "champion",
     "champion_as_of",
@@ -33,6 +35,9 @@ __all__ = [
     "entry_of",
     "first",
     "insert_registration",
+    "keep_alias",
+    "lifecycle",
+    "models",
     "newest_of_keys",
     "plain_json",
     "registration",
@@ -64,6 +69,22 @@ def entries(connection: Connection, **wanted: str | None) -> list[LedgerEntry]:
     rows = table("entry")
     query = rows.select().where(*_same(wanted)).order_by(rows.c.key, rows.c.seq)
     return [entry_of(row) for row in connection.execute(query)]
+
+
+def lifecycle(connection: Connection, model: str) -> list[LedgerEntry]:
+    """Return what happened to the versions of a model, oldest first."""
+    rows = table("entry")
+    about_versions = rows.c.model == model, rows.c.kind.in_(LIFECYCLE)
+    query = rows.select().where(*about_versions).order_by(rows.c.seq)
+    return [entry_of(row) for row in connection.execute(query)]
+
+
+def models(connection: Connection) -> list[str]:
+    """Return the models that have a registered version or a champion, sorted."""
+    import sqlalchemy as sa
+
+    names = sa.union(*(sa.select(table(name).c.model) for name in ("champion", "registration")))
+    return sorted(connection.execute(names).scalars())
 
 
 def first(connection: Connection, **wanted: str | None) -> LedgerEntry | None:
@@ -190,6 +211,21 @@ def set_champion(connection: Connection, model: str, champion: Champion) -> None
         connection.execute(rows.insert().values(model=model, **values))
     else:
         connection.execute(rows.update().where(rows.c.model == model).values(values))
+
+
+def aliases(connection: Connection, model: str) -> dict[str, str | None]:
+    """Return where we have put each alias of a model in MLflow."""
+    rows = table("alias")
+    found = connection.execute(rows.select().where(rows.c.model == model))
+    return {row.alias: row.version for row in found}
+
+
+def keep_alias(connection: Connection, model: str, alias: str, version: str | None) -> None:
+    """Keep where we have put an alias in MLflow."""
+    rows = table("alias")
+    same = rows.c.model == model, rows.c.alias == alias
+    if not connection.execute(rows.update().where(*same).values(version=version)).rowcount:
+        connection.execute(rows.insert().values(model=model, alias=alias, version=version))
 
 
 # --- registered versions

@@ -66,13 +66,18 @@ def read_archive(path: Path) -> tuple[dict[str, bytes], bool]:
 
 def _content(path: Path) -> bytes:
     try:
-        if (size := path.stat().st_size) > _LARGEST:
-            raise EvidencePackError(
-                f"{path} has {size:,} bytes, and no evidence pack has more than {_LARGEST:,}"
-            )
-        return path.read_bytes()
+        size = path.stat().st_size
+        if size <= _LARGEST:
+            with path.open("rb") as file:
+                content = file.read(_LARGEST + 1)  # a device or a pipe says nothing of its size
+            size = max(size, len(content))
     except OSError as error:
         raise EvidencePackError(f"{path} cannot be read: {error.strerror}") from error
+    if size > _LARGEST:
+        raise EvidencePackError(
+            f"{path} has {size:,} bytes or more, and no evidence pack has more than {_LARGEST:,}"
+        )
+    return content
 
 
 def _refuse_strange(path: Path, entries: list[zipfile.ZipInfo]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import EvidencePackError
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.registry.artifacts import IMPORTANCE, PIN_FILE
+from mlops_tasks.registry.artifacts import EXPLANATION, GATE_REPORT, IMPORTANCE, PIN_FILE
 from mlops_tasks.registry.champions import registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.ledger.records import CHAMPION_MOVES
@@ -33,7 +33,6 @@ __all__ = ["FORMAT", "Contents", "gather"]
 
 #: Of a pack: a newer minor version has more in it, a newer major one means something else by it.
 FORMAT = "1.0"
-_GATE, _EXPLANATION = "gate.json", "explanation.json"
 _ASKED = (EvidenceKind.RELEASE_REQUEST, EvidenceKind.APPROVAL)
 _OF_GROUPS = ("fairness", "slice")
 _MONITORED = {EvidenceKind.DRIFT, EvidenceKind.PERFORMANCE}
@@ -113,7 +112,7 @@ def gather(
     entries = sorted(ledger.entries(model=model, history=True), key=lambda entry: entry.seq)
     promotion = _promotion(known, entries)
     pin = _pin(known, tracking)
-    gate = _gate(known, entries, tracking)
+    gate = _gate(known, spec, entries, tracking)
     monitored = {e.key for e in entries if e.kind in _MONITORED and _is_about(e, known)}
     predictions = spec.predictions_table if spec else f"{model}__predictions"
     return Contents(
@@ -124,7 +123,7 @@ def gather(
         contract=contract_results(pin, lake=lake, ledger=ledger) if pin else {"why_not": "no pin"},
         gate=gate,
         fairness=_fairness(gate),
-        explanation=_explanation(known, tracking),
+        explanation=_explanation(known, spec, tracking),
         approvals=_approvals(promotion, entries),
         environment=environment_of(known, tracking=tracking),
         lineage=lineage(known, pin, table=predictions, n_monitored=len(monitored)),
@@ -169,7 +168,10 @@ def _identity(
 
 
 def _gate(
-    version: RegisteredVersion, entries: Sequence[LedgerEntry], tracking: Tracking
+    version: RegisteredVersion,
+    spec: EstimatorSpec | None,
+    entries: Sequence[LedgerEntry],
+    tracking: Tracking,
 ) -> dict[str, Any]:
     """Return the verdict that the ledger has, and the gate's own report where there is one."""
     verdicts = [
@@ -183,9 +185,21 @@ def _gate(
     tested = [e for e in entries if (e.kind, e.key) == (EvidenceKind.SMOKE_TEST, version.version)]
     if tested:
         said["smoke_test"] = tested[-1].evidence
-    if _GATE in version.artifacts:
-        said["report"] = json.loads(tracking.read_artifact(version, _GATE))
-    return said
+    if GATE_REPORT in version.artifacts:
+        said["report"] = json.loads(tracking.read_artifact(version, GATE_REPORT))
+    hidden = [f"{name}=" for name in spec.features if spec.hides(name)] if spec else []
+    shown: dict[str, Any] = _without_groups(said, hidden) if hidden else said
+    return shown
+
+
+def _without_groups(value: Any, hidden: Sequence[str]) -> Any:
+    """Leave out what is about a group of a column that has become personal since."""
+    if isinstance(value, dict):
+        return {name: _without_groups(one, hidden) for name, one in value.items()}
+    if isinstance(value, list):
+        kept = [one for one in value if not any(name in json.dumps(one) for name in hidden)]
+        return [_without_groups(one, hidden) for one in kept]
+    return value
 
 
 def _fairness(gate: dict[str, Any]) -> dict[str, Any]:
@@ -199,11 +213,20 @@ def _fairness(gate: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _explanation(version: RegisteredVersion, tracking: Tracking) -> dict[str, Any]:
+def _explanation(
+    version: RegisteredVersion, spec: EstimatorSpec | None, tracking: Tracking
+) -> dict[str, Any]:
     """Return what the model makes of its features, as the evaluation has measured it."""
     said: dict[str, Any] = {}
-    if _EXPLANATION in version.artifacts:
-        said["report"] = json.loads(tracking.read_artifact(version, _EXPLANATION))
+    if EXPLANATION in version.artifacts:
+        report = json.loads(tracking.read_artifact(version, EXPLANATION))
+        # A column may have become personal since the training.
+        report["dependence"] = [
+            one
+            for one in report.get("dependence", ())
+            if spec is None or not spec.hides(one["feature"])
+        ]
+        said["report"] = report
         if said["report"].pop("reasons", None):
             said["left_out"] = "reasons of single predictions: values of rows do not leave the run"
     if IMPORTANCE in version.artifacts:
@@ -221,8 +244,10 @@ def _approvals(promotion: LedgerEntry, entries: Sequence[LedgerEntry]) -> dict[s
         "promoted": _word(promotion),
         "asked": [_word(entry) for entry in asked],
     }
-    if not any(entry.kind == "approval" for entry in asked):
-        said["why_not"] = "no person was asked: the gate's verdict alone promoted it"
+    if not any(entry.kind == EvidenceKind.APPROVAL for entry in asked):
+        who = promotion.by if promotion.by not in ("", "schedule") else ""
+        word = f"{who} had it promoted" if who else "the gate's verdict alone promoted it"
+        said["why_not"] = f"nobody was asked for an approval: {word}"
     return said
 
 

@@ -18,7 +18,7 @@ from mlops_airflow.commands.output import output
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["promote", "retire", "rollback"]
+__all__ = ["VersionArgument", "promote", "retire", "rollback", "the_stores"]
 
 VersionArgument = Annotated[
     str, typer.Argument(help="Version, as MLflow has it.", show_default=False)
@@ -44,7 +44,7 @@ def rollback(
     """
     from mlops_tasks.steps.rollback import rollback as roll_back
 
-    with _stores() as stores:
+    with the_stores() as stores:
         done = roll_back(model, to, reason=reason, by=getpass.getuser(), **stores)
     facts: dict[str, Any] = {
         "model": model,
@@ -77,7 +77,7 @@ def promote(
     """
     from mlops_tasks.steps.promote_manually import promote_manually
 
-    with _stores() as stores:
+    with the_stores() as stores:
         now = promote_manually(model, version, reason=reason, by=getpass.getuser(), **stores)
     facts = {"model": model, "champion": now.version, "generation": now.generation}
     _say(facts, f"{model}: version {version} is the champion, on your word.", as_json=as_json)
@@ -96,7 +96,7 @@ def retire(
     """
     from mlops_tasks.steps.retire import retire as take_out
 
-    with _stores() as stores:
+    with the_stores() as stores:
         said = take_out(
             model, version, reason=reason, by=getpass.getuser(), ledger=stores["ledger"]
         )
@@ -106,7 +106,7 @@ def retire(
 
 
 @contextlib.contextmanager
-def _stores() -> Iterator[dict[str, Any]]:
+def the_stores() -> Iterator[dict[str, Any]]:
     """Give MLflow and the ledger, and end with a sentence where something is refused."""
     connect()
     from airflow.sdk.exceptions import AirflowException
@@ -116,9 +116,10 @@ def _stores() -> Iterator[dict[str, Any]]:
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.outages import outages_named
 
-    logging.disable(logging.INFO)  # Airflow's own lines go to stdout, where the answer goes
+    logging.disable(logging.INFO)
     try:
-        with outages_named():
+        # Airflow and MLflow print lines of their own to stdout, where the answer goes.
+        with outages_named(), contextlib.redirect_stdout(sys.stderr):
             yield {"tracking": MlflowHook().get_conn(), "ledger": LedgerHook().get_ledger()}
     except (MlopsError, AirflowException) as error:
         fail(str(error), REFUSED)

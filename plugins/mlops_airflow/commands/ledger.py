@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from mlops_airflow.commands.connections import connect
+from mlops_airflow.commands.ledger_check import aliases, verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Enter in the ledger what only a person may.", no_args_is_help=True)
+app = typer.Typer(help="Prove the ledger, and enter what only a person may.", no_args_is_help=True)
+app.command()(verify)
+app.command()(aliases)
 
 
 @app.callback()
 def ledger() -> None:
-    """Enter in the ledger what only a person may."""
+    """Prove the ledger, and enter what only a person may."""
     connect()
 
 

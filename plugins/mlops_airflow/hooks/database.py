@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from mlops_airflow.hooks.connections import defined_connection
+from mlops_tasks.exceptions import SpecError
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.sources import Database
+from mlops_tasks.tuning import Studies
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
-__all__ = ["DatabaseHook", "LedgerHook", "MysqlHook", "PostgresHook", "SqliteHook"]
+__all__ = [
+    "DatabaseHook",
+    "LedgerHook",
+    "MysqlHook",
+    "PostgresHook",
+    "SqliteHook",
+    "StudiesHook",
+]
+
+_STUDIES_FILE = "studies.db"
 
 
 class DatabaseHook(BaseHook):
@@ -144,3 +156,45 @@ class LedgerHook(DatabaseHook):
         from mlops_airflow.hooks.ledger_probe import probe_ledger
 
         return probe_ledger(self.get_url(), self.get_file())
+
+
+class StudiesHook(DatabaseHook):
+    """Give the database in which searches for parameters are kept.
+
+    Parameters
+    ----------
+    conn_id : str, default "studies_default"
+        Connection to any database SQLAlchemy knows; never the ledger's own.
+    ledger_conn_id : str, default "ledger_default"
+        Where there is no such connection and the ledger is a SQLite file: a file beside it.
+    """
+
+    default_conn_name = "studies_default"
+
+    def __init__(
+        self,
+        conn_id: str = default_conn_name,
+        *,
+        ledger_conn_id: str = LedgerHook.default_conn_name,
+    ) -> None:
+        super().__init__(conn_id)
+        self.ledger_conn_id = ledger_conn_id
+
+    def get_studies(self) -> Studies:
+        """Return the studies; their tables are made at first use."""
+        try:
+            self.get_connection(self.conn_id)
+        except AirflowNotFoundException:
+            return Studies(f"sqlite:///{quote(str(self._beside_ledger()))}")
+        if (file := self.get_file()) is not None:
+            return Studies(f"sqlite:///{quote(str(file))}")
+        return Studies(self.get_url().render_as_string(hide_password=False))
+
+    def _beside_ledger(self) -> Path:
+        ledger = LedgerHook(self.ledger_conn_id).get_file()
+        if ledger is None:
+            raise SpecError(
+                f"a search is kept in a database of its own: define the connection "
+                f"{self.conn_id!r}, of the ledger's server but another database"
+            )
+        return ledger.with_name(_STUDIES_FILE)

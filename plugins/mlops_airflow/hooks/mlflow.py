@@ -99,6 +99,7 @@ def airflow_tags(context: Context) -> dict[str, str]:
     """
     ti: Any = context["ti"]
     url = ti.log_url
+    bundle = getattr(ti, "bundle_instance", None)
     return {
         ATTEMPT_TAG: f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}",
         "airflow.dag_id": ti.dag_id,
@@ -106,6 +107,7 @@ def airflow_tags(context: Context) -> dict[str, str]:
         "airflow.task_id": ti.task_id,
         "airflow.try_number": str(ti.try_number),
         "airflow.partition_key": str(context.get("partition_key") or ""),
+        "airflow.bundle_version": str(getattr(bundle, "version", None) or ""),
         "airflow.log_url": url,
         "mlflow.note.content": f"Made by Airflow: [{ti.dag_id} / {ti.task_id}]({url})",
     }

@@ -16,6 +16,7 @@ from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_airflow.operators.release import version_of
 from mlops_airflow.triggers.approval import ApprovalTrigger
+from mlops_tasks.registry.artifacts import GATE_PAGE
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.releases import Answer, answer_of, why_withdrawn
 from mlops_tasks.serialization import to_json
@@ -173,7 +174,7 @@ class ApproveReleaseOperator(StepOperator, ApprovalOperator):
             ti_id=ti.id,
             options=self.options,
             subject=f"Release {version.name} version {version.version}?",
-            body=self._page(version, request, deadline),
+            body=self._page(version, request, deadline, self._gate_url(context, version)),
             defaults=self.defaults,
             multiple=False,
             params=self.serialized_params,
@@ -191,13 +192,23 @@ class ApproveReleaseOperator(StepOperator, ApprovalOperator):
             method_name="execute_complete",
         )
 
+    def _gate_url(self, context: Context, version: RegisteredVersion) -> str:
+        run_url = MlflowHook(self.mlflow_conn_id).run_url(self.tracking(context), version.run_id)
+        return f"{run_url}/artifacts/{GATE_PAGE}"
+
     def _deadline(self, context: Context) -> datetime:
         """Return when the time is over: that of the run, which a repeated task does not prolong."""
         run: Any = context["dag_run"]
         begun: datetime = run.start_date or run.run_after
         return begun.astimezone(UTC) + self.patience
 
-    def _page(self, version: RegisteredVersion, request: ReleaseRequest, deadline: datetime) -> str:
+    def _page(
+        self,
+        version: RegisteredVersion,
+        request: ReleaseRequest,
+        deadline: datetime,
+        gate_url: str,
+    ) -> str:
         """Return what the person reads, as Markdown."""
         rival = request.champion_version
         theirs = self.version(self.model, rival).metrics if rival else {}
@@ -213,7 +224,8 @@ class ApproveReleaseOperator(StepOperator, ApprovalOperator):
             *rows,
             "",
             f"- trained as of {request.as_of}, asked for by {request.author}",
-            f"- [version {version.version} in MLflow]({self.mlflow_version_url})",
+            f"- [what the gate has found]({gate_url}), [version {version.version} in MLflow]"
+            f"({self.mlflow_version_url})",
             f"- evidence `{request.evidence[:12]}`, files `{version.digest[:12]}`",
             "",
             "**Approve** makes it the champion, **Reject** keeps the one there is, and so does no "

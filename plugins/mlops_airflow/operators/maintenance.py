@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import conf
 
-from mlops_airflow.operators.base import StepOperator
+from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_tasks.maintenance import (
+    anchor_ledger,
     end_dead_runs,
+    follow_aliases,
     maintain,
     named_in_ledger,
     remove_old_logs,
@@ -54,7 +56,10 @@ class MaintainOperator(StepOperator):
         lake, ledger, tracking = self.lake, self.ledger, self.tracking(context)
         alive = partial(_alive, context["ti"])
         logs = Path(conf.get("logging", "base_log_folder"))
+        about = {"dag_run": dag_run_name(context), "by": triggered_by(context)}
         return {
+            "ledger": lambda: anchor_ledger(ledger, lake, dry_run=dry),
+            "aliases": lambda: follow_aliases(ledger, tracking, dry_run=dry, **about),
             "dead runs": lambda: end_dead_runs(tracking, alive=alive, dry_run=dry),
             "spare versions": lambda: remove_spare_versions(tracking, ledger=ledger, dry_run=dry),
             "old runs": lambda: remove_old_runs(

@@ -65,6 +65,7 @@ class PinTrainingDataOperator(StepOperator):
         facts = {
             "train": " to ".join(pin.train),
             "evaluate": " to ".join(pin.evaluation),
+            "split": pin.split,
             "gaps": [f"{name}: {pin.coverage(name, grain).text}" for name in pin.missing] or None,
             "pinned": [f"{p.table} v{p.version}: {p.n_rows} rows, {p.digest[:12]}" for p in tables],
             "known": assumed_lines(pin) or "when it was committed, or as given",

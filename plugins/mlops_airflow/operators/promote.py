@@ -12,6 +12,7 @@ from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.ledger.anchors import write_anchor
 from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.serialization import from_json
@@ -82,6 +83,7 @@ class PromoteModelOperator(StepOperator):
         return {"name": version.name, "version": version.version}
 
     def _report(self, version: RegisteredVersion, verdict: Verdict, *, promoted: bool) -> None:
+        write_anchor(self.lake, self.ledger.head())  # or the end of the chain could be cut off
         facts = {
             "champion": version.version if promoted else verdict.champion_version,
             "before": verdict.champion_version or "none",

@@ -16,6 +16,7 @@ from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs import TableModel
 from mlops_tasks.steps.pin import pin_table
 from mlops_tasks.steps.train import train
+from mlops_tasks.tuning import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,8 @@ class TrainModelOperator(StepOperator):
         The model of a project.
     pin : dict, optional
         With `model`: output of `PinTrainingDataOperator`.
+    choice : dict, optional
+        With `model`: output of `ChooseCandidateOperator`, of several candidates the one to fit.
     table : DatasetSpec or str, optional
         In place of `model`: the table whose columns are the features.
     first, last : str, optional
@@ -56,7 +59,7 @@ class TrainModelOperator(StepOperator):
     XCom: a `TrainResult`, with the MLflow run, the model's address and digest, and its rows.
     """
 
-    template_fields = ("pin", "first", "last", "as_of")
+    template_fields = ("pin", "choice", "first", "last", "as_of")
     operator_extra_links = (MlflowRunLink(),)
 
     def __init__(
@@ -64,6 +67,7 @@ class TrainModelOperator(StepOperator):
         *,
         model: ModelSpec | None = None,
         pin: Any = None,
+        choice: Any = None,
         table: DatasetSpec | str | None = None,
         first: str | None = None,
         last: str | None = None,
@@ -76,14 +80,16 @@ class TrainModelOperator(StepOperator):
         _check_data(who, model, pin, window)
         super().__init__(**kwargs)
         self.model, self.build, self.pin = found, build, pin
-        self.first, self.last, self.as_of = first, last, as_of
+        self.choice, self.first, self.last, self.as_of = choice, first, last, as_of
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Train and return the references to run and model."""
         tracking, pin = self.tracking(context), self._pinned(context)
-        result = train(self.model, pin, lake=self.lake, tracking=tracking, build=self.build)
+        choice = None if self.choice is None else from_json(Choice, self.choice)
+        stores: dict[str, Any] = {"lake": self.lake, "tracking": tracking}
+        result = train(self.model, pin, **stores, build=self.build, choice=choice)
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, result.run_id)
-        self._report(pin, result)
+        self._report(pin, result, choice)
         return to_json(result)
 
     def _pinned(self, context: Context) -> TrainingPin:
@@ -107,9 +113,11 @@ class TrainModelOperator(StepOperator):
         )
         return pin
 
-    def _report(self, pin: TrainingPin, result: TrainResult) -> None:
+    def _report(self, pin: TrainingPin, result: TrainResult, choice: Choice | None) -> None:
         facts = {
+            "chosen": choice and choice.reason,
             "trained on": " to ".join(pin.train),
+            "split": pin.split,
             "pinned": [f"{p.table} v{p.version}: {p.digest[:12]}" for p in dict.fromkeys(pin.pins)],
             "rows": result.n_rows,
             "target": ", ".join(f"{name} {value:g}" for name, value in result.target.items()),

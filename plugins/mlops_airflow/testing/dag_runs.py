@@ -49,7 +49,7 @@ class FinishedRun:
     state : str
         ``success`` or ``failed``.
     tasks : dict of str to str
-        State of each task.
+        State of each task; of a mapped one each by its index, as ``candidate[0]``.
     outputs : dict of str to object
         What each task has returned.
     links : dict of str to str
@@ -246,7 +246,7 @@ def _finished(run: DagRun) -> FinishedRun:
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        tasks = {ti.task_id: str(ti.state) for ti in run.get_task_instances(session=session)}
+        tasks = {_name(ti): str(ti.state) for ti in run.get_task_instances(session=session)}
         values = _values(run, session)
         events = _events(run, session)
     return FinishedRun(
@@ -258,6 +258,11 @@ def _finished(run: DagRun) -> FinishedRun:
     )
 
 
+def _name(row: Any) -> str:
+    """Name a task; of a mapped one each by its index, as ``candidate[0]``."""
+    return str(row.task_id) if row.map_index < 0 else f"{row.task_id}[{row.map_index}]"
+
+
 def _values(run: DagRun, session: Session) -> list[tuple[str, str, Any]]:
     """Return task, key and value of all that the run's tasks have left."""
     from airflow.models.xcom import XComModel
@@ -266,7 +271,7 @@ def _values(run: DagRun, session: Session) -> list[tuple[str, str, Any]]:
 
     query = select(XComModel).where(XComModel.dag_id == run.dag_id, XComModel.run_id == run.run_id)
     return [
-        (row.task_id, row.key, deserialize(XComModel.deserialize_value(row)))
+        (_name(row), row.key, deserialize(XComModel.deserialize_value(row)))
         for row in session.scalars(query)
     ]
 

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mlops_airflow.commands import check
+from mlops_tasks.checks import CheckResult
 from tests.unit.orders import Source
 
 if TYPE_CHECKING:
@@ -124,3 +125,20 @@ def test_no_such_model(folder: Path) -> None:
     code, said = called(folder, "late_order")
     assert code == 1
     assert "did you mean 'late_orders'" in " ".join(said.split())
+
+
+def test_what_one_mistake_hides_is_one_line() -> None:
+    first = CheckResult("rows", "dataset 'orders'", "alarm", "no such table")
+    text = "not looked at: the check 'rows' of dataset 'orders' failed"
+    hidden = [
+        CheckResult(name, f"at {name}", "cannot tell", text, "fix that first", follows="rows")
+        for name in ("features", "label", "label", "volume")
+    ]
+    other = CheckResult("gate", "gate.metric", "fine", "ROC AUC")
+    alone = CheckResult("windows", "train", "cannot tell", "another", "fix it", follows="label")
+    shown = check._folded([first, *hidden, other, alone])
+    assert shown[0] == first
+    assert shown[1] == other
+    assert (shown[2].check, shown[2].where) == ("4 others", "features, label, volume")
+    assert (shown[2].message, shown[2].answer) == (text, "cannot tell")
+    assert shown[3:] == [alone]

@@ -28,6 +28,7 @@ from mlops_airflow.doctor import (
     telemetry,
     worst,
 )
+from mlops_airflow.hooks.lake import LakeHook
 from mlops_airflow.testing.dag_runs import airflow_settings
 from tests.unit.orders import Source
 
@@ -290,6 +291,17 @@ def test_a_lake_that_is_not_there_is_made_later(tmp_path: Path, connect: Any) ->
     connect("lake_default", conn_type="file", extra={"path": str(tmp_path / "a" / "lake")})
     assert only(connections.lake()).answer is FINE
     assert not list(tmp_path.iterdir())
+
+
+def test_the_test_button_says_that_a_source_of_files_must_be_there(
+    tmp_path: Path, connect: Any
+) -> None:
+    connect("lake_default", conn_type="file", extra={"path": str(tmp_path / "gone")})
+    usable, text = LakeHook().test_connection()
+    assert usable, "a lake is made at its first write"
+    assert text.endswith("a source of files must be there: correct its path")
+    connect("lake_default", conn_type="file", extra={"path": str(tmp_path)})
+    assert "a source" not in LakeHook().test_connection()[1]
 
 
 @pytest.mark.parametrize("root", ["/proc", "s3://bucket/lake", "{file}"])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.unit.orders import Source
 
 PARTS = [
+    *("ledger", "aliases"),
     *("dead runs", "spare versions", "old runs", "tables"),
     *("reports", "task logs", "temporary folders"),
 ]

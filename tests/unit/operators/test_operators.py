@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from mlops_airflow.assets import (
     predictions_asset,
     retrain_request_asset,
 )
-from mlops_airflow.links import MlflowModelVersionLink, MlflowRunLink
+from mlops_airflow.links import MlflowModelVersionLink, MlflowRunLink, ReportLink
 from mlops_airflow.operators.base import dag_run_name, key_of
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
@@ -302,6 +303,7 @@ def test_a_training_from_pin_to_verdict(stack: Stack, log: Log) -> None:
         f"── pinned late_orders as of {NIGHT}",
         f"── trained late_orders as of {NIGHT}",
         "verdict     KEEP",
+        "/mlops/reports/late_orders__gate/",
         "── registered late_orders version 2",
         "── did not promote late_orders version 2",
     ):
@@ -326,8 +328,11 @@ def test_too_few_rows_to_tell_promote_nothing_and_say_so(stack: Stack, log: Log)
 def test_every_task_has_its_page(stack: Stack) -> None:
     world, _ = stack
     train, evaluate, register, promote = steps(world.spec, NIGHT)["operators"]
+    assert [type(link) for link in train.operator_extra_links] == [MlflowRunLink]
+    assert [type(link) for link in evaluate.operator_extra_links] == [MlflowRunLink, ReportLink]
+    address = ReportLink().get_link(evaluate, ti_key=None)
+    assert re.search(rf"/mlops/reports/late_orders__gate/{NIGHT}/\d+$", address)
     for operator in (train, evaluate):
-        assert [type(link) for link in operator.operator_extra_links] == [MlflowRunLink]
         assert "/runs/" in MlflowRunLink().get_link(operator, ti_key=None)
     for operator in (register, promote):
         assert "/models/late_orders/versions/2" in MlflowModelVersionLink().get_link(
@@ -507,7 +512,9 @@ def test_a_no_is_written_down_and_asks_for_nothing(stack: Stack, log: Log) -> No
     assert written(world.ledger) == [decision]
     assert "not retrained" in log.take()
     run_context = context(request, key=NIGHT)
-    with pytest.raises(AirflowSkipException, match="not retrained because performance alarmed on"):
+    with pytest.raises(
+        AirflowSkipException, match="not retrained because no day has its performance"
+    ):
         request.execute(run_context)
     assert len(run_context["outlet_events"]) == 0
 

@@ -217,7 +217,13 @@ def test_the_page_shows_what_a_person_decides_on(stack: Stack, page: Page) -> No
     assert (asked["options"], asked["defaults"]) == (["Approve", "Reject"], ["Reject"])
     assert asked["params"]["evidence"]["value"] == evidence(world)
     assert set(asked["params"]) == {"comment", "evidence"}
-    for part in ("it is better where it counts", "asked for by alice", "champion 1", "roc_auc"):
+    for part in (
+        "it is better where it counts",
+        "asked for by alice",
+        "champion 1",
+        "roc_auc",
+        "gate.html",
+    ):
         assert part in asked["body"], part
     left = found.trigger.deadline - datetime.now(UTC).timestamp()
     assert 7100 < left <= 7200

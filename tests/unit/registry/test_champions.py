@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LogisticRegression
 
 from mlops_tasks.exceptions import NoChampionError, UnknownVersionError, UnsafeModelError
+from mlops_tasks.registry.aliases import moved_aliases
 from mlops_tasks.registry.champions import (
     champion_of,
     load_version,
@@ -68,16 +69,42 @@ def test_the_champion_comes_with_what_is_needed_to_load_it(
     version = new_version(tracking, ledger)
     offer(version, verdict(), tracking, ledger)
     assert champion(tracking, ledger) == replace(version, generation=1)
-    assert list(tracking.by_version(NAME, "1").aliases) == ["challenger", "champion"]
+    assert list(tracking.by_version(NAME, "1").aliases) == ["champion"]
 
 
-def test_an_alias_moved_by_hand_is_put_back(tracking: Tracking, ledger: Ledger) -> None:
+def test_an_alias_moved_by_hand_is_not_believed_and_put_back_after_a_word(
+    tracking: Tracking, ledger: Ledger
+) -> None:
     """Whoever wants another champion promotes it; the ledger would not know otherwise."""
     offer(new_version(tracking, ledger), verdict(), tracking, ledger)
     other = new_version(tracking, ledger)
     tracking.client.set_registered_model_alias(NAME, "champion", other.version)
     assert champion(tracking, ledger).version == "1"
+    assert alias(tracking) == "2", "somebody has done it, and will be asked"
+    (entry,) = ledger.entries(kind="alias_move")
+    assert (entry.evidence["found"], entry.evidence["state"]) == ("2", "open")
+    reconcile_alias(NAME, tracking=tracking, ledger=ledger)
     assert alias(tracking) == "1"
+    found = tracking.client.get_registered_model(NAME).aliases
+    assert {name: str(version) for name, version in found.items()} == {
+        "champion": "1",
+        "challenger": "2",
+    }
+
+
+def test_a_model_that_is_not_there_has_no_aliases(tracking: Tracking, ledger: Ledger) -> None:
+    assert moved_aliases("nobody", tracking=tracking, ledger=ledger) == []
+
+
+def test_a_former_champion_that_was_deleted_carries_nothing(
+    tracking: Tracking, ledger: Ledger
+) -> None:
+    first, second = new_version(tracking, ledger), new_version(tracking, ledger)
+    offer(first, verdict(), tracking, ledger)
+    tracking.client.delete_model_version(NAME, first.version)
+    offer(second, verdict(champion="1", generation=1), tracking, ledger)
+    assert list(tracking.client.get_registered_model(NAME).aliases) == ["champion"]
+    assert moved_aliases(NAME, tracking=tracking, ledger=ledger) == []
 
 
 # --- what MLflow says is not believed
@@ -130,8 +157,12 @@ def test_an_exchanged_champion_is_neither_scored_with_nor_compared(
 def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     """Return an empty registry that also keeps the places where a task may be killed."""
     registry = Registry()
-    monkeypatch.setattr("mlops_tasks.registry.champions.fault_point", registry.said.append)
+    for module in ("champions", "aliases"):
+        monkeypatch.setattr(f"mlops_tasks.registry.{module}.fault_point", registry.said.append)
     return registry
+
+
+PUT_RIGHT = [("alias", "m", "champion", "1"), ("alias", "m", "challenger", "2")]
 
 
 @pytest.mark.parametrize(
@@ -139,8 +170,8 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     [
         (["champion"], []),
         (["champion", "x"], []),
-        (["challenger"], [("alias", "m", "champion", "1")]),
-        ([], [("alias", "m", "champion", "1")]),
+        (["challenger"], PUT_RIGHT),
+        ([], PUT_RIGHT),
     ],
 )
 def test_the_alias_follows_the_ledger(ledger: Ledger, aliases: list[str], said: list[Any]) -> None:
@@ -150,7 +181,7 @@ def test_the_alias_follows_the_ledger(ledger: Ledger, aliases: list[str], said: 
     known = ledger.registration("m", "1")
     assert known is not None
     assert champion_of("m", **stores(registry, ledger)) == replace(known, generation=1)
-    assert registry.said == said
+    assert [one for one in registry.said if one[0] == "alias"] == said
 
 
 def test_there_is_no_champion_yet(registry: Registry, ledger: Ledger) -> None:
@@ -179,6 +210,7 @@ def test_the_alias_follows_a_champion_that_moves_meanwhile(
 ) -> None:
     """An attempt that has slept before it moves the alias must not leave it at its own version."""
     two_versions(ledger)
+    registry.versions = Registry("1", "2").versions
     points = registry.set_registered_model_alias
 
     def slow(name: str, alias: str, version: str) -> None:
@@ -188,7 +220,8 @@ def test_the_alias_follows_a_champion_that_moves_meanwhile(
 
     monkeypatch.setattr(registry, "set_registered_model_alias", slow)
     reconcile_alias("m", **stores(registry, ledger))
-    assert [said[3] for said in registry.said if said[0] == "alias"] == ["1", "2"]
+    assert [one[3] for one in registry.said if one[:3] == ("alias", "m", "champion")] == ["1", "2"]
+    assert registry.pointed == {"champion": "2", "previous": "1"}
 
 
 def test_without_a_champion_no_alias_moves(registry: Registry, ledger: Ledger) -> None:

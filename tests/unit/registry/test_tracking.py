@@ -19,6 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from mlops_tasks.exceptions import UnknownVersionError, UnsafeModelError
 from mlops_tasks.lake import Pin
+from mlops_tasks.registry.artifacts import SEARCH
 from mlops_tasks.registry.tracking import (
     ARTIFACTS,
     ATTEMPT_TAG,
@@ -239,7 +240,7 @@ def test_a_pin_is_the_dataset_of_a_run(tracking: Tracking) -> None:
     assert same.info.run_id == run_id
 
 
-OF_SOME_MODELS = (CLASSES, TABLE_MODEL, VOCABULARIES)
+OF_SOME_MODELS = (CLASSES, SEARCH, TABLE_MODEL, VOCABULARIES)
 
 
 @pytest.mark.parametrize("name", [name for name in ARTIFACTS if name not in OF_SOME_MODELS])

@@ -163,6 +163,27 @@ def test_labels_are_found_by_the_same_date(make: Make, dags: Path, tmp_path: Pat
     assert str(model.label.dataset.delay) == "1d"
 
 
+def test_files_without_a_time_have_the_moment_of_their_name(
+    make: Make, dags: Path, tmp_path: Path
+) -> None:
+    draw = random.Random(3)
+    for number in range(30):
+        day = FIRST + timedelta(days=number)
+        rows = [
+            (f"{number}-{n}", draw.randrange(300), draw.choice(["bill", "fault"]))
+            for n in range(40)
+        ]
+        labelled = [(*row, int(draw.random() < row[1] / 300)) for row in rows]
+        csv_file(
+            tmp_path / "calls" / f"calls_{day:%Y%m%d}.csv",
+            ("Call ID", "Wait (s)", "Topic", "Complained"),
+            labelled,
+        )
+    make(tmp_path / "calls", "complaints", target="Complained")
+    written = (dags / "complaints" / "features.sql").read_text()
+    assert "partition_key::TIMESTAMP AT TIME ZONE 'UTC' AS asked_at" in written
+
+
 @pytest.mark.parametrize(("n_days", "train"), [(31, "23d"), (45, "37d"), (70, "60d")])
 def test_training_is_no_longer_than_what_is_there(
     n_days: int, train: str, make: Make, dags: Path, tmp_path: Path

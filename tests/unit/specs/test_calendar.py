@@ -94,18 +94,20 @@ def test_nothing_comes_after_the_end_of_the_data(demand: ModelSpec) -> None:
 
 def test_the_first_training_needs_its_windows_before_what_is_labelled(demand: ModelSpec) -> None:
     calendar = Calendar(demand, "2024-06-10")
-    # Sales to 27 May are known; four weeks of evaluation are from 6 May, two before from 22 April.
-    assert calendar.trained_from(Duration.of("14d")) == "2024-04-22"
+    # Sales to 27 May are known; four weeks of evaluation are from 6 May. What is sold in the week
+    # before is counted a week later, in the evaluation; two weeks before that are from 15 April.
+    assert calendar.trained_from(Duration.of("14d")) == "2024-04-15"
 
 
 def test_history_is_as_long_as_the_windows_of_the_first_training(demand: ModelSpec) -> None:
     sources, _ = Calendar(demand, "2024-06-10").history()
-    # Sales to 2 June; 28 days of evaluation from 6 May, 364 days of training from 8 May 2023. That
-    # Monday begins before its snapshot is taken, and before that of the week before: at one.
+    # Sales to 2 June; 28 days of evaluation from 6 May, a week of embargo before it, 364 days of
+    # training from 1 May 2023. That Monday begins before its snapshot is taken, and before that of
+    # the week before: at one.
     assert first_keys(sources) == {
-        "offers.ingest": "2023-05-08",
-        "stores.ingest": "2023-04-24",
-        "sales.ingest": "2023-05-08",
+        "offers.ingest": "2023-05-01",
+        "stores.ingest": "2023-04-17",
+        "sales.ingest": "2023-05-01",
     }
 
 

@@ -156,7 +156,10 @@ def test_a_wrong_cron_is_found_in_the_spec(tmp_path: Path, cron: str) -> None:
         ({"estimator": "../x:build"}, ("estimator:",)),
         ({"train_days": 0}, ("train_days:",)),
         ({"evaluation_days": 0}, ("evaluation_days:",)),
-        ({"gates": None}, ("gates: no such field; did you mean 'gate'?", "as_of, categorical")),
+        (
+            {"gates": None},
+            ("gates: no such field; did you mean 'gate'?", "as_of, candidates, categorical"),
+        ),
     ],
 )
 def test_a_wrong_model_is_refused_by_field(

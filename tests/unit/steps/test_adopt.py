@@ -207,6 +207,7 @@ def test_a_champion_is_not_replaced_by_hand(ledger: Ledger) -> None:
 def test_a_champion_taken_over_again_gets_its_alias_back(ledger: Ledger) -> None:
     registry = Registry("3")
     for _ in range(2):
+        registry.pointed.clear()
         adopted_by(registry, ledger, champion=True)
     assert registry.said == [("alias", "m", "champion", "3")] * 2
     assert ledger.champion("m") == Champion("3", 1)

@@ -103,7 +103,8 @@ def test_a_pack_holds_what_ledger_run_lake_and_spec_know(own_world: World, key: 
     kinds = [entry["kind"] for entry in said["ledger.json"]["entries"]]
     assert kinds == ["registration", "promotion", "verdict"]
     assert said["ledger.json"]["head"]["seq"] == 5
-    assert said["approvals.json"]["why_not"].startswith("no person was asked")
+    why = "nobody was asked for an approval: the gate's verdict alone promoted it"
+    assert said["approvals.json"]["why_not"] == why
     assert said["environment.json"]["python"].startswith("3.")
     assert "not stated in the spec: intended_use.provider" in str(said["regulations.json"])
     assert "AI Act, Annex IV 8" in made.not_covered
@@ -199,6 +200,21 @@ def test_a_version_that_was_never_promoted_has_no_pack(own_world: World, key: Si
     with pytest.raises(UnknownVersionError, match="version 9"):
         packed(own_world, key, version="9")
     assert not list(own_world.lake.root.glob("_reports/*__packs"))
+
+
+def test_a_promotion_by_hand_names_the_person_and_the_version_before(
+    own_world: World, key: SigningKey
+) -> None:
+    second = replace(own_world.champion, version="2", generation=0)
+    assert own_world.ledger.register(second)
+    own_world.ledger.promote(
+        "late_orders", version="2", generation=1, key="k", evidence={"reason": "better"}, by="ann"
+    )
+    said = documents(own_world.lake.root / packed(own_world, key, version="2").file)
+    why = "nobody was asked for an approval: ann had it promoted"
+    assert said["approvals.json"]["why_not"] == why
+    assert (said["pack.json"]["version"], said["pack.json"]["previous"]) == ("2", "1")
+    assert said["pack.json"]["promoted_because"] == "better"
 
 
 def test_an_artifact_that_was_changed_is_no_evidence(own_world: World, key: SigningKey) -> None:

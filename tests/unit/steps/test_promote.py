@@ -144,6 +144,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     """Return an empty registry that also keeps the places where a task may be killed."""
     registry = Registry()
     monkeypatch.setattr("mlops_tasks.registry.champions.fault_point", registry.said.append)
+    monkeypatch.setattr("mlops_tasks.registry.aliases.fault_point", registry.said.append)
     return registry
 
 

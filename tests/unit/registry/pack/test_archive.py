@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mlops_tasks.exceptions import EvidencePackError
+from mlops_tasks.registry.pack import archive
 from mlops_tasks.registry.pack.archive import archive_bytes, read_archive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 FILES = {"b.json": b"{}", "a.txt": b"first", "empty": b""}
 
 
 def zipped(entries: Sequence[tuple[str | zipfile.ZipInfo, bytes]], **options: int) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", **options) as archive:
+    with zipfile.ZipFile(out, "w", **options) as made:
         for entry, content in entries:
-            archive.writestr(entry, content)
+            made.writestr(entry, content)
     return out.getvalue()
 
 
@@ -45,10 +48,10 @@ def test_the_same_files_give_the_same_bytes_in_any_order() -> None:
 
 def test_ordinary_tools_read_it(path: Path) -> None:
     path.write_bytes(archive_bytes(FILES))
-    with zipfile.ZipFile(path) as archive:
-        assert archive.testzip() is None
-        assert archive.namelist() == sorted(FILES)
-        assert {stat.S_IMODE(e.external_attr >> 16) for e in archive.infolist()} == {0o644}
+    with zipfile.ZipFile(path) as found:
+        assert found.testzip() is None
+        assert found.namelist() == sorted(FILES)
+        assert {stat.S_IMODE(e.external_attr >> 16) for e in found.infolist()} == {0o644}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +104,21 @@ def test_a_huge_file_is_refused_unread(path: Path) -> None:
         file.truncate(257 * 2**20)  # takes no room
     with pytest.raises(EvidencePackError, match="269,484,032 bytes"):
         read_archive(path)
+
+
+def test_what_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "_LARGEST", 1_000_000)
+    with pytest.raises(EvidencePackError, match=r"/dev/zero has 1,000,001 bytes or more"):
+        read_archive(Path("/dev/zero"))
+
+
+def test_a_pack_may_come_through_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(pipe.write_bytes, archive_bytes(FILES))
+        assert read_archive(pipe) == (FILES, True)
+        written.result()
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04" + bytes(100), b"PK\x05\x06"])

@@ -1,0 +1,244 @@
+"""Releases under the real scheduler, triggerer and API: two people, a newer version, silence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from mlops_airflow.rest import AirflowApi
+from mlops_airflow.stack.stack import running_stack
+from mlops_tasks.gate.verdict import Verdict
+from mlops_tasks.registry.champions import champion_of, move_champion
+from mlops_tasks.registry.ledger import Ledger
+from mlops_tasks.registry.tracking import PIN_FILE, Tracking
+from mlops_tasks.registry.versions import TrainResult
+from mlops_tasks.serialization import to_json
+from mlops_tasks.steps.register import register
+from mlops_tasks.steps.release import request_release
+from tests.quality.discovery import ROOT
+from tests.system.conftest import wait_for
+from tests.system.test_replay import write_project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from mlops_airflow.rest import DagRun
+    from mlops_airflow.stack.settings import StackSettings
+    from mlops_airflow.stack.stack import Stack
+    from mlops_tasks.registry.ledger import LedgerEntry
+    from mlops_tasks.registry.versions import RegisteredVersion
+
+MODEL, APPROVE = "late_orders", "approve"
+RELEASE, IMPATIENT = f"{MODEL}.release", f"{MODEL}.impatient"
+#: The same task in a Dag that waits for seconds.
+IMPATIENT_DAG = f"""
+    from datetime import timedelta
+
+    from airflow.sdk import DAG, PartitionedAssetTimetable
+    from late_orders.spec import MODEL
+
+    from mlops_airflow.assets import retrain_request_asset
+    from mlops_airflow.operators.approve import ApproveReleaseOperator
+    from mlops_airflow.operators.release import ReleaseModelOperator
+
+    with DAG(
+        "{IMPATIENT}",
+        schedule=PartitionedAssetTimetable(assets=retrain_request_asset(MODEL)),
+    ) as dag:
+        ApproveReleaseOperator(
+            task_id="approve", model=MODEL, response_timeout=timedelta(seconds=3)
+        ) >> ReleaseModelOperator(task_id="promote", model=MODEL, trigger_rule="none_failed")
+"""
+
+
+class Office:
+    """A stack, its stores, and two people who may log in."""
+
+    def __init__(self, stack: Stack, api: AirflowApi) -> None:
+        self.stack, self.api = stack, api
+        self.ledger = Ledger(f"sqlite:///{stack.settings.home / 'ledger.db'}")
+        self.tracking = Tracking(stack.mlflow_url, login=stack.mlflow_login)
+        passwords = json.loads(stack.settings.passwords_file.read_text())
+        self.people = {
+            name: httpx.Client(base_url=stack.airflow_url, headers=self._token(name, password))
+            for name, password in passwords.items()
+        }
+
+    def _token(self, name: str, password: str) -> dict[str, str]:
+        said = {"username": name, "password": password}
+        answer = httpx.post(f"{self.stack.airflow_url}/auth/token", json=said, timeout=60)
+        return {"Authorization": f"Bearer {answer.raise_for_status().json()['access_token']}"}
+
+    def version(self) -> RegisteredVersion:
+        """Train and register a small model, as a training would."""
+        import numpy as np
+        import pandas as pd
+        from sklearn.linear_model import LogisticRegression
+
+        rows = pd.DataFrame({"distance": np.linspace(0, 10, 60), "items": np.arange(60) % 5})
+        model = LogisticRegression().fit(rows, rows["distance"] > 5)
+        pin = {"as_of": "2024-03-10", "train": ["2024-03-02", "2024-03-07"]}
+        with self.tracking.run(MODEL, "train") as run_id:
+            uri, digest = self.tracking.log_model(model, rows)
+            table = {"table": "orders", "version": 1, "first": "2024-03-02", "last": "2024-03-07"}
+            table |= {"columns": [], "n_rows": 60, "digest": "d" * 64, "versions": {}}
+            pin |= {"evaluation": ["2024-03-08", "2024-03-09"], "inputs": {"orders": table}}
+            stored = self.tracking.log_json(run_id, PIN_FILE, pin | {"labels": table})
+        model_id = uri.rpartition("/")[2]
+        trained = TrainResult(
+            run_id, model_id, uri, digest, 60, {}, 0.1, artifacts={PIN_FILE: stored}
+        )
+        return register(MODEL, trained, None, tracking=self.tracking, ledger=self.ledger)
+
+    def ask(self, author: str = "schedule") -> str:
+        """Let a new version ask, and start its release, as the event of the training does."""
+        version, now = self.version(), self.ledger.champion(MODEL)
+        assert now is not None
+        said = Verdict(
+            *("ask", "better for far orders, worse for near ones", 60, {"roc_auc": 0.81}),
+            *({"roc_auc": 0.8}, now.version, {}),
+            champion_generation=now.generation,
+        )
+        request = request_release(version, said, as_of="2024-03-10", author=author)
+        self.ledger.record_once(
+            model=MODEL, kind="release_request", key=version.version, evidence=to_json(request)
+        )
+        return version.version
+
+    def start(self, number: str, dag_id: str = RELEASE) -> DagRun:
+        run = self.api.trigger(dag_id, number, run_id=f"release_{number}")
+        wait_for(lambda: self.is_open(run), f"version {number} waits", timeout_s=180)
+        return run
+
+    def _page(self, run: DagRun) -> str:
+        return f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{APPROVE}"
+
+    def is_open(self, run: DagRun) -> bool:
+        return self.state(run, APPROVE) == "deferred" and self.api.waits_for_person(run)
+
+    def state(self, run: DagRun, task_id: str) -> str | None:
+        found = {task.task_id: task.state for task in self.api.task_instances(run)}
+        return found.get(task_id)
+
+    def answer(self, run: DagRun, who: str, option: str, **given: str) -> int:
+        body = {"chosen_options": [option], "params_input": given}
+        page = f"{self._page(run)}/-1/hitlDetails"
+        return self.people[who].patch(page, json=body, timeout=60).status_code
+
+    def ended(self, run: DagRun) -> dict[str, str | None]:
+        def over() -> bool:
+            (found,) = self.api.runs_of(run.dag_id, str(run.partition_key))
+            return found.state in ("success", "failed")
+
+        wait_for(over, f"{run.dag_id} {run.partition_key} ends", timeout_s=180)
+        return {task.task_id: task.state for task in self.api.task_instances(run)}
+
+    def evidence(self, number: str) -> str:
+        entry = self.ledger.newest(MODEL, "release_request", key=number)
+        assert entry is not None
+        return str(entry.evidence["evidence"])
+
+    def said(self, number: str) -> list[LedgerEntry]:
+        return self.ledger.entries(model=MODEL, kind="approval", key=number, history=True)
+
+    @property
+    def champion(self) -> str:
+        return champion_of(MODEL, tracking=self.tracking, ledger=self.ledger).version
+
+
+@pytest.fixture(scope="module")
+def office(
+    tmp_path_factory: pytest.TempPathFactory, new_settings: Callable[..., StackSettings]
+) -> Iterator[Office]:
+    folder = tmp_path_factory.mktemp("office")
+    write_project(folder / "dags")
+    (folder / "dags" / MODEL / "impatient.py").write_text(dedent(IMPATIENT_DAG).lstrip())
+    settings = new_settings(
+        folder / "dags",
+        {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,bob:op"},
+        plugins_folder=ROOT / "plugins",
+    )
+    with running_stack(settings) as stack, AirflowApi(stack.airflow_url, *stack.login) as api:
+        made = Office(stack, api)
+        stores: dict[str, Any] = {"tracking": made.tracking, "ledger": made.ledger}
+        first = made.version()
+        move_champion(first, generation=0, key="2024-03-01", evidence={"reason": "first"}, **stores)
+        wait_for(lambda: {RELEASE, IMPATIENT} <= set(api.dags()), "parsed", timeout_s=120)
+        api.unpause([RELEASE, IMPATIENT])
+        yield made
+
+
+def test_another_person_approves_what_its_author_cannot(office: Office) -> None:
+    number = office.ask(author="admin")
+    run = office.start(number)
+    seen = office.evidence(number)
+    assert office.answer(run, "admin", "Approve", evidence=seen, comment="mine") == 200
+    wait_for(lambda: office.said(number), "the answer is heard", timeout_s=120)
+    wait_for(lambda: office.is_open(run), "it is asked again", timeout_s=120)
+    (own,) = office.said(number)
+    assert (own.by, own.evidence["counted"]) == ("admin", False)
+    assert office.champion != number
+    assert office.answer(run, "bob", "Approve", evidence=seen, comment="checked") == 200
+    assert office.ended(run) == {APPROVE: "success", "promote": "success"}
+    assert office.champion == number
+    assert office.answer(run, "bob", "Reject") == 409, "it was answered"
+    moves = office.ledger.entries(model=MODEL, kind="promotion", history=True)
+    newest = max(moves, key=lambda entry: entry.seq)
+    assert (newest.by, newest.evidence["reason"]) == ("bob", "approved by bob: checked")
+
+
+def test_a_newer_version_supersedes_and_a_rejection_keeps(office: Office) -> None:
+    before = office.champion
+    old = office.ask()
+    waiting = office.start(old)
+    new = office.ask()
+    assert office.ended(waiting) == {APPROVE: "success", "promote": "skipped"}
+    (kept,) = office.said(old)
+    assert kept.evidence["reason"] == f"kept: version {new} has asked since and supersedes it"
+    run = office.start(new)
+    assert office.answer(run, "bob", "Reject", comment="not now", evidence="") == 200
+    assert office.ended(run) == {APPROVE: "success", "promote": "skipped"}
+    (said,) = office.said(new)
+    assert (said.by, said.evidence["reason"]) == ("bob", "rejected by bob: not now")
+    assert office.champion == before
+
+
+def test_silence_keeps(office: Office) -> None:
+    before, number = office.champion, office.ask()
+    run = office.api.trigger(IMPATIENT, number, run_id=f"impatient_{number}")
+    assert office.ended(run) == {APPROVE: "success", "promote": "skipped"}
+    (said,) = office.said(number)
+    assert said.evidence["reason"] == "kept: nobody has answered in time"
+    assert office.champion == before
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no browser: install chromium")
+def test_a_person_sees_what_to_decide_on(office: Office, tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    number = office.ask(author="admin")
+    run = office.start(number)
+    user, password = office.stack.login
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+        page = browser.new_page(viewport={"width": 1280, "height": 1100})
+        page.goto(office.api.base_url)
+        page.fill("input[name=username]", user)
+        page.fill("input[name=password]", password)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=Dags", timeout=60_000)
+        page.goto(f"{office.api.task_url(run, APPROVE)}/required_actions")
+        page.wait_for_selector("text=better for far orders", timeout=60_000)
+        page.screenshot(path=tmp_path / "approval.png")
+        page.goto(f"{office.api.base_url}/dags/{MODEL}.rollback")
+        page.wait_for_selector("text=Trigger", timeout=60_000)
+        page.screenshot(path=tmp_path / "rollback.png")
+    assert office.answer(run, "bob", "Reject") == 200
+    assert office.ended(run)["promote"] == "skipped"

@@ -1,0 +1,147 @@
+"""The tasks of ``<model>.rollback``, and the commands of a person: what they say and leave."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+from typer.testing import CliRunner
+
+from mlops_airflow.assets import model_asset, score_again_asset
+from mlops_airflow.cli import app
+from mlops_airflow.forms import rollback_form
+from mlops_airflow.operators.rollback import RollbackModelOperator, ScoreAgainOperator
+from mlops_tasks.exceptions import VersionNotAllowedError
+from mlops_tasks.registry.ledger import Champion
+from tests.unit.operators.conftest import context
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.conftest import World
+    from tests.unit.orders import Source
+
+    Stack = tuple[World, Source]
+
+NAME = "late_orders"
+
+
+@pytest.fixture
+def moved(stack: Stack) -> World:
+    """Version 2, with the same files, has taken the place of version 1."""
+    world, _ = stack
+    found = world.tracking.client.create_model_version(
+        NAME, world.champion.model_uri, world.champion.run_id
+    )
+    version = replace(world.champion, version=str(found.version), generation=0)
+    assert world.ledger.register(version)
+    world.ledger.promote(NAME, version="2", generation=1, key="2024-03-18", evidence={})
+    return world
+
+
+def rolling(world: World, run: str = "manual__1", **form: Any) -> tuple[Any, Any]:
+    """Run the task with this form; return what it returns, and its event."""
+    asset = model_asset(world.spec)
+    operator = RollbackModelOperator(task_id="rollback", model=world.spec, outlets=[asset])
+    form = {"version": None, "reason": "too high for JFK"} | form
+    ours = context(operator, key=None, run=run, person="bob", **form)
+    return operator.execute(ours), ours["outlet_events"][asset].extra
+
+
+def test_a_form_rolls_back_and_names_who(moved: World) -> None:
+    done, event = rolling(moved)
+    assert done == {
+        "name": NAME,
+        "before": "2",
+        "version": "1",
+        "reason": "too high for JFK",
+    }
+    assert event == {"name": NAME, "version": "1"}
+    assert moved.ledger.champion(NAME) == Champion("1", 3)
+    (entry,) = moved.ledger.entries(model=NAME, kind="rollback")
+    assert (entry.by, entry.dag_run) == ("bob", "late_orders.dag/manual__1")
+    assert json.loads(json.dumps(done)) == done
+
+
+def test_a_task_that_is_run_again_rolls_back_once(moved: World) -> None:
+    first, _ = rolling(moved)
+    again, event = rolling(moved)
+    assert (again, event["version"]) == (first, "1")
+    assert moved.ledger.champion(NAME) == Champion("1", 3)
+    with pytest.raises(VersionNotAllowedError, match="no earlier champion to roll back to by its"):
+        rolling(moved, run="manual__2")
+
+
+def test_a_form_that_cannot_be_meant_is_refused_with_the_champions_there_were(moved: World) -> None:
+    with pytest.raises(
+        VersionNotAllowedError, match=r"never the champion\. Champions before .* 1 "
+    ):
+        rolling(moved, version="7")
+    with pytest.raises(VersionNotAllowedError, match="needs a reason"):
+        rolling(moved, reason=" ")
+    assert moved.ledger.champion(NAME) == Champion("2", 2)
+
+
+def test_the_form_checks_what_it_can(moved: World) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    form = rollback_form(moved.spec)
+    for name, value in (("version", "two"), ("reason", "x"), ("score_again_since", "yesterday")):
+        with pytest.raises(ParamValidationError):
+            form[name].resolve(value)
+    assert form["version"].resolve(None) is None
+    assert form["version"].resolve("12") == "12"
+
+
+def test_what_was_scored_since_is_asked_for_again(moved: World, tmp_path: Path) -> None:
+    operator = ScoreAgainOperator(task_id="score_again", model=moved.spec)
+    for since in (None, "", "2024-03-01"):
+        with pytest.raises(AirflowSkipException, match=r"nobody asked|nothing was scored since"):
+            operator.execute(context(operator, key=None, score_again_since=since))
+    from mlops_tasks.steps.score import score
+
+    for number, day in enumerate(("2024-03-16", "2024-03-17", "2024-03-18")):
+        stores: dict[str, Any] = {"lake": moved.lake, "tracking": moved.tracking}
+        score(moved.spec, day, moved.champion, **stores, token=100 + number)
+    ours = context(operator, key=None, score_again_since="2024-03-17")
+    found = operator.execute(ours)
+    assert found == {"partitions": ["2024-03-17", "2024-03-18"]}
+    event = ours["outlet_events"][score_again_asset(moved.spec)]
+    assert event.partition_keys == {"2024-03-17", "2024-03-18"}
+
+
+# --- commands
+
+
+def mlops(*words: str) -> Any:
+    return CliRunner().invoke(app, words)
+
+
+def test_commands_move_and_say_so(moved: World) -> None:
+    done = mlops("rollback", NAME, "--reason", "too high", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert (said["champion"], said["before"], said["golden_rows"]) == ("1", "2", 20)
+    (entry,) = moved.ledger.entries(model=NAME, kind="rollback")
+    assert entry.by == getpass.getuser()
+    done = mlops("rollback", NAME, "--to", "1", "--reason", "again")
+    assert done.exit_code == 1
+    assert "version 1 is the champion of 'late_orders' already" in done.stderr
+    done = mlops("promote", NAME, "2", "--reason", "it was right")
+    assert (done.exit_code, moved.ledger.champion(NAME)) == (0, Champion("2", 4))
+    assert "version 2 is the champion, on your word" in done.stdout
+    done = mlops("retire", NAME, "1", "--reason", "wrong labels", "--json")
+    assert json.loads(done.stdout)["retired"] == "1"
+    done = mlops("rollback", NAME, "--to", "1", "--reason", "back")
+    assert (done.exit_code, "was retired and cannot be the champion" in done.stderr) == (1, True)
+    assert mlops("retire", NAME, "2", "--reason", "also").exit_code == 1
+    assert mlops("promote", NAME, "9", "--reason", "who knows").exit_code == 1
+
+
+@pytest.mark.parametrize("words", [("rollback", NAME), ("promote", NAME, "1"), ("retire", NAME)])
+def test_commands_without_a_reason_do_nothing(words: tuple[str, ...]) -> None:
+    assert mlops(*words).exit_code == 2
