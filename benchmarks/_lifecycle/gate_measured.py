@@ -36,7 +36,9 @@ def main() -> None:
     names = pa.array(np.array([f"group {one}" for one in range(10)])).take(
         pa.array(random.integers(0, 10, n))
     )
-    gate = GateSpec(non_inferiority={name: 0.02 for name in (*_OTHERS, "f2")}, slices=("group",))
+    gate = GateSpec(
+        non_inferiority={name: 0.02 for name in (*_OTHERS, "f2")}, slices={"group": "group"}
+    )
     costs = Costs.of({"false_alarm": 1, "miss": 20}, "binary")
     plan = GatePlan.make(gate, "binary", costs=costs)
     assert len(plan.metrics) == 10, [one.name for one in plan.metrics]
