@@ -38,6 +38,8 @@
     ├── VersionNotAllowedError        a version that must not become, or stop to be, the champion
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
+    ├── NotReproducedError            a version was trained again and is another model
+    ├── ReproductionError             a recorded training cannot be repeated here
     ├── EvidencePackError             an evidence pack cannot be made, or a file is none
     ├── ScaffoldError                 no project can be made from what a source has
     └── UnsafeModelError              a model file that must not be loaded
@@ -60,9 +62,11 @@ __all__ = [
     "NewerFormatError",
     "NoChampionError",
     "NoLabelsError",
+    "NotReproducedError",
     "PartitionKeyError",
     "PartitionNotFoundError",
     "PreregistrationError",
+    "ReproductionError",
     "ScaffoldError",
     "SchemaMismatchError",
     "SmokeTestFailedError",
@@ -252,6 +256,24 @@ class UnsafeModelError(MlopsError):
 
 class MaintenanceError(MlopsError):
     """A part of the nightly maintenance failed; the others did their work."""
+
+
+class NotReproducedError(MlopsError):
+    """A registered version was trained again from its record, and gave another model."""
+
+
+class ReproductionError(MlopsError):
+    """A recorded training cannot be repeated here, so it cannot be told what it would give.
+
+    Attributes
+    ----------
+    about : str
+        Which input is missing or cannot be had: ``"environment"``, ``"code"``, ``"pin"`` and so on.
+    """
+
+    def __init__(self, text: str, about: str = "") -> None:
+        super().__init__(text)
+        self.about = about
 
 
 class ScaffoldError(MlopsError):

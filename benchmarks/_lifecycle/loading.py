@@ -78,7 +78,7 @@ def _saved(home: Path, kind: str, size: int) -> tuple[Path, str]:
     tracking = Tracking(f"sqlite:///{home}/mlflow.db")
     tracking.client.create_experiment("loading", artifact_location=str(home / "artifacts"))
     with tracking.run("loading", kind):
-        uri, digest = tracking.log_model(model, frame.head(200))
+        uri, digest, _ = tracking.log_model(model, frame.head(200))
     with tracking.downloaded(uri) as folder:
         shutil.copytree(folder, home / "model")
     assert files_digest(home / "model") == digest

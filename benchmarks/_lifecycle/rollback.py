@@ -103,7 +103,7 @@ def _version(
     model = build(categorical=spec.categorical, numeric=spec.numeric, random_state=seed)
     model.fit(frame, target)
     with tracking.run(spec.name, "train") as run_id:
-        uri, digest = tracking.log_model(model, frame.head(100), package="flight_delays")
+        uri, digest, _ = tracking.log_model(model, frame.head(100), package="flight_delays")
         artifacts = {PIN_FILE: tracking.log_json(run_id, PIN_FILE, {"benchmark": True})}
     model_id = uri.rpartition("/")[2]
     trained = TrainResult(run_id, model_id, uri, digest, n_rows, {}, 0.0, artifacts=artifacts)

@@ -8,6 +8,7 @@ __all__ = [
     "ENVIRONMENT",
     "EXPLANATION",
     "FEATURE_PROFILES",
+    "FINGERPRINT",
     "GATE_PAGE",
     "GATE_REPORT",
     "IMPORTANCE",
@@ -30,8 +31,9 @@ LABEL_PROFILES = "label_profiles.zip"
 # Of models with text features, which hashes of words the training had; of those of one table, what
 # they are asked with.
 VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
-# What it takes to train the same model again: what was installed, and the project's sources.
-ENVIRONMENT, PROJECT = "environment.json", "project.zip"
+# What it takes to train the same model again: what was installed, the project's sources, and what
+# went into the fit and came out of it, by digests.
+ENVIRONMENT, PROJECT, FINGERPRINT = "environment.json", "project.zip", "fingerprint.json"
 # Of a training that has chosen what it fits: the choice, and all that was tried.
 SEARCH = "search.json"
 ARTIFACTS = (
@@ -45,6 +47,7 @@ ARTIFACTS = (
     TABLE_MODEL,
     ENVIRONMENT,
     PROJECT,
+    FINGERPRINT,
     SEARCH,
 )
 # For people: features that may leak the label, in full; and all that the gate asked and found.

@@ -29,6 +29,7 @@ from mlops_tasks.registry.artifacts import (
 from mlops_tasks.registry.modelfiles import (
     ALLOWED_TYPES,
     check_types,
+    content_digest,
     detached_boosters,
     examine_model,
     files_digest,
@@ -193,7 +194,7 @@ class Tracking:
         method: str = "predict_proba",
         package: str = "",
         personal: Collection[str] = (),
-    ) -> tuple[str, str]:
+    ) -> tuple[str, str, str]:
         """Save a fitted model to the open run as safe files and prove that it can be loaded.
 
         The files are inspected in this process: it has just made them itself, so another one would
@@ -214,8 +215,8 @@ class Tracking:
 
         Returns
         -------
-        model_uri, digest : str
-            ``models:/m-...`` and the digest of its files.
+        model_uri, digest, content : str
+            ``models:/m-...``, the digest of its files and that of what they hold, `content_digest`.
 
         Raises
         ------
@@ -246,13 +247,14 @@ class Tracking:
         with self.downloaded(info.model_uri) as downloaded:
             digest = files_digest(downloaded)
             inspect_model(downloaded, names)
+            content = content_digest(downloaded)
             again = load_model(downloaded, digest=digest, examined=True)
         if not np.array_equal(getattr(again, method)(signature_of), predictions):
             raise UnsafeModelError(
                 f"{info.model_uri} does not predict what the model predicts that was saved as it: "
                 "MLflow's store was written to meanwhile, or the estimator cannot be saved"
             )
-        return info.model_uri, digest
+        return info.model_uri, digest, content
 
     def log_pins(self, pins: Mapping[str, Pin], context: str) -> None:
         """Attach pinned tables, by name, to the open run: as datasets, and their digests as params.
@@ -312,8 +314,7 @@ class Tracking:
 
     def read_json(self, run_id: str, name: str) -> dict[str, Any]:
         """Read a JSON artifact of a run."""
-        content: dict[str, Any] = json.loads(self.read_bytes(run_id, name))
-        return content
+        return dict(json.loads(self.read_bytes(run_id, name)))
 
     def log_bytes(self, run_id: str, name: str, content: bytes) -> str:
         """Store an artifact of a run, whose `name` may have folders; return its SHA-256."""
@@ -399,8 +400,7 @@ class Tracking:
 
     def gate_metrics(self, run_id: str) -> dict[str, float]:
         """Return what a run has logged of its evaluation."""
-        metrics: dict[str, float] = self.client.get_run(run_id).data.metrics
-        prefix = "eval_"
+        prefix, metrics = "eval_", self.client.get_run(run_id).data.metrics
         return {
             name.removeprefix(prefix): value
             for name, value in metrics.items()

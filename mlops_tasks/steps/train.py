@@ -21,6 +21,7 @@ from mlops_tasks.registry.artifacts import (
     CLASSES,
     ENVIRONMENT,
     FEATURE_PROFILES,
+    FINGERPRINT,
     LABEL_PROFILES,
     LEAKS,
     PIN_FILE,
@@ -31,7 +32,7 @@ from mlops_tasks.registry.artifacts import (
 )
 from mlops_tasks.registry.modelfiles import try_saving
 from mlops_tasks.registry.modelfiles.project_code import project_folder
-from mlops_tasks.registry.reproduction import Environment, git_commit, pack_project
+from mlops_tasks.registry.reproduction import Environment, Fingerprint, git_commit, pack_project
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import TableModel
@@ -119,12 +120,14 @@ def train(
         fit_estimator(spec, problem, model, frame, target, weights)
         fit_s = round(time.monotonic() - started, 3)
         remember_forms(model, spec_forms(spec.categorical, spec.features, spec.text))
-        model_uri, digest = _log_model(spec, model, frame, tracking)
+        model_uri, digest, content = _log_model(spec, model, frame, tracking)
         described = problem.describe_target(target)
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
         artifacts = _log(spec, pin, run_id, tracking, params, metrics)
         artifacts |= _log_profiles(spec, rows, run_id, tracking)
         artifacts |= _log_origin(spec, pin, run_id, tracking, sources)
+        fingerprint = to_json(Fingerprint.of(spec, model, frame, target, weights, content))
+        artifacts[FINGERPRINT] = tracking.log_json(run_id, FINGERPRINT, fingerprint)
         if isinstance(spec, TableModel):
             artifacts[TABLE_MODEL] = tracking.log_json(run_id, TABLE_MODEL, spec.saved())
         if classes := problem.classes(model):
@@ -149,7 +152,7 @@ def train(
 
 def _log_model(
     spec: ModelSpec | TableModel, model: Any, frame: pd.DataFrame, tracking: Tracking
-) -> tuple[str, str]:
+) -> tuple[str, str, str]:
     return tracking.log_model(
         model,
         frame.head(200),

@@ -30,6 +30,7 @@ from mlops_airflow.commands import (
     pack,
     quarantine,
     replay,
+    reproduce,
     trial,
 )
 from mlops_airflow.stack.credentials import load_credentials
@@ -58,6 +59,7 @@ app.command()(new.new)
 app.command()(doctor.doctor)
 app.command()(check.check)
 app.command()(replay.replay)
+app.command()(reproduce.reproduce)
 app.command()(lifecycle.start)
 app.command()(lifecycle.stop)
 app.command()(history.history)

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from mlops_tasks.partitions import Duration, Grain
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["by_hand", "ingest_form", "no_backfill", "rollback_form", "train_form"]
+__all__ = [
+    "by_hand",
+    "ingest_form",
+    "no_backfill",
+    "reproduce_form",
+    "rollback_form",
+    "train_form",
+]
 
 # The format alone would also take 20240301.
 _DAY = r"^\d{4}-\d{2}-\d{2}$"
@@ -43,6 +50,19 @@ def train_form(model: ModelSpec) -> dict[str, Param]:
             "Evaluation window",
             "The newest labelled rows, which the training leaves to the gate",
         ),
+    }
+
+
+def reproduce_form() -> dict[str, Param]:
+    """Return the form of a reproduction, which takes the champion when it is left as it is."""
+    return {
+        "version": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^[1-9]\d*$",
+            title="Version",
+            description="The version to train again, as 3. Leave it empty for the champion.",
+        )
     }
 
 

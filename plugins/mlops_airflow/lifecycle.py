@@ -33,6 +33,7 @@ from mlops_airflow.partition_mappers import (
     same_key,
     waiting_for_all,
 )
+from mlops_airflow.reproduction import reproduce_dag
 from mlops_airflow.retries import task_defaults
 from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.selection import choose_among, selection_functions, selection_words
@@ -122,7 +123,7 @@ def dataset_dags(dataset: DatasetSpec) -> list[DAG]:
 
 
 def model_dags(model: ModelSpec) -> list[DAG]:
-    """Build the score, monitor, decide, train, release and rollback Dags of a model.
+    """Build the Dags of a model: score, monitor, decide, train, release, rollback, reproduce.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     Returns
     -------
     list of DAG
-        Six Dags.
+        Seven Dags.
 
     Raises
     ------
@@ -142,7 +143,7 @@ def model_dags(model: ModelSpec) -> list[DAG]:
     _refuse_missing_code(model)
     GatePlan.of(model)  # a metric that does not exist breaks these Dags, not their runs
     build = (_score_dag, _monitor_dag, _decide_dag, _train_dag, _release_dag, _rollback_dag)
-    return [one(model) for one in build]
+    return [*(one(model) for one in build), reproduce_dag(model)]
 
 
 def _refuse_missing_code(model: ModelSpec) -> None:

@@ -10,7 +10,7 @@ __all__ = ["get_provider_info"]
 _NAME = "MLOps"
 _STEPS = (
     *("ingest", "validate", "pin", "candidates", "train", "evaluate", "register", "smoke_test"),
-    *("promote", "release", "approve", "rollback", "pack"),
+    *("promote", "release", "approve", "rollback", "pack", "reproduce"),
     *("score", "monitor", "decide", "maintenance"),
 )
 _OPTIONS = {

@@ -165,3 +165,61 @@ def test_a_pause_of_the_server_is_bridged(server: Server, url: str) -> None:
         assert ledger.next_token() == 2
         later.join()
     admin.dispose()
+
+
+STATEMENTS = {
+    "UPDATE entry SET evidence = '{}' WHERE seq = 2": ("changed", 2),
+    "UPDATE entry SET recorded_at = '2024-03-01'": ("changed", 1),
+    "DELETE FROM entry WHERE seq = 3": ("removed", 3),
+    "DELETE FROM entry WHERE seq = 6": ("cut", 6),
+    "TRUNCATE entry": ("cut", 1),
+}
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_it_keeps_its_entries_and_notices_where_its_owner_did_not(url: str, statement: str) -> None:
+    ledger = Ledger(url)
+    for number in range(4):
+        ledger.record(model="m", kind="drift", key=f"k{number}", evidence={"n": number})
+    ledger.promote("m", version="1", generation=0, key="k", evidence={}, by="ada")
+    ledger.promote("m", version="2", generation=1, key="l", evidence={}, by="ada")
+    anchor = ledger.head()
+    assert ledger.verify([anchor]).answer == "fine"
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with (
+        pytest.raises(sa.exc.DBAPIError, match="the ledger is append-only"),
+        engine.begin() as connection,
+    ):
+        connection.execute(sa.text(statement))
+    assert ledger.verify([anchor]).answer == "fine"
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE entry DISABLE TRIGGER USER"))
+        connection.execute(sa.text(statement))
+    check = ledger.verify([anchor])
+    assert check.answer == "alarm"
+    assert (check.findings[0].kind, check.findings[0].seq) == STATEMENTS[statement]
+    assert "unguarded" in {finding.kind for finding in check.findings}
+
+
+def test_a_chain_written_anew_is_found_by_an_anchor(url: str) -> None:
+    ledger = Ledger(url)
+    for number in range(3):
+        ledger.record(model="m", kind="drift", key=f"k{number}", evidence={"n": number})
+    anchor = ledger.head()
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE entry DISABLE TRIGGER USER"))
+        connection.execute(sa.text("DELETE FROM entry"))
+        connection.execute(sa.text("UPDATE head SET seq = 0, hash = ''"))
+        connection.execute(sa.text("ALTER TABLE entry ENABLE TRIGGER USER"))
+    for number in range(4):
+        ledger.record(model="m", kind="drift", key=f"k{number}", evidence={"n": -number})
+    assert ledger.verify().answer == "fine", "only what was kept elsewhere tells"
+    (finding,) = ledger.verify([anchor]).findings
+    assert (finding.kind, finding.seq) == ("rewritten", 1)
+
+
+def test_writers_at_once_make_one_chain(url: str) -> None:
+    at_once(write_entries, [(url, writer, 10) for writer in range(1, 5)])
+    check = Ledger(url).verify()
+    assert (check.answer, check.n_entries) == ("fine", 40)

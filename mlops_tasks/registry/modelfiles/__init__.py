@@ -2,6 +2,7 @@
 
 from mlops_tasks.registry.modelfiles.allowed import ALLOWED_TYPES
 from mlops_tasks.registry.modelfiles.boosters import detached_boosters
+from mlops_tasks.registry.modelfiles.content import content_digest
 from mlops_tasks.registry.modelfiles.examination import examine_model
 from mlops_tasks.registry.modelfiles.extra_files import write_extra_files
 from mlops_tasks.registry.modelfiles.files import files_digest, model_bytes
@@ -14,6 +15,7 @@ from mlops_tasks.registry.modelfiles.trial import try_saving
 __all__ = [
     "ALLOWED_TYPES",
     "check_types",
+    "content_digest",
     "detached_boosters",
     "examine_model",
     "files_digest",

@@ -16,7 +16,7 @@ from mlops_tasks.registry.reproduction.distributions import installed_distributi
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.workers import n_threads
 
-__all__ = ["OWN_PACKAGES", "Distribution", "Environment", "folder_digest", "package_digest"]
+__all__ = ["OWN", "OWN_PACKAGES", "Distribution", "Environment", "folder_digest", "package_digest"]
 
 #: Name of this project's own distribution, and its packages; the first is what trains.
 OWN, OWN_PACKAGES = "mlops-airflow", ("mlops_tasks", "mlops_airflow")

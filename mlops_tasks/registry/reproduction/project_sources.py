@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.specs import TableModel
 
-__all__ = ["git_commit", "pack_project"]
+__all__ = ["git_commit", "pack_project", "unpack_project"]
 
 # The earliest time that the format can write: none of the files' own, which checkouts change.
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -58,6 +58,12 @@ def pack_project(spec: ModelSpec | TableModel) -> bytes:
             if path.suffix == ".py":
                 waiting += _imported(source)
     return _zip(sources)
+
+
+def unpack_project(packed: bytes, folder: Path) -> None:
+    """Write the sources that `pack_project` has packed, of a digest that the ledger has."""
+    with ZipFile(io.BytesIO(packed)) as archive:
+        archive.extractall(folder)
 
 
 def git_commit(folder: Path) -> str:

@@ -60,6 +60,7 @@ def test_a_project_has_all_its_dags_in_the_namespace(spec: ModelSpec) -> None:
         "late_orders.decide",
         "late_orders.monitor",
         "late_orders.release",
+        "late_orders.reproduce",
         "late_orders.rollback",
         "late_orders.score",
         "late_orders.train",
@@ -309,6 +310,7 @@ def test_every_dag_says_how_it_is_run_by_hand(spec: ModelSpec) -> None:
             "late_orders.train": by_form,
             "late_orders.release": by_version,
             "late_orders.rollback": "From its form alone.",
+            "late_orders.reproduce": "from its form for any version",
         }
         wanted = others.get(dag.dag_id, by_key)
         assert wanted in " ".join(str(dag.doc_md).split()), dag.dag_id
@@ -319,7 +321,7 @@ def test_a_wrong_key_is_refused_when_a_run_is_triggered(spec: ModelSpec, key: st
     """By the call that both the form and REST make."""
     found = [*model_dags(spec), *(dag for one in spec.datasets for dag in dataset_dags(one))]
     for dag in found:
-        if dag.dag_id in ("late_orders.release", "late_orders.rollback"):  # a version, and none
+        if dag.dag_id.partition(".")[2] in ("release", "reproduce", "rollback"):  # of versions
             continue
         timetable = coerce_to_core_timetable(dag.timetable)
         with pytest.raises(InvalidPartitionKeyError, match="is not a day: write it as YYYY-MM-DD"):

@@ -113,7 +113,7 @@ def test_mlflow_stores_them_beside_the_pipeline(tracking: Tracking) -> None:
     model = make_pipeline(StandardScaler(), LGBMClassifier(n_estimators=3, verbose=-1))
     model.fit(NUMBERS, Y)
     with tracking.run("trips", "x"):
-        uri, digest = tracking.log_model(model, NUMBERS)
+        uri, digest, _ = tracking.log_model(model, NUMBERS)
     loaded = tracking.load(uri, digest)
     assert np.array_equal(loaded.predict_proba(NUMBERS), model.predict_proba(NUMBERS))
     tracking.digest_model(uri)  # a throw-away process finds nothing wrong with it

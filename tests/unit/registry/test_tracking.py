@@ -151,7 +151,7 @@ TARGET = (FRAME["a"] > 0).astype(int)
 def test_a_model_is_saved_as_safe_files_and_loads_again(tracking: Tracking) -> None:
     model = LogisticRegression().fit(FRAME, TARGET)
     with tracking.run("late_orders", "x"):
-        uri, digest = tracking.log_model(model, FRAME)
+        uri, digest, _ = tracking.log_model(model, FRAME)
     assert uri.startswith("models:/m-")
     assert len(digest) == 64
     again = tracking.load(uri, digest)
@@ -163,7 +163,7 @@ def test_a_model_is_saved_as_safe_files_and_loads_again(tracking: Tracking) -> N
 def test_two_servers_in_one_process_are_not_confused(world: World, tracking: Tracking) -> None:
     world.tracking.load(world.champion.model_uri, world.champion.digest)
     with tracking.run("late_orders", "x"):
-        other, digest = tracking.log_model(LogisticRegression().fit(FRAME, TARGET), FRAME)
+        other, digest, _ = tracking.log_model(LogisticRegression().fit(FRAME, TARGET), FRAME)
     for _ in range(2):
         world.tracking.load(world.champion.model_uri, world.champion.digest)
         tracking.load(other, digest)
@@ -175,7 +175,7 @@ def test_its_signature_names_the_features_and_its_requirements_are_pinned(
     import mlflow
 
     with tracking.run("late_orders", "x"):
-        uri, _ = tracking.log_model(LogisticRegression().fit(FRAME, TARGET), FRAME)
+        uri, _, _ = tracking.log_model(LogisticRegression().fit(FRAME, TARGET), FRAME)
     info = mlflow.models.get_model_info(uri)
     assert info.signature.inputs.input_names() == ["a", "b"]
     folder = mlflow.artifacts.download_artifacts(uri)

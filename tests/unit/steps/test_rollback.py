@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,7 +40,7 @@ class Files:
     """MLflow with the files of some versions; `wrong` of their golden rows are answered anew."""
 
     def __init__(self, *numbers: str, wrong: int = 0) -> None:
-        self.numbers, self.wrong, self.read = numbers, wrong, []
+        self.numbers, self.wrong, self.read, self.pointed = numbers, wrong, [], {}
 
     def by_version(self, name: str, number: str) -> Any:
         from mlflow.exceptions import RestException
@@ -62,13 +63,17 @@ class Files:
         return self
 
     def set_registered_model_alias(self, name: str, alias: str, version: str) -> None:
-        self.alias = version
+        self.pointed[alias] = version
+
+    def get_registered_model(self, name: str) -> Any:
+        return SimpleNamespace(aliases=self.pointed)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return lambda *_, **__: []
 
     numbers: tuple[str, ...]
     read: list[tuple[str, str]]
+    pointed: dict[str, str]
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +111,7 @@ def test_the_champion_before_this_one_is_returned_to(ledger: Ledger, files: Any)
     done = back(ledger, files)
     assert (done.before, done.version, done.reason) == ("3", "2", WHY["reason"])
     assert (done.verified.golden_rows, done.verified.artifacts) == (20, ("pin.json",))
-    assert (ledger.champion("m"), files.alias) == (Champion("2", 4), "2")
+    assert (ledger.champion("m"), files.pointed["champion"]) == (Champion("2", 4), "2")
     assert files.read == [("2", "pin.json")]
     (entry,) = ledger.entries(model="m", kind="rollback")
     assert (entry.key, entry.by) == ("rollback of 3", "bob")
@@ -228,7 +233,7 @@ def test_a_person_promotes_what_the_gate_kept(ledger: Ledger, files: Any) -> Non
     entry = max(ledger.entries(kind="promotion"), key=lambda entry: entry.seq)
     assert (entry.key, entry.by) == ("manual promotion of 4", "bob")
     assert entry.evidence["reason"] == WHY["reason"]
-    assert files.alias == "4"
+    assert files.pointed["champion"] == "4"
     assert back(ledger, files).version == "3"
 
 

@@ -1,0 +1,1 @@
+"""The process that trains a recorded model again, in an environment made anew."""
