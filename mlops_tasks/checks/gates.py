@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.checks.refusals import refused
 from mlops_tasks.checks.result import ALARM, FINE, CheckResult
-from mlops_tasks.problem_types import gate_metric
+from mlops_tasks.gate import GatePlan
+from mlops_tasks.gate.groups import find_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +24,12 @@ def check_gate(look: Sample) -> Iterator[CheckResult]:
     """Look for limits that no model can pass, or none can break."""
     spec = look.spec
     try:
-        metric = gate_metric(spec)
+        plan = GatePlan.of(spec)
+        metric = plan.metric
     except Exception as error:
         yield refused(look, "gate", "gate.metric and costs", error)
         return
-    found = list(_wrong(spec, metric))
+    found = [*_wrong(spec, metric), *_slices(look, plan)]
     yield from found
     if not found:
         text = f"{metric.title}, {'more' if metric.greater_is_better else 'less'} is better"
@@ -78,6 +80,25 @@ def _wrong(spec: ModelSpec, metric: Metric) -> Iterator[CheckResult]:
             "compared: drift would never be one",
             f"choose at most {n_columns}",
         )
+
+
+def _slices(look: Sample, plan: GatePlan) -> Iterator[CheckResult]:
+    """Look for slices that are none, and for fairness of fewer than two groups."""
+    try:
+        groups = find_groups(look.spec, look.features) if plan.gate.slices else []
+    except Exception as error:
+        yield refused(look, "gate", "gate.slices", error)
+        return
+    for one in groups:
+        if one.name in plan.gate.fairness and len(one.labels) + one.left_out < 2:
+            yield CheckResult(
+                "gate",
+                f"gate.fairness {one.name}",
+                ALARM,
+                f"the newest rows have {len(one.labels) + one.left_out} group of {one.name!r}, and "
+                "two are needed: the gate could never tell",
+                "choose a slice with groups, or leave the limit out",
+            )
 
 
 def _is_better(metric: Metric, value: float, than: float) -> bool:

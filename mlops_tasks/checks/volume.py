@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from mlops_tasks.checks.estimators import fitted
 from mlops_tasks.checks.refusals import refused
 from mlops_tasks.checks.result import ALARM, CANNOT_TELL, FINE, CheckResult
+from mlops_tasks.exceptions import SpecError
+from mlops_tasks.gate import GatePlan
 from mlops_tasks.partitions import Duration, window_start
 from mlops_tasks.problem_types import Outcomes, problem_type
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from mlops_tasks.checks.sample import Sample
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["check_volume", "n_partitions"]
+__all__ = ["check_volume", "n_partitions", "unreachable_margins"]
 
 # Rows are counted in a few partitions only: so close below a limit, other weeks may have enough.
 _NEAR = 0.8
@@ -122,6 +124,43 @@ def _classes(look: Sample, last: str, each: float) -> Iterator[CheckResult]:
         else:
             text = f"{window.words} have the {needed} that are needed"
             yield CheckResult("volume", where, FINE, text)
+            if name == "gate":
+                yield from _margins(look, _as_many(outcomes, n_rows))
+
+
+def _margins(look: Sample, outcomes: Outcomes) -> Iterator[CheckResult]:
+    try:
+        plan = GatePlan.of(look.spec)
+    except SpecError:  # the check of the gate says so
+        return
+    yield from unreachable_margins(plan, outcomes)
+
+
+def unreachable_margins(plan: GatePlan, outcomes: Outcomes) -> Iterator[CheckResult]:
+    """Look for margins that an equal challenger cannot be shown to keep: one row would break them.
+
+    Of those that the spec names. The interval of a difference has one row more, of the worst kind:
+    of n rows of the rarer class its weight is above ``-ln(level) / n`` with the chance that the
+    gate may be wrong with.
+    """
+    import numpy as np
+
+    if plan.problem.name != "binary":
+        return
+    n_rows = int(np.bincount(outcomes.y_true.astype(np.int64), minlength=2).min())
+    for metric in plan.metrics:
+        margin = plan.gate.non_inferiority.get(metric.name)
+        if metric.low == 0 and metric.high == 1 and isinstance(margin, float | int) and margin:
+            needed = math.ceil(-math.log(plan.level) / margin)
+            if n_rows < needed:
+                yield CheckResult(
+                    "volume",
+                    f"gate.non_inferiority {metric.name}",
+                    CANNOT_TELL,
+                    f"some {n_rows} rows of the rarer class, and of less than {needed} nobody can "
+                    f"tell that {metric.title} is not worse by {margin:g}, unless it is better",
+                    "use a longer evaluation, or a larger margin",
+                )
 
 
 def _outcomes(look: Sample) -> Outcomes:

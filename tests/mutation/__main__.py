@@ -34,6 +34,13 @@ MODULES = {
             "tests/unit/problem_types/test_importance.py",
         ],
     ),
+    "gate": (
+        [
+            f"mlops_tasks/gate/{name}.py"
+            for name in ("comparisons", "criteria", "fairness", "holm", "limits", "plan", "slices")
+        ],
+        ["tests/unit/gate/test_*.py"],
+    ),
     "metrics": (
         [
             f"mlops_tasks/problem_types/metrics/{name}.py"

@@ -15,6 +15,7 @@ from mlops_airflow.operators.promote import promotion_event
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.registry.ledger.anchors import write_anchor
 from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.serialization import from_json, to_json
@@ -158,6 +159,7 @@ class ReleaseModelOperator(StepOperator):
         return {"name": name, "version": version.version}
 
     def _report(self, version: RegisteredVersion, found: Release, before: str) -> None:
+        write_anchor(self.lake, self.ledger.head())  # or the end of the chain could be cut off
         self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(version)
         facts = {"before": before, "because": found.reason, "by": found.by}
         what = "released" if found.released else "did not release"

@@ -11,6 +11,7 @@ from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.registry.ledger.anchors import write_anchor
 from mlops_tasks.steps.rollback import Rollback, rollback
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class RollbackModelOperator(StepOperator):
         return found
 
     def _report(self, found: Rollback) -> None:
+        write_anchor(self.lake, self.ledger.head())  # or the end of the chain could be cut off
         facts = {
             "champion": f"version {found.version}, in place of version {found.before}",
             "because": found.reason,

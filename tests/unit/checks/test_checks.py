@@ -173,6 +173,7 @@ def broken(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "label", "minutes_lat", {"label": label(files, "minutes_lat > 10")}
     yield "label", "must be true or false", {"label": label(files, "minutes_late")}
     yield "gate", "no metric of binary", {"gate": GateSpec(metric="mae")}
+    yield "gate", "no column 'colour'", {"gate": GateSpec(slices={"colour": (1, 2)})}
     yield "gate", "goes from 0 to 1", {"gate": GateSpec(min_value=2.0)}
     yield "gate", "drift would never be one", {"retrain": RetrainSpec(min_drifted=50)}
     yield (

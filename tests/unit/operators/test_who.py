@@ -12,6 +12,8 @@ from mlops_airflow.operators.base import triggered_by
 from mlops_airflow.operators.decide import DecideRetrainingOperator
 from mlops_airflow.operators.pin import PinTrainingDataOperator
 from mlops_airflow.operators.promote import PromoteModelOperator
+from mlops_tasks.registry.ledger.anchors import read_anchors
+from mlops_tasks.registry.ledger.chain import Head
 from mlops_tasks.serialization import to_json
 from tests.unit.operators.conftest import context
 
@@ -49,3 +51,5 @@ def test_the_loop_says_who_wanted_it(stack: tuple[World, Source]) -> None:
     assert [(entry.kind, entry.by) for entry in entries] == [
         *(("pin", "ada"), ("promotion", "ada"), ("decision", "ada")),
     ]
+    promotion = entries[1]
+    assert read_anchors(world.lake).heads == (Head(promotion.seq, promotion.hash),)
