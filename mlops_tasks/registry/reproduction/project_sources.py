@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -56,7 +57,8 @@ def pack_project(spec: ModelSpec | TableModel) -> bytes:
             source = path.read_bytes()
             sources[path.relative_to(root).as_posix()] = source
             if path.suffix == ".py":
-                waiting += _imported(source)
+                found = set(_imported(source)) - seen
+                waiting += sorted(each for each in found if project_folder(each) is not None)
     return _zip(sources)
 
 
@@ -123,19 +125,23 @@ def _is_source(root: Path, path: Path) -> bool:
     return plain and path.stat().st_size <= _LARGEST and path.resolve().is_relative_to(root)
 
 
-def _imported(source: bytes) -> list[str]:
-    """Return the top-level packages that a source imports; libraries are no projects."""
+@lru_cache(maxsize=_MOST_FILES)
+def _imported(source: bytes) -> frozenset[str]:
+    """Return the top-level packages that a source imports, libraries among them.
+
+    Remembered, for a process that trains again: to parse a large project takes a second.
+    """
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError):  # a file beside the model's, which nobody has imported
-        return []
+        return frozenset()
     names: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.split(".")[0])
-    return sorted(name for name in names if project_folder(name) is not None)
+    return frozenset(names)
 
 
 def _zip(sources: dict[str, bytes]) -> bytes:
