@@ -87,7 +87,8 @@ def _known(
         connection.register("labels", labels)
         found = ask(f"SELECT {keys}, (\n{spec.target_sql}\n) AS {TARGET} FROM labels")  # noqa: S608
         kind = str(found.types[-1])
-        if not (kept := problem.target_cast(kind)):
+        kept = None if kind.endswith("]") else problem.target_cast(kind)  # a list is no target
+        if not kept:
             raise FeatureError(
                 f"{place} gives {kind} and must be {problem.target_form}{_fitting(kind)}"
             )

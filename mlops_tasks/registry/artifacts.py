@@ -36,6 +36,8 @@ VOCABULARIES, TABLE_MODEL = "text_vocabularies.zip", "table_model.json"
 ENVIRONMENT, PROJECT, FINGERPRINT = "environment.json", "project.zip", "fingerprint.json"
 # Of a training that has chosen what it fits: the choice, and all that was tried.
 SEARCH = "search.json"
+# All that the gate asked and found, why the challenger predicts as it does, and both as a page.
+GATE_REPORT, EXPLANATION, GATE_PAGE = "gate.json", "explanation.json", "gate.html"
 ARTIFACTS = (
     PIN_FILE,
     IMPORTANCE,
@@ -49,8 +51,9 @@ ARTIFACTS = (
     PROJECT,
     FINGERPRINT,
     SEARCH,
+    GATE_REPORT,
+    EXPLANATION,
+    GATE_PAGE,
 )
-# For people: features that may leak the label, in full; and all that the gate asked and found.
-LEAKS, GATE_REPORT = "leak_suspects.json", "gate.json"
-# Why the challenger predicts as it does, and the page of the gate with all of it.
-EXPLANATION, GATE_PAGE = "explanation.json", "gate.html"
+# For people: features that may leak the label, in full.
+LEAKS = "leak_suspects.json"

@@ -48,7 +48,7 @@ class Binary(ProblemType):
     profiled = (SCORE,)
 
     def target_cast(self, sql_type: str) -> str | None:
-        return "BIGINT" if sql_type == "BOOLEAN" or "INT" in sql_type else None
+        return "BIGINT" if sql_type == "BOOLEAN" or sql_type.endswith(("INT", "INTEGER")) else None
 
     def wrong_target(self, expression: str) -> str:
         return f"{expression} NOT IN (0, 1)"

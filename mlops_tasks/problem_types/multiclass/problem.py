@@ -47,7 +47,11 @@ class Multiclass(ProblemType):
     profiled = (PREDICTED, CONFIDENCE)
 
     def target_cast(self, sql_type: str) -> str | None:
-        return "VARCHAR" if sql_type.startswith(_TEXTS) or "INT" in sql_type else None
+        return (
+            "VARCHAR"
+            if sql_type.startswith(_TEXTS) or sql_type.endswith(("INT", "INTEGER"))
+            else None
+        )
 
     def wrong_target(self, expression: str) -> str:
         return ""

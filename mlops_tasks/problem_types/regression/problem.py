@@ -48,7 +48,11 @@ class Regression(ProblemType):
     profiled = (PREDICTION,)
 
     def target_cast(self, sql_type: str) -> str | None:
-        return "DOUBLE" if sql_type.startswith(_NUMBERS) or "INT" in sql_type else None
+        return (
+            "DOUBLE"
+            if sql_type.startswith(_NUMBERS) or sql_type.endswith(("INT", "INTEGER"))
+            else None
+        )
 
     def wrong_target(self, expression: str) -> str:
         return f"NOT isfinite({expression})"

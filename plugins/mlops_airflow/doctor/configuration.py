@@ -100,6 +100,8 @@ def own_section() -> Iterator[Finding]:
     wrong, shown = [], []
     for name, option in options.items():
         value = _get("mlops", name) or option["default"]
+        if option["type"] != "float":
+            continue
         shown.append(f"{name} {value}")
         try:
             usable = float(value) > 0

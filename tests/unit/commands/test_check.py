@@ -83,7 +83,7 @@ def test_json_has_every_result(folder: Path) -> None:
     found = json.loads(said)
     assert (code, found["exit_code"]) == (0, 0)
     results = found["models"]["late_orders"]
-    assert {"check", "where", "answer", "message", "fix"} == set(results[0])
+    assert {"check", "where", "answer", "message", "fix", "follows"} == set(results[0])
     assert [one["check"] for one in results][:3] == ["spec", "dags", "connection"]
     (dags,) = [one for one in results if one["check"] == "dags"]
     assert "late_orders.train" in dags["message"]

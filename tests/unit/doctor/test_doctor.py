@@ -339,7 +339,7 @@ def test_a_ledger_is_looked_at_and_not_made(tmp_path: Path, connect: Any) -> Non
     file.chmod(0o644)
     tried, closed = connections.ledger()
     assert tried.answer is FINE
-    assert tried.found.endswith("schema 0003, 0 entries")
+    assert tried.found.endswith("schema 0004, 0 entries")
     assert (closed.answer, closed.fix) == (ALARM, f"chmod o-rwx {file}")
     connect("ledger_default", conn_type="sqlite", host=str(tmp_path / "no" / "ledger.db"))
     assert only(connections.ledger()).answer is ALARM

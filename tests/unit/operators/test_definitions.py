@@ -104,7 +104,8 @@ def parsed(path: Path) -> tuple[list[str], dict[str, str]]:
 
 
 def of_model(name: str) -> list[str]:
-    return [f"{name}.{verb}" for verb in ("decide", "monitor", "score", "train")]
+    verbs = ("decide", "monitor", "release", "reproduce", "rollback", "score", "train")
+    return [f"{name}.{verb}" for verb in verbs]
 
 
 def test_a_shared_dataset_is_built_where_it_is_written_and_nowhere_else(folder: Path) -> None:

@@ -41,9 +41,7 @@ TRAINED = TrainResult(
     (),
     {"pin.json": "p", "both": "t"},
 )
-VERDICT = Verdict(
-    "promote", "it is better", 100, {"roc_auc": 0.75}, None, "1", {}, {}, {"both": "v"}
-)
+VERDICT = Verdict("promote", "it is better", 100, {"roc_auc": 0.75}, None, "1", {}, {"both": "v"})
 SHOWN = {
     "mlops.run": "run",
     "mlops.digest": "d" * 64,
