@@ -15,8 +15,9 @@ FINE, ALARM, CANNOT_TELL = "fine", "alarm", "cannot tell"
 
 #: Kinds that say a challenger is better; any one of them is enough.
 _BETTER = frozenset({"superiority", "floor"})
-#: Kinds of which only a shown harm counts: their groups are many, and small.
-_HARM_ONLY = frozenset({"slice"})
+#: Kinds of which only a shown harm counts: groups that are many and small, and what a busy machine
+#: leaves unclear, on which no promotion may depend.
+_HARM_ONLY = frozenset({"slice", "latency"})
 _MOST_SHOWN = 3
 
 
@@ -78,7 +79,7 @@ def conclude(criteria: Sequence[Criterion], *, approval: bool = False) -> tuple[
     tuple of (str, str)
         ``"keep"`` where nothing shows it to be better, or a limit is broken; ``"cannot_tell"``
         where a limit may be broken or may not; ``"ask"`` where a broken or unclear limit asks a
-        person, or all do; else ``"promote"``. Of slices only a shown harm counts.
+        person, or all do; else ``"promote"``. Of slices and latency only harm counts.
     """
     better = [one for one in criteria if one.kind in _BETTER]
     shown = [one for one in better if one.answer == FINE]

@@ -24,7 +24,7 @@ def plan(**fields: Any) -> GatePlan:
     ("p99", "least", "answer", "said", "verdict"),
     [
         (8.0, 7.0, "fine", "within 100 ms", "promote"),
-        (250.0, 8.0, "cannot tell", "the machine was too busy to tell", "cannot_tell"),
+        (250.0, 8.0, "cannot tell", "the machine was too busy to tell", "promote"),
         (250.0, 180.0, "alarm", "above 100 ms even in the calmest fifth", "keep"),
     ],
 )
