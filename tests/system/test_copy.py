@@ -87,7 +87,7 @@ def _train(staging: Environment) -> None:
 
     model = LogisticRegression().fit(ROWS, ROWS["distance"] > 5)
     with staging.tracking.run(MODEL, "train") as run_id:
-        uri, digest = staging.tracking.log_model(model, ROWS)
+        uri, digest, _ = staging.tracking.log_model(model, ROWS)
         pin = staging.tracking.log_json(run_id, PIN_FILE, {"as_of": "2024-03-10"})
     parts = (run_id, uri.rpartition("/")[2], uri, digest, 60, {}, 0.1)
     trained = TrainResult(*parts, artifacts={PIN_FILE: pin})  # type: ignore[arg-type]

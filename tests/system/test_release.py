@@ -86,7 +86,7 @@ class Office:
         model = LogisticRegression().fit(rows, rows["distance"] > 5)
         pin = {"as_of": "2024-03-10", "train": ["2024-03-02", "2024-03-07"]}
         with self.tracking.run(MODEL, "train") as run_id:
-            uri, digest = self.tracking.log_model(model, rows)
+            uri, digest, _ = self.tracking.log_model(model, rows)
             table = {"table": "orders", "first": "2024-03-02", "last": "2024-03-07"}
             table |= {"columns": [], "n_rows": 60, "digest": "d" * 64, "versions": [1]}
             pin |= {"evaluation": ["2024-03-08", "2024-03-09"], "inputs": {"orders": table}}
