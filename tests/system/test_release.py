@@ -182,6 +182,8 @@ def office(
         wait_for(lambda: {RELEASE, IMPATIENT} <= set(api.dags()), "parsed", timeout_s=120)
         api.unpause([RELEASE, IMPATIENT])
         yield made
+        for person in made.people.values():
+            person.close()
 
 
 def test_another_person_approves_what_its_author_cannot(office: Office) -> None:
