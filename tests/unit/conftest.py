@@ -98,10 +98,24 @@ def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Wo
     return World(spec, lake, tracking, ledger, pin, trained, verdict, champion, as_of)
 
 
+@pytest.fixture(scope="session")
+def _run_files(world: World) -> dict[Path, bytes]:
+    """What the world's run keeps beside its model: an evaluation in a copy writes it anew."""
+    from pathlib import Path
+    from urllib.parse import urlsplit
+
+    uri = world.tracking.client.get_run(world.trained.run_id).info.artifact_uri
+    folder = Path(urlsplit(uri).path)
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture
-def own_world(world: World, tmp_path: Path) -> World:
-    """Return a copy of the world that this test may change."""
-    return copy_world(world, tmp_path)
+def own_world(world: World, _run_files: dict[Path, bytes], tmp_path: Path) -> Iterator[World]:
+    """Give a copy of the world that this test may change."""
+    yield copy_world(world, tmp_path)
+    for path, content in _run_files.items():
+        if path.read_bytes() != content:
+            path.write_bytes(content)
 
 
 @pytest.fixture
