@@ -122,7 +122,7 @@ class RandomSplit:
     seed : int
         What is hashed with the key.
     one_in : int
-        One row in so many is evaluated on.
+        One row in this number of rows is evaluated on.
     """
 
     seed: int

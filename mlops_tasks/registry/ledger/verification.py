@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "LedgerCheck", "verify"]
 
-_NEAR = 1_000  # an entry that was given another number is looked for among so many
+_NEAR = 1_000  # how far from its place an entry with another number is looked for
 
 
 @dataclass(frozen=True, slots=True)
