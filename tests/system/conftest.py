@@ -31,7 +31,15 @@ HERE = Path(__file__).parent
 NIGHTS = "MLOPS_CHAOS_NIGHTS"
 #: Makes a fresh environment of the wheel, which takes minutes.
 BARE = "MLOPS_BARE_AIRFLOW"
-_LONG = {"test_chaos.py": NIGHTS, "test_bare_airflow.py": BARE, "test_generated_ci.py": BARE}
+#: Whole months on a stack, and what the benchmarks measure: a minute and more each.
+LONG = "MLOPS_LONG_SYSTEM"
+_LONG = {
+    "test_authoring_benchmark.py": LONG,
+    "test_bare_airflow.py": BARE,
+    "test_chaos.py": NIGHTS,
+    "test_generated_ci.py": BARE,
+    "test_project_by_hand.py": LONG,
+}
 collect_ignore = [file for file, variable in _LONG.items() if variable not in os.environ]
 
 #: Coverage measures the process runner, not Airflow: its start would take several times as long.
