@@ -47,14 +47,14 @@ def commands(folder: Path) -> Iterator[Path]:
         command.parent.mkdir(exist_ok=True)
         command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS {__file__} {address} $0 "$@"\n')
         command.chmod(0o755)
-    server = subprocess.Popen([sys.executable, __file__, address], stdout=subprocess.PIPE)
-    try:
-        assert server.stdout is not None
-        assert server.stdout.readline() == b"ready\n"
-        yield folder / "bin"
-    finally:
-        server.kill()
-        server.wait()
+    started = [sys.executable, __file__, address]
+    with subprocess.Popen(started, stdout=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline() == b"ready\n"
+            yield folder / "bin"
+        finally:
+            server.kill()
 
 
 def _ask(address: str, command: str, arguments: list[str]) -> int:
