@@ -11,6 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlflow.tracking._tracking_service import utils
+
 from mlops_tasks.lake import Lake
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.registry.tracking import Tracking
@@ -64,4 +66,6 @@ def copy_stores(stores: Stores, home: Path) -> Stores:
         for table, column in _PLACES:
             change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
             database.execute(change, (str(stores.home), str(home)))
+    # MLflow remembers of each run where its artifacts are, whatever store is asked.
+    utils._artifact_repos_cache.clear()
     return Stores(home)

@@ -155,7 +155,7 @@ def test_a_kept_trial_can_be_looked_at(spec: ModelSpec, shop: Path, tmp_path: Pa
 @pytest.mark.parametrize("problem_type", OTHER_TARGETS)
 def test_other_targets(tmp_path: Path, shop: Path, problem_type: str) -> None:
     spec = project_of(tmp_path / "project", problem_type)
-    report = try_model(spec, first=day(5), last=LAST)
+    report = try_model(spec, first=day(3), last=LAST)
     assert report.exit_code == 0, report.reason
     assert report.champion.metric == {"regression": "mae", "multiclass": "log_loss"}[problem_type]
 
