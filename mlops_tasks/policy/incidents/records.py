@@ -21,6 +21,7 @@ class Cause(StrEnum):
     DECISION = "decision"
     TRAINING = "training"
     RELEASE = "release"
+    REPRODUCTION = "reproduction"
     ALIASES = "aliases"
     DEADLINE = "deadline"
     MAINTENANCE = "maintenance"
@@ -51,6 +52,7 @@ _WORDS = {
     Cause.DECISION: ("no decision", "no decision as of {n} {grains}"),
     Cause.TRAINING: ("training failed", "training as of {n} {grains} failed"),
     Cause.RELEASE: ("release failed", "{n} runs failed, the champion stays"),
+    Cause.REPRODUCTION: ("not reproduced", "a version cannot be shown to be what its record says"),
     Cause.ALIASES: ("champion and alias differ", "the ledger's champion goes on scoring"),
     Cause.DEADLINE: ("deadline missed", "{n} {grains} late"),
     Cause.MAINTENANCE: ("maintenance failed", "nothing was cleaned up"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.policy.incidents.records import Alarm, Incident
+from mlops_tasks.policy.incidents.records import Alarm, Cause, Incident
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,10 +16,12 @@ __all__ = ["acknowledged", "alarmed", "closed", "recovered", "silenced"]
 
 # What an alarm says anew of an open incident. Why, and what to do, a task knows better than the
 # clock, which sees that something is missing.
-_FRESH = ("owner", "grain", "also", "as_of", "task")
+_FRESH = ("owner", "grain", "as_of", "task")
 _WHY = ("because", "fix")
 # What is worth an entry where it differs.
-_SHOWN = ("because", "fix", "owner", "partitions", "n_rows", "also", "links", "live")
+_SHOWN = ("because", "fix", "owner", "partitions", "n_rows", "links", "live")
+# Who closes an incident that is not a person.
+_MACHINES = ("clock", "task")
 
 
 def alarmed(
@@ -52,6 +54,10 @@ def alarmed(
     """
     if before is not None and alarm.as_of and alarm.as_of < before.as_of:
         return None
+    if before is not None and not before.is_open:
+        alarm = _beyond(before, alarm)
+        if alarm is None:
+            return None
     if before is None or not before.is_open:
         return _told(_opened(before, alarm, now, live=live), now)
     names = _FRESH if alarm.as_of and before.task else _FRESH + _WHY
@@ -95,7 +101,9 @@ def recovered(before: Incident | None, partition: str, task: str, now: datetime)
         return None
     if partition and partition not in before.partitions:
         return None
-    if not partition and task != before.task:
+    other = before.task not in ("", task)
+    # Two tasks measure each partition; of the others each makes good what it is about.
+    if other and (not partition or before.cause is Cause.MONITORING):
         return None
     left = tuple(key for key in before.partitions if partition and key != partition)
     how = f"{task} succeeded" + (f" for {partition}, the last one" if partition else "")
@@ -144,6 +152,16 @@ def silenced(before: Incident, until: datetime, by: str, note: str, now: datetim
     """Let nobody be told of an incident before an instant."""
     after = replace(before, silenced_until=_text(until), silenced_by=by, note=note or before.note)
     return _changed(after, "silenced", now)
+
+
+def _beyond(before: Incident, alarm: Alarm) -> Alarm | None:
+    """Return what an alarm says beyond what a person has closed, who knows of it."""
+    if before.closed_by in _MACHINES or not alarm.partitions:
+        return alarm
+    left = tuple(key for key in alarm.partitions if key not in before.partitions)
+    if len(left) == len(alarm.partitions):
+        return alarm
+    return replace(alarm, partitions=left, n_rows=None) if left else None
 
 
 def _opened(before: Incident | None, alarm: Alarm, now: datetime, *, live: bool) -> Incident:

@@ -123,6 +123,17 @@ def test_an_older_day_neither_changes_nor_reopens() -> None:
     assert (again.id, again.state, again.tell) == ("flight_delays/scoring/2", "open", 1)
 
 
+def test_what_a_person_has_closed_opens_only_with_what_was_not_in_it() -> None:
+    before = opened("2026-11-28", "2026-11-29")
+    over = closed(before, "the source has lost them", NIGHT, by="ann")
+    assert alarmed(over, unscored("2026-11-28", "2026-11-29"), NIGHT) is None
+    again = alarmed(over, unscored("2026-11-29", "2026-11-30"), NIGHT)
+    assert again is not None
+    assert (again.number, again.partitions, again.n_rows) == (2, ("2026-11-30",), None)
+    still = alarmed(closed(before, "all", NIGHT, by="clock"), unscored("2026-11-29"), NIGHT)
+    assert still is not None
+
+
 def test_a_silenced_incident_is_told_when_the_silence_is_over_and_it_is_worse() -> None:
     quiet = silenced(opened("2026-11-01"), NIGHT + timedelta(days=2), "ann", "known", NIGHT)
     worse = alarmed(quiet, unscored(*DAYS[:3]), NIGHT + timedelta(days=1))
@@ -157,6 +168,13 @@ def test_what_is_about_no_partition_ends_with_the_task_that_failed(task: str, en
     alarm = replace(failed("2026-11-30"), cause=Cause.TRAINING, task="m.train/train")
     found = recovered(alarmed(None, alarm, NIGHT), "", task, NIGHT)
     assert (found is not None and not found.is_open) is ends
+
+
+def test_of_two_tasks_that_measure_a_partition_only_the_one_that_failed_makes_it_good() -> None:
+    alarm = replace(failed("2026-11-30"), cause=Cause.MONITORING, task="m.monitor/monitor")
+    incident = alarmed(None, alarm, NIGHT)
+    assert recovered(incident, "2026-11-30", "m.score/drift", NIGHT) is None
+    assert recovered(incident, "2026-11-30", "m.monitor/monitor", NIGHT) is not None
 
 
 def test_a_message_says_what_it_is_what_to_do_and_where_to_look() -> None:
