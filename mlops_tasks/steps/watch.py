@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mlops_tasks.partitions import DAY
+from mlops_tasks.partitions import DAY, today
 from mlops_tasks.policy.incidents import Alarm, Cause, Incident
 from mlops_tasks.policy.incidents.alarms import WatchedEvidence, incidents_of
 from mlops_tasks.specs.calendar import scored_on, with_inputs
@@ -187,6 +187,6 @@ class _Look:
 
 def _is_live(spec: ModelSpec, as_of: str) -> bool:
     """Whether a decision as of a day is one of the newest two by the clock."""
-    schedule = spec.schedule
-    newest = schedule.newest_before(datetime.now(UTC))
-    return as_of >= DAY.key_at(schedule.grain.begins(schedule.grain.shift(newest, -1)))
+    grain = spec.schedule.grain
+    before = grain.shift(grain.key_at(DAY.begins(today(spec.timezone))), -2)
+    return as_of >= DAY.key_at(grain.begins(before))

@@ -27,8 +27,8 @@ class Cause(StrEnum):
     MAINTENANCE = "maintenance"
 
     @property
-    def title(self) -> str:
-        """In a few words."""
+    def words(self) -> str:
+        """What it is, in a few words."""
         return _WORDS[self][0]
 
     @property
@@ -222,7 +222,7 @@ class Incident:
     @property
     def title(self) -> str:
         """What it is, in a line."""
-        return f"{self.subject}: {self.cause.title}"
+        return f"{self.subject}: {self.cause.words}"
 
     @property
     def impact(self) -> str:

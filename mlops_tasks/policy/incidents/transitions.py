@@ -54,12 +54,9 @@ def alarmed(
     """
     if before is not None and alarm.as_of and alarm.as_of < before.as_of:
         return None
-    if before is not None and not before.is_open:
-        alarm = _beyond(before, alarm)
-        if alarm is None:
-            return None
     if before is None or not before.is_open:
-        return _told(_opened(before, alarm, now, live=live), now)
+        news = alarm if before is None else _beyond(before, alarm)
+        return None if news is None else _told(_opened(before, news, now, live=live), now)
     names = _FRESH if alarm.as_of and before.task else _FRESH + _WHY
     fresh: dict[str, Any] = {name: value for name in names if (value := getattr(alarm, name))}
     kept = set(unjudged) if alarm.as_of else set(before.partitions)
