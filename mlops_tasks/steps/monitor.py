@@ -127,12 +127,14 @@ def measure_performance(
     spec, outcomes = predictions.spec, predictions.outcomes()
     who = f"{spec.predictions_table}, {predictions.first} to {predictions.last}"
     problem_type(spec.problem_type).check_predictions(outcomes, who)
+    sizes = predictions.day_sizes(predictions.days)
+    checks = performance_checks(spec, outcomes, champion, day_sizes=sizes)
     return MonitorResult(
         first=predictions.first,
         last=predictions.last,
         n_rows=len(outcomes),
         model_version=predictions.version,
-        checks=tuple(limited(performance_checks(spec, outcomes, champion), predictions.there)),
+        checks=tuple(limited(checks, predictions.there)),
         gaps=predictions.there.text,
         coverage=predictions.coverage[predictions.last],
     )
