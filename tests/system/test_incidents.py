@@ -93,7 +93,6 @@ def test_from_the_mail_in_the_night_to_the_mail_that_it_is_over(shift: Shift) ->
     assert shift.ingest(1) == "failed"
     wait_for(lambda: shift.mails.mails and shift.hook.posts, "people are told", timeout_s=60)
     (mail,) = shift.mails.texts()
-    print(mail)
     assert mail.startswith("[Incident] orders: data missing: 1 day not ingested\n")
     assert "no such table: orders" in mail
     assert f"then clear the task ingest of run on_call_1 in {DAG}" in mail
@@ -101,7 +100,6 @@ def test_from_the_mail_in_the_night_to_the_mail_that_it_is_over(shift: Shift) ->
     ((_, post),) = shift.hook.posts
     assert post["incident"]["id"] == ID
     log = _log(shift, "on_call_1")
-    print(log)
     assert "incident opened: orders: data missing" in log
     assert "opened to ops_mail: sent" in log
     assert "K3N" not in log
@@ -109,7 +107,6 @@ def test_from_the_mail_in_the_night_to_the_mail_that_it_is_over(shift: Shift) ->
     assert shift.mlops("list")[0] == 1
     assert shift.mlops("ack", ID, "--because", "the table was renamed")[0] == 0
     code, shown = shift.mlops("show", ID)
-    print(shown)
     assert code == 1
     assert "opened to ops_slack: sent" in shown
 
@@ -117,10 +114,8 @@ def test_from_the_mail_in_the_night_to_the_mail_that_it_is_over(shift: Shift) ->
     assert shift.ingest(2) == "success"
     wait_for(lambda: len(shift.mails.mails) == len(shift.hook.posts) == 2, "they hear of the end")
     last = shift.mails.texts()[1]
-    print(last)
     assert last.startswith("[Closed] orders: data missing")
     code, shown = shift.mlops("show", ID)
-    print(shown, shift.mlops("list", "--all")[1])
     assert code == 0
     assert "closed to ops_mail: sent" in shown
 

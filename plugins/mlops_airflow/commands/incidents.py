@@ -199,7 +199,9 @@ def _show_list(shown: list[Incident], figures: Timing, *, n_all: int) -> None:
     if n_all:
         named = ("detect", "acknowledge", "recover")
         said = [f"to {name} {duration(getattr(figures, name))}" for name in named]
-        say(f"Median time {', '.join(said)}; {n_all} incidents.", markup=False, soft_wrap=True)
+        plural = "" if n_all == 1 else "s"
+        text = f"Median time {', '.join(said)}; {n_all} incident{plural}."
+        say(text, markup=False, soft_wrap=True)
 
 
 def _marks(incident: Incident) -> str:

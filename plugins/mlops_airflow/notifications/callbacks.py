@@ -119,9 +119,16 @@ def _alarm(context: Context, subject: str, cause: Cause, task: str) -> Alarm:
         partitions=(_partition(context),),
         grain=getattr(calendar, "name", "day") if cause in _OF_PARTITIONS else "day",
         links={"log": url} if url else {},
-        began_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        began_at=_began(context),
         task=task,
     )
+
+
+def _began(context: Context) -> str:
+    """Return when the run began: from then on something was missing, retries included."""
+    run: Any = context["dag_run"]
+    moment = getattr(run, "start_date", None) or datetime.now(UTC)
+    return str(moment.astimezone(UTC).isoformat(timespec="seconds"))
 
 
 def _because(context: Context, task: str) -> str:

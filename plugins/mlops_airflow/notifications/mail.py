@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["IncidentMailNotifier"]
 
+_PAGE = '<pre style="white-space: pre-wrap">{}</pre>'
+
 
 class IncidentMailNotifier(BaseNotifier):
     """Send what changed of an incident by mail.
@@ -55,7 +57,7 @@ class IncidentMailNotifier(BaseNotifier):
             smtp.send_email_smtp(
                 to=self._recipients(smtp, told["owner"]),
                 subject=told["headline"],
-                html_content=f"<pre>{html.escape(told['message'])}</pre>",
+                html_content=_PAGE.format(html.escape(told["message"])),
                 custom_headers=_thread(told),
             )
 

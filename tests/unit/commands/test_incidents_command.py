@@ -60,7 +60,7 @@ def test_an_incident_from_the_list_to_its_end(book: IncidentBook) -> None:
     assert f"{ID} open 20" in said
     assert said.endswith(
         "ops 2 days unscored, 5,805 rows Median time to detect not known, to acknowledge not "
-        "known, to recover not known; 1 incidents."
+        "known, to recover not known; 1 incident."
     )
     me = getpass.getuser()
     assert mlops("ack", ID, "--because", "on it") == (0, f"{ID} is taken up by {me}.")

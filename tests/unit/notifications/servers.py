@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -39,8 +40,8 @@ class MailServer:
     def texts(self) -> list[str]:
         """What people read, mail by mail."""
         found = [mail.get_body(("html",)) for mail in self.mails]
-        whole = [unescape(body.get_content()) for body in found if body is not None]
-        return [text.strip().removeprefix("<pre>").removesuffix("</pre>") for text in whole]
+        whole = [body.get_content() for body in found if body is not None]
+        return [unescape(re.sub(r"</?pre[^>]*>", "", text)).strip() for text in whole]
 
 
 @contextlib.contextmanager
