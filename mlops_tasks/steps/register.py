@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.faults import fault_point
 from mlops_tasks.registry.aliases import project_aliases
+from mlops_tasks.registry.model_page import describe_model
 from mlops_tasks.registry.tracking import CHALLENGER, DIGEST_TAG
 from mlops_tasks.registry.versions import RegisteredVersion
 
@@ -75,7 +76,7 @@ def register(
     while version is None:
         found = _versions(tracking, name, trained.run_id)
         if not found:
-            _ensure_model(tracking, name)
+            describe_model(name, tracking=tracking)
             client.create_model_version(
                 name,
                 source=trained.model_uri,
@@ -140,16 +141,6 @@ def _shown(trained: TrainResult, verdict: Verdict | None) -> dict[str, str]:
         "mlops.metric": verdict.metric,
         "mlops.metric_value": f"{verdict.challenger.get(verdict.metric)}",
     }
-
-
-def _ensure_model(tracking: Tracking, name: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        tracking.client.create_registered_model(name)
-    except MlflowException as error:  # also when the reply to our own first call was lost
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _versions(tracking: Tracking, name: str, run_id: str) -> list[ModelVersion]:

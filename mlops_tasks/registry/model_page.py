@@ -1,0 +1,65 @@
+"""What MLflow's page of a registered model says: what our aliases mean, and what moves them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlops_tasks.registry.tracking import Tracking
+
+__all__ = ["describe_model", "model_description"]
+
+
+def model_description(name: str) -> str:
+    """Return the description of a registered model, as Markdown.
+
+    Parameters
+    ----------
+    name : str
+        Registered model.
+    """
+    return f"""\
+**The aliases below follow the ledger, and nothing is decided by them.**
+
+- `champion` is the version that scores.
+- `previous` is the one that it replaced: a rollback returns to it.
+- `challenger` is the newest trained version, until it becomes the champion. The gate may have \
+kept the champion: its tag `mlops.verdict_reason` says why.
+
+**Do not use the button *Promote model*, and do not move aliases here.** The button copies a version \
+to another registered model, which nothing reads; an alias that is moved here changes no decision, \
+is reported, and stays wrong until a person says `mlops ledger aliases {name}`. Instead:
+
+| to | in Airflow, for a model project | in a terminal |
+|---|---|---|
+| answer a release that waits for a person | *Browse*, *Required Actions* | |
+| ask again for the release of a version | trigger `{name}.release`, its number as *Partition Key* | |
+| make a version the champion on your word | | `mlops promote {name} VERSION --reason "..."` |
+| return to a former champion | trigger `{name}.rollback` | `mlops rollback {name} --reason "..."` |
+| take a version to another environment | | `mlops copy {name} VERSION`, there |
+| see who decided, and why | | `mlops history {name}` |
+"""
+
+
+def describe_model(name: str, *, tracking: Tracking) -> None:
+    """Make the registered model with its description, or give it one where it has none.
+
+    What a person has written there stays.
+
+    Parameters
+    ----------
+    name : str
+        Registered model.
+    tracking : Tracking
+        The registry.
+    """
+    from mlflow.exceptions import MlflowException
+
+    text = model_description(name)
+    try:
+        tracking.client.create_registered_model(name, description=text)
+    except MlflowException as error:  # also when the reply to our own first call was lost
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        if not tracking.client.get_registered_model(name).description:
+            tracking.client.update_registered_model(name, description=text)
