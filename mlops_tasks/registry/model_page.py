@@ -18,25 +18,27 @@ def model_description(name: str) -> str:
     name : str
         Registered model.
     """
+    roll_back = f'`mlops rollback {name} --reason "..."`'
+    promote = f'`mlops promote {name} VERSION --reason "..."`'
     return f"""\
 **The aliases below follow the ledger, and nothing is decided by them.**
 
 - `champion` is the version that scores.
 - `previous` is the one that it replaced: a rollback returns to it.
-- `challenger` is the newest trained version, until it becomes the champion. The gate may have \
-kept the champion: its tag `mlops.verdict_reason` says why.
+- `challenger` is the newest trained version, until it becomes the champion. Where the gate has
+  kept the champion, its tag `mlops.verdict_reason` says why.
 
-**Do not use the button *Promote model*, and do not move aliases here.** The button copies a version \
-to another registered model, which nothing reads; an alias that is moved here changes no decision, \
-is reported, and stays wrong until a person says `mlops ledger aliases {name}`. Instead:
+**Leave the button *Promote model* alone, and do not move aliases here.** The button copies a
+version to another registered model, which nothing reads. An alias that is moved here changes no
+decision; it is reported, and wrong until a person decides: `mlops ledger aliases {name}`. Instead:
 
 | to | in Airflow, for a model project | in a terminal |
 |---|---|---|
 | answer a release that waits for a person | *Browse*, *Required Actions* | |
-| ask again for the release of a version | trigger `{name}.release`, its number as *Partition Key* | |
-| make a version the champion on your word | | `mlops promote {name} VERSION --reason "..."` |
-| return to a former champion | trigger `{name}.rollback` | `mlops rollback {name} --reason "..."` |
-| take a version to another environment | | `mlops copy {name} VERSION`, there |
+| ask again for a release | trigger `{name}.release`, the version as *Partition Key* | |
+| make a version the champion on your word | | {promote} |
+| return to a former champion | trigger `{name}.rollback` | {roll_back} |
+| take a version to another environment | | there, `mlops copy {name} VERSION` |
 | see who decided, and why | | `mlops history {name}` |
 """
 

@@ -63,7 +63,8 @@ def serving(home: Path) -> Iterator[Environment]:
         except httpx.HTTPError:
             return False
 
-    with subprocess.Popen(command, env=os.environ | quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=os.environ | quiet, **silent) as server:
         try:
             wait_for(up, "MLflow answers", timeout_s=180)
             yield Environment(home, uri)

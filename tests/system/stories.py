@@ -94,7 +94,8 @@ class Story:
     def take_in(self) -> None:
         """Ingest, validate and publish the history, and the rows of the first round."""
         datasets = {one.name: one for one in self.calendar.datasets}
-        steps = [*sum(self.calendar.history(), []), *self.calendar.news(self.first)]
+        sources, derived = self.calendar.history()
+        steps = [*sources, *derived, *self.calendar.news(self.first)]
         for step in steps:
             name, _, verb = step.dag_id.partition(".")
             if verb == "ingest":
@@ -173,6 +174,7 @@ class Story:
 
 
 def changed(spec: ModelSpec, **changes: Any) -> ModelSpec:
-    """Return a spec with other fields, checked as those of a file are."""
-    lengths = {name: Duration.of(changes[name]) for name in ("train", "evaluation") & changes.keys()}
-    return spec.model_copy(update=changes | lengths)
+    """Return a spec with other fields."""
+    if "train" in changes:
+        changes["train"] = Duration.of(changes["train"])
+    return spec.model_copy(update=changes)

@@ -23,7 +23,6 @@ from tests.system.registries import Environment, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MODEL = "late_orders"
 ROWS = pd.DataFrame({"distance": np.linspace(0, 10, 60), "items": np.arange(60) % 5})
