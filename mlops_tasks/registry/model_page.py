@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlops_tasks.registry.tracking import Tracking
 
-__all__ = ["describe_model", "model_description"]
+__all__ = ["describe_model", "model_description", "version_description"]
 
 
 def model_description(name: str) -> str:
@@ -41,6 +41,23 @@ decision; it is reported, and wrong until a person decides: `mlops ledger aliase
 | take a version to another environment | | there, `mlops copy {name} VERSION` |
 | see who decided, and why | | `mlops history {name}` |
 """
+
+
+def version_description(name: str, text: str = "") -> str:
+    """Return the description of a version: the button that misleads stands on its page.
+
+    Parameters
+    ----------
+    name : str
+        Registered model.
+    text : str, optional
+        What else is said of it.
+    """
+    note = (
+        f"*Promote model* would copy this version to where nothing reads it. How it becomes the "
+        f"champion, or returns to be it, says the description of `{name}`."
+    )
+    return f"{text}\n\n{note}" if text else note
 
 
 def describe_model(name: str, *, tracking: Tracking) -> None:

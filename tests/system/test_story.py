@@ -1,7 +1,8 @@
 """The life of two models of different problem types, with a real MLflow server and real commands.
 
-`make test` plays the shorter one. `MLOPS_STORY=1` (`make test-long`) plays both, trains a version
-again in an environment that is made anew, and runs the Dags that a person triggers.
+`make test-long` plays it: challengers that are promoted, kept and asked about, a repaired
+calibration, a rollback, evidence that was tampered with, aliases that were moved, and a training
+that is repeated in an environment made anew. `make test` has each part of it by itself.
 """
 
 from __future__ import annotations
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from mlops_tasks.specs import ModelSpec
     from tests.system.registries import Environment
 
-LONG = "MLOPS_STORY" in os.environ
-only_long = pytest.mark.skipif(not LONG, reason="takes minutes: make test-long")
 PERSON = "eve"
 
 
@@ -151,7 +150,7 @@ def said(*words: str, code: int = 0) -> Any:
     return json.loads(mlops(*words, "--json", code=code))
 
 
-@pytest.fixture(scope="module", params=list(PLOTS) if LONG else ["demand"])
+@pytest.fixture(scope="module", params=list(PLOTS))
 def told(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Told]:
@@ -407,7 +406,6 @@ def dags(told: Told, local_airflow: LocalAirflow, tmp_path_factory: Any) -> Iter
         yield local_airflow
 
 
-@only_long
 def test_the_form_rolls_back_and_asks_to_score_again(told: Told, dags: LocalAirflow) -> None:
     name, before = told.plot.model, told.champion
     since = told.story.first
@@ -429,7 +427,6 @@ def test_the_form_rolls_back_and_asks_to_score_again(told: Told, dags: LocalAirf
     assert (found["model_version"], found["replaced"]["model_version"]) == ("4", "1")
 
 
-@only_long
 def test_an_earlier_version_is_released_by_its_dag_with_a_pack(
     told: Told, dags: LocalAirflow
 ) -> None:
@@ -448,7 +445,6 @@ def test_an_earlier_version_is_released_by_its_dag_with_a_pack(
     assert said("pack", "verify", str(file), "--key", made["fingerprint"])["answer"] == "verified"
 
 
-@only_long
 def test_a_version_is_reproduced_exactly_in_a_fresh_environment(told: Told) -> None:
     """Nothing of this environment is imported: all is installed anew, from recorded pins."""
     number = told.chapters["repaired"].number
@@ -465,7 +461,6 @@ def test_a_version_is_reproduced_exactly_in_a_fresh_environment(told: Told) -> N
     assert found["answers"]["n_different"] == 0
 
 
-@only_long
 def test_the_form_reproduces_it_again(told: Told, dags: LocalAirflow) -> None:
     """The environment is there from the command, and is used again."""
     number = told.chapters["asked"].number

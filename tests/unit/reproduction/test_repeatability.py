@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -189,7 +189,7 @@ def _publish(lake: Lake) -> None:
         publish_rows(lake, VISITS, f"{day:%F}", pa.table(visits))
 
 
-def fitted(home: Path, name: str, **variables: str) -> tuple[dict[str, object], dict[str, object]]:
+def fitted(home: Path, name: str, **variables: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit in a process of its own, with these variables; return fingerprints and predictions."""
     folders = os.pathsep.join([str(home), str(ROOT), str(ROOT / "plugins")])
     env = {k: v for k, v in os.environ.items() if not k.startswith(("COV", "OMP", "MLOPS"))}
@@ -211,23 +211,11 @@ def threads(number: int) -> dict[str, str]:
     return dict.fromkeys(names, str(number))
 
 
-@pytest.fixture(scope="module")
-def first(stall: Path) -> tuple[dict[str, object], dict[str, object]]:
-    return fitted(stall, "first", TZ="Etc/UTC", PYTHONHASHSEED="0", **threads(2))
-
-
 @pytest.mark.slow
-def test_zone_hash_seed_and_process_change_no_prediction(stall: Path, first: tuple) -> None:
-    other = fitted(stall, "other", TZ="America/New_York", PYTHONHASHSEED="4242", **threads(2))
-    assert other[0] == first[0]
-    for name, values in first[1].items():
+def test_process_zone_hash_seed_and_threads_change_no_prediction(stall: Path) -> None:
+    one = fitted(stall, "one", TZ="Etc/UTC", PYTHONHASHSEED="0", **threads(2))
+    other = fitted(stall, "other", TZ="America/New_York", PYTHONHASHSEED="4242", **threads(1))
+    assert one[0] == other[0], "pin, parameters, features, target"
+    for name, values in one[1].items():
         assert len(np.unique(values)) > 100, "a constant would be repeatable, too"
         assert np.array_equal(values, other[1][name]), name
-
-
-@pytest.mark.slow
-def test_the_number_of_threads_changes_no_prediction(stall: Path, first: tuple) -> None:
-    alone = fitted(stall, "alone", TZ="Asia/Kathmandu", PYTHONHASHSEED="random", **threads(1))
-    assert alone[0] == first[0]
-    for name, values in first[1].items():
-        assert np.array_equal(values, alone[1][name]), name
