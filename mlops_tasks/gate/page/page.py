@@ -110,7 +110,7 @@ def render_gate_page(facts: GateFacts, verdict: Verdict, explanation: Explanatio
         plot_height=PLOT_HEIGHT,
         metrics=_metrics(verdict),
         titles=_TITLES,
-        importance_of=_IMPORTANCE.get(facts.plan.get("problem_type"), "score"),
+        importance_of=_IMPORTANCE.get(str(facts.plan.get("problem_type")), "score"),
         shorten=short_number,
     )
 
