@@ -116,7 +116,20 @@ def deliver(
 
 
 def deliveries_of(incident: Incident, ledger: Ledger) -> list[Delivery]:
-    """Return the newest word on every message about an incident, in the order they were claimed."""
+    """Return what became of every message about an incident.
+
+    Parameters
+    ----------
+    incident : Incident
+        The incident.
+    ledger : Ledger
+        Where it is written down.
+
+    Returns
+    -------
+    list of Delivery
+        The newest word on each, the one said last at the end.
+    """
     found = [
         (entry.seq, from_json(Delivery, entry.evidence))
         for entry in ledger.entries(model=incident.subject, kind=_KIND)

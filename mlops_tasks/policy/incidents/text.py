@@ -25,6 +25,11 @@ def headline(incident: Incident, told: str = "") -> str:
         The incident.
     told : str, optional
         ``opened``, ``worse`` or ``closed``; by default what it is now.
+
+    Returns
+    -------
+    str
+        One line.
     """
     head = _HEADS[told or ("opened" if incident.is_open else "closed")]
     return f"[{head}] {incident.title}: {incident.impact}"
@@ -64,6 +69,11 @@ def message(incident: Incident, told: str = "") -> str:
         The incident.
     told : str, optional
         As for `headline`.
+
+    Returns
+    -------
+    str
+        Plain text.
     """
     lines = [headline(incident, told), ""]
     for name, value in facts(incident).items():

@@ -36,7 +36,18 @@ class Timing:
 
 
 def timing_of(incident: Incident) -> Timing:
-    """Return how long one incident took."""
+    """Return how long one incident took.
+
+    Parameters
+    ----------
+    incident : Incident
+        Open or closed.
+
+    Returns
+    -------
+    Timing
+        What is known of it by now.
+    """
     opened = incident.opened_at
     return Timing(
         detect=_seconds(incident.began_at, opened) if incident.live else None,
@@ -46,7 +57,18 @@ def timing_of(incident: Incident) -> Timing:
 
 
 def median_timing(incidents: Iterable[Incident]) -> Timing:
-    """Return the medians over incidents of which they are known; those of the past are left out."""
+    """Return the medians over those incidents of which they are known.
+
+    Parameters
+    ----------
+    incidents : iterable of Incident
+        Those of a past that was played again are left out.
+
+    Returns
+    -------
+    Timing
+        None where nobody knows.
+    """
     known = [timing_of(one) for one in incidents if one.live]
     return Timing(
         *(
