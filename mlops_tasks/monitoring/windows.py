@@ -9,16 +9,18 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlops_tasks.partitions import window_start
 from mlops_tasks.problem_types import problem_type
 from mlops_tasks.problem_types.shifts import Movement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mlops_tasks.lake import Lake
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["LEVEL", "Sight", "sight_of"]
+__all__ = ["LEVEL", "Sight", "drift_window", "sight_of"]
 
 #: Chance of a false alarm of one check on one window, two-sided.
 LEVEL = 0.01
@@ -111,3 +113,24 @@ def sight_of(spec: ModelSpec, champion: RegisteredVersion) -> Sight:
     known = Movement.of_metrics(champion.metrics)
     rows = limits.min_rows or (0 if known else limits.rows_wanted)
     return Sight(problem.as_shift(change), problem.change_words(change), known, rows)
+
+
+def drift_window(spec: ModelSpec, partition: str, lake: Lake) -> str:
+    """Return the first partition of the window of scored rows that ends with one.
+
+    It is ``drift.window`` long, and longer up to ``drift.max_window`` until it holds
+    ``drift.min_rows``.
+    """
+    limits, table = spec.drift, lake.table(spec.predictions_table)
+    first, longest = (
+        window_start(spec.calendar, partition, length)
+        for length in (limits.window, limits.max_window)
+    )
+    commits = table.commits(first=min(first, longest), last=partition) if table.exists else []
+    n_rows, begin = 0, first
+    for commit in reversed(commits):
+        if commit.partition < first and n_rows >= limits.min_rows:
+            break
+        n_rows += commit.n_rows
+        begin = min(begin, commit.partition)
+    return begin

@@ -23,7 +23,9 @@ class DriftSpec(SpecModel):
     Attributes
     ----------
     window : Duration
-        Length of the current window.
+        Length of the current window, at least.
+    max_window : Duration
+        At most: it grows until it holds `min_rows`.
     reference : str
         ``training``, the data that the champion was made from; ``trailing``, the scored days
         before the window; or ``season``, the scored days of the same season a year before.
@@ -45,6 +47,7 @@ class DriftSpec(SpecModel):
     """
 
     window: Window = Duration(7, "d")
+    max_window: Window = Duration(26, "w")
     reference: Literal["training", "trailing", "season"] = "training"
     reference_window: Window = Duration(28, "d")
     level: float = Field(default=0.01, gt=0, le=0.5)

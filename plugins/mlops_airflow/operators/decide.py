@@ -55,21 +55,23 @@ class DecideRetrainingOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide once, and return what was decided; repeated, it only gets a note."""
-        as_of, ledger = decided_as_of(context, self.model), self.ledger
+        as_of = decided_as_of(context, self.model)
         run, by = dag_run_name(context), triggered_by(context)
-        evidence = read_evidence(self.model, as_of, ledger=ledger, lake=self.lake)
+        evidence = read_evidence(self.model, as_of, ledger=self.ledger, lake=self.lake)
         found = decide(self.model, as_of, evidence)
-        about = {"model": self.model.name, "kind": EvidenceKind.DECISION, "key": as_of}
-        is_new = ledger.newest(**about) is None
-        entry = ledger.record_once(**about, evidence=to_json(found), dag_run=run, by=by)
+        entry = self._record(as_of, found, run, by)
         then = from_json(RetrainDecision, entry.evidence)
-        if is_new:
-            count_decision(self.model.name, then)
         same = (then, entry.dag_run) == (found, run)
-        self._report(
-            entry, then, None if same else self._note(as_of, note_on(then, found), run, by)
-        )
+        note = None if same else self._note(as_of, note_on(then, found), run, by)
+        self._report(entry, then, note)
         return entry.evidence
+
+    def _record(self, as_of: str, found: RetrainDecision, run: str, by: str) -> LedgerEntry:
+        """Write a decision down, or return the one that was taken; only a new one is counted."""
+        about = {"model": self.model.name, "kind": EvidenceKind.DECISION, "key": as_of}
+        if self.ledger.newest(**about) is None:
+            count_decision(self.model.name, found)
+        return self.ledger.record_once(**about, evidence=to_json(found), dag_run=run, by=by)
 
     def _note(self, as_of: str, note: DecisionNote, run: str, by: str) -> DecisionNote:
         """Write a note beside the decision that another run has taken."""
