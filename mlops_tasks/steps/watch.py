@@ -74,6 +74,11 @@ def past_deadline(
         With what is absent.
     now : datetime, optional
         The time, with its zone.
+
+    Returns
+    -------
+    WatchedEvidence
+        With `late`; as it was where the spec has no deadline.
     """
     if spec.deadline is None:
         return evidence
