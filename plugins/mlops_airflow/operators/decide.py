@@ -62,8 +62,9 @@ class DecideRetrainingOperator(StepOperator):
         entry = self._record(as_of, found, run, by)
         then = from_json(RetrainDecision, entry.evidence)
         same = (then, entry.dag_run) == (found, run)
-        note = None if same else self._note(as_of, note_on(then, found), run, by)
-        self._report(entry, then, note)
+        self._report(
+            entry, then, None if same else self._note(as_of, note_on(then, found), run, by)
+        )
         return entry.evidence
 
     def _record(self, as_of: str, found: RetrainDecision, run: str, by: str) -> LedgerEntry:
