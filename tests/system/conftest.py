@@ -31,6 +31,10 @@ HERE = Path(__file__).parent
 NIGHTS = "MLOPS_CHAOS_NIGHTS"
 #: Makes a fresh environment of the wheel, which takes minutes.
 BARE = "MLOPS_BARE_AIRFLOW"
+#: Boots a stack of its own; the same under `dag.test` is tests/dags/test_incidents.py.
+INCIDENTS = "MLOPS_INCIDENTS_ON_A_STACK"
+#: The life of two models, with a training in an environment made anew.
+STORY = "MLOPS_STORY"
 #: Whole months on a stack, and what the benchmarks measure: a minute and more each.
 LONG = "MLOPS_LONG_SYSTEM"
 _LONG = {
@@ -38,7 +42,9 @@ _LONG = {
     "test_bare_airflow.py": BARE,
     "test_chaos.py": NIGHTS,
     "test_generated_ci.py": BARE,
+    "test_incidents.py": INCIDENTS,
     "test_project_by_hand.py": LONG,
+    "test_story.py": STORY,
 }
 collect_ignore = [file for file, variable in _LONG.items() if variable not in os.environ]
 
