@@ -20,6 +20,7 @@ from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.environment import component_environment, tool
 from mlops_airflow.stack.stack import running_stack
 from tests.quality.discovery import ROOT
+from tests.system.conftest import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -287,6 +288,7 @@ def test_stop_pauses_all_and_start_wakes_all(shop: Shop) -> None:
 def test_what_a_form_cannot_mean_is_refused_in_words(
     shop: Shop, verb: str, body: dict[str, Any], says: str
 ) -> None:
+    wait_for(lambda: f"{MODEL}.{verb}" in shop.api.dags(), "the project is parsed")
     before = shop.api.count_runs()
     answer = shop.post(f"/api/v2/dags/{MODEL}.{verb}/dagRuns", {"logical_date": None} | body)
     assert answer.status_code == 400, answer.text
