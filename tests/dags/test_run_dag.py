@@ -147,7 +147,7 @@ def test_the_plugin_in_a_suite_of_its_own(tmp_path: Path, suite: str, options: l
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert not (tmp_path / "airflow").exists()

@@ -47,7 +47,7 @@ def commands(folder: Path) -> Iterator[Path]:
         command.parent.mkdir(exist_ok=True)
         command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS {__file__} {address} $0 "$@"\n')
         command.chmod(0o755)
-    started = [sys.executable, __file__, address]
+    started = [sys.executable, __file__, str(address)]
     with subprocess.Popen(started, stdout=subprocess.PIPE) as server:
         try:
             assert server.stdout is not None

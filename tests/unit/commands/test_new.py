@@ -76,7 +76,7 @@ def test_nothing_is_made_in_a_home_that_is_empty(here: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=180,
+            timeout=600,
         )
         wanted = 3 if words[0] == "try" else 0
         assert done.returncode == wanted, done.stdout + done.stderr
