@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlops_airflow.commands import (
+    backtest,
     champion,
     check,
     contract,
@@ -55,6 +56,7 @@ app.add_typer(drift.app, name="drift")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(pack.app, name="pack")
 app.command("try")(trial.try_model)
+app.command()(backtest.backtest)
 app.command()(new.new)
 app.command()(doctor.doctor)
 app.command()(check.check)

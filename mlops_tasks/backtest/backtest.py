@@ -1,0 +1,240 @@
+"""Policies of retraining on the past: the loop of a trial, once for each of them."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlops_tasks.backtest.dags import PolicyDags
+from mlops_tasks.backtest.policies import choose_policies
+from mlops_tasks.backtest.realised import Period, Realised
+from mlops_tasks.backtest.report import BacktestReport, PeriodShown
+from mlops_tasks.backtest.stores import SettledLake, backtest_stores
+from mlops_tasks.backtest.summary import Scale, known, summarize, summarize_oracle
+from mlops_tasks.backtest.versions import Versions
+from mlops_tasks.exceptions import NoChampionError, PartitionKeyError
+from mlops_tasks.sources import environment_connection
+from mlops_tasks.trial.dags import TrialDags
+from mlops_tasks.trial.ingestion import TrialIngestion
+from mlops_tasks.trial.journal import Journal
+from mlops_tasks.trial.loop import play_round
+from mlops_tasks.trial.span import longest_span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from mlops_tasks.sources import Connection
+    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.trial.report import TrialStep
+    from mlops_tasks.trial.span import Span
+    from mlops_tasks.trial.stores import TrialStores
+
+__all__ = ["backtest"]
+
+_ROUNDS = {"day": 7}  # of a period; a week or a month is one of its own
+_FEWEST_PERIODS = 2
+
+
+def backtest(
+    spec: ModelSpec,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    play_from: str | None = None,
+    policies: Iterable[str] = (),
+    shown_from: str | None = None,
+    training_cost: float | None = None,
+    connect: Callable[[str], Connection] = environment_connection,
+    keep: Path | None = None,
+    watch: Callable[[TrialStep], None] = lambda step: None,
+) -> BacktestReport:
+    """Play months of the past under several policies, through the steps that production runs.
+
+    Data are taken in once, as of the days on which the schedule would have; each policy then
+    scores, monitors, decides and trains, in order, and sees what was known by then. What several
+    policies have in common is done once. Nothing of it touches the user's lake, ledger or MLflow.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    first, last : str, optional
+        Partitions of the rows, both inclusive; by default all there are.
+    play_from : str, optional
+        First round that is played; by default as soon as a whole training window is known, or where
+        that would leave less than half of the range, a part of it.
+    policies : iterable of str, optional
+        Names of `compared_policies`; by default all.
+    shown_from : str, optional
+        A partition of the rows: figures are shown for the periods from it on, and the policy is
+        chosen on those before. By default half and half.
+    training_cost : float, optional
+        What a training costs, in units of the gate's metric over one period: a training that gains
+        less is not worth it. By default the difference that matters, 0.01, or 2 % of an error.
+    connect, keep, watch
+        As for `mlops_tasks.trial.try_model`.
+
+    Returns
+    -------
+    BacktestReport
+        The policies beside each other, and the oracle.
+
+    Raises
+    ------
+    NoChampionError
+        If the gate promotes no first model.
+    PartitionKeyError
+        If the range does not suffice.
+    MlopsError
+        As of the steps.
+    """
+    started = time.perf_counter()
+    journal = Journal(watch)
+    compared = choose_policies(spec, policies)
+    # How fast this machine is today says nothing about the past.
+    spec = spec.model_copy(update={"gate": spec.gate.model_copy(update={"max_latency_ms": None})})
+    span = longest_span(spec, first, last, play_from=play_from)
+    periods = _periods(spec, span)
+    n_chosen = _n_chosen(spec, periods, shown_from)
+    with backtest_stores(keep) as stores:
+        ingestion = _take_in(spec, span, stores, connect, journal)
+        names = [dataset.name for dataset in span.calendar.datasets]
+        stores = replace(stores, lake=SettledLake(stores.lake.root, settled=frozenset(names)))
+        versions = Versions(TrialDags(spec, ingestion, stores, journal))
+        played = [
+            _play(PolicyDags(policy, versions, ingestion, stores, journal), span)
+            for policy in compared
+        ]
+        realised = Realised(spec, versions, lake=stores.lake, tracking=stores.tracking)
+        return _report(
+            spec,
+            span,
+            periods,
+            played,
+            realised,
+            n_chosen=n_chosen,
+            training_cost=training_cost,
+            journal=journal,
+            started=started,
+        )
+
+
+def _periods(spec: ModelSpec, span: Span) -> list[Period]:
+    """Cut the rounds into periods: weeks of days; a week or a month is one of its own."""
+    calendar, length = span.calendar, _ROUNDS.get(span.calendar.grain.name, 1)
+    found: list[Period] = []
+    for begin in range(0, len(span.rounds), length):
+        rounds = span.rounds[begin : begin + length]
+        scored = sorted({key for one in rounds for key in calendar.scored_after(one)})
+        partitions = tuple(key for key in scored if span.first <= key <= span.last)
+        trained = calendar.as_of(calendar.grain.shift(rounds[0], -1))
+        decided = tuple(calendar.as_of(one) for one in rounds)
+        if partitions:
+            found.append(Period(len(found), rounds, partitions, trained, decided))
+        else:  # rounds that only wait for the last labels
+            last = found.pop()
+            found.append(replace(last, rounds=last.rounds + rounds, decided=last.decided + decided))
+    if len(found) < _FEWEST_PERIODS:
+        raise PartitionKeyError(
+            f"model {spec.name!r}: {span.first} to {span.last} is too short to compare policies: "
+            f"{len(span.rounds)} {calendar.grain.name}s can be played, at least "
+            f"{_FEWEST_PERIODS * length} are needed; begin earlier or end later"
+        )
+    return found
+
+
+def _n_chosen(spec: ModelSpec, periods: Sequence[Period], shown_from: str | None) -> int:
+    """Return how many periods come before those that are shown."""
+    if shown_from is None:
+        return len(periods) // 2
+    spec.rows.check_partition(shown_from)
+    found = sum(period.partitions[-1] < shown_from for period in periods)
+    if not 0 < found < len(periods):
+        raise PartitionKeyError(
+            f"model {spec.name!r}: periods from {shown_from} on cannot be shown, as those before "
+            f"choose; name a partition after {periods[0].partitions[-1]} and up to "
+            f"{periods[-1].partitions[0]}"
+        )
+    return found
+
+
+def _take_in(
+    spec: ModelSpec,
+    span: Span,
+    stores: TrialStores,
+    connect: Callable[[str], Connection],
+    journal: Journal,
+) -> TrialIngestion:
+    """Take all data in, once for all policies: the day on which each is known is kept with it."""
+    ingestion = TrialIngestion(connect, stores.lake, stores.ledger, journal, run="mlops backtest")
+    calendar = span.calendar
+    for steps in calendar.history():
+        ingestion.take_all(calendar.datasets, steps)
+    for dataset in calendar.datasets:
+        ingestion.check_published(dataset)
+    for key in span.rounds:
+        ingestion.take_all(calendar.datasets, [*calendar.news(key), *calendar.computed(key)])
+    return ingestion
+
+
+def _play(dags: PolicyDags, span: Span) -> PolicyDags:
+    """Let a policy live through the past."""
+    dags.train(span.calendar.cutoff, "first training")
+    first = dags.trainings[0]
+    if first.verdict != "promote":
+        raise NoChampionError(
+            f"model {dags.versions.spec.name!r}: the gate promotes no first model as of "
+            f"{first.as_of}, so there is nothing to compare: {first.reason}. Begin later, or see "
+            "`mlops try`"
+        )
+    for key in span.rounds:
+        play_round(dags, span.calendar, key)
+    return dags
+
+
+def _report(
+    spec: ModelSpec,
+    span: Span,
+    periods: Sequence[Period],
+    played: Sequence[PolicyDags],
+    realised: Realised,
+    *,
+    n_chosen: int,
+    training_cost: float | None,
+    journal: Journal,
+    started: float,
+) -> BacktestReport:
+    scale = Scale.of(realised, periods, training_cost=training_cost, n_chosen=n_chosen)
+    oracle = summarize_oracle(scale, periods)
+    found = tuple(summarize(dags, realised, periods, scale, oracle) for dags in played)
+    fresh = known(realised.of_version(one, one.trained) for one in periods)
+    steps: dict[str, float] = defaultdict(float)
+    for step in journal.steps:
+        steps[step.name] += step.seconds
+    return BacktestReport(
+        model=spec.name,
+        metric=realised.metric.name,
+        metric_title=realised.metric.title,
+        greater_is_better=realised.metric.greater_is_better,
+        first=span.first,
+        last=span.last,
+        played_from=span.rounds[0],
+        grain=span.calendar.grain.name,
+        periods=tuple(
+            PeriodShown(one.rounds[0], one.rounds[-1], realised.n_rows(one), best)
+            for one, best in zip(periods, fresh, strict=True)
+        ),
+        n_chosen=n_chosen,
+        tolerance=scale.tolerance,
+        training_cost=scale.training_cost,
+        policies=found,
+        oracle=oracle,
+        choice=min(found, key=lambda one: (one.chosen.cost, one.chosen.n_trainings)).name,
+        n_fits=len(played[0].versions.fits),
+        n_decisions=sum(len(dags.decisions) for dags in played),
+        seconds=round(time.perf_counter() - started, 3),
+        steps={name: round(one, 2) for name, one in steps.items()},
+    )
