@@ -7,30 +7,31 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlops_tasks.backtest.dags import PolicyDags
+from mlops_tasks.backtest.bench import Bench, fit_all, play_all
 from mlops_tasks.backtest.policies import choose_policies
 from mlops_tasks.backtest.realised import Period, Realised
 from mlops_tasks.backtest.report import BacktestReport, PeriodShown
-from mlops_tasks.backtest.stores import SettledLake, backtest_stores
+from mlops_tasks.backtest.stores import backtest_home
 from mlops_tasks.backtest.summary import Scale, known, summarize, summarize_oracle
-from mlops_tasks.backtest.versions import Versions
-from mlops_tasks.exceptions import NoChampionError, PartitionKeyError
+from mlops_tasks.exceptions import PartitionKeyError
+from mlops_tasks.lake import Lake
+from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.sources import environment_connection
-from mlops_tasks.trial.dags import TrialDags
 from mlops_tasks.trial.ingestion import TrialIngestion
 from mlops_tasks.trial.journal import Journal
-from mlops_tasks.trial.loop import play_round
 from mlops_tasks.trial.span import longest_span
+from mlops_tasks.workers import n_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from mlops_tasks.backtest.bench import Played
+    from mlops_tasks.backtest.policies import Policy
     from mlops_tasks.sources import Connection
     from mlops_tasks.specs import ModelSpec
     from mlops_tasks.trial.report import TrialStep
     from mlops_tasks.trial.span import Span
-    from mlops_tasks.trial.stores import TrialStores
 
 __all__ = ["backtest"]
 
@@ -50,6 +51,7 @@ def backtest(
     connect: Callable[[str], Connection] = environment_connection,
     keep: Path | None = None,
     watch: Callable[[TrialStep], None] = lambda step: None,
+    n_processes: int | None = None,
 ) -> BacktestReport:
     """Play months of the past under several policies, through the steps that production runs.
 
@@ -76,6 +78,8 @@ def backtest(
         less is not worth it. By default the difference that matters, 0.01, or 2 % of an error.
     connect, keep, watch
         As for `mlops_tasks.trial.try_model`.
+    n_processes : int, optional
+        How many fits, and then policies, at once; by default the processors allowed.
 
     Returns
     -------
@@ -92,24 +96,36 @@ def backtest(
         As of the steps.
     """
     started = time.perf_counter()
-    journal = Journal(watch)
     compared = choose_policies(spec, policies)
     # How fast this machine is today says nothing about the past.
     spec = spec.model_copy(update={"gate": spec.gate.model_copy(update={"max_latency_ms": None})})
     span = longest_span(spec, first, last, play_from=play_from)
     periods = _periods(spec, span)
     n_chosen = _n_chosen(spec, periods, shown_from)
-    with backtest_stores(keep) as stores:
-        ingestion = _take_in(spec, span, stores, connect, journal)
-        names = [dataset.name for dataset in span.calendar.datasets]
-        stores = replace(stores, lake=SettledLake(stores.lake.root, settled=frozenset(names)))
-        versions = Versions(TrialDags(spec, ingestion, stores, journal))
-        played = [
-            _play(PolicyDags(policy, versions, ingestion, stores, journal), span)
-            for policy in compared
-        ]
-        realised = Realised(spec, versions, lake=stores.lake, tracking=stores.tracking)
-        return _report(
+    n_processes = n_processes or n_threads()
+    steps: list[TrialStep] = []
+
+    def seen(step: TrialStep) -> None:
+        steps.append(step)
+        watch(step)
+
+    with backtest_home(keep) as home:
+        published = _take_in(spec, span, home, connect, Journal(seen))
+        bench = Bench(
+            spec,
+            home,
+            f"sqlite:///{home / 'ledger.db'}" if keep else "sqlite://",
+            frozenset(dataset.name for dataset in span.calendar.datasets),
+            published,
+        )
+        fits = fit_all(bench, _days(compared, span, periods), n_processes, seen)
+        played = play_all(bench, compared, span, fits, n_processes, seen)
+        for one in played:
+            fits.update(one.fits)
+        opened = bench.open(seen, fits)
+        stores = opened.stores
+        realised = Realised(spec, opened.versions, lake=stores.lake, tracking=stores.tracking)
+        found = _report(
             spec,
             span,
             periods,
@@ -117,9 +133,24 @@ def backtest(
             realised,
             n_chosen=n_chosen,
             training_cost=training_cost,
-            journal=journal,
-            started=started,
         )
+    seconds: dict[str, float] = defaultdict(float)
+    for step in steps:
+        seconds[step.name] += step.seconds
+    return replace(
+        found,
+        n_fits=len(fits),
+        steps={name: round(one, 2) for name, one in seconds.items()},
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def _days(compared: Sequence[Policy], span: Span, periods: Sequence[Period]) -> list[str]:
+    """Return the days as of which there will be a training, whatever monitoring says."""
+    found = {span.calendar.cutoff, *(period.trained for period in periods)}
+    if any(policy.name in ("nightly", "every") for policy in compared):
+        found.update(span.calendar.as_of(key) for key in span.rounds)
+    return sorted(found)
 
 
 def _periods(spec: ModelSpec, span: Span) -> list[Period]:
@@ -164,12 +195,13 @@ def _n_chosen(spec: ModelSpec, periods: Sequence[Period], shown_from: str | None
 def _take_in(
     spec: ModelSpec,
     span: Span,
-    stores: TrialStores,
+    home: Path,
     connect: Callable[[str], Connection],
     journal: Journal,
-) -> TrialIngestion:
+) -> dict[str, set[str]]:
     """Take all data in, once for all policies: the day on which each is known is kept with it."""
-    ingestion = TrialIngestion(connect, stores.lake, stores.ledger, journal, run="mlops backtest")
+    lake, ledger = Lake(home / "lake"), Ledger("sqlite://")
+    ingestion = TrialIngestion(connect, lake, ledger, journal, run="mlops backtest")
     calendar = span.calendar
     for steps in calendar.history():
         ingestion.take_all(calendar.datasets, steps)
@@ -177,43 +209,23 @@ def _take_in(
         ingestion.check_published(dataset)
     for key in span.rounds:
         ingestion.take_all(calendar.datasets, [*calendar.news(key), *calendar.computed(key)])
-    return ingestion
-
-
-def _play(dags: PolicyDags, span: Span) -> PolicyDags:
-    """Let a policy live through the past."""
-    dags.train(span.calendar.cutoff, "first training")
-    first = dags.trainings[0]
-    if first.verdict != "promote":
-        raise NoChampionError(
-            f"model {dags.versions.spec.name!r}: the gate promotes no first model as of "
-            f"{first.as_of}, so there is nothing to compare: {first.reason}. Begin later, or see "
-            "`mlops try`"
-        )
-    for key in span.rounds:
-        play_round(dags, span.calendar, key)
-    return dags
+    return dict(ingestion.published)
 
 
 def _report(
     spec: ModelSpec,
     span: Span,
     periods: Sequence[Period],
-    played: Sequence[PolicyDags],
+    played: Sequence[Played],
     realised: Realised,
     *,
     n_chosen: int,
     training_cost: float | None,
-    journal: Journal,
-    started: float,
 ) -> BacktestReport:
     scale = Scale.of(realised, periods, training_cost=training_cost, n_chosen=n_chosen)
     oracle = summarize_oracle(scale, periods)
-    found = tuple(summarize(dags, realised, periods, scale, oracle) for dags in played)
+    found = tuple(summarize(one, realised, periods, scale, oracle) for one in played)
     fresh = known(realised.of_version(one, one.trained) for one in periods)
-    steps: dict[str, float] = defaultdict(float)
-    for step in journal.steps:
-        steps[step.name] += step.seconds
     return BacktestReport(
         model=spec.name,
         metric=realised.metric.name,
@@ -233,8 +245,6 @@ def _report(
         policies=found,
         oracle=oracle,
         choice=min(found, key=lambda one: (one.chosen.cost, one.chosen.n_trainings)).name,
-        n_fits=len(played[0].versions.fits),
-        n_decisions=sum(len(dags.decisions) for dags in played),
-        seconds=round(time.perf_counter() - started, 3),
-        steps={name: round(one, 2) for name, one in steps.items()},
+        n_fits=0,
+        n_decisions=sum(len(one.decisions) for one in played),
     )

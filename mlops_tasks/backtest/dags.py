@@ -14,6 +14,8 @@ from mlops_tasks.steps.decide import decide
 from mlops_tasks.trial.dags import TrialDags
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlops_tasks.backtest.policies import Policy
     from mlops_tasks.backtest.versions import Versions, Worth
     from mlops_tasks.gate import Verdict
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from mlops_tasks.specs import ModelSpec
     from mlops_tasks.steps.decide import RetrainDecision
     from mlops_tasks.steps.score import ScoreResult
-    from mlops_tasks.trial.ingestion import TrialIngestion
     from mlops_tasks.trial.journal import Journal
     from mlops_tasks.trial.stores import TrialStores
 
@@ -54,7 +55,7 @@ class PolicyDags(TrialDags):
         The policy.
     versions : Versions
         What is shared with the other policies.
-    ingestion, stores, journal
+    published, stores, journal
         As of `TrialDags`.
 
     Attributes
@@ -71,11 +72,11 @@ class PolicyDags(TrialDags):
         self,
         policy: Policy,
         versions: Versions,
-        ingestion: TrialIngestion,
+        published: Mapping[str, set[str]],
         stores: TrialStores,
         journal: Journal,
     ) -> None:
-        super().__init__(policy.of(versions.spec), ingestion, stores, journal)
+        super().__init__(policy.of(versions.spec), published, stores, journal)
         self.policy, self.versions = policy, versions
         self.served: dict[str, str] = {}
         self.nights: list[Night] = []

@@ -62,12 +62,6 @@ def compared_policies(spec: ModelSpec) -> tuple[Policy, ...]:
     tuple of Policy
         ``never``, ``nightly`` (``every`` decision of a model by the week or month), ``weekly``
         where decisions are by the day, ``drift``, ``performance``, ``default`` and ``own``.
-
-    Examples
-    --------
-    >>> from tests.unit.orders import MODEL
-    >>> [one.name for one in compared_policies(MODEL)]
-    ['never', 'nightly', 'weekly', 'drift', 'performance', 'default', 'own']
     """
     alone = RetrainSpec(max_age=_NEVER)
     blind = {"performance": False, "drift": False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -85,10 +86,14 @@ class Realised:
 
     def of_version(self, period: Period, version: str) -> float:
         """Return the metric of a version on all rows of a period; NaN where it is not defined."""
+        if not self.n_rows(period):
+            return math.nan
         return self.metric.value(self._of(period, version))
 
     def of_policy(self, period: Period, served: Mapping[str, str]) -> float:
         """Return the metric of what was served: of each partition by the version that scored it."""
+        if not self.n_rows(period) or not any(key in served for key in period.partitions):
+            return math.nan
         return self.metric.value(self._served(period, served))
 
     def n_rows(self, period: Period) -> int:

@@ -6,21 +6,38 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlops_tasks.backtest.runs import RunFolder
 from mlops_tasks.lake import Lake
+from mlops_tasks.lake.table import Table
+from mlops_tasks.lake.verify import verify_commits
 from mlops_tasks.maintenance import sweep_scratch
-from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.scratch import scratch
-from mlops_tasks.trial.stores import TrialStores, empty_folder
-from mlops_tasks.tuning import Studies
+from mlops_tasks.trial.stores import empty_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from mlops_tasks.lake.table import Table
+    from mlops_tasks.lake import Pin
 
-__all__ = ["SettledLake", "backtest_stores"]
+__all__ = ["SettledLake", "backtest_home"]
+
+
+class SettledTable(Table):
+    """A table that nobody writes to any more: what was found whole is not read for that again."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        super().__init__(root, name)
+        self._verified: set[tuple[str, int]] = set()
+
+    def verify_pin(self, pin: Pin) -> None:
+        """Prove that the rows that no earlier pin had are what was pinned."""
+        fresh = [
+            commit
+            for commit in self.pinned_commits(pin)
+            if (commit.partition, commit.version) not in self._verified
+        ]
+        verify_commits(self.name, self.folder, fresh)
+        self._verified.update((commit.partition, commit.version) for commit in fresh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +60,25 @@ class SettledLake(Lake):
         if name not in self.settled:
             return Lake.table(self, name)
         if name not in self._opened:
-            self._opened[name] = Lake.table(self, name)
+            self._opened[name] = SettledTable(self.root, name)
         return self._opened[name]
 
 
 @contextmanager
-def backtest_stores(keep: Path | None = None) -> Iterator[TrialStores]:
-    """Make the stores of one backtest, and remove them at its end.
+def backtest_home(keep: Path | None = None) -> Iterator[Path]:
+    """Make the folder of one backtest, and remove it at its end.
+
+    What a killed one has left, and any dead process of this user, is removed first.
 
     Parameters
     ----------
     keep : Path, optional
-        A new or empty folder that they are made in, and stay.
+        A new or empty folder, which stays.
 
     Yields
     ------
-    TrialStores
-        Empty ones. The ledger is in memory unless it is kept.
+    Path
+        An empty folder.
 
     Raises
     ------
@@ -68,9 +87,4 @@ def backtest_stores(keep: Path | None = None) -> Iterator[TrialStores]:
     """
     sweep_scratch()
     with scratch() as folder:
-        home = empty_folder(keep) if keep else folder
-        ledger = f"sqlite:///{home / 'ledger.db'}" if keep else "sqlite://"
-        studies = Studies(f"sqlite:///{home / 'studies.db'}")
-        yield TrialStores(
-            Lake(home / "lake"), Ledger(ledger), RunFolder(str(home / "runs")), studies
-        )
+        yield empty_folder(keep) if keep else folder

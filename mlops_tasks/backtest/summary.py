@@ -13,7 +13,7 @@ from mlops_tasks.backtest.report import Figures, OracleResult, PolicyResult
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mlops_tasks.backtest.dags import PolicyDags
+    from mlops_tasks.backtest.bench import Played
     from mlops_tasks.backtest.realised import Period, Realised
 
 __all__ = ["Scale", "known", "summarize", "summarize_oracle"]
@@ -98,25 +98,25 @@ def summarize_oracle(scale: Scale, periods: Sequence[Period]) -> OracleResult:
 
 
 def summarize(
-    dags: PolicyDags,
+    played: Played,
     realised: Realised,
     periods: Sequence[Period],
     scale: Scale,
     oracle: OracleResult,
 ) -> PolicyResult:
     """Say what a policy came to, beside the oracle."""
-    values = [realised.of_policy(one, dags.served) for one in periods]
+    values = [realised.of_policy(one, played.served) for one in periods]
     fresh = [own[-1] for own in scale.losses]
     harm = [
         loss(value, up=scale.greater_is_better) > best + scale.tolerance
         for value, best in zip(values, fresh, strict=True)
     ]
-    of_night = {dags_as_of: n for n, one in enumerate(periods) for dags_as_of in one.decided}
-    trainings = dags.trainings[1:]
+    of_night = {day: n for n, one in enumerate(periods) for day in one.decided}
+    trainings = played.trainings[1:]
     trained_in = [of_night[one.as_of] for one in trainings]
     figures = []
     for part, bound in zip(scale.parts, (oracle.chosen, oracle.shown), strict=True):
-        nights = [one for one in dags.nights if of_night[one.as_of] in part]
+        nights = [one for one in played.nights if of_night[one.as_of] in part]
         drifted = {of_night[one.as_of] for one in nights if one.drift_alarm}
         harmed = {number for number in part if harm[number]}
         own = [one for one, n in zip(trainings, trained_in, strict=True) if n in part]
@@ -127,7 +127,7 @@ def summarize(
                 metric=found.metric,
                 n_trainings=len(own),
                 n_promoted=sum(one.verdict == "promote" for one in own),
-                fit_s=round(sum(dags.versions.fits[one.as_of].trained.fit_s for one in own), 2),
+                fit_s=round(sum(played.fits[one.as_of].trained.fit_s for one in own), 2),
                 performance_alarms=sum(one.performance_alarm for one in nights),
                 drift_alarms=sum(one.drift_alarm for one in nights),
                 harm=len(harmed),
@@ -139,11 +139,11 @@ def summarize(
             )
         )
     return PolicyResult(
-        name=dags.policy.name,
-        title=dags.policy.title,
+        name=played.policy.name,
+        title=played.policy.title,
         values=known(values),
         harm=tuple(harm),
-        trainings=tuple(dags.trainings),
+        trainings=tuple(played.trainings),
         trained_in=tuple(trained_in),
         chosen=figures[0],
         shown=figures[1],

@@ -46,6 +46,8 @@ class Versions:
     ----------
     trainer : TrialDags
         It trains: the model under its own name.
+    worker : str, optional
+        End of the names of its tables, where several processes play.
 
     Attributes
     ----------
@@ -53,8 +55,8 @@ class Versions:
         By the day as of which they are.
     """
 
-    def __init__(self, trainer: TrialDags) -> None:
-        self.spec, self._trainer = trainer.spec, trainer
+    def __init__(self, trainer: TrialDags, worker: str = "") -> None:
+        self.spec, self._trainer, self._worker = trainer.spec, trainer, worker
         self._stores: dict[str, Any] = {"lake": trainer.lake, "tracking": trainer.tracking}
         self.fits: dict[str, Fit] = {}
         self._verdicts: dict[tuple[str, str | None], Verdict] = {}
@@ -94,9 +96,8 @@ class Versions:
 
     def table_of(self, version: str) -> ModelSpec:
         """Return the model with a table of predictions that this version alone has written."""
-        return self.spec.model_copy(
-            update={"name": f"{self.spec.name}__v{version.replace('-', '')}"}
-        )
+        name = f"{self.spec.name}__v{version.replace('-', '')}{self._worker}"
+        return self.spec.model_copy(update={"name": name})
 
     def score(self, partition: str, version: RegisteredVersion) -> ScoreResult:
         """Score a partition with a version, once."""

@@ -84,7 +84,7 @@ def conclusions(report: BacktestReport) -> list[str]:
             within = "within" if gain >= -report.tolerance else "beyond"
             lines.append(
                 f"From {report.periods[report.n_chosen].first} on, the default has "
-                f"{default.shown.n_trainings} trainings and {often.name} {often.shown.n_trainings}; "
+                f"{default.shown.n_trainings} trainings, {often.name} {often.shown.n_trainings}; "
                 f"its {report.metric_title} is {abs(gain):.4g} {direction}, {within} the "
                 f"{report.tolerance:.4g} that matter."
             )
@@ -103,8 +103,8 @@ def notes(report: BacktestReport) -> list[str]:
         f"Harm: {what}s in which a model trained just before would have been better by more than "
         f"{report.tolerance:.4g}. Recovery: mean length of such a stretch. Alarms: decisions on "
         "which either alarmed by the policy's own rule, whether it looks at it or not.",
-        "Each partition is taken in once, as on the day of its schedule: late and corrected rows of "
-        "the source are there from the start.",
+        "Each partition is taken in once, as on the day of its schedule: late and corrected rows "
+        "of the source are there from the start.",
     ]
 
 

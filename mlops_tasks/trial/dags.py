@@ -29,6 +29,8 @@ from mlops_tasks.trial import findings
 from mlops_tasks.trial.report import Decision, Training
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlops_tasks.gate import Verdict
     from mlops_tasks.lake import TrainingPin
     from mlops_tasks.monitoring import MonitorResult
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from mlops_tasks.specs import DatasetSpec, ModelSpec
     from mlops_tasks.steps.decide import RetrainDecision
     from mlops_tasks.steps.score import ScoreResult
-    from mlops_tasks.trial.ingestion import TrialIngestion
     from mlops_tasks.trial.journal import Journal
     from mlops_tasks.trial.stores import TrialStores
     from mlops_tasks.tuning import Choice
@@ -55,8 +56,8 @@ class TrialDags:
     ----------
     spec : ModelSpec
         The model.
-    ingestion : TrialIngestion
-        It knows what is published.
+    published : mapping of str to set of str
+        By dataset, the partitions that are published by now, see `TrialIngestion`.
     stores : TrialStores
         Where everything goes.
     journal : Journal
@@ -75,9 +76,13 @@ class TrialDags:
     run = _RUN
 
     def __init__(
-        self, spec: ModelSpec, ingestion: TrialIngestion, stores: TrialStores, journal: Journal
+        self,
+        spec: ModelSpec,
+        published: Mapping[str, set[str]],
+        stores: TrialStores,
+        journal: Journal,
     ) -> None:
-        self.spec, self.ingestion, self.journal = spec, ingestion, journal
+        self.spec, self.published, self.journal = spec, published, journal
         self.lake, self.ledger, self.tracking = stores.lake, stores.ledger, stores.tracking
         self.studies = stores.studies
         self.trainings: list[Training] = []
@@ -242,7 +247,7 @@ class TrialDags:
     def _has(self, dataset: DatasetSpec, partition: str) -> bool:
         """Whether all of a dataset that belongs to one of the rows' partitions is published."""
         first, last = dataset_range(self.spec, dataset, partition, partition)
-        published = self.ingestion.published[dataset.name]
+        published = self.published.get(dataset.name, set())
         return published.issuperset(dataset.calendar.range(first, last))
 
 

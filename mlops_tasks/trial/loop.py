@@ -121,7 +121,7 @@ class _Trial:
             note.text = span.text
         with trial_stores(self.spec.name, keep) as stores:
             ingestion = TrialIngestion(connect, stores.lake, stores.ledger, self.journal)
-            self.dags = dags = TrialDags(self.spec, ingestion, stores, self.journal)
+            self.dags = dags = TrialDags(self.spec, ingestion.published, stores, self.journal)
             calendar = span.calendar
             for steps in calendar.history():
                 ingestion.take_all(calendar.datasets, steps)
