@@ -5,12 +5,16 @@ from __future__ import annotations
 import tempfile
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks._backtest.played import beside_every_night, find_spec, play, table
 from benchmarks._shared.figures import figure
 from benchmarks._shared.parts import Measured
 from demo.source import LAST_DAY, SourceDatabase
 from mlops_tasks.backtest.words import conclusions, notes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["measure"]
 
@@ -32,7 +36,7 @@ def measure(*, quick: bool) -> Measured:
     figures = [figure(what, report.seconds, "s", below=LIMIT_S)]
     if not quick:
         figures += beside_every_night(report)
-    seconds = [["step", "seconds, of all processes"]]
+    seconds: list[Sequence[str]] = [["step", "seconds, of all processes"]]
     seconds += [[name, f"{one:.1f}"] for name, one in report.steps.items()]
     tables = {"Policies of flight_delays": table(report), "Where the time goes": seconds}
     return Measured(figures, tables, [*conclusions(report), *notes(report)])

@@ -154,20 +154,32 @@ def _days(compared: Sequence[Policy], span: Span, periods: Sequence[Period]) -> 
 
 
 def _periods(spec: ModelSpec, span: Span) -> list[Period]:
-    """Cut the rounds into periods: weeks of days; a week or a month is one of its own."""
+    """Cut the rounds into periods: weeks of days; a week or a month is one of its own.
+
+    Rows whose labels do not come within the range are left out. What is left at the end, and
+    rounds that only wait for labels, belong to the period before.
+    """
     calendar, length = span.calendar, _ROUNDS.get(span.calendar.grain.name, 1)
+    labelled = {key for one in span.rounds for key in calendar.labelled_after(one)}
     found: list[Period] = []
     for begin in range(0, len(span.rounds), length):
         rounds = span.rounds[begin : begin + length]
-        scored = sorted({key for one in rounds for key in calendar.scored_after(one)})
+        scored = sorted({key for one in rounds for key in calendar.scored_after(one)} & labelled)
         partitions = tuple(key for key in scored if span.first <= key <= span.last)
         trained = calendar.as_of(calendar.grain.shift(rounds[0], -1))
         decided = tuple(calendar.as_of(one) for one in rounds)
-        if partitions:
-            found.append(Period(len(found), rounds, partitions, trained, decided))
-        else:  # rounds that only wait for the last labels
+        if found and (not partitions or len(partitions) * 2 < len(found[0].partitions)):
             last = found.pop()
-            found.append(replace(last, rounds=last.rounds + rounds, decided=last.decided + decided))
+            found.append(
+                replace(
+                    last,
+                    rounds=last.rounds + rounds,
+                    partitions=last.partitions + partitions,
+                    decided=last.decided + decided,
+                )
+            )
+        else:
+            found.append(Period(len(found), rounds, partitions, trained, decided))
     if len(found) < _FEWEST_PERIODS:
         raise PartitionKeyError(
             f"model {spec.name!r}: {span.first} to {span.last} is too short to compare policies: "

@@ -40,7 +40,7 @@ class Night:
     as_of: str
     performance_alarm: bool
     drift_alarm: bool
-    answer: str
+    cause: str
 
 
 class PolicyDags(TrialDags):
@@ -189,6 +189,12 @@ class PolicyDags(TrialDags):
             )
             found = decide(self.spec, as_of, shown)
         about = seen.evidence
-        alarms = (bool(one and one.alarm) for one in (about.performance, about.drift))
-        self.nights.append(Night(as_of, *alarms, found.cause))
+        performance, drift = about.performance, about.drift
+        night = Night(
+            as_of,
+            performance_alarm=bool(performance and performance.alarm),
+            drift_alarm=bool(drift and drift.alarm),
+            cause=found.cause,
+        )
+        self.nights.append(night)
         return found

@@ -98,7 +98,7 @@ class Realised:
 
     def n_rows(self, period: Period) -> int:
         """Return how many rows of a period have a label."""
-        return self._period(period).table.num_rows
+        return int(self._period(period).table.num_rows)
 
     def _served(self, period: Period, served: Mapping[str, str]) -> Outcomes:
         import numpy as np

@@ -72,7 +72,7 @@ class Versions:
 
     def verdict(self, as_of: str, champion: RegisteredVersion | None) -> Verdict:
         """Judge a training beside a champion, once for each champion."""
-        key = as_of, champion and champion.version
+        key = as_of, champion.version if champion else None
         if key not in self._verdicts:
             fit = self.fit(as_of)
             self._verdicts[key] = evaluate(
