@@ -8,17 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.backtest.bench import Bench, fit_all, play_all
+from mlops_tasks.backtest.history import take_in
 from mlops_tasks.backtest.policies import choose_policies
 from mlops_tasks.backtest.realised import Period, Realised
 from mlops_tasks.backtest.report import BacktestReport, PeriodShown
 from mlops_tasks.backtest.stores import backtest_home
 from mlops_tasks.backtest.summary import Scale, known, summarize, summarize_oracle
 from mlops_tasks.exceptions import PartitionKeyError
-from mlops_tasks.lake import Lake
-from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.sources import environment_connection
-from mlops_tasks.trial.ingestion import TrialIngestion
-from mlops_tasks.trial.journal import Journal
 from mlops_tasks.trial.span import longest_span
 from mlops_tasks.workers import n_threads
 
@@ -110,7 +107,7 @@ def backtest(
         watch(step)
 
     with backtest_home(keep) as home:
-        published = _take_in(spec, span, home, connect, Journal(seen))
+        published = take_in(span, home / "lake", connect, n_processes, seen)
         bench = Bench(
             spec,
             home,
@@ -202,26 +199,6 @@ def _n_chosen(spec: ModelSpec, periods: Sequence[Period], shown_from: str | None
             f"{periods[-1].partitions[0]}"
         )
     return found
-
-
-def _take_in(
-    spec: ModelSpec,
-    span: Span,
-    home: Path,
-    connect: Callable[[str], Connection],
-    journal: Journal,
-) -> dict[str, set[str]]:
-    """Take all data in, once for all policies: the day on which each is known is kept with it."""
-    lake, ledger = Lake(home / "lake"), Ledger("sqlite://")
-    ingestion = TrialIngestion(connect, lake, ledger, journal, run="mlops backtest")
-    calendar = span.calendar
-    for steps in calendar.history():
-        ingestion.take_all(calendar.datasets, steps)
-    for dataset in calendar.datasets:
-        ingestion.check_published(dataset)
-    for key in span.rounds:
-        ingestion.take_all(calendar.datasets, [*calendar.news(key), *calendar.computed(key)])
-    return dict(ingestion.published)
 
 
 def _report(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.backtest.dags import PolicyDags
+from mlops_tasks.backtest.processes import pool_of
 from mlops_tasks.backtest.runs import RunFolder
 from mlops_tasks.backtest.stores import SettledLake
 from mlops_tasks.backtest.versions import Versions
@@ -20,10 +19,9 @@ from mlops_tasks.trial.journal import Journal
 from mlops_tasks.trial.loop import play_round
 from mlops_tasks.trial.stores import TrialStores
 from mlops_tasks.tuning import Studies
-from mlops_tasks.workers import THREADS_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mlops_tasks.backtest.dags import Night
@@ -36,9 +34,6 @@ if TYPE_CHECKING:
     Watch = Callable[[TrialStep], None]
 
 __all__ = ["Bench", "Played", "fit_all", "play_all"]
-
-# A fit and a policy have a process each: their threads would only wait for each other.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", THREADS_VARIABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +163,7 @@ def fit_all(bench: Bench, days: Sequence[str], n_processes: int, watch: Watch) -
         versions = bench.open(watch).versions
         return {day: versions.fit(day) for day in days}
     found: dict[str, Fit] = {}
-    with _pool(bench, n_processes) as pool:
+    with pool_of(n_processes, _begin, bench) as pool:
         for future in as_completed([pool.submit(_fit, day) for day in days]):
             day, fit, steps = future.result()
             found[day] = fit
@@ -206,7 +201,7 @@ def play_all(
     if n_processes == 1 or len(policies) == 1:
         opened = bench.open(watch, fits)
         return [opened.play(policy, span) for policy in policies]
-    with _pool(bench, n_processes) as pool:
+    with pool_of(n_processes, _begin, bench) as pool:
         # Who trains most takes longest.
         order = sorted(policies, key=lambda one: one.retrain.max_age.days)
         futures = {one.name: pool.submit(_play, one, span, dict(fits)) for one in order}
@@ -216,34 +211,10 @@ def play_all(
     return [futures[one.name].result() for one in policies]
 
 
-@contextmanager
-def _pool(bench: Bench, n_processes: int) -> Iterator[ProcessPoolExecutor]:
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))  # read when a process begins
-    pool = ProcessPoolExecutor(
-        n_processes,
-        # A fork would share the threads and locks of Arrow and OpenMP.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(bench,),
-    )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-
-
 _HERE: list[Opened] = []  # of a worker process: opened once
 
 
 def _begin(bench: Bench) -> None:
-    import logging
-
-    logging.disable(logging.WARNING)
     own = replace(bench, worker=f"_{os.getpid()}")
     _HERE.append(own.open(lambda step: None))
 
