@@ -13,6 +13,7 @@ from mlops_tasks.backtest.runs import RunFolder
 from mlops_tasks.backtest.stores import SettledLake
 from mlops_tasks.backtest.versions import Versions
 from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.profiles.remembered import RememberedProfiles
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.trial.dags import TrialDags
 from mlops_tasks.trial.journal import Journal
@@ -72,7 +73,9 @@ class Bench:
             Studies(f"sqlite:///{self.home / 'studies.db'}"),
         )
         journal = Journal(watch)
-        versions = Versions(TrialDags(self.spec, self.published, stores, journal), self.worker)
+        trainer = TrialDags(self.spec, self.published, stores, journal)
+        trainer.repeated = RememberedProfiles()
+        versions = Versions(trainer, self.worker)
         versions.fits.update(fits or {})
         return Opened(self, stores, journal, versions)
 

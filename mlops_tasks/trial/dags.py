@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mlops_tasks.lake import TrainingPin
     from mlops_tasks.monitoring import MonitorResult
     from mlops_tasks.policy import PolicyEvidence
+    from mlops_tasks.profiles.remembered import RememberedProfiles
     from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
     from mlops_tasks.specs import DatasetSpec, ModelSpec
     from mlops_tasks.steps.decide import RetrainDecision
@@ -74,6 +75,8 @@ class TrialDags:
     """
 
     run = _RUN
+    #: Where there is more than one training to come, what they have in common.
+    repeated: RememberedProfiles | None = None
 
     def __init__(
         self,
@@ -162,7 +165,8 @@ class TrialDags:
             note.text = findings.pin_text(pin)
         choice = self._choose(pin) if self.spec.selects else None
         with step("train", name, as_of) as note:
-            trained = train(self.spec, pin, lake=self.lake, tracking=self.tracking, choice=choice)
+            stores: dict[str, Any] = {"lake": self.lake, "tracking": self.tracking}
+            trained = train(self.spec, pin, **stores, choice=choice, repeated=self.repeated)
             note.n_rows, note.text = trained.n_rows, findings.train_text(trained)
         return pin, trained
 

@@ -108,7 +108,7 @@ def test_who_trains_recovers_and_the_oracle_is_never_beaten(report: BacktestRepo
     assert own is not None
     assert never.values[0] > 0.6
     assert never.values[-1] < 0.4  # it ranks the wrong way round
-    assert own.values[-1] > 0.6
+    assert own.values[-1] > never.values[-1] + 0.1  # windows forget the old world within days
     assert never.harm[-1]
     for one in report.policies:
         both = one.chosen.regret + one.shown.regret
