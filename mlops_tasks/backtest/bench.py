@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Watch = Callable[[TrialStep], None]
 
-__all__ = ["Bench", "Played", "fit_all", "play_all"]
+__all__ = ["Bench", "Opened", "Played", "fit_all", "play_all"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Pin
 
-__all__ = ["SettledLake", "backtest_home"]
+__all__ = ["SettledLake", "SettledTable", "backtest_home"]
 
 
 class SettledTable(Table):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlops_tasks.backtest.bench import Played
     from mlops_tasks.backtest.realised import Period, Realised
 
-__all__ = ["Scale", "known", "summarize", "summarize_oracle"]
+__all__ = ["Scale", "known", "loss", "summarize", "summarize_oracle"]
 
 _TOLERANCE, _RELATIVE_TOLERANCE = 0.01, 0.02
 
