@@ -177,7 +177,7 @@ def _periods(spec: ModelSpec, span: Span) -> list[Period]:
             )
         else:
             found.append(Period(len(found), rounds, partitions, trained, decided))
-    if len(found) < _FEWEST_PERIODS:
+    if len(found) < _FEWEST_PERIODS or not found[0].partitions:
         raise PartitionKeyError(
             f"model {spec.name!r}: {span.first} to {span.last} is too short to compare policies: "
             f"{len(span.rounds)} {calendar.grain.name}s can be played, at least "

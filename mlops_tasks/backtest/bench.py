@@ -15,6 +15,7 @@ from mlops_tasks.backtest.versions import Versions
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.profiles.remembered import RememberedProfiles
 from mlops_tasks.registry.ledger import Ledger
+from mlops_tasks.specs.calendar import Calendar
 from mlops_tasks.trial.dags import TrialDags
 from mlops_tasks.trial.journal import Journal
 from mlops_tasks.trial.loop import play_round
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     Watch = Callable[[TrialStep], None]
 
-__all__ = ["Bench", "Opened", "Played", "fit_all", "play_all"]
+__all__ = ["Bench", "Opened", "Played", "RememberedCalendar", "fit_all", "play_all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,27 @@ class Bench:
         return Opened(self, stores, journal, versions)
 
 
+class RememberedCalendar(Calendar):
+    """A calendar that each policy asks the same of again."""
+
+    def __init__(self, spec: ModelSpec, first: str, begin: str | None = None) -> None:
+        super().__init__(spec, first, begin)
+        self._scored: dict[str, list[str]] = {}
+        self._labelled: dict[str, list[str]] = {}
+
+    def scored_after(self, key: str) -> list[str]:
+        """Return the partitions that are scored in a round."""
+        if key not in self._scored:
+            self._scored[key] = super().scored_after(key)
+        return self._scored[key]
+
+    def labelled_after(self, key: str) -> list[str]:
+        """Return the partitions whose labels come with a round."""
+        if key not in self._labelled:
+            self._labelled[key] = super().labelled_after(key)
+        return self._labelled[key]
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A bench in one process."""
@@ -88,6 +110,7 @@ class Opened:
     stores: TrialStores
     journal: Journal
     versions: Versions
+    calendars: dict[str, Calendar] = field(default_factory=dict)
 
     def play(self, policy: Policy, span: Span) -> Played:
         """Let a policy live through the past."""
@@ -101,8 +124,11 @@ class Opened:
                 f"{first.as_of}, so there is nothing to compare: {first.reason}. Begin later, or "
                 "see `mlops try`"
             )
+        if span.first not in self.calendars:
+            known = RememberedCalendar(self.bench.spec, span.calendar.first, span.calendar.begin)
+            self.calendars[span.first] = known
         for key in span.rounds:
-            play_round(dags, span.calendar, key)
+            play_round(dags, self.calendars[span.first], key)
         return Played(
             policy,
             dags.served,
