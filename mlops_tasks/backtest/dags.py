@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.partitions import DAY, window_start
+from mlops_tasks.policy import read_evidence
 from mlops_tasks.profiles.store import ProfileStore
 from mlops_tasks.registry.champions import registered_version
 from mlops_tasks.steps.decide import decide
@@ -80,6 +81,7 @@ class PolicyDags(TrialDags):
         self.policy, self.versions = policy, versions
         self.served: dict[str, str] = {}
         self.nights: list[Night] = []
+        self._n_rows: dict[str, int] = {}
         self._copied: dict[str, str] = {}
         self._registered: dict[str, RegisteredVersion] = {}
 
@@ -130,22 +132,32 @@ class PolicyDags(TrialDags):
 
     def _score(self, partition: str, champion: RegisteredVersion) -> ScoreResult:
         self.served[partition] = champion.version
-        return self.versions.score(partition, champion)
+        found = self.versions.score(partition, champion)
+        self._n_rows[partition] = found.predictions.n_rows
+        return found
 
     def _drift(self, partition: str, champion: RegisteredVersion) -> MonitorResult:
         drift = self.spec.drift
-        if drift.reference == "training" and self._alone(partition, drift.window):
+        window = self.spec.calendar.range(self._begin(partition, drift.window), partition)
+        enough = sum(self._n_rows.get(key, 0) for key in window) >= drift.min_rows
+        length = drift.window if enough else max(drift.window, drift.max_window, key=_days)
+        if drift.reference == "training" and self._alone(partition, length):
             return self.versions.drift(partition, champion)
         # Another reference is scored days, of any version.
-        begin = "" if drift.reference != "training" else self._begin(partition, drift.window)
-        self._copy(begin, partition)
+        self._copy(
+            self._begin(partition, length) if drift.reference == "training" else "", partition
+        )
         return self.versions.measure_drift(self.spec, partition, champion)
 
     def _worth(self, partition: str) -> Worth:
-        version, window = self._version(self.served[partition]), self.spec.performance.window
-        if self._alone(partition, window):
+        version = self._version(self.served[partition])
+        asked = self.spec.performance
+        longest = max(asked.window, asked.max_window, key=_days)
+        begin = self._begin(partition, longest)
+        scored = self.spec.calendar.range(max(begin, min(self.served)), partition)
+        if all(key in self.served for key in scored):
             return self.versions.worth(partition, version)
-        self._copy(self._begin(partition, window), partition)
+        self._copy(begin, partition)
         return self.versions.measure_worth(self.spec, partition, version)
 
     def _begin(self, partition: str, window: Duration) -> str:
@@ -179,6 +191,10 @@ class PolicyDags(TrialDags):
         published = overwrite_partition(table, key, rows, token=token, known_at=known_at)
         ProfileStore(self.lake).copy(source.predictions_table, published)
 
+    def _evidence(self, as_of: str) -> PolicyEvidence:
+        # All data are there, and predictions in tables that policies share: nothing is absent.
+        return read_evidence(self.spec, as_of, ledger=self.ledger)
+
     def _decide(self, as_of: str, evidence: PolicyEvidence) -> RetrainDecision:
         found = seen = decide(self.spec, as_of, evidence)
         if not (self.policy.performance and self.policy.drift):
@@ -198,3 +214,7 @@ class PolicyDags(TrialDags):
         )
         self.nights.append(night)
         return found
+
+
+def _days(length: Duration) -> int:
+    return length.days

@@ -120,7 +120,7 @@ class Versions:
         return self._drift[key]
 
     def worth(self, partition: str, version: RegisteredVersion) -> Worth:
-        """Measure performance and labels in such a window, once."""
+        """Measure what the rows of a version were worth, once: rows of others are left out."""
         key = version.version, partition
         if key not in self._worth:
             own = self.table_of(version.version)
@@ -135,6 +135,9 @@ class Versions:
 
     def measure_worth(self, spec: ModelSpec, partition: str, version: RegisteredVersion) -> Worth:
         """Measure performance and labels in a window of a table of predictions."""
-        predictions = read_labelled_predictions(spec, partition, lake=self._stores["lake"])
+        lake = self._stores["lake"]
+        predictions = read_labelled_predictions(
+            spec, partition, lake=lake, version=lambda _: version
+        )
         found = measure_performance(predictions, version)
         return found, measure_labels(predictions, found, version, **self._stores, page=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import NoChampionError
@@ -225,14 +226,15 @@ class TrialDags:
 
     def _worth(self, partition: str) -> tuple[MonitorResult, MonitorResult]:
         """Return what predictions were worth, and what their labels were like."""
-        predictions = read_labelled_predictions(self.spec, partition, lake=self.lake)
-        version = registered_version(self.spec.name, predictions.version, ledger=self.ledger)
+        known = partial(registered_version, self.spec.name, ledger=self.ledger)
+        predictions = read_labelled_predictions(self.spec, partition, lake=self.lake, version=known)
+        version = known(predictions.version)
         found = measure_performance(predictions, version)
         stores: dict[str, Any] = {"lake": self.lake, "tracking": self.tracking}
         return found, measure_labels(predictions, found, version, **stores)
 
     def _evidence(self, as_of: str) -> PolicyEvidence:
-        return read_evidence(self.spec, as_of, ledger=self.ledger)
+        return read_evidence(self.spec, as_of, ledger=self.ledger, lake=self.lake)
 
     def _decide(self, as_of: str, evidence: PolicyEvidence) -> RetrainDecision:
         return decide(self.spec, as_of, evidence)
