@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.specs import DatasetSpec
 
-__all__: list[str] = []
+__all__ = ["pytest_load_initial_conftests"]
 
 #: MLflow reads these at its first import: no test reports home.
 _QUIET = {
