@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.monitoring.results import MonitorResult
 from mlops_tasks.partitions import DAY, days_between, shift_day
 from mlops_tasks.policy.absence import Absence, find_absences
+from mlops_tasks.policy.memory import Memory, read_memory
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.ledger.records import CHAMPION_MOVES
 from mlops_tasks.serialization import from_json
@@ -36,7 +37,7 @@ class PolicyEvidence:
     newest days that the policy looks at, in order. ``absences`` is what the schedule promised by
     then and was not there. ``untold_since`` is the day since which nobody can tell what the
     predictions are worth; None where the newest labels tell it, or the champion's first ones are
-    not due.
+    not due. ``memory`` is what was decided and trained before.
     """
 
     champion: str | None = None
@@ -46,6 +47,7 @@ class PolicyEvidence:
     drift: tuple[MonitorResult, ...] = ()
     absences: tuple[Absence, ...] = ()
     untold_since: str | None = None
+    memory: Memory = field(default_factory=Memory)
 
 
 def read_evidence(
@@ -97,6 +99,7 @@ def read_evidence(
         drift=measured(EvidenceKind.DRIFT),
         absences=absences,
         untold_since=untold_since,
+        memory=read_memory(spec, as_of, ledger=ledger),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlops_tasks.monitoring.results import Check, MonitorResult
-from mlops_tasks.policy import PolicyEvidence, read_evidence
+from mlops_tasks.policy import Memory, PolicyEvidence, read_evidence
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs import ModelSpec, RetrainSpec
@@ -71,6 +71,7 @@ def test_evidence_is_what_was_known_of_the_champion(ledger: Ledger, spec: ModelS
         last_training=day(8),
         performance=tuple(quality[-3:]),
         drift=(quality[0],),
+        memory=Memory(n_failed=2),
     )
     later = read(ledger, spec, 11)
     assert later.last_training == day(10)
