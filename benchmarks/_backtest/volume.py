@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
+    Kind = Literal["regression", "binary", "multiclass"]
 
 __all__ = ["measure"]
 
@@ -40,7 +41,7 @@ EVALUATION_DAYS = 28
 #: Rows a week, and within how many weeks of its labels a change must be seen.
 WITHIN = {50: 6, 500: 3, 5000: 1}
 CLASSES = ("a", "b", "c")
-_NAMES = {
+_NAMES: dict[Kind, str] = {
     "regression": "target + 10 %",
     "binary": "odds × 1.5",
     "multiclass": "odds of a class × 1.5",
@@ -62,7 +63,7 @@ class World:
         share of the mean target.
     """
 
-    kind: str
+    kind: Kind
     rows_a_week: int
     day: float = 0.0
 
@@ -77,13 +78,13 @@ class World:
         shift += np.log(1.5) if changed else 0.0
         if self.kind == "binary":
             logits = random.normal(-1, 1, n)
-            target = random.random(n) < _share(logits + shift)
-            return Outcomes(target.astype(np.int64), _share(logits), days)
+            hits = random.random(n) < _share(logits + shift)
+            return Outcomes(hits.astype(np.int64), _share(logits), days)
         logits = random.normal(0, 1, (n, 3))
         score = _softmax(logits)
         true = _softmax(logits + np.array([shift, 0, 0]))
-        target = (random.random((n, 1)) > true.cumsum(axis=1)).sum(axis=1).clip(max=2)
-        return Outcomes(target, score, days, classes=CLASSES)
+        codes = (random.random((n, 1)) > true.cumsum(axis=1)).sum(axis=1).clip(max=2)
+        return Outcomes(codes, score, days, classes=CLASSES)
 
 
 def _share(logits: Array) -> Array:
@@ -91,8 +92,9 @@ def _share(logits: Array) -> Array:
 
 
 def _softmax(logits: Array) -> Array:
-    odds = np.exp(logits)
-    return odds / odds.sum(axis=1, keepdims=True)
+    odds: Array = np.exp(logits)
+    found: Array = odds / odds.sum(axis=1, keepdims=True)
+    return found
 
 
 class Life:
@@ -151,7 +153,7 @@ def measure(*, quick: bool) -> Measured:
     for kind in _NAMES:
         for rows_a_week, weeks in WITHIN.items():
             world = World(kind, rows_a_week)
-            n_lives, n_years = (3, 1) if quick else (60, {50: 30, 500: 10, 5000: 3}[rows_a_week])
+            n_lives, n_years = (3, 1) if quick else (60, {50: 20, 500: 5, 5000: 2}[rows_a_week])
             seen = _seen(world, weeks, n_lives)
             alarms, untold, window = _quiet(world, n_years)
             what = f"{kind}, {_NAMES[kind]}, {rows_a_week:,} rows a week"
@@ -167,10 +169,9 @@ def measure(*, quick: bool) -> Measured:
                 Figure(f"{what}: cannot tell in a first year", round(untold, 3), "of the nights"),
             ]
             lines.append([what, f"{window} days", f"{median:.1f}", f"{share:.0%}", f"{alarms:.2f}"])
-    for kind in ("regression", "binary"):
-        world = World(kind, 5000, day=0.1 if kind == "regression" else 0.3)
+    for world in (World("regression", 5000, day=0.1), World("binary", 5000, day=0.3)):
         alarms, _, window = _quiet(world, 1 if quick else 3)
-        what = f"{kind}, 5,000 rows a week, days differ by {world.day:g}"
+        what = f"{world.kind}, 5,000 rows a week, days differ by {world.day:g}"
         figures.append(Figure(f"{what}: false alarms", alarms, "a year", "at most 1", alarms <= 1))
         lines.append([what, f"{window} days", "", "", f"{alarms:.2f}"])
     head = ["what", "window", "weeks until seen (median)", "seen in time", "false alarms a year"]
@@ -251,7 +252,7 @@ def _version(spec: ModelSpec, judged: Outcomes) -> RegisteredVersion:
     )
 
 
-def _spec(kind: str) -> ModelSpec:
+def _spec(kind: Kind) -> ModelSpec:
     def dataset(name: str) -> DatasetSpec:
         return DatasetSpec(
             name=name,
