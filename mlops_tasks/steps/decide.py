@@ -112,7 +112,13 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
     policy, trained = spec.retrain, evidence.last_training
     performance = performance_alarms(policy, evidence.performance, grain=spec.rows.grain)
     derived = problem_type(spec.problem_type).derived_columns
-    drift = drift_alarms(policy, evidence.drift, derived=derived, grain=spec.rows.grain)
+    drift = drift_alarms(
+        policy,
+        evidence.drift,
+        derived=derived,
+        grain=spec.rows.grain,
+        lasting=evidence.lasting,
+    )
     grounds = _grounds(spec, as_of, evidence, performance, drift)
     age = None if trained is None else days_between(trained, as_of)
     if age is not None and not _within(policy.max_age, trained, as_of):

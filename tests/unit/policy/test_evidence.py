@@ -79,6 +79,27 @@ def test_evidence_is_what_was_known_of_the_champion(ledger: Ledger, spec: ModelS
     assert [one.last for one in later.drift] == [day(5), day(6)]
 
 
+def test_a_lone_column_is_followed_back(ledger: Ledger, spec: ModelSpec) -> None:
+    """The policy looks at 3 days, and the column has alarmed on 121."""
+    promoted(ledger, "1", 0)
+
+    def checks(*alarms: bool) -> tuple[Check, ...]:
+        named = zip(("speed", "items"), alarms, strict=True)
+        return tuple(Check(name, 0.5, 0.4, on, f"{name} moved", 0.02) for name, on in named)
+
+    days = [measured(n, checks=checks(n > 4, n in (4, 125))) for n in range(126)]
+    record(ledger, "drift", *days)
+    found = read(ledger, spec.model_copy(update={"retrain": RetrainSpec()}), 125)
+    assert found.lasting == {"speed": 121, "items": 1}
+    record(ledger, "drift", measured(125, checks=checks(True, False), n_rows=10))
+    decision = decide(spec, day(125), read(ledger, spec, 125))
+    assert decision.evidence.drift is not None
+    assert decision.evidence.drift.text.endswith(
+        "; 1 column alarms, 3 needed (retrain.min_drifted), on 3 days: speed, whose importance is "
+        "0.02, for 121 days"
+    )
+
+
 def test_a_correction_counts_from_the_day_it_was_known(ledger: Ledger, spec: ModelSpec) -> None:
     promoted(ledger, "1", 3)
     first, second = measured(6, n_rows=5), measured(6, n_rows=9, known=8, corrects=2)
