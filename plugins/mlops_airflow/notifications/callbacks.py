@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,8 @@ from mlops_tasks.policy.incidents import Alarm, Cause, IncidentBook
 from mlops_tasks.policy.incidents.text import facts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.sdk import Context
 
     from mlops_tasks.policy.incidents import Delivery, Incident
