@@ -256,7 +256,7 @@ def test_open_incidents_are_a_metric(
     found: dict[str, int] = {}
     monkeypatch.setattr(
         "mlops_airflow.notifications.telling.stats.gauge",
-        lambda name, value, *, tags: found.update({f"{name} {tags['subject']}": value}),
+        lambda name, value, *, tags: found.update({f"{name} {tags.get('subject')}": value}),
     )
     now(17)
     watch(world.spec)
