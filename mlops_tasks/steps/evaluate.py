@@ -64,6 +64,7 @@ def evaluate(
     tracking: Tracking,
     registered: Mapping[str, Any] | None = None,
     moved_to: str | None = None,
+    explained: bool = True,
 ) -> Verdict:
     """Score challenger and champion on the pinned evaluation window and judge.
 
@@ -84,6 +85,9 @@ def evaluate(
     moved_to : str, optional
         The version that became champion after the day of a training of the past, if another one:
         such a training changes no champion.
+    explained : bool, default True
+        Whether people will ask why: without it there is neither page nor explanation, and no slices
+        are searched for that nobody named. The verdict is the same.
 
     Returns
     -------
@@ -111,7 +115,8 @@ def evaluate(
     about = spec, plan, scored.rows, scored.ours, scored.rival
     further = [*further_criteria(*about, training=training), *_serving(spec, plan, scored)]
     verdict = judge(plan, scored.ours, scored.rival, champion, further=further)
-    verdict = replace(verdict, worst_slices=tuple(worst_slices(*about)))
+    if explained:
+        verdict = replace(verdict, worst_slices=tuple(worst_slices(*about)))
     verdict = _limited(verdict, pin.coverage("evaluation", spec.calendar))
     verdict = hold_back(verdict, challenger.suspects, spec.allow_leak_suspects)
     verdict = _of_the_past(verdict, pin.as_of, moved_to)
@@ -122,6 +127,8 @@ def evaluate(
     artifacts = _stored(spec, challenger.run_id, scored, tracking) | {
         GATE_REPORT: tracking.log_json(challenger.run_id, GATE_REPORT, report)
     }
+    if not explained:
+        return replace(verdict, artifacts=artifacts, criteria=_brief(verdict))
     facts = GateFacts(spec.name, pin.as_of, challenger.run_id, pin.evaluation, registration)
     explanation = _explanation(spec, pin, scored)
     page, shown = publish_page(facts, verdict, explanation, lake=lake, tracking=tracking)
