@@ -198,7 +198,7 @@ def broken(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield (
         "volume",
         "with drift.min_rows=500 nothing will ever be judged",
-        {"drift": DriftSpec(window="3d", min_rows=500)},
+        {"drift": DriftSpec(window="3d", max_window="3d", min_rows=500)},
     )
     yield "windows", "none is left to train on", {"evaluation": "12d"}
     yield "estimator", "tests.unit.orders", {"estimator": "tests.unit.orders:nobody"}
@@ -372,7 +372,8 @@ def test_rows_that_are_quarantined_once_may_be_wrong_or_not(tmp_path: Path, fold
 
 def test_rows_that_are_nearly_enough(source: Source, works: Sample, folder: Path) -> None:
     # 80 orders a day make 560 rows in seven days.
-    windows = WINDOWS | {"drift": DriftSpec(window="7d", min_rows=600)}
+    limits = DriftSpec(window="7d", max_window="7d", min_rows=600)
+    windows = WINDOWS | {"drift": limits}
     results = looked(project(folder, **windows), source, folder, like=works)
     (found,) = [one for one in results if one.answer != "fine"]
     assert (found.check, found.answer) == ("volume", "cannot tell")
