@@ -26,19 +26,13 @@ from mlops_tasks.registry.artifacts import (
     TABLE_MODEL,
     VOCABULARIES,
 )
+from mlops_tasks.registry.logged_models import log_safe_model
 from mlops_tasks.registry.modelfiles import (
-    ALLOWED_TYPES,
-    check_types,
-    content_digest,
-    detached_boosters,
     examine_model,
     files_digest,
-    inspect_model,
     load_model,
     model_bytes,
-    write_extra_files,
 )
-from mlops_tasks.registry.requirements import requirements
 from mlops_tasks.registry.run_tree import (
     ATTEMPT_TAG,
     TRAINING_TAG,
@@ -146,12 +140,13 @@ class Tracking:
         tags |= {"mlflow.parentRunId": parent_id} if parent_id else {}
         found = unfinished_run(self.client, home, tags, opened=run_id, part=bool(parent_id))
         close_orphans(self.client, home, tags, but=found)
+        os.environ.pop("MLFLOW_RUN_ID", None)  # it would win over everything else
         if found:
             self.log_batch(found, tags=tags)
+            mlflow.start_run(run_id=found)
         else:
-            found = create_run(self.client, home, name, tags)
-        # By its id: a variable MLFLOW_RUN_ID of the process would win over everything else.
-        mlflow.start_run(run_id=found)
+            opened = mlflow.start_run(experiment_id=home, run_name=name, tags=tags)
+            found = str(opened.info.run_id)
         status = "KILLED"
         try:
             with ended_by_signal():
@@ -197,8 +192,10 @@ class Tracking:
     ) -> tuple[str, str, str]:
         """Save a fitted model to the open run as safe files and prove that it can be loaded.
 
-        The files are inspected in this process: it has just made them itself, so another one would
-        protect it from nobody but its own estimator.
+        What is proved are the files as they were written, before they are uploaded: whoever loads
+        them later compares the digest, so that nothing can be exchanged on the way. They are
+        inspected in this process: it has just made them itself, so another one would protect it
+        from nobody but its own estimator.
 
         Parameters
         ----------
@@ -223,44 +220,25 @@ class Tracking:
         UnsafeModelError
             If the model holds something that cannot be saved, or is another one when it is loaded.
         """
-        import mlflow.sklearn
-        import numpy as np
+        import mlflow
 
-        names = check_types(model, package)
-        predictions = getattr(model, method)(signature_of)
-        with tempfile.TemporaryDirectory(prefix="model-") as folder:
-            files = write_extra_files(
-                model, Path(folder), names, rows=signature_of, personal=personal
-            )
-            with detached_boosters(model):
-                info = mlflow.sklearn.log_model(
-                    model,
-                    name="model",
-                    signature=mlflow.models.infer_signature(signature_of, predictions),
-                    # Without this list MLflow spends seconds in a subprocess to guess it.
-                    pip_requirements=requirements(files),
-                    serialization_format="skops",
-                    skops_trusted_types=sorted(ALLOWED_TYPES | names),
-                    pyfunc_predict_fn=method,
-                    extra_files=[str(path) for path in files] or None,
-                )
-        with self.downloaded(info.model_uri) as downloaded:
-            digest = files_digest(downloaded)
-            inspect_model(downloaded, names)
-            content = content_digest(downloaded)
-            again = load_model(downloaded, digest=digest, examined=True)
-        if not np.array_equal(getattr(again, method)(signature_of), predictions):
-            raise UnsafeModelError(
-                f"{info.model_uri} does not predict what the model predicts that was saved as it: "
-                "MLflow's store was written to meanwhile, or the estimator cannot be saved"
-            )
-        return info.model_uri, digest, content
+        run = mlflow.active_run()
+        if run is None:
+            raise RuntimeError("a model is logged to an open run: do it inside of Tracking.run")
+        return log_safe_model(
+            self.client,
+            run.info,
+            model,
+            signature_of,
+            method=method,
+            package=package,
+            personal=personal,
+        )
 
     def log_pins(self, pins: Mapping[str, Pin], context: str) -> None:
-        """Attach pinned tables, by name, to the open run: as datasets, and their digests as params.
+        """Attach pinned tables, by name, to the open run as datasets.
 
-        The store keeps 36 characters of a dataset's digest. The whole one is a tag of the dataset
-        and a parameter of the run, ``digest.<name>``, to be searched for.
+        The store keeps 36 characters of a dataset's digest. The whole one is a tag of the dataset.
         """
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -283,7 +261,6 @@ class Tracking:
             for pin in pins.values()
         ]
         mlflow.log_inputs(list(datasets), contexts=[context] * len(pins), tags_list=tags)
-        mlflow.log_params({f"digest.{name}": pin.digest for name, pin in pins.items()})
 
     def log_batch(
         self,

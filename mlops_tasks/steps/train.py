@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mlops_tasks.lake import Lake, TrainingPin
+    from mlops_tasks.lake import Lake, Pin, TrainingPin
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.specs import ModelSpec
     from mlops_tasks.tuning import Choice
@@ -123,9 +123,14 @@ def train(
         model_uri, digest, content = _log_model(spec, model, frame, tracking)
         described = problem.describe_target(target)
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
-        artifacts = _log(spec, pin, run_id, tracking, params, metrics)
+        environment = Environment.of_this_process()
+        origin = {ENVIRONMENT: environment.packed(), PROJECT: sources}
+        tags = _tags(spec, pin, environment, origin)
+        tracking.log_batch(run_id, params=params, metrics=metrics, tags=tags)
+        tracking.log_pins(_pins(spec, pin), "training")
+        artifacts = {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}
         artifacts |= _log_profiles(spec, rows, run_id, tracking)
-        artifacts |= _log_origin(spec, pin, run_id, tracking, sources)
+        artifacts |= {one: tracking.log_bytes(run_id, one, file) for one, file in origin.items()}
         fingerprint = to_json(Fingerprint.of(spec, model, frame, target, weights, content))
         artifacts[FINGERPRINT] = tracking.log_json(run_id, FINGERPRINT, fingerprint)
         if isinstance(spec, TableModel):
@@ -224,6 +229,8 @@ def _params(spec: ModelSpec | TableModel, pin: TrainingPin) -> dict[str, str]:
         "random_state": str(spec.random_state),
         "features": ",".join(spec.features),
     } | ({"weight": spec.weight} if spec.weight else {})
+    # The whole digests, to be searched for: the store keeps 36 characters of a dataset's.
+    params |= {f"digest.{name}": one.digest for name, one in _pins(spec, pin).items()}
     return params | {f"estimator.{n}": str(value) for n, value in spec.estimator_params.items()}
 
 
@@ -234,41 +241,25 @@ def _digest(pin: TrainingPin, params: dict[str, str], sources: bytes, choice: Ch
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-def _log_origin(
+def _pins(spec: ModelSpec | TableModel, pin: TrainingPin) -> dict[str, Pin]:
+    return {**pin.inputs, spec.labels_table: pin.labels}
+
+
+def _tags(
     spec: ModelSpec | TableModel,
     pin: TrainingPin,
-    run_id: str,
-    tracking: Tracking,
-    sources: bytes,
+    environment: Environment,
+    origin: dict[str, bytes],
 ) -> dict[str, str]:
-    """Keep what it takes to train the same model again, and its digests as tags."""
-    environment = Environment.of_this_process()
-    artifacts = {
-        ENVIRONMENT: tracking.log_bytes(run_id, ENVIRONMENT, environment.packed()),
-        PROJECT: tracking.log_bytes(run_id, PROJECT, sources),
-    }
+    """Return the digests of what it takes to train the same model again: tags of the run."""
     tags = {
         "mlops.pin": pin.digest,
-        "mlops.environment": artifacts[ENVIRONMENT],
-        "mlops.project": artifacts[PROJECT],
+        "mlops.environment": hashlib.sha256(origin[ENVIRONMENT]).hexdigest(),
+        "mlops.project": hashlib.sha256(origin[PROJECT]).hexdigest(),
         "mlops.seed": str(spec.random_state),
         "mlops.threads": ", ".join(f"{who} {n}" for who, n in environment.threads.items()),
     }
     folder = project_folder(spec.package)
     if commit := git_commit(folder / spec.package) if folder else "":
         tags["mlflow.source.git.commit"] = commit
-    tracking.log_batch(run_id, tags=tags)
-    return artifacts
-
-
-def _log(
-    spec: ModelSpec | TableModel,
-    pin: TrainingPin,
-    run_id: str,
-    tracking: Tracking,
-    params: dict[str, str],
-    metrics: dict[str, float],
-) -> dict[str, str]:
-    tracking.log_batch(run_id, params=params, metrics=metrics)
-    tracking.log_pins({**pin.inputs, spec.labels_table: pin.labels}, "training")
-    return {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}
+    return tags

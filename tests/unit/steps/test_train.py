@@ -64,6 +64,9 @@ def test_the_run_holds_everything_needed_to_do_it_again(world: World) -> None:
     assert run.data.metrics["n_rows"] == world.trained.n_rows
     names = {item.dataset.name.split("@")[0] for item in run.inputs.dataset_inputs}
     assert names == {"orders", "traffic", "deliveries"}
+    query = f"params.`digest.orders` = '{world.pin.inputs['orders'].digest}'"
+    same = world.tracking.client.search_runs([run.info.experiment_id], query)
+    assert world.trained.run_id in {one.info.run_id for one in same}
     pin = world.tracking.read_json(world.trained.run_id, PIN_FILE)
     assert from_json(TrainingPin, pin) == world.pin
 
