@@ -14,18 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import UnknownVersionError, UnsafeModelError
-from mlops_tasks.registry.artifacts import (
-    ARTIFACTS,
-    CLASSES,
-    FEATURE_PROFILES,
-    IMPORTANCE,
-    LABEL_PROFILES,
-    LEAKS,
-    PIN_FILE,
-    SCORE_PROFILES,
-    TABLE_MODEL,
-    VOCABULARIES,
-)
+from mlops_tasks.registry.artifacts import EVIDENCE, evidence_path
 from mlops_tasks.registry.logged_models import log_safe_model
 from mlops_tasks.registry.modelfiles import (
     examine_model,
@@ -55,20 +44,10 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.versions import RegisteredVersion
 
 __all__ = [
-    "ARTIFACTS",
     "ATTEMPT_TAG",
     "CHALLENGER",
     "CHAMPION",
-    "CLASSES",
     "DIGEST_TAG",
-    "FEATURE_PROFILES",
-    "IMPORTANCE",
-    "LABEL_PROFILES",
-    "LEAKS",
-    "PIN_FILE",
-    "SCORE_PROFILES",
-    "TABLE_MODEL",
-    "VOCABULARIES",
     "Tracking",
 ]
 
@@ -302,6 +281,16 @@ class Tracking:
             self.client.log_artifact(run_id, str(Path(folder, path.name)), parent)
         return hashlib.sha256(content).hexdigest()
 
+    def log_evidence(self, run_id: str, name: str, content: bytes) -> str:
+        """Store what a decision rests on, and return its SHA-256.
+
+        Overlapping attempts of one task may each have their own content. The file of this `name` is
+        that of the last one, for people; `read_artifact` finds the one that was decided on.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        self.log_bytes(run_id, evidence_path(name, digest), content)
+        return self.log_bytes(run_id, name, content)
+
     def read_bytes(self, run_id: str, name: str) -> bytes:
         """Read an artifact of a run that nothing depends on."""
         with self._artifact(run_id, name) as path:
@@ -335,17 +324,25 @@ class Tracking:
                 f"{name}, so it is not read. Look at the version in MLflow; if it is yours, take "
                 f"it over: mlops ledger adopt {version.name} {version.version}"
             )
-        with self._artifact(version.run_id, name) as path:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != version.artifacts[name]:
-                raise UnsafeModelError(
-                    f"{name} of run {version.run_id}, version {version.version} of "
-                    f"{version.name!r}, has digest {found[:12]}, stored was "
-                    f"{version.artifacts[name][:12]}: it was changed in MLflow. Nothing was "
-                    "decided; restore it, roll back or train again"
-                )
-            return path.read_bytes()
+        content = self.read_bytes(version.run_id, self._kept_at(version, name))
+        found = hashlib.sha256(content).hexdigest()
+        if found != version.artifacts[name]:
+            raise UnsafeModelError(
+                f"{name} of run {version.run_id}, version {version.version} of "
+                f"{version.name!r}, has digest {found[:12]}, stored was "
+                f"{version.artifacts[name][:12]}: it was changed in MLflow. Nothing was "
+                "decided; restore it, roll back or train again"
+            )
+        return content
+
+    def _kept_at(self, version: RegisteredVersion, name: str) -> str:
+        """Return the path of an artifact; a copied version has its evidence under plain names."""
+        if name in EVIDENCE:
+            path = PurePosixPath(evidence_path(name, version.artifacts[name]))
+            there = self.client.list_artifacts(version.run_id, str(path.parent))
+            if any(one.path == str(path) for one in there):
+                return str(path)
+        return name
 
     def digest_model(self, model_uri: str, code: Collection[str] = ()) -> str:
         """Download a model that nobody vouches for, examine it and return its digest.

@@ -25,7 +25,6 @@ from mlops_tasks.gate.page import GateFacts, publish_page
 from mlops_tasks.gate.serving import latency_criterion, size_criterion
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.problem_types import TARGET, problem_type
-from mlops_tasks.problem_types.importance import feature_importance
 from mlops_tasks.problem_types.outcomes import day_codes
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.gate import Criterion, Verdict
+    from mlops_tasks.gate.slices import Groups
     from mlops_tasks.lake import Lake
     from mlops_tasks.partitions import Coverage
     from mlops_tasks.problem_types import Outcomes
@@ -107,21 +107,27 @@ def evaluate(
     check_registration(registration, registration if registered is None else registered)
     scored = _score(spec, pin, challenger, champion, lake, tracking)
     training = _on_training(spec, pin, challenger, scored.model, lake, tracking)
-    about = spec, plan, scored.rows, scored.ours, scored.rival
-    further = [*further_criteria(*about, training=training), *_serving(spec, plan, scored)]
-    verdict = judge(plan, scored.ours, scored.rival, champion, further=further)
-    verdict = replace(verdict, worst_slices=tuple(worst_slices(*about)))
-    verdict = _limited(verdict, pin.coverage("evaluation", spec.calendar))
+    both, coverage = (scored.ours, scored.rival), pin.coverage("evaluation", spec.calendar)
+    groups = find_groups(spec, scored.rows)
+    further = [
+        *further_criteria(plan, groups, *both, training=training),
+        *_serving(spec, plan, scored),
+    ]
+    verdict = judge(plan, *both, champion, further=further)
+    found = worst_slices(spec, plan, scored.rows, *both)
+    verdict = _limited(replace(verdict, worst_slices=tuple(found)), coverage)
     verdict = hold_back(verdict, challenger.suspects, spec.allow_leak_suspects)
     verdict = _of_the_past(verdict, pin.as_of, moved_to)
     verdict = replace(verdict, assumed=pin.assumed, plan=registration["digest"])
     _log(verdict, challenger, pin, tracking)
     report = gate_report(spec.name, verdict, registration, plan.level)
-    artifacts = _stored(spec, challenger.run_id, scored, tracking) | {
-        GATE_REPORT: tracking.log_json(challenger.run_id, GATE_REPORT, report)
+    said = json.dumps(report, indent=2).encode()
+    explanation = _explanation(spec, pin, scored, groups)
+    artifacts = _stored(spec, challenger.run_id, scored, explanation, tracking) | {
+        GATE_REPORT: tracking.log_evidence(challenger.run_id, GATE_REPORT, said)
     }
-    facts = GateFacts(spec.name, pin.as_of, challenger.run_id, pin.evaluation, registration)
-    explanation = _explanation(spec, pin, scored)
+    about = spec.name, pin.as_of, challenger.run_id, pin.evaluation
+    facts = GateFacts(*about, registration, coverage.text)
     page, shown = publish_page(facts, verdict, explanation, lake=lake, tracking=tracking)
     return replace(verdict, artifacts=artifacts | shown, criteria=_brief(verdict), report=page)
 
@@ -158,10 +164,11 @@ def _score(
     tracking: Tracking,
 ) -> _Scored:
     problem, trained = problem_type(spec.problem_type), pin
-    refuse_overlap("challenger", pin, pin, spec.calendar)
+    refuse_overlap("challenger", pin, pin, spec.calendar, spec.timezone)
     if champion is not None:
         trained = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
-        refuse_overlap(f"champion version {champion.version}", trained, pin, spec.calendar)
+        who = f"champion version {champion.version}"
+        refuse_overlap(who, trained, pin, spec.calendar, spec.timezone)
     rows = labelled_rows(spec, pin, pin.evaluation, lake=lake, learn=False)
     model, n_bytes = tracking.load_sized(challenger.model_uri, challenger.digest)
     frame = model_frame(spec, model, rows)
@@ -191,9 +198,11 @@ def _serving(spec: ModelSpec | TableModel, plan: GatePlan, scored: _Scored) -> I
     yield latency_criterion(plan, found, gate.max_latency_ms)
 
 
-def _explanation(spec: ModelSpec | TableModel, pin: TrainingPin, scored: _Scored) -> Explanation:
+def _explanation(
+    spec: ModelSpec | TableModel, pin: TrainingPin, scored: _Scored, groups: list[Groups]
+) -> Explanation:
     """Explain the challenger, by the slices of the gate if it has any."""
-    slices = {one.name: one.values for one in find_groups(spec, scored.rows)} or None
+    slices = {one.name: one.values for one in groups} or None
     return explain(
         spec,
         Side(scored.model, scored.frame, scored.ours, pin),
@@ -228,14 +237,18 @@ def _on_training(
 
 
 def _stored(
-    spec: ModelSpec | TableModel, run_id: str, scored: _Scored, tracking: Tracking
+    spec: ModelSpec | TableModel,
+    run_id: str,
+    scored: _Scored,
+    explanation: Explanation,
+    tracking: Tracking,
 ) -> dict[str, str]:
     """Store what later steps compare with, and return the digests."""
-    target = scored.rows.column(TARGET).to_numpy(zero_copy_only=False)
-    problem = problem_type(spec.problem_type)
-    importance = feature_importance(
-        problem, scored.model, scored.frame, target, seed=spec.random_state
-    )
+    importance = {
+        one.feature: one.challenger
+        for one in explanation.importance
+        if one.challenger is not None  # a feature of the champion alone
+    }
     profiles = pack_days(_prediction_profiles(spec, scored.rows, scored.predictions))
     return {
         IMPORTANCE: tracking.log_json(run_id, IMPORTANCE, importance),

@@ -33,6 +33,7 @@ from mlops_tasks.registry.artifacts import (
 from mlops_tasks.registry.modelfiles import try_saving
 from mlops_tasks.registry.modelfiles.project_code import project_folder
 from mlops_tasks.registry.reproduction import Environment, Fingerprint, git_commit, pack_project
+from mlops_tasks.registry.reproduction.fingerprint import spec_fields
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import TableModel
@@ -113,6 +114,7 @@ def train(
     suspects = leak_suspects(spec, rows, newest=newest)
     params = _params(spec, pin)
     about = _digest(pin, params, sources, choice)
+    inputs = "" if build else _inputs(spec, pin, params, sources)
     opened = choice.run_id if choice else ""
     with tracking.run(spec.name, f"train {pin.as_of}", digest=about, run_id=opened) as run_id:
         _refuse_unsaved(spec, model, frame, target, weights)
@@ -152,6 +154,7 @@ def train(
         classes=classes,
         artifacts=artifacts,
         suspects=suspects,
+        inputs=inputs,
     )
 
 
@@ -238,6 +241,20 @@ def _digest(pin: TrainingPin, params: dict[str, str], sources: bytes, choice: Ch
     """Return the digest of what the run is of: another attempt goes on with it if it is equal."""
     code = hashlib.sha256(sources).hexdigest()
     about = [pin.digest, params, code, choice and choice.run_id]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _inputs(
+    spec: ModelSpec | TableModel, pin: TrainingPin, params: dict[str, str], sources: bytes
+) -> str:
+    """Return the digest of what decides about a fit, whichever run does it: data, words and code.
+
+    What was installed is code, too: the same training with another scikit-learn is another one.
+    """
+    here = Environment.of_this_process()
+    installed = [f"{one.name} {one.version} {one.files}" for one in here.distributions]
+    code = [hashlib.sha256(sources).hexdigest(), here.python, here.own, installed]
+    about = [pin.digest, params, *spec_fields(spec), code]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 

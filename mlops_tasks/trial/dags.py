@@ -10,6 +10,7 @@ from mlops_tasks.exceptions import (
     EmptyPartitionError,
     MlopsError,
     NoChampionError,
+    SmokeTestFailedError,
     SourceNotFoundError,
     ValidationFailedError,
 )
@@ -32,6 +33,7 @@ from mlops_tasks.steps.promote import promote
 from mlops_tasks.steps.propose import propose
 from mlops_tasks.steps.register import register
 from mlops_tasks.steps.score import score
+from mlops_tasks.steps.smoke_test import smoke_test
 from mlops_tasks.steps.train import train
 from mlops_tasks.steps.validate import validate
 from mlops_tasks.trial import findings
@@ -135,6 +137,8 @@ class TrialDags:
                 name, trained, verdict, tracking=self.tracking, ledger=self.ledger, dag_run=_RUN
             )
             note.text = f"version {version.version}"
+        if not self.trainings:  # later versions are of the same estimator and features
+            self._smoke_test(pin, version)
         with step("promote", name, as_of) as note:
             promoted = promote(
                 version, verdict, as_of=as_of, tracking=self.tracking, ledger=self.ledger
@@ -278,6 +282,17 @@ class TrialDags:
         evidence = to_json(verdict) | {"run_id": trained.run_id}
         self._record(EvidenceKind.VERDICT, pin.as_of, evidence)
         return verdict
+
+    def _smoke_test(self, pin: TrainingPin, version: RegisteredVersion) -> None:
+        """Load the version in a process of its own and ask it all kinds of rows, as a Dag does."""
+        with self.journal.step("smoke test", self.spec.name, pin.as_of) as note:
+            found = smoke_test(self.spec, pin, version, lake=self.lake, tracking=self.tracking)
+            self._record(EvidenceKind.SMOKE_TEST, version.version, found)
+            if not found.passed:
+                raise SmokeTestFailedError(
+                    f"model {self.spec.name!r}: {found.reason}; no Dag would promote such a version"
+                )
+            note.text = found.reason
 
     def _measured(
         self, kind: EvidenceKind, result: MonitorResult, datasets: list[DatasetSpec]

@@ -51,8 +51,14 @@ class DecideRetrainingOperator(StepOperator):
         as_of, ledger = decided_as_of(context, self.model), self.ledger
         run, by = dag_run_name(context), triggered_by(context)
         found = decide(self.model, as_of, read_evidence(self.model, as_of, ledger=ledger))
-        about = {"model": self.model.name, "kind": EvidenceKind.DECISION, "key": as_of}
-        entry = ledger.record_once(**about, evidence=to_json(found), dag_run=run, by=by)
+        entry = ledger.record_once(
+            model=self.model.name,
+            kind=EvidenceKind.DECISION,
+            key=as_of,
+            evidence=to_json(found),
+            dag_run=run,
+            by=by,
+        )
         then = from_json(RetrainDecision, entry.evidence)
         same = (then, entry.dag_run) == (found, run)
         self._report(

@@ -14,12 +14,12 @@ from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_b
 from mlops_airflow.operators.promote import promotion_event
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.ledger.anchors import write_anchor
-from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.serialization import from_json, to_json
-from mlops_tasks.steps.release import release, request_release
+from mlops_tasks.steps.release import other_evidence, release, request_release
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -81,6 +81,8 @@ class RequestReleaseOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the request down and emit it, or skip with the reason."""
         version, verdict = self._judged()
+        if other := other_evidence(version, verdict):
+            raise AirflowSkipException(other)
         as_of, author = from_json(TrainingPin, self.pin).as_of, triggered_by(context)
         request = request_release(version, verdict, as_of=as_of, author=author)
         if request is None:

@@ -20,15 +20,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from mlops_tasks.exceptions import UnknownVersionError, UnsafeModelError
 from mlops_tasks.lake import Pin
-from mlops_tasks.registry.artifacts import SEARCH
-from mlops_tasks.registry.tracking import (
-    ARTIFACTS,
-    ATTEMPT_TAG,
-    CLASSES,
-    TABLE_MODEL,
-    VOCABULARIES,
-    Tracking,
-)
+from mlops_tasks.registry.artifacts import ARTIFACTS, CLASSES, SEARCH, TABLE_MODEL, VOCABULARIES
+from mlops_tasks.registry.tracking import ATTEMPT_TAG, Tracking
 from tests.unit import orders
 from tests.unit.workers import hold_run
 
