@@ -244,11 +244,8 @@ def _stored(
     tracking: Tracking,
 ) -> dict[str, str]:
     """Store what later steps compare with, and return the digests."""
-    importance = {
-        one.feature: one.challenger
-        for one in explanation.importance
-        if one.challenger is not None  # a feature of the champion alone
-    }
+    found = {one.feature: one.challenger for one in explanation.importance}
+    importance = {str(name): found[str(name)] for name in scored.frame.columns}
     profiles = pack_days(_prediction_profiles(spec, scored.rows, scored.predictions))
     return {
         IMPORTANCE: tracking.log_json(run_id, IMPORTANCE, importance),

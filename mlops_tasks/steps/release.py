@@ -101,7 +101,7 @@ def other_evidence(version: RegisteredVersion, verdict: Verdict) -> str:
         f"version {version.version} of {version.name!r} was registered before, from the same rows, "
         f"parameters and code, and has a verdict of its own ({its[:12]}); this one ({now[:12]}) "
         f"changes nothing about it. To have it released all the same: mlops promote "
-        f"{version.name}@{version.version} --reason …"
+        f"{version.name} {version.version} --reason …"
     )
 
 

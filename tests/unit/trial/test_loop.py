@@ -303,7 +303,6 @@ def test_an_end_of_the_source_is_found_by_default(tmp_path: Path, shop: Path) ->
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mlops_tasks.gate.smoke import SmokeTestResult
 from mlops_tasks.trial import try_model
 from tests.unit.orders import day, project
 
