@@ -226,8 +226,9 @@ def test_what_can_be_chosen_among_is_fine(source: Source, folder: Path) -> None:
         {"search": {"trees__max_depth": (2, 8), "trees__criterion": ["gini", "entropy"]}},
         {"search": f"{__name__}:space_of_depths"},
     ]
-    for change in searches:
-        found = looked(project(folder, **WINDOWS | change), source, folder)
+    for number, change in enumerate(searches):
+        own = folder / str(number)
+        found = looked(project(own, **WINDOWS | change), source, own)
         found = [one for one in found if one.check == "candidates"]
         assert {one.answer for one in found} == {"fine"}, found
         assert any("compared on" in one.message for one in found)
@@ -245,7 +246,8 @@ def test_an_embargo_by_default_that_is_long_is_told_and_no_alarm(
     source: Source, folder: Path
 ) -> None:
     label = LabelSpec(
-        dataset=deliveries_dataset(dataset_files(folder), delay="6d"), target="minutes_late > 10"
+        dataset=deliveries_dataset(dataset_files(folder), delay="6d", refresh_after="9d"),
+        target="minutes_late > 10",
     )
     whole = project(folder, **WINDOWS | {"label": label})
     plain = {name: getattr(whole, name) for name in ModelSpec.model_fields if name != "embargo"}
