@@ -36,7 +36,7 @@ from mlops_tasks.registry.reproduction import Environment, Fingerprint, git_comm
 from mlops_tasks.registry.reproduction.fingerprint import spec_fields
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json
-from mlops_tasks.specs import TableModel
+from mlops_tasks.specs import ModelSpec, TableModel
 from mlops_tasks.tuning import candidate_spec
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake, Pin, TrainingPin
     from mlops_tasks.registry.tracking import Tracking
-    from mlops_tasks.specs import ModelSpec
     from mlops_tasks.tuning import Choice
 
 __all__ = ["train"]
@@ -250,10 +249,17 @@ def _inputs(
     """Return the digest of what decides about a fit, whichever run does it: data, words and code.
 
     What was installed is code, too: the same training with another scikit-learn is another one.
+    Empty where the code of the features is not known.
     """
+    query = b""
+    if isinstance(spec, ModelSpec):
+        if project_folder(spec.package) is None:  # a library's estimator: no project was packed
+            return ""
+        query = spec.features_sql.read_bytes() if spec.features_sql else b""
     here = Environment.of_this_process()
     installed = [f"{one.name} {one.version} {one.files}" for one in here.distributions]
-    code = [hashlib.sha256(sources).hexdigest(), here.python, here.own, installed]
+    texts = [hashlib.sha256(text).hexdigest() for text in (sources, query)]
+    code = [*texts, here.python, here.own, installed]
     about = [pin.digest, params, *spec_fields(spec), code]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 

@@ -14,7 +14,7 @@ from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.artifacts import FEATURE_PROFILES, PIN_FILE
 from mlops_tasks.serialization import from_json
 from mlops_tasks.steps.pin import pin_training_data
-from mlops_tasks.steps.train import train
+from mlops_tasks.steps.train import _inputs, train
 from tests.unit import orders
 from tests.unit.orders import ROWS_PER_DAY, day, fill_lake, project, rows_of
 
@@ -72,6 +72,14 @@ def test_the_run_holds_everything_needed_to_do_it_again(world: World) -> None:
     assert from_json(TrainingPin, pin) == world.pin
 
 
+def other_query(spec: ModelSpec) -> ModelSpec:
+    """Return the same model with a comment more in its query."""
+    assert spec.features_sql is not None
+    file = spec.features_sql.with_name("other.sql")
+    file.write_text(f"{spec.features_sql.read_text()}\n-- of another mind\n")
+    return spec.model_copy(update={"features_sql": file})
+
+
 def test_the_same_inputs_have_the_same_digest_whichever_run(world: World) -> None:
     how: Any = {"lake": world.lake, "tracking": world.tracking}
     assert len(world.trained.inputs) == 64
@@ -82,6 +90,11 @@ def test_the_same_inputs_have_the_same_digest_whichever_run(world: World) -> Non
     assert train(seeded, world.pin, **how).inputs != world.trained.inputs
     other = replace(world.pin, embargo="1d")
     assert train(world.spec, other, **how).inputs != world.trained.inputs
+    query = other_query(world.spec)
+    assert train(query, world.pin, **how).inputs not in ("", world.trained.inputs)
+    library = world.spec.model_copy(update={"estimator": "sklearn.dummy:DummyClassifier"})
+    known = _inputs(library, world.pin, {}, b"")
+    assert known == "", "no project was packed, so nobody knows the code of the features"
     handed = train(world.spec, world.pin, build=orders.build, **how)
     assert handed.inputs == "", "nobody knows the code of an estimator that was handed over"
 
