@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 REQUIRE_ALL = "MLOPS_REQUIRE_ALL"
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
 #: The project's own fixtures, also where it was installed before it had any.
 pytest_plugins = ["mlops_airflow.testing.fixtures"]
 
@@ -27,6 +32,10 @@ def _isolate() -> None:
     os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-")
     atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    # Threads of several workers on few cores wait for each other by spinning: a small fit then
+    # takes forty times as long. The stack gives its tasks one thread, too.
+    for name, value in _ONE_THREAD.items():
+        os.environ.setdefault(name, value)
     # A shell that runs the tests in the background has them, and all they start, ignore Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -76,7 +76,7 @@ MODELS = {
                 '    drift=DriftSpec(window="4d"),\n'
                 '    performance=PerformanceSpec(window="4d", min_class_rows=3),',
                 'GateSpec(': 'GateSpec(min_class_rows=4, ',
-                "import DatasetSpec, ": "import DriftSpec, PerformanceSpec, DatasetSpec, ",
+                "import CandidateSpec": "import DriftSpec, PerformanceSpec, CandidateSpec",
             },
         },
     ),

@@ -65,8 +65,8 @@ def _superiority(plan: GatePlan, found: dict[str, Estimate], n_rows: int) -> Ite
             name=metric.name,
             kind="superiority",
             answer=FINE if is_better else ALARM,
-            text=f"{metric.title} better than the champion's by {one.value:+.4f}, "
-            f"{span(one, confidence)}, {'above' if is_better else 'not wholly above'} 0",
+            text=f"{_gain_words(metric.title, one.value)}, {span(one, confidence)}, "
+            f"{'above' if is_better else 'not wholly above'} 0",
             value=one.value,
             lower=one.lower,
             upper=one.upper,
@@ -74,6 +74,13 @@ def _superiority(plan: GatePlan, found: dict[str, Estimate], n_rows: int) -> Ite
             confidence=confidence,
             n_rows=n_rows,
         )
+
+
+def _gain_words(title: str, gain: float) -> str:
+    """Say which of the two is better: nobody should have to read a minus sign for it."""
+    if gain < 0:
+        return f"{title} worse than the champion's: gain {gain:+.4f}"
+    return f"{title} better than the champion's by {gain:+.4f}"
 
 
 def _non_inferiority(
@@ -88,7 +95,7 @@ def _non_inferiority(
         name=metric.name,
         kind="non_inferiority",
         answer=answer,
-        text=f"{worse_words(metric.title, answer, margin)}: {one.value:+.4f}, "
+        text=f"{worse_words(metric.title, answer, margin)}: gain {one.value:+.4f}, "
         f"{span(one, plan.gate.confidence)}",
         value=one.value,
         lower=one.lower,

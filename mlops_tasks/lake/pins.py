@@ -176,14 +176,14 @@ class TrainingPin:
 
     @property
     def assumed(self) -> dict[str, int]:
-        """By table, its days that are only assumed to have been known by then; none: left out."""
+        """By table, how many partitions are only assumed to have been known; none: left out."""
         return {pin.table: pin.assumed for pin in self.pins if pin.assumed}
 
 
 def assumed_lines(pin: TrainingPin) -> list[str]:
-    """Return in words, by table, how many days are only assumed to have been known by then."""
+    """Return in words, by table, how many partitions are only assumed to have been known."""
     return [
-        f"{n} of {len(table.versions)} days of {table.table} assumed from its schedule"
+        f"{n} of {len(table.versions)} partitions of {table.table} assumed from its schedule"
         for table in pin.pins
         if (n := table.assumed)
     ]

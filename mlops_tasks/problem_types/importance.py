@@ -51,10 +51,13 @@ def feature_importance(
 def rows_by_class(target: Array, classes: Iterable[Any], random: np.random.Generator) -> Array:
     """Draw at most 1,000 rows of each of two classes; none unless every class has some."""
     import numpy as np
+    import pandas as pd
 
     order = random.permutation(len(target))
-    shuffled = target[order]
-    drawn = [order[shuffled == label][:_CLASS_ROWS] for label in classes]
+    codes, labels = pd.factorize(target)  # numbers are compared much faster than text
+    number_of = dict(zip(labels, range(len(labels)), strict=True))
+    shuffled = codes[order]
+    drawn = [order[shuffled == number_of.get(label, -2)][:_CLASS_ROWS] for label in classes]
     if not all(len(rows) for rows in drawn):
         return order[:0]
     return order[np.isin(order, np.concatenate(drawn))]

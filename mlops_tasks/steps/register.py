@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlops_tasks.faults import fault_point
 from mlops_tasks.registry.aliases import project_aliases
 from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.registry.model_page import describe_model, version_description
 from mlops_tasks.registry.tracking import CHALLENGER, DIGEST_TAG
 from mlops_tasks.registry.versions import RegisteredVersion
 
@@ -90,14 +91,14 @@ def register(
     while version is None:
         found = _versions(tracking, name, trained.run_id)
         if not found:
-            _ensure_model(tracking, name)
+            describe_model(name, tracking=tracking)
             client.create_model_version(
                 name,
                 source=trained.model_uri,
                 run_id=trained.run_id,
                 tags={**(tags or {}), **_shown(trained, verdict)},
                 model_id=trained.model_id,
-                description=description,
+                description=version_description(name, description),
             )
             found = _versions(tracking, name, trained.run_id)
         fault_point("register:after_version")
@@ -169,8 +170,8 @@ def _shown(trained: TrainResult, verdict: Verdict | None) -> dict[str, str]:
         shown["mlops.classes"] = json.dumps(trained.classes)
     if verdict is None:
         return shown | {"mlops.verdict": "not judged"}
-    if days := [f"{n} days of {table}" for table, n in verdict.assumed.items()]:
-        shown["mlops.assumed"] = f"known by schedule: {', '.join(days)}"
+    if parts := [f"{n} partitions of {table}" for table, n in verdict.assumed.items()]:
+        shown["mlops.assumed"] = f"known by schedule: {', '.join(parts)}"
     if leaks := [" + ".join(one.columns) for one in verdict.suspects]:
         shown["mlops.leak_suspects"] = ", ".join(leaks)[:_TAG]
     return shown | {
@@ -179,16 +180,6 @@ def _shown(trained: TrainResult, verdict: Verdict | None) -> dict[str, str]:
         "mlops.metric": verdict.metric,
         "mlops.metric_value": f"{verdict.challenger.get(verdict.metric)}",
     }
-
-
-def _ensure_model(tracking: Tracking, name: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        tracking.client.create_registered_model(name)
-    except MlflowException as error:  # also when the reply to our own first call was lost
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _versions(tracking: Tracking, name: str, run_id: str) -> list[ModelVersion]:

@@ -31,7 +31,14 @@ HERE = Path(__file__).parent
 NIGHTS = "MLOPS_CHAOS_NIGHTS"
 #: Makes a fresh environment of the wheel, which takes minutes.
 BARE = "MLOPS_BARE_AIRFLOW"
-_LONG = {"test_chaos.py": NIGHTS, "test_bare_airflow.py": BARE, "test_generated_ci.py": BARE}
+#: The life of two models, with a training in an environment made anew.
+STORY = "MLOPS_STORY"
+_LONG = {
+    "test_chaos.py": NIGHTS,
+    "test_bare_airflow.py": BARE,
+    "test_generated_ci.py": BARE,
+    "test_story.py": STORY,
+}
 collect_ignore = [file for file, variable in _LONG.items() if variable not in os.environ]
 
 #: Coverage measures the process runner, not Airflow: its start would take several times as long.

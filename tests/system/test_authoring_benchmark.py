@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks._authoring import grains, problem_types
+from benchmarks._authoring.shortened import MODELS, write_projects
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 
@@ -40,3 +43,14 @@ def test_hours_are_held_against_days_and_the_last_against_the_first(
     ((head, *rows),) = found.tables.values()
     assert list(head[1:]) == ["hour, first 2", "hour, last 2", "day, first 2", "day, last 2"]
     assert len(rows) == 7
+
+
+def test_the_projects_that_are_mutated_are_cut_down_from_those_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DEMAND", "TICKETS", "MACHINES"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}_SOURCE", "")
+    assert write_projects(tmp_path).keys() == MODELS.keys()
+    for name, one in MODELS.items():
+        there = [file for file in one.files if (tmp_path / "dags" / file).is_file()]
+        assert f"{name}/spec.py" in there

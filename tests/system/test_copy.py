@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,60 +15,17 @@ import pytest
 from mlops_airflow.stack.environment import tool
 from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.registry.champions import load_version
-from mlops_tasks.registry.ledger import Ledger
-from mlops_tasks.registry.tracking import Tracking
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.steps.register import register
 from mlops_tasks.steps.release import release
 from mlops_tasks.steps.retire import retire
-from tests.system.conftest import free_ports, wait_for
+from tests.system.registries import Environment, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MODEL = "late_orders"
 ROWS = pd.DataFrame({"distance": np.linspace(0, 10, 60), "items": np.arange(60) % 5})
-
-
-class Environment:
-    """An MLflow server and a ledger."""
-
-    def __init__(self, home: Path, uri: str) -> None:
-        self.home, self.uri, self.tracking = home, uri, Tracking(uri, login=None)
-        self.ledger = Ledger(f"sqlite:///{home / 'ledger.db'}")
-
-    def connections(self, name: str) -> dict[str, str]:
-        scheme, _, host = self.uri.partition("://")
-        found = {
-            f"MLFLOW_{name}": {"conn_type": "mlflow", "schema": scheme, "host": host},
-            f"LEDGER_{name}": {"conn_type": "sqlite", "host": str(self.home / "ledger.db")},
-        }
-        return {f"AIRFLOW_CONN_{key}": json.dumps(value) for key, value in found.items()}
-
-
-@contextmanager
-def serving(home: Path) -> Iterator[Environment]:
-    home.mkdir()
-    (port,) = free_ports(1)
-    command = [tool("mlflow"), "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--workers", "1"]
-    command += ["--artifacts-destination", str(home / "artifacts")]
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    uri = f"http://127.0.0.1:{port}"
-
-    def up() -> bool:
-        try:
-            return httpx.get(f"{uri}/health", timeout=5).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    with subprocess.Popen(command, env=os.environ | quiet, stderr=subprocess.DEVNULL) as server:
-        try:
-            wait_for(up, "MLflow answers", timeout_s=180)
-            yield Environment(home, uri)
-        finally:
-            server.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +55,7 @@ def copy(staging: Environment, production: Environment) -> subprocess.CompletedP
     """Copy version 1, by the command that a person types in production."""
     there = {"--from-mlflow": "mlflow_staging", "--from-ledger": "ledger_staging"}
     words = [word for option in there.items() for word in option]
-    named = production.connections("DEFAULT") | staging.connections("STAGING")
+    named = production.connections() | staging.connections("STAGING")
     homes = {"AIRFLOW_HOME": str(production.home), "MLOPS_HOME": str(production.home)}
     return subprocess.run(
         [tool("mlops"), "copy", MODEL, "1", *words, "--json"],

@@ -103,7 +103,7 @@ def test_what_was_backfilled_is_marked_as_assumed_where_it_is_used(session: Sess
     assert verdict.evidence["verdict"] == "promote"
     assert verdict.evidence["assumed"] == dict.fromkeys(DATASETS, 30)
     page = session.tracking.by_version(MODEL, "1").tags["mlops.assumed"]
-    assert page.startswith("known by schedule: 30 days of airport_hours, ")
+    assert page.startswith("known by schedule: 30 partitions of airport_hours, ")
 
 
 def test_the_logs_say_so(session: Session) -> None:
@@ -111,7 +111,7 @@ def test_the_logs_say_so(session: Session) -> None:
     tasks = {task.task_id: task for task in session.api.task_instances(run)}
     for task in ("pin", "evaluate"):
         text = "\n".join(session.api.log_tail(run, tasks[task], n_lines=60))
-        assert "30 of 30 days of airport_visibility assumed from its schedule" in text
+        assert "30 of 30 partitions of airport_visibility assumed from its schedule" in text
     (first,) = [
         run for run in session.api.runs("airport_hours.ingest") if run.partition_key == "2013-01-01"
     ]

@@ -82,6 +82,7 @@ class Registry:
         self.fails: MlflowException | None = None
         self.said: list[Any] = []
         self.copies = 1
+        self.description = ""
         self.next_number = 1
         self.pointed: dict[str, str] = {}
         self.versions = {number: self.made(number, run_id) for number in versions}
@@ -98,8 +99,9 @@ class Registry:
             self.said.append(query)
         return list(self.versions.values())
 
-    def create_registered_model(self, name: str) -> None:
+    def create_registered_model(self, name: str, description: str) -> None:
         self.said.append(("model", name))
+        self.description = description
         if self.fails:
             raise self.fails
 
@@ -119,7 +121,7 @@ class Registry:
         self.pointed[alias] = version
 
     def get_registered_model(self, name: str) -> Any:
-        return SimpleNamespace(aliases=dict(self.pointed))
+        return SimpleNamespace(aliases=dict(self.pointed), description=self.description)
 
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         self.said.append(("no alias", name, alias))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.figures import short_number
 from mlops_tasks.gate.explanation.sampling import (
     BACKGROUND_ROWS,
     DEPENDENCE_ROWS,
@@ -142,7 +143,7 @@ def _said(value: Any) -> str:
     """Say a value as briefly as it still means the same; a number is rounded."""
     if isinstance(value, str):
         return value if len(value) <= _LONG else f"{value[: _LONG - 1]}…"
-    return "missing" if value != value else f"{value:.3g}"
+    return "missing" if value != value else short_number(value)
 
 
 def _replaced(ask: Ask, some: pd.DataFrame, beside: pd.DataFrame, of: Places, seed: int) -> Floats:

@@ -45,7 +45,9 @@ class Bar:
 
 
 def interval_bar(one: Criterion, beside: Sequence[Criterion] = ()) -> Bar | None:
-    """Lay out the bar of a criterion, on the scale of others of its name; None without a value.
+    """Lay out the bar of a criterion, on the scale of others of its name.
+
+    None without a value, or where a value alone would be held against nothing.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def interval_bar(one: Criterion, beside: Sequence[Criterion] = ()) -> Bar | None
     beside : sequence of Criterion, optional
         Criteria that are drawn on the same scale.
     """
-    if one.value is None:
+    if one.value is None or (one.margin is None and one.lower is None and not _has_zero(one)):
         return None
     low, high = _scale([one, *beside])
 

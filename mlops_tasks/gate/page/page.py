@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_tasks.figures import short_number
 from mlops_tasks.gate.page.intervals import HEIGHT, WIDTH, interval_bar
 from mlops_tasks.gate.page.plots import PLOT_HEIGHT, PLOT_WIDTH, curve_plots, dependence_plot
 from mlops_tasks.gate.page.sections import sections
@@ -34,6 +35,14 @@ _NEXT = {
     "cannot_tell": "The champion goes on. This is not a no: the evidence is too thin either way.",
 }
 _SLICES_SHOWN = 40
+#: Figures that are no metrics of the gate, and what a feature's importance is a loss of.
+_TITLES = {
+    "mean_score": "mean predicted probability",
+    "y_share": "share of positives",
+    "mean_prediction": "mean prediction",
+    "y_mean": "mean truth",
+}
+_IMPORTANCE = {"binary": "ROC AUC", "multiclass": "log loss", "regression": "R²"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,9 @@ def render_gate_page(facts: GateFacts, verdict: Verdict, explanation: Explanatio
         plot_width=PLOT_WIDTH,
         plot_height=PLOT_HEIGHT,
         metrics=_metrics(verdict),
+        titles=_TITLES,
+        importance_of=_IMPORTANCE.get(str(facts.plan.get("problem_type")), "score"),
+        shorten=short_number,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlops_tasks.figures import short_number
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -74,8 +76,8 @@ def _curve_plot(kind: str, sides: Mapping[str, Curve | None]) -> Plot:
         title=title,
         x_title=x_title,
         y_title=y_title,
-        x_ends=(_short(min(x)), _short(max(x))),
-        y_ends=(_short(min(y)), _short(max(y))),
+        x_ends=(short_number(min(x)), short_number(max(x))),
+        y_ends=(short_number(min(y)), short_number(max(y))),
         lines=tuple((who, frame.path(curve.x, curve.y)) for who, curve in known.items()),
         points=tuple(
             (who, frame.points(curve.x, curve.y)) for who, curve in known.items() if curve.n_rows
@@ -95,8 +97,8 @@ def dependence_plot(one: Dependence) -> Plot | None:
         title=one.feature,
         x_title=one.feature,
         y_title="mean prediction",
-        x_ends=(_short(min(x)), _short(max(x))),
-        y_ends=(_short(min(y)), _short(max(y))),
+        x_ends=(short_number(min(x)), short_number(max(x))),
+        y_ends=(short_number(min(y)), short_number(max(y))),
         lines=tuple((label, frame.path(x, curve)) for label, curve in one.predictions.items()),
     )
 
@@ -129,7 +131,3 @@ def _padded(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     pad = _PAD * (high - low) or _PAD * abs(high) or 1.0
     return low - pad, high + pad
-
-
-def _short(value: float) -> str:
-    return f"{value:.3g}"

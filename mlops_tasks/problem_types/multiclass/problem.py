@@ -135,9 +135,10 @@ class Multiclass(ProblemType):
         classes = tuple(class_of(name) for name in columns)
         codes = pc.fill_null(pc.index_in(target, pa.array(classes, pa.string())), -1)
         # One class after the other in memory: much faster to gather than row after row.
-        found = [predictions[name].to_numpy(zero_copy_only=False) for name in columns]
-        scores = np.array(found).T if found else np.empty((len(target), 0))
-        return Outcomes(codes.to_numpy().astype(np.int64), scores, days, classes=classes)
+        scores = np.empty((len(columns), len(target)))
+        for place, name in enumerate(columns):
+            scores[place] = predictions[name].to_numpy(zero_copy_only=False)
+        return Outcomes(codes.to_numpy().astype(np.int64), scores.T, days, classes=classes)
 
     def check_predictions(self, outcomes: Outcomes, who: str) -> None:
         check_probabilities(outcomes.y_pred, who)

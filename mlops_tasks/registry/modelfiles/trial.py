@@ -124,11 +124,12 @@ def _save_and_compare(
 def _sample(model: Any, target: npt.NDArray[Any], n_rows: int) -> npt.NDArray[np.int64]:
     """Return positions of rows, evenly spaced; of a classifier the same number for each class."""
     import numpy as np
+    import pandas as pd
     from sklearn.base import is_classifier
 
     if not is_classifier(model):
         return _spaced(np.arange(len(target)), n_rows)
-    classes, of_row = np.unique(target, return_inverse=True)
+    of_row, classes = pd.factorize(target)
     each = max(2, n_rows // max(len(classes), 1))
     chosen = [_spaced((of_row == number).nonzero()[0], each) for number in range(len(classes))]
     return np.sort(np.concatenate(chosen))

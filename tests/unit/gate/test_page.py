@@ -144,7 +144,13 @@ def test_everything_that_was_asked_is_there(page: str) -> None:
         "What else was asked?",
     ):
         assert word in page
-    for said in ("Promote", "It is better.", "champion, version 3", "f" * 64, "4 days of orders"):
+    for said in (
+        "Promote",
+        "It is better.",
+        "champion, version 3",
+        "f" * 64,
+        "4 partitions of orders",
+    ):
         assert said in page
     assert "reported only" in page
     assert "2024-03-13 to 2024-03-16" in page
@@ -321,11 +327,13 @@ def test_an_open_interval_reaches_the_edge() -> None:
     assert bar.upper == WIDTH
 
 
-def test_what_has_no_value_has_no_bar_and_one_number_has_a_dot() -> None:
+def test_what_has_no_value_or_no_limit_has_no_bar_and_one_number_has_a_dot() -> None:
     assert interval_bar(criterion(value=None)) is None
-    bar = interval_bar(criterion(kind="size", value=5.0, lower=None, upper=None, margin=None))
+    size = {"kind": "size", "value": 5.0, "lower": None, "upper": None}
+    assert interval_bar(criterion(margin=None, **size)) is None
+    bar = interval_bar(criterion(margin=10.0, **size))
     assert bar is not None
-    assert bar.lower == bar.value == bar.upper == WIDTH / 2
+    assert bar.lower == bar.value == bar.upper < WIDTH / 2
     assert interval_bar(criterion(kind="size", value=0.0, lower=0.0, upper=0.0, margin=None))
 
 

@@ -93,7 +93,7 @@ def test_a_better_order_with_worse_probabilities_keeps_the_champion() -> None:
     assert loss.upper is not None
     assert loss.upper < -0.05
     assert loss.text in verdict.reason
-    assert loss.text.startswith(f"log loss worse by more than 0.05: {loss.value:+.4f}, 95% ")
+    assert loss.text.startswith(f"log loss worse by more than 0.05: gain {loss.value:+.4f}, 95% ")
 
 
 def test_a_log_loss_that_may_be_worse_than_allowed_cannot_be_told() -> None:

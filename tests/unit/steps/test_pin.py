@@ -154,8 +154,8 @@ def test_a_pin_says_how_much_of_it_is_assumed(model: ModelSpec, lake: Lake, fill
     pin = pin_training_data(model, day(7), lake=lake)
     assert pin.assumed == {"orders": 5, "traffic": 1}
     assert assumed_lines(pin) == [
-        "5 of 5 days of orders assumed from its schedule",
-        "1 of 6 days of traffic assumed from its schedule",
+        "5 of 5 partitions of orders assumed from its schedule",
+        "1 of 6 partitions of traffic assumed from its schedule",
     ]
     assert from_json(TrainingPin, to_json(pin)) == pin
     (commit,) = lake.table("orders").commits(first=day(0), last=day(0))

@@ -13,6 +13,7 @@ from mlops_tasks.faults import FAULT_VARIABLE, InjectedFaultError
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.registry.champions import champion_of
 from mlops_tasks.registry.ledger import Ledger
+from mlops_tasks.registry.model_page import model_description, version_description
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
 from mlops_tasks.steps.register import register
 from tests.unit.registrations import (
@@ -92,7 +93,9 @@ def test_a_version_carries_its_evidence(
         == shown.tags
     )
     assert list(shown.aliases) == ["challenger"]
-    assert tracking.client.get_model_version(NAME, "1").description == "[log](http://x)"
+    assert tracking.client.get_model_version(NAME, "1").description == (
+        version_description(NAME, "[log](http://x)")
+    )
 
 
 def test_the_version_says_what_was_only_assumed_to_be_known(
@@ -101,7 +104,7 @@ def test_the_version_says_what_was_only_assumed_to_be_known(
     given = replace(verdict("promote"), assumed={"orders": 5, "deliveries": 4})
     made = register(NAME, trained, given, tracking=tracking, ledger=ledger)
     shown = tracking.by_version(NAME, made.version).tags["mlops.assumed"]
-    assert shown == "known by schedule: 5 days of orders, 4 days of deliveries"
+    assert shown == "known by schedule: 5 partitions of orders, 4 partitions of deliveries"
 
 
 def test_registering_a_run_again_makes_no_second_version(
@@ -269,7 +272,11 @@ def test_a_version_is_made_entered_and_pointed_at(registry: Registry, ledger: Le
     assert registry.said == [
         QUERY,
         ("model", "m"),
-        ("version", "m", MADE[2] | {"tags": {"a": "b"} | SHOWN, "description": "text"}),
+        (
+            "version",
+            "m",
+            MADE[2] | {"tags": {"a": "b"} | SHOWN, "description": version_description("m", "text")},
+        ),
         QUERY,
         "register:after_version",
         "register:after_ledger",
@@ -281,7 +288,7 @@ def test_the_second_attempt_makes_nothing(registry: Registry, ledger: Ledger) ->
     first = register("m", TRAINED, VERDICT, **stores(registry, ledger))
     (version,) = [one for one in registry.said if one[0] == "version"]
     assert version[2]["tags"] == SHOWN
-    assert version[2]["description"] == ""
+    assert version[2]["description"] == version_description("m")
     registry.said.clear()
     registry.fails = failure("RESOURCE_ALREADY_EXISTS")
     assert register("m", TRAINED, VERDICT, **stores(registry, ledger)) == first
@@ -328,6 +335,21 @@ def test_numbers_of_other_runs_are_given_back(registry: Registry, ledger: Ledger
     deleted = [one for one in registry.said if one[0] == "delete"]
     assert deleted == [("delete", "m", "1"), ("delete", "m", "2")]
     assert list(registry.versions) == ["3"]
+
+
+def test_the_page_of_a_model_explains_our_aliases_unless_a_person_has_written_there(
+    tracking: Tracking, ledger: Ledger, trained: TrainResult
+) -> None:
+    client = tracking.client
+    client.create_registered_model(NAME)  # as an earlier version of this project has left it
+    register(NAME, trained, verdict("keep"), tracking=tracking, ledger=ledger)
+    page = client.get_registered_model(NAME)
+    assert page.description == model_description(NAME)
+    for word in ("`champion`", "`previous`", "`challenger`", "*Promote model*"):
+        assert word in page.description
+    client.update_registered_model(NAME, description="Ours.")
+    register(NAME, new_run(tracking), verdict("keep"), tracking=tracking, ledger=ledger)
+    assert client.get_registered_model(NAME).description == "Ours."
 
 
 @pytest.mark.parametrize("code", ["RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE"])
