@@ -36,6 +36,7 @@ test-long: $(STAMP) ## tests that take minutes: 200 kills, 10 million values, te
 	@MLOPS_KILLS=200 MLOPS_SKETCH_VALUES=10000000 $(BIN)/python -m pytest -s --durations=5 \
 	  tests/unit/lake/test_faults.py tests/unit/profiles/test_quantiles.py
 	@MLOPS_CHAOS_NIGHTS=10 $(BIN)/python -m pytest -s tests/system/test_chaos.py
+	@MLOPS_INCIDENTS_ON_A_STACK=1 $(BIN)/python -m pytest tests/system/test_incidents.py
 	@MLOPS_BARE_AIRFLOW=1 $(BIN)/python -m pytest tests/system/test_bare_airflow.py \
 	  tests/system/test_generated_ci.py
 	@MLOPS_STORY=1 $(BIN)/python -m pytest -s --durations=5 tests/system/test_story.py

@@ -41,6 +41,8 @@
     ├── NotReproducedError            a version was trained again and is another model
     ├── ReproductionError             a recorded training cannot be repeated here
     ├── EvidencePackError             an evidence pack cannot be made, or a file is none
+    ├── UnknownIncidentError          there is no such incident, or it has ended
+    ├── NotificationError             a message could not be sent, or its channel is none
     ├── ScaffoldError                 no project can be made from what a source has
     └── UnsafeModelError              a model file that must not be loaded
 """
@@ -63,6 +65,7 @@ __all__ = [
     "NoChampionError",
     "NoLabelsError",
     "NotReproducedError",
+    "NotificationError",
     "PartitionKeyError",
     "PartitionNotFoundError",
     "PreregistrationError",
@@ -82,6 +85,7 @@ __all__ = [
     "TransientError",
     "UnavailableError",
     "UnknownExpectationError",
+    "UnknownIncidentError",
     "UnknownPinsError",
     "UnknownVersionError",
     "UnsafeModelError",
@@ -274,6 +278,14 @@ class ReproductionError(MlopsError):
     def __init__(self, text: str, about: str = "") -> None:
         super().__init__(text)
         self.about = about
+
+
+class UnknownIncidentError(MlopsError):
+    """There is no such incident, or it has ended and stays as it is."""
+
+
+class NotificationError(MlopsError):
+    """A message could not be sent, or what should send it is no channel."""
 
 
 class ScaffoldError(MlopsError):

@@ -43,7 +43,7 @@ def check_volume(look: Sample) -> Iterator[CheckResult]:
         return
     windows = (
         ("drift", spec.drift.window, spec.drift.min_rows, rows, "rows"),
-        ("performance", spec.performance.window, spec.performance.min_rows, rows * share,
+        ("performance", spec.performance.window, spec.performance.rows_wanted, rows * share,
          "labelled rows"),
     )  # fmt: skip
     for name, window, least, each, what in windows:

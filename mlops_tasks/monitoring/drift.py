@@ -136,11 +136,12 @@ def _check(spec: ModelSpec, column: ColumnDrift) -> Check:
     measured = [one for one in column.evidence if one.threshold is not None]
     if column.answer is Answer.TOO_FEW or not measured:
         text = f"{column.name}: {Answer.TOO_FEW}, at least {spec.drift.min_rows} are needed"
-        return Check(column.name, None, spec.drift.min_effect, False, text)
+        return Check(column.name, None, spec.drift.min_effect, False, text, column.importance)
     worst = max(measured, key=lambda one: one.severity)
     effect = "without bound" if worst.effect is None else f"{worst.effect:.3f}"
     text = f"{column.name}: {worst.text}; effect {effect}, alarm above {worst.threshold:.3f}"
-    return Check(column.name, worst.effect, worst.threshold or 0.0, column.alarm, text)
+    threshold = worst.threshold or 0.0
+    return Check(column.name, worst.effect, threshold, column.alarm, text, column.importance)
 
 
 def _effective(days: Sequence[Profile]) -> float:

@@ -10,17 +10,20 @@ from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.features import build_targets, dataset_range, join_targets
 from mlops_tasks.lake import PARTITION_COLUMN
 from mlops_tasks.monitoring.gaps import window_coverage
+from mlops_tasks.monitoring.windows import sight_of
 from mlops_tasks.partitions import DAY, Coverage, window_start
 from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.profiles.zero_copy import integers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
     from mlops_tasks.lake import Commit, Lake, Table
+    from mlops_tasks.monitoring.windows import Sight
     from mlops_tasks.problem_types import Outcomes
+    from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
 __all__ = ["Answers", "LabelledPredictions", "read_labelled_predictions"]
@@ -105,11 +108,14 @@ class LabelledPredictions:
         Hours are gathered into days. A week's or a month's rows are spread over its days evenly:
         a prediction keeps no moment.
         """
+        return [size for size in self.sizes_by_day(partitions).values() if size]
+
+    def sizes_by_day(self, partitions: Iterable[str]) -> dict[str, int]:
+        """Return the same by day."""
         sizes: Counter[str] = Counter()
         for key in partitions:
-            days = self.event_days.get(key, [key])
-            sizes.update(dict.fromkeys(days, self.days[key].num_rows // len(days)))
-        return [size for size in sizes.values() if size]
+            sizes.update(_spread(self.days[key].num_rows, self.event_days.get(key, [key])))
+        return sizes
 
     def outcomes(self) -> Outcomes:
         """Return predictions and targets of all days, as metrics take them."""
@@ -130,18 +136,28 @@ class LabelledPredictions:
 
 
 def read_labelled_predictions(
-    spec: ModelSpec, partition: str, *, lake: Lake
+    spec: ModelSpec,
+    partition: str,
+    *,
+    lake: Lake,
+    version: Callable[[str], RegisteredVersion] | None = None,
 ) -> LabelledPredictions:
     """Read the predictions of the trailing window with their labels.
+
+    The window is as long as ``performance.window``, and grows up to ``performance.max_window``
+    until it shows the smallest change that matters, see `sight_of`. Rows are counted for that, and
+    nothing of what they say is looked at.
 
     Parameters
     ----------
     spec : ModelSpec
-        The model; ``performance.window`` says how long the window is.
+        The model; ``performance.window`` says how long the window is at least.
     partition : str
         Last day of the window, predicted and labelled.
     lake : Lake
         Where the data are.
+    version : callable, optional
+        Returns what is known of a version, by its number; without it the window does not grow.
 
     Returns
     -------
@@ -154,6 +170,40 @@ def read_labelled_predictions(
         If the last day has no predictions.
     """
     first = window_start(spec.calendar, partition, spec.performance.window)
+    found = _read(spec, first, partition, lake)
+    if version is None:
+        return found
+    sight = sight_of(spec, version(found.version))
+    longest = window_start(spec.calendar, partition, spec.performance.max_window)
+    while not sight.enough(found.day_sizes(found.days)) and found.first > longest:
+        begin = _grown(found, sight, longest, lake)
+        if begin is None:
+            break
+        found = _read(spec, begin, partition, lake)
+    return found
+
+
+def _grown(found: LabelledPredictions, sight: Sight, longest: str, lake: Lake) -> str | None:
+    """Return where a window begins that may have rows enough; None if no more are of its version.
+
+    Of each partition all predictions count as labelled, so that the window is never longer than
+    needed; where labels are missing it grows once more.
+    """
+    spec, before = found.spec, found.spec.calendar.shift(found.first, -1)
+    commits = lake.table(spec.predictions_table).commits(first=longest, last=before)
+    missing = set(found.there.missing)
+    scored = (key for key in spec.calendar.range(found.first, found.last) if key not in missing)
+    if not commits or min(found.days) > next(scored, found.last):
+        return None
+    sizes = Counter(found.sizes_by_day(found.days))
+    for commit in reversed(commits):
+        sizes.update(_spread(commit.n_rows, spec.rows.partition(commit.partition).keys(DAY)))
+        if sight.enough([size for size in sizes.values() if size]):
+            return commit.partition
+    return commits[0].partition
+
+
+def _read(spec: ModelSpec, first: str, partition: str, lake: Lake) -> LabelledPredictions:
     table, commits = _committed(spec, lake, first, partition)
     scored = _keys(spec, table, commits)
     version = _version(spec, scored, partition)
@@ -175,6 +225,12 @@ def read_labelled_predictions(
     return LabelledPredictions(
         spec, first, partition, version, days, coverage, found, event_days, answers
     )
+
+
+def _spread(n_rows: int, days: Sequence[str]) -> dict[str, int]:
+    """Return how many rows of a partition each of its days has, as evenly as can be."""
+    each, more = divmod(n_rows, len(days))
+    return {day: each + (number < more) for number, day in enumerate(days)}
 
 
 def _committed(spec: ModelSpec, lake: Lake, first: str, last: str) -> tuple[Table, list[Commit]]:

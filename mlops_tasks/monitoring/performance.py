@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.monitoring.results import Check
+from mlops_tasks.monitoring.windows import LEVEL, sight_of
 from mlops_tasks.problem_types import gate_metric, problem_type
 from mlops_tasks.problem_types.calibration import calibration
 from mlops_tasks.problem_types.metrics import Interval, measure
+from mlops_tasks.problem_types.shifts import shift_scale
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlops_tasks.monitoring.windows import Sight
     from mlops_tasks.problem_types import Outcomes
     from mlops_tasks.problem_types.metrics import Metric
     from mlops_tasks.registry.versions import RegisteredVersion
@@ -19,37 +25,51 @@ if TYPE_CHECKING:
 __all__ = ["CALIBRATION", "performance_checks"]
 
 CALIBRATION = "calibration_gap"
-#: Two-sided; one bound of it is asked for, at 95 %.
-_METRIC_CONFIDENCE = 0.90
-_GAP_CONFIDENCE = 0.99
+#: Two-sided; the bound for the worse is asked for.
+_METRIC_CONFIDENCE = 1 - 2 * LEVEL
+_BEYOND_CHANCE = 2.5758
 _N_BOOTSTRAP = 200
 _TINY = 1e-12
+#: A loss that is explained by chance and larger than what is allowed by this factor hides too much.
+_FAR = 2.0
 
 
 def performance_checks(
-    spec: ModelSpec, outcomes: Outcomes, champion: RegisteredVersion
+    spec: ModelSpec,
+    outcomes: Outcomes,
+    champion: RegisteredVersion,
+    *,
+    day_sizes: Sequence[int] | None = None,
 ) -> tuple[Check, Check]:
     """Compare the gate's metric with its value at the gate, and predicted with observed targets.
 
-    Both limits leave room for sampling error. That of the metric is the 95 % bound of `measure` on
-    these rows, joined with the bound at the gate, where rows may have been few as well (Zou, Donner
+    Each alarms where it is worse by more than is allowed *and* by more than chance and days explain
+    at 1 %; fine is only said where the rows would show the smallest change that matters, see
+    `sight_of`. Chance is that of these rows and, of the metric, of those of the gate (Zou, Donner
     2008, Construction of confidence limits about effect measures: a general approach, Statistics in
-    Medicine 27). That of the observed targets is their 99 % interval, over all classes, by which
-    none or all rows of a class are no proof either.
+    Medicine 27). What days do by themselves is taken from the days of the champion's evaluation,
+    see `Movement`. `day_sizes` are the rows of each day of the window.
     """
     problem, limits = problem_type(spec.problem_type), spec.performance
-    metric = gate_metric(spec)
-    if len(outcomes) < limits.min_rows:
-        text = f"{len(outcomes)} labelled rows, fewer than {limits.min_rows}: too few rows to tell"
+    metric, sight = gate_metric(spec), sight_of(spec, champion)
+    sizes = [len(outcomes)] if day_sizes is None else day_sizes
+    if sight.stricter(sizes) is None:
+        text = _few_rows(sight, sizes)
         return _unknown(metric.name, text), _unknown(CALIBRATION, text)
-    gap = _gap_check(spec, outcomes)
+    gap = _gap_check(spec, outcomes, sight, sizes)
     if few := problem.too_few(outcomes, limits.min_class_rows):
         text = (
             f"{few} labels: too few to tell {metric.title}, at least "
             f"{problem.least(limits.min_class_rows)} are needed"
         )
         return _unknown(metric.name, text), gap
-    return _metric_check(spec, metric, outcomes, _at_gate(metric, champion)), gap
+    return _metric_check(spec, metric, outcomes, champion, sight, sizes), gap
+
+
+def _few_rows(sight: Sight, sizes: Sequence[int]) -> str:
+    n, needed = sum(sizes), sight.rows_needed(sizes)
+    why = "" if sight.min_rows else f", which show {sight.words}"
+    return f"{n} labelled rows, fewer than {needed}{why}: too few rows to tell"
 
 
 def _unknown(name: str, text: str) -> Check:
@@ -66,54 +86,99 @@ def _at_gate(metric: Metric, version: RegisteredVersion) -> Interval | None:
 
 
 def _metric_check(
-    spec: ModelSpec, metric: Metric, outcomes: Outcomes, gate: Interval | None
+    spec: ModelSpec,
+    metric: Metric,
+    outcomes: Outcomes,
+    champion: RegisteredVersion,
+    sight: Sight,
+    sizes: Sequence[int],
 ) -> Check:
+    gate = _at_gate(metric, champion)
     if gate is None:
         text = (
             f"cannot tell: the gate has measured no {metric.title} of this version to compare with"
         )
         return _unknown(metric.name, text)
-    found = measure(metric, outcomes, confidence=_METRIC_CONFIDENCE, n_bootstrap=_N_BOOTSTRAP)
+    rows = outcomes if sight.movement is None else replace(outcomes, days=None)
+    found = measure(metric, rows, confidence=_METRIC_CONFIDENCE, n_bootstrap=_N_BOOTSTRAP)
     if math.isnan(found.value):
         text = f"{metric.title} is not defined on these {len(outcomes)} rows, nobody can tell; it "
         return _unknown(metric.name, f"{text}needs {metric.needs}")
-    allowed = _allowed(spec, gate)
+    allowed, of_days = _allowed(spec, gate), _of_days(metric, champion, sight, sizes)
     if metric.greater_is_better:
-        limit = (
-            gate.value - allowed - math.hypot(found.upper - found.value, gate.value - gate.lower)
-        )
+        chance = math.hypot(found.upper - found.value, gate.value - gate.lower, of_days)
+        limit = gate.value - max(allowed, chance)
         alarm, side = found.value < limit, "below"
     else:
-        limit = (
-            gate.value + allowed + math.hypot(found.value - found.lower, gate.upper - gate.value)
-        )
+        chance = math.hypot(found.value - found.lower, gate.upper - gate.value, of_days)
+        limit = gate.value + max(allowed, chance)
         alarm, side = found.value > limit, "above"
     text = (
         f"{metric.title} {found.value:.4f} on {len(outcomes)} labelled rows, {gate.value:.4f} at "
         f"the gate; alarm {side} {limit:.4f}{problem_type(spec.problem_type).note(outcomes)}"
     )
+    if not alarm and not sight.min_rows and chance > _FAR * (allowed or _usual(spec, gate)):
+        text += (
+            f": too few rows to tell, {max(allowed, chance):.4f} is what chance and days explain"
+        )
+        return _unknown(metric.name, text)
     return Check(metric.name, round(found.value, 4), round(limit, 4), alarm, text)
+
+
+def _of_days(
+    metric: Metric, champion: RegisteredVersion, sight: Sight, sizes: Sequence[int]
+) -> float:
+    """Return by how much the metric of a window is worse at most, for what its days have done."""
+    day = champion.metrics.get(f"{metric.name}_of_day", 0.0)
+    if sight.movement is None or not day:
+        return 0.0
+    return _BEYOND_CHANCE * replace(sight.movement, day=day).of_days(sizes)
 
 
 def _allowed(spec: ModelSpec, gate: Interval) -> float:
     """Return by how much the metric may be worse than at the gate, in its own unit."""
     loss = spec.performance.max_loss
-    if loss is None:
-        loss = problem_type(spec.problem_type).max_loss
+    return _usual(spec, gate) if loss is None else _in_unit(loss, gate)
+
+
+def _usual(spec: ModelSpec, gate: Interval) -> float:
+    return _in_unit(problem_type(spec.problem_type).max_loss, gate)
+
+
+def _in_unit(loss: float | str, gate: Interval) -> float:
     if isinstance(loss, str):
         return float(loss.rstrip("%")) / 100 * abs(gate.value)
     return loss
 
 
-def _gap_check(spec: ModelSpec, outcomes: Outcomes) -> Check:
+def _gap_check(spec: ModelSpec, outcomes: Outcomes, sight: Sight, sizes: Sequence[int]) -> Check:
     """Return the check of the class, or of the mean, whose gap is largest beside its limit."""
-    parts = calibration(outcomes, confidence=_GAP_CONFIDENCE)
-    checks = [_gap(spec, outcomes, *part) for part in parts]
-    return max(checks, key=lambda one: (one.value or 0.0) / max(one.threshold, _TINY))
+    known = sight.movement
+    rows = outcomes if known is None else replace(outcomes, days=None)
+    parts = calibration(rows, confidence=1 - LEVEL)
+    days = [0.0] * len(parts)
+    if known is not None:
+        days = list(_BEYOND_CHANCE * known.of_days(sizes) * shift_scale(outcomes))
+    stricter = sight.stricter(sizes) or 1.0
+    checks = [
+        _gap(spec, outcomes, *part, of_days=float(one), stricter=stricter)
+        for part, one in zip(parts, days, strict=True)
+    ]
+    worst = max(checks, key=lambda one: (one.value or 0.0) / max(one.threshold, _TINY))
+    if worst.alarm or sight.enough(sizes):
+        return worst
+    return _unknown(CALIBRATION, f"{_few_rows(sight, sizes)}; {worst.text}")
 
 
 def _gap(
-    spec: ModelSpec, outcomes: Outcomes, name: str, predicted: float, observed: Interval
+    spec: ModelSpec,
+    outcomes: Outcomes,
+    name: str,
+    predicted: float,
+    observed: Interval,
+    *,
+    of_days: float,
+    stricter: float,
 ) -> Check:
     limits, problem = spec.performance, problem_type(spec.problem_type)
     gap = abs(predicted - observed.value)
@@ -121,7 +186,7 @@ def _gap(
     noise = observed.upper - observed.value if over else observed.value - observed.lower
     share = limits.max_relative_gap or problem.max_relative_gap
     allowed = problem.allowed_gap(outcomes, observed.value, share, limits.max_calibration_gap)
-    ceiling = allowed + noise
+    ceiling = max(allowed, stricter * math.hypot(noise, of_days))
     text = (
         f"predicted {predicted:.4f}, observed {observed.value:.4f} {name} on {len(outcomes)} "
         f"labelled rows; alarm above a gap of {ceiling:.4f}"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["Check", "MonitorResult"]
+__all__ = ["Answer", "Check", "MonitorResult"]
+
+Answer = Literal["fine", "alarm", "cannot_tell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Check:
         Whether it does.
     text : str
         The sentence.
+    importance : float or None
+        Of a column: multiple of the mean importance that the model gives its columns, if known.
     """
 
     name: str
@@ -30,6 +35,14 @@ class Check:
     threshold: float
     alarm: bool
     text: str
+    importance: float | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """One of three: what was not measured is neither fine nor an alarm."""
+        if self.alarm:
+            return "alarm"
+        return "fine" if self.value is not None else "cannot_tell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +84,12 @@ class MonitorResult:
     def alarms(self) -> tuple[Check, ...]:
         """The checks that alarm."""
         return tuple(check for check in self.checks if check.alarm)
+
+    @property
+    def answer(self) -> Answer:
+        """One of three: fine only where something was measured and nothing alarms."""
+        if self.alarms:
+            return "alarm"
+        if not self.checks or all(check.value is None for check in self.checks):
+            return "cannot_tell"
+        return "fine"

@@ -1,13 +1,16 @@
 """The policy: which evidence is a reason to train again."""
 
 from mlops_tasks.moved import moved_name
+from mlops_tasks.policy.absence import Absence, find_absences
 from mlops_tasks.policy.conditions import AlarmHistory, drift_alarms, performance_alarms
 from mlops_tasks.policy.evidence import PolicyEvidence, read_evidence
 
 __all__ = [
+    "Absence",
     "AlarmHistory",
     "PolicyEvidence",
     "drift_alarms",
+    "find_absences",
     "performance_alarms",
     "read_evidence",
 ]

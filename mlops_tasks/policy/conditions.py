@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -26,6 +26,13 @@ class AlarmHistory:
     alarm_days: tuple[str, ...]
     untold_days: tuple[str, ...]
     text: str
+
+    @property
+    def answer(self) -> Literal["fine", "alarm", "cannot_tell"]:
+        """One of three; nobody can tell before the first partition, or if not of the newest one."""
+        if self.alarm:
+            return "alarm"
+        return "fine" if self.days and self.days[-1] not in self.untold_days else "cannot_tell"
 
 
 def performance_alarms(
@@ -89,28 +96,44 @@ def _history(
 ) -> AlarmHistory:
     """Judge n of the last k partitions, the newest included."""
     days = tuple(checks)
-    alarms = {day: [check.text for check in checks[day] if check.alarm] for day in days}
+    if not days:
+        return AlarmHistory(False, (), (), (), f"{what} is not measured yet")
+    alarms = {day: [check for check in checks[day] if check.alarm] for day in days}
     hit = tuple(day for day in days if len(alarms[day]) >= at_least)
     untold = tuple(day for day in days if all(check.value is None for check in checks[day]))
     alarm = len(hit) >= policy.windows and days[-1] == hit[-1]
-    if not days:
-        return AlarmHistory(False, (), (), (), f"no {grain} has its {what} measured yet")
-    text = f"{what} alarmed on {len(hit)} of the last {len(days)} {grain}s"
+    text = f"{what} alarmed on {len(hit)} of the last {_counted(len(days), grain)}"
     if alarm:
         first, *others = alarms[days[-1]]
-        text += f" ({', '.join(hit)}): {first}"
+        text += f" ({', '.join(hit)}): {first.text}"
         text += f" and {len(others)} more" if others else ""
-    elif untold:
+    elif hit:
+        text += f", {policy.windows} with the newest are needed"
+    if untold and not alarm:
         text += f", on {len(untold)} nobody can tell"
+        silent = [check.text for check in checks[days[-1]] if days[-1] in untold]
+        text += f": {silent[0]}" if silent else ""
     text += _too_few(alarms, at_least, grain)
     return AlarmHistory(alarm, days, hit, untold, text)
 
 
-def _too_few(alarms: Mapping[str, Sequence[str]], at_least: int, grain: str) -> str:
-    """Say why columns that alarmed are no alarm of their partition."""
-    few = {day: len(texts) for day, texts in alarms.items() if 0 < len(texts) < at_least}
+def _counted(n: int, grain: str) -> str:
+    return f"{n} {grain}{'' if n == 1 else 's'}"
+
+
+def _too_few(alarms: Mapping[str, Sequence[Check]], at_least: int, grain: str) -> str:
+    """Say why columns that alarmed are no alarm of their partition, and what they matter."""
+    few = [day for day, found in alarms.items() if 0 < len(found) < at_least]
     if not few:
         return ""
-    most, days = max(few.values()), f"{len(few)} {grain}{'s' if len(few) > 1 else ''}"
-    shown = f"{'at most ' if len(few) > 1 else ''}{most} column{'s' if most > 1 else ''}"
-    return f"; on {days} {shown} drifted, and {at_least} at once are a cause (retrain.min_drifted)"
+    columns = alarms[few[-1]]
+    n, plural = len(columns), "s" if len(columns) > 1 else ""
+    needed = f"{n} column{plural} alarm{'' if plural else 's'}, {at_least} needed"
+    where = f"on {_counted(len(few), grain)}" if len(few) > 1 else f"on {few[-1]}"
+    return f"; {needed} (retrain.min_drifted), {where}: {', '.join(map(_named, columns))}"
+
+
+def _named(check: Check) -> str:
+    if check.importance is None:
+        return check.name
+    return f"{check.name}, whose importance is {check.importance:.2g}"

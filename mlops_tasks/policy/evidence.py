@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.monitoring.results import MonitorResult
+from mlops_tasks.partitions import DAY, days_between, shift_day
+from mlops_tasks.policy.absence import Absence, find_absences
 from mlops_tasks.registry.ledger import EvidenceKind
+from mlops_tasks.registry.ledger.records import CHAMPION_MOVES
 from mlops_tasks.serialization import from_json
+from mlops_tasks.specs.calendar import due_between, labelled_on, scored_on
 
 if TYPE_CHECKING:
-    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.lake import Lake
+    from mlops_tasks.registry.ledger import Ledger, LedgerEntry
     from mlops_tasks.specs import ModelSpec
 
 __all__ = ["PolicyEvidence", "read_evidence"]
+
+# Partitions that are looked through for the last one that somebody could tell.
+_MOST_KEYS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +33,10 @@ class PolicyEvidence:
     ``champion`` is the version that was champion on that day, as far as was known then;
     ``champion_now`` that of today. ``last_training`` is the newest day that a model was trained as
     of, whatever became of it. ``performance`` and ``drift`` are about ``champion`` alone, the
-    newest days that the policy looks at, in order.
+    newest days that the policy looks at, in order. ``absences`` is what the schedule promised by
+    then and was not there. ``untold_since`` is the day since which nobody can tell what the
+    predictions are worth; None where the newest labels tell it, or the champion's first ones are
+    not due.
     """
 
     champion: str | None = None
@@ -31,9 +44,13 @@ class PolicyEvidence:
     last_training: str | None = None
     performance: tuple[MonitorResult, ...] = ()
     drift: tuple[MonitorResult, ...] = ()
+    absences: tuple[Absence, ...] = ()
+    untold_since: str | None = None
 
 
-def read_evidence(spec: ModelSpec, as_of: str, *, ledger: Ledger) -> PolicyEvidence:
+def read_evidence(
+    spec: ModelSpec, as_of: str, *, ledger: Ledger, lake: Lake | None = None
+) -> PolicyEvidence:
     """Read what the policy of a model weighs, as it was known on one day.
 
     Parameters
@@ -44,6 +61,8 @@ def read_evidence(spec: ModelSpec, as_of: str, *, ledger: Ledger) -> PolicyEvide
         The day; what became known later is left out.
     ledger : Ledger
         The ledger.
+    lake : Lake, optional
+        Where data and predictions are; without it nobody looks for what is absent.
 
     Returns
     -------
@@ -61,10 +80,61 @@ def read_evidence(spec: ModelSpec, as_of: str, *, ledger: Ledger) -> PolicyEvide
         )
         return tuple(from_json(MonitorResult, entry.evidence) for entry in entries)
 
+    performance = measured(EvidenceKind.PERFORMANCE)
+    absences: tuple[Absence, ...] = ()
+    untold_since = None
+    if champion is not None:
+        first, ours = _moves(spec, ledger, champion, as_of)
+        if lake is not None:
+            absences = find_absences(spec, as_of, lake=lake, ledger=ledger, champion_since=first)
+        if not performance or performance[-1].answer == "cannot_tell":
+            untold_since = _untold_since(spec, as_of, ledger, ours)
     return PolicyEvidence(
         champion=champion,
         champion_now=now.version if now else None,
         last_training=training.key if training else None,
-        performance=measured(EvidenceKind.PERFORMANCE),
+        performance=performance,
         drift=measured(EvidenceKind.DRIFT),
+        absences=absences,
+        untold_since=untold_since,
     )
+
+
+def _moves(spec: ModelSpec, ledger: Ledger, champion: str, as_of: str) -> tuple[str, str]:
+    """Return the days as of which the model has had a champion, and this one."""
+    moves = [entry for entry in ledger.lifecycle(spec.name) if entry.kind in CHAMPION_MOVES]
+    days = [(entry, _day_of(entry, as_of, spec.timezone)) for entry in moves]
+    ours = [day for entry, day in days if str(entry.evidence.get("version")) == champion]
+    first = min((day for _, day in days), default=as_of)
+    return min(first, as_of), min(max(ours, default=first), as_of)
+
+
+def _day_of(entry: LedgerEntry, as_of: str, timezone: str) -> str:
+    """Return the day of a move: the real one, or of a past that is played again that of its key."""
+    recorded = DAY.key_of(entry.recorded_at, timezone)
+    if recorded <= as_of:
+        return recorded
+    try:
+        return DAY.check(entry.key)
+    except PartitionKeyError:
+        return as_of
+
+
+def _untold_since(spec: ModelSpec, as_of: str, ledger: Ledger, champion_since: str) -> str | None:
+    """Return the day since which nobody can tell, of a new champion when its labels are due."""
+    rows = spec.rows
+    recent = due_between(
+        rows, rows.first, partial(scored_on, spec), shift_day(champion_since, -62), champion_since
+    )
+    newest = recent[-1] if recent else rows.first
+    begin = shift_day(
+        champion_since, max(days_between(scored_on(spec, newest), labelled_on(spec, newest)), 0)
+    )
+    if begin >= as_of:
+        return None
+    entries = ledger.newest_of_keys(spec.name, EvidenceKind.PERFORMANCE, _MOST_KEYS, as_of=as_of)
+    for entry in reversed(entries):
+        found = from_json(MonitorResult, entry.evidence)
+        if found.answer != "cannot_tell":
+            return max(begin, found.known_at or labelled_on(spec, found.last))
+    return begin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -47,6 +48,9 @@ class ProblemType(ABC):
         What monitoring lets the metric lose unless the spec says otherwise.
     max_relative_gap : float
         The same for the relative gap of calibration.
+    smallest_change : float
+        The smallest change that matters, unless the spec says otherwise: a share of the odds of a
+        class, or of the mean absolute target.
     reported : tuple of str
         Metrics that are shown beside it.
     profiled : tuple of str
@@ -63,6 +67,7 @@ class ProblemType(ABC):
     guard: ClassVar[str]
     max_loss: ClassVar[float | str] = "10%"
     max_relative_gap: ClassVar[float] = 0.25
+    smallest_change: ClassVar[float] = 0.5
     reported: ClassVar[tuple[str, ...]]
     profiled: ClassVar[tuple[str, ...]]
     derived_columns: ClassVar[frozenset[str]] = frozenset()
@@ -153,6 +158,14 @@ class ProblemType(ABC):
         At most `most` of all rows, and no more than the `share` of the rarer one of class and rest.
         """
         return min(most, share * min(observed, 1 - observed))
+
+    def as_shift(self, change: float) -> float:
+        """Return a change as a shift, see `problem_types.shifts`: that of odds as their log."""
+        return math.log1p(change)
+
+    def change_words(self, change: float) -> str:
+        """Say a change in words."""
+        return f"odds × {1 + change:g}"
 
     @abstractmethod
     def importance_rows(self, target: Array, random: np.random.Generator) -> Array:

@@ -100,7 +100,7 @@ def find_windows(moments: Moments, target: Target, delay: Duration, noted: Assum
     """
     name = moments.grain.name
     per_day = sum(moments.counts.values()) / moments.n_days
-    default = PerformanceSpec().min_rows
+    default = PerformanceSpec().rows_wanted
     monitored = _first(_MONITORED[name], per_day, default * _SPARE)
     expected = monitored.days * per_day
     enough = expected >= default * _SPARE

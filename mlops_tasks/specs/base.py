@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 __all__ = [
+    "Channels",
     "Column",
     "Importable",
     "Length",
@@ -139,6 +141,21 @@ def importable(path: str) -> str:
 
 
 Importable = Annotated[str, AfterValidator(importable)]
+_CONNECTION = re.compile(r"[\w.-]{1,100}")
+
+
+def _channel(name: str) -> str:
+    """Return what says whom to tell: a connection id, or where a notifier is."""
+    if not (_CONNECTION.fullmatch(name) or _IMPORTABLE.fullmatch(name)):
+        raise ValueError(
+            "must be the id of an Airflow connection, as 'ops_mail', or name a notifier as "
+            "'package.module:notifier'"
+        )
+    return name
+
+
+# Not in the text of a spec, which says what data and models are: whom to tell changes neither.
+Channels = Annotated[tuple[Annotated[str, AfterValidator(_channel)], ...] | None, Field(repr=False)]
 
 
 def renamed(kind: type[SpecModel], fields: Any, names: dict[str, str]) -> Any:

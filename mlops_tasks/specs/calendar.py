@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from mlops_tasks.specs.dataset import DatasetSpec
     from mlops_tasks.specs.model import InputSpec, ModelSpec
 
-__all__ = ["Calendar", "Step", "ingestions", "with_inputs"]
+__all__ = [
+    "Calendar",
+    "Step",
+    "due_between",
+    "ingestions",
+    "labelled_on",
+    "scored_on",
+    "with_inputs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +109,16 @@ class Calendar:
 
     def scored_after(self, key: str) -> list[str]:
         """Return the partitions of the rows of which all that a scoring waits for comes with it."""
-        return self._rows_due(key, self._scored_on)
+        return self._rows_due(key, partial(scored_on, self.spec))
 
     def labelled_after(self, key: str) -> list[str]:
         """Return the scored partitions whose labels come with a round, for the first time or late.
 
         Those before the first round are named, too, though nothing has scored them.
         """
-        found = set(self._rows_due(key, self._labelled_on))
+        found = set(self._rows_due(key, partial(labelled_on, self.spec)))
         if self.spec.label.dataset.refresh_steps is not None:
-            found.update(self._rows_due(key, partial(self._labelled_on, refreshed=True)))
+            found.update(self._rows_due(key, partial(labelled_on, self.spec, refreshed=True)))
         return sorted(found)
 
     def trained_from(self, train: Duration) -> str:
@@ -137,27 +145,13 @@ class Calendar:
         steps = []
         for late, dag_id in enumerate(ingestions(dataset)):
             due = partial(dataset.due, refreshed=bool(late))
-            keys = _due_between(dataset, self._begins[dataset.name], due, after, as_of)
+            keys = due_between(dataset, self._begins[dataset.name], due, after, as_of)
             steps += [Step(dag_id, key) for key in keys]
         return steps
 
     def _rows_due(self, key: str, due: Callable[[str], str]) -> list[str]:
         rows, (now, before) = self.spec.rows, self._nights(key)
-        return _due_between(rows, self._begins[rows.name], due, before, now)
-
-    def _scored_on(self, partition: str) -> str:
-        return max(self._last_due(one, partition) for one in self.spec.triggers)
-
-    def _labelled_on(self, partition: str, *, refreshed: bool = False) -> str:
-        labelled = self._last_due(self.spec.label.dataset, partition, refreshed=refreshed)
-        return max(self._scored_on(partition), labelled)
-
-    def _last_due(self, dataset: DatasetSpec, partition: str, *, refreshed: bool = False) -> str:
-        """Return when a dataset has all of one of the rows' partitions."""
-        key = partition
-        if dataset.grain != self.spec.rows.grain:
-            key = self.spec.rows.partition(partition).keys(dataset.calendar)[-1]
-        return dataset.due(key, refreshed=refreshed)
+        return due_between(rows, self._begins[rows.name], due, before, now)
 
     @cached_property
     def _begins(self) -> dict[str, str]:
@@ -169,7 +163,28 @@ class Calendar:
         return found
 
 
-def _due_between(
+def scored_on(spec: ModelSpec, partition: str) -> str:
+    """Return the day as of which all that the scoring of a partition waits for is known."""
+    return max(_last_due(spec, one, partition) for one in spec.triggers)
+
+
+def labelled_on(spec: ModelSpec, partition: str, *, refreshed: bool = False) -> str:
+    """Return the day as of which a partition is scored and has its labels, or its late ones."""
+    labelled = _last_due(spec, spec.label.dataset, partition, refreshed=refreshed)
+    return max(scored_on(spec, partition), labelled)
+
+
+def _last_due(
+    spec: ModelSpec, dataset: DatasetSpec, partition: str, *, refreshed: bool = False
+) -> str:
+    """Return when a dataset has all of one of the rows' partitions."""
+    key = partition
+    if dataset.grain != spec.rows.grain:
+        key = spec.rows.partition(partition).keys(dataset.calendar)[-1]
+    return dataset.due(key, refreshed=refreshed)
+
+
+def due_between(
     dataset: DatasetSpec, begin: str, due: Callable[[str], str], after: str, until: str
 ) -> list[str]:
     """Return the partitions that come due after one day and until another, in order."""

@@ -23,7 +23,7 @@ from mlops_tasks.partitions import (
     check_cron,
     check_timezone,
 )
-from mlops_tasks.specs.base import Column, Length, Name, Place, SpecModel, written_at
+from mlops_tasks.specs.base import Channels, Column, Length, Name, Place, SpecModel, written_at
 from mlops_tasks.specs.history import HistorySpec
 from mlops_tasks.specs.source import SourceSpec
 
@@ -102,6 +102,8 @@ class DatasetSpec(SpecModel):
         Above this share of bad rows the whole partition is refused.
     history : HistorySpec
         Checks against the partitions before this one.
+    notify : tuple of str or None
+        Who is told of its incidents, see `ModelSpec.notify`.
     """
 
     name: Name
@@ -128,6 +130,7 @@ class DatasetSpec(SpecModel):
     refresh_after: Length | None = None
     max_quarantined_share: float = Field(default=0.05, ge=0, le=1)
     history: HistorySpec = HistorySpec()
+    notify: Channels = None
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)

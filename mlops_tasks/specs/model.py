@@ -26,7 +26,7 @@ from mlops_tasks.partitions import (
     check_cron,
     check_past,
 )
-from mlops_tasks.specs.base import Importable, Length, SpecModel, Window, renamed
+from mlops_tasks.specs.base import Channels, Importable, Length, SpecModel, Window, renamed
 from mlops_tasks.specs.dataset import DatasetSpec
 from mlops_tasks.specs.estimator import EstimatorSpec
 from mlops_tasks.specs.intended_use import IntendedUseSpec
@@ -186,6 +186,12 @@ class ModelSpec(EstimatorSpec):
         a week or month if the first input has that grain. By default two hours after the rows are.
     intended_use : IntendedUseSpec
         What it is for, for people who read its evidence pack.
+    notify : tuple of str or None
+        Who is told of its incidents: ids of Airflow connections (mail, or a webhook), or import
+        paths ``"package.module:name"`` of Airflow notifiers. By default those of ``[mlops]
+        notify``; ``()`` tells nobody.
+    deadline : Duration or None
+        Predictions of a partition must be there this long after its rows are due.
     """
 
     description: str
@@ -204,6 +210,8 @@ class ModelSpec(EstimatorSpec):
     drift: DriftSpec = DriftSpec()
     performance: PerformanceSpec = PerformanceSpec()
     retrain: RetrainSpec = RetrainSpec()
+    notify: Channels = None
+    deadline: Window | None = None
     cron: str = Field(default_factory=lambda fields: _DECISION_CRONS[_decided_by(fields).name])
 
     in_days: ClassVar = {"train_days": ("train", 1), "evaluation_days": ("evaluation", 1)}

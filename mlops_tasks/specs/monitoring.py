@@ -11,6 +11,9 @@ from mlops_tasks.specs.base import SpecModel, Window, renamed
 
 __all__ = ["DriftSpec", "PerformanceSpec"]
 
+# Of a version that was evaluated before it was kept what rows show.
+_ROWS_WANTED = 500
+
 Percent = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d+)?%$")]
 
 
@@ -20,7 +23,9 @@ class DriftSpec(SpecModel):
     Attributes
     ----------
     window : Duration
-        Length of the current window.
+        Length of the current window, at least.
+    max_window : Duration
+        At most: it grows until it holds `min_rows`.
     reference : str
         ``training``, the data that the champion was made from; ``trailing``, the scored days
         before the window; or ``season``, the scored days of the same season a year before.
@@ -42,6 +47,7 @@ class DriftSpec(SpecModel):
     """
 
     window: Window = Duration(7, "d")
+    max_window: Window = Duration(26, "w")
     reference: Literal["training", "trailing", "season"] = "training"
     reference_window: Window = Duration(28, "d")
     level: float = Field(default=0.01, gt=0, le=0.5)
@@ -69,7 +75,12 @@ class PerformanceSpec(SpecModel):
     Attributes
     ----------
     window : Duration
-        Length of the trailing window of labelled days.
+        Length of the trailing window of labelled days, at least.
+    max_window : Duration
+        At most: the window grows until it shows `smallest_change`, or holds `min_rows`.
+    smallest_change : float or None
+        The smallest change that matters while features stay as they are: a share of the odds of a
+        class, 0.5 by default, or of the mean absolute target of a regression, 0.1 by default.
     max_loss : float, str or None
         Alarm when the gate's metric is worse by more than at the champion's gate, beyond sampling
         error: in the metric's own unit, or as a share of its value at the gate, as ``"10%"``. By
@@ -79,9 +90,10 @@ class PerformanceSpec(SpecModel):
     max_relative_gap : float or None
         Alarm also when they differ by more than this share of the rarer one of the class and the
         others, or, of a regression, when mean prediction and mean target differ by more than this
-        share of the mean absolute target. By default 0.25, of a regression 0.1.
-    min_rows : int
-        Below this the answer is "too few rows to tell".
+        share of the mean absolute target. By default 0.25, of a regression 0.05.
+    min_rows : int or None
+        Below this the answer is "too few rows to tell". By default what `smallest_change` needs, by
+        what the champion's evaluation showed of rows and days.
     min_class_rows : int
         With fewer labelled rows of either class there is no answer on the gate's metric.
     min_coverage : float
@@ -90,10 +102,12 @@ class PerformanceSpec(SpecModel):
     """
 
     window: Window = Duration(7, "d")
+    max_window: Window = Duration(26, "w")
+    smallest_change: float | None = Field(default=None, gt=0)
     max_loss: Annotated[float, Field(ge=0)] | Percent | None = None
     max_calibration_gap: float = Field(default=0.03, ge=0)
     max_relative_gap: float | None = Field(default=None, gt=0)
-    min_rows: int = Field(default=500, ge=1)
+    min_rows: int | None = Field(default=None, ge=1)
     min_class_rows: int = Field(default=10, ge=1)
     min_coverage: float = Field(default=0.8, ge=0, le=1)
 
@@ -103,3 +117,8 @@ class PerformanceSpec(SpecModel):
     @classmethod
     def _take_old_names(cls, fields: Any) -> Any:
         return renamed(cls, fields, {"max_auc_loss": "max_loss"})
+
+    @property
+    def rows_wanted(self) -> int:
+        """Rows that suffice where nothing is known of what they show."""
+        return self.min_rows or _ROWS_WANTED

@@ -27,6 +27,9 @@ class RetrainSpec(SpecModel):
         No alarm retrains sooner than this after the last training.
     max_age : Duration
         Train at this age of the champion's data at the latest; ``1d`` means every night.
+    max_untold : Duration
+        How long nobody may be able to tell what the predictions are worth, from when the labels are
+        due: beyond it a decision that cannot tell says that it lasts.
     """
 
     windows: int = Field(default=2, ge=1)
@@ -34,6 +37,7 @@ class RetrainSpec(SpecModel):
     min_drifted: int = Field(default=3, ge=1)
     cooldown: Length = Duration(7, "d")
     max_age: Window = Duration(30, "d")
+    max_untold: Length = Duration(8, "w")
 
     in_days: ClassVar = {"cooldown_days": ("cooldown", 0), "max_age_days": ("max_age", 1)}
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mlops_tasks.partitions import DAY, check_day, days_between
-from mlops_tasks.policy import AlarmHistory, drift_alarms, performance_alarms
+from mlops_tasks.policy import Absence, AlarmHistory, drift_alarms, performance_alarms
 from mlops_tasks.problem_types import problem_type
 
 if TYPE_CHECKING:
@@ -19,28 +19,48 @@ __all__ = ["DecisionNote", "Grounds", "RetrainDecision", "decide", "note_on"]
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What a decision has looked at."""
+    """What a decision has looked at.
+
+    ``untold_since`` is the day since which nobody can tell what predictions are worth, and
+    ``untold_lasts`` says that this is longer than the policy allows.
+    """
 
     champion_version: str | None = None
     last_training: str | None = None
     performance: AlarmHistory | None = None
     drift: AlarmHistory | None = None
+    absences: tuple[Absence, ...] = ()
+    untold_since: str | None = None
+    untold_lasts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RetrainDecision:
-    """Yes or no, always with a reason and the evidence looked at."""
+    """Retrain, not, or nobody can tell, always with a reason and the evidence looked at.
+
+    ``help`` says what would let somebody tell.
+    """
 
     retrain: bool
     cause: str
     reason: str
     evidence: Grounds = Grounds()
+    help: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> Literal["retrain", "not_retrained", "cannot_tell"]:
+        """One of three answers: nobody's no is written down where nobody can tell."""
+        if self.retrain:
+            return "retrain"
+        return "cannot_tell" if self.cause == "cannot_tell" else "not_retrained"
 
     @property
     def text(self) -> str:
-        """Answer, cause and reason in a line; that nothing is a cause need not be said."""
-        cause = "" if self.cause == "none" else f" ({self.cause})"
-        return f"{'retrain' if self.retrain else 'no'}{cause}: {self.reason}"
+        """Answer and reason in a line."""
+        if self.retrain:
+            return f"retrain ({self.cause}): {self.reason}"
+        words = "cannot tell" if self.cause == "cannot_tell" else "not retrained"
+        return f"{words} because {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +89,9 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
     -------
     RetrainDecision
         ``cause`` is one of ``no_champion``, ``age``, ``performance``, ``drift`` or, for a no,
-        ``cooldown``, ``none`` or ``cannot_tell``: nobody knows which version was champion then.
+        ``cooldown`` or ``none``. It is ``cannot_tell`` where nothing alarms, and the schedule
+        promised what is not there, or a monitor has no answer for the newest partition, or nobody
+        knows which version was champion then.
 
     Raises
     ------
@@ -86,18 +108,17 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
         )
         return RetrainDecision(False, "cannot_tell", reason)
     policy, trained = spec.retrain, evidence.last_training
-    grain = spec.rows.grain
-    performance = performance_alarms(policy, evidence.performance, grain=grain)
+    performance = performance_alarms(policy, evidence.performance, grain=spec.rows.grain)
     derived = problem_type(spec.problem_type).derived_columns
-    drift = drift_alarms(policy, evidence.drift, derived=derived, grain=grain)
-    grounds = Grounds(evidence.champion, trained, performance, drift)
+    drift = drift_alarms(policy, evidence.drift, derived=derived, grain=spec.rows.grain)
+    grounds = _grounds(spec, as_of, evidence, performance, drift)
     age = None if trained is None else days_between(trained, as_of)
     if age is not None and not _within(policy.max_age, trained, as_of):
         reason = f"the last training is {age} days old, the limit is {policy.max_age.words}"
         return RetrainDecision(True, "age", reason, grounds)
     found = performance if performance.alarm else drift
     if not found.alarm:
-        return RetrainDecision(False, "none", f"{performance.text}; {drift.text}", grounds)
+        return _without_alarm(spec, as_of, grounds, performance, drift)
     if age is not None and _within(policy.cooldown, trained, as_of):
         reason = (
             f"{found.text}, but the last training was {age} days ago and the cool-down is "
@@ -106,6 +127,67 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
         return RetrainDecision(False, "cooldown", reason, grounds)
     cause = "performance" if performance.alarm else "drift"
     return RetrainDecision(True, cause, found.text, grounds)
+
+
+def _grounds(
+    spec: ModelSpec,
+    as_of: str,
+    evidence: PolicyEvidence,
+    performance: AlarmHistory,
+    drift: AlarmHistory,
+) -> Grounds:
+    since = evidence.untold_since
+    return Grounds(
+        champion_version=evidence.champion,
+        last_training=evidence.last_training,
+        performance=performance,
+        drift=drift,
+        absences=evidence.absences,
+        untold_since=since,
+        untold_lasts=since is not None and not _within(spec.retrain.max_untold, since, as_of),
+    )
+
+
+def _without_alarm(
+    spec: ModelSpec,
+    as_of: str,
+    grounds: Grounds,
+    performance: AlarmHistory,
+    drift: AlarmHistory,
+) -> RetrainDecision:
+    """Say no where both monitors say that all is well, and else that nobody can tell."""
+    missing = [one for one in grounds.absences if one.is_newest]
+    told = f"{performance.text}; {drift.text}"
+    if not missing and performance.answer == drift.answer == "fine":
+        others = "".join(f"; {one.text}" for one in grounds.absences)
+        return RetrainDecision(False, "none", told + others, grounds)
+    reason = "; ".join([*(one.text for one in missing), told])
+    if not performance.days:
+        reason = f"version {grounds.champion_version}: {reason}"
+    lasting = grounds.untold_since
+    if lasting is not None:
+        reason += f"; nobody can tell since {lasting}, {days_between(lasting, as_of)} days"
+        if grounds.untold_lasts:
+            reason += f", longer than {spec.retrain.max_untold.words} (retrain.max_untold)"
+    helps = [one.fix for one in grounds.absences]
+    helps += _help_of_performance(spec, performance)
+    if drift.days and drift.answer == "cannot_tell":
+        helps.append("a longer DriftSpec(window=...), or a smaller DriftSpec(min_rows=...)")
+    return RetrainDecision(False, "cannot_tell", reason, grounds, tuple(helps))
+
+
+def _help_of_performance(spec: ModelSpec, performance: AlarmHistory) -> list[str]:
+    """Say what would let somebody tell what the predictions are worth."""
+    if performance.answer != "cannot_tell":
+        return []
+    if performance.days:
+        return [
+            "more labelled rows, or a larger change that matters: see PerformanceSpec(window=..., "
+            "min_rows=...)"
+        ]
+    label = spec.label.dataset
+    wait = f", {label.delay.words} after their rows" if label.delay else ""
+    return [f"labels of what this version has scored, from {label.name}{wait}"]
 
 
 def _within(length: Duration, trained: str | None, as_of: str) -> bool:
@@ -129,6 +211,6 @@ def note_on(then: RetrainDecision, now: RetrainDecision) -> DecisionNote:
         Whether it is the same, in a flag and in words.
     """
     same = (then.retrain, then.cause) == (now.retrain, now.cause)
-    text = f"decided was {then.text}; today: {now.text}"
+    text = f"decided was: {then.text}; today: {now.text}"
     text = f"today it would be the same: {now.text}" if same else text
     return DecisionNote(same, text, then, now)

@@ -26,6 +26,7 @@ from mlops_tasks.gate.serving import latency_criterion, size_criterion
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.outcomes import day_codes
+from mlops_tasks.problem_types.shifts import day_deviation, movement
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
 from mlops_tasks.registry.artifacts import GATE_REPORT, IMPORTANCE, PIN_FILE, SCORE_PROFILES
@@ -119,6 +120,7 @@ def evaluate(
     verdict = hold_back(verdict, challenger.suspects, spec.allow_leak_suspects)
     verdict = _of_the_past(verdict, pin.as_of, moved_to)
     verdict = replace(verdict, assumed=pin.assumed, plan=registration["digest"])
+    verdict = replace(verdict, challenger=verdict.challenger | _by_itself(plan, scored.ours))
     _log(verdict, challenger, pin, tracking)
     report = gate_report(spec.name, verdict, registration, plan.level)
     said = json.dumps(report, indent=2).encode()
@@ -130,6 +132,15 @@ def evaluate(
     facts = GateFacts(*about, registration, coverage.text)
     page, shown = publish_page(facts, verdict, explanation, lake=lake, tracking=tracking)
     return replace(verdict, artifacts=artifacts | shown, criteria=_brief(verdict), report=page)
+
+
+def _by_itself(plan: GatePlan, ours: Outcomes) -> dict[str, float]:
+    """Return what monitoring must know of chance and days, beside the metrics of the version."""
+    found = movement(ours)
+    if found is None or not found.n_days:
+        return found.as_metrics() if found else {}
+    of_day = f"{plan.metric.name}_of_day"
+    return found.as_metrics() | {of_day: day_deviation(plan.metric, ours, seed=plan.seed)}
 
 
 def _brief(verdict: Verdict) -> tuple[Criterion, ...]:

@@ -12,7 +12,7 @@ from mlops_tasks.monitoring.labels import compare_labels, mature_days
 from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.monitoring.performance import performance_checks
 from mlops_tasks.monitoring.results import MonitorResult
-from mlops_tasks.partitions import window_start
+from mlops_tasks.monitoring.windows import drift_window
 from mlops_tasks.problem_types import problem_type
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def measure_drift(
     Decided by `detect_drift`; inputs and predictions each have `DriftSpec.level_of_part`, their
     third of the chance of a false alarm. The other third is that of the labels.
     """
-    first = window_start(spec.calendar, partition, spec.drift.window)
+    first = drift_window(spec, partition, lake)
     scored = read_scored_days(spec, first, partition, lake=lake)
     if partition not in scored.covered:
         raise NeverScoredError(
@@ -127,12 +127,14 @@ def measure_performance(
     spec, outcomes = predictions.spec, predictions.outcomes()
     who = f"{spec.predictions_table}, {predictions.first} to {predictions.last}"
     problem_type(spec.problem_type).check_predictions(outcomes, who)
+    sizes = predictions.day_sizes(predictions.days)
+    checks = performance_checks(spec, outcomes, champion, day_sizes=sizes)
     return MonitorResult(
         first=predictions.first,
         last=predictions.last,
         n_rows=len(outcomes),
         model_version=predictions.version,
-        checks=tuple(limited(performance_checks(spec, outcomes, champion), predictions.there)),
+        checks=tuple(limited(checks, predictions.there)),
         gaps=predictions.there.text,
         coverage=predictions.coverage[predictions.last],
     )

@@ -76,9 +76,10 @@ def _fix(
         return "no row of a window has a label yet: play more, or see why labels do not come"
     rate = most.n_rows / len(spec.calendar.range(most.first, most.last))
     rows_of_window = rate * _steps(spec, window)
-    if rows_of_window >= asks.min_rows:
+    least = asks.min_rows or spec.performance.rows_wanted
+    if rows_of_window >= least:
         return _fix_of_rare(spec, kind, most)
-    wanted = _written(spec, ceil(asks.min_rows / rate))
+    wanted = _written(spec, ceil(least / rate))
     longer = "PerformanceSpec" if kind is EvidenceKind.LABELS else own
     return (
         f"a window of {window.words} has about {rows_of_window:,.0f} rows: {longer}(window="
@@ -87,7 +88,7 @@ def _fix(
 
 
 def _fix_of_rare(spec: ModelSpec, kind: EvidenceKind, most: MonitorResult) -> str:
-    if kind is not EvidenceKind.PERFORMANCE or most.n_rows < spec.performance.min_rows:
+    if kind is not EvidenceKind.PERFORMANCE or most.n_rows < spec.performance.rows_wanted:
         return "a whole window has rows enough: play more"
     return (
         f"a longer PerformanceSpec(window=…), or a min_class_rows below "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import (
@@ -182,7 +183,12 @@ class TrialDags:
         if partition not in self._scored or not self._has(label, partition):
             return
         with self.journal.step("monitor", self.spec.name, partition) as note:
-            predictions = read_labelled_predictions(self.spec, partition, lake=self.lake)
+            predictions = read_labelled_predictions(
+                self.spec,
+                partition,
+                lake=self.lake,
+                version=partial(registered_version, self.spec.name, ledger=self.ledger),
+            )
             version = registered_version(self.spec.name, predictions.version, ledger=self.ledger)
             found = measure_performance(predictions, version)
             labels = measure_labels(
@@ -197,7 +203,7 @@ class TrialDags:
     def decide(self, as_of: str) -> Decision:
         """Decide whether to train again, over all evidence known by then."""
         with self.journal.step("decide", self.spec.name, as_of) as note:
-            evidence = read_evidence(self.spec, as_of, ledger=self.ledger)
+            evidence = read_evidence(self.spec, as_of, ledger=self.ledger, lake=self.lake)
             found = decide(self.spec, as_of, evidence)
             self._record(EvidenceKind.DECISION, as_of, found)
             note.answer = findings.decision_answer(found)

@@ -91,6 +91,6 @@ def monitor_text(result: MonitorResult) -> str:
 
 def decision_answer(decision: RetrainDecision) -> Answer:
     """Return whether anything is wrong with the champion."""
-    if decision.cause == "cannot_tell":
+    if decision.answer == "cannot_tell":
         return "cannot tell"
     return "alarm" if decision.cause in ("performance", "drift") else "fine"

@@ -23,6 +23,7 @@ from mlops_airflow.commands import (
     doctor,
     drift,
     history,
+    incidents,
     lake,
     ledger,
     lifecycle,
@@ -55,6 +56,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(drift.app, name="drift")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(pack.app, name="pack")
+app.add_typer(incidents.app, name="incidents")
 app.command("try")(trial.try_model)
 app.command()(new.new)
 app.command()(doctor.doctor)

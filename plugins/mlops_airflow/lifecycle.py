@@ -13,9 +13,11 @@ from mlops_airflow.definitions import (
     refuse_second_definition,
 )
 from mlops_airflow.forms import by_hand, ingest_form, no_backfill, rollback_form, train_form
+from mlops_airflow.loop_dag import loop_dag, model_dag
 from mlops_airflow.operators.approve import ApproveReleaseOperator
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
+from mlops_airflow.operators.incidents import WatchIncidentsOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
 from mlops_airflow.operators.monitor import MeasureDriftOperator, MeasurePerformanceOperator
 from mlops_airflow.operators.pack import MakeEvidencePackOperator
@@ -34,8 +36,6 @@ from mlops_airflow.partition_mappers import (
     waiting_for_all,
 )
 from mlops_airflow.reproduction import reproduce_dag
-from mlops_airflow.retries import task_defaults
-from mlops_airflow.run_conf import refuse_unknown_conf
 from mlops_airflow.selection import choose_among, selection_functions, selection_words
 from mlops_airflow.timetables import decision_timetable, partition_timetable
 from mlops_tasks.exceptions import SpecError
@@ -172,7 +172,7 @@ def _ingest_dag(dataset: DatasetSpec, verb: str, delay: int, outlet: Asset) -> D
     reasons. A run without news is skipped and starts nothing. {by_hand(grain)}
     {no_backfill("") if dataset.source.reads else "A backfill takes many, one run each."}
     """
-    with _dag(
+    with loop_dag(
         f"{dataset.name}.{verb}",
         doc,
         owner=dataset.owner,
@@ -238,7 +238,7 @@ def _score_dag(model: ModelSpec) -> DAG:
         condition = condition & inputs[dataset.name]
     condition = condition | assets.score_again_asset(model)
     schedule = _by_assets(condition, model.rows, mappers)
-    with _model_dag(model, "score", doc, schedule=schedule, period=_pace(model)) as d:
+    with model_dag(model, "score", doc, schedule=schedule, period=_pace(model)) as d:
         scored = ScorePartitionOperator(
             task_id="score", model=model, outlets=[assets.predictions_asset(model)]
         ).output
@@ -263,7 +263,7 @@ def _monitor_dag(model: ModelSpec) -> DAG:
         if mappers:  # each hour that has changed is news of its day: nothing to wait for
             mappers[late] = CoarserMapper(label.grain, model.rows.grain, model.timezone)
     schedule = _by_assets(condition, model.rows, mappers)
-    with _model_dag(model, "monitor", doc, schedule=schedule, period=_pace(model)) as dag:
+    with model_dag(model, "monitor", doc, schedule=schedule, period=_pace(model)) as dag:
         MeasurePerformanceOperator(task_id="monitor", model=model)
     return dag
 
@@ -275,9 +275,10 @@ def _decide_dag(model: ModelSpec) -> DAG:
     Every {every}, over all evidence known by then. Yes when a check alarmed on {policy.windows} of
     the last {policy.of_last} {model.rows.grain}s, or after {policy.max_age.words}; at the
     earliest {policy.cooldown.words} after the last training. A no is written down with its
-    reason. {by_hand(DAY)} A backfill decides as of many, one run each.
+    reason. `incidents` looks for what is missing or wrong, and tells people once. {by_hand(DAY)} A
+    backfill decides as of many, one run each.
     """
-    with _model_dag(
+    with model_dag(
         model,
         "decide",
         doc,
@@ -288,6 +289,7 @@ def _decide_dag(model: ModelSpec) -> DAG:
     ) as dag:
         decision = DecideRetrainingOperator(task_id="decide", model=model).output
         RequestRetrainingOperator(task_id="request_retraining", model=model, decision=decision)
+        WatchIncidentsOperator(task_id="incidents", model=model, decision=decision)
     return dag
 
 
@@ -301,7 +303,7 @@ def _train_dag(model: ModelSpec) -> DAG:
     would have, or asks a person about, to `{model.name}.release`, and is skipped otherwise.
     {no_backfill("to train as of many days, ")}
     """
-    with _model_dag(
+    with model_dag(
         model,
         "train",
         doc,
@@ -346,7 +348,7 @@ def _release_dag(model: ModelSpec) -> DAG:
     *Partition Key*, below *Advanced Options*.
     {no_backfill("")}
     """
-    with _model_dag(
+    with model_dag(
         model,
         "release",
         doc,
@@ -376,7 +378,7 @@ def _rollback_dag(model: ModelSpec) -> DAG:
     `score_again` starts `{model.name}.score` for the partitions that were scored since a day, where
     the form has one. The same from a terminal: `mlops rollback {model.name} --reason "..."`.
     """
-    with _model_dag(
+    with model_dag(
         model, "rollback", doc, schedule=None, params=rollback_form(model), max_active_runs=1
     ) as dag:
         rollback = RollbackModelOperator(
@@ -397,28 +399,6 @@ def _waiting(model: ModelSpec, dataset: DatasetSpec) -> RollupMapper:
 def _pace(model: ModelSpec) -> timedelta:
     """Return within what time a task of a partition should succeed: before the next, or a day."""
     return min(model.calendar.period, PERIOD)
-
-
-def _model_dag(model: ModelSpec, verb: str, doc: str, **kwargs: Any) -> DAG:
-    tags = ["mlops", verb, model.name]
-    return _dag(f"{model.name}.{verb}", doc, owner=model.owner, tags=tags, **kwargs)
-
-
-def _dag(
-    dag_id: str, doc: str, *, owner: str, schedule: Any, period: timedelta = PERIOD, **kwargs: Any
-) -> DAG:
-    lines = [line.strip() for line in doc.strip().splitlines()]
-    return DAG(
-        dag_id,
-        schedule=schedule,
-        description=lines[0].removeprefix("### "),
-        doc_md="\n".join(lines),
-        catchup=False,
-        # Else a file that imports another one's dataset would be taken for where its Dags are.
-        auto_register=False,
-        default_args={"owner": owner, "pre_execute": refuse_unknown_conf} | task_defaults(period),
-        **kwargs,
-    )
 
 
 def _decided_by_then(model: ModelSpec, last: str) -> datetime:

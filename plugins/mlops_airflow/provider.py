@@ -11,9 +11,17 @@ _NAME = "MLOps"
 _STEPS = (
     *("ingest", "validate", "pin", "candidates", "train", "evaluate", "register", "smoke_test"),
     *("promote", "release", "approve", "rollback", "pack", "reproduce"),
-    *("score", "monitor", "decide", "maintenance"),
+    *("score", "monitor", "decide", "incidents", "maintenance"),
 )
 _OPTIONS = {
+    "notify": {
+        "description": "Who is told of incidents where a spec does not say it: ids of connections "
+        "(smtp, http, slackwebhook) or import paths of Airflow notifiers, with commas.",
+        "version_added": "0.2.0",
+        "type": "string",
+        "example": "ops_mail,ops_slack",
+        "default": "",
+    },
     "evidence_key": {
         "description": "File of the private key (PEM, EC, not encrypted) that evidence packs are "
         "signed with; without one a key is made below Airflow's home.",
@@ -139,6 +147,10 @@ def get_provider_info() -> dict[str, Any]:
         "integrations": [{"integration-name": _NAME, "tags": ["software"]}],
         "operators": _modules(*(f"operators.{name}" for name in _STEPS)),
         "sensors": _modules("sensors.partitions"),
+        "notifications": [
+            f"mlops_airflow.notifications.{name}"
+            for name in ("mail.IncidentMailNotifier", "webhook.IncidentWebhookNotifier")
+        ],
         "triggers": _modules("triggers.approval", "triggers.partitions"),
         "task-decorators": [
             {"name": f"mlops_{step}", "class-name": f"mlops_airflow.decorators.{step}.{step}_task"}

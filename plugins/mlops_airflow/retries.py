@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import RetryDecision, RetryPolicy, conf
 from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError, AirflowTaskTimeout
 
+from mlops_airflow.notifications.callbacks import report_failure, report_success
 from mlops_tasks.exceptions import MlopsError, TimeLimitError, TransientError
 from mlops_tasks.outages import outage
 
@@ -98,7 +99,7 @@ class RetryByKind(RetryPolicy):
 
 
 def task_defaults(period: timedelta) -> dict[str, Any]:
-    """Return the retries and the time limit of every task, for ``default_args``.
+    """Return the retries and the time limit of every task, and who reports how it ended.
 
     Parameters
     ----------
@@ -109,8 +110,8 @@ def task_defaults(period: timedelta) -> dict[str, Any]:
     Returns
     -------
     dict of str to Any
-        Arguments of operators. A process that was killed says nothing about why; Airflow tries it
-        again by the same delays.
+        Arguments of operators, for ``default_args``. A process that was killed says nothing about
+        why; Airflow tries it again by the same delays.
     """
     limit_s = conf.getfloat("mlops", "time_limit_s", fallback=1800.0)
     policy = RetryByKind(
@@ -125,6 +126,8 @@ def task_defaults(period: timedelta) -> dict[str, Any]:
         "max_retry_delay": timedelta(seconds=policy.longest_s),
         "retry_policy": policy,
         "execution_timeout": timedelta(seconds=limit_s),
+        "on_failure_callback": report_failure,
+        "on_success_callback": report_success,
     }
 
 

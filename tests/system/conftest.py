@@ -31,12 +31,15 @@ HERE = Path(__file__).parent
 NIGHTS = "MLOPS_CHAOS_NIGHTS"
 #: Makes a fresh environment of the wheel, which takes minutes.
 BARE = "MLOPS_BARE_AIRFLOW"
+#: Boots a stack of its own; the same under `dag.test` is tests/dags/test_incidents.py.
+INCIDENTS = "MLOPS_INCIDENTS_ON_A_STACK"
 #: The life of two models, with a training in an environment made anew.
 STORY = "MLOPS_STORY"
 _LONG = {
     "test_chaos.py": NIGHTS,
     "test_bare_airflow.py": BARE,
     "test_generated_ci.py": BARE,
+    "test_incidents.py": INCIDENTS,
     "test_story.py": STORY,
 }
 collect_ignore = [file for file, variable in _LONG.items() if variable not in os.environ]

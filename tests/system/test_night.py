@@ -62,7 +62,7 @@ def test_the_night_was_scored_and_decided(session: Session) -> None:
         for task in session.api.task_instances(run_of(session, "flight_delays.decide", day))
     }
     asked = "success" if decision.evidence["retrain"] else "skipped"
-    assert states == {"decide": "success", "request_retraining": asked}
+    assert states == {"decide": "success", "request_retraining": asked, "incidents": "success"}
 
 
 def test_the_champion_leads_to_its_task_and_back(session: Session) -> None:

@@ -43,7 +43,8 @@ class Regression(ProblemType):
     method = "predict"
     metric = "mae"
     guard = ""
-    max_relative_gap = 0.1
+    max_relative_gap = 0.05
+    smallest_change = 0.1
     reported = ("mae", "rmse", "r2", "bias")
     profiled = (PREDICTION,)
 
@@ -138,6 +139,12 @@ class Regression(ProblemType):
         import numpy as np
 
         return share * float(np.abs(outcomes.y_true).mean())
+
+    def as_shift(self, change: float) -> float:
+        return change
+
+    def change_words(self, change: float) -> str:
+        return f"targets larger or smaller by {100 * change:g} %"
 
     def importance_rows(self, target: Array, random: np.random.Generator) -> Array:
         if len(target) < 2 or target.min() == target.max():

@@ -14,7 +14,7 @@ from mlops_tasks.registry.ledger.verification import verify
 from mlops_tasks.serialization import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -137,6 +137,45 @@ class Ledger:
         def work(connection: Connection) -> LedgerEntry:
             there = statements.first(connection, model=model, kind=kind, key=key, about=about)
             return there or statements.append(connection, model, kind, key, body, dag_run, by)
+
+        return self._database.write(work)
+
+    def record_next(
+        self,
+        follow: Callable[[LedgerEntry | None], Mapping[str, Any] | None],
+        *,
+        model: str,
+        kind: str,
+        key: str,
+        dag_run: str = "",
+        by: str = "",
+    ) -> LedgerEntry | None:
+        """Append what follows from the newest entry of a key, while nobody else appends.
+
+        Parameters
+        ----------
+        follow : callable
+            Takes the newest entry of the key, None before the first one, and returns the evidence
+            of the next one, or None if there is nothing to add. It may be called again after a
+            lost race, and does nothing else.
+        model, kind, key, dag_run, by
+            As for `record`.
+
+        Returns
+        -------
+        LedgerEntry or None
+            The entry as stored; None if there was nothing to add.
+        """
+        kind = EvidenceKind(kind)
+
+        def work(connection: Connection) -> LedgerEntry | None:
+            about = {"model": model, "kind": str(kind), "key": key}
+            found = statements.newest_of_keys(connection, 1, **about)
+            evidence = follow(found[0] if found else None)
+            if evidence is None:
+                return None
+            body = statements.plain_json(kind, key, evidence)
+            return statements.append(connection, model, kind, key, body, dag_run, by)
 
         return self._database.write(work)
 

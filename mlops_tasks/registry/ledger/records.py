@@ -38,6 +38,8 @@ class EvidenceKind(StrEnum):
     REPRODUCTION = "reproduction"
     PACK = "pack"
     CHAIN = "chain"
+    INCIDENT = "incident"
+    NOTIFICATION = "notification"
 
 
 # Entries that have another champion, or none, in effect.

@@ -8,6 +8,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.assets import retrain_request_asset
+from mlops_airflow.metrics import count_decision
 from mlops_airflow.operators.base import (
     StepOperator,
     dag_run_name,
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DecideRetrainingOperator", "RequestRetrainingOperator"]
 
+_DECISIONS = {
+    "retrain": "RETRAIN",
+    "not_retrained": "not retrained",
+    "cannot_tell": "CANNOT TELL, not retrained",
+}
+
 
 class DecideRetrainingOperator(StepOperator):
     """Weigh all evidence known as of the run's key and write down a yes or a no, once.
@@ -48,23 +55,26 @@ class DecideRetrainingOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide once, and return what was decided; repeated, it only gets a note."""
-        as_of, ledger = decided_as_of(context, self.model), self.ledger
+        as_of = decided_as_of(context, self.model)
         run, by = dag_run_name(context), triggered_by(context)
-        found = decide(self.model, as_of, read_evidence(self.model, as_of, ledger=ledger))
-        entry = ledger.record_once(
-            model=self.model.name,
-            kind=EvidenceKind.DECISION,
-            key=as_of,
-            evidence=to_json(found),
-            dag_run=run,
-            by=by,
-        )
+        evidence = read_evidence(self.model, as_of, ledger=self.ledger, lake=self.lake)
+        found = decide(self.model, as_of, evidence)
+        entry = self._record(as_of, found, run, by)
         then = from_json(RetrainDecision, entry.evidence)
         same = (then, entry.dag_run) == (found, run)
         self._report(
             entry, then, None if same else self._note(as_of, note_on(then, found), run, by)
         )
         return entry.evidence
+
+    def _record(self, as_of: str, found: RetrainDecision, run: str, by: str) -> LedgerEntry:
+        """Write a decision down, or return the one that was taken; only a new one is counted."""
+        name, kind = self.model.name, EvidenceKind.DECISION
+        if self.ledger.newest(name, kind, key=as_of) is None:
+            count_decision(name, found)
+        return self.ledger.record_once(
+            model=name, kind=kind, key=as_of, evidence=to_json(found), dag_run=run, by=by
+        )
 
     def _note(self, as_of: str, note: DecisionNote, run: str, by: str) -> DecisionNote:
         """Write a note beside the decision that another run has taken."""
@@ -77,11 +87,13 @@ class DecideRetrainingOperator(StepOperator):
     ) -> None:
         version = decision.evidence.champion_version
         facts = {
-            "decision": "RETRAIN" if decision.retrain else "not retrained",
+            "decision": _DECISIONS[decision.answer],
             "cause": decision.cause,
             "because": decision.reason,
             "champion": f"version {version}" if version else "none known",
             "decided": f"{entry.recorded_at:%Y-%m-%d %H:%M} UTC by {entry.dag_run}",
+            "absent": [one.text for one in decision.evidence.absences],
+            "helps": list(decision.help),
             "note": note.text if note else None,
             "next": f"{self.model.name}.train as of {entry.key}" if decision.retrain else "nothing",
         }
@@ -112,7 +124,7 @@ class RequestRetrainingOperator(BaseOperator):
     def execute(self, context: Context) -> None:
         """Emit the request with its cause, or skip with the reason."""
         if not self.decision["retrain"]:
-            raise AirflowSkipException(f"not retrained because {self.decision['reason']}")
+            raise AirflowSkipException(from_json(RetrainDecision, self.decision).text)
         as_of, asset = key_of(context), retrain_request_asset(self.model)
         for event in context["inlet_events"][asset]:
             if event.partition_key == as_of:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops_airflow.links import ReportLink
+from mlops_airflow.metrics import gauge_measurement
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, triggered_by
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import MonitorResult, as_evidence, read_labelled_predictions
@@ -47,6 +49,7 @@ class _MonitorOperator(StepOperator):
         found = as_evidence(self.model, result, datasets, lake=self.lake, before=before)
         if before is not None and found is None:
             return before.evidence
+        gauge_measurement(self.model.name, str(kind), result)
         about |= {"model": self.model.name, "dag_run": dag_run_name(context)}
         return ledger.record(**about, evidence=to_json(found), by=triggered_by(context)).evidence
 
@@ -54,8 +57,9 @@ class _MonitorOperator(StepOperator):
         """Log the summary, with further checks on the same window."""
         self.link_report(result.report)
         checks = (*result.checks, *more)
-        marks = [f"{_mark(check):<5}  {check.text}" for check in checks]
+        marks = [f"{_MARKS[check.answer]:<5}  {check.text}" for check in checks]
         facts = {
+            "answer": _ANSWERS[result.answer],
             "window": f"{result.first} to {result.last}, {result.n_rows} rows",
             "gaps": result.gaps or None,
             "model": f"version {result.model_version}",
@@ -67,10 +71,8 @@ class _MonitorOperator(StepOperator):
         self.report(f"{what} of {self.model.name} {result.last}", facts)
 
 
-def _mark(check: Check) -> str:
-    if check.alarm:
-        return "ALARM"
-    return "ok" if check.value is not None else "cannot tell"
+_MARKS = {"alarm": "ALARM", "fine": "ok", "cannot_tell": "cannot tell"}
+_ANSWERS = {"alarm": "ALARM", "fine": "fine", "cannot_tell": "CANNOT TELL"}
 
 
 class MeasureDriftOperator(_MonitorOperator):
@@ -125,6 +127,8 @@ class MeasurePerformanceOperator(_MonitorOperator):
     def _predictions(self, context: Context) -> LabelledPredictions:
         day = partition_of(context, self.model.rows)
         try:
-            return read_labelled_predictions(self.model, day, lake=self.lake)
+            return read_labelled_predictions(
+                self.model, day, lake=self.lake, version=partial(self.version, self.model)
+            )
         except NeverScoredError as error:  # late labels also come for days before the champion
             raise AirflowSkipException(str(error)) from error

@@ -85,7 +85,7 @@ def test_a_repeated_night_gets_a_note_beside_its_decision(stack: Stack) -> None:
     assert note.evidence["then"] == then
     assert note.evidence["now"]["cause"] == "performance"
     assert note.evidence["same"] is False
-    assert note.evidence["text"].startswith("decided was no: no day has its performance")
+    assert note.evidence["text"].startswith("decided was: cannot tell because version 1: 2 d")
     assert "today: retrain (performance): performance alarmed on 2" in note.evidence["text"]
 
 
@@ -94,7 +94,7 @@ def test_a_repeated_night_that_would_be_decided_the_same_says_so(stack: Stack) -
     assert decide(world) == decide(world, run="backfill__1")
     (note,) = entries(world, "decision_note")
     assert note.evidence["same"] is True
-    assert note.evidence["text"].startswith("today it would be the same: no: ")
+    assert note.evidence["text"].startswith("today it would be the same: cannot tell ")
 
 
 def test_a_killed_attempt_that_is_retried_needs_no_note(stack: Stack) -> None:
@@ -115,7 +115,10 @@ def test_the_log_of_a_repeated_night_says_both(
         "mlops_airflow.operators.base.log_summary", lambda _, __, facts: said.update(facts)
     )
     decide(world, run="manual__2")
-    assert said["decision"] == "not retrained"
+    assert said["decision"] == "CANNOT TELL, not retrained"
+    assert said["absent"] == [
+        "2 days of late_orders are not scored: 2024-03-17, 2024-03-18, 160 rows wait"
+    ]
     assert said["decided"].endswith("UTC by late_orders.dag/manual__1")
     assert "today: retrain (performance)" in said["note"]
 
@@ -129,7 +132,7 @@ def test_the_past_is_judged_with_the_champion_of_that_night(stack: Stack) -> Non
     assert (found["retrain"], found["cause"]) == (True, "performance")
     assert found["evidence"]["champion_version"] == "1"
     later = decide(world, day(19))
-    assert (later["cause"], later["evidence"]["champion_version"]) == ("none", "2")
+    assert (later["cause"], later["evidence"]["champion_version"]) == ("cannot_tell", "2")
 
 
 def test_a_champion_of_a_training_of_the_past_was_none_then(stack: Stack) -> None:
@@ -150,7 +153,7 @@ def test_before_the_first_champion_the_past_cannot_be_told(stack: Stack) -> None
 def test_evidence_counts_from_the_night_by_which_it_was_known(stack: Stack) -> None:
     world, _ = stack
     alarm(world, 15, 16, known_at=day(18))
-    assert decide(world)["cause"] == "none"
+    assert decide(world)["cause"] == "cannot_tell"
     assert decide(world, day(18))["cause"] == "performance"
 
 
@@ -161,7 +164,7 @@ def test_a_correction_counts_from_the_night_by_which_it_was_known(stack: Stack) 
     quiet = loud.evidence | {"checks": [ALARM | {"alarm": False}], "known_at": day(20)}
     world.ledger.record(model="late_orders", kind="performance", key=day(16), evidence=quiet)
     assert decide(world)["cause"] == "performance"
-    assert decide(world, day(20))["cause"] == "none"
+    assert decide(world, day(20))["cause"] == "cannot_tell"
 
 
 # --- the request

@@ -19,24 +19,23 @@ def measured(day: str, *alarms: bool | None, names: str = "abcdef") -> MonitorRe
 
 
 def test_without_days_nothing_alarms() -> None:
-    text = "no day has its performance measured yet"
-    assert performance_alarms(POLICY, []) == AlarmHistory(False, (), (), (), text)
-    assert drift_alarms(POLICY, [], grain="week").text == "no week has its drift measured yet"
+    found = performance_alarms(POLICY, [])
+    assert found == AlarmHistory(False, (), (), (), "performance is not measured yet")
+    assert found.answer == "cannot_tell"
+    assert drift_alarms(POLICY, [], grain="week").text == "drift is not measured yet"
 
 
 def test_columns_that_are_too_few_for_a_cause_are_explained() -> None:
     quiet, one = measured("1", False, False), measured("2", True, False)
     text = drift_alarms(POLICY, [quiet, one]).text
     assert text == (
-        "drift alarmed on 0 of the last 2 days; on 1 day 1 column drifted, and 2 at once are a "
-        "cause (retrain.min_drifted)"
+        "drift alarmed on 0 of the last 2 days; 1 column alarms, 2 needed (retrain.min_drifted), "
+        "on 2: a"
     )
     many = RetrainSpec(windows=2, of_last=3, min_drifted=3)
     text = drift_alarms(many, [one, measured("3", True, True)]).text
-    assert text.endswith(
-        "; on 2 days at most 2 columns drifted, and 3 at once are a cause (retrain.min_drifted)"
-    )
-    assert "at once" not in drift_alarms(POLICY, [quiet, measured("2", True, True)]).text
+    assert text.endswith("; 2 columns alarm, 3 needed (retrain.min_drifted), on 2 days: a, b")
+    assert "min_drifted" not in drift_alarms(POLICY, [quiet, measured("2", True, True)]).text
 
 
 @pytest.mark.parametrize(
@@ -57,9 +56,11 @@ def test_enough_days_alarm_and_the_newest_is_one_of_them(days: str, alarm: bool)
     assert found.alarm is alarm
     assert found.days == tuple(str(n) for n in range(len(days)))
     assert found.alarm_days == tuple(str(n) for n, day in enumerate(days) if day == "+")
-    head = f"performance alarmed on {days.count('+')} of the last {len(days)} days"
+    n, plural = len(days), "s" if len(days) > 1 else ""
+    head = f"performance alarmed on {days.count('+')} of the last {n} day{plural}"
     newest = len(days) - 1
-    tail = f" ({', '.join(found.alarm_days)}): a moved on {newest}" if alarm else ""
+    tail = f" ({', '.join(found.alarm_days)}): a moved on {newest}"
+    tail = tail if alarm else ", 2 with the newest are needed"
     assert found.text == head + tail
 
 
@@ -86,6 +87,8 @@ def test_days_of_which_nobody_can_tell_are_named_until_something_alarms() -> Non
     found = performance_alarms(POLICY, days)
     assert found.untold_days == ("1", "3")
     assert found.text == "performance alarmed on 0 of the last 3 days, on 2 nobody can tell"
+    assert found.answer == "cannot_tell"
+    assert performance_alarms(POLICY, days[:2]).answer == "fine"
     loud = performance_alarms(POLICY, [days[0], measured("2", True), measured("3", True)])
     assert loud.untold_days == ("1",)
     assert loud.text == "performance alarmed on 2 of the last 3 days (2, 3): a moved on 3"
@@ -95,4 +98,15 @@ def test_partitions_are_called_what_they_are() -> None:
     weeks = [measured("2024-02-26", True), measured("2024-03-04", True)]
     found = performance_alarms(POLICY, weeks, grain="week")
     assert found.text.startswith("performance alarmed on 2 of the last 2 weeks (2024-02-26, ")
-    assert drift_alarms(POLICY, [], grain="month").text == "no month has its drift measured yet"
+    assert drift_alarms(POLICY, [], grain="month").text == "drift is not measured yet"
+
+
+def test_what_nobody_can_tell_says_why_and_a_lone_column_what_it_matters() -> None:
+    silent = performance_alarms(POLICY, [measured("1", None)])
+    assert silent.text.endswith("of the last 1 day, on 1 nobody can tell: a moved on 1")
+    check = Check("speed", 0.5, 0.4, True, "speed moved", importance=0.0214)
+    found = drift_alarms(POLICY, [MonitorResult("1", "1", 9, "1", (check,))])
+    assert found.answer == "fine"
+    assert found.text.endswith(
+        "; 1 column alarms, 2 needed (retrain.min_drifted), on 1: speed, whose importance is 0.021"
+    )

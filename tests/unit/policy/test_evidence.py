@@ -130,7 +130,11 @@ def test_a_decision_of_0_1_is_decided_the_same(old: Ledger, spec: ModelSpec) -> 
     entry = old.newest(NAME, "decision")
     assert entry is not None
     then = from_json(RetrainDecision, entry.evidence)
-    assert then == decide(spec, entry.key, read_evidence(spec, entry.key, ledger=old))
+    now = decide(spec, entry.key, read_evidence(spec, entry.key, ledger=old))
+    assert (now.retrain, now.cause, now.answer) == (then.retrain, then.cause, then.answer)
+    assert now.evidence.performance is not None
+    assert then.evidence.performance is not None
+    assert now.evidence.performance.days == then.evidence.performance.days
     note = old.newest(NAME, "decision_note")
     assert note is not None
     assert from_json(DecisionNote, note.evidence).then == then

@@ -8,7 +8,8 @@ import pytest
 
 from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.monitoring.results import Check, MonitorResult
-from mlops_tasks.policy import PolicyEvidence
+from mlops_tasks.partitions import Duration
+from mlops_tasks.policy import Absence, PolicyEvidence
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs import RetrainSpec
 from mlops_tasks.steps.decide import Grounds, RetrainDecision, decide, note_on
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.specs import ModelSpec
 
-NIGHT = 12
+NIGHT, LONG = 12, Duration(100, "d")
 QUIET = PolicyEvidence(champion="3", champion_now="3", last_training=day(5))
 
 
@@ -75,8 +76,8 @@ def test_a_quiet_night_is_a_written_no(spec: ModelSpec) -> None:
     decision = decide(spec, day(NIGHT), replace(QUIET, drift=drift, performance=(measured(8),)))
     assert (decision.retrain, decision.cause) == (False, "none")
     assert decision.reason == (
-        "performance alarmed on 0 of the last 1 days; drift alarmed on 0 of the last 3 days; on 3 "
-        "days at most 1 column drifted, and 2 at once are a cause (retrain.min_drifted)"
+        "performance alarmed on 0 of the last 1 day; drift alarmed on 0 of the last 3 days; 1 "
+        "column alarms, 2 needed (retrain.min_drifted), on 3 days: c0"
     )
     assert decision.evidence.champion_version == "3"
     assert decision.evidence.last_training == day(5)
@@ -86,10 +87,60 @@ def test_a_quiet_night_is_a_written_no(spec: ModelSpec) -> None:
     assert decision.evidence.drift.days == (day(9), day(10), day(11))
 
 
-def test_without_any_evidence_the_answer_is_no(spec: ModelSpec) -> None:
+def test_without_any_evidence_nobody_can_tell(spec: ModelSpec) -> None:
     decision = decide(spec, day(NIGHT), trained(None))
-    assert (decision.retrain, decision.cause) == (False, "none")
+    assert (decision.retrain, decision.cause) == (False, "cannot_tell")
+    assert decision.answer == "cannot_tell"
+    assert decision.reason == (
+        "version 3: performance is not measured yet; drift is not measured yet"
+    )
+    assert decision.help == (
+        "labels of what this version has scored, from deliveries, 2 days after their rows",
+    )
     assert decision.evidence.last_training is None
+
+
+def fine(*numbers: int) -> tuple[MonitorResult, ...]:
+    return tuple(measured(number) for number in numbers)
+
+
+def silent(number: int) -> MonitorResult:
+    checks = (Check("roc_auc", None, 0.0, False, "9 labelled rows, fewer than 300"),)
+    return MonitorResult(day(number), day(number), 9, "3", checks)
+
+
+@pytest.mark.parametrize("kind", ["performance", "drift"])
+def test_what_a_monitor_cannot_tell_is_no_no(spec: ModelSpec, kind: str) -> None:
+    both = replace(QUIET, performance=fine(9, 10), drift=fine(10, 11))
+    assert decide(spec, day(NIGHT), both).answer == "not_retrained"
+    found = decide(spec, day(NIGHT), replace(both, **{kind: (*fine(9), silent(10))}))
+    assert (found.retrain, found.answer) == (False, "cannot_tell")
+    assert "on 1 nobody can tell: 9 labelled rows, fewer than 300" in found.reason
+    assert len(found.help) == 1
+
+
+def test_what_cannot_be_told_for_long_says_so(spec: ModelSpec) -> None:
+    known = replace(QUIET, performance=(silent(10),), drift=fine(10, 11))
+    policy = spec.retrain.model_copy(update={"max_untold": Duration(5, "d"), "max_age": LONG})
+    spec = spec.model_copy(update={"retrain": policy})
+    for since, lasts in ((NIGHT - 4, False), (NIGHT - 5, True)):
+        found = decide(spec, day(NIGHT), replace(known, untold_since=day(since)))
+        assert (found.answer, found.evidence.untold_lasts) == ("cannot_tell", lasts)
+        assert f"nobody can tell since {day(since)}, {NIGHT - since} days" in found.reason
+        assert ("longer than 5 days (retrain.max_untold)" in found.reason) is lasts
+
+
+@pytest.mark.parametrize("is_newest", [True, False])
+def test_absence_is_told_and_hides_the_present(spec: ModelSpec, is_newest: bool) -> None:
+    absence = Absence("scored", "m", (day(11),), day(11), is_newest, 5805, "1 day is gone", "look")
+    known = replace(QUIET, performance=fine(9, 10), drift=fine(9, 10), absences=(absence,))
+    found = decide(spec, day(NIGHT), known)
+    assert found.answer == ("cannot_tell" if is_newest else "not_retrained")
+    assert "1 day is gone" in found.reason
+    assert found.evidence.absences == (absence,)
+    assert found.help == (("look",) if is_newest else ())
+    loud_too = replace(known, performance=loud(10, 11))
+    assert decide(spec, day(NIGHT), loud_too).answer == "retrain"
 
 
 @pytest.mark.parametrize(("age", "retrain"), [(9, False), (10, True), (11, True)])
@@ -151,9 +202,11 @@ def test_a_note_says_what_would_be_decided_now(cause: str, same: bool) -> None:
     note = note_on(then, now)
     assert note.same is same
     if same:
-        assert note.text == "today it would be the same: no: all moved"
+        assert note.text == "today it would be the same: not retrained because all moved"
     else:
-        assert note.text == "decided was no: all quiet; today: retrain (drift): all moved"
+        assert note.text == (
+            "decided was: not retrained because all quiet; today: retrain (drift): all moved"
+        )
     assert (note.then, note.now) == (then, now)
 
 

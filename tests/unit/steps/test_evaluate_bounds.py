@@ -19,6 +19,7 @@ from mlops_tasks.gate.explanation.changes import ImportanceChange
 from mlops_tasks.gate.serving import size_criterion
 from mlops_tasks.lake import Pin, TrainingPin
 from mlops_tasks.problem_types import Outcomes
+from mlops_tasks.problem_types.shifts import movement
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.registry.artifacts import GATE_REPORT, IMPORTANCE, PIN_FILE, SCORE_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
@@ -154,6 +155,10 @@ def test_a_challenger_and_a_champion_are_loaded_scored_and_written_down(
     ours, theirs = (Outcomes(target, scores, days) for scores in (new, old))
     size = size_criterion(GatePlan.of(spec), 5_000_000, None)
     expected = judge(GatePlan.of(spec), ours, theirs, CHAMPION, further=[size])
+    of_rows = movement(ours)
+    assert of_rows is not None
+    kept = expected.challenger | of_rows.as_metrics()
+    expected = replace(expected, challenger=kept)
     files = {name: f"digest of {name}" for name in (IMPORTANCE, SCORE_PROFILES, GATE_REPORT)}
     files["gate.html"] = "digest of the page"
     plan = GatePlan.of(spec).registration(spec, PIN, TRAINED)
