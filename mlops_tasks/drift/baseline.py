@@ -92,7 +92,10 @@ class Baseline:
 
     def only(self, names: Iterable[str]) -> Baseline:
         """Return the same reference of some of its columns."""
-        return replace(self, whole=self.whole.only(names))
+        kept = list(names)
+        if set(self.whole.columns) <= set(kept):
+            return self  # with what it has learnt
+        return replace(self, whole=self.whole.only(kept))
 
     @cached_property
     def aspects(self) -> tuple[Aspect, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mlops_tasks.drift import Answer, Baseline, DriftPolicy, detect_drift, effective_days
@@ -152,16 +153,29 @@ def _trained_on(
     spec: ModelSpec, champion: RegisteredVersion, tracking: Tracking
 ) -> tuple[Baseline, Baseline]:
     """Return the features of the version's training, and the predictions of its evaluation."""
-    trained = unpack_days(tracking.read_artifact(champion, FEATURE_PROFILES))
-    judged = unpack_days(tracking.read_artifact(champion, SCORE_PROFILES))
+    files = [tracking.read_artifact(champion, one) for one in (FEATURE_PROFILES, SCORE_PROFILES)]
+    about = champion.version, spec.categorical, spec.problem_type, spec.threshold
+    return _learnt(*files, *about)
+
+
+@lru_cache(maxsize=8)  # where one process looks at many days, what the version learnt is the same
+def _learnt(
+    features: bytes,
+    scores: bytes,
+    version: str,
+    categorical: tuple[str, ...],
+    kind: str,
+    threshold: float,
+) -> tuple[Baseline, Baseline]:
+    problem = problem_type(kind)
     return (
         Baseline.of(
-            [day.declared(spec.categorical) for day in trained.values()],
-            f"the training data of version {champion.version}",
+            [day.declared(categorical) for day in unpack_days(features).values()],
+            f"the training data of version {version}",
         ),
         Baseline.of(
-            [_compared(spec, day) for day in judged.values()],
-            f"the evaluation of version {champion.version}",
+            [problem.compared(day, threshold) for day in unpack_days(scores).values()],
+            f"the evaluation of version {version}",
         ),
     )
 

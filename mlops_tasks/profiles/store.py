@@ -114,6 +114,23 @@ class ProfileStore:
             if other.suffix in (path.suffix, _DAYS) and int(other.stem) < published.version:
                 remove(other)
 
+    def copy(self, table: str, published: PartitionVersion) -> None:
+        """Keep the profile of a partition of another table as that of a copy of its rows.
+
+        Parameters
+        ----------
+        table : str
+            Where the rows were published first.
+        published : PartitionVersion
+            The copy, at its version.
+        """
+        key = published.partition
+        (commit,) = self.lake.table(table).commits(first=key, last=key)
+        path = self._path(table, key, commit.version)
+        packed = path.with_suffix(_DAYS)
+        days = unpack_days(packed.read_bytes()) if isfile(packed) else None
+        self.write(published, Profile.from_bytes(path.read_bytes()), days)
+
     def read_days(
         self,
         table: str,

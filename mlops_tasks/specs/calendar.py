@@ -69,6 +69,10 @@ class Calendar:
         self.first = self.round_of(first)
         self.cutoff = self.as_of(self.grain.shift(self.first, -1))
 
+    def __reduce__(self) -> tuple[type[Calendar], tuple[ModelSpec, str, str | None]]:
+        """Be made again in another process: it follows from these."""
+        return Calendar, (self.spec, self.first, self.begin)
+
     @property
     def dag_ids(self) -> tuple[str, ...]:
         """Every Dag of the model and its datasets."""

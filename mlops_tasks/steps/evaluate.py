@@ -25,6 +25,7 @@ from mlops_tasks.gate.page import GateFacts, publish_page
 from mlops_tasks.gate.serving import latency_criterion, size_criterion
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.problem_types import TARGET, problem_type
+from mlops_tasks.problem_types.importance import feature_importance
 from mlops_tasks.problem_types.outcomes import day_codes
 from mlops_tasks.problem_types.shifts import day_deviation, movement
 from mlops_tasks.profiles import Profile
@@ -64,6 +65,7 @@ def evaluate(
     tracking: Tracking,
     registered: Mapping[str, Any] | None = None,
     moved_to: str | None = None,
+    explained: bool = True,
 ) -> Verdict:
     """Score challenger and champion on the pinned evaluation window and judge.
 
@@ -84,6 +86,9 @@ def evaluate(
     moved_to : str, optional
         The version that became champion after the day of a training of the past, if another one:
         such a training changes no champion.
+    explained : bool, default True
+        Whether people will ask why: without it there is neither page nor explanation, and no slices
+        are searched for that nobody named. The verdict is the same.
 
     Returns
     -------
@@ -115,8 +120,10 @@ def evaluate(
         *_serving(spec, plan, scored),
     ]
     verdict = judge(plan, *both, champion, further=further)
-    found = worst_slices(spec, plan, scored.rows, *both)
-    verdict = _limited(replace(verdict, worst_slices=tuple(found)), coverage)
+    if explained:
+        found = worst_slices(spec, plan, scored.rows, *both)
+        verdict = replace(verdict, worst_slices=tuple(found))
+    verdict = _limited(verdict, coverage)
     verdict = hold_back(verdict, challenger.suspects, spec.allow_leak_suspects)
     verdict = _of_the_past(verdict, pin.as_of, moved_to)
     verdict = replace(verdict, assumed=pin.assumed, plan=registration["digest"])
@@ -124,10 +131,12 @@ def evaluate(
     _log(verdict, challenger, pin, tracking)
     report = gate_report(spec.name, verdict, registration, plan.level)
     said = json.dumps(report, indent=2).encode()
-    explanation = _explanation(spec, pin, scored, groups)
+    explanation = _explanation(spec, pin, scored, groups) if explained else None
     artifacts = _stored(spec, challenger.run_id, scored, explanation, tracking) | {
         GATE_REPORT: tracking.log_evidence(challenger.run_id, GATE_REPORT, said)
     }
+    if explanation is None:
+        return replace(verdict, artifacts=artifacts, criteria=_brief(verdict))
     about = spec.name, pin.as_of, challenger.run_id, pin.evaluation
     facts = GateFacts(*about, registration, coverage.text)
     page, shown = publish_page(facts, verdict, explanation, lake=lake, tracking=tracking)
@@ -251,17 +260,28 @@ def _stored(
     spec: ModelSpec | TableModel,
     run_id: str,
     scored: _Scored,
-    explanation: Explanation,
+    explanation: Explanation | None,
     tracking: Tracking,
 ) -> dict[str, str]:
     """Store what later steps compare with, and return the digests."""
-    found = {one.feature: one.challenger for one in explanation.importance}
-    importance = {str(name): found[str(name)] for name in scored.frame.columns}
+    importance = _importance(spec, scored, explanation)
     profiles = pack_days(_prediction_profiles(spec, scored.rows, scored.predictions))
     return {
         IMPORTANCE: tracking.log_json(run_id, IMPORTANCE, importance),
         SCORE_PROFILES: tracking.log_bytes(run_id, SCORE_PROFILES, profiles),
     }
+
+
+def _importance(
+    spec: ModelSpec | TableModel, scored: _Scored, explanation: Explanation | None
+) -> dict[str, float | None]:
+    """Return how much the challenger makes of each feature, as its explanation has it."""
+    if explanation is None:
+        target = scored.rows.column(TARGET).to_numpy(zero_copy_only=False)
+        about = problem_type(spec.problem_type), scored.model, scored.frame, target
+        return {**feature_importance(*about, seed=spec.random_state)}
+    found = {one.feature: one.challenger for one in explanation.importance}
+    return {str(name): found[str(name)] for name in scored.frame.columns}
 
 
 def _of_the_past(verdict: Verdict, as_of: str, moved_to: str | None) -> Verdict:

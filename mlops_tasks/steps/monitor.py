@@ -32,6 +32,7 @@ def measure_drift(
     *,
     lake: Lake,
     tracking: Tracking,
+    page: bool = True,
 ) -> MonitorResult:
     """Compare the trailing window of inputs and predictions with a reference.
 
@@ -46,6 +47,8 @@ def measure_drift(
         of the predictions, unless the spec asks for scored days.
     lake, tracking : Lake, Tracking
         Where the profiles are; no row is read.
+    page : bool, default True
+        Whether a report is published for people to look at.
 
     Returns
     -------
@@ -80,14 +83,9 @@ def measure_drift(
             spec, window, champion, limit=limit, lake=lake, tracking=tracking
         )
         checks.append(found)
-    return MonitorResult(
-        first=first,
-        last=partition,
-        n_rows=report.n_rows,
-        model_version=champion.version,
-        checks=tuple(checks),
-        gaps=coverage.text,
-        report=publish_page(
+    published = ""
+    if page:
+        published = publish_page(
             report,
             partition,
             topic="drift",
@@ -96,7 +94,15 @@ def measure_drift(
             champion=champion,
             lake=lake,
             tracking=tracking,
-        ),
+        )
+    return MonitorResult(
+        first=first,
+        last=partition,
+        n_rows=report.n_rows,
+        model_version=champion.version,
+        checks=tuple(checks),
+        gaps=coverage.text,
+        report=published,
     )
 
 
@@ -147,6 +153,7 @@ def measure_labels(
     *,
     lake: Lake,
     tracking: Tracking,
+    page: bool = True,
 ) -> MonitorResult:
     """Compare the labels in a window with those of the champion's training.
 
@@ -161,6 +168,8 @@ def measure_labels(
         The version that scored the last day.
     lake, tracking : Lake, Tracking
         Where the report goes, and where the profiles of the training are.
+    page : bool, default True
+        Whether a report is published for people to look at.
 
     Returns
     -------
@@ -177,9 +186,9 @@ def measure_labels(
     predictions have a label; when late labels come, the comparison is made again.
     """
     check, report = compare_labels(predictions, performance.checks, champion, tracking=tracking)
-    page = ""
-    if report is not None:
-        page = publish_page(
+    published = ""
+    if page and report is not None:
+        published = publish_page(
             report,
             predictions.last,
             topic="labels",
@@ -197,5 +206,5 @@ def measure_labels(
         checks=tuple(limited([check], predictions.there)),
         gaps=predictions.there.text,
         coverage=predictions.coverage[predictions.last],
-        report=page,
+        report=published,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import FeatureError, UnsafeModelError
@@ -17,6 +18,7 @@ from mlops_tasks.problem_types import TARGET, problem_type
 from mlops_tasks.problem_types.estimator import build_estimator, fit_estimator, fit_parameters
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import pack_days
+from mlops_tasks.profiles.remembered import RememberedProfiles
 from mlops_tasks.registry.artifacts import (
     CLASSES,
     ENVIRONMENT,
@@ -61,6 +63,7 @@ def train(
     tracking: Tracking,
     build: Callable[..., Any] | None = None,
     choice: Choice | None = None,
+    repeated: RememberedProfiles | None = None,
 ) -> TrainResult:
     """Fit the model's estimator on the pinned training window and log it to MLflow.
 
@@ -78,6 +81,9 @@ def train(
         Makes the unfitted estimator in place of what ``spec.estimator`` names.
     choice : Choice, optional
         From `choose`: what is fitted, of several candidates.
+    repeated : RememberedProfiles, optional
+        Where this process trains the model again and again, profiles of days that it has made
+        already. That the estimator can be saved is then not tried beforehand: every fit shows it.
 
     Returns
     -------
@@ -116,7 +122,8 @@ def train(
     inputs = "" if build else _inputs(spec, pin, params, sources)
     opened = choice.run_id if choice else ""
     with tracking.run(spec.name, f"train {pin.as_of}", digest=about, run_id=opened) as run_id:
-        _refuse_unsaved(spec, model, frame, target, weights)
+        if repeated is None:
+            _refuse_unsaved(spec, model, frame, target, weights)
         started = time.monotonic()
         fit_estimator(spec, problem, model, frame, target, weights)
         fit_s = round(time.monotonic() - started, 3)
@@ -130,7 +137,7 @@ def train(
         tracking.log_batch(run_id, params=params, metrics=metrics, tags=tags)
         tracking.log_pins(_pins(spec, pin), "training")
         artifacts = {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}
-        artifacts |= _log_profiles(spec, rows, run_id, tracking)
+        artifacts |= _log_profiles(spec, rows, run_id, tracking, repeated or RememberedProfiles())
         artifacts |= {one: tracking.log_bytes(run_id, one, file) for one, file in origin.items()}
         fingerprint = to_json(Fingerprint.of(spec, model, frame, target, weights, content))
         artifacts[FINGERPRINT] = tracking.log_json(run_id, FINGERPRINT, fingerprint)
@@ -200,18 +207,29 @@ def _refuse_unsaved(
 
 
 def _log_profiles(
-    spec: ModelSpec | TableModel, rows: pa.Table, run_id: str, tracking: Tracking
+    spec: ModelSpec | TableModel,
+    rows: pa.Table,
+    run_id: str,
+    tracking: Tracking,
+    known: RememberedProfiles,
 ) -> dict[str, str]:
     """Keep what each day of the training looked like, to be compared with what comes later."""
     days, vocabularies = trained_texts(split_days(spec, rows), spec.text)
     names = [*spec.categorical, *spec.numeric]
     names += [field.name for field in measure_fields(spec.text, vocabularies)]
-    features = {
-        day: Profile.of(part.to_batches(), part.schema, columns=names, categorical=spec.categorical)
-        for day, part in days.items()
-    }
     problem = problem_type(spec.problem_type)
-    labels = {day: problem.profile_labels(part.column(TARGET)) for day, part in days.items()}
+
+    def of_features(part: pa.Table) -> Profile:
+        batches, categorical = part.to_batches(), spec.categorical
+        return Profile.of(batches, part.schema, columns=names, categorical=categorical)
+
+    features = {
+        day: known.of("features", part, partial(of_features, part)) for day, part in days.items()
+    }
+    labels = {
+        day: known.of("labels", target, partial(problem.profile_labels, target.column(TARGET)))
+        for day, target in ((day, part.select([TARGET])) for day, part in days.items())
+    }
     files = {FEATURE_PROFILES: pack_days(features), LABEL_PROFILES: pack_days(labels)}
     if vocabularies:
         files[VOCABULARIES] = pack_vocabularies(vocabularies)

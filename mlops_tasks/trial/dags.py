@@ -7,14 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import (
-    EmptyPartitionError,
-    MlopsError,
-    NoChampionError,
-    SmokeTestFailedError,
-    SourceNotFoundError,
-    ValidationFailedError,
-)
+from mlops_tasks.exceptions import NoChampionError, SmokeTestFailedError
 from mlops_tasks.features import dataset_range
 from mlops_tasks.gate import GatePlan
 from mlops_tasks.monitoring import as_evidence, read_labelled_predictions
@@ -22,12 +15,10 @@ from mlops_tasks.policy import read_evidence
 from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
-from mlops_tasks.sources import SOURCES, PublishedDatasets
 from mlops_tasks.steps.choose import choose
 from mlops_tasks.steps.decide import decide
 from mlops_tasks.steps.evaluate import evaluate
 from mlops_tasks.steps.fit_candidate import fit_candidate
-from mlops_tasks.steps.ingest import ingest
 from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
 from mlops_tasks.steps.pin import pin_training_data
 from mlops_tasks.steps.promote import promote
@@ -36,19 +27,21 @@ from mlops_tasks.steps.register import register
 from mlops_tasks.steps.score import score
 from mlops_tasks.steps.smoke_test import smoke_test
 from mlops_tasks.steps.train import train
-from mlops_tasks.steps.validate import validate
 from mlops_tasks.trial import findings
 from mlops_tasks.trial.report import Decision, Training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from mlops_tasks.gate import Verdict
-    from mlops_tasks.lake import PartitionVersion, TrainingPin
+    from mlops_tasks.lake import TrainingPin
     from mlops_tasks.monitoring import MonitorResult
+    from mlops_tasks.policy import PolicyEvidence
+    from mlops_tasks.profiles.remembered import RememberedProfiles
     from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
-    from mlops_tasks.sources import Connection, Source
     from mlops_tasks.specs import DatasetSpec, ModelSpec
+    from mlops_tasks.steps.decide import RetrainDecision
+    from mlops_tasks.steps.score import ScoreResult
     from mlops_tasks.trial.journal import Journal
     from mlops_tasks.trial.stores import TrialStores
     from mlops_tasks.tuning import Choice
@@ -60,14 +53,14 @@ _TRIALS = 3
 
 
 class TrialDags:
-    """The Dags of a model and its datasets, without Airflow.
+    """The Dags of a model, without Airflow; what its datasets' do is `TrialIngestion`.
 
     Parameters
     ----------
     spec : ModelSpec
         The model.
-    connect : callable
-        Returns the connection of an id.
+    published : mapping of str to set of str
+        By dataset, the partitions that are published by now, see `TrialIngestion`.
     stores : TrialStores
         Where everything goes.
     journal : Journal
@@ -83,67 +76,43 @@ class TrialDags:
         What monitoring found, in order.
     """
 
+    run = _RUN
+    #: Whether the first version is loaded from MLflow and asked all kinds of rows.
+    tested = True
+    #: Where there is more than one training to come, what they have in common.
+    repeated: RememberedProfiles | None = None
+
     def __init__(
         self,
         spec: ModelSpec,
-        connect: Callable[[str], Connection],
+        published: Mapping[str, set[str]],
         stores: TrialStores,
         journal: Journal,
     ) -> None:
-        self.spec, self.connect, self.journal = spec, connect, journal
+        self.spec, self.published, self.journal = spec, published, journal
         self.lake, self.ledger, self.tracking = stores.lake, stores.ledger, stores.tracking
         self.studies = stores.studies
         self.trainings: list[Training] = []
         self.decisions: list[Decision] = []
         self.measured: dict[EvidenceKind, list[MonitorResult]] = defaultdict(list)
-        self._published: dict[str, set[str]] = defaultdict(set)
-        self._refused: dict[str, list[str]] = defaultdict(list)
         self._scored: set[str] = set()
-        self._sources: dict[str, Source] = {}
-
-    def take(self, dataset: DatasetSpec, key: str) -> None:
-        """Ingest and validate a partition; a derived one only once its inputs are published."""
-        if all(key in self._published[item.dataset.name] for item in dataset.source.reads):
-            raw = self._ingest(dataset, key)
-            if raw is not None:
-                self._validate(dataset, key, raw)
-
-    def check_published(self, dataset: DatasetSpec) -> None:
-        """Refuse a dataset of which nothing could be published: nothing can follow."""
-        refused = self._refused[dataset.name]
-        if refused and not self._published[dataset.name]:
-            with self.journal.step("publish", dataset.name, ""):
-                raise EmptyPartitionError(
-                    f"dataset {dataset.name!r}: none of its {len(refused)} {dataset.grain}s up to "
-                    f"the first training could be published. The last one: {refused[-1]}"
-                )
 
     def train(self, as_of: str, cause: str) -> None:
         """Train, evaluate, register, and promote if the gate says so."""
         name, step = self.spec.name, self.journal.step
-        with step("pin", name, as_of) as note:
-            pin = pin_training_data(self.spec, as_of, lake=self.lake)
-            self._record(EvidenceKind.PIN, as_of, pin)
-            note.text = findings.pin_text(pin)
-        choice = self._choose(pin) if self.spec.selects else None
-        with step("train", name, as_of) as note:
-            trained = train(self.spec, pin, lake=self.lake, tracking=self.tracking, choice=choice)
-            note.n_rows, note.text = trained.n_rows, findings.train_text(trained)
+        pin, trained = self.fit(as_of)
         with step("evaluate", name, as_of) as note:
             verdict = self._evaluate(pin, trained)
+            self._record(EvidenceKind.VERDICT, as_of, to_json(verdict) | {"run_id": trained.run_id})
             note.n_rows, note.answer = verdict.n_rows, findings.verdict_answer(verdict)
             note.text = f"{verdict.verdict}: {verdict.reason}"
         with step("register", name, as_of) as note:
-            version = register(
-                name, trained, verdict, tracking=self.tracking, ledger=self.ledger, dag_run=_RUN
-            )
+            version = self._register(trained, verdict)
             note.text = f"version {version.version}"
-        if not self.trainings:  # later versions are of the same estimator and features
+        if self.tested and not self.trainings:  # later ones have the same estimator and features
             self._smoke_test(pin, version)
         with step("promote", name, as_of) as note:
-            promoted = promote(
-                version, verdict, as_of=as_of, tracking=self.tracking, ledger=self.ledger
-            )
+            promoted = self._promote(version, verdict, as_of)
             note.text = "not promoted"
             if promoted:
                 note.text = f"version {version.version} is the champion"
@@ -158,21 +127,12 @@ class TrialDags:
             if missing:
                 note.answer, note.text = "cannot tell", f"waits for {' and '.join(missing)}"
                 return
-            champion = champion_of(self.spec.name, tracking=self.tracking, ledger=self.ledger)
-            result = score(
-                self.spec,
-                partition,
-                champion,
-                lake=self.lake,
-                tracking=self.tracking,
-                token=self.ledger.next_token(),
-            )
+            champion = self._champion()
+            result = self._score(partition, champion)
             note.n_rows, note.text = result.predictions.n_rows, findings.score_text(result)
         self._scored.add(partition)
         with self.journal.step("drift", self.spec.name, partition) as note:
-            found = measure_drift(
-                self.spec, partition, champion, lake=self.lake, tracking=self.tracking
-            )
+            found = self._drift(partition, champion)
             self._measured(EvidenceKind.DRIFT, found, [one.dataset for one in self.spec.inputs])
             note.n_rows, note.answer = found.n_rows, findings.monitor_answer(found)
             note.text = findings.monitor_text(found)
@@ -183,17 +143,7 @@ class TrialDags:
         if partition not in self._scored or not self._has(label, partition):
             return
         with self.journal.step("monitor", self.spec.name, partition) as note:
-            predictions = read_labelled_predictions(
-                self.spec,
-                partition,
-                lake=self.lake,
-                version=partial(registered_version, self.spec.name, ledger=self.ledger),
-            )
-            version = registered_version(self.spec.name, predictions.version, ledger=self.ledger)
-            found = measure_performance(predictions, version)
-            labels = measure_labels(
-                predictions, found, version, lake=self.lake, tracking=self.tracking
-            )
+            found, labels = self._worth(partition)
             self._measured(EvidenceKind.LABELS, labels, [label])
             self._measured(EvidenceKind.PERFORMANCE, found, [label])
             both = replace(found, checks=(*found.checks, *labels.checks))
@@ -203,45 +153,28 @@ class TrialDags:
     def decide(self, as_of: str) -> Decision:
         """Decide whether to train again, over all evidence known by then."""
         with self.journal.step("decide", self.spec.name, as_of) as note:
-            evidence = read_evidence(self.spec, as_of, ledger=self.ledger, lake=self.lake)
-            found = decide(self.spec, as_of, evidence)
+            found = self._decide(as_of, self._evidence(as_of))
             self._record(EvidenceKind.DECISION, as_of, found)
             note.answer = findings.decision_answer(found)
             note.text = found.text
         self.decisions.append(Decision(as_of, found.retrain, found.cause, found.reason))
         return self.decisions[-1]
 
-    def _ingest(self, dataset: DatasetSpec, key: str) -> PartitionVersion | None:
-        # A partition that is not there fails its task alone. A table that is nowhere never comes.
-        gaps: tuple[type[MlopsError], ...] = (EmptyPartitionError,)
-        if self._published[dataset.name]:
-            gaps += (SourceNotFoundError,)
-        raw: PartitionVersion | None = None
-        with self.journal.step("ingest", dataset.name, key, survives=gaps) as note:
-            result = ingest(
-                dataset,
-                key,
-                source=self._source(dataset),
-                lake=self.lake,
-                token=self.ledger.next_token(),
-                due=dataset.due(key),
-            )
-            raw, note.n_rows, note.text = result.raw, result.raw.n_rows, "; ".join(result.notes)
-        if note.answer == "alarm":
-            self._refused[dataset.name].append(note.text)
-        return raw
+    # --- the steps, each on its own: where a backtest plays them many times, it remembers them
 
-    def _validate(self, dataset: DatasetSpec, key: str, raw: PartitionVersion) -> None:
-        refusals = (ValidationFailedError,)
-        with self.journal.step("validate", dataset.name, key, survives=refusals) as note:
-            token = self.ledger.next_token()
-            result = validate(dataset, raw, lake=self.lake, token=token)
-            self._record(EvidenceKind.VALIDATION, key, result.evidence(), about=dataset.name)
-            note.n_rows, note.text = result.published.n_rows, findings.validation_text(result)
-        if note.answer == "alarm":
-            self._refused[dataset.name].append(note.text)
-        else:
-            self._published[dataset.name].add(key)
+    def fit(self, as_of: str) -> tuple[TrainingPin, TrainResult]:
+        """Pin what is known by a day, choose among candidates if there are any, and fit."""
+        name, step = self.spec.name, self.journal.step
+        with step("pin", name, as_of) as note:
+            pin = pin_training_data(self.spec, as_of, lake=self.lake)
+            self._record(EvidenceKind.PIN, as_of, pin)
+            note.text = findings.pin_text(pin)
+        choice = self._choose(pin) if self.spec.selects else None
+        with step("train", name, as_of) as note:
+            stores: dict[str, Any] = {"lake": self.lake, "tracking": self.tracking}
+            trained = train(self.spec, pin, **stores, choice=choice, repeated=self.repeated)
+            note.n_rows, note.text = trained.n_rows, findings.train_text(trained)
+        return pin, trained
 
     def _choose(self, pin: TrainingPin) -> Choice:
         """Measure candidates one after another, or a few trials of a search, and choose."""
@@ -271,23 +204,45 @@ class TrialDags:
 
     def _evaluate(self, pin: TrainingPin, trained: TrainResult) -> Verdict:
         try:
-            champion = champion_of(self.spec.name, tracking=self.tracking, ledger=self.ledger)
+            champion = self._champion()
         except NoChampionError:
             champion = None
         plan = GatePlan.of(self.spec).registration(self.spec, pin, trained)
         self._record(EvidenceKind.PREREGISTRATION, f"{pin.as_of}/{trained.run_id}", plan)
-        verdict = evaluate(
-            self.spec,
-            pin,
-            trained,
-            champion,
-            lake=self.lake,
-            tracking=self.tracking,
-            registered=plan,
-        )
-        evidence = to_json(verdict) | {"run_id": trained.run_id}
-        self._record(EvidenceKind.VERDICT, pin.as_of, evidence)
-        return verdict
+        stores: dict[str, Any] = {"lake": self.lake, "tracking": self.tracking}
+        return evaluate(self.spec, pin, trained, champion, **stores, registered=plan)
+
+    def _register(self, trained: TrainResult, verdict: Verdict) -> RegisteredVersion:
+        stores: dict[str, Any] = {"tracking": self.tracking, "ledger": self.ledger}
+        return register(self.spec.name, trained, verdict, **stores, dag_run=self.run)
+
+    def _promote(self, version: RegisteredVersion, verdict: Verdict, as_of: str) -> bool:
+        return promote(version, verdict, as_of=as_of, tracking=self.tracking, ledger=self.ledger)
+
+    def _champion(self) -> RegisteredVersion:
+        return champion_of(self.spec.name, tracking=self.tracking, ledger=self.ledger)
+
+    def _score(self, partition: str, champion: RegisteredVersion) -> ScoreResult:
+        stores: dict[str, Any] = {"lake": self.lake, "tracking": self.tracking}
+        return score(self.spec, partition, champion, **stores, token=self.ledger.next_token())
+
+    def _drift(self, partition: str, champion: RegisteredVersion) -> MonitorResult:
+        return measure_drift(self.spec, partition, champion, lake=self.lake, tracking=self.tracking)
+
+    def _worth(self, partition: str) -> tuple[MonitorResult, MonitorResult]:
+        """Return what predictions were worth, and what their labels were like."""
+        known = partial(registered_version, self.spec.name, ledger=self.ledger)
+        predictions = read_labelled_predictions(self.spec, partition, lake=self.lake, version=known)
+        version = known(predictions.version)
+        found = measure_performance(predictions, version)
+        stores: dict[str, Any] = {"lake": self.lake, "tracking": self.tracking}
+        return found, measure_labels(predictions, found, version, **stores)
+
+    def _evidence(self, as_of: str) -> PolicyEvidence:
+        return read_evidence(self.spec, as_of, ledger=self.ledger, lake=self.lake)
+
+    def _decide(self, as_of: str, evidence: PolicyEvidence) -> RetrainDecision:
+        return decide(self.spec, as_of, evidence)
 
     def _smoke_test(self, pin: TrainingPin, version: RegisteredVersion) -> None:
         """Load the version in a process of its own and ask it all kinds of rows, as a Dag does."""
@@ -307,24 +262,15 @@ class TrialDags:
         self._record(kind, result.last, found)
         self.measured[kind].append(result)
 
-    def _record(self, kind: EvidenceKind, key: str, evidence: object, *, about: str = "") -> None:
-        name, plain = about or self.spec.name, to_json(evidence)
-        self.ledger.record(model=name, kind=kind, key=key, evidence=plain, dag_run=_RUN)
+    def _record(self, kind: EvidenceKind, key: str, evidence: object) -> None:
+        about = {"model": self.spec.name, "kind": kind, "key": key, "dag_run": self.run}
+        self.ledger.record(**about, evidence=to_json(evidence))
 
     def _has(self, dataset: DatasetSpec, partition: str) -> bool:
         """Whether all of a dataset that belongs to one of the rows' partitions is published."""
         first, last = dataset_range(self.spec, dataset, partition, partition)
-        return self._published[dataset.name].issuperset(dataset.calendar.range(first, last))
-
-    def _source(self, dataset: DatasetSpec) -> Source:
-        if dataset.name not in self._sources:
-            spec = dataset.source
-            self._sources[dataset.name] = (
-                PublishedDatasets(self.lake)
-                if spec.reads
-                else SOURCES[spec.kind].from_connection(self.connect(spec.conn_id))
-            )
-        return self._sources[dataset.name]
+        published = self.published.get(dataset.name, set())
+        return published.issuperset(dataset.calendar.range(first, last))
 
 
 def _training(

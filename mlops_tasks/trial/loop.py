@@ -10,22 +10,23 @@ from mlops_tasks.personal import without_causes
 from mlops_tasks.sources import environment_connection
 from mlops_tasks.trial.conclusions import conclude
 from mlops_tasks.trial.dags import TrialDags
+from mlops_tasks.trial.ingestion import TrialIngestion
 from mlops_tasks.trial.journal import Journal
 from mlops_tasks.trial.report import TrialReport
 from mlops_tasks.trial.span import choose_span
 from mlops_tasks.trial.stores import trial_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from mlops_tasks.sources import Connection
     from mlops_tasks.specs import ModelSpec
-    from mlops_tasks.specs.calendar import Calendar, Step
+    from mlops_tasks.specs.calendar import Calendar
     from mlops_tasks.trial.report import TrialStep
     from mlops_tasks.trial.span import Span
 
-__all__ = ["try_model"]
+__all__ = ["play_round", "try_model"]
 
 
 def try_model(
@@ -78,6 +79,27 @@ def try_model(
     return trial.report(error, round(time.perf_counter() - started, 3))
 
 
+def play_round(dags: TrialDags, calendar: Calendar, key: str) -> None:
+    """Let a round happen whose data have arrived: they are scored and monitored; it is decided.
+
+    Parameters
+    ----------
+    dags : TrialDags
+        What the Dags do.
+    calendar : Calendar
+        What comes due when.
+    key : str
+        The round.
+    """
+    for partition in calendar.scored_after(key):
+        dags.score(partition)
+    for partition in calendar.labelled_after(key):
+        dags.monitor(partition)
+    decision = dags.decide(calendar.as_of(key))
+    if decision.retrain:
+        dags.train(decision.as_of, decision.cause)
+
+
 class _Trial:
     """A trial under way; what it has come to is there when a step fails, too."""
 
@@ -98,33 +120,19 @@ class _Trial:
             self.span = span = choose_span(self.spec, first, last)
             note.text = span.text
         with trial_stores(self.spec.name, keep) as stores:
-            self.dags = dags = TrialDags(self.spec, connect, stores, self.journal)
+            ingestion = TrialIngestion(connect, stores.lake, stores.ledger, self.journal)
+            self.dags = dags = TrialDags(self.spec, ingestion.published, stores, self.journal)
             calendar = span.calendar
             for steps in calendar.history():
-                self._take(dags, calendar, steps)
+                ingestion.take_all(calendar.datasets, steps)
             for dataset in calendar.datasets:
-                dags.check_published(dataset)
+                ingestion.check_published(dataset)
             dags.train(calendar.cutoff, "first training")
             for key in span.rounds if dags.trainings[0].verdict == "promote" else ():
-                self._play(dags, calendar, key)
-
-    def _play(self, dags: TrialDags, calendar: Calendar, key: str) -> None:
-        """Let a round happen: its data arrive, they are scored and monitored, and it is decided."""
-        self._take(dags, calendar, [*calendar.news(key), *calendar.computed(key)])
-        for partition in calendar.scored_after(key):
-            dags.score(partition)
-        for partition in calendar.labelled_after(key):
-            dags.monitor(partition)
-        decision = dags.decide(calendar.as_of(key))
-        if decision.retrain:
-            dags.train(decision.as_of, decision.cause)
-
-    def _take(self, dags: TrialDags, calendar: Calendar, steps: Iterable[Step]) -> None:
-        """Take partitions in, each once: a source of the past has its late rows from the start."""
-        datasets = {f"{dataset.name}.ingest": dataset for dataset in calendar.datasets}
-        for step in steps:
-            if step.dag_id in datasets:
-                dags.take(datasets[step.dag_id], step.partition_key)
+                ingestion.take_all(
+                    calendar.datasets, [*calendar.news(key), *calendar.computed(key)]
+                )
+                play_round(dags, calendar, key)
 
     def report(self, error: Exception | None, seconds: float) -> TrialReport:
         """Return what the trial has come to."""

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from mlops_tasks.partitions import Duration
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["Span", "choose_span", "closing_round", "first_round", "newest_partition"]
+__all__ = [
+    "Span",
+    "choose_span",
+    "closing_round",
+    "first_round",
+    "longest_span",
+    "newest_partition",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +86,60 @@ def choose_span(spec: ModelSpec, first: str | None, last: str | None) -> Span:
     PartitionKeyError
         If the rows cannot have one of them by now, or they do not suffice.
     """
-    newest = newest_partition(spec)
-    for key in filter(None, (first, last)):
-        spec.rows.check_partition(key)
-        if key > newest:
+    return _split(spec, first, _checked_end(spec, first, last))
+
+
+def longest_span(
+    spec: ModelSpec, first: str | None, last: str | None, *, play_from: str | None = None
+) -> Span:
+    """Choose a history that suffices for a first training, and play all that comes after it.
+
+    The first training has its whole window where that leaves at least half of the range to play,
+    and else as much training as evaluation.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    first, last : str or None
+        The range, both inclusive; by default all that the rows have.
+    play_from : str, optional
+        The first round, or a partition of the rows in it.
+
+    Returns
+    -------
+    Span
+        The partitions, and the calendar.
+
+    Raises
+    ------
+    PartitionKeyError
+        If the rows cannot have one of them by now, or they do not suffice.
+    """
+    begin, end = first or spec.rows.first, _checked_end(spec, first, last)
+    grain, final = spec.schedule.grain, Calendar(spec, end).first
+    rounds = grain.range(Calendar(spec, begin).first, final)
+
+    def able(train: Duration) -> str | None:
+        return next((k for k in rounds if Calendar(spec, k).trained_from(train) >= begin), None)
+
+    shortest = min(spec.train, spec.evaluation, key=lambda length: length.days)
+    earliest, whole = able(shortest), able(spec.train)
+    if earliest is None:
+        needed = Calendar(spec, final).trained_from(shortest)
+        raise PartitionKeyError(_too_short(spec, begin, end, needed))
+    played = earliest
+    if whole is not None and len(grain.range(whole, final)) * 2 >= len(rounds):
+        played = whole
+    if play_from is not None:
+        played = Calendar(spec, spec.rows.check_partition(play_from)).first
+        if not earliest <= played <= final:
             raise PartitionKeyError(
-                f"model {spec.name!r}: {key} is not over, the newest {spec.rows.grain} that is "
-                f"decided on is {newest}; end the trial with it or an earlier one"
+                f"model {spec.name!r}: nothing can be played from {play_from} on; a first training "
+                f"is possible for {earliest}, and the range ends with {final}"
             )
-    end = last or newest
-    if first and end < first:
-        raise PartitionKeyError(
-            f"model {spec.name!r}: the range ends with {end}, before it begins with {first}; "
-            "exchange the two"
-        )
-    return _split(spec, first, end)
+    calendar = Calendar(spec, played, begin)
+    return Span(begin, end, calendar, tuple(grain.range(played, closing_round(spec, final))))
 
 
 def first_round(spec: ModelSpec, last: str) -> str:
@@ -114,6 +160,25 @@ def closing_round(spec: ModelSpec, last: str, *, now: datetime | None = None) ->
     while spec.schedule.known_on(after := grain.shift(last, 1)) <= news:
         last = after
     return min(last, spec.schedule.newest_before(now or datetime.now(UTC)))
+
+
+def _checked_end(spec: ModelSpec, first: str | None, last: str | None) -> str:
+    """Return the last partition of a range that the rows can have by now."""
+    newest = newest_partition(spec)
+    for key in filter(None, (first, last)):
+        spec.rows.check_partition(key)
+        if key > newest:
+            raise PartitionKeyError(
+                f"model {spec.name!r}: {key} is not over, the newest {spec.rows.grain} that is "
+                f"decided on is {newest}; end the trial with it or an earlier one"
+            )
+    end = last or newest
+    if first and end < first:
+        raise PartitionKeyError(
+            f"model {spec.name!r}: the range ends with {end}, before it begins with {first}; "
+            "exchange the two"
+        )
+    return end
 
 
 def _split(spec: ModelSpec, first: str | None, last: str) -> Span:

@@ -22,7 +22,7 @@ from mlops_tasks.tuning import Studies
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TrialStores", "trial_stores"]
+__all__ = ["TrialStores", "empty_folder", "trial_stores"]
 
 _LAKE, _LEDGER, _MLFLOW, _STUDIES = "lake", "ledger.db", "mlflow.db", "studies.db"
 # MLflow keeps the engine of every store that a process has seen: without a pool it keeps no file of
@@ -74,7 +74,7 @@ def trial_stores(model: str, keep: Path | None = None) -> Iterator[TrialStores]:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     with scratch() as folder:
-        home = _empty(keep) if keep else folder
+        home = empty_folder(keep) if keep else folder
         with _own_mlflow():
             (home / _MLFLOW).write_bytes(_empty_mlflow_store())
             tracking = Tracking(f"sqlite:///{home / _MLFLOW}", login=None)
@@ -84,7 +84,8 @@ def trial_stores(model: str, keep: Path | None = None) -> Iterator[TrialStores]:
             yield TrialStores(Lake(home / _LAKE), Ledger(ledger), tracking, Studies(studies))
 
 
-def _empty(folder: Path) -> Path:
+def empty_folder(folder: Path) -> Path:
+    """Make a folder that is kept, or refuse one that holds something."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         taken = next(folder.iterdir(), None)

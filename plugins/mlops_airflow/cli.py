@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlops_airflow.commands import (
+    backtest,
     champion,
     check,
     contract,
@@ -58,6 +59,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(pack.app, name="pack")
 app.add_typer(incidents.app, name="incidents")
 app.command("try")(trial.try_model)
+app.command()(backtest.backtest)
 app.command()(new.new)
 app.command()(doctor.doctor)
 app.command()(check.check)

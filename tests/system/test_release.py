@@ -232,26 +232,30 @@ def test_silence_keeps(office: Office) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no browser: install chromium")
-def test_a_person_sees_what_to_decide_on(office: Office, tmp_path: Path) -> None:
+def test_a_person_sees_what_to_decide_on_and_clicks(office: Office, tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright
 
-    number = office.ask(author="admin")
-    run = office.start(number)
-    user, password = office.stack.login
+    passwords = json.loads(office.stack.settings.passwords_file.read_text())
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
-        page = browser.new_page(viewport={"width": 1280, "height": 1100})
+        page = browser.new_page(viewport={"width": 1280, "height": 1100}, color_scheme="dark")
         page.goto(office.api.base_url)
-        page.fill("input[name=username]", user)
-        page.fill("input[name=password]", password)
+        page.fill("input[name=username]", "bob")
+        page.fill("input[name=password]", passwords["bob"])
         page.keyboard.press("Enter")
         page.wait_for_selector("text=Dags", timeout=60_000)
-        page.goto(f"{office.api.task_url(run, APPROVE)}/required_actions")
-        page.wait_for_selector("text=better for far orders", timeout=60_000)
-        page.screenshot(path=tmp_path / "approval.png")
+        for option, follows in (("Reject", "skipped"), ("Approve", "success")):
+            number, before = office.ask(author="admin"), office.champion
+            run = office.start(number)
+            page.goto(f"{office.api.task_url(run, APPROVE)}/required_actions")
+            page.wait_for_selector("text=better for far orders", timeout=60_000)
+            page.screenshot(path=tmp_path / f"{option}.png")
+            page.get_by_test_id(f"hitl-option-{option}").click(timeout=60_000)
+            assert office.ended(run) == {APPROVE: "success", "promote": follows}
+            assert office.champion == (number if option == "Approve" else before)
+            (said,) = office.said(number)
+            assert (said.by, said.evidence["approved"]) == ("bob", option == "Approve")
         page.goto(f"{office.api.base_url}/dags/{MODEL}.rollback")
         page.wait_for_selector("text=Trigger", timeout=60_000)
         page.screenshot(path=tmp_path / "rollback.png")
-    assert office.answer(run, "bob", "Reject") == 200
-    assert office.ended(run)["promote"] == "skipped"

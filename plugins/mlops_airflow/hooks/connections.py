@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from airflow.sdk import BaseHook
@@ -52,7 +53,7 @@ def defined_connection(conn_id: str) -> Connection:
         schema=found.schema,
         port=found.port,
         extra=found.extra_dejson,
-        object_store=lambda address: _object_store(conn_id, address),
+        object_store=partial(_object_store, conn_id),  # may be sent to another process
     )
 
 

@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["MlflowHook", "airflow_tags"]
 
-# By default the client blocks for four minutes where a server is away: the task's retries wait.
-_PATIENCE = {"MAX_RETRIES": "3", "BACKOFF_FACTOR": "1", "TIMEOUT": "20"}
+_DEFAULTS = {
+    # By default the client blocks for four minutes where a server is away: the task's retries wait.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    # Read at its first import: nobody has asked for bars in logs, or for figures to be sent home.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
 
 
 class MlflowHook(BaseHook):
@@ -44,8 +51,8 @@ class MlflowHook(BaseHook):
         """Return the client; `tags` go to every run it opens."""
         connection: Any = self.get_connection(self.mlflow_conn_id)
         login = (connection.login, connection.password) if connection.login else None
-        for name, value in _PATIENCE.items():
-            os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{name}", value)
+        for name, value in _DEFAULTS.items():
+            os.environ.setdefault(name, value)
         return Tracking(self.get_uri(), tags or {}, login=login)
 
     def get_uri(self) -> str:

@@ -36,8 +36,13 @@ _WEEK_S = 7 * 86_400.0
 
 def _form(evidence: str = "") -> ParamsDict:
     """Return what a person fills in, with the digest of what the page shows."""
+    # May be empty: both buttons are switched off while a field that must be filled is empty.
     comment = Param(
-        "", type="string", format="multiline", title="Comment", description="Kept in the ledger."
+        None,
+        type=["null", "string"],
+        format="multiline",
+        title="Comment",
+        description="The ledger keeps it with your name. May be empty.",
     )
     seen = Param(
         evidence,
@@ -216,6 +221,7 @@ class ApproveReleaseOperator(StepOperator, ApprovalOperator):
         rows = [
             f"| {name} | {value:.4f} | {_number(theirs.get(name))} |"
             for name, value in sorted(version.metrics.items())
+            if not name.endswith(("_lower", "_upper"))  # bounds are drawn on the gate's page
         ]
         lines = [
             f"**The gate asks:** {request.reason}",

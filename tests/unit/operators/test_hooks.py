@@ -202,6 +202,18 @@ def test_what_the_provider_names_is_there() -> None:
         assert named == {file.stem for file in Path(folder).glob("*.py")} - others
 
 
+def test_nobody_is_sent_figures_and_no_bar_is_drawn(
+    connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+    for name in silent:
+        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.delenv(name)
+    connect("mlflow_default", conn_type="mlflow", host="mlflow")
+    MlflowHook().get_conn()
+    assert {name: os.environ.get(name) for name in silent} == silent
+
+
 def test_an_mlflow_that_is_away_costs_seconds_and_not_minutes(
     connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,6 +217,10 @@ def test_the_page_shows_what_a_person_decides_on(stack: Stack, page: Page) -> No
     assert (asked["options"], asked["defaults"]) == (["Approve", "Reject"], ["Reject"])
     assert asked["params"]["evidence"]["value"] == evidence(world)
     assert set(asked["params"]) == {"comment", "evidence"}
+    # Airflow's page has both buttons switched off while a field that must be filled is empty.
+    comment = asked["params"]["comment"]
+    assert comment["value"] is None
+    assert "null" in comment["schema"]["type"]
     for part in (
         "it is better where it counts",
         "asked for by alice",
