@@ -29,6 +29,7 @@ from mlops_tasks.registry.ledger.anchors import write_anchor
 from mlops_tasks.registry.model_page import model_description
 from mlops_tasks.sources import Connection
 from mlops_tasks.specs import GateSpec
+from tests.system.legibility import CHROMIUM, SCREENS, browser, faults_of
 from tests.system.registries import serving
 from tests.system.stories import Judged, Story, changed
 
@@ -242,6 +243,16 @@ def test_a_person_can_decide_from_the_page(told: Told, chapter: str) -> None:
     assert stored == text
     report = told.story.tracking.read_json(judged.version.run_id, "gate.json")
     assert report["verdict"]["verdict"] == judged.verdict.verdict
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser: install chromium")
+def test_the_pages_can_be_read_on_a_desk_and_a_phone(told: Told, tmp_path: Path) -> None:
+    with browser() as found:
+        for name, judged in told.chapters.items():
+            for width, scheme in SCREENS:
+                picture = tmp_path / f"{name}-{scheme}-{width}.png"
+                faults = faults_of(found, told.story.page(judged), width, scheme, picture)
+                assert faults == [], (name, width, scheme)
 
 
 def test_mlflow_says_what_the_aliases_mean(told: Told) -> None:
