@@ -93,6 +93,18 @@ def other_evidence(version: RegisteredVersion, verdict: Verdict) -> str:
 
     A training of the same inputs as a version that is there is judged, too, and adds no version.
     What is approved, and what an evidence pack holds, is the verdict that the version came with.
+
+    Parameters
+    ----------
+    version : RegisteredVersion
+        As it was registered.
+    verdict : Verdict
+        Of the training that has just found it.
+
+    Returns
+    -------
+    str
+        In one sentence, with what to do.
     """
     its, now = (one.artifacts.get(GATE_REPORT) for one in (version, verdict))
     if not (its and now) or its == now:

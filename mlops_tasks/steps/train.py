@@ -119,7 +119,6 @@ def train(
     suspects = leak_suspects(spec, rows, newest=newest)
     params = _params(spec, pin)
     about = _digest(pin, params, sources, choice)
-    inputs = "" if build else _inputs(spec, pin, params, sources)
     opened = choice.run_id if choice else ""
     with tracking.run(spec.name, f"train {pin.as_of}", digest=about, run_id=opened) as run_id:
         if repeated is None:
@@ -131,14 +130,8 @@ def train(
         model_uri, digest, content = _log_model(spec, model, frame, tracking)
         described = problem.describe_target(target)
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
-        environment = Environment.of_this_process()
-        origin = {ENVIRONMENT: environment.packed(), PROJECT: sources}
-        tags = _tags(spec, pin, environment, origin)
-        tracking.log_batch(run_id, params=params, metrics=metrics, tags=tags)
-        tracking.log_pins(_pins(spec, pin), "training")
-        artifacts = {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}
+        artifacts = _log(spec, pin, run_id, tracking, params, metrics, sources)
         artifacts |= _log_profiles(spec, rows, run_id, tracking, repeated or RememberedProfiles())
-        artifacts |= {one: tracking.log_bytes(run_id, one, file) for one, file in origin.items()}
         fingerprint = to_json(Fingerprint.of(spec, model, frame, target, weights, content))
         artifacts[FINGERPRINT] = tracking.log_json(run_id, FINGERPRINT, fingerprint)
         if isinstance(spec, TableModel):
@@ -160,7 +153,7 @@ def train(
         classes=classes,
         artifacts=artifacts,
         suspects=suspects,
-        inputs=inputs,
+        inputs="" if build else _inputs(spec, pin, params, sources),
     )
 
 
@@ -280,6 +273,25 @@ def _inputs(
     code = [*texts, here.python, here.own, installed]
     about = [pin.digest, params, *spec_fields(spec), code]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _log(
+    spec: ModelSpec | TableModel,
+    pin: TrainingPin,
+    run_id: str,
+    tracking: Tracking,
+    params: dict[str, str],
+    metrics: dict[str, float],
+    sources: bytes,
+) -> dict[str, str]:
+    """Keep in one request what a person looks for, and what it takes to train it again."""
+    environment = Environment.of_this_process()
+    origin = {ENVIRONMENT: environment.packed(), PROJECT: sources}
+    tags = _tags(spec, pin, environment, origin)
+    tracking.log_batch(run_id, params=params, metrics=metrics, tags=tags)
+    tracking.log_pins(_pins(spec, pin), "training")
+    artifacts = {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}
+    return artifacts | {one: tracking.log_bytes(run_id, one, file) for one, file in origin.items()}
 
 
 def _pins(spec: ModelSpec | TableModel, pin: TrainingPin) -> dict[str, Pin]:

@@ -81,8 +81,6 @@ class RequestReleaseOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the request down and emit it, or skip with the reason."""
         version, verdict = self._judged()
-        if other := other_evidence(version, verdict):
-            raise AirflowSkipException(other)
         as_of, author = from_json(TrainingPin, self.pin).as_of, triggered_by(context)
         request = request_release(version, verdict, as_of=as_of, author=author)
         if request is None:
@@ -100,9 +98,13 @@ class RequestReleaseOperator(StepOperator):
         return entry.evidence
 
     def _judged(self) -> tuple[RegisteredVersion, Verdict]:
+        """Return the version with its verdict, or skip where the verdict is another version's."""
         version = from_json(RegisteredVersion, self.registered)
         self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(version)
-        return version, from_json(Verdict, self.verdict)
+        verdict = from_json(Verdict, self.verdict)
+        if other := other_evidence(version, verdict):
+            raise AirflowSkipException(other)
+        return version, verdict
 
     def _emit(self, context: Context, version: str) -> None:
         asset = release_request_asset(self.model)
