@@ -11,6 +11,9 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME
 export MLOPS_HOME
 
+# A file is one process's, and the long ones begin: tests/conftest.py says which.
+BY_FILE := --dist=loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test coverage test-long mutate check fix up down bench docs clean
 
@@ -23,9 +26,9 @@ demo: $(STAMP) ## run the whole loop on real flights, then keep the UI up (EXIT=
 	@$(BIN)/python -m demo $(if $(filter-out 0,$(EXIT)),--exit) $(if $(MODEL),--model $(MODEL))
 
 test: check ## static checks, then every test
-	@$(BIN)/python -m pytest -n logical --maxprocesses=8 --dist=loadfile --ignore=tests/system $(COVER)
-	@# Alone: these boot whole stacks and servers, and measure time and memory.
-	@$(BIN)/python -m pytest tests/system $(if $(COVER),$(COVER) --cov-append)
+	@$(BIN)/python -m pytest -n logical --maxprocesses=8 $(BY_FILE) --ignore=tests/system $(COVER)
+	@# Two at a time: these boot whole stacks and servers, and mostly wait for them.
+	@$(BIN)/python -m pytest -n 2 $(BY_FILE) tests/system $(if $(COVER),$(COVER) --cov-append)
 
 # Not with every test: following each line, in every process, makes them half as fast again.
 coverage: $(STAMP) ## every test, and which lines none of them reached
@@ -35,7 +38,10 @@ coverage: $(STAMP) ## every test, and which lines none of them reached
 test-long: $(STAMP) ## tests that take minutes: 200 kills, 10 million values, ten nights, two lives, a bare Airflow
 	@MLOPS_KILLS=200 MLOPS_SKETCH_VALUES=10000000 $(BIN)/python -m pytest -s --durations=5 \
 	  tests/unit/lake/test_faults.py tests/unit/profiles/test_quantiles.py
+	@MLOPS_LONG_LOOPS=1 $(BIN)/python -m pytest tests/unit/test_grain_loops.py
 	@MLOPS_CHAOS_NIGHTS=10 $(BIN)/python -m pytest -s tests/system/test_chaos.py
+	@MLOPS_LONG_SYSTEM=1 $(BIN)/python -m pytest tests/system/test_project_by_hand.py \
+	  tests/system/test_authoring_benchmark.py
 	@MLOPS_INCIDENTS_ON_A_STACK=1 $(BIN)/python -m pytest tests/system/test_incidents.py
 	@MLOPS_BARE_AIRFLOW=1 $(BIN)/python -m pytest tests/system/test_bare_airflow.py \
 	  tests/system/test_generated_ci.py

@@ -24,6 +24,7 @@ class Part(StrEnum):
     FLIGHTS = "flights"
     PROJECTS = "projects"
     STATIONARY = "stationary"
+    VOLUME = "volume"
 
 
 BACKTEST = Benchmark(
@@ -32,6 +33,7 @@ BACKTEST = Benchmark(
         Part.FLIGHTS: "flights",
         Part.PROJECTS: "projects",
         Part.STATIONARY: "stationary",
+        Part.VOLUME: "volume",
     },
     packages={},
     usual=("deltalake", "duckdb", "pandas", "pyarrow", "scikit-learn"),

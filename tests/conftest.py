@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,32 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 REQUIRE_ALL = "MLOPS_REQUIRE_ALL"
+MEMORY = Path("/dev/shm")
+#: What the largest tests have there at one time, several times over.
+MEMORY_NEEDED = 8 * 2**30
+_PREFIX = "mlops-tests-"
+#: Files that take longest, the longest first: what begins last is what all others wait for.
+LONGEST = (
+    "docs/test_pages.py",
+    "unit/trial/test_loop.py",
+    "unit/checks/test_checks.py",
+    "unit/scaffold/test_findings.py",
+    "unit/test_grain_loops.py",
+    "unit/features/test_feature_types.py",
+    "unit/drift/test_calibration.py",
+    "unit/operators/test_lifecycle.py",
+    "unit/projects/test_machine_failures.py",
+    "unit/projects/test_machine_heat.py",
+    "unit/steps/test_problem_types.py",
+    "unit/scaffold/test_projects.py",
+    "system/test_night.py",
+    "system/test_stack.py",
+    "system/test_stack_ends.py",
+    "system/test_replay.py",
+    "system/test_release.py",
+    "system/test_memory.py",
+    "system/test_copy.py",
+)
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -22,6 +49,26 @@ _ONE_THREAD = {
 }
 #: The project's own fixtures, also where it was installed before it had any.
 pytest_plugins = ["mlops_airflow.testing.fixtures"]
+
+
+def _work_in_memory() -> Path | None:
+    """Make temporary folders where a commit waits for no disk: a test makes hundreds of them.
+
+    Killed processes find their files there as on a disk. Only a machine without power would not,
+    which no test plays.
+    """
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return None
+    state = os.statvfs(MEMORY)
+    # Containers have it small, and run no program from there.
+    if state.f_flag & os.ST_NOEXEC or state.f_bavail * state.f_frsize < MEMORY_NEEDED:
+        return None
+    for left in MEMORY.glob(f"{_PREFIX}*"):
+        if not Path(f"/proc/{left.name.split('-')[2]}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=MEMORY)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    return Path(folder)
 
 
 def _isolate() -> None:
@@ -41,7 +88,21 @@ def _isolate() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_FOLDER = _work_in_memory()
 _isolate()
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Free the memory; what failed tests have written is there until the next time."""
+    if _FOLDER and exitstatus == pytest.ExitCode.OK:
+        atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files begin, so that no worker waits for one at the end."""
+    places = {Path(__file__).parent / file: place for place, file in enumerate(LONGEST)}
+    assert not [path for path in places if not path.exists()], "name them as they are called"
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlops_tasks.monitoring.results import Check
-from mlops_tasks.monitoring.windows import LEVEL, sight_of
+from mlops_tasks.monitoring.windows import beyond, sight_of
 from mlops_tasks.problem_types import gate_metric, problem_type
 from mlops_tasks.problem_types.calibration import calibration
 from mlops_tasks.problem_types.metrics import Interval, measure
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["CALIBRATION", "performance_checks"]
 
 CALIBRATION = "calibration_gap"
-#: Two-sided; the bound for the worse is asked for.
-_METRIC_CONFIDENCE = 1 - 2 * LEVEL
-_BEYOND_CHANCE = 2.5758
+#: Of the bound for the worse.
+_METRIC_LEVEL = 0.01
 _N_BOOTSTRAP = 200
 _TINY = 1e-12
 #: A loss that is explained by chance and larger than what is allowed by this factor hides too much.
@@ -44,11 +43,11 @@ def performance_checks(
     """Compare the gate's metric with its value at the gate, and predicted with observed targets.
 
     Each alarms where it is worse by more than is allowed *and* by more than chance and days explain
-    at 1 %; fine is only said where the rows would show the smallest change that matters, see
-    `sight_of`. Chance is that of these rows and, of the metric, of those of the gate (Zou, Donner
-    2008, Construction of confidence limits about effect measures: a general approach, Statistics in
-    Medicine 27). What days do by themselves is taken from the days of the champion's evaluation,
-    see `Movement`. `day_sizes` are the rows of each day of the window.
+    at 1.5 % in six weeks; fine is only said where the rows would show the smallest change that
+    matters, see `sight_of`. Chance is that of these rows and, of the metric, of those of the gate
+    (Zou, Donner 2008, Construction of confidence limits about effect measures: a general approach,
+    Statistics in Medicine 27). What days do by themselves is taken from the days of the champion's
+    evaluation, see `Movement`. `day_sizes` are the rows of each day of the window.
     """
     problem, limits = problem_type(spec.problem_type), spec.performance
     metric, sight = gate_metric(spec), sight_of(spec, champion)
@@ -100,19 +99,21 @@ def _metric_check(
         )
         return _unknown(metric.name, text)
     rows = outcomes if sight.movement is None else replace(outcomes, days=None)
-    found = measure(metric, rows, confidence=_METRIC_CONFIDENCE, n_bootstrap=_N_BOOTSTRAP)
+    found = measure(metric, rows, confidence=1 - 2 * _METRIC_LEVEL, n_bootstrap=_N_BOOTSTRAP)
     if math.isnan(found.value):
         text = f"{metric.title} is not defined on these {len(outcomes)} rows, nobody can tell; it "
         return _unknown(metric.name, f"{text}needs {metric.needs}")
-    allowed, of_days = _allowed(spec, gate), _of_days(metric, champion, sight, sizes)
-    if metric.greater_is_better:
-        chance = math.hypot(found.upper - found.value, gate.value - gate.lower, of_days)
-        limit = gate.value - max(allowed, chance)
-        alarm, side = found.value < limit, "below"
-    else:
-        chance = math.hypot(found.value - found.lower, gate.upper - gate.value, of_days)
-        limit = gate.value + max(allowed, chance)
-        alarm, side = found.value > limit, "above"
+    allowed, better = _allowed(spec, gate), metric.greater_is_better
+    ours = found.upper - found.value if better else found.value - found.lower
+    theirs = gate.value - gate.lower if better else gate.upper - gate.value
+    if sight.movement is not None:  # both at the level that a window of this length has
+        needed = sight.beyond_chance(sizes, sides=1)
+        ours *= needed / beyond(_METRIC_LEVEL)
+        theirs *= needed / beyond((1 - spec.gate.confidence) / 2)
+    chance = math.hypot(ours, theirs, _of_days(metric, champion, sight, sizes))
+    limit = gate.value + (-1 if better else 1) * max(allowed, chance)
+    alarm = found.value < limit if better else found.value > limit
+    side = "below" if better else "above"
     text = (
         f"{metric.title} {found.value:.4f} on {len(outcomes)} labelled rows, {gate.value:.4f} at "
         f"the gate; alarm {side} {limit:.4f}{problem_type(spec.problem_type).note(outcomes)}"
@@ -132,7 +133,8 @@ def _of_days(
     day = champion.metrics.get(f"{metric.name}_of_day", 0.0)
     if sight.movement is None or not day:
         return 0.0
-    return _BEYOND_CHANCE * replace(sight.movement, day=day).of_days(sizes)
+    needed = sight.beyond_chance(sizes, sides=1)
+    return needed * replace(sight.movement, day=day).of_days(sizes)
 
 
 def _allowed(spec: ModelSpec, gate: Interval) -> float:
@@ -155,10 +157,11 @@ def _gap_check(spec: ModelSpec, outcomes: Outcomes, sight: Sight, sizes: Sequenc
     """Return the check of the class, or of the mean, whose gap is largest beside its limit."""
     known = sight.movement
     rows = outcomes if known is None else replace(outcomes, days=None)
-    parts = calibration(rows, confidence=1 - LEVEL)
+    parts = calibration(rows, confidence=1 - sight.level(sizes), at_their_word=known is not None)
     days = [0.0] * len(parts)
     if known is not None:
-        days = list(_BEYOND_CHANCE * known.of_days(sizes) * shift_scale(outcomes))
+        of_days = sight.beyond_chance(sizes) * known.of_days(sizes)
+        days = list(of_days * shift_scale(outcomes))
     stricter = sight.stricter(sizes) or 1.0
     checks = [
         _gap(spec, outcomes, *part, of_days=float(one), stricter=stricter)

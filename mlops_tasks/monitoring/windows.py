@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["LEVEL", "Sight", "drift_window", "sight_of"]
+__all__ = ["LEVEL", "Sight", "beyond", "drift_window", "sight_of"]
 
-#: Chance of a false alarm of one check on one window, two-sided.
-LEVEL = 0.01
-#: Quantiles of the normal distribution: of that level, and of the chance of 6 in 10 that a window
-#: that is just large enough alarms at the smallest change that matters.
-_BEYOND_CHANCE, _IS_SEEN = 2.5758, 0.2533
+#: Chance of a false alarm of one check on one window of six weeks. A shorter one has less in
+#: proportion: there are more of them in a year, and what counts is alarms a year.
+LEVEL = 0.015
+#: The same of any window, of a version that has not kept what chance and days do.
+_PLAIN_LEVEL = 0.01
+_LEVEL_DAYS, _LEAST_LEVEL_DAYS = 42, 7
+#: Quantile of the normal distribution: 6 in 10 windows that are just large enough alarm at the
+#: smallest change that matters.
+_IS_SEEN = 0.2533
 #: With fewer rows than this no shift is so large that it alarms.
 _LEAST_ROWS = 30
 
@@ -63,14 +67,14 @@ class Sight:
             return n / self.min_rows
         if not n:
             return 0.0
-        return (self._needed / self.movement.deviation(day_sizes)) ** 2
+        return (self._needed(day_sizes) / self.movement.deviation(day_sizes)) ** 2
 
     def rows_needed(self, day_sizes: Sequence[int]) -> int:
         """Return about how many rows there must be, at the pace of these."""
         share = self.share(day_sizes)
         if self.min_rows or self.movement is None:
             return self.min_rows
-        at_least = math.ceil((self.movement.row / self._needed) ** 2)
+        at_least = math.ceil((self.movement.row / self._needed(day_sizes)) ** 2)
         return max(at_least, math.ceil(sum(day_sizes) / share)) if share else at_least
 
     def stricter(self, day_sizes: Sequence[int]) -> float | None:
@@ -86,10 +90,27 @@ class Sight:
             return None
         return 1 / math.sqrt(self.share(day_sizes))
 
-    @property
-    def _needed(self) -> float:
-        """The standard deviation at which the smallest change is seen."""
-        return self.smallest / (_BEYOND_CHANCE + _IS_SEEN)
+    def level(self, day_sizes: Sequence[int]) -> float:
+        """Return the chance of a false alarm of one check on a window."""
+        if self.movement is None:
+            return _PLAIN_LEVEL
+        n_days = min(max(len(day_sizes), _LEAST_LEVEL_DAYS), _LEVEL_DAYS)
+        return LEVEL * n_days / _LEVEL_DAYS
+
+    def beyond_chance(self, day_sizes: Sequence[int], *, sides: int = 2) -> float:
+        """Return how many standard deviations are beyond that level."""
+        return beyond(self.level(day_sizes) / sides)
+
+    def _needed(self, day_sizes: Sequence[int]) -> float:
+        """Return the standard deviation at which the smallest change is seen."""
+        return self.smallest / (self.beyond_chance(day_sizes) + _IS_SEEN)
+
+
+def beyond(level: float) -> float:
+    """Return how many standard deviations are beyond a one-sided level."""
+    from scipy.special import ndtri
+
+    return -float(ndtri(level))
 
 
 def sight_of(spec: ModelSpec, champion: RegisteredVersion) -> Sight:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def drift_alarms(
     *,
     derived: Collection[str] = (),
     grain: str = "day",
+    lasting: Mapping[str, int] | None = None,
 ) -> AlarmHistory:
     """Weigh how inputs and predictions have drifted.
 
@@ -76,6 +78,8 @@ def drift_alarms(
         Columns that follow from another one, which counts already.
     grain : str, default "day"
         What the partitions are, for the text.
+    lasting : mapping of str to int, optional
+        For how many partitions in a row a column has alarmed, for the text.
 
     Returns
     -------
@@ -83,7 +87,8 @@ def drift_alarms(
         A partition alarms when at least ``min_drifted`` of its checks do.
     """
     counted = {one.last: [c for c in one.checks if c.name not in derived] for one in results}
-    return _history(policy, "drift", counted, grain, at_least=policy.min_drifted)
+    least = policy.min_drifted
+    return _history(policy, "drift", counted, grain, at_least=least, lasting=lasting or {})
 
 
 def _history(
@@ -93,6 +98,7 @@ def _history(
     grain: str,
     *,
     at_least: int = 1,
+    lasting: Mapping[str, int] = MappingProxyType({}),
 ) -> AlarmHistory:
     """Judge n of the last k partitions, the newest included."""
     days = tuple(checks)
@@ -113,7 +119,7 @@ def _history(
         text += f", on {len(untold)} nobody can tell"
         silent = [check.text for check in checks[days[-1]] if days[-1] in untold]
         text += f": {silent[0]}" if silent else ""
-    text += _too_few(alarms, at_least, grain)
+    text += _too_few(alarms, at_least, grain, lasting)
     return AlarmHistory(alarm, days, hit, untold, text)
 
 
@@ -121,7 +127,9 @@ def _counted(n: int, grain: str) -> str:
     return f"{n} {grain}{'' if n == 1 else 's'}"
 
 
-def _too_few(alarms: Mapping[str, Sequence[Check]], at_least: int, grain: str) -> str:
+def _too_few(
+    alarms: Mapping[str, Sequence[Check]], at_least: int, grain: str, lasting: Mapping[str, int]
+) -> str:
     """Say why columns that alarmed are no alarm of their partition, and what they matter."""
     few = [day for day, found in alarms.items() if 0 < len(found) < at_least]
     if not few:
@@ -130,10 +138,14 @@ def _too_few(alarms: Mapping[str, Sequence[Check]], at_least: int, grain: str) -
     n, plural = len(columns), "s" if len(columns) > 1 else ""
     needed = f"{n} column{plural} alarm{'' if plural else 's'}, {at_least} needed"
     where = f"on {_counted(len(few), grain)}" if len(few) > 1 else f"on {few[-1]}"
-    return f"; {needed} (retrain.min_drifted), {where}: {', '.join(map(_named, columns))}"
+    named = ", ".join(_named(one, lasting.get(one.name, 0), grain) for one in columns)
+    return f"; {needed} (retrain.min_drifted), {where}: {named}"
 
 
-def _named(check: Check) -> str:
-    if check.importance is None:
-        return check.name
-    return f"{check.name}, whose importance is {check.importance:.2g}"
+def _named(check: Check, n_lasting: int, grain: str) -> str:
+    known = [check.name]
+    if check.importance is not None:
+        known.append(f"whose importance is {check.importance:.2g}")
+    if n_lasting > 1:
+        known.append(f"for {_counted(n_lasting, grain)}")
+    return ", ".join(known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,15 @@ from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.monitoring.results import MonitorResult
 from mlops_tasks.partitions import DAY, days_between, shift_day
 from mlops_tasks.policy.absence import Absence, find_absences
+from mlops_tasks.policy.memory import Memory, read_memory
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.ledger.records import CHAMPION_MOVES
 from mlops_tasks.serialization import from_json
 from mlops_tasks.specs.calendar import due_between, labelled_on, scored_on
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlops_tasks.lake import Lake
     from mlops_tasks.registry.ledger import Ledger, LedgerEntry
     from mlops_tasks.specs import ModelSpec
@@ -24,6 +27,8 @@ __all__ = ["PolicyEvidence", "read_evidence"]
 
 # Partitions that are looked through for the last one that somebody could tell.
 _MOST_KEYS = 500
+# And those that an alarm of a lone column is followed back.
+_MOST_LASTING = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,9 @@ class PolicyEvidence:
     newest days that the policy looks at, in order. ``absences`` is what the schedule promised by
     then and was not there. ``untold_since`` is the day since which nobody can tell what the
     predictions are worth; None where the newest labels tell it, or the champion's first ones are
-    not due.
+    not due. ``memory`` is what was decided and trained before, and
+    ``lasting`` for how many partitions in a row each column has alarmed that does so now, where
+    these are too few for a cause.
     """
 
     champion: str | None = None
@@ -46,6 +53,8 @@ class PolicyEvidence:
     drift: tuple[MonitorResult, ...] = ()
     absences: tuple[Absence, ...] = ()
     untold_since: str | None = None
+    memory: Memory = field(default_factory=Memory)
+    lasting: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_evidence(
@@ -89,15 +98,34 @@ def read_evidence(
             absences = find_absences(spec, as_of, lake=lake, ledger=ledger, champion_since=first)
         if not performance or performance[-1].answer == "cannot_tell":
             untold_since = _untold_since(spec, as_of, ledger, ours)
+    drift = measured(EvidenceKind.DRIFT)
+    few = bool(drift) and 0 < len(drift[-1].alarms) < spec.retrain.min_drifted
     return PolicyEvidence(
         champion=champion,
         champion_now=now.version if now else None,
         last_training=training.key if training else None,
         performance=performance,
-        drift=measured(EvidenceKind.DRIFT),
+        drift=drift,
         absences=absences,
         untold_since=untold_since,
+        memory=read_memory(spec, as_of, ledger=ledger),
+        lasting=_lasting(spec, as_of, ledger, champion) if few else {},
     )
+
+
+def _lasting(spec: ModelSpec, as_of: str, ledger: Ledger, champion: str | None) -> dict[str, int]:
+    """Return for how many partitions in a row each column has alarmed that does so now."""
+    entries = ledger.newest_of_keys(
+        spec.name, EvidenceKind.DRIFT, _MOST_LASTING, model_version=champion, as_of=as_of
+    )
+    found: dict[str, int] = {}
+    for n, entry in enumerate(reversed(entries), 1):
+        loud = {one["name"] for one in entry.evidence["checks"] if one["alarm"]}
+        still = loud if n == 1 else {name for name in loud if found.get(name) == n - 1}
+        found |= dict.fromkeys(still, n)
+        if not still:
+            break
+    return found
 
 
 def _moves(spec: ModelSpec, ledger: Ledger, champion: str, as_of: str) -> tuple[str, str]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Calibration", "calibration"]
 
+# Variance of a count, from which on it is nearly normal.
+_MANY_HITS = 20
+
 
 class Calibration(NamedTuple):
     """What was predicted on average, and what was observed.
@@ -40,7 +43,9 @@ class Calibration(NamedTuple):
     observed: Interval
 
 
-def calibration(outcomes: Outcomes, *, confidence: float = 0.99) -> list[Calibration]:
+def calibration(
+    outcomes: Outcomes, *, confidence: float = 0.99, at_their_word: bool = False
+) -> list[Calibration]:
     """Put what was predicted on average beside what was observed.
 
     Parameters
@@ -49,6 +54,10 @@ def calibration(outcomes: Outcomes, *, confidence: float = 0.99) -> list[Calibra
         The rows, each counted once: sample weights say what matters, not what happens.
     confidence : float, default 0.99
         Of all two-sided intervals together: with k classes each is of ``1 - (1 - confidence) / k``.
+    at_their_word : bool, default False
+        Whether the chance of a share is the one that the predicted probabilities leave, which is
+        less where they tell rows apart. So a wrong model is found with fewer rows; of a right one
+        it is the same promise.
 
     Returns
     -------
@@ -63,11 +72,15 @@ def calibration(outcomes: Outcomes, *, confidence: float = 0.99) -> list[Calibra
     ratio of sums over days (Cochran), ``sum(e) / sum(n)``, with the variance
     ``D / (D - 1) * sum((e - n * mean)²) / sum(n)²``; for a share the wider one of both counts.
 
+    At their word, a share has the variance ``sum(p * (1 - p)) / n²`` of a sum of unlike hits (Cox),
+    with half a row for its being a count, where that sum is 20 or more.
+
     References
     ----------
     Clopper, Pearson (1934), The use of confidence or fiducial limits illustrated in the case of the
     binomial, Biometrika 26.
     Cochran (1977), Sampling techniques, third edition, chapter 6.
+    Cox (1958), Two further applications of a model for binary regression, Biometrika 45.
 
     Examples
     --------
@@ -79,14 +92,15 @@ def calibration(outcomes: Outcomes, *, confidence: float = 0.99) -> list[Calibra
     True
     """
     y_true, y_pred, days = outcomes.y_true, outcomes.y_pred, _days(outcomes)
+    share_of = _share_at_their_word if at_their_word else _share
     if y_pred.ndim > 1:
         level = 1 - (1 - confidence) / y_pred.shape[1]
         return [
-            _share(name, y_true == code, y_pred[:, code], days, level)
+            share_of(name, y_true == code, y_pred[:, code], days, level)
             for code, name in enumerate(outcomes.classes)
         ]
     if y_true.dtype.kind in "bi":
-        return [_share("positive", y_true == 1, y_pred, days, confidence)]
+        return [share_of("positive", y_true == 1, y_pred, days, confidence)]
     predicted = float(y_pred.mean())
     gap = _mean_gap(y_true - y_pred, days, confidence)
     observed = Interval(float(y_true.mean()), predicted + gap[0], predicted + gap[1])
@@ -104,6 +118,19 @@ def _share(
     lower = max(min(exact.lower, predicted + gap[0]), 0.0)
     upper = min(max(exact.upper, predicted + gap[1]), 1.0)
     return Calibration(name, predicted, Interval(exact.value, lower, upper))
+
+
+def _share_at_their_word(
+    name: str, own: npt.NDArray[np.bool_], scores: Floats, days: Days, confidence: float
+) -> Calibration:
+    from scipy.special import ndtri
+
+    variance, n = float((scores * (1 - scores)).sum()), len(scores)
+    if variance < _MANY_HITS:
+        return _share(name, own, scores, days, confidence)
+    share = float(own.mean())
+    reach = (-float(ndtri((1 - confidence) / 2)) * math.sqrt(variance) + 0.5) / n
+    return Calibration(name, float(scores.mean()), Interval(share, share - reach, share + reach))
 
 
 def _days(outcomes: Outcomes) -> Days:

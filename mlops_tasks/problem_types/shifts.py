@@ -27,7 +27,9 @@ __all__ = ["Movement", "day_deviation", "lasting_share", "movement", "shift_scal
 
 #: Days, from which on a reference shows how days differ, and how long what they do lasts.
 _FEW_DAYS, _SOME_DAYS = 5, 14
-_MOST_PERSISTENT = 0.8
+_MOST_PERSISTENT, _ONE_SIDED_95 = 0.8, 1.645
+#: How sure it must be that days differ.
+_SHOWN = 0.95
 #: Of the interval that is a standard deviation to both sides.
 _ONE_DEVIATION = 0.6827
 _ROW, _DAY, _LASTING, _DAYS = (f"shift_of_{it}" for it in ("row", "day", "days_lasting", "n_days"))
@@ -125,9 +127,11 @@ def movement(outcomes: Outcomes) -> Movement | None:
 
     Notes
     -----
-    Days by the analysis of variance: what the means of days differ by more than their rows explain.
+    Days by the analysis of variance: what the means of days differ by more than their rows explain,
+    where that is shown at 5 % (F).
     """
     import numpy as np
+    from scipy.special import fdtri
 
     scale = shift_scale(outcomes)
     column = int(scale.argmax())
@@ -150,6 +154,8 @@ def movement(outcomes: Outcomes) -> Movement | None:
     between = float((sizes * apart**2).sum()) / (n_days - 1)
     usual = (n - float((sizes**2).sum()) / n) / (n_days - 1)
     day = max(between - within, 0.0) / usual
+    if between <= fdtri(n_days - 1, n - n_days, _SHOWN) * within:
+        day = 0.0  # luck of few rows: what days may do beyond is little beside what rows do
     return Movement(row, math.sqrt(day), _lasting(apart, day), n_days)
 
 
@@ -192,8 +198,15 @@ def _residuals(outcomes: Outcomes, column: int) -> Floats:
 
 
 def _lasting(apart: Floats, day: float) -> float:
-    """Return the correlation of neighbouring days, without the luck of their rows."""
-    if day <= 0 or len(apart) < _SOME_DAYS:
+    """Return the correlation of neighbouring days, without the luck of their rows.
+
+    None where it is not shown at 5 %: divided by a small variance of days, luck looks like a long
+    memory, and windows would never be long enough.
+    """
+    n = len(apart)
+    if day <= 0 or n < _SOME_DAYS:
         return 0.0
-    together = float((apart[:-1] * apart[1:]).sum()) / (len(apart) - 1)
-    return min(max(together / day, 0.0), _MOST_PERSISTENT)
+    together = float((apart[:-1] * apart[1:]).sum()) / (n - 1)
+    if together <= _ONE_SIDED_95 / math.sqrt(n) * float((apart**2).sum()) / (n - 1):
+        return 0.0
+    return min(together / day, _MOST_PERSISTENT)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from mlops_tasks.partitions import Duration
 from mlops_tasks.specs.base import Length, SpecModel, Window
 
-__all__ = ["RetrainSpec"]
+__all__ = ["WEEKDAYS", "RetrainSpec"]
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
 class RetrainSpec(SpecModel):
@@ -25,6 +28,18 @@ class RetrainSpec(SpecModel):
         classes cut from them do not count.
     cooldown : Duration
         No alarm retrains sooner than this after the last training.
+    backoff : float
+        By this factor the cool-down is longer for each challenger in a row that the gate has kept
+        out, as training more often helps nobody; 1 for none.
+    max_cooldown : Duration
+        The longest that it becomes so.
+    weekly_budget : int or None
+        No alarm retrains where so many trainings were decided within seven days.
+    max_chain : int
+        So many trainings in a row may be caused by alarms without one night that is fine: then the
+        model does not get well by training, and somebody should look.
+    quiet_days : tuple of str
+        Weekdays, as ``sat``, as of which no alarm retrains.
     max_age : Duration
         Train at this age of the champion's data at the latest; ``1d`` means every night.
     max_untold : Duration
@@ -36,6 +51,11 @@ class RetrainSpec(SpecModel):
     of_last: int = Field(default=3, ge=1)
     min_drifted: int = Field(default=3, ge=1)
     cooldown: Length = Duration(7, "d")
+    backoff: float = Field(default=2, ge=1, le=10)
+    max_cooldown: Length = Duration(8, "w")
+    weekly_budget: int | None = Field(default=None, ge=1)
+    max_chain: int = Field(default=3, ge=1)
+    quiet_days: tuple[Weekday, ...] = ()
     max_age: Window = Duration(30, "d")
     max_untold: Length = Duration(8, "w")
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 from mlops_tasks.partitions import DAY, check_day, days_between
 from mlops_tasks.policy import Absence, AlarmHistory, drift_alarms, performance_alarms
 from mlops_tasks.problem_types import problem_type
+from mlops_tasks.specs.policy import WEEKDAYS
 
 if TYPE_CHECKING:
     from mlops_tasks.partitions import Duration
-    from mlops_tasks.policy import PolicyEvidence
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.policy import Memory, PolicyEvidence
+    from mlops_tasks.specs import ModelSpec, RetrainSpec
 
 __all__ = ["DecisionNote", "Grounds", "RetrainDecision", "decide", "note_on"]
 
@@ -89,9 +90,10 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
     -------
     RetrainDecision
         ``cause`` is one of ``no_champion``, ``age``, ``performance``, ``drift`` or, for a no,
-        ``cooldown`` or ``none``. It is ``cannot_tell`` where nothing alarms, and the schedule
-        promised what is not there, or a monitor has no answer for the newest partition, or nobody
-        knows which version was champion then.
+        ``none`` or what holds an alarm back: ``cooldown``, ``budget``, ``chain``, ``quiet``. It is
+        ``cannot_tell`` where nothing alarms, and the schedule promised what is not there, or a
+        monitor has no answer for the newest partition, or nobody knows which version was champion
+        then.
 
     Raises
     ------
@@ -110,7 +112,13 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
     policy, trained = spec.retrain, evidence.last_training
     performance = performance_alarms(policy, evidence.performance, grain=spec.rows.grain)
     derived = problem_type(spec.problem_type).derived_columns
-    drift = drift_alarms(policy, evidence.drift, derived=derived, grain=spec.rows.grain)
+    drift = drift_alarms(
+        policy,
+        evidence.drift,
+        derived=derived,
+        grain=spec.rows.grain,
+        lasting=evidence.lasting,
+    )
     grounds = _grounds(spec, as_of, evidence, performance, drift)
     age = None if trained is None else days_between(trained, as_of)
     if age is not None and not _within(policy.max_age, trained, as_of):
@@ -119,14 +127,42 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
     found = performance if performance.alarm else drift
     if not found.alarm:
         return _without_alarm(spec, as_of, grounds, performance, drift)
-    if age is not None and _within(policy.cooldown, trained, as_of):
-        reason = (
-            f"{found.text}, but the last training was {age} days ago and the cool-down is "
-            f"{policy.cooldown.words}"
-        )
-        return RetrainDecision(False, "cooldown", reason, grounds)
+    if held := _held_back(policy, as_of, trained, evidence.memory):
+        cause, why = held
+        return RetrainDecision(False, cause, f"{found.text}, but {why}", grounds)
     cause = "performance" if performance.alarm else "drift"
     return RetrainDecision(True, cause, found.text, grounds)
+
+
+def _held_back(
+    policy: RetrainSpec, as_of: str, trained: str | None, memory: Memory
+) -> tuple[str, str] | None:
+    """Return why an alarm is no reason to train now; None if it is."""
+    cooldown = memory.cooldown(policy)
+    if trained is not None and _within(cooldown, trained, as_of):
+        failed = ""
+        if cooldown != policy.cooldown:
+            failed = f" after {memory.n_failed} challengers in a row that the gate kept out"
+            failed = failed if memory.n_failed > 1 else " after a challenger that the gate kept out"
+        age = days_between(trained, as_of)
+        why = f"the last training was {age} days ago and the cool-down is {cooldown.words}{failed}"
+        return "cooldown", why
+    if policy.weekly_budget is not None and memory.n_spent(as_of) >= policy.weekly_budget:
+        n = memory.n_spent(as_of)
+        return "budget", f"{n} trainings were decided within a week (retrain.weekly_budget)"
+    if memory.chain >= policy.max_chain:
+        why = (
+            f"{memory.chain} trainings in a row because of alarms have not helped "
+            "(retrain.max_chain): look at the data and the labels, or trigger a training by hand"
+        )
+        return "chain", why
+    if (today := _weekday(as_of)) in policy.quiet_days:
+        return "quiet", f"no alarm retrains as of a {today} (retrain.quiet_days)"
+    return None
+
+
+def _weekday(day: str) -> str:
+    return WEEKDAYS[DAY.begins(day).weekday()]
 
 
 def _grounds(

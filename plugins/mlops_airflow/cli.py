@@ -21,6 +21,7 @@ from mlops_airflow.commands import (
     check,
     contract,
     copying,
+    decisions,
     doctor,
     drift,
     history,
@@ -66,6 +67,7 @@ app.command()(replay.replay)
 app.command()(reproduce.reproduce)
 app.command()(lifecycle.start)
 app.command()(lifecycle.stop)
+app.command()(decisions.decisions)
 app.command()(history.history)
 app.command()(history.served)
 app.command()(champion.promote)

@@ -149,7 +149,8 @@ def model_dags(model: ModelSpec) -> list[DAG]:
 def _refuse_missing_code(model: ModelSpec) -> None:
     """Let a function that is not there break the Dags that name it, and not a training of them."""
     named = {"estimator": model.estimator, "features_python": model.features_python}
-    for field, path in (named | selection_functions(model)).items():
+    notifiers = {f"notify {path!r}": path for path in model.notify or () if ":" in path}
+    for field, path in (named | selection_functions(model) | notifiers).items():
         if path is None:
             continue
         try:

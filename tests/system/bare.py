@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING
 import psutil
 
 from tests.quality.discovery import ROOT
+from tests.system.conftest import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import ExitStack
     from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+#: How long anything may take on a busy machine; what has ended is seen at once.
+PATIENCE_S = 900
 LOGIN = ("ada", "p@ss/w:rd %25")
 _FOREIGN = (
     "AIRFLOW",
@@ -71,6 +75,7 @@ class BareAirflow:
     mlflow_port: int
     stack: ExitStack = field(repr=False)
     changes: dict[str, str] = field(default_factory=dict)
+    started: dict[Path, subprocess.Popen[bytes]] = field(default_factory=dict, repr=False)
 
     @property
     def url(self) -> str:
@@ -106,7 +111,8 @@ class BareAirflow:
 
     def start(self, name: str, *arguments: object, env: dict[str, str] | None = None) -> None:
         """Start a server, which ends with the stack of this object."""
-        log = self.stack.enter_context((self.home / f"{name}-{arguments[0]}.log").open("wb"))
+        file = self.home / f"{name}-{arguments[0]}.log"
+        log = self.stack.enter_context(file.open("wb"))
         process = subprocess.Popen(
             [str(part) for part in (self.python.parent / name, *arguments)],
             env=self.env | (env or {}),
@@ -115,6 +121,18 @@ class BareAirflow:
             stderr=subprocess.STDOUT,
         )
         self.stack.callback(_end, process)
+        self.started[file] = process
+
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        """Poll until a condition holds, or a server has ended."""
+
+        def holds() -> object:
+            for log, process in self.started.items():
+                end = log.read_text(errors="replace")[-2000:]
+                assert process.poll() is None, f"{log.stem} has ended: {end}"
+            return condition()
+
+        wait_for(holds, what, timeout_s=PATIENCE_S)
 
     def doctor(self) -> tuple[int, dict[str, str]]:
         """Return the exit code of `mlops doctor`, and what it says by check."""
@@ -125,7 +143,7 @@ class BareAirflow:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PATIENCE_S,
         )
         assert done.stdout.startswith("{"), done.stdout[-2000:] + done.stderr[-2000:]
         found = json.loads(done.stdout)["findings"]

@@ -35,11 +35,15 @@ BARE = "MLOPS_BARE_AIRFLOW"
 INCIDENTS = "MLOPS_INCIDENTS_ON_A_STACK"
 #: The life of two models, with a training in an environment made anew.
 STORY = "MLOPS_STORY"
+#: Whole months on a stack, and what the benchmarks measure: a minute and more each.
+LONG = "MLOPS_LONG_SYSTEM"
 _LONG = {
-    "test_chaos.py": NIGHTS,
+    "test_authoring_benchmark.py": LONG,
     "test_bare_airflow.py": BARE,
+    "test_chaos.py": NIGHTS,
     "test_generated_ci.py": BARE,
     "test_incidents.py": INCIDENTS,
+    "test_project_by_hand.py": LONG,
     "test_story.py": STORY,
 }
 collect_ignore = [file for file, variable in _LONG.items() if variable not in os.environ]

@@ -20,7 +20,7 @@ import pytest
 
 from tests.quality.discovery import ROOT
 from tests.system.bare import LOGIN, LOOPBACK, BareAirflow, build_wheel, run
-from tests.system.conftest import free_ports, wait_for, wait_for_run
+from tests.system.conftest import free_ports
 from tests.system.servers import PASSWORD, USER, postgres
 
 if TYPE_CHECKING:
@@ -151,10 +151,10 @@ def client(airflow: BareAirflow, before: object) -> Iterator[httpx.Client]:
     for component in ("api-server", "dag-processor"):
         airflow.start("airflow", component)
     airflow.start("airflow", "scheduler", "--skip-serve-logs")
-    with httpx.Client(base_url=airflow.url, timeout=30, trust_env=False) as client:
-        wait_for(lambda: answers(client, "/api/v2/version"), "Airflow answers", timeout_s=180)
+    with httpx.Client(base_url=airflow.url, timeout=120, trust_env=False) as client:
+        airflow.wait_for(lambda: answers(client, "/api/v2/version"), "Airflow answers")
         mlflow = f"http://{LOOPBACK}:{airflow.mlflow_port}/health"
-        wait_for(lambda: answers(client, mlflow), "MLflow answers", timeout_s=120)
+        airflow.wait_for(lambda: answers(client, mlflow), "MLflow answers")
         login = client.post("/auth/token", json={"username": "admin", "password": "admin"})
         client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
         yield client
@@ -171,12 +171,14 @@ def answers(client: httpx.Client, path: str) -> bool:
 def ingested(airflow: BareAirflow, client: httpx.Client) -> dict[str, Any]:
     """Have the scheduler take in one day."""
     dag = "/api/v2/dags/orders.ingest"
-    wait_for(lambda: client.get(dag).status_code == 200, "the project is parsed", timeout_s=120)
+    airflow.wait_for(lambda: client.get(dag).status_code == 200, "the project is parsed")
     client.patch(dag, json={"is_paused": False}).raise_for_status()
     made = client.post(f"{dag}/dagRuns", json={"logical_date": None, "partition_key": DAY})
     made.raise_for_status()
     run = f"{dag}/dagRuns/{quote(made.json()['dag_run_id'], safe='')}"
-    assert wait_for_run(client, run, timeout_s=180) == "success"
+    ended = {"success", "failed"}
+    airflow.wait_for(lambda: client.get(run).json()["state"] in ended, "the run ends")
+    assert client.get(run).json()["state"] == "success"
     output = client.get(f"{run}/taskInstances/validate/xcomEntries/return_value").json()
     found: dict[str, Any] = output["value"]
     return json.loads(found) if isinstance(found, str) else found

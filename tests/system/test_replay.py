@@ -8,10 +8,11 @@ import signal
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from mlops_airflow.rest import AirflowApi
@@ -19,6 +20,7 @@ from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.environment import component_environment, tool
 from mlops_airflow.stack.stack import running_stack
 from tests.quality.discovery import ROOT
+from tests.system.conftest import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,6 +149,25 @@ class Shop:
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
+    def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """Ask as a form of the UI does."""
+        with self.asking() as client:
+            return client.post(path, json=body)
+
+    def get(self, path: str) -> Any:
+        with self.asking() as client:
+            return client.get(path).raise_for_status().json()
+
+    @contextmanager
+    def asking(self) -> Iterator[httpx.Client]:
+        password = load_credentials(self.settings.secrets_file).admin_password
+        address = self.settings.airflow_url
+        with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
+            login = {"username": "admin", "password": password}
+            token = client.post("/auth/token", json=login).raise_for_status().json()
+            client.headers["Authorization"] = f"Bearer {token['access_token']}"
+            yield client
+
     def change(self, statement: str) -> None:
         with closing(sqlite3.connect(self.source)) as connection, connection:
             connection.execute(statement)
@@ -251,6 +272,41 @@ def test_stop_pauses_all_and_start_wakes_all(shop: Shop) -> None:
     assert done.returncode == 0, done.stderr
     assert "never: its data have ended with 2024-03-16" in done.stdout
     assert paused(shop) == asleep
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "says"),
+    [
+        ("train", {"conf": {"as_of": "yesterday"}}, "Invalid input for param as_of"),
+        ("train", {"conf": {"train": "two days"}}, "Invalid input for param train"),
+        ("train", {"partition_key": "march"}, "'march' is not a day: write it as YYYY-MM-DD"),
+        ("score", {"partition_key": "2024-3-1"}, "is not a day: write it as YYYY-MM-DD"),
+        ("release", {"partition_key": "champion"}, "is no version of a model: write its numb"),
+        ("rollback", {"conf": {}}, "Invalid input for param reason"),
+    ],
+)
+def test_what_a_form_cannot_mean_is_refused_in_words(
+    shop: Shop, verb: str, body: dict[str, Any], says: str
+) -> None:
+    wait_for(lambda: f"{MODEL}.{verb}" in shop.api.dags(), "the project is parsed")
+    before = shop.api.count_runs()
+    answer = shop.post(f"/api/v2/dags/{MODEL}.{verb}/dagRuns", {"logical_date": None} | body)
+    assert answer.status_code == 400, answer.text
+    assert says in answer.json()["detail"]
+    assert shop.api.count_runs() == before
+
+
+@pytest.mark.parametrize("verb", ["score", "train"])
+def test_a_backfill_of_what_events_start_is_refused_and_explained(shop: Shop, verb: str) -> None:
+    dag_id = f"{MODEL}.{verb}"
+    body = {"dag_id": dag_id, "from_date": "2024-03-11", "to_date": "2024-03-12"}
+    instants = {name: f"{value}T00:00:00Z" for name, value in body.items() if "date" in name}
+    answer = shop.post("/api/v2/backfills", body | instants)
+    assert answer.status_code == 422, answer.text
+    assert "does not support backfills" in answer.text
+    page = " ".join(shop.get(f"/api/v2/dags/{dag_id}/details")["doc_md"].split())
+    assert "does not support backfills" in page
+    assert "trigger it once for each" in page
 
 
 def test_wrong_login_and_unknown_model_are_refused(shop: Shop, tmp_path: Path) -> None:

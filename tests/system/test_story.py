@@ -29,6 +29,7 @@ from mlops_tasks.registry.ledger.anchors import write_anchor
 from mlops_tasks.registry.model_page import model_description
 from mlops_tasks.sources import Connection
 from mlops_tasks.specs import GateSpec
+from tests.system.legibility import CHROMIUM, SCREENS, browser, faults_of
 from tests.system.registries import serving
 from tests.system.stories import Judged, Story, changed
 
@@ -244,6 +245,16 @@ def test_a_person_can_decide_from_the_page(told: Told, chapter: str) -> None:
     assert report["verdict"]["verdict"] == judged.verdict.verdict
 
 
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser: install chromium")
+def test_the_pages_can_be_read_on_a_desk_and_a_phone(told: Told, tmp_path: Path) -> None:
+    with browser() as found:
+        for name, judged in told.chapters.items():
+            for width, scheme in SCREENS:
+                picture = tmp_path / f"{name}-{scheme}-{width}.png"
+                faults = faults_of(found, told.story.page(judged), width, scheme, picture)
+                assert faults == [], (name, width, scheme)
+
+
 def test_mlflow_says_what_the_aliases_mean(told: Told) -> None:
     page = told.story.tracking.client.get_registered_model(told.plot.model)
     assert page.description == model_description(told.plot.model)
@@ -317,7 +328,7 @@ def test_a_pack_is_verified(told: Told, pack: tuple[Path, str], tmp_path: Path) 
     ("member", "before", "after"),
     [
         ("gate.json", b'"promote"', b'"keep"'),
-        ("approvals.json", b'"eve"', b'"eva"'),
+        ("approvals.json", b'"schedule"', b'"somebody"'),
         ("pins.json", b'"n_rows": ', b'"n_rows": 1'),
         ("ledger.json", b'"eve"', b'"eva"'),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -118,7 +119,13 @@ LOOPS = {
 }
 
 
-@pytest.mark.parametrize("name", LOOPS)
+#: Where these are also played, which takes as long again; keys over them are test_grains.py's.
+LONG = "MLOPS_LONG_LOOPS"
+_LONG = ("hour, year's end", "hour, leap day", "day, clocks back")
+_PLAYED = [name for name in LOOPS if name not in _LONG or LONG in os.environ]
+
+
+@pytest.mark.parametrize("name", _PLAYED)
 def test_the_loop_closes(
     tmp_path: Path, lake: Lake, tracking: Tracking, ledger: Ledger, name: str
 ) -> None:

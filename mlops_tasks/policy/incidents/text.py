@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
 
+from mlops_tasks.policy.incidents.records import Cause, Incident
 from mlops_tasks.policy.incidents.timing import timing_of
 
-if TYPE_CHECKING:
-    from mlops_tasks.policy.incidents.records import Incident
-
-__all__ = ["duration", "facts", "headline", "message"]
+__all__ = ["duration", "facts", "headline", "message", "sample_incident"]
 
 _HEADS = {"opened": "Incident", "worse": "Worse", "closed": "Closed"}
 _NAMED = 5
@@ -87,6 +84,23 @@ def message(incident: Incident, told: str = "") -> str:
             "You hear of it again when it gets worse or ends, and not before.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def sample_incident() -> Incident:
+    """Return an incident that never was, to try a channel with."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Incident(
+        subject="nothing_at_all",
+        cause=Cause.SCORING,
+        number=0,
+        because="somebody tries whether messages arrive; nothing is wrong",
+        fix="nothing",
+        opened_at=now,
+        changed_at=now,
+        partitions=("2024-02-29",),
+        tell=1,
+        told="opened",
+    )
 
 
 def duration(seconds: float | None) -> str:

@@ -35,12 +35,12 @@ def history(
 
     Exit code 0; 3: the ledger does not know the model.
     """
+    connect()
     from mlops_airflow.hooks.database import LedgerHook
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.registry.history import model_history
     from mlops_tasks.serialization import to_json
 
-    connect()
     try:
         ledger = LedgerHook().get_ledger()
         found, known = model_history(model, ledger=ledger, verdicts=verdicts), ledger.models()
@@ -110,13 +110,13 @@ def served(
 
     Exit code 0: it is known; 1: another version than a champion has predicted; 3: cannot tell.
     """
+    connect()
     from mlops_airflow.hooks.database import LedgerHook
     from mlops_airflow.hooks.lake import LakeHook
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.registry.served import served as who_served
     from mlops_tasks.serialization import to_json
 
-    connect()
     try:
         found = who_served(
             model,

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from mlops_airflow.commands.asked import JsonOption, fail
+from mlops_airflow.commands.asked import REFUSED, JsonOption, fail
 from mlops_airflow.commands.connections import connect
 from mlops_airflow.commands.output import output
 
@@ -137,6 +137,29 @@ def close(
         told = _tell(found, book)
     text = [f"{found.id} is closed.", *(one.text for one in told)]
     _say(found, "\n".join(text), as_json=as_json)
+
+
+@app.command("test")
+def try_channel(
+    channel: Annotated[str, typer.Argument(help="As `notify` names it.", show_default=False)],
+) -> None:
+    """Send a made-up incident to a channel, to see that it arrives; nothing is written down.
+
+    Exit code 0: it was sent; 1: it was not, and why.
+    """
+    connect()
+    from airflow.sdk.exceptions import AirflowException
+
+    from mlops_airflow.notifications.channels import send
+    from mlops_tasks.exceptions import MlopsError
+    from mlops_tasks.policy.incidents.text import sample_incident
+
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            send(channel, sample_incident())
+    except (MlopsError, AirflowException, OSError) as error:
+        fail(f"{channel} was not told: {error}", REFUSED)
+    output().print(f"A made-up incident was sent to {channel}.", markup=False)
 
 
 def _tell(incident: Incident, book: IncidentBook) -> list[Delivery]:

@@ -51,11 +51,11 @@ def try_model(
     sources are only read. Exit code 0: the loop came to a champion; 1: the gate promoted none;
     3: a step could not be done.
     """
+    connect()  # before the first import of Airflow, which makes folders in its home
     from mlops_airflow.commands.trial_view import TrialView
     from mlops_airflow.hooks.connections import defined_connection
     from mlops_tasks.trial import try_model as run
 
-    connect()
     spec = _spec(model)
     logging.disable(logging.WARNING)  # what matters of it is in the report
     # An interrupted trial removes what it has made.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from functools import wraps
 from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowException
 
 from mlops_airflow.hooks.database import LedgerHook
 from mlops_airflow.notifications.telling import count_incidents, tell
@@ -14,6 +17,8 @@ from mlops_tasks.policy.incidents import Alarm, Cause, IncidentBook
 from mlops_tasks.policy.incidents.text import facts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.sdk import Context
 
     from mlops_tasks.policy.incidents import Delivery, Incident
@@ -50,6 +55,20 @@ def cause_of(dag_id: str, task_id: str) -> Cause | None:
     return _BY_TASK.get((verb, task_id)) or _BY_DAG.get(verb)
 
 
+def _never_raising(report: Callable[[Context], None]) -> Callable[[Context], None]:
+    """Say in a line that an incident could not be written down: the clock finds it, too."""
+
+    @wraps(report)
+    def reporting(context: Context) -> None:
+        try:
+            report(context)
+        except (MlopsError, AirflowException) as error:
+            _log.warning("incidents were not looked at, the next clock does: %s", error)
+
+    return reporting
+
+
+@_never_raising
 def report_failure(context: Context) -> None:
     """Open an incident, or add to the open one: the ``on_failure_callback`` of every task.
 
@@ -71,6 +90,7 @@ def report_failure(context: Context) -> None:
         _tell(context, book, changed)
 
 
+@_never_raising
 def report_success(context: Context) -> None:
     """Take back what this task has failed at before: the ``on_success_callback`` of every task.
 
@@ -126,7 +146,7 @@ def _alarm(context: Context, subject: str, cause: Cause, task: str) -> Alarm:
 
 def _began(context: Context) -> str:
     """Return when the run began: from then on something was missing, retries included."""
-    run: Any = context["dag_run"]
+    run: Any = context.get("dag_run")
     moment = getattr(run, "start_date", None) or datetime.now(UTC)
     return str(moment.astimezone(UTC).isoformat(timespec="seconds"))
 
@@ -144,9 +164,9 @@ def _because(context: Context, task: str) -> str:
 
 def _partition(context: Context) -> str:
     """Return the key of the run; of one without it, its day."""
-    run: Any = context["dag_run"]
+    run: Any = context.get("dag_run")
     key = context.get("partition_key") or getattr(run, "partition_key", None)
-    return str(key) if key else f"{run.run_after:%Y-%m-%d}"
+    return str(key or f"{getattr(run, 'run_after', datetime.now(UTC)):%Y-%m-%d}")
 
 
 def _spec(context: Context) -> Any:

@@ -25,6 +25,9 @@ __all__ = ["component_environment", "tool"]
 #: Imported once in the fork server, so that tasks get them for nothing. A module that cannot be
 #: imported is skipped by Python without a word; the system test looks into a task.
 PRELOAD = (
+    # Before Airflow: it looks for each of NumPy's functions in every module that is there, and
+    # Airflow's old names answer slowly, 2 s in all.
+    "skops.io",
     "airflow",
     "airflow.executors.local_executor",
     "airflow.sdk.execution_time.supervisor",
@@ -59,7 +62,6 @@ PRELOAD = (
     "pyarrow.dataset",
     "pyarrow.parquet",
     "scipy.stats",
-    "skops.io",
     "sklearn.compose",
     "sklearn.ensemble",
     "sklearn.pipeline",

@@ -10,7 +10,9 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +20,6 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from mlops_airflow.testing.dag_runs import LocalAirflow
     from mlops_tasks.lake import Lake, PartitionVersion
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.specs import DatasetSpec
 
-__all__: list[str] = []
+__all__ = ["pytest_load_initial_conftests"]
 
 #: MLflow reads these at its first import: no test reports home.
 _QUIET = {
@@ -34,6 +35,19 @@ _QUIET = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Give Airflow a home for this time: a test file that imports it would make ``~/airflow``.
+
+    An Airflow that somebody has there stays the one that tests see.
+    """
+    if "AIRFLOW_HOME" in os.environ or "airflow" in sys.modules:
+        return
+    if not Path("~/airflow").expanduser().exists():
+        home = os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-")
+        early_config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
 
 
 @pytest.fixture

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
 
+from mlops_airflow import commands
 from mlops_airflow.commands.connections import connect
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.environment import component_environment
@@ -17,7 +20,6 @@ from mlops_airflow.stack.settings import StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LAKE, LEDGER = "AIRFLOW_CONN_LAKE_DEFAULT", "AIRFLOW_CONN_LEDGER_DEFAULT"
 
@@ -86,3 +88,29 @@ def test_projects_are_beside_it_where_there_is_no_airflow_yet(
     (tmp_path / "dags").mkdir()
     connect()
     assert os.environ["AIRFLOW__CORE__DAGS_FOLDER"] == str(tmp_path / "dags")
+
+
+def test_connections_are_looked_for_before_airflow_is_imported() -> None:
+    """Airflow makes folders in its home when it is imported; until then nobody has said which."""
+    late = []
+    for file in sorted(Path(commands.__path__[0]).glob("*.py")):
+        for function in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            nodes = list(ast.walk(function))
+            asked = [
+                node.lineno
+                for node in nodes
+                if isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "connect"
+            ]
+            late += [
+                f"{file.name}:{node.lineno}"
+                for node in nodes
+                if isinstance(node, ast.ImportFrom)
+                and str(node.module).startswith(("airflow", "mlops_airflow.hooks"))
+                and asked
+                and node.lineno < min(asked)
+            ]
+    assert not late

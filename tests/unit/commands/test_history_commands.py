@@ -112,3 +112,20 @@ def test_an_alias_moved_in_mlflow_is_found_and_undone(here: World) -> None:
     (entry,) = here.ledger.entries(kind="alias_move")
     assert (entry.evidence["state"], entry.evidence["reason"]) == ("undone", "by mistake")
     assert entry.by
+
+
+def test_decisions_for_people_and_programs(here: World) -> None:
+    assert mlops("decisions", "late_orders") == (
+        3,
+        "mlops: nothing was decided about 'late_orders' yet; late_orders.decide does so",
+    )
+    said = {"retrain": False, "cause": "cannot_tell", "reason": "6 days are not scored"}
+    for key, more in (("2024-03-17", {"cause": "none"}), ("2024-03-18", {"help": ["look at it"]})):
+        here.ledger.record(model="late_orders", kind="decision", key=key, evidence=said | more)
+    code, text = mlops("decisions", "late_orders")
+    assert code == 0
+    assert "2024-03-18 cannot tell none 6 days are not scored" in text
+    assert "Of 2: retrain 0, not retrained 1, cannot tell 1" in text
+    assert text.endswith("What would help: look at it")
+    code, found = as_json("decisions", "late_orders", "--last", "1")
+    assert (code, [one["answer"] for one in found]) == (0, ["cannot_tell"])

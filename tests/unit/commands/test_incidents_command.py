@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from mlops_airflow.cli import app
 from mlops_tasks.policy.incidents import Alarm, Cause, IncidentBook
+from tests.unit.notifications.servers import webhook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,22 @@ def test_the_same_for_a_program(book: IncidentBook) -> None:
     code, found = plain("close", ID, "--because", "done")
     assert (code, found["state"], found["ended"]) == (0, "closed", "done")
     assert found["times_s"]["recover"] >= 0
+
+
+def test_a_channel_is_tried_without_an_incident(
+    book: IncidentBook, connect: Callable[..., None]
+) -> None:
+    with webhook() as hook:
+        connect("ops_slack", **hook.connection)
+        assert mlops("test", "ops_slack") == (0, "A made-up incident was sent to ops_slack.")
+        ((_, body),) = hook.posts
+        assert body["text"] == "[Incident] nothing_at_all: not scored: 1 day unscored"
+        hook.status = 404
+        code, said = mlops("test", "ops_slack")
+        assert code == 1
+        assert "the webhook of connection 'ops_slack' answered 404" in said
+        assert "K3N" not in said
+    assert book.all() == []
 
 
 def test_wrong_names_and_options_are_refused(book: IncidentBook) -> None:

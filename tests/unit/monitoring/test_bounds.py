@@ -203,7 +203,8 @@ def test_a_calibration_gap_that_just_reaches_its_ceiling(
 ) -> None:
     asked: list[Any] = []
 
-    def observed(of: Outcomes, *, confidence: float) -> Any:
+    def observed(of: Outcomes, *, confidence: float, at_their_word: bool) -> Any:
+        assert not at_their_word, "of a version from before what chance does was kept"
         asked.append((list(of.y_true), confidence))
         return [("positive", mean, Interval(0.5, 0.375, 0.75))]
 

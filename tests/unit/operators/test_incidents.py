@@ -238,6 +238,38 @@ def test_what_may_show_values_is_left_to_the_log(
     assert not the(world, Cause.TRAINING).is_open
 
 
+def test_a_ledger_that_is_away_makes_no_task_fail_or_red(
+    stack: Stack, connect: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    world, _ = stack
+    connect("ledger_default", conn_type="no_such_database", host="x")
+    report_success(ended(world.spec, f"{MODEL}.score/score"))
+    report_failure(ended(world.spec, f"{MODEL}.score/score"))
+    said = [record for record in caplog.records if "incidents were not looked at" in record.message]
+    assert [record.levelname for record in said] == ["WARNING", "WARNING"]
+
+
+def test_open_incidents_are_a_metric(
+    stack: Stack, now: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, _ = stack
+    found: dict[str, int] = {}
+    monkeypatch.setattr(
+        "mlops_airflow.notifications.telling.stats.gauge",
+        lambda name, value, *, tags: found.update({f"{name} {tags.get('subject')}": value}),
+    )
+    now(17)
+    watch(world.spec)
+    still = IncidentBook(world.ledger).newest(MODEL).values()
+    assert found[f"mlops.incidents {MODEL}"] == sum(one.is_open for one in still) >= 1
+    for number in (16, 17):
+        score_day(world, number)
+    watch(world.spec, run="scheduled__2")
+    assert found[f"mlops.incidents {MODEL}"] == sum(
+        one.is_open for one in IncidentBook(world.ledger).newest(MODEL).values()
+    )
+
+
 def test_the_clock_does_not_take_back_what_it_cannot_see_yet(
     stack: Stack, now: Callable[[int], None]
 ) -> None:

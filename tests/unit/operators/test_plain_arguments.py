@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,10 +29,12 @@ from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import from_json
 from mlops_tasks.specs import GateSpec, ModelSpec
 from tests.unit.operators.conftest import context
+from tests.unit.stores import Stores, copy_stores, new_stores
 from tests.unit.visits import N_DAYS, PER_DAY, PLAIN, VISITS, day, publish, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.registry.ledger import Ledger
@@ -47,14 +50,64 @@ def run(operator: Any, key: str | None = LAST, **options: Any) -> Any:
     return json.loads(json.dumps(operator.execute(context(operator, key=key, **options))))
 
 
+def connect_all(patch: pytest.MonkeyPatch, stores: Stores) -> None:
+    """Put stores behind the connections that operators use."""
+    connections: dict[str, dict[str, Any]] = {
+        "lake_default": {"conn_type": "file", "extra": {"path": f"{stores.home}/lake"}},
+        "ledger_default": {"conn_type": "sqlite", "host": f"{stores.home}/ledger.db"},
+        "mlflow_default": {"conn_type": "sqlite", "host": f"{stores.home}/mlflow.db"},
+    }
+    for name, fields in connections.items():
+        patch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(fields))
+
+
+@dataclass(frozen=True)
+class Played:
+    """Stores after each stage, and what the operators gave."""
+
+    stores: dict[str, Stores]
+    trained: Any
+    promoted: tuple[Any, Any, Any]
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Played:
+    """Publish three weeks of visits, train and promote a first champion, all once."""
+    home, kept = tmp_path_factory.mktemp("clinic"), {}
+    stores = new_stores(home / "now", mlflow_template, "no_show")
+    with pytest.MonkeyPatch.context() as patch:
+        connect_all(patch, stores)
+        publish(stores.lake)
+        kept["published"] = copy_stores(stores, home / "published")
+        trained = run(train())
+        kept["trained"] = copy_stores(stores, home / "trained")
+        promoted = (trained, *promote(trained))
+        kept["promoted"] = stores
+    return Played(kept, trained, promoted)
+
+
 @pytest.fixture
-def clinic(lake: Lake, ledger: Ledger, tracking: Tracking, connect: Callable[..., None]) -> Clinic:
-    """Three weeks of published visits, behind the connections that operators use."""
-    connect("lake_default", conn_type="file", extra={"path": str(lake.root)})
-    connect("ledger_default", conn_type="sqlite", host=f"{lake.root.parent}/ledger.db")
-    connect("mlflow_default", conn_type="sqlite", host=tracking.uri.removeprefix("sqlite:///"))
-    publish(lake)
-    return lake, ledger, tracking
+def clinic(
+    request: pytest.FixtureRequest, played: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Clinic:
+    """Stores of this test's own, as far on as it asks for."""
+    asked = [stage for stage in ("promoted", "trained") if stage in request.fixturenames]
+    stage = asked[0] if asked else "published"
+    stores = copy_stores(played.stores[stage], tmp_path / "stores")
+    connect_all(monkeypatch, stores)
+    return stores.lake, stores.ledger, stores.tracking
+
+
+@pytest.fixture
+def trained(clinic: Clinic, played: Played) -> Any:
+    """What the training of the clinic's first model gave."""
+    return played.trained
+
+
+@pytest.fixture
+def promoted(clinic: Clinic, played: Played) -> tuple[Any, Any, Any]:
+    """A first champion, all from plain arguments."""
+    return played.promoted
 
 
 def train(**options: Any) -> TrainModelOperator:
@@ -65,18 +118,16 @@ def evaluate(trained: Any, **options: Any) -> EvaluateModelOperator:
     return EvaluateModelOperator(task_id="evaluate", trained=trained, **options)
 
 
-@pytest.fixture
-def promoted(clinic: Clinic) -> tuple[Any, Any, Any]:
-    """A first champion, all from plain arguments."""
-    trained = run(train())
+def promote(trained: Any) -> tuple[Any, Any]:
+    """Judge, register and promote what was trained; return the verdict and the champion."""
     verdict = run(evaluate(trained))
     registered = run(
         RegisterModelOperator(task_id="r", model="no_show", trained=trained, verdict=verdict)
     )
-    promote = PromoteModelOperator(
+    operator = PromoteModelOperator(
         task_id="p", model="no_show", registered=registered, verdict=verdict
     )
-    return trained, verdict, run(promote)
+    return verdict, run(operator)
 
 
 # --- ingest and validate
@@ -130,10 +181,10 @@ def test_only_what_was_known_is_trained_on(clinic: Clinic) -> None:
     assert trained["n_rows"] == 5 * (PER_DAY - 1)
 
 
-def test_a_function_can_be_the_estimator(clinic: Clinic) -> None:
+def test_a_function_can_be_the_estimator(clinic: Clinic, trained: Any) -> None:
     from tests.unit.visits import build
 
-    named, given = run(train()), run(train(estimator=build))
+    named, given = trained, run(train(estimator=build))
     rows = rows_of(LAST).to_pandas()
     ours, theirs = (
         clinic[2].load(one["model_uri"], one["digest"]).predict_proba(rows)
@@ -142,19 +193,20 @@ def test_a_function_can_be_the_estimator(clinic: Clinic) -> None:
     assert (ours == theirs).all()
 
 
-def test_the_same_rows_give_the_same_model_in_any_table_of_them(clinic: Clinic) -> None:
+def test_the_same_rows_give_the_same_model_in_any_table_of_them(
+    clinic: Clinic, trained: Any
+) -> None:
     """A table by its name is the same as its dataset; only its key is not known."""
     named = run(train(table="visits"))
-    assert named["n_rows"] == run(train())["n_rows"]
+    assert named["n_rows"] == trained["n_rows"]
 
 
 # --- evaluate
 
 
-def test_an_evaluation_is_of_later_rows(clinic: Clinic) -> None:
+def test_an_evaluation_is_of_later_rows(clinic: Clinic, trained: Any) -> None:
     from sklearn.metrics import roc_auc_score
 
-    trained = run(train())
     verdict = run(evaluate(trained))
     model = clinic[2].load(trained["model_uri"], trained["digest"])
     rows = clinic[0].table("visits").read(first=day(14), last=LAST).to_pandas().dropna()
@@ -164,13 +216,13 @@ def test_an_evaluation_is_of_later_rows(clinic: Clinic) -> None:
     assert (verdict["verdict"], verdict["n_rows"]) == ("promote", 7 * (PER_DAY - 1))
 
 
-def test_rows_of_the_training_do_not_judge(clinic: Clinic) -> None:
+def test_rows_of_the_training_do_not_judge(clinic: Clinic, trained: Any) -> None:
     with pytest.raises(LeakageError, match="trained on days up to 2024-03-14"):
-        run(evaluate(run(train()), first=day(10)))
+        run(evaluate(trained, first=day(10)))
 
 
-def test_a_verdict_is_given_once_for_the_same_rows_and_gate(clinic: Clinic) -> None:
-    trained, ledger = run(train()), clinic[1]
+def test_a_verdict_is_given_once_for_the_same_rows_and_gate(clinic: Clinic, trained: Any) -> None:
+    ledger = clinic[1]
     first = run(evaluate(trained, as_of=LAST))
     assert run(evaluate(trained, as_of=LAST)) == first
     assert len(ledger.entries(model="no_show", kind=EvidenceKind.VERDICT, history=True)) == 1
@@ -183,8 +235,8 @@ def test_a_verdict_is_given_once_for_the_same_rows_and_gate(clinic: Clinic) -> N
 # --- register, promote, score
 
 
-def test_a_model_that_nobody_judged_says_so(clinic: Clinic) -> None:
-    operator = RegisterModelOperator(task_id="r", model="no_show", trained=run(train()))
+def test_a_model_that_nobody_judged_says_so(clinic: Clinic, trained: Any) -> None:
+    operator = RegisterModelOperator(task_id="r", model="no_show", trained=trained)
     registered = run(operator)
     version = clinic[2].by_version("no_show", registered["version"])
     assert version.tags["mlops.verdict"] == "not judged"
@@ -244,8 +296,8 @@ def test_what_the_training_kept_is_not_believed_when_changed(
         run(ScorePartitionOperator(task_id="s", model="no_show"))
 
 
-def test_results_are_records(clinic: Clinic) -> None:
-    trained = from_json(TrainResult, run(train()))
+def test_results_are_records(played: Played) -> None:
+    trained = from_json(TrainResult, played.trained)
     assert set(trained.artifacts) >= {"pin.json", "table_model.json"}
 
 

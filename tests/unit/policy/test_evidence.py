@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlops_tasks.monitoring.results import Check, MonitorResult
-from mlops_tasks.policy import PolicyEvidence, read_evidence
+from mlops_tasks.policy import Memory, PolicyEvidence, read_evidence
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs import ModelSpec, RetrainSpec
@@ -71,11 +71,33 @@ def test_evidence_is_what_was_known_of_the_champion(ledger: Ledger, spec: ModelS
         last_training=day(8),
         performance=tuple(quality[-3:]),
         drift=(quality[0],),
+        memory=Memory(n_failed=2),
     )
     later = read(ledger, spec, 11)
     assert later.last_training == day(10)
     assert [one.last for one in later.performance] == [day(7), day(8), day(9)]
     assert [one.last for one in later.drift] == [day(5), day(6)]
+
+
+def test_a_lone_column_is_followed_back(ledger: Ledger, spec: ModelSpec) -> None:
+    """The policy looks at 3 days, and the column has alarmed on 121."""
+    promoted(ledger, "1", 0)
+
+    def checks(*alarms: bool) -> tuple[Check, ...]:
+        named = zip(("speed", "items"), alarms, strict=True)
+        return tuple(Check(name, 0.5, 0.4, on, f"{name} moved", 0.02) for name, on in named)
+
+    days = [measured(n, checks=checks(n > 4, n in (4, 125))) for n in range(126)]
+    record(ledger, "drift", *days)
+    found = read(ledger, spec.model_copy(update={"retrain": RetrainSpec()}), 125)
+    assert found.lasting == {"speed": 121, "items": 1}
+    record(ledger, "drift", measured(125, checks=checks(True, False), n_rows=10))
+    decision = decide(spec, day(125), read(ledger, spec, 125))
+    assert decision.evidence.drift is not None
+    assert decision.evidence.drift.text.endswith(
+        "; 1 column alarms, 3 needed (retrain.min_drifted), on 3 days: speed, whose importance is "
+        "0.02, for 121 days"
+    )
 
 
 def test_a_correction_counts_from_the_day_it_was_known(ledger: Ledger, spec: ModelSpec) -> None:

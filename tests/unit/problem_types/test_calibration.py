@@ -133,3 +133,18 @@ def test_a_model_that_is_right_has_a_gap_once_in_twenty(kind: str) -> None:
         (found,) = calibration(rows, confidence=0.95)
         gaps += not found.observed.lower <= found.predicted <= found.observed.upper
     assert 5 <= gaps <= 27, "with one in twenty, 27 or more of 300 happen once in 1000 trials"
+
+
+def test_what_predictions_tell_is_no_chance_and_few_hits_are_counted_exactly() -> None:
+    random = np.random.default_rng(5)
+    outside = 0
+    for _ in range(400):
+        scores = random.beta(0.5, 1.5, 400)
+        rows = Outcomes((random.random(400) < scores).astype(int), scores)
+        ((_, predicted, found),) = calibration(rows, confidence=0.95, at_their_word=True)
+        ((_, _, wide),) = calibration(rows, confidence=0.95)
+        assert found.upper - found.lower < wide.upper - wide.lower
+        outside += not found.lower <= predicted <= found.upper
+    assert 4 <= outside <= 33, "of 400 with 19 expected, both ends happen once in 1000 trials"
+    few = Outcomes(np.repeat([1, 0], [2, 998]), np.full(1000, 0.002))
+    assert calibration(few, at_their_word=True) == calibration(few)

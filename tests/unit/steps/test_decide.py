@@ -9,7 +9,7 @@ import pytest
 from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.monitoring.results import Check, MonitorResult
 from mlops_tasks.partitions import Duration
-from mlops_tasks.policy import Absence, PolicyEvidence
+from mlops_tasks.policy import Absence, Decided, Memory, PolicyEvidence
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs import RetrainSpec
 from mlops_tasks.steps.decide import Grounds, RetrainDecision, decide, note_on
@@ -214,3 +214,48 @@ def test_a_note_compares_answer_and_cause() -> None:
     then = RetrainDecision(False, "none", "all quiet")
     assert not note_on(then, RetrainDecision(False, "cooldown", "too soon")).same
     assert not note_on(then, RetrainDecision(True, "none", "all quiet")).same
+
+
+def remembered(*causes: str, n_failed: int = 0) -> PolicyEvidence:
+    """Return evidence that alarms, with what was decided on the nights before."""
+    alarms = ("performance", "drift")
+    nights = enumerate(causes, NIGHT - len(causes))
+    decided = tuple(Decided(day(number), cause in alarms, cause) for number, cause in nights)
+    return replace(QUIET, performance=loud(10, 11), memory=Memory(decided, n_failed))
+
+
+def test_an_alarm_waits_longer_after_challengers_that_failed(spec: ModelSpec) -> None:
+    assert decide(spec, day(NIGHT), remembered()).retrain
+    found = decide(spec, day(NIGHT), remembered(n_failed=1))
+    assert (found.retrain, found.cause) == (False, "cooldown")
+    assert found.reason.endswith(
+        "the last training was 7 days ago and the cool-down is 8 days after a challenger that the "
+        "gate kept out"
+    )
+    found = decide(spec, day(NIGHT), remembered(n_failed=2))
+    assert found.reason.endswith("16 days after 2 challengers in a row that the gate kept out")
+
+
+def test_alarms_have_a_budget_and_a_longest_chain(spec: ModelSpec) -> None:
+    policy = spec.retrain.model_copy(update={"weekly_budget": 2, "max_chain": 3})
+    spec = spec.model_copy(update={"retrain": policy})
+    assert decide(spec, day(NIGHT), remembered("drift", "none")).retrain
+    found = decide(spec, day(NIGHT), remembered("drift", "performance", "none"))
+    assert (found.retrain, found.cause) == (False, "budget")
+    assert "2 trainings were decided within a week" in found.reason
+    unbounded = policy.model_copy(update={"weekly_budget": None})
+    spec = spec.model_copy(update={"retrain": unbounded})
+    assert decide(spec, day(NIGHT), remembered("drift", "drift", "cooldown")).retrain
+    found = decide(spec, day(NIGHT), remembered("drift", "drift", "cooldown", "drift"))
+    assert (found.retrain, found.cause) == (False, "chain")
+    assert decide(spec, day(NIGHT), remembered(*["drift"] * 4, "none")).retrain
+
+
+def test_no_alarm_retrains_on_quiet_days_and_age_does(spec: ModelSpec) -> None:
+    today = "wed"  # day 12
+    policy = spec.retrain.model_copy(update={"quiet_days": (today,)})
+    spec = spec.model_copy(update={"retrain": policy})
+    found = decide(spec, day(NIGHT), remembered())
+    assert (found.retrain, found.cause) == (False, "quiet")
+    assert found.reason.endswith("no alarm retrains as of a wed (retrain.quiet_days)")
+    assert decide(spec, day(NIGHT), trained(NIGHT - 11)).cause == "age"

@@ -28,6 +28,7 @@ from tests.unit.orders import ROWS_PER_DAY, day, rows_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mlops_tasks.monitoring import LabelledPredictions
     from mlops_tasks.specs import ModelSpec
     from tests.unit.conftest import World
 
@@ -412,3 +413,60 @@ def test_alarms_are_the_checks_that_alarm() -> None:
     loud = Check("b", 0.5, 0.2, True, "moved")
     result = MonitorResult("2024-03-01", "2024-03-03", 9, "1", (quiet, loud))
     assert result.alarms == (loud,)
+
+
+# --- windows that suit the volume
+
+
+def grown(world: World, **limits: Any) -> LabelledPredictions:
+    limits = {"window": "1d", **limits}
+    spec = world.spec.model_copy(update={"performance": PerformanceSpec(**limits)})
+    return read_labelled_predictions(
+        spec, day(LAST), lake=world.lake, version=lambda number: world.champion
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "n_days"),
+    [
+        ({"min_rows": ROWS_PER_DAY}, 1),
+        ({"min_rows": ROWS_PER_DAY + 1}, 2),
+        ({"min_rows": 10_000}, 3),
+        ({"min_rows": 10_000, "max_window": "2d"}, 2),
+        ({"smallest_change": 4.0}, 1),
+        ({"smallest_change": 0.5}, 3),
+    ],
+)
+def test_a_window_grows_until_it_shows_what_matters(
+    scored: World, limits: dict[str, Any], n_days: int
+) -> None:
+    found = grown(scored, **limits)
+    assert list(found.days) == [day(n) for n in range(LAST - n_days + 1, LAST + 1)]
+    assert found.first == day(LAST - n_days + 1)
+    assert len(found.outcomes()) == n_days * ROWS_PER_DAY
+
+
+def test_rows_of_other_versions_do_not_count_for_a_window(scored: World) -> None:
+    rescore(scored, LAST - 1, version="0")
+    found = grown(scored, min_rows=ROWS_PER_DAY + 1)
+    assert list(found.days) == [day(LAST - 2), day(LAST)]
+    rescore(scored, LAST - 2, version="0")
+    assert list(grown(scored, min_rows=ROWS_PER_DAY + 1).days) == [day(LAST)]
+
+
+def test_a_window_grows_on_where_labels_are_missing(scored: World) -> None:
+    rows = rows_of(LAST - 1)["deliveries"].slice(0, 10)
+    table, token = scored.lake.table("deliveries"), scored.ledger.next_token() + 2**40
+    overwrite_partition(table, day(LAST - 1), rows, token=token)
+    found = grown(scored, min_rows=ROWS_PER_DAY + 20)
+    assert found.first == day(LAST - 2)
+
+
+@pytest.mark.parametrize(("min_rows", "n_days"), [(ROWS_PER_DAY, 1), (100, 2), (10_000, 3)])
+def test_the_window_of_drift_grows_until_it_holds_enough_rows(
+    scored: World, min_rows: int, n_days: int
+) -> None:
+    limits = DriftSpec(window="1d", min_rows=min_rows)
+    found = drift(scored, scored.spec.model_copy(update={"drift": limits}))
+    assert (found.first, found.n_rows) == (day(LAST - n_days + 1), n_days * ROWS_PER_DAY)
+    assert (found.answer == "cannot_tell") is (min_rows == 10_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from mlops_tasks.steps.register import register
 from mlops_tasks.steps.score import score
 from mlops_tasks.steps.train import train
 from tests.unit.orders import day, fill_lake, project_of
+from tests.unit.stores import Stores, copy_stores, new_stores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,17 +59,58 @@ def target_and_frame(spec: ModelSpec, pin: Any, window: tuple[str, str], lake: L
     return rows.column("y").to_numpy(zero_copy_only=False), feature_frame(spec, rows)
 
 
+@dataclass(frozen=True)
+class Loop:
+    """Stores with all days in them, and a first champion as of one of them."""
+
+    spec: ModelSpec
+    stores: Stores
+    pin: Any
+    trained: Any
+    verdict: Any
+
+    @property
+    def parts(self) -> tuple[ModelSpec, Lake, Tracking, Ledger]:
+        return self.spec, self.stores.lake, self.stores.tracking, self.stores.ledger
+
+
+@pytest.fixture(scope="module")
+def loops(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> dict[str, Loop]:
+    """Play it once for each kind of target."""
+    found = {}
+    for kind in ("regression", "multiclass"):
+        home = tmp_path_factory.mktemp(kind)
+        spec = project_of(home / "project", kind)
+        stores = new_stores(home / "stores", mlflow_template, spec.name, "other_orders")
+        fill_lake(stores.lake, spec, range(N_DAYS))
+        done = loop(spec, stores.lake, stores.tracking, stores.ledger, as_of=AS_OF)
+        found[kind] = Loop(spec, stores, *done)
+    return found
+
+
+@pytest.fixture
+def regression(loops: dict[str, Loop], tmp_path: Path) -> Loop:
+    """A copy of this test's own."""
+    found = loops["regression"]
+    return replace(found, stores=copy_stores(found.stores, tmp_path / "stores"))
+
+
+@pytest.fixture
+def multiclass(loops: dict[str, Loop], tmp_path: Path) -> Loop:
+    """A copy of this test's own."""
+    found = loops["multiclass"]
+    return replace(found, stores=copy_stores(found.stores, tmp_path / "stores"))
+
+
 @pytest.fixture(params=["regression", "multiclass"])
-def other(request: pytest.FixtureRequest, tmp_path: Path) -> ModelSpec:
-    return project_of(tmp_path / "other", request.param)
+def other(request: pytest.FixtureRequest) -> Loop:
+    found: Loop = request.getfixturevalue(request.param)
+    return found
 
 
-def test_a_number_from_its_label_to_its_checks(
-    tmp_path: Path, lake: Lake, tracking: Tracking, ledger: Ledger
-) -> None:
-    spec = project_of(tmp_path / "other", "regression")
-    fill_lake(lake, spec, range(N_DAYS))
-    pin, trained, verdict = loop(spec, lake, tracking, ledger, as_of=AS_OF)
+def test_a_number_from_its_label_to_its_checks(regression: Loop) -> None:
+    spec, lake, tracking, ledger = regression.parts
+    pin, trained, verdict = regression.pin, regression.trained, regression.verdict
 
     y, _ = target_and_frame(spec, pin, pin.train, lake)
     assert y.dtype == np.float64
@@ -108,15 +151,10 @@ def test_a_number_from_its_label_to_its_checks(
     assert labels.report
 
 
-def test_a_number_that_moves_and_a_model_that_fails_are_found(
-    tmp_path: Path, lake: Lake, tracking: Tracking, ledger: Ledger
-) -> None:
-    spec = project_of(tmp_path / "other", "regression")
-    fill_lake(lake, spec, range(AS_OF + 1))
-    loop(spec, lake, tracking, ledger, as_of=AS_OF)
+def test_a_number_that_moves_and_a_model_that_fails_are_found(regression: Loop) -> None:
+    spec, lake, tracking, ledger = regression.parts
     champion = champion_of(spec.name, tracking=tracking, ledger=ledger)
     moved = spec.label.dataset
-    fill_lake(lake, spec, range(AS_OF + 1, N_DAYS))
     for number in range(AS_OF + 1, N_DAYS):
         _shift_labels(lake, moved.name, day(number), 40.0)
         score(spec, day(number), champion, lake=lake, tracking=tracking, token=number)
@@ -138,12 +176,9 @@ def _shift_labels(lake: Lake, name: str, key: str, by: float) -> None:
     overwrite_partition(table, key, rows, token=2**40, known_at=key)
 
 
-def test_classes_from_their_label_to_their_checks(
-    tmp_path: Path, lake: Lake, tracking: Tracking, ledger: Ledger
-) -> None:
-    spec = project_of(tmp_path / "other", "multiclass")
-    fill_lake(lake, spec, range(N_DAYS))
-    pin, trained, verdict = loop(spec, lake, tracking, ledger, as_of=AS_OF)
+def test_classes_from_their_label_to_their_checks(multiclass: Loop) -> None:
+    spec, lake, tracking, ledger = multiclass.parts
+    pin, trained, verdict = multiclass.pin, multiclass.trained, multiclass.verdict
 
     assert trained.classes == CLASS_NAMES
     champion = champion_of(spec.name, tracking=tracking, ledger=ledger)
@@ -182,12 +217,8 @@ def test_classes_from_their_label_to_their_checks(
     assert labels.checks[0].text.startswith("label shares ")
 
 
-def test_a_class_that_is_new_after_the_training_is_counted_and_not_fatal(
-    tmp_path: Path, lake: Lake, tracking: Tracking, ledger: Ledger
-) -> None:
-    spec = project_of(tmp_path / "other", "multiclass")
-    fill_lake(lake, spec, range(N_DAYS))
-    loop(spec, lake, tracking, ledger, as_of=AS_OF)
+def test_a_class_that_is_new_after_the_training_is_counted_and_not_fatal(multiclass: Loop) -> None:
+    spec, lake, tracking, ledger = multiclass.parts
     champion = champion_of(spec.name, tracking=tracking, ledger=ledger)
     late = LabelSpec(
         dataset=spec.label.dataset,
@@ -210,12 +241,8 @@ def test_a_class_that_is_new_after_the_training_is_counted_and_not_fatal(
     assert trained.classes == ("Late", "early", "lost", "on time")
 
 
-def test_versions_of_different_classes_share_one_table(
-    tmp_path: Path, lake: Lake, tracking: Tracking, ledger: Ledger
-) -> None:
-    spec = project_of(tmp_path / "other", "multiclass")
-    fill_lake(lake, spec, range(N_DAYS))
-    loop(spec, lake, tracking, ledger, as_of=AS_OF)
+def test_versions_of_different_classes_share_one_table(multiclass: Loop) -> None:
+    spec, lake, tracking, ledger = multiclass.parts
     champion = champion_of(spec.name, tracking=tracking, ledger=ledger)
     score(spec, day(16), champion, lake=lake, tracking=tracking, token=1)
     coarse = LabelSpec(
@@ -282,24 +309,19 @@ def test_unknown_targets_are_left_out_and_integers_name_classes(tmp_path: Path, 
     ],
 )
 def test_what_nothing_can_be_learnt_from_is_refused_before_any_fit(
-    tmp_path: Path, lake: Lake, tracking: Tracking, kind: str, target: str, match: str
+    loops: dict[str, Loop], tracking: Tracking, kind: str, target: str, match: str
 ) -> None:
-    spec = project_of(tmp_path / "other", "regression")
+    spec, lake = loops["regression"].spec, loops["regression"].stores.lake
     label = LabelSpec(dataset=spec.label.dataset, target=target)
     estimator = "tests.unit.orders:build" + ("_regressor" if kind == "regression" else "")
     spec = spec.model_copy(update={"problem_type": kind, "label": label, "estimator": estimator})
-    fill_lake(lake, spec, range(16))
     pin = pin_training_data(spec, day(15), lake=lake)
     with pytest.raises(NoLabelsError, match=match):
         train(spec, pin, lake=lake, tracking=tracking)
 
 
-def test_the_gate_keeps_a_champion_that_is_as_good(
-    other: ModelSpec, lake: Lake, tracking: Tracking, ledger: Ledger
-) -> None:
-    fill_lake(lake, other, range(N_DAYS))
-    loop(other, lake, tracking, ledger, as_of=AS_OF)
-    _, _, verdict = loop(other, lake, tracking, ledger, as_of=N_DAYS - 1)
+def test_the_gate_keeps_a_champion_that_is_as_good(other: Loop) -> None:
+    _, _, verdict = loop(*other.parts, as_of=N_DAYS - 1)
     assert verdict.verdict in {"keep", "promote"}
     assert verdict.champion is not None
     assert verdict.champion_version == "1"
@@ -307,17 +329,14 @@ def test_the_gate_keeps_a_champion_that_is_as_good(
     assert verdict.difference["lower"] <= verdict.difference["value"]
 
 
-def test_policies_take_the_checks_of_every_kind(
-    other: ModelSpec, lake: Lake, tracking: Tracking, ledger: Ledger
-) -> None:
-    fill_lake(lake, other, range(N_DAYS))
-    loop(other, lake, tracking, ledger, as_of=AS_OF)
-    champion = champion_of(other.name, tracking=tracking, ledger=ledger)
+def test_policies_take_the_checks_of_every_kind(other: Loop) -> None:
+    spec, lake, tracking, ledger = other.parts
+    champion = champion_of(spec.name, tracking=tracking, ledger=ledger)
     for number in range(AS_OF, N_DAYS):
-        score(other, day(number), champion, lake=lake, tracking=tracking, token=number)
+        score(spec, day(number), champion, lake=lake, tracking=tracking, token=number)
     last = day(N_DAYS - 1)
-    drift = measure_drift(other, last, champion, lake=lake, tracking=tracking)
-    known = read_labelled_predictions(other, last, lake=lake)
+    drift = measure_drift(spec, last, champion, lake=lake, tracking=tracking)
+    known = read_labelled_predictions(spec, last, lake=lake)
     performance = measure_performance(known, champion)
-    assert not drift_alarms(other.retrain, [drift]).alarm
-    assert not performance_alarms(other.retrain, [performance]).alarm
+    assert not drift_alarms(spec.retrain, [drift]).alarm
+    assert not performance_alarms(spec.retrain, [performance]).alarm

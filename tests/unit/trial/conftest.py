@@ -24,10 +24,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def connect_shop(patch: pytest.MonkeyPatch, path: Path) -> None:
+    connection = {"conn_type": "sqlite", "host": str(path)}
+    patch.setenv("AIRFLOW_CONN_SHOP_SOURCE", json.dumps(connection))
+
+
 @pytest.fixture
 def shop(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    connection = {"conn_type": "sqlite", "host": str(filled)}
-    monkeypatch.setenv("AIRFLOW_CONN_SHOP_SOURCE", json.dumps(connection))
+    connect_shop(monkeypatch, filled)
     return filled
 
 
@@ -35,6 +39,5 @@ def shop(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def own_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     """An empty source of this test's own."""
     path = tmp_path / "own.db"
-    connection = {"conn_type": "sqlite", "host": str(path)}
-    monkeypatch.setenv("AIRFLOW_CONN_SHOP_SOURCE", json.dumps(connection))
+    connect_shop(monkeypatch, path)
     return Source(path)

@@ -30,6 +30,7 @@ from tests.unit.orders import (
     project,
     project_of,
 )
+from tests.unit.trial.conftest import connect_shop
 
 if TYPE_CHECKING:
     from mlops_tasks.specs import ModelSpec
@@ -37,15 +38,29 @@ if TYPE_CHECKING:
 # 24 days: 2 of label delay, 4 of evaluation, 10 of training at most; 5 days are played, so that
 # the labels of three days, the window of monitoring, arrive.
 FIRST, LAST = day(0), day(23)
+#: From here on there are just days enough.
+SHORTEST = day(13)
+
+
+@pytest.fixture(scope="module")
+def played(
+    filled: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrialReport, list[TrialStep]]:
+    """Play all days once; return the report, and what was watched."""
+    seen: list[TrialStep] = []
+    spec = project(tmp_path_factory.mktemp("played") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        connect_shop(patch, filled)
+        report = try_model(spec, first=FIRST, last=LAST, watch=seen.append)
+    return report, seen
 
 
 def answers(report: TrialReport, *names: str) -> Counter[tuple[str, str]]:
     return Counter((one.name, one.answer) for one in report.steps if one.name in names)
 
 
-def test_the_loop_comes_to_a_champion(spec: ModelSpec, shop: Path) -> None:
-    seen: list[TrialStep] = []
-    report = try_model(spec, first=FIRST, last=LAST, watch=seen.append)
+def test_the_loop_comes_to_a_champion(played: tuple[TrialReport, list[TrialStep]]) -> None:
+    report, seen = played
     assert (report.outcome, report.exit_code, report.failure) == ("champion", 0, None)
     assert (report.first, report.last, report.played_from) == (FIRST, LAST, day(19))
     assert list(report.steps) == seen
@@ -69,11 +84,12 @@ def test_the_loop_comes_to_a_champion(spec: ModelSpec, shop: Path) -> None:
     assert [one.as_of for one in report.decisions] == [day(n) for n in range(19, 24)]
 
 
-def test_steps_come_in_the_order_of_the_calendar(spec: ModelSpec, shop: Path) -> None:
-    report = try_model(spec, first=FIRST, last=LAST)
-    played = [(one.name, one.about, one.key) for one in report.steps]
-    begin = played.index(("ingest", "orders", day(21)))
-    assert played[begin : played.index(("ingest", "orders", day(22)))] == [
+def test_steps_come_in_the_order_of_the_calendar(
+    played: tuple[TrialReport, list[TrialStep]],
+) -> None:
+    steps = [(one.name, one.about, one.key) for one in played[0].steps]
+    begin = steps.index(("ingest", "orders", day(21)))
+    assert steps[begin : steps.index(("ingest", "orders", day(22)))] == [
         ("ingest", "orders", day(21)),
         ("validate", "orders", day(21)),
         ("ingest", "traffic", day(21)),
@@ -88,15 +104,8 @@ def test_steps_come_in_the_order_of_the_calendar(spec: ModelSpec, shop: Path) ->
 
 
 @pytest.mark.slow
-def test_equal_inputs_give_equal_reports(spec: ModelSpec, shop: Path) -> None:
-    one, two = (try_model(spec, first=day(5), last=LAST) for _ in range(2))
-    assert one == two
-    assert one.seconds != two.seconds or one.steps[1].seconds != two.steps[1].seconds
-    assert json.loads(json.dumps(one.as_json()))["exit_code"] == 0
-
-
-@pytest.mark.slow
-def test_nothing_is_left_and_nothing_of_the_users_is_touched(
+def test_equal_inputs_give_equal_reports_and_nothing_is_left_or_touched(
+    played: tuple[TrialReport, list[TrialStep]],
     spec: ModelSpec,
     shop: Path,
     tmp_path: Path,
@@ -112,7 +121,10 @@ def test_nothing_is_left_and_nothing_of_the_users_is_touched(
     mlflow.set_tracking_uri(own)
     environment = dict(os.environ)
     there = set(scratch_root().iterdir())
-    assert try_model(spec, first=day(5), last=LAST).exit_code == 0
+    report, (before_it, _) = try_model(spec, first=FIRST, last=LAST), played
+    assert report == before_it
+    assert report.seconds != before_it.seconds
+    assert json.loads(json.dumps(report.as_json()))["exit_code"] == 0
     assert mlflow.get_tracking_uri() == own
     assert dict(os.environ) == environment
     assert set(scratch_root().iterdir()) == there
@@ -143,7 +155,7 @@ def test_a_kept_trial_can_be_looked_at(spec: ModelSpec, shop: Path, tmp_path: Pa
 @pytest.mark.parametrize("problem_type", OTHER_TARGETS)
 def test_other_targets(tmp_path: Path, shop: Path, problem_type: str) -> None:
     spec = project_of(tmp_path / "project", problem_type)
-    report = try_model(spec, first=FIRST, last=LAST)
+    report = try_model(spec, first=day(3), last=LAST)
     assert report.exit_code == 0, report.reason
     assert report.champion.metric == {"regression": "mae", "multiclass": "log_loss"}[problem_type]
 
@@ -169,7 +181,7 @@ def test_a_gap_is_an_alarm_of_its_own_and_the_loop_goes_on(
     for number in range(24):
         if number not in (8, 20):
             own_shop.add(number)
-    report = try_model(project(tmp_path / "project"), first=FIRST, last=LAST)
+    report = try_model(project(tmp_path / "project"), first=day(5), last=LAST)
     assert report.exit_code == 0, report.reason
     assert answers(report, "score") == {("score", "fine"): 4, ("score", "cannot tell"): 1}
     waits = [one.text for one in report.steps if (one.name, one.answer) == ("score", "cannot tell")]
@@ -180,7 +192,7 @@ def test_a_gap_is_an_alarm_of_its_own_and_the_loop_goes_on(
 def test_what_could_not_be_told_names_the_setting(shop: Path, tmp_path: Path) -> None:
     # Three days have 240 rows: 500 take seven days.
     spec = project(tmp_path / "project", performance=PerformanceSpec(window="3d", min_rows=500))
-    report = try_model(spec, first=FIRST, last=LAST)
+    report = try_model(spec, first=day(5), last=LAST)
     found = {one.name: one for one in report.conclusions if one.kind == "performance"}
     assert found["roc_auc"].answer == "cannot tell"
     assert found["roc_auc"].n_cannot_tell == 3
@@ -227,12 +239,14 @@ def test_ranges_that_cannot_be(spec: ModelSpec, shop: Path) -> None:
         (day(14), LAST, "begin on 2024-03-14 or earlier"),
     ):
         assert match in failed(spec, "plan", "late_orders", first=first, last=last)
-    assert try_model(spec, first=day(13), last=LAST).exit_code != 3
+    assert try_model(spec, first=SHORTEST, last=LAST).exit_code != 3
 
 
 def test_features_that_fail(tmp_path: Path, shop: Path) -> None:
     sql = FEATURES_SQL.replace("o.items", "o.itemz AS items")
-    said = failed(project(tmp_path / "project", features_sql=sql), "train", "late_orders")
+    said = failed(
+        project(tmp_path / "project", features_sql=sql), "train", "late_orders", first=SHORTEST
+    )
     assert "itemz" in said
 
 
@@ -246,13 +260,15 @@ def test_labels_that_never_arrive(own_shop: Source, spec: ModelSpec) -> None:
 
 def test_one_class_only(tmp_path: Path, shop: Path) -> None:
     label = LabelSpec(dataset=deliveries_dataset(tmp_path), target="minutes_late > -1000")
-    said = failed(project(tmp_path / "project", label=label), "train", "late_orders")
+    said = failed(
+        project(tmp_path / "project", label=label), "train", "late_orders", first=SHORTEST
+    )
     assert "label" in said
 
 
 def test_a_gate_that_promotes_nobody_is_a_refusal(tmp_path: Path, shop: Path) -> None:
     spec = project(tmp_path / "project", estimator="tests.unit.orders:build_blind")
-    report = try_model(spec, first=FIRST, last=LAST)
+    report = try_model(spec, first=SHORTEST, last=LAST)
     assert (report.outcome, report.exit_code, report.failure) == ("refused", 1, None)
     assert report.champion is None
     assert [one.verdict for one in report.trainings] == ["keep"]
@@ -262,7 +278,7 @@ def test_a_gate_that_promotes_nobody_is_a_refusal(tmp_path: Path, shop: Path) ->
 
 def test_an_error_of_the_projects_own_code_is_a_failure_too(tmp_path: Path, shop: Path) -> None:
     spec = project(tmp_path / "project", estimator="tests.unit.orders:Source")
-    report = try_model(spec, first=FIRST, last=LAST)
+    report = try_model(spec, first=SHORTEST, last=LAST)
     assert report.exit_code == 3
     assert report.failure.step == "train"
 
@@ -313,5 +329,5 @@ def test_what_a_killed_trial_leaves_is_removed_by_the_next_one(
     assert done.returncode == -9
     (left,) = set(scratch_root().iterdir()) - there
     assert (left / "lake").is_dir()
-    assert try_model(spec, first=day(13), last=LAST).failure is None
+    assert try_model(spec, first=SHORTEST, last=LAST).failure is None
     assert not left.exists()
