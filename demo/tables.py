@@ -75,15 +75,21 @@ def _verdict(check: dict[str, Any]) -> str:
     return "ALARM" if check["alarm"] else "fine"
 
 
+def _decided(row: dict[str, Any]) -> str:
+    if row["retrain"]:
+        return "retrain"
+    return "cannot tell" if row.get("cause") == "cannot_tell" else "not retrained"
+
+
 def decision_table(rows: list[dict[str, Any]], when: str = "night") -> Table:
-    """One line per decision, a yes or a no, with its reason."""
+    """One line per decision, with its answer and its reason."""
     return facts_table(
         "Decisions",
         (when, "decision", "cause", "because"),
         (
             [
                 row["night"],
-                "retrain" if row["retrain"] else "not retrained",
+                _decided(row),
                 row.get("cause"),
                 row.get("reason"),
             ]

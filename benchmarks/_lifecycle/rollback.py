@@ -23,9 +23,10 @@ from benchmarks._shared.figures import Samples, figure
 from benchmarks._shared.machine import ROOT
 from benchmarks._shared.parts import Measured
 from mlops_airflow.stack.environment import tool
+from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.registry.champions import move_champion
 from mlops_tasks.registry.ledger import Ledger
-from mlops_tasks.registry.tracking import PIN_FILE, Tracking
+from mlops_tasks.registry.tracking import Tracking
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.steps.register import register
 

@@ -4,7 +4,7 @@
 # what people wrote and what tasks say has more than ASCII in it.
 set -eu
 
-for name in airflow ledger mlflow; do
+for name in airflow ledger mlflow studies; do
     variable="$(printf '%s' "$name" | tr '[:lower:]' '[:upper:]')_DB_PASSWORD"
     password="$(printenv "$variable")"
     psql --username postgres --set ON_ERROR_STOP=1 --set name="$name" --set password="$password" <<'SQL'

@@ -68,6 +68,7 @@ class PolicyDags(TrialDags):
     """
 
     run = "mlops backtest"
+    tested = False  # there is no MLflow to load a version from
 
     def __init__(
         self,

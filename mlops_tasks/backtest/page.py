@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.backtest.chart import HEIGHT, WIDTH, Scales, chart_rows
-from mlops_tasks.backtest.words import COLUMNS, conclusions, notes, table_rows, unit
+from mlops_tasks.backtest.words import COLUMNS, conclusions, counted, notes, table_rows, unit
 from mlops_tasks.exceptions import MlopsError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def render_page(report: BacktestReport) -> str:
         width=WIDTH,
         height=HEIGHT,
         unit=unit(report),
+        counted=counted,
         columns=COLUMNS,
         table=table_rows(report),
         conclusions=conclusions(report),
@@ -96,7 +97,7 @@ def draw_png(report: BacktestReport, path: Path) -> None:
         shown = report.oracle.shown if one is None else one.shown
         name = "oracle" if one is None else one.name
         metric = "" if shown.metric is None else f"{shown.metric:.4f}\n"
-        label = f"{name}\n{metric}{shown.n_trainings} trainings"
+        label = f"{name}\n{metric}{counted(shown.n_trainings, 'training')}"
         axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
         axis.set_ylim(scales.low - 0.12 * (scales.high - scales.low), scales.high)
         axis.tick_params(labelsize=7)
@@ -105,8 +106,11 @@ def draw_png(report: BacktestReport, path: Path) -> None:
     marked = sorted({0, report.n_chosen, len(report.periods) - 1})
     axes[-1].set_xticks(marked, [report.periods[number].first for number in marked])
     title = f"When to retrain {report.model}: {report.metric_title} by {unit(report)}"
-    about = "grey line: the oracle; grey ground: settings are chosen"
-    figure.suptitle(f"{title} ({about})", fontsize=10)
+    about = (
+        "grey line: the oracle; grey ground: settings are chosen, and shown after it; "
+        f"red ground: a new model would have been better by more than {report.tolerance:.4g}"
+    )
+    figure.suptitle(f"{title}\n{about}", fontsize=9)
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
 

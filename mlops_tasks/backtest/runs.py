@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,7 +98,9 @@ class RunFolder(Tracking):
         """Return a model and the size of its files; it is read once."""
         if model_uri not in self._loaded:
             folder = Path(model_uri)
-            model = load_model(folder, digest=digest, examined=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # skops asks every loaded module for its names
+                model = load_model(folder, digest=digest, examined=True)
             self._loaded[model_uri] = model, model_bytes(folder)
         return self._loaded[model_uri]
 

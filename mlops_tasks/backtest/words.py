@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlops_tasks.backtest.report import BacktestReport, Figures
 
-__all__ = ["COLUMNS", "conclusions", "notes", "table_rows", "unit"]
+__all__ = ["COLUMNS", "conclusions", "counted", "notes", "table_rows", "unit"]
 
 COLUMNS = (
     "policy",
@@ -23,6 +23,11 @@ COLUMNS = (
     "drift without harm",
     "harm without drift",
 )
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things, in words."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def unit(report: BacktestReport) -> str:
@@ -80,12 +85,13 @@ def conclusions(report: BacktestReport) -> list[str]:
     if often is not None and default is not None:
         gain = report.beside("default", often.name)
         if gain is not None:
-            direction = "better" if gain >= 0 else "worse"
+            direction = "better" if gain > 0 else "worse"
             within = "within" if gain >= -report.tolerance else "beyond"
+            beside = f"{abs(gain):.4g} {direction}, {within}" if gain else "the same, within"
             lines.append(
                 f"From {report.periods[report.n_chosen].first} on, the default has "
-                f"{default.shown.n_trainings} trainings, {often.name} {often.shown.n_trainings}; "
-                f"its {report.metric_title} is {abs(gain):.4g} {direction}, {within} the "
+                f"{counted(default.shown.n_trainings, 'training')}, {often.name} "
+                f"{often.shown.n_trainings}; its {report.metric_title} is {beside} the "
                 f"{report.tolerance:.4g} that matter."
             )
     return lines

@@ -14,6 +14,7 @@ from mlops_tasks.checks.labels import check_label_delay, check_labels
 from mlops_tasks.checks.leaks import check_leaks
 from mlops_tasks.checks.refusals import refused
 from mlops_tasks.checks.schedule import check_schedule
+from mlops_tasks.checks.selection import check_selection
 from mlops_tasks.checks.volume import check_volume
 from mlops_tasks.checks.windows import check_resources, check_windows
 
@@ -93,6 +94,12 @@ CHECKS = (
         check_estimator,
     ),
     Check(
+        "candidates",
+        "a candidate, or a search, that cannot be built or fitted, and a training window that has "
+        "no room to compare them",
+        check_selection,
+    ),
+    Check(
         "gate",
         "a metric, cost, threshold or limit that the problem type has not, that no model can pass, "
         "or that none can break",
@@ -110,8 +117,8 @@ CHECKS = (
     ),
     Check(
         "windows",
-        "an evaluation that leaves nothing to train on or is one partition alone, monitoring that "
-        "needs more than there is",
+        "an evaluation or an embargo that leaves nothing to train on, an evaluation of one "
+        "partition alone, monitoring that needs more than there is",
         check_windows,
     ),
     Check(

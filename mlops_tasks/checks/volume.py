@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_tasks.checks.sample import Sample
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import DriftSpec, ModelSpec, PerformanceSpec
 
 __all__ = ["check_volume", "n_partitions", "unreachable_margins"]
 
@@ -41,9 +41,10 @@ def check_volume(look: Sample) -> Iterator[CheckResult]:
     except Exception as error:
         yield refused(look, "volume", f"dataset {spec.rows.name!r}", error)
         return
+    drift, performance = spec.drift, spec.performance
     windows = (
-        ("drift", spec.drift.window, spec.drift.min_rows, rows, "rows"),
-        ("performance", spec.performance.window, spec.performance.rows_wanted, rows * share,
+        ("drift", _longest(drift), drift.min_rows, rows, "rows"),
+        ("performance", _longest(performance), performance.rows_wanted, rows * share,
          "labelled rows"),
     )  # fmt: skip
     for name, window, least, each, what in windows:
@@ -58,10 +59,15 @@ def check_volume(look: Sample) -> Iterator[CheckResult]:
     yield from _classes(look, last, rows * share)
 
 
+def _longest(limits: DriftSpec | PerformanceSpec) -> Duration:
+    """Return how long a window may grow."""
+    return max(limits.window, limits.max_window, key=lambda length: length.days)
+
+
 def _window(
     spec: ModelSpec, name: str, window: Duration, least: int, seen: float, each: float, what: str
 ) -> CheckResult:
-    where = f"{name}.window {window}"
+    where = f"{name}.max_window {window}"
     shown = f"{seen:,.0f} {what} in {window.words}"
     if round(seen) >= least:
         return CheckResult("volume", where, FINE, f"about {shown}; {least:,} are needed")
@@ -69,7 +75,7 @@ def _window(
         text = (
             f"about {shown}, and {least:,} are needed ({name}.min_rows): some weeks may have them"
         )
-        fix = "use a longer window, or a smaller min_rows, to be judged always"
+        fix = "let it grow longer, or use a smaller min_rows, to be judged always"
         return CheckResult("volume", where, CANNOT_TELL, text, fix)
     enough = _long_enough(spec, math.ceil(least / each)) if each else ""
     return CheckResult(
@@ -77,7 +83,7 @@ def _window(
         where,
         ALARM,
         f"{shown}: with {name}.min_rows={least} nothing will ever be judged",
-        f"use a window of {enough}, or a smaller min_rows" if enough else "look at the labels",
+        f"use a max_window of {enough}, or a smaller min_rows" if enough else "look at the labels",
     )
 
 
@@ -102,13 +108,13 @@ def _classes(look: Sample, last: str, each: float) -> Iterator[CheckResult]:
         return
     for name, window, least in (
         ("gate", spec.evaluation, spec.gate.min_class_rows),
-        ("performance", spec.performance.window, spec.performance.min_class_rows),
+        ("performance", _longest(spec.performance), spec.performance.min_class_rows),
     ):
         where = f"{name}.min_class_rows"
         n_rows = round(each * n_partitions(spec, window, last))
         few = problem.too_few(_as_many(outcomes, n_rows), least)
         needed = problem.least(least)
-        longer = f"use a longer {'evaluation' if name == 'gate' else 'performance.window'}"
+        longer = f"use a longer {'evaluation' if name == 'gate' else 'performance.max_window'}"
         if few and not problem.too_few(_as_many(outcomes, round(n_rows / _NEAR)), least):
             text = f"some {few} rows in {window.words}, and {needed} are needed: close"
             yield CheckResult("volume", where, CANNOT_TELL, text, longer)

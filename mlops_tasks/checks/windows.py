@@ -10,14 +10,17 @@ from mlops_tasks.checks.newest import newest_ended
 from mlops_tasks.checks.refusals import refused
 from mlops_tasks.checks.result import ALARM, CANNOT_TELL, FINE, CheckResult
 from mlops_tasks.checks.volume import n_partitions
+from mlops_tasks.features.training_windows import cut_windows
 from mlops_tasks.partitions import DAY, shift_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlops_tasks.checks.sample import Sample
+    from mlops_tasks.features.training_windows import TrainingWindows
+    from mlops_tasks.specs import ModelSpec
 
-__all__ = ["check_resources", "check_windows"]
+__all__ = ["check_resources", "check_windows", "windows_by_now"]
 
 # The rows of a training are in memory as features, as the estimator's frame and as its own copy.
 _COPIES = 3
@@ -33,9 +36,7 @@ def check_windows(look: Sample) -> Iterator[CheckResult]:
     except Exception as error:
         yield refused(look, "windows", "train and evaluation", error)
         return
-    first = max(dataset.start for dataset in spec.datasets).isoformat()
-    begin = spec.calendar.key_of(spec.rows.partition(spec.rows.first).start, spec.timezone)
-    begin = max(begin, spec.calendar.key_at(DAY.begins(first)))
+    begin, windows = _begin(spec), windows_by_now(look)
     there = spec.calendar.between(begin, last) + 1
     ended = spec.rows.last is not None and spec.rows.last <= newest_ended(spec.rows, look.now)
     training = n_partitions(spec, spec.train, last)
@@ -45,6 +46,10 @@ def check_windows(look: Sample) -> Iterator[CheckResult]:
         fix = "use a shorter evaluation" + ("" if ended else ", or wait for more data")
         text = f"the evaluation alone takes {evaluation} of {life}: none is left to train on"
         yield CheckResult("windows", f"evaluation {spec.evaluation}", ALARM, text, fix)
+    elif not windows.train:
+        text = f"evaluation and embargo take all of {life}: none is left to train on"
+        fix = "use a shorter embargo or evaluation" + ("" if ended else ", or wait for more data")
+        yield CheckResult("windows", f"embargo {spec.embargo}", ALARM, text, fix)
     elif evaluation < _FEWEST_EVALUATED:
         grain = spec.rows.grain
         text = (
@@ -60,7 +65,26 @@ def check_windows(look: Sample) -> Iterator[CheckResult]:
     else:
         text = f"{training} + {evaluation} {spec.rows.grain}s of {life}"
         yield CheckResult("windows", "train and evaluation", FINE, text)
+    if windows.train and windows.embargo != spec.embargo:
+        text = (
+            f"by default it is the label's delay, which is more than half of {life} before the "
+            f"evaluation: trainings have {windows.embargo.words} until there is more"
+        )
+        yield CheckResult("windows", f"embargo {spec.embargo}", FINE, text)
     yield from _monitoring(look, begin, last, ended=ended)
+
+
+def windows_by_now(look: Sample) -> TrainingWindows:
+    """Return the windows of a training on everything up to the newest partition."""
+    spec, last = look.spec, look.partitions[-1]
+    return cut_windows(spec, spec.calendar.range(_begin(spec), last))
+
+
+def _begin(spec: ModelSpec) -> str:
+    """Return the first partition that all datasets may have."""
+    first = max(dataset.start for dataset in spec.datasets).isoformat()
+    begin = spec.calendar.key_of(spec.rows.partition(spec.rows.first).start, spec.timezone)
+    return max(begin, spec.calendar.key_at(DAY.begins(first)))
 
 
 def _monitoring(look: Sample, begin: str, last: str, *, ended: bool) -> Iterator[CheckResult]:

@@ -20,6 +20,7 @@ _FUNCTIONS = """
 """
 _MACROS = {"ago"}  # of the clock, and the catalogue does not say so
 _OF_NOW = {"age"}  # with one argument
+_known_calls: set[str] = set()
 
 
 def check_repeatable(place: str, connection: DuckDBPyConnection, query: str) -> None:
@@ -40,7 +41,7 @@ def check_repeatable(place: str, connection: DuckDBPyConnection, query: str) -> 
         Naming the line and what it calls.
     """
     tokens = list(_tokens(query))
-    calls = {str(name) for (name,) in connection.execute(_FUNCTIONS).fetchall()} | _MACROS
+    calls = _unrepeatable(connection)
     for at, (line, text) in enumerate(tokens):
         before = tokens[at - 1][1] if at else ""
         after = tokens[at + 1][1] if at + 1 < len(tokens) else ""
@@ -54,6 +55,14 @@ def check_repeatable(place: str, connection: DuckDBPyConnection, query: str) -> 
                 "must look the same in training and in every scoring; take times from columns of "
                 "the rows, and chance from hash() of the key"
             )
+
+
+def _unrepeatable(connection: DuckDBPyConnection) -> frozenset[str]:
+    """Ask once per process: the catalogue is DuckDB's own, which takes a while to list it."""
+    if not _known_calls:
+        found = connection.execute(_FUNCTIONS).fetchall()
+        _known_calls.update(_MACROS, (str(name) for (name,) in found))
+    return frozenset(_known_calls)
 
 
 def check_expression(place: str, text: str) -> None:

@@ -5,25 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.gate.fairness import fairness_criteria
-from mlops_tasks.gate.groups import find_groups
 from mlops_tasks.gate.limits import calibration_criterion, overfit_criterion
 from mlops_tasks.gate.slices import slice_criteria
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Sequence
 
     from mlops_tasks.gate.criteria import Criterion
     from mlops_tasks.gate.plan import GatePlan
+    from mlops_tasks.gate.slices import Groups
     from mlops_tasks.problem_types import Outcomes
-    from mlops_tasks.specs import EstimatorSpec
 
 __all__ = ["further_criteria"]
 
 
 def further_criteria(
-    spec: EstimatorSpec,
     plan: GatePlan,
-    rows: pa.Table,
+    groups: Sequence[Groups],
     ours: Outcomes,
     rival: Outcomes | None,
     *,
@@ -33,12 +31,10 @@ def further_criteria(
 
     Parameters
     ----------
-    spec : EstimatorSpec
-        The model.
     plan : GatePlan
-        Its gate.
-    rows : Table
-        The rows of the features.
+        The model's gate.
+    groups : sequence of Groups
+        Its slices, from `find_groups`.
     ours, rival : Outcomes
         Of the challenger and of the champion; without one, slices cannot be worse.
     training : Outcomes, optional
@@ -50,7 +46,6 @@ def further_criteria(
         Slices, fairness, calibration, overfit gap.
     """
     gate, found = plan.gate, []
-    groups = find_groups(spec, rows)
     if rival is not None:
         found += slice_criteria(plan, groups, ours, rival)
     found += fairness_criteria(plan, groups, ours)

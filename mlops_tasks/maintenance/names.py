@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import UnknownPinsError
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.registry.ledger import EvidenceKind
-from mlops_tasks.registry.tracking import DIGEST_TAG, PIN_FILE
+from mlops_tasks.registry.tracking import DIGEST_TAG
 from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from mlops_tasks.features import feature_batches, pinned_inputs, published_input
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types.binary.intervals import auc_standard_error
-from mlops_tasks.registry.tracking import PIN_FILE
+from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.serialization import from_json
 
 if TYPE_CHECKING:

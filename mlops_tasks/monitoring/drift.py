@@ -18,7 +18,7 @@ from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import unpack_days
 from mlops_tasks.profiles.by_day import merged_days
 from mlops_tasks.profiles.store import ProfileStore
-from mlops_tasks.registry.tracking import FEATURE_PROFILES, IMPORTANCE, SCORE_PROFILES
+from mlops_tasks.registry.artifacts import FEATURE_PROFILES, IMPORTANCE, SCORE_PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

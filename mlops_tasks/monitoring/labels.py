@@ -8,7 +8,7 @@ from mlops_tasks.drift import Answer, Baseline, DriftPolicy, detect_drift, effec
 from mlops_tasks.monitoring.results import Check
 from mlops_tasks.problem_types import LABEL, TARGET, problem_type
 from mlops_tasks.profiles.archive import unpack_days
-from mlops_tasks.registry.tracking import LABEL_PROFILES
+from mlops_tasks.registry.artifacts import LABEL_PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,6 +6,7 @@ __all__ = [
     "ARTIFACTS",
     "CLASSES",
     "ENVIRONMENT",
+    "EVIDENCE",
     "EXPLANATION",
     "FEATURE_PROFILES",
     "FINGERPRINT",
@@ -20,6 +21,7 @@ __all__ = [
     "SEARCH",
     "TABLE_MODEL",
     "VOCABULARIES",
+    "evidence_path",
 ]
 
 # Artifacts of a training run that later steps read: its data, what features and labels of every day
@@ -38,6 +40,8 @@ ENVIRONMENT, PROJECT, FINGERPRINT = "environment.json", "project.zip", "fingerpr
 SEARCH = "search.json"
 # All that the gate asked and found, why the challenger predicts as it does, and both as a page.
 GATE_REPORT, EXPLANATION, GATE_PAGE = "gate.json", "explanation.json", "gate.html"
+# Of them two attempts of one evaluation may write different ones: they have measured milliseconds.
+EVIDENCE = (GATE_REPORT, EXPLANATION, GATE_PAGE)
 ARTIFACTS = (
     PIN_FILE,
     IMPORTANCE,
@@ -57,3 +61,21 @@ ARTIFACTS = (
 )
 # For people: features that may leak the label, in full.
 LEAKS = "leak_suspects.json"
+
+
+def evidence_path(name: str, digest: str) -> str:
+    """Return where a run keeps one of several contents of an artifact: no other is ever there.
+
+    Parameters
+    ----------
+    name : str
+        One of ``EVIDENCE``.
+    digest : str
+        SHA-256 of the content.
+
+    Examples
+    --------
+    >>> evidence_path("gate.json", "0123456789abcdef" * 4)
+    'evidence/0123456789abcdef/gate.json'
+    """
+    return f"evidence/{digest[:16]}/{name}"

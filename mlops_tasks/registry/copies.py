@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import UnsafeModelError
+from mlops_tasks.registry.artifacts import EVIDENCE
 from mlops_tasks.registry.modelfiles import files_digest, load_model
 from mlops_tasks.registry.versions import TrainResult
 
@@ -79,7 +80,7 @@ def store_files(
         client.log_model_artifacts(made.model_id, str(folder / _MODEL))
         client.finalize_logged_model(made.model_id, "READY")
         artifacts = {
-            path.name: tracking.log_bytes(run_id, path.name, path.read_bytes())
+            path.name: _log(tracking, run_id, path)
             for path in sorted((folder / _ARTIFACTS).iterdir())
         }
         tracking.log_batch(run_id, tags={"mlops.copied_from": origin})
@@ -93,3 +94,8 @@ def store_files(
             "was registered"
         )
     return TrainResult(run_id, made.model_id, uri, found, 0, {}, 0.0, artifacts=artifacts)
+
+
+def _log(tracking: Tracking, run_id: str, path: Path) -> str:
+    log = tracking.log_evidence if path.name in EVIDENCE else tracking.log_bytes
+    return log(run_id, path.name, path.read_bytes())

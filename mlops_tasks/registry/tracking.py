@@ -14,31 +14,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import UnknownVersionError, UnsafeModelError
-from mlops_tasks.registry.artifacts import (
-    ARTIFACTS,
-    CLASSES,
-    FEATURE_PROFILES,
-    IMPORTANCE,
-    LABEL_PROFILES,
-    LEAKS,
-    PIN_FILE,
-    SCORE_PROFILES,
-    TABLE_MODEL,
-    VOCABULARIES,
-)
+from mlops_tasks.registry.artifacts import EVIDENCE, evidence_path
+from mlops_tasks.registry.logged_models import log_safe_model
 from mlops_tasks.registry.modelfiles import (
-    ALLOWED_TYPES,
-    check_types,
-    content_digest,
-    detached_boosters,
     examine_model,
     files_digest,
-    inspect_model,
     load_model,
     model_bytes,
-    write_extra_files,
 )
-from mlops_tasks.registry.requirements import requirements
 from mlops_tasks.registry.run_tree import (
     ATTEMPT_TAG,
     TRAINING_TAG,
@@ -61,20 +44,10 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.versions import RegisteredVersion
 
 __all__ = [
-    "ARTIFACTS",
     "ATTEMPT_TAG",
     "CHALLENGER",
     "CHAMPION",
-    "CLASSES",
     "DIGEST_TAG",
-    "FEATURE_PROFILES",
-    "IMPORTANCE",
-    "LABEL_PROFILES",
-    "LEAKS",
-    "PIN_FILE",
-    "SCORE_PROFILES",
-    "TABLE_MODEL",
-    "VOCABULARIES",
     "Tracking",
 ]
 
@@ -146,12 +119,13 @@ class Tracking:
         tags |= {"mlflow.parentRunId": parent_id} if parent_id else {}
         found = unfinished_run(self.client, home, tags, opened=run_id, part=bool(parent_id))
         close_orphans(self.client, home, tags, but=found)
+        os.environ.pop("MLFLOW_RUN_ID", None)  # it would win over everything else
         if found:
             self.log_batch(found, tags=tags)
+            mlflow.start_run(run_id=found)
         else:
-            found = create_run(self.client, home, name, tags)
-        # By its id: a variable MLFLOW_RUN_ID of the process would win over everything else.
-        mlflow.start_run(run_id=found)
+            opened = mlflow.start_run(experiment_id=home, run_name=name, tags=tags)
+            found = str(opened.info.run_id)
         status = "KILLED"
         try:
             with ended_by_signal():
@@ -197,8 +171,10 @@ class Tracking:
     ) -> tuple[str, str, str]:
         """Save a fitted model to the open run as safe files and prove that it can be loaded.
 
-        The files are inspected in this process: it has just made them itself, so another one would
-        protect it from nobody but its own estimator.
+        What is proved are the files as they were written, before they are uploaded: whoever loads
+        them later compares the digest, so that nothing can be exchanged on the way. They are
+        inspected in this process: it has just made them itself, so another one would protect it
+        from nobody but its own estimator.
 
         Parameters
         ----------
@@ -223,44 +199,25 @@ class Tracking:
         UnsafeModelError
             If the model holds something that cannot be saved, or is another one when it is loaded.
         """
-        import mlflow.sklearn
-        import numpy as np
+        import mlflow
 
-        names = check_types(model, package)
-        predictions = getattr(model, method)(signature_of)
-        with tempfile.TemporaryDirectory(prefix="model-") as folder:
-            files = write_extra_files(
-                model, Path(folder), names, rows=signature_of, personal=personal
-            )
-            with detached_boosters(model):
-                info = mlflow.sklearn.log_model(
-                    model,
-                    name="model",
-                    signature=mlflow.models.infer_signature(signature_of, predictions),
-                    # Without this list MLflow spends seconds in a subprocess to guess it.
-                    pip_requirements=requirements(files),
-                    serialization_format="skops",
-                    skops_trusted_types=sorted(ALLOWED_TYPES | names),
-                    pyfunc_predict_fn=method,
-                    extra_files=[str(path) for path in files] or None,
-                )
-        with self.downloaded(info.model_uri) as downloaded:
-            digest = files_digest(downloaded)
-            inspect_model(downloaded, names)
-            content = content_digest(downloaded)
-            again = load_model(downloaded, digest=digest, examined=True)
-        if not np.array_equal(getattr(again, method)(signature_of), predictions):
-            raise UnsafeModelError(
-                f"{info.model_uri} does not predict what the model predicts that was saved as it: "
-                "MLflow's store was written to meanwhile, or the estimator cannot be saved"
-            )
-        return info.model_uri, digest, content
+        run = mlflow.active_run()
+        if run is None:
+            raise RuntimeError("a model is logged to an open run: do it inside of Tracking.run")
+        return log_safe_model(
+            self.client,
+            run.info,
+            model,
+            signature_of,
+            method=method,
+            package=package,
+            personal=personal,
+        )
 
     def log_pins(self, pins: Mapping[str, Pin], context: str) -> None:
-        """Attach pinned tables, by name, to the open run: as datasets, and their digests as params.
+        """Attach pinned tables, by name, to the open run as datasets.
 
-        The store keeps 36 characters of a dataset's digest. The whole one is a tag of the dataset
-        and a parameter of the run, ``digest.<name>``, to be searched for.
+        The store keeps 36 characters of a dataset's digest. The whole one is a tag of the dataset.
         """
         import mlflow
         from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -283,7 +240,6 @@ class Tracking:
             for pin in pins.values()
         ]
         mlflow.log_inputs(list(datasets), contexts=[context] * len(pins), tags_list=tags)
-        mlflow.log_params({f"digest.{name}": pin.digest for name, pin in pins.items()})
 
     def log_batch(
         self,
@@ -325,6 +281,16 @@ class Tracking:
             self.client.log_artifact(run_id, str(Path(folder, path.name)), parent)
         return hashlib.sha256(content).hexdigest()
 
+    def log_evidence(self, run_id: str, name: str, content: bytes) -> str:
+        """Store what a decision rests on, and return its SHA-256.
+
+        Overlapping attempts of one task may each have their own content. The file of this `name` is
+        that of the last one, for people; `read_artifact` finds the one that was decided on.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        self.log_bytes(run_id, evidence_path(name, digest), content)
+        return self.log_bytes(run_id, name, content)
+
     def read_bytes(self, run_id: str, name: str) -> bytes:
         """Read an artifact of a run that nothing depends on."""
         with self._artifact(run_id, name) as path:
@@ -358,17 +324,25 @@ class Tracking:
                 f"{name}, so it is not read. Look at the version in MLflow; if it is yours, take "
                 f"it over: mlops ledger adopt {version.name} {version.version}"
             )
-        with self._artifact(version.run_id, name) as path:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != version.artifacts[name]:
-                raise UnsafeModelError(
-                    f"{name} of run {version.run_id}, version {version.version} of "
-                    f"{version.name!r}, has digest {found[:12]}, stored was "
-                    f"{version.artifacts[name][:12]}: it was changed in MLflow. Nothing was "
-                    "decided; restore it, roll back or train again"
-                )
-            return path.read_bytes()
+        content = self.read_bytes(version.run_id, self._kept_at(version, name))
+        found = hashlib.sha256(content).hexdigest()
+        if found != version.artifacts[name]:
+            raise UnsafeModelError(
+                f"{name} of run {version.run_id}, version {version.version} of "
+                f"{version.name!r}, has digest {found[:12]}, stored was "
+                f"{version.artifacts[name][:12]}: it was changed in MLflow. Nothing was "
+                "decided; restore it, roll back or train again"
+            )
+        return content
+
+    def _kept_at(self, version: RegisteredVersion, name: str) -> str:
+        """Return the path of an artifact; a copied version has its evidence under plain names."""
+        if name in EVIDENCE:
+            path = PurePosixPath(evidence_path(name, version.artifacts[name]))
+            there = self.client.list_artifacts(version.run_id, str(path.parent))
+            if any(one.path == str(path) for one in there):
+                return str(path)
+        return name
 
     def digest_model(self, model_uri: str, code: Collection[str] = ()) -> str:
         """Download a model that nobody vouches for, examine it and return its digest.

@@ -43,6 +43,8 @@ class TrainResult:
     ``target`` describes the target, ``classes`` are those that the model knows, in the order of its
     probabilities. ``artifacts`` has the SHA-256 of each artifact of the run that later steps read.
     ``suspects`` are features that may leak the label, those that the spec allows among them.
+    ``inputs`` is a SHA-256 over all that decides about the fit: pinned rows, parameters and code;
+    empty where the code is not known, as of an estimator that was handed over.
     """
 
     run_id: str
@@ -55,6 +57,7 @@ class TrainResult:
     classes: tuple[str, ...] = ()
     artifacts: dict[str, str] = field(default_factory=dict)
     suspects: tuple[LeakSuspect, ...] = ()
+    inputs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,12 @@ class Windows:
             for name in ("train", "evaluation")
             if (length := getattr(self, name)) != fields[name].default
         }
-        watched = {"window": self.monitored, "min_rows": self.min_rows}
-        for name, kind in (("drift", DriftSpec), ("performance", PerformanceSpec)):
+        # How many labelled rows are needed follows from the smallest change that matters.
+        window = {"window": self.monitored}
+        for name, kind, watched in (
+            ("drift", DriftSpec, window | {"min_rows": self.min_rows}),
+            ("performance", PerformanceSpec, window),
+        ):
             if differs := _differing(kind(), watched):
                 found[name] = (kind.__name__, differs)
         policy = {"cooldown": self.cooldown, "max_age": self.max_age}

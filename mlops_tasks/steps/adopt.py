@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import ChampionChangedError, UnsafeModelError
+from mlops_tasks.registry.artifacts import ARTIFACTS
 from mlops_tasks.registry.champions import (
     mlflow_version,
     move_champion,
     reconcile_alias,
     registered_version,
 )
-from mlops_tasks.registry.tracking import ARTIFACTS
 from mlops_tasks.registry.versions import RegisteredVersion
 
 if TYPE_CHECKING:

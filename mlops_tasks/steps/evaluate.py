@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.gate import Criterion, Verdict
+    from mlops_tasks.gate.slices import Groups
     from mlops_tasks.lake import Lake
     from mlops_tasks.partitions import Coverage
     from mlops_tasks.problem_types import Outcomes
@@ -112,25 +113,32 @@ def evaluate(
     check_registration(registration, registration if registered is None else registered)
     scored = _score(spec, pin, challenger, champion, lake, tracking)
     training = _on_training(spec, pin, challenger, scored.model, lake, tracking)
-    about = spec, plan, scored.rows, scored.ours, scored.rival
-    further = [*further_criteria(*about, training=training), *_serving(spec, plan, scored)]
-    verdict = judge(plan, scored.ours, scored.rival, champion, further=further)
+    both, coverage = (scored.ours, scored.rival), pin.coverage("evaluation", spec.calendar)
+    groups = find_groups(spec, scored.rows)
+    further = [
+        *further_criteria(plan, groups, *both, training=training),
+        *_serving(spec, plan, scored),
+    ]
+    verdict = judge(plan, *both, champion, further=further)
     if explained:
-        verdict = replace(verdict, worst_slices=tuple(worst_slices(*about)))
-    verdict = _limited(verdict, pin.coverage("evaluation", spec.calendar))
+        found = worst_slices(spec, plan, scored.rows, *both)
+        verdict = replace(verdict, worst_slices=tuple(found))
+    verdict = _limited(verdict, coverage)
     verdict = hold_back(verdict, challenger.suspects, spec.allow_leak_suspects)
     verdict = _of_the_past(verdict, pin.as_of, moved_to)
     verdict = replace(verdict, assumed=pin.assumed, plan=registration["digest"])
     verdict = replace(verdict, challenger=verdict.challenger | _by_itself(plan, scored.ours))
     _log(verdict, challenger, pin, tracking)
     report = gate_report(spec.name, verdict, registration, plan.level)
-    artifacts = _stored(spec, challenger.run_id, scored, tracking) | {
-        GATE_REPORT: tracking.log_json(challenger.run_id, GATE_REPORT, report)
+    said = json.dumps(report, indent=2).encode()
+    explanation = _explanation(spec, pin, scored, groups) if explained else None
+    artifacts = _stored(spec, challenger.run_id, scored, explanation, tracking) | {
+        GATE_REPORT: tracking.log_evidence(challenger.run_id, GATE_REPORT, said)
     }
-    if not explained:
+    if explanation is None:
         return replace(verdict, artifacts=artifacts, criteria=_brief(verdict))
-    facts = GateFacts(spec.name, pin.as_of, challenger.run_id, pin.evaluation, registration)
-    explanation = _explanation(spec, pin, scored)
+    about = spec.name, pin.as_of, challenger.run_id, pin.evaluation
+    facts = GateFacts(*about, registration, coverage.text)
     page, shown = publish_page(facts, verdict, explanation, lake=lake, tracking=tracking)
     return replace(verdict, artifacts=artifacts | shown, criteria=_brief(verdict), report=page)
 
@@ -176,10 +184,11 @@ def _score(
     tracking: Tracking,
 ) -> _Scored:
     problem, trained = problem_type(spec.problem_type), pin
-    refuse_overlap("challenger", pin, pin, spec.calendar)
+    refuse_overlap("challenger", pin, pin, spec.calendar, spec.timezone)
     if champion is not None:
         trained = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
-        refuse_overlap(f"champion version {champion.version}", trained, pin, spec.calendar)
+        who = f"champion version {champion.version}"
+        refuse_overlap(who, trained, pin, spec.calendar, spec.timezone)
     rows = labelled_rows(spec, pin, pin.evaluation, lake=lake, learn=False)
     model, n_bytes = tracking.load_sized(challenger.model_uri, challenger.digest)
     frame = model_frame(spec, model, rows)
@@ -209,9 +218,11 @@ def _serving(spec: ModelSpec | TableModel, plan: GatePlan, scored: _Scored) -> I
     yield latency_criterion(plan, found, gate.max_latency_ms)
 
 
-def _explanation(spec: ModelSpec | TableModel, pin: TrainingPin, scored: _Scored) -> Explanation:
+def _explanation(
+    spec: ModelSpec | TableModel, pin: TrainingPin, scored: _Scored, groups: list[Groups]
+) -> Explanation:
     """Explain the challenger, by the slices of the gate if it has any."""
-    slices = {one.name: one.values for one in find_groups(spec, scored.rows)} or None
+    slices = {one.name: one.values for one in groups} or None
     return explain(
         spec,
         Side(scored.model, scored.frame, scored.ours, pin),
@@ -246,19 +257,31 @@ def _on_training(
 
 
 def _stored(
-    spec: ModelSpec | TableModel, run_id: str, scored: _Scored, tracking: Tracking
+    spec: ModelSpec | TableModel,
+    run_id: str,
+    scored: _Scored,
+    explanation: Explanation | None,
+    tracking: Tracking,
 ) -> dict[str, str]:
     """Store what later steps compare with, and return the digests."""
-    target = scored.rows.column(TARGET).to_numpy(zero_copy_only=False)
-    problem = problem_type(spec.problem_type)
-    importance = feature_importance(
-        problem, scored.model, scored.frame, target, seed=spec.random_state
-    )
+    importance = _importance(spec, scored, explanation)
     profiles = pack_days(_prediction_profiles(spec, scored.rows, scored.predictions))
     return {
         IMPORTANCE: tracking.log_json(run_id, IMPORTANCE, importance),
         SCORE_PROFILES: tracking.log_bytes(run_id, SCORE_PROFILES, profiles),
     }
+
+
+def _importance(
+    spec: ModelSpec | TableModel, scored: _Scored, explanation: Explanation | None
+) -> dict[str, float | None]:
+    """Return how much the challenger makes of each feature, as its explanation has it."""
+    if explanation is None:
+        target = scored.rows.column(TARGET).to_numpy(zero_copy_only=False)
+        about = problem_type(spec.problem_type), scored.model, scored.frame, target
+        return {**feature_importance(*about, seed=spec.random_state)}
+    found = {one.feature: one.challenger for one in explanation.importance}
+    return {str(name): found[str(name)] for name in scored.frame.columns}
 
 
 def _of_the_past(verdict: Verdict, as_of: str, moved_to: str | None) -> Verdict:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NoLabelsError, PartitionKeyError, PartitionNotFoundError
 from mlops_tasks.features import check_table, dataset_range, input_range
+from mlops_tasks.features.training_windows import cut_windows
 from mlops_tasks.lake import RandomSplit, TrainingPin
-from mlops_tasks.partitions import Coverage, check_past, today, window_start
+from mlops_tasks.partitions import Coverage, check_past, today
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -56,10 +57,10 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     """
     _refuse_ahead(spec, spec.check_as_of(as_of), lake)
     usable = _usable_partitions(spec, as_of, lake)
-    training, evaluation = _windows(spec, usable)
-    if not training:
+    windows = cut_windows(spec, usable)
+    if not windows.train:
         raise NoLabelsError(_too_few(spec, as_of, usable, lake))
-    first, last = training[0], evaluation[-1]
+    first, last = windows.train[0], windows.evaluation[-1]
     inputs = {}
     for item in spec.inputs:
         table = lake.table(item.dataset.name)
@@ -68,12 +69,12 @@ def pin_training_data(spec: ModelSpec, as_of: str, *, lake: Lake) -> TrainingPin
     begin, end = dataset_range(spec, spec.label.dataset, first, last)
     return TrainingPin(
         as_of=as_of,
-        train=(first, training[-1]),
-        evaluation=(evaluation[0], last),
+        train=(first, windows.train[-1]),
+        evaluation=(windows.evaluation[0], last),
         inputs=inputs,
         labels=lake.table(spec.label.dataset.name).pin(first=begin, last=end, known_at=as_of),
-        missing=_missing(spec, training, evaluation),
-        embargo=str(spec.embargo) if spec.embargo else "",
+        missing=windows.missing,
+        embargo=str(windows.embargo) if windows.embargo else "",
         random=_random(spec),
     )
 
@@ -247,46 +248,6 @@ def _last_news(spec: ModelSpec, lake: Lake) -> str | None:
 
 def _random(spec: ModelSpec | TableModel) -> RandomSplit | None:
     return RandomSplit(spec.random_state) if spec.split == "random" else None
-
-
-def _windows(spec: ModelSpec, usable: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split the usable partitions: the newest for the evaluation, those before for the training.
-
-    Both windows are calendar time: what is missing in one is not made up for by older partitions.
-    """
-    if not usable:
-        return [], []
-    middle, end = _bounds(spec, usable[-1])
-    begin = window_start(spec.calendar, end, spec.train)
-    if spec.split == "random":
-        both = [key for key in usable if begin <= key]
-        return both, both
-    training = [key for key in usable if begin <= key <= end]
-    return training, [key for key in usable if key >= middle]
-
-
-def _bounds(spec: ModelSpec, last: str) -> tuple[str, str]:
-    """Return the first partition of the evaluation, and the last one before it and the embargo."""
-    grain = spec.calendar
-    middle = window_start(grain, last, spec.evaluation)
-    end = grain.shift(middle, -1)
-    return middle, grain.shift(window_start(grain, end, spec.embargo), -1) if spec.embargo else end
-
-
-def _missing(
-    spec: ModelSpec, training: Sequence[str], evaluation: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    """Name what could not be used between the first partition and the last one, by window."""
-    grain = spec.calendar
-    if spec.split == "random":
-        missing = Coverage.of(grain, training[0], training[-1], set(training)).missing
-        return {"train": missing, "evaluation": missing} if missing else {}
-    middle, end = _bounds(spec, evaluation[-1])
-    found = {
-        "train": Coverage.of(grain, training[0], end, set(training)),
-        "evaluation": Coverage.of(grain, middle, evaluation[-1], set(evaluation)),
-    }
-    return {name: one.missing for name, one in found.items() if one.missing}
 
 
 def _usable_partitions(spec: ModelSpec, as_of: str, lake: Lake) -> list[str]:

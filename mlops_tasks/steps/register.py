@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING
 
 from mlops_tasks.faults import fault_point
 from mlops_tasks.registry.aliases import project_aliases
+from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.model_page import describe_model, version_description
 from mlops_tasks.registry.tracking import CHALLENGER, DIGEST_TAG
 from mlops_tasks.registry.versions import RegisteredVersion
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_log = logging.getLogger(__name__)
+_FOUND = (
+    "%s version %s was trained on the same rows with the same parameters and code: it stands, and "
+    "run %s makes no version of its own"
+)
 _RUN_TAG = "mlops.run"
 _TAG = 1000  # characters of a tag that people read
 
@@ -40,6 +47,8 @@ def register(
     by: str = "",
 ) -> RegisteredVersion:
     """Make one version of a registered model and point the alias ``challenger`` at it.
+
+    A training of the same rows, parameters and code as a version that is there makes no second one.
 
     Parameters
     ----------
@@ -63,16 +72,22 @@ def register(
     Returns
     -------
     RegisteredVersion
-        The version as the ledger has it.
+        The version as the ledger has it: of another run, where the same inputs were registered
+        before.
 
     Notes
     -----
-    A run is registered once: versions are searched by its id first, and should two attempts or a
+    The first version of the same `TrainResult.inputs` that MLflow still has is returned. A run is
+    registered once: versions are searched by its id first, and should two attempts or a
     repeated request have made several, the lowest stays. A number that the ledger knows as another
     run's, because MLflow has begun to count anew, is given back and the next one taken.
     """
     client = tracking.client
-    version: RegisteredVersion | None = None
+    version = _same_inputs(name, trained, tracking, ledger)
+    if version is not None and version.run_id != trained.run_id:
+        _log.info(_FOUND, name, version.version, trained.run_id)
+        return version
+    version = None
     while version is None:
         found = _versions(tracking, name, trained.run_id)
         if not found:
@@ -88,6 +103,8 @@ def register(
             found = _versions(tracking, name, trained.run_id)
         fault_point("register:after_version")
         version = _enter(name, found, trained, verdict, ledger, dag_run=dag_run, by=by)
+        if version is not None:  # of two attempts that overlap, the one that was entered first
+            version = _same_inputs(name, trained, tracking, ledger) or version
         for extra in found:
             if version is None or str(extra.version) != version.version:
                 client.delete_model_version(name, extra.version)
@@ -118,10 +135,32 @@ def _enter(
             digest=trained.digest,
             artifacts={**trained.artifacts, **(verdict.artifacts if verdict else {})},
             metrics=verdict.challenger if verdict else {},
+            inputs=trained.inputs,
         )
         if ledger.register(version, recorded_by=dag_run, by=by):
             return version
     return None
+
+
+def _same_inputs(
+    name: str, trained: TrainResult, tracking: Tracking, ledger: Ledger
+) -> RegisteredVersion | None:
+    """Return the first version that was entered with the same inputs and is still there."""
+    if not trained.inputs:
+        return None
+    entered = ledger.entries(model=name, kind=EvidenceKind.REGISTRATION, history=True)
+    same = [one for one in entered if one.evidence.get("inputs") == trained.inputs]
+    for entry in sorted(same, key=lambda one: one.seq):
+        version = ledger.registration(name, entry.key)
+        if version is not None and _is_there(version, tracking):
+            return version
+    return None
+
+
+def _is_there(version: RegisteredVersion, tracking: Tracking) -> bool:
+    """Return whether MLflow has a version, and not another one that got its number later."""
+    found = _versions(tracking, version.name, version.run_id)
+    return version.version in {str(one.version) for one in found}
 
 
 def _shown(trained: TrainResult, verdict: Verdict | None) -> dict[str, str]:

@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
 
-__all__ = ["Release", "check_approval", "pending_request", "release", "request_release"]
+__all__ = [
+    "Release",
+    "check_approval",
+    "other_evidence",
+    "pending_request",
+    "release",
+    "request_release",
+]
 
 _ASKS = ("promote", "ask")
 
@@ -78,6 +85,35 @@ def request_release(
         champion_generation=verdict.champion_generation,
         evidence=_evidence_digest(verdict),
         author=author,
+    )
+
+
+def other_evidence(version: RegisteredVersion, verdict: Verdict) -> str:
+    """Return why a verdict is not that of a version; empty where it is, or nobody can tell.
+
+    A training of the same inputs as a version that is there is judged, too, and adds no version.
+    What is approved, and what an evidence pack holds, is the verdict that the version came with.
+
+    Parameters
+    ----------
+    version : RegisteredVersion
+        As it was registered.
+    verdict : Verdict
+        Of the training that has just found it.
+
+    Returns
+    -------
+    str
+        In one sentence, with what to do.
+    """
+    its, now = (one.artifacts.get(GATE_REPORT) for one in (version, verdict))
+    if not (its and now) or its == now:
+        return ""
+    return (
+        f"version {version.version} of {version.name!r} was registered before, from the same rows, "
+        f"parameters and code, and has a verdict of its own ({its[:12]}); this one ({now[:12]}) "
+        f"changes nothing about it. To have it released all the same: mlops promote "
+        f"{version.name} {version.version} --reason …"
     )
 
 

@@ -17,8 +17,8 @@ from mlops_tasks.problem_types import problem_type
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.by_day import DayProfiles
 from mlops_tasks.profiles.store import ProfileStore
+from mlops_tasks.registry.artifacts import VOCABULARIES
 from mlops_tasks.registry.champions import load_version
-from mlops_tasks.registry.tracking import VOCABULARIES
 from mlops_tasks.specs import TableModel
 
 if TYPE_CHECKING:

@@ -35,9 +35,10 @@ from mlops_tasks.registry.artifacts import (
 from mlops_tasks.registry.modelfiles import try_saving
 from mlops_tasks.registry.modelfiles.project_code import project_folder
 from mlops_tasks.registry.reproduction import Environment, Fingerprint, git_commit, pack_project
+from mlops_tasks.registry.reproduction.fingerprint import spec_fields
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json
-from mlops_tasks.specs import TableModel
+from mlops_tasks.specs import ModelSpec, TableModel
 from mlops_tasks.tuning import candidate_spec
 
 if TYPE_CHECKING:
@@ -47,9 +48,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from mlops_tasks.lake import Lake, TrainingPin
+    from mlops_tasks.lake import Lake, Pin, TrainingPin
     from mlops_tasks.registry.tracking import Tracking
-    from mlops_tasks.specs import ModelSpec
     from mlops_tasks.tuning import Choice
 
 __all__ = ["train"]
@@ -130,9 +130,8 @@ def train(
         model_uri, digest, content = _log_model(spec, model, frame, tracking)
         described = problem.describe_target(target)
         metrics = {"n_rows": len(frame), "fit_s": fit_s} | described
-        artifacts = _log(spec, pin, run_id, tracking, params, metrics)
+        artifacts = _log(spec, pin, run_id, tracking, params, metrics, sources)
         artifacts |= _log_profiles(spec, rows, run_id, tracking, repeated or RememberedProfiles())
-        artifacts |= _log_origin(spec, pin, run_id, tracking, sources)
         fingerprint = to_json(Fingerprint.of(spec, model, frame, target, weights, content))
         artifacts[FINGERPRINT] = tracking.log_json(run_id, FINGERPRINT, fingerprint)
         if isinstance(spec, TableModel):
@@ -154,6 +153,7 @@ def train(
         classes=classes,
         artifacts=artifacts,
         suspects=suspects,
+        inputs="" if build else _inputs(spec, pin, params, sources),
     )
 
 
@@ -242,6 +242,8 @@ def _params(spec: ModelSpec | TableModel, pin: TrainingPin) -> dict[str, str]:
         "random_state": str(spec.random_state),
         "features": ",".join(spec.features),
     } | ({"weight": spec.weight} if spec.weight else {})
+    # The whole digests, to be searched for: the store keeps 36 characters of a dataset's.
+    params |= {f"digest.{name}": one.digest for name, one in _pins(spec, pin).items()}
     return params | {f"estimator.{n}": str(value) for n, value in spec.estimator_params.items()}
 
 
@@ -252,31 +254,25 @@ def _digest(pin: TrainingPin, params: dict[str, str], sources: bytes, choice: Ch
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-def _log_origin(
-    spec: ModelSpec | TableModel,
-    pin: TrainingPin,
-    run_id: str,
-    tracking: Tracking,
-    sources: bytes,
-) -> dict[str, str]:
-    """Keep what it takes to train the same model again, and its digests as tags."""
-    environment = Environment.of_this_process()
-    artifacts = {
-        ENVIRONMENT: tracking.log_bytes(run_id, ENVIRONMENT, environment.packed()),
-        PROJECT: tracking.log_bytes(run_id, PROJECT, sources),
-    }
-    tags = {
-        "mlops.pin": pin.digest,
-        "mlops.environment": artifacts[ENVIRONMENT],
-        "mlops.project": artifacts[PROJECT],
-        "mlops.seed": str(spec.random_state),
-        "mlops.threads": ", ".join(f"{who} {n}" for who, n in environment.threads.items()),
-    }
-    folder = project_folder(spec.package)
-    if commit := git_commit(folder / spec.package) if folder else "":
-        tags["mlflow.source.git.commit"] = commit
-    tracking.log_batch(run_id, tags=tags)
-    return artifacts
+def _inputs(
+    spec: ModelSpec | TableModel, pin: TrainingPin, params: dict[str, str], sources: bytes
+) -> str:
+    """Return the digest of what decides about a fit, whichever run does it: data, words and code.
+
+    What was installed is code, too: the same training with another scikit-learn is another one.
+    Empty where the code of the features is not known.
+    """
+    query = b""
+    if isinstance(spec, ModelSpec):
+        if project_folder(spec.package) is None:  # a library's estimator: no project was packed
+            return ""
+        query = spec.features_sql.read_bytes() if spec.features_sql else b""
+    here = Environment.of_this_process()
+    installed = [f"{one.name} {one.version} {one.files}" for one in here.distributions]
+    texts = [hashlib.sha256(text).hexdigest() for text in (sources, query)]
+    code = [*texts, here.python, here.own, installed]
+    about = [pin.digest, params, *spec_fields(spec), code]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def _log(
@@ -286,7 +282,37 @@ def _log(
     tracking: Tracking,
     params: dict[str, str],
     metrics: dict[str, float],
+    sources: bytes,
 ) -> dict[str, str]:
-    tracking.log_batch(run_id, params=params, metrics=metrics)
-    tracking.log_pins({**pin.inputs, spec.labels_table: pin.labels}, "training")
-    return {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}
+    """Keep in one request what a person looks for, and what it takes to train it again."""
+    environment = Environment.of_this_process()
+    origin = {ENVIRONMENT: environment.packed(), PROJECT: sources}
+    tags = _tags(spec, pin, environment, origin)
+    tracking.log_batch(run_id, params=params, metrics=metrics, tags=tags)
+    tracking.log_pins(_pins(spec, pin), "training")
+    artifacts = {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}
+    return artifacts | {one: tracking.log_bytes(run_id, one, file) for one, file in origin.items()}
+
+
+def _pins(spec: ModelSpec | TableModel, pin: TrainingPin) -> dict[str, Pin]:
+    return {**pin.inputs, spec.labels_table: pin.labels}
+
+
+def _tags(
+    spec: ModelSpec | TableModel,
+    pin: TrainingPin,
+    environment: Environment,
+    origin: dict[str, bytes],
+) -> dict[str, str]:
+    """Return the digests of what it takes to train the same model again: tags of the run."""
+    tags = {
+        "mlops.pin": pin.digest,
+        "mlops.environment": hashlib.sha256(origin[ENVIRONMENT]).hexdigest(),
+        "mlops.project": hashlib.sha256(origin[PROJECT]).hexdigest(),
+        "mlops.seed": str(spec.random_state),
+        "mlops.threads": ", ".join(f"{who} {n}" for who, n in environment.threads.items()),
+    }
+    folder = project_folder(spec.package)
+    if commit := git_commit(folder / spec.package) if folder else "":
+        tags["mlflow.source.git.commit"] = commit
+    return tags

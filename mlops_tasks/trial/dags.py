@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.exceptions import NoChampionError, SmokeTestFailedError
 from mlops_tasks.features import dataset_range
 from mlops_tasks.gate import GatePlan
 from mlops_tasks.monitoring import as_evidence, read_labelled_predictions
@@ -25,6 +25,7 @@ from mlops_tasks.steps.promote import promote
 from mlops_tasks.steps.propose import propose
 from mlops_tasks.steps.register import register
 from mlops_tasks.steps.score import score
+from mlops_tasks.steps.smoke_test import smoke_test
 from mlops_tasks.steps.train import train
 from mlops_tasks.trial import findings
 from mlops_tasks.trial.report import Decision, Training
@@ -76,6 +77,8 @@ class TrialDags:
     """
 
     run = _RUN
+    #: Whether the first version is loaded from MLflow and asked all kinds of rows.
+    tested = True
     #: Where there is more than one training to come, what they have in common.
     repeated: RememberedProfiles | None = None
 
@@ -106,6 +109,8 @@ class TrialDags:
         with step("register", name, as_of) as note:
             version = self._register(trained, verdict)
             note.text = f"version {version.version}"
+        if self.tested and not self.trainings:  # later ones have the same estimator and features
+            self._smoke_test(pin, version)
         with step("promote", name, as_of) as note:
             promoted = self._promote(version, verdict, as_of)
             note.text = "not promoted"
@@ -238,6 +243,17 @@ class TrialDags:
 
     def _decide(self, as_of: str, evidence: PolicyEvidence) -> RetrainDecision:
         return decide(self.spec, as_of, evidence)
+
+    def _smoke_test(self, pin: TrainingPin, version: RegisteredVersion) -> None:
+        """Load the version in a process of its own and ask it all kinds of rows, as a Dag does."""
+        with self.journal.step("smoke test", self.spec.name, pin.as_of) as note:
+            found = smoke_test(self.spec, pin, version, lake=self.lake, tracking=self.tracking)
+            self._record(EvidenceKind.SMOKE_TEST, version.version, found)
+            if not found.passed:
+                raise SmokeTestFailedError(
+                    f"model {self.spec.name!r}: {found.reason}; no Dag would promote such a version"
+                )
+            note.text = found.reason
 
     def _measured(
         self, kind: EvidenceKind, result: MonitorResult, datasets: list[DatasetSpec]

@@ -93,4 +93,5 @@ def decision_answer(decision: RetrainDecision) -> Answer:
     """Return whether anything is wrong with the champion."""
     if decision.answer == "cannot_tell":
         return "cannot tell"
-    return "alarm" if decision.cause in ("performance", "drift") else "fine"
+    # An alarm that is held back is one; age and a first training are none.
+    return "fine" if decision.cause in ("none", "age", "no_champion") else "alarm"

@@ -6,7 +6,6 @@ other: what a killed task has begun is found by its number and gone on with, fol
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import time
@@ -19,6 +18,7 @@ from mlops_tasks.exceptions import SpecError
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs.selection import Choice as ValueChoice
 from mlops_tasks.tuning.candidates import FoldScore
+from mlops_tasks.tuning.spaces import suggested
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from mlops_tasks.specs import SearchSpec
+    from mlops_tasks.specs.selection import Range
 
 __all__ = ["Studies", "Trial", "check_installed"]
 
@@ -176,15 +177,10 @@ class Trial:
         """The parameters: those it has, else chosen by what is known of the others by now."""
         if self._number == 0:
             return {}  # the model as its spec has it, which every other one is compared with
-        if callable(self._space):
-            found = self._space(self._live)
-            if not isinstance(found, dict):
-                raise SpecError(
-                    f"search: {self._search.space} must return a dict of parameters, not "
-                    f"{type(found).__name__}"
-                )
-            return found
-        return {name: self._draw(name) for name in self._space}
+        space = self._search.space
+        if isinstance(space, str):
+            return suggested(space, self._live)
+        return {name: self._draw(name, where) for name, where in space.items()}
 
     def report(self, scores: tuple[FoldScore, ...], good: float) -> bool:
         """Keep what was measured up to a fold; return whether the trial should end early."""
@@ -236,22 +232,7 @@ class Trial:
             storage.set_trial_state_values(found._trial_id, TrialState.RUNNING)
         return optuna.trial.Trial(self._study, found._trial_id)
 
-    @cached_property
-    def _space(self) -> Any:
-        space = self._search.space
-        if not isinstance(space, str):
-            return space
-        module, function = space.split(":")
-        try:
-            return getattr(importlib.import_module(module), function)
-        except Exception as error:
-            raise SpecError(
-                f"search: {space!r}: {type(error).__name__}: {error}; name a function as "
-                "'package.module:function', importable from the Dag folder"
-            ) from error
-
-    def _draw(self, name: str) -> Any:
-        where = self._space[name]
+    def _draw(self, name: str, where: Range | ValueChoice) -> Any:
         if isinstance(where, ValueChoice):
             return self._live.suggest_categorical(name, list(where.values))
         if where.whole:

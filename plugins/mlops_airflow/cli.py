@@ -36,6 +36,7 @@ from mlops_airflow.commands import (
     reproduce,
     trial,
 )
+from mlops_airflow.commands.moves import open_alias_moves
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.ending import end_stack
 from mlops_airflow.stack.environment import component_environment, tool
@@ -144,16 +145,21 @@ def down() -> None:
 def status(
     *, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False
 ) -> None:
-    """Show what runs and how it is.
+    """Show what runs and how it is, and aliases that others have moved in MLflow.
 
     Exit code 0: everything is healthy; 1: something starts, restarts, is unhealthy or ends;
     4: nothing runs; 3: it cannot be known.
     """
-    report = stack_status(_settings())
+    settings = _settings()
+    report = stack_status(settings) | {"alias_moves": open_alias_moves(settings.home)}
     if as_json:
         console.print_json(json.dumps(report))
     else:
         _print_status(report)
+        for move in report["alias_moves"]:
+            console.print(f"Moved outside: {move}", markup=False, soft_wrap=True)
+        if report["alias_moves"]:
+            console.print("What to do: mlops ledger aliases --help", markup=False)
     raise typer.Exit(exit_code(report))
 
 

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from mlops_airflow.rest import AirflowApi, Dag
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
-__all__ = ["Switch", "has_ended", "start_order", "starting", "stopping", "switch"]
+__all__ = [
+    "Switch",
+    "all_dags",
+    "has_ended",
+    "start_order",
+    "starting",
+    "stopping",
+    "switch",
+]
 
 _RUNNING, _PAUSED = "running", "paused"
 
@@ -43,8 +51,13 @@ class Switch:
     note: str
 
 
+def all_dags(spec: ModelSpec) -> list[str]:
+    """Return all of a model's Dags, in the order in which they start."""
+    return [f"{spec.name}.reproduce", *start_order(spec)]
+
+
 def start_order(spec: ModelSpec) -> list[str]:
-    """Return a model's Dags, consumers first.
+    """Return the Dags of a model's loop, consumers first: what a replay needs.
 
     The decision comes last: before there are data and scores it has nothing to decide on.
     """
@@ -77,7 +90,7 @@ def starting(
     next_runs = _next_runs(spec, now or datetime.now(UTC))
     return [
         Switch(name, _state(dags[name]), _RUNNING, next_runs[name] if dags[name].is_paused else "")
-        for name in start_order(spec)
+        for name in all_dags(spec)
     ]
 
 
@@ -107,7 +120,7 @@ def stopping(
     """
     kept = _kept(spec, dags, others, consumers)
     switches = []
-    for name in reversed(start_order(spec)):
+    for name in reversed(all_dags(spec)):
         was = _state(dags[name])
         if (who := kept.get(name)) and was == _RUNNING:
             switches.append(Switch(name, was, was, f"left running: {who} reads it"))
@@ -132,6 +145,7 @@ def _next_runs(spec: ModelSpec, now: datetime) -> dict[str, str]:
     waiting = ("release", "train", "monitor", "score")
     found = {f"{spec.name}.{verb}": "at the next event" for verb in waiting}
     found[f"{spec.name}.rollback"] = "from its form"
+    found[f"{spec.name}.reproduce"] = "on the first of a month, or from its form"
     for dataset in with_inputs(spec.datasets):
         delays = (dataset.delay_steps, dataset.refresh_steps or 0)
         for dag_id, delay in zip(ingestions(dataset), delays, strict=False):

@@ -35,8 +35,9 @@ def reproduce_dag(model: ModelSpec) -> DAG:
     """
     with DAG(
         f"{model.name}.reproduce",
+        # Without a start date the first run is at the next tick; with one in the past it would be
+        # at once, when a model is started and has no champion yet.
         schedule=CronPartitionTimetable(_MONTHLY, timezone="UTC", key_format="%Y-%m-%d"),
-        start_date=model.rows.partition(model.rows.first).start,
         catchup=False,
         max_active_runs=1,
         auto_register=False,

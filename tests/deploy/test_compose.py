@@ -114,9 +114,40 @@ def test_secrets_of_tasks_are_with_the_workers(compose: Compose) -> None:
     for name, service in services(compose).items():
         held = {key for key in environment(service) if key.startswith("AIRFLOW_CONN_")}
         of_tasks = {
-            f"AIRFLOW_CONN_{c}" for c in ("MLFLOW_DEFAULT", "LEDGER_DEFAULT", "FLIGHTS_SOURCE")
+            f"AIRFLOW_CONN_{c}"
+            for c in ("MLFLOW_DEFAULT", "LEDGER_DEFAULT", "STUDIES_DEFAULT", "FLIGHTS_SOURCE")
         }
         assert held & of_tasks == (of_tasks if name == "airflow-worker" else set()), name
+
+
+def test_each_database_has_a_user_of_its_own_and_a_connection(compose: Compose) -> None:
+    made = (ROOT / "deploy" / "postgres" / "databases.sh").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^for name in (.+); do$", made, re.MULTILINE)
+    held = environment(services(compose)["postgres"])
+    assert {f"{name.upper()}_DB_PASSWORD" for name in line.split()} < set(held)
+    worker = environment(services(compose)["airflow-worker"])
+    for name in ("ledger", "studies"):
+        connection = json.loads(interpolate(worker[f"AIRFLOW_CONN_{name.upper()}_DEFAULT"], ENV))
+        assert (connection["schema"], connection["login"]) == (name, name)
+        assert connection["password"] == ENV[f"{name.upper()}_DB_PASSWORD"]
+
+
+def test_workers_alone_share_the_key_that_evidence_is_signed_with(compose: Compose) -> None:
+    option, volume = "AIRFLOW__MLOPS__EVIDENCE_KEY", "evidence-key:/var/lib/mlops/keys"
+    for name, service in services(compose).items():
+        signs = name == "airflow-worker"
+        assert (option in environment(service), volume in service.get("volumes", ())) == (
+            signs,
+            signs,
+        ), name
+    worker = services(compose)["airflow-worker"]
+    assert environment(worker)[option].startswith(f"{volume.partition(':')[2]}/")
+    assert "/var/lib/mlops/keys" in (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_image_has_what_packs_and_searches_need() -> None:
+    text = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+    assert set(re.findall(r"--extra (\w+)", text)) >= {"cluster", "evidence", "tuning"}
 
 
 def test_mlflow_asks_for_a_login(compose: Compose) -> None:

@@ -23,10 +23,8 @@ from mlops_tasks.steps.release import Release, check_approval, release, request_
 from mlops_tasks.steps.score import score
 from mlops_tasks.steps.smoke_test import smoke_test
 from mlops_tasks.steps.train import train
-from mlops_tasks.trial.dags import TrialDags
+from mlops_tasks.trial.ingestion import TrialIngestion
 from mlops_tasks.trial.journal import Journal
-from mlops_tasks.trial.stores import TrialStores
-from mlops_tasks.tuning import Studies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,18 +86,12 @@ class Story:
         self.spec, self.tracking, self.ledger, self.lake = spec, tracking, ledger, lake
         self.calendar = Calendar(spec, first)
         self.as_of, self.first = self.calendar.cutoff, self.calendar.first
-        stores = TrialStores(lake, ledger, tracking, Studies("sqlite://"))
-        self._dags = TrialDags(spec, connect, stores, Journal(lambda step: None))
+        self._ingestion = TrialIngestion(connect, lake, ledger, Journal(lambda step: None), run=RUN)
 
     def take_in(self) -> None:
         """Ingest, validate and publish the history, and the rows of the first round."""
-        datasets = {one.name: one for one in self.calendar.datasets}
-        sources, derived = self.calendar.history()
-        steps = [*sources, *derived, *self.calendar.news(self.first)]
-        for step in steps:
-            name, _, verb = step.dag_id.partition(".")
-            if verb == "ingest":
-                self._dags.take(datasets[name], step.partition_key)
+        for steps in (*self.calendar.history(), self.calendar.news(self.first)):
+            self._ingestion.take_all(self.calendar.datasets, steps)
 
     def challenge(self, **changes: Any) -> Judged:
         """Train a version with some fields of the spec changed, judge, register and test it."""

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from mlops_airflow.stack.environment import tool
+from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.registry.champions import load_version
-from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.steps.register import register
 from mlops_tasks.steps.release import release

@@ -14,9 +14,10 @@ import pytest
 from mlops_airflow.rest import AirflowApi
 from mlops_airflow.stack.stack import running_stack
 from mlops_tasks.gate.verdict import Verdict
+from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.registry.champions import champion_of, move_champion
 from mlops_tasks.registry.ledger import Ledger
-from mlops_tasks.registry.tracking import PIN_FILE, Tracking
+from mlops_tasks.registry.tracking import Tracking
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.register import register

@@ -328,7 +328,7 @@ def test_a_pack_is_verified(told: Told, pack: tuple[Path, str], tmp_path: Path) 
     ("member", "before", "after"),
     [
         ("gate.json", b'"promote"', b'"keep"'),
-        ("approvals.json", b'"eve"', b'"eva"'),
+        ("approvals.json", b'"schedule"', b'"somebody"'),
         ("pins.json", b'"n_rows": ', b'"n_rows": 1'),
         ("ledger.json", b'"eve"', b'"eva"'),
     ],

@@ -9,7 +9,7 @@ import pytest
 from mlflow.exceptions import MlflowException, RestException
 
 from mlops_tasks.gate.verdict import Verdict
-from mlops_tasks.registry.tracking import ARTIFACTS
+from mlops_tasks.registry.artifacts import ARTIFACTS
 from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
 from mlops_tasks.steps.promote import promote
 from mlops_tasks.steps.register import register

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from mlops_airflow.pausing import Switch, start_order, starting, stopping, switch
+from mlops_airflow.pausing import Switch, all_dags, start_order, starting, stopping, switch
 from mlops_airflow.projects import find_model
 from mlops_airflow.rest import AirflowApi, Dag
 from tests.quality.discovery import DAGS
@@ -23,7 +23,7 @@ def model(name: str) -> ModelSpec:
 
 
 def dags(*specs: ModelSpec, paused: Any = ()) -> dict[str, Dag]:
-    names = {name for spec in specs for name in start_order(spec)}
+    names = {name for spec in specs for name in all_dags(spec)}
     return {name: Dag(name, paused is True or name in paused, False, "dag.py") for name in names}
 
 
@@ -48,7 +48,7 @@ def test_consumers_start_first_and_the_decision_last() -> None:
 
 def test_what_is_derived_starts_before_its_inputs_and_stops_after_them() -> None:
     spec = model("machine_failures")
-    order = start_order(spec)
+    order = all_dags(spec)
     assert order.index("machine_trends.ingest") < order.index("readings.ingest")
     stopped = [one.dag_id for one in stopping(spec, dags(spec), [spec], {})]
     assert stopped == order[::-1]
@@ -81,6 +81,34 @@ def test_start_says_what_runs_next() -> None:
     assert notes["arrivals.refresh"] == "at once, for 2013-06-07"
     assert notes["flight_delays.decide"] == "at once, as of 2013-06-14"
     assert notes["flight_delays.score"] == "at the next event"
+
+
+def test_the_monthly_reproduction_starts_and_stops_with_the_model() -> None:
+    """And a replay, which would begin it before there is a champion, leaves it as it is."""
+    spec = model("demand")
+    assert "demand.reproduce" not in start_order(spec)
+    (first, *_) = starting(spec, dags(spec, paused=True))
+    assert (first.dag_id, first.becomes) == ("demand.reproduce", "running")
+    assert first.note == "on the first of a month, or from its form"
+    (*_, last) = stopping(spec, dags(spec), [spec], {})
+    assert (last.dag_id, last.becomes) == ("demand.reproduce", "paused")
+
+
+def test_the_reproduction_does_not_run_as_soon_as_it_is_unpaused() -> None:
+    from airflow.timetables.base import TimeRestriction
+    from airflow.timetables.trigger import CronPartitionTimetable
+
+    from mlops_airflow.reproduction import reproduce_dag
+
+    dag = reproduce_dag(model("demand"))
+    assert (dag.start_date, dag.catchup) == (None, False)
+    ticks = dag.timetable
+    restriction = TimeRestriction(earliest=None, latest=None, catchup=False)
+    core = CronPartitionTimetable(ticks.expression, timezone="UTC", key_format=ticks.key_format)
+    found = core.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
+    assert found is not None
+    assert found.run_after > datetime.now(UTC)
+    assert (found.run_after.day, found.run_after.hour) == (1, 6)
 
 
 def test_start_says_which_data_have_ended_or_not_begun() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 from mlops_tasks.gate.page.page import render_gate_page
@@ -28,7 +29,7 @@ def publish_page(
     lake: Lake,
     tracking: Tracking,
 ) -> tuple[str, dict[str, str]]:
-    """Store the explanation as JSON and the page of a verdict, the same for each attempt.
+    """Store the explanation as JSON and the page of a verdict.
 
     Parameters
     ----------
@@ -49,11 +50,13 @@ def publish_page(
     run_id = facts.run_id
     page = render_gate_page(facts, verdict, explanation)
     digests = {
-        EXPLANATION: tracking.log_json(run_id, EXPLANATION, to_json(explanation)),
-        GATE_PAGE: tracking.log_bytes(run_id, GATE_PAGE, page.encode()),
+        EXPLANATION: tracking.log_evidence(
+            run_id, EXPLANATION, json.dumps(to_json(explanation), indent=2).encode()
+        ),
+        GATE_PAGE: tracking.log_evidence(run_id, GATE_PAGE, page.encode()),
     }
-    # A number, as every report has one; of the run and its plan, so that a repeated task replaces
-    # its own page and no other.
-    number = hashlib.sha256(f"{run_id}/{verdict.plan}".encode()).hexdigest()[:9]
+    # A number, as every report has one; of the page itself, so that an attempt which overlaps with
+    # another one does not replace what was decided on.
+    number = hashlib.sha256(f"{run_id}/{digests[GATE_PAGE]}".encode()).hexdigest()[:9]
     table = f"{facts.model}__gate"
     return write_report(lake.root, table, facts.as_of, str(int(number, 16)), page), digests

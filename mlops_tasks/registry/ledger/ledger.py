@@ -114,6 +114,7 @@ class Ledger:
         evidence: Mapping[str, Any],
         dag_run: str = "",
         by: str = "",
+        about: Mapping[str, Any] | None = None,
     ) -> LedgerEntry:
         """Append an entry, or return the first one of this key, whatever it says.
 
@@ -123,6 +124,8 @@ class Ledger:
         ----------
         model, kind, key, evidence, dag_run, by
             As for `record`.
+        about : mapping, optional
+            Where a key has entries about several things: fields of the evidence that tell which.
 
         Returns
         -------
@@ -132,7 +135,7 @@ class Ledger:
         kind, body = EvidenceKind(kind), statements.plain_json(kind, key, evidence)
 
         def work(connection: Connection) -> LedgerEntry:
-            there = statements.first(connection, model=model, kind=kind, key=key)
+            there = statements.first(connection, model=model, kind=kind, key=key, about=about)
             return there or statements.append(connection, model, kind, key, body, dag_run, by)
 
         return self._database.write(work)

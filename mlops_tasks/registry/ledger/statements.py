@@ -87,12 +87,15 @@ def models(connection: Connection) -> list[str]:
     return sorted(connection.execute(names).scalars())
 
 
-def first(connection: Connection, **wanted: str | None) -> LedgerEntry | None:
-    """Return the oldest entry with these values."""
+def first(
+    connection: Connection, *, about: Mapping[str, Any] | None = None, **wanted: str | None
+) -> LedgerEntry | None:
+    """Return the oldest entry with these values, whose evidence has these fields."""
     rows = table("entry")
-    query = rows.select().where(*_same(wanted)).order_by(rows.c.seq).limit(1)
-    row = connection.execute(query).first()
-    return None if row is None else entry_of(row)
+    query = rows.select().where(*_same(wanted)).order_by(rows.c.seq)
+    found = map(entry_of, connection.execute(query if about else query.limit(1)))
+    asked = (about or {}).items()
+    return next((entry for entry in found if asked <= entry.evidence.items()), None)
 
 
 def newest_of_keys(

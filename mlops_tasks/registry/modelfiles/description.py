@@ -51,7 +51,9 @@ def _read(path: Path) -> Any:
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"larger than {_MOST_BYTES // 2**20} MiB")
     text, depth = path.read_text(), 0
-    for token in yaml.scan(text, yaml.SafeLoader):
+    # In C where it was built, as in every wheel: ten times faster.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for token in yaml.scan(text, loader):
         # A few lines of them stand for gigabytes; no description that MLflow writes has any.
         if isinstance(token, yaml.AliasToken):
             raise ValueError("it has an alias")
@@ -59,4 +61,4 @@ def _read(path: Path) -> Any:
         depth += kind.endswith("StartToken") - kind.endswith("EndToken")
         if depth > _DEEPEST:  # the scanner takes the square of it
             raise ValueError(f"it is nested more than {_DEEPEST} deep")
-    return yaml.safe_load(text)
+    return yaml.load(text, loader)  # noqa: S506 (it is a safe one)

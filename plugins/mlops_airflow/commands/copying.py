@@ -80,6 +80,12 @@ def _copied(
     request = request_of_copy(
         found, ledger.champion(name), tracking=ours, origin=origin, author=who
     )
-    about = {"model": name, "kind": "release_request", "key": found.version}
-    ledger.record_once(**about, evidence=to_json(request), dag_run="mlops copy", by=who)
+    ledger.record_once(
+        model=name,
+        kind="release_request",
+        key=found.version,
+        evidence=to_json(request),
+        dag_run="mlops copy",
+        by=who,
+    )
     return found

@@ -94,12 +94,12 @@ def stop(
 
 def _dags(api: AirflowApi, spec: ModelSpec) -> dict[str, Dag]:
     """Return the model's Dags, once Airflow has read them."""
-    from mlops_airflow.pausing import start_order
+    from mlops_airflow.pausing import all_dags
     from mlops_airflow.replay.exceptions import DagsNotReadyError
     from mlops_airflow.replay.readiness import projects_of, wait_for_dags
 
     try:
-        return wait_for_dags(api, start_order(spec), projects_of(spec), _say)
+        return wait_for_dags(api, all_dags(spec), projects_of(spec), _say)
     except DagsNotReadyError as error:
         fail(str(error))
 

@@ -15,13 +15,12 @@ from rich.table import Table
 
 from mlops_airflow.commands.asked import REFUSED, UNKNOWN, JsonOption, fail
 from mlops_airflow.commands.connections import connect
+from mlops_airflow.commands.evidence import make_evidence_pack
 from mlops_airflow.commands.output import output
 from mlops_airflow.stack.settings import StackSettings
 
 if TYPE_CHECKING:
     from mlops_tasks.registry.pack import PackCheck
-    from mlops_tasks.specs import ModelSpec
-    from mlops_tasks.steps.pack import EvidencePack
 
 __all__ = ["app"]
 
@@ -50,7 +49,7 @@ def make(
     connect()
     name, _, version = model.partition("@")
     try:
-        made, root = _make(name, version)
+        made, root = make_evidence_pack(name, version, command="mlops pack make")
     except MlopsError as error:
         fail(str(error), REFUSED)
     if as_json:
@@ -134,44 +133,6 @@ def show(
     for part in ("ai_act_annex_iv", "gdpr_article_30"):
         _print_points(card["regulations"][part])
     say.print(f"\nUnverified: mlops pack verify {file}", markup=False, soft_wrap=True)
-
-
-def _make(name: str, version: str) -> tuple[EvidencePack, Path]:
-    """Make a pack, write its digest down, and return it with the root of the lake."""
-    from mlops_airflow.hooks.database import LedgerHook
-    from mlops_airflow.hooks.evidence_key import evidence_key
-    from mlops_airflow.hooks.lake import LakeHook
-    from mlops_airflow.hooks.mlflow import MlflowHook
-    from mlops_tasks.exceptions import NoChampionError
-    from mlops_tasks.registry.ledger import EvidenceKind
-    from mlops_tasks.registry.pack import gather
-    from mlops_tasks.serialization import to_json
-    from mlops_tasks.steps.pack import make_pack
-
-    lake, ledger = LakeHook().get_conn(), LedgerHook().get_ledger()
-    tracking = MlflowHook().get_conn()
-    if not version:
-        champion = ledger.champion(name)
-        if champion is None:
-            raise NoChampionError(f"model {name!r} has no champion; name a version: {name}@VERSION")
-        version = champion.version
-    contents = gather(name, version, _spec(name), lake=lake, tracking=tracking, ledger=ledger)
-    made = make_pack(contents, lake=lake, tracking=tracking, key=evidence_key())
-    about = {"model": name, "kind": EvidenceKind.PACK, "key": version}
-    ledger.record(**about, evidence=to_json(made), dag_run="mlops pack make")
-    return made, lake.root
-
-
-def _spec(name: str) -> ModelSpec | None:
-    """Return the spec of a project's model; None for a model of an ordinary Dag, which has none."""
-    from mlops_airflow.projects import find_model
-    from mlops_tasks.exceptions import SpecError
-
-    try:
-        return find_model(name)
-    except SpecError as error:
-        output(stderr=True).print(f"Without a spec: {error}", markup=False, soft_wrap=True)
-        return None
 
 
 def _trusted(key: str | None) -> str | None:

@@ -16,7 +16,7 @@ from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_airflow.operators.release import version_of
 from mlops_airflow.triggers.approval import ApprovalTrigger
-from mlops_tasks.registry.artifacts import GATE_PAGE
+from mlops_tasks.registry.artifacts import GATE_PAGE, evidence_path
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.releases import Answer, answer_of, why_withdrawn
 from mlops_tasks.serialization import to_json
@@ -199,7 +199,8 @@ class ApproveReleaseOperator(StepOperator, ApprovalOperator):
 
     def _gate_url(self, context: Context, version: RegisteredVersion) -> str:
         run_url = MlflowHook(self.mlflow_conn_id).run_url(self.tracking(context), version.run_id)
-        return f"{run_url}/artifacts/{GATE_PAGE}"
+        digest = version.artifacts.get(GATE_PAGE)  # of a page that no later attempt has replaced
+        return f"{run_url}/artifacts/{evidence_path(GATE_PAGE, digest) if digest else GATE_PAGE}"
 
     def _deadline(self, context: Context) -> datetime:
         """Return when the time is over: that of the run, which a repeated task does not prolong."""

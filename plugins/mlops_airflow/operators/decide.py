@@ -69,10 +69,12 @@ class DecideRetrainingOperator(StepOperator):
 
     def _record(self, as_of: str, found: RetrainDecision, run: str, by: str) -> LedgerEntry:
         """Write a decision down, or return the one that was taken; only a new one is counted."""
-        about = {"model": self.model.name, "kind": EvidenceKind.DECISION, "key": as_of}
-        if self.ledger.newest(**about) is None:
-            count_decision(self.model.name, found)
-        return self.ledger.record_once(**about, evidence=to_json(found), dag_run=run, by=by)
+        name, kind = self.model.name, EvidenceKind.DECISION
+        if self.ledger.newest(name, kind, key=as_of) is None:
+            count_decision(name, found)
+        return self.ledger.record_once(
+            model=name, kind=kind, key=as_of, evidence=to_json(found), dag_run=run, by=by
+        )
 
     def _note(self, as_of: str, note: DecisionNote, run: str, by: str) -> DecisionNote:
         """Write a note beside the decision that another run has taken."""

@@ -14,8 +14,8 @@ from mlops_tasks.gate import GatePlan, split_suspects
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin, assumed_lines
 from mlops_tasks.partitions import today
+from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.registry.ledger import EvidenceKind
-from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs import TableModel
@@ -91,8 +91,8 @@ class EvaluateModelOperator(StepOperator):
         model, pin = self._subject(context, trained, tracking)
         verdict = self._recorded(model, pin, trained)
         if verdict is None:
-            verdict = self._evaluate(context, model, pin, trained, tracking)
-            self._record(context, model, pin, trained, verdict)
+            found = self._evaluate(context, model, pin, trained, tracking)
+            verdict = self._record(context, model, pin, trained, found)
         self.mlflow_run_url = MlflowHook(self.mlflow_conn_id).run_url(tracking, trained.run_id)
         self._report(model, pin, verdict)
         return to_json(verdict)
@@ -142,15 +142,19 @@ class EvaluateModelOperator(StepOperator):
         pin: TrainingPin,
         trained: TrainResult,
         verdict: Verdict,
-    ) -> None:
-        self.ledger.record(
+    ) -> Verdict:
+        """Write the verdict down; that of an overlapping attempt which was faster stands."""
+        about = _about(model, pin, trained)
+        entry = self.ledger.record_once(
             model=model.name,
             kind=EvidenceKind.VERDICT,
             key=pin.as_of,
-            evidence=to_json(verdict) | _about(model, pin, trained),
+            evidence=to_json(verdict) | about,
             dag_run=dag_run_name(context),
             by=triggered_by(context),
+            about=about,
         )
+        return from_json(Verdict, entry.evidence)
 
     def _evaluate(
         self,
@@ -212,6 +216,7 @@ class EvaluateModelOperator(StepOperator):
         facts["allowed"] = [suspect.text for suspect in allowed]
         for who, values in rivals.items():
             facts[who] = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+        facts["criteria"] = [f"{one.answer}: {one.text}" for one in verdict.criteria]
         self.link_report(verdict.report)
         facts["page"] = getattr(self, "report_url", verdict.report)
         facts["MLflow run"] = self.mlflow_run_url

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.gate import GatePlan
 from mlops_tasks.names import check_name
+from mlops_tasks.registry.artifacts import TABLE_MODEL
 from mlops_tasks.registry.champions import champion_of, registered_version
-from mlops_tasks.registry.tracking import CHALLENGER, TABLE_MODEL
+from mlops_tasks.registry.tracking import CHALLENGER
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.specs import DatasetSpec, ModelSpec, TableModel
 from mlops_tasks.specs.importable import check_importable

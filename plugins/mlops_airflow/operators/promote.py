@@ -12,8 +12,8 @@ from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.registry.ledger.anchors import write_anchor
-from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.serialization import from_json
 from mlops_tasks.steps.promote import promote

@@ -14,12 +14,12 @@ from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_b
 from mlops_airflow.operators.promote import promotion_event
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.ledger.anchors import write_anchor
-from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.serialization import from_json, to_json
-from mlops_tasks.steps.release import release, request_release
+from mlops_tasks.steps.release import other_evidence, release, request_release
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -98,9 +98,13 @@ class RequestReleaseOperator(StepOperator):
         return entry.evidence
 
     def _judged(self) -> tuple[RegisteredVersion, Verdict]:
+        """Return the version with its verdict, or skip where the verdict is another version's."""
         version = from_json(RegisteredVersion, self.registered)
         self.mlflow_version_url = MlflowHook(self.mlflow_conn_id).version_url(version)
-        return version, from_json(Verdict, self.verdict)
+        verdict = from_json(Verdict, self.verdict)
+        if other := other_evidence(version, verdict):
+            raise AirflowSkipException(other)
+        return version, verdict
 
     def _emit(self, context: Context, version: str) -> None:
         asset = release_request_asset(self.model)

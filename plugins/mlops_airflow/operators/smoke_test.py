@@ -11,9 +11,9 @@ from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_b
 from mlops_airflow.operators.plain_arguments import saved_model
 from mlops_tasks.exceptions import SmokeTestFailedError
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.registry.champions import registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
-from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.smoke_test import smoke_test

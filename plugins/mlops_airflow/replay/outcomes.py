@@ -61,7 +61,8 @@ class Round:
     seconds: float
 
     def __str__(self) -> str:
-        text = f"not retrained, because {self.reason}"
+        words = "cannot tell" if self.cause == "cannot_tell" else "not retrained,"
+        text = f"{words} because {self.reason}"
         if self.retrain:
             text = f"retrained, because of {self.cause}: {self.reason} → {self.training}"
         return f"{self.key}, decided as of {self.as_of}: {text} [{self.seconds:.1f} s]"

@@ -84,7 +84,7 @@ def test_the_default_is_judged_beside_the_nights(report: BacktestReport) -> None
     chosen, judged = conclusions(report)
     assert "default was cheapest" in chosen
     assert "it comes first of 2." in chosen
-    assert "1 trainings, nightly 3" in judged
+    assert "1 training, nightly 3" in judged
     assert "0.005 worse, within the 0.01 that matter" in judged
 
 

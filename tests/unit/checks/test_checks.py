@@ -13,6 +13,7 @@ from mlops_tasks.checks import CHECKS, CheckResult, Sample, check_model, exit_co
 from mlops_tasks.lake import Lake
 from mlops_tasks.sources import Connection, Database, FileStore, unusable_connection
 from mlops_tasks.specs import (
+    CandidateSpec,
     DriftSpec,
     FileSource,
     GateSpec,
@@ -126,7 +127,10 @@ def test_a_project_that_works_is_fine(source: Source, folder: Path) -> None:
     results = looked(project(folder, **WINDOWS), source, folder)
     assert [one for one in results if one.answer != "fine"] == []
     assert exit_code(results) == 0
-    assert {one.check for one in results} == {check.name for check in CHECKS} - {"clock changes"}
+    assert {one.check for one in results} == {check.name for check in CHECKS} - {
+        "clock changes",
+        "candidates",
+    }
 
 
 def test_the_newest_partition_with_rows_is_looked_at(source: Source, folder: Path) -> None:
@@ -198,13 +202,25 @@ def broken(folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield (
         "volume",
         "with drift.min_rows=500 nothing will ever be judged",
-        {"drift": DriftSpec(window="3d", min_rows=500)},
+        {"drift": DriftSpec(window="3d", max_window="3d", min_rows=500)},
     )
     yield "windows", "none is left to train on", {"evaluation": "12d"}
     yield "estimator", "tests.unit.orders", {"estimator": "tests.unit.orders:nobody"}
     yield "estimator", "which is no classifier", {"estimator": "tests.unit.orders:build_regressor"}
     yield "estimator", "random_state", {"estimator": f"{__name__}:build_random"}
     yield "estimator", "new category", {"estimator": f"{__name__}:build_strict"}
+    yield "windows", "evaluation and embargo take all of 12 days", {"embargo": "9d"}
+    depths = [CandidateSpec(params={"trees__max_depth": depth}) for depth in (2, 3)]
+    yield "candidates", "2024-03-02 with an embargo of 7d", {"candidates": depths, "embargo": "7d"}
+    misspelt = CandidateSpec(params={"trees__max_dept": 3})
+    yield "candidates", "trees__max_dept", {"candidates": [depths[0], misspelt]}
+    negative = CandidateSpec(name="odd", params={"trees__max_depth": -3})
+    yield "candidates", "candidate 'odd'", {"candidates": [depths[0], negative]}
+    nobody = CandidateSpec(estimator="tests.unit.orders:nobody")
+    yield "candidates", "tests.unit.orders:nobody", {"candidates": [depths[0], nobody]}
+    yield "candidates", "trees__max_dept", {"search": {"trees__max_dept": (2, 8)}}
+    yield "candidates", "tests.unit.orders:nowhere", {"search": "tests.unit.orders:nowhere"}
+    yield "candidates", "dict of parameters, not int", {"search": f"{__name__}:space_of_nothing"}
 
 
 def label(folder: Path, target: str) -> LabelSpec:
@@ -212,7 +228,57 @@ def label(folder: Path, target: str) -> LabelSpec:
     return LabelSpec(dataset=deliveries_dataset(folder), target=target)
 
 
-N_BROKEN = 16
+def space_of_nothing(trial: Any) -> Any:
+    """Forget to return a dict."""
+    return trial.suggest_int("trees__max_depth", 2, 8)
+
+
+def space_of_depths(trial: Any) -> dict[str, Any]:
+    """Return where a function looks."""
+    return {"trees__max_depth": trial.suggest_int("trees__max_depth", 2, 8)}
+
+
+def test_what_can_be_chosen_among_is_fine(source: Source, works: Sample, folder: Path) -> None:
+    depths = [CandidateSpec(params={"trees__max_depth": depth}) for depth in (2, 3)]
+    searches = [
+        {"candidates": depths},
+        {"search": {"trees__max_depth": (2, 8), "trees__criterion": ["gini", "entropy"]}},
+        {"search": f"{__name__}:space_of_depths"},
+    ]
+    for number, change in enumerate(searches):
+        own = folder / str(number)
+        found = looked(project(own, **WINDOWS | change), source, own, like=works)
+        found = [one for one in found if one.check == "candidates"]
+        assert {one.answer for one in found} == {"fine"}, found
+        assert any("compared on" in one.message for one in found)
+
+
+def test_a_search_that_the_estimator_refuses_in_part_is_told(
+    source: Source, works: Sample, folder: Path
+) -> None:
+    change = {"search": {"trees__max_depth": (-1, 4)}}
+    found = looked(project(folder, **WINDOWS | change), source, folder, like=works)
+    (part,) = [one for one in found if one.check == "candidates" and one.answer != "fine"]
+    assert part.answer == "cannot tell"
+    assert "1 of 2 samples of it are refused" in part.message
+
+
+def test_an_embargo_by_default_that_is_long_is_told_and_no_alarm(
+    source: Source, folder: Path
+) -> None:
+    label = LabelSpec(
+        dataset=deliveries_dataset(dataset_files(folder), delay="6d", refresh_after="9d"),
+        target="minutes_late > 10",
+    )
+    whole = project(folder, **WINDOWS | {"label": label})
+    plain = {name: getattr(whole, name) for name in ModelSpec.model_fields if name != "embargo"}
+    found = looked(ModelSpec(**plain), source, folder)
+    (told,) = [one for one in found if one.where == "embargo 6d"]
+    assert told.answer == "fine"
+    assert "trainings have 4 days until there is more" in told.message
+
+
+N_BROKEN = 24
 
 
 @pytest.mark.parametrize("number", range(N_BROKEN))
@@ -372,7 +438,8 @@ def test_rows_that_are_quarantined_once_may_be_wrong_or_not(tmp_path: Path, fold
 
 def test_rows_that_are_nearly_enough(source: Source, works: Sample, folder: Path) -> None:
     # 80 orders a day make 560 rows in seven days.
-    windows = WINDOWS | {"drift": DriftSpec(window="7d", min_rows=600)}
+    limits = DriftSpec(window="7d", max_window="7d", min_rows=600)
+    windows = WINDOWS | {"drift": limits}
     results = looked(project(folder, **windows), source, folder, like=works)
     (found,) = [one for one in results if one.answer != "fine"]
     assert (found.check, found.answer) == ("volume", "cannot tell")

@@ -63,7 +63,7 @@ def spoilt(ours: Outcomes, rows: pa.Table, group: str) -> Outcomes:
 
 
 def criteria(model: Model, rows: pa.Table, *both: Outcomes | None) -> list[Criterion]:
-    return further_criteria(model, GatePlan.of(model), rows, *both)  # type: ignore[arg-type]
+    return further_criteria(GatePlan.of(model), find_groups(model, rows), *both)  # type: ignore[arg-type]
 
 
 SLICED = GateSpec(

@@ -6,7 +6,8 @@ import pytest
 
 from mlops_tasks.exceptions import UnknownPinsError
 from mlops_tasks.maintenance import registered_pins
-from mlops_tasks.registry.tracking import DIGEST_TAG, PIN_FILE
+from mlops_tasks.registry.artifacts import PIN_FILE
+from mlops_tasks.registry.tracking import DIGEST_TAG
 
 if TYPE_CHECKING:
     from tests.unit.conftest import World

@@ -20,7 +20,7 @@ from mlops_tasks.monitoring import (
 from mlops_tasks.monitoring.labels import interpret
 from mlops_tasks.problem_types import LABEL, Outcomes
 from mlops_tasks.problem_types.metrics import Interval, find_metric, measure, share_interval
-from mlops_tasks.registry.tracking import LABEL_PROFILES
+from mlops_tasks.registry.artifacts import LABEL_PROFILES
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.specs import DriftSpec, GateSpec, PerformanceSpec
 from mlops_tasks.steps import monitor

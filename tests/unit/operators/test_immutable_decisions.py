@@ -304,6 +304,30 @@ def test_a_gate_is_registered_before_anything_is_scored_and_not_changed_after(
     assert verdict["artifacts"][GATE_REPORT] == hashlib.sha256(report).hexdigest()
 
 
+def test_of_two_evaluations_that_overlap_the_first_verdict_stands(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slower one has seen no verdict when it began, and measured other milliseconds."""
+    world, _ = stack
+    pin = pin_training_data(world.spec, NIGHT, lake=world.lake)
+    trained = train(world.spec, pin, lake=world.lake, tracking=world.tracking)
+    first: list[dict[str, Any]] = []
+    evaluate = EvaluateModelOperator._evaluate
+
+    def overtaken(self: EvaluateModelOperator, *given: Any) -> Any:
+        with monkeypatch.context() as patched:
+            patched.setattr(EvaluateModelOperator, "_evaluate", evaluate)
+            first.append(evaluated(world, pin, trained))
+        return evaluate(self, *given)
+
+    monkeypatch.setattr(EvaluateModelOperator, "_evaluate", overtaken)
+    found = evaluated(world, pin, trained)
+    assert found == first[0]
+    assert [one.evidence["artifacts"] for one in entries(world, "verdict")] == [found["artifacts"]]
+    version = replace(world.champion, run_id=trained.run_id, artifacts=found["artifacts"])
+    world.tracking.read_artifact(version, GATE_REPORT)  # raises unless it is the one decided on
+
+
 # --- monitoring
 
 

@@ -505,16 +505,14 @@ def test_without_a_champion_a_training_is_asked_for(
     assert event.extra == {"cause": "no_champion", "reason": "there is no champion yet"}
 
 
-def test_a_no_is_written_down_and_asks_for_nothing(stack: Stack, log: Log) -> None:
+def test_that_nobody_can_tell_is_written_down_and_asks_for_nothing(stack: Stack, log: Log) -> None:
     world, _ = stack
     decision, request = decide(world.spec, NIGHT)
-    assert (decision["retrain"], decision["cause"]) == (False, "none")
+    assert (decision["retrain"], decision["cause"]) == (False, "cannot_tell")
     assert written(world.ledger) == [decision]
-    assert "not retrained" in log.take()
+    assert "CANNOT TELL, not retrained" in log.take()
     run_context = context(request, key=NIGHT)
-    with pytest.raises(
-        AirflowSkipException, match="not retrained because no day has its performance"
-    ):
+    with pytest.raises(AirflowSkipException, match="cannot tell because version 1: "):
         request.execute(run_context)
     assert len(run_context["outlet_events"]) == 0
 

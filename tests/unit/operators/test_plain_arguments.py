@@ -23,8 +23,8 @@ from mlops_tasks.exceptions import (
     UnsafeModelError,
 )
 from mlops_tasks.lake import TrainingPin
+from mlops_tasks.registry.artifacts import PIN_FILE
 from mlops_tasks.registry.ledger import EvidenceKind
-from mlops_tasks.registry.tracking import PIN_FILE
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import from_json
 from mlops_tasks.specs import GateSpec, ModelSpec

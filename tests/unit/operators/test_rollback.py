@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import getpass
 import json
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 from airflow.sdk.exceptions import AirflowSkipException
 from typer.testing import CliRunner
 
@@ -17,11 +20,10 @@ from mlops_airflow.forms import rollback_form
 from mlops_airflow.operators.rollback import RollbackModelOperator, ScoreAgainOperator
 from mlops_tasks.exceptions import VersionNotAllowedError
 from mlops_tasks.registry.ledger import Champion
+from mlops_tasks.registry.ledger.anchors import read_anchors
 from tests.unit.operators.conftest import context
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.conftest import World
     from tests.unit.orders import Source
 
@@ -140,6 +142,89 @@ def test_commands_move_and_say_so(moved: World) -> None:
     assert (done.exit_code, "was retired and cannot be the champion" in done.stderr) == (1, True)
     assert mlops("retire", NAME, "2", "--reason", "also").exit_code == 1
     assert mlops("promote", NAME, "9", "--reason", "who knows").exit_code == 1
+
+
+def test_what_a_command_has_moved_is_anchored_and_packed(moved: World) -> None:
+    done = mlops("rollback", NAME, "--reason", "too high", "--json")
+    assert done.exit_code == 0, done.output
+    pack = Path(json.loads(done.stdout)["pack"])
+    assert pack.is_file()
+    assert f"/{NAME}__packs/" in str(pack)
+    (entry,) = moved.ledger.entries(model=NAME, kind="pack")
+    assert (entry.key, entry.dag_run) == ("1", "mlops rollback")
+    assert moved.ledger.head() in read_anchors(moved.lake).heads
+    done = mlops("promote", NAME, "2", "--reason", "it was right")
+    assert f"Evidence: {moved.lake.root}" in done.stdout
+    assert moved.ledger.head() in read_anchors(moved.lake).heads
+
+
+def test_a_pack_that_cannot_be_made_leaves_the_champion_moved(
+    moved: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "mlops_tasks.registry.pack.signing.missing_libraries", lambda: "model-signing"
+    )
+    done = mlops("promote", NAME, "1", "--reason", "it was right")
+    assert done.exit_code == 0
+    assert "No pack: model-signing not installed" in done.stderr
+    assert moved.ledger.champion(NAME) == Champion("1", 3)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mlops_tasks.registry.ledger.anchors.write_anchor", full)
+    done = mlops("rollback", NAME, "--to", "2", "--reason", "back")
+    assert (done.exit_code, moved.ledger.champion(NAME)) == (0, Champion("2", 4))
+    assert "its evidence is not complete" in done.stderr
+    assert f"mlops pack make {NAME}@2" in done.stderr
+
+
+class Api:
+    """Takes the runs that are asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+
+    def trigger(self, dag_id: str, partition_key: str, *, run_id: str, note: str) -> None:
+        assert "mlops rollback" in note
+        self.asked.append((dag_id, partition_key, run_id))
+
+
+def test_the_command_scores_again_what_was_scored_since(
+    moved: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlops_airflow.commands import champion
+    from mlops_tasks.steps.score import score
+
+    for number, day in enumerate(("2024-03-16", "2024-03-17", "2024-03-18")):
+        stores: dict[str, Any] = {"lake": moved.lake, "tracking": moved.tracking}
+        score(moved.spec, day, moved.champion, **stores, token=100 + number)
+    api = Api()
+    monkeypatch.setattr(champion, "the_model", lambda _: moved.spec)
+    monkeypatch.setattr(champion, "the_airflow", lambda *_: nullcontext(api))
+    words = ("rollback", NAME, "--reason", "too high", "--score-again-since")
+    done = mlops(*words, "yesterday")
+    assert (done.exit_code, moved.ledger.champion(NAME)) == (1, Champion("2", 2))
+    assert "--score-again-since: partition key 'yesterday' is not a day" in done.stderr
+    done = mlops(*words, "2024-03-17", "--json")
+    assert json.loads(done.stdout)["scored_again"] == ["2024-03-17", "2024-03-18"]
+    assert api.asked == [
+        (f"{NAME}.score", key, f"rollback__3__{key}") for key in ("2024-03-17", "2024-03-18")
+    ]
+
+
+def test_who_may_not_start_runs_moves_nothing(
+    moved: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlops_airflow.commands import champion
+
+    def refused(*_: Any) -> Any:
+        raise typer.Exit(3)
+
+    monkeypatch.setattr(champion, "the_model", lambda _: moved.spec)
+    monkeypatch.setattr(champion, "the_airflow", refused)
+    done = mlops("rollback", NAME, "--reason", "x y z", "--score-again-since", "2024-03-17")
+    assert (done.exit_code, moved.ledger.champion(NAME)) == (3, Champion("2", 2))
 
 
 @pytest.mark.parametrize("words", [("rollback", NAME), ("promote", NAME, "1"), ("retire", NAME)])

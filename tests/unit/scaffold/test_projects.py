@@ -89,7 +89,7 @@ def test_it_says_what_the_source_is(project: Path, kind: str) -> None:
     assert not wanted["later"] & set(model.rows.columns)
     assert model.rows.personal == wanted["personal"]
     assert str(model.label.dataset.delay) == wanted["delay"]
-    assert model.performance.min_rows == wanted["min_rows"]
+    assert (model.drift.min_rows, model.performance.min_rows) == (wanted["min_rows"], None)
     # Of the orders' forty days the last two have no label, and never get one.
     assert kind != "sqlite" or str(model.rows.end) == "2024-02-07"
 

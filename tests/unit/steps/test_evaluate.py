@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mlops_tasks.exceptions import LeakageError
+from mlops_tasks.exceptions import LeakageError, UnsafeModelError
 from mlops_tasks.features import feature_frame, labelled_rows
 from mlops_tasks.gate.explanation import Explanation
+from mlops_tasks.gate.latency import Latency
 from mlops_tasks.profiles import Profile
 from mlops_tasks.profiles.archive import unpack_days
-from mlops_tasks.registry.tracking import IMPORTANCE, SCORE_PROFILES
+from mlops_tasks.registry.artifacts import EVIDENCE, IMPORTANCE, SCORE_PROFILES
 from mlops_tasks.serialization import from_json
 from mlops_tasks.specs import LabelSpec
 from mlops_tasks.steps.evaluate import evaluate
@@ -143,7 +144,32 @@ def test_the_page_and_the_reasons_are_kept_with_their_digests(own_world: World) 
     kinds = {one.kind: one for one in verdict.criteria}
     assert kinds["latency"].answer in {"fine", "cannot tell"}
     assert kinds["size"].failing == "report"
-    # A repeated task, whatever it measures this time, replaces its own page and adds none.
+
+
+def test_an_attempt_that_overlaps_replaces_nothing_that_was_decided_on(
+    own_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It measures other milliseconds, and so writes another report."""
+    world = own_world
+    pin = pin_training_data(world.spec, day(17), lake=world.lake)
+    trained = train(world.spec, pin, lake=world.lake, tracking=world.tracking)
+    how: Any = {"lake": world.lake, "tracking": world.tracking}
+    verdict = evaluate(world.spec, pin, trained, world.champion, **how)
+    version = replace(world.champion, run_id=trained.run_id, artifacts=verdict.artifacts)
+    files = (*EVIDENCE, IMPORTANCE, SCORE_PROFILES)
+    before = {name: world.tracking.read_artifact(version, name) for name in files}
+    page = world.lake.root / verdict.report
+    assert page.read_bytes() == before["gate.html"]
+
+    slow = Latency(100, 31.0, 47.0, 47.0, 41.0, 1000, 20.0)
+    monkeypatch.setattr("mlops_tasks.steps.evaluate.measure_latency", lambda *_, **__: slow)
     again = evaluate(world.spec, pin, trained, world.champion, **how)
-    assert again.report == verdict.report
-    assert len(list((world.lake.root / verdict.report).parent.iterdir())) == 1
+    assert again.artifacts["gate.json"] != verdict.artifacts["gate.json"]
+    assert page.read_bytes() == before["gate.html"]
+    for name in files:
+        assert world.tracking.read_artifact(version, name) == before[name], name
+    last = world.tracking.read_bytes(trained.run_id, "gate.json")
+    assert hashlib.sha256(last).hexdigest() == again.artifacts["gate.json"]
+    other = replace(version, artifacts={"gate.json": "e" * 64})
+    with pytest.raises(UnsafeModelError, match="it was changed in MLflow"):
+        world.tracking.read_artifact(other, "gate.json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 from mlops_tasks.exceptions import LeakageError
 from mlops_tasks.gate import GatePlan, judge
+from mlops_tasks.gate.explanation.changes import ImportanceChange
 from mlops_tasks.gate.serving import size_criterion
 from mlops_tasks.lake import Pin, TrainingPin
 from mlops_tasks.problem_types import Outcomes
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 
 
 CHAMPION = RegisteredVersion("m", "4", "r4", "models:/m-4", "digest of 4")
+
+
+WHY = SimpleNamespace(
+    importance=(ImportanceChange("new", 0.25, None), ImportanceChange("old", None, 0.5))
+)
 
 
 class Fixed:
@@ -73,7 +80,7 @@ class Store:
         self.files[run_id, path] = content
         return f"digest of {path}"
 
-    log_bytes = log_json
+    log_bytes = log_evidence = log_json
 
 
 TABLE = Pin("t", "2024-03-01", "2024-03-12", (1,), ("a",), 80, "d")
@@ -118,16 +125,9 @@ def evaluated(
         assert whose is spec
         return table.select([model.column]).to_pandas()
 
-    def weighty(
-        problem: Any, model: Fixed, frame: pd.DataFrame, target: Any, *, seed: int
-    ) -> dict[str, Any]:
-        assert problem.name == "binary"
-        assert (model.column, list(frame), list(target)) == ("new", ["new"], [0, 1] * 40)
-        return {"seed": seed}
-
-    def explained(*asked: Any, **settings: Any) -> str:
+    def explained(*asked: Any, **settings: Any) -> Any:
         store.explained = (*asked, settings)
-        return "why"
+        return WHY
 
     def shown(*asked: Any, lake: str, tracking: Store) -> tuple[str, dict[str, str]]:
         assert (lake, tracking) == ("lake", store)
@@ -138,7 +138,6 @@ def evaluated(
     monkeypatch.setattr(evaluation, "publish_page", shown)
     monkeypatch.setattr(evaluation, "labelled_rows", labelled)
     monkeypatch.setattr(evaluation, "model_frame", framed)
-    monkeypatch.setattr(evaluation, "feature_importance", weighty)
     monkeypatch.setattr(evaluation, "worst_slices", lambda *_: [])  # of features, which are none
     stores: Any = {"lake": "lake", "tracking": store}
     return evaluate(spec, pin, TRAINED, champion, **stores), store
@@ -173,16 +172,17 @@ def test_a_challenger_and_a_champion_are_loaded_scored_and_written_down(
     assert settings == {"slices": None, "min_slice_rows": 100, "shap": False}
     facts, on_page, why = store.shown
     assert (facts.model, facts.as_of, facts.run_id) == (spec.name, PIN.as_of, "run")
-    assert (facts.evaluation, facts.plan, why) == (PIN.evaluation, plan, "why")
+    assert (facts.evaluation, facts.plan, why) == (PIN.evaluation, plan, WHY)
+    assert facts.coverage == ""
     assert on_page == replace(expected, plan=plan["digest"])
     assert store.loaded == [("models:/new", "digest of new"), ("models:/m-4", "digest of 4")]
-    assert store.files["run", IMPORTANCE] == {"seed": spec.random_state}
-    report = store.files["run", GATE_REPORT]
+    assert store.files["run", IMPORTANCE] == {"new": 0.25}, "what the champion alone has is not"
+    report = json.loads(store.files["run", GATE_REPORT])
     assert report["plan"] == plan
     assert report["verdict"]["criteria"] == [to_json(one) for one in verdict.criteria]
     assert report["model"] == spec.name
     assert "artifacts" not in report["verdict"], "its own digest cannot be in it"
-    json.dumps(report, allow_nan=False)
+    json.dumps(report, allow_nan=False)  # a NaN would have been read back as one
     days = unpack_days(store.files["run", SCORE_PROFILES])
     assert {day: profile.n_rows for day, profile in days.items()} == {
         "2024-03-11": 40,

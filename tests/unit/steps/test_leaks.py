@@ -12,7 +12,7 @@ import pytest
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.features.leaks import newest_rows
 from mlops_tasks.lake import overwrite_partition
-from mlops_tasks.registry.tracking import LEAKS
+from mlops_tasks.registry.artifacts import LEAKS
 from mlops_tasks.specs import InputSpec
 from mlops_tasks.specs.schema import arrow_schema
 from mlops_tasks.steps.evaluate import evaluate

@@ -15,7 +15,7 @@ from mlops_tasks.monitoring import Check, MonitorResult, read_labelled_predictio
 from mlops_tasks.monitoring.labels import interpret
 from mlops_tasks.problem_types import LABEL
 from mlops_tasks.profiles.archive import unpack_days
-from mlops_tasks.registry.tracking import LABEL_PROFILES
+from mlops_tasks.registry.artifacts import LABEL_PROFILES
 from mlops_tasks.reports import newest_facts
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs import DriftSpec, PerformanceSpec

@@ -218,7 +218,7 @@ def test_a_promotion_by_hand_names_the_person_and_the_version_before(
 
 
 def test_an_artifact_that_was_changed_is_no_evidence(own_world: World, key: SigningKey) -> None:
-    from mlops_tasks.registry.tracking import IMPORTANCE
+    from mlops_tasks.registry.artifacts import IMPORTANCE
 
     before = own_world.tracking.read_bytes(own_world.trained.run_id, IMPORTANCE)
     try:

@@ -16,8 +16,8 @@ from mlops_tasks.exceptions import FeatureError, NoLabelsError
 from mlops_tasks.features import build_targets, feature_frame, labelled_rows
 from mlops_tasks.monitoring import read_labelled_predictions
 from mlops_tasks.policy import drift_alarms, performance_alarms
+from mlops_tasks.registry.artifacts import CLASSES, LABEL_PROFILES
 from mlops_tasks.registry.champions import champion_of
-from mlops_tasks.registry.tracking import CLASSES, LABEL_PROFILES
 from mlops_tasks.specs import LabelSpec
 from mlops_tasks.steps.evaluate import evaluate
 from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance

@@ -142,6 +142,51 @@ def test_two_versions_of_a_run_are_put_right_by_the_next_attempt(
     assert versions(tracking) == ["1"]
 
 
+# --- the same inputs
+
+
+def test_a_training_of_the_same_inputs_finds_the_first_version(
+    tracking: Tracking, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    same, other = ({"inputs": letter * 64} for letter in "ab")
+    first = enter(replace(new_run(tracking), **same), tracking, ledger)
+    assert first.inputs == same["inputs"]
+    assert ledger.registration(NAME, "1") == first, "the ledger keeps what it was made of"
+    assert enter(replace(new_run(tracking), **other), tracking, ledger).version == "2"
+    again = replace(new_run(tracking), **same)
+    with caplog.at_level("INFO"):
+        assert enter(again, tracking, ledger) == first
+    assert "version 1 was trained on the same rows" in caplog.text
+    assert again.run_id in caplog.text
+    assert versions(tracking) == ["1", "2"]
+    assert new_version(tracking, ledger).version == "3", "of unknown inputs none are the same"
+
+
+def test_a_version_that_is_gone_is_not_found_again(tracking: Tracking, ledger: Ledger) -> None:
+    enter(replace(new_run(tracking), inputs="a" * 64), tracking, ledger)
+    tracking.client.delete_model_version(NAME, "1")
+    assert enter(replace(new_run(tracking), inputs="a" * 64), tracking, ledger).version == "2"
+    assert enter(replace(new_run(tracking), inputs="a" * 64), tracking, ledger).version == "2"
+
+
+def test_of_two_attempts_that_overlap_the_first_in_the_ledger_stays(
+    tracking: Tracking, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, fast = (replace(new_run(tracking), inputs="a" * 64) for _ in "12")
+    found: list[RegisteredVersion] = []
+
+    def overtaken(place: str) -> None:
+        if place == "register:after_version" and not found:
+            found.append(RegisteredVersion("", "", "", "", ""))  # the other one passes here, too
+            found.append(enter(fast, tracking, ledger))
+
+    monkeypatch.setattr("mlops_tasks.steps.register.fault_point", overtaken)
+    assert enter(slow, tracking, ledger) == found[1]
+    assert found[1].run_id == fast.run_id
+    assert versions(tracking) == ["2"], "the slow one had the lower number"
+    assert list(tracking.by_version(NAME, "2").aliases) == ["challenger"]
+
+
 def test_a_model_that_the_registry_refuses_is_an_error(
     tracking: Tracking, ledger: Ledger, trained: TrainResult
 ) -> None:

@@ -12,8 +12,15 @@ from mlops_tasks.faults import FAULT_VARIABLE, InjectedFaultError
 from mlops_tasks.registry.champions import champion_of
 from mlops_tasks.registry.ledger import Champion, Ledger
 from mlops_tasks.registry.releases import Answer, ReleaseRequest, why_withdrawn
+from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.serialization import to_json
-from mlops_tasks.steps.release import check_approval, pending_request, release, request_release
+from mlops_tasks.steps.release import (
+    check_approval,
+    other_evidence,
+    pending_request,
+    release,
+    request_release,
+)
 from tests.unit.registrations import (
     NAME,
     NIGHT,
@@ -27,7 +34,6 @@ from tests.unit.registrations import (
 if TYPE_CHECKING:
     from mlops_tasks.gate.verdict import Verdict
     from mlops_tasks.registry.tracking import Tracking
-    from mlops_tasks.registry.versions import RegisteredVersion
 
 RUN = "late_orders.release/x"
 
@@ -256,3 +262,13 @@ def test_evidence_that_was_changed_since_is_found(second: RegisteredVersion) -> 
     found = check_approval(judged, request, approval(request), authors=(), tracking=tracking)
     assert not found.counted
     assert "gate.json was changed in MLflow" in found.reason
+
+
+def test_a_verdict_on_another_run_of_the_same_inputs_is_not_that_of_the_version() -> None:
+    judged = RegisteredVersion("m", "7", "r", "models:/x", "d", artifacts={"gate.json": "a" * 64})
+    its, later = (replace(ASK, artifacts={"gate.json": letter * 64}) for letter in "ab")
+    assert other_evidence(judged, its) == ""
+    assert other_evidence(replace(judged, artifacts={}), later) == "", "of old, nobody can tell"
+    why = other_evidence(judged, later)
+    assert "version 7 of 'm' was registered before, from the same rows" in why
+    assert "mlops promote m 7 --reason" in why

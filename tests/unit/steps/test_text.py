@@ -13,8 +13,8 @@ from mlops_tasks.exceptions import FeatureError, SpecError
 from mlops_tasks.features import feature_frame, labelled_rows
 from mlops_tasks.lake import overwrite_partition
 from mlops_tasks.profiles.store import ProfileStore
+from mlops_tasks.registry.artifacts import VOCABULARIES
 from mlops_tasks.registry.champions import champion_of
-from mlops_tasks.registry.tracking import VOCABULARIES
 from mlops_tasks.specs import DriftSpec
 from mlops_tasks.specs.schema import arrow_schema
 from mlops_tasks.steps.evaluate import evaluate

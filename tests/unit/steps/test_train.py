@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,10 @@ from mlops_tasks.exceptions import FeatureError, NoLabelsError, SpecError, Unsaf
 from mlops_tasks.features import feature_frame, labelled_rows
 from mlops_tasks.lake import TrainingPin, overwrite_partition
 from mlops_tasks.profiles.archive import unpack_days
-from mlops_tasks.registry.tracking import FEATURE_PROFILES, PIN_FILE
+from mlops_tasks.registry.artifacts import FEATURE_PROFILES, PIN_FILE
 from mlops_tasks.serialization import from_json
 from mlops_tasks.steps.pin import pin_training_data
-from mlops_tasks.steps.train import train
+from mlops_tasks.steps.train import _inputs, train
 from tests.unit import orders
 from tests.unit.orders import ROWS_PER_DAY, day, fill_lake, project, rows_of
 
@@ -64,8 +65,38 @@ def test_the_run_holds_everything_needed_to_do_it_again(world: World) -> None:
     assert run.data.metrics["n_rows"] == world.trained.n_rows
     names = {item.dataset.name.split("@")[0] for item in run.inputs.dataset_inputs}
     assert names == {"orders", "traffic", "deliveries"}
+    query = f"params.`digest.orders` = '{world.pin.inputs['orders'].digest}'"
+    same = world.tracking.client.search_runs([run.info.experiment_id], query)
+    assert world.trained.run_id in {one.info.run_id for one in same}
     pin = world.tracking.read_json(world.trained.run_id, PIN_FILE)
     assert from_json(TrainingPin, pin) == world.pin
+
+
+def other_query(spec: ModelSpec) -> ModelSpec:
+    """Return the same model with a comment more in its query."""
+    assert spec.features_sql is not None
+    file = spec.features_sql.with_name("other.sql")
+    file.write_text(f"{spec.features_sql.read_text()}\n-- of another mind\n")
+    return spec.model_copy(update={"features_sql": file})
+
+
+def test_the_same_inputs_have_the_same_digest_whichever_run(world: World) -> None:
+    how: Any = {"lake": world.lake, "tracking": world.tracking}
+    assert len(world.trained.inputs) == 64
+    again = train(world.spec, world.pin, **how)
+    assert again.run_id != world.trained.run_id
+    assert again.inputs == world.trained.inputs
+    seeded = world.spec.model_copy(update={"random_state": 8})
+    assert train(seeded, world.pin, **how).inputs != world.trained.inputs
+    other = replace(world.pin, embargo="1d")
+    assert train(world.spec, other, **how).inputs != world.trained.inputs
+    query = other_query(world.spec)
+    assert train(query, world.pin, **how).inputs not in ("", world.trained.inputs)
+    library = world.spec.model_copy(update={"estimator": "sklearn.dummy:DummyClassifier"})
+    known = _inputs(library, world.pin, {}, b"")
+    assert known == "", "no project was packed, so nobody knows the code of the features"
+    handed = train(world.spec, world.pin, build=orders.build, **how)
+    assert handed.inputs == "", "nobody knows the code of an estimator that was handed over"
 
 
 def test_the_profile_is_that_of_the_training_rows(world: World) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import mlflow
 import pytest
 
+from mlops_tasks.gate.smoke import SmokeTestResult
 from mlops_tasks.lake import Lake
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.scratch import scratch_root
@@ -75,6 +76,7 @@ def test_the_loop_comes_to_a_champion(played: tuple[TrialReport, list[TrialStep]
     assert training.reason in report.reason
     # Every day of orders and traffic, deliveries two days later; traffic looks back a day.
     assert answers(report, "ingest") == {("ingest", "fine"): 24 + 24 + 22}
+    assert answers(report, "smoke test") == {("smoke test", "fine"): 1}
     assert answers(report, "score") == {("score", "fine"): 5}
     assert [one.key for one in report.steps if one.name == "score"] == [
         day(n) for n in range(19, 24)
@@ -82,6 +84,17 @@ def test_the_loop_comes_to_a_champion(played: tuple[TrialReport, list[TrialStep]
     # Labels of days 19, 20 and 21 come on days 21, 22 and 23.
     assert [one.key for one in report.steps if one.name == "monitor"] == [day(19), day(20), day(21)]
     assert [one.as_of for one in report.decisions] == [day(n) for n in range(19, 24)]
+
+
+def test_a_version_that_fails_its_smoke_test_ends_the_trial(
+    spec: ModelSpec, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = SmokeTestResult("1", "run", "d" * 64, False, "the files could not be loaded", ())
+    monkeypatch.setattr("mlops_tasks.trial.dags.smoke_test", lambda *_, **__: failed)
+    report = try_model(spec, first=FIRST, last=LAST)
+    assert (report.outcome, report.failure and report.failure.step) == ("failed", "smoke test")
+    assert "the files could not be loaded" in report.reason
+    assert not answers(report, "promote")
 
 
 def test_steps_come_in_the_order_of_the_calendar(
