@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mlops_airflow.pausing import start_order
@@ -224,8 +225,18 @@ class Replay:
         """Return whether a run is part of this replay: Airflow may run newer ones beside."""
         first, last = self._keys
         key = run.partition_key
-        # The key of a release is a version.
-        return key is not None and (run.dag_id == self.release or first <= key <= last)
+        if key is None or run.dag_id == self.release:  # the key of a release is a version
+            return key is not None
+        return first <= key <= self._last_taken_in.get(run.dag_id, last)
+
+    @cached_property
+    def _last_taken_in(self) -> dict[str, str]:
+        """By Dag, the last partition that the replay takes in: its schedule may be further."""
+        found: dict[str, str] = {}
+        news = (self.calendar.news(key) for key in self.rounds)
+        for step in chain.from_iterable([*self.calendar.history(), *news]):
+            found[step.dag_id] = max(found.get(step.dag_id, ""), step.partition_key)
+        return found
 
     @cached_property
     def _keys(self) -> tuple[str, str]:

@@ -164,6 +164,23 @@ def test_failed_runs_of_an_earlier_session_are_run_again(model: Model) -> None:
     ]
 
 
+def test_labels_that_are_not_due_within_the_replay_may_fail_beside_it(model: Model) -> None:
+    replay, airflow, _ = flights(model)
+    due = [
+        step.partition_key
+        for key in replay.rounds
+        for step in replay.calendar.news(key)
+        if step.dag_id == "arrivals.ingest"
+    ]
+    assert max(due) < replay.calendar.as_of(replay.last)
+    airflow.run("arrivals.ingest", max(due), "failed")
+    airflow.run("arrivals.ingest", replay.calendar.as_of(replay.last), "failed")
+    replay.prepare()
+    assert [call for call in airflow.calls if call.startswith("clear")] == [
+        f"clear arrivals.ingest {max(due)}"
+    ]
+
+
 def test_run_that_fails_stops_the_replay_and_names_its_error(model: Model) -> None:
     replay, airflow = make(model)
     replay.prepare()
