@@ -41,10 +41,13 @@ class Memory:
     n_failed: int = 0
 
     def cooldown(self, policy: RetrainSpec) -> Duration:
-        """Return the cool-down: longer by a factor for each challenger in a row that has failed."""
-        if not self.n_failed or policy.backoff == 1:
+        """Return the cool-down: longer by a factor for each failed challenger after a first one.
+
+        The first one after a change has learnt more from before it than from since.
+        """
+        if self.n_failed < 2 or policy.backoff == 1:
             return policy.cooldown
-        days = round(policy.cooldown.days * policy.backoff**self.n_failed)
+        days = round(policy.cooldown.days * policy.backoff ** (self.n_failed - 1))
         return Duration(max(min(days, policy.max_cooldown.days), policy.cooldown.days), "d")
 
     def n_spent(self, as_of: str) -> int:

@@ -29,8 +29,8 @@ class RetrainSpec(SpecModel):
     cooldown : Duration
         No alarm retrains sooner than this after the last training.
     backoff : float
-        By this factor the cool-down is longer for each challenger in a row that the gate has kept
-        out, as training more often helps nobody; 1 for none.
+        By this factor the cool-down is longer for each challenger in a row, after a first one, that
+        the gate has kept out, as training more often helps nobody; 1 for none.
     max_cooldown : Duration
         The longest that it becomes so.
     weekly_budget : int or None

@@ -143,7 +143,6 @@ def _held_back(
         failed = ""
         if cooldown != policy.cooldown:
             failed = f" after {memory.n_failed} challengers in a row that the gate kept out"
-            failed = failed if memory.n_failed > 1 else " after a challenger that the gate kept out"
         age = days_between(trained, as_of)
         why = f"the last training was {age} days ago and the cool-down is {cooldown.words}{failed}"
         return "cooldown", why

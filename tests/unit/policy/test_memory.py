@@ -45,12 +45,13 @@ def test_memory_is_what_the_ledger_has(tmp_path: Path) -> None:
     ("n_failed", "given", "expected"),
     [
         (0, {}, "7d"),
-        (1, {}, "14d"),
-        (2, {}, "28d"),
+        (1, {}, "7d"),
+        (2, {}, "14d"),
+        (3, {}, "28d"),
         (9, {}, "56d"),
         (9, {"max_cooldown": "1d"}, "7d"),
         (3, {"backoff": 1}, "7d"),
-        (1, {"backoff": 1.5, "cooldown": "4d"}, "6d"),
+        (2, {"backoff": 1.5, "cooldown": "4d"}, "6d"),
     ],
 )
 def test_failed_challengers_make_the_cooldown_longer(
