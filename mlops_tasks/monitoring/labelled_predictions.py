@@ -31,6 +31,7 @@ __all__ = ["Answers", "LabelledPredictions", "read_labelled_predictions"]
 
 _WHOLE = Coverage("day", 0)
 _VERSION, _PLACE = "model_version", "__place"
+_OF_VERSION = (_VERSION, PARTITION_COLUMN)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,13 +188,18 @@ def _grown(found: LabelledPredictions, sight: Sight, longest: str, lake: Lake) -
     """Return where a window begins that may have rows enough; None if no more are of its version.
 
     Of each partition all predictions count as labelled, so that the window is never longer than
-    needed; where labels are missing it grows once more.
+    needed; where labels are missing it grows once more. Where another version has scored the first
+    of the window, those of others are passed over: a version may have come back by a rollback.
     """
     spec, before = found.spec, found.spec.calendar.shift(found.first, -1)
-    commits = lake.table(spec.predictions_table).commits(first=longest, last=before)
+    table = lake.table(spec.predictions_table)
+    commits = table.commits(first=longest, last=before)
     missing = set(found.there.missing)
     scored = (key for key in spec.calendar.range(found.first, found.last) if key not in missing)
-    if not commits or min(found.days) > next(scored, found.last):
+    if commits and min(found.days) > next(scored, found.last):
+        own = _sizes(_with(table.load(commits, columns=_OF_VERSION), _VERSION, found.version))
+        commits = [commit for commit in commits if own[commit.partition]]
+    if not commits:
         return None
     sizes = Counter(found.sizes_by_day(found.days))
     for commit in reversed(commits):

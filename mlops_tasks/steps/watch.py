@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mlops_tasks.partitions import DAY, today
+from mlops_tasks.exceptions import PartitionKeyError
+from mlops_tasks.partitions import DAY, check_partition, today
 from mlops_tasks.policy.incidents import Alarm, Cause, Incident
 from mlops_tasks.policy.incidents.alarms import WatchedEvidence, incidents_of
 from mlops_tasks.specs.calendar import scored_on, with_inputs
@@ -155,7 +156,7 @@ class _Look:
         if incident.cause in (*_OF_DATASETS, Cause.SCORING):
             return self._still_missing(incident)
         due = partial(scored_on, self.spec)
-        return tuple(key for key in incident.partitions if due(key) > self.evidence.as_of)
+        return tuple(key for key in _keys_of(incident) if due(key) > self.evidence.as_of)
 
     def ending(self, incident: Incident) -> str:
         """Return how an incident has ended of which no alarm says anything; empty if it has not."""
@@ -177,7 +178,7 @@ class _Look:
         return history.text if history is not None and history.answer == "fine" else ""
 
     def _still_missing(self, incident: Incident) -> tuple[str, ...]:
-        keys = incident.partitions
+        keys = _keys_of(incident)
         is_scoring = incident.cause is Cause.SCORING
         table = self.lake.table(self.spec.predictions_table if is_scoring else incident.subject)
         if not keys or not table.exists:
@@ -188,6 +189,18 @@ class _Look:
             found = raw.commits(first=keys[0], last=keys[-1]) if raw.exists else []
             there |= {commit.partition for commit in found}
         return tuple(key for key in keys if key not in there)
+
+
+def _keys_of(incident: Incident) -> tuple[str, ...]:
+    """Return the partitions of an incident that can be looked for: runs had mistyped keys, too."""
+
+    def is_key(text: str) -> bool:
+        try:
+            return bool(check_partition(text))
+        except PartitionKeyError:
+            return False
+
+    return tuple(filter(is_key, incident.partitions))
 
 
 def _is_live(spec: ModelSpec, as_of: str) -> bool:

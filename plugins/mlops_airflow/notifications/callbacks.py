@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException
 from mlops_airflow.hooks.database import LedgerHook
 from mlops_airflow.notifications.telling import count_incidents, tell
 from mlops_airflow.summary import log_summary
-from mlops_tasks.exceptions import MlopsError
+from mlops_tasks.exceptions import MlopsError, PartitionKeyError
 from mlops_tasks.policy.incidents import Alarm, Cause, IncidentBook
 from mlops_tasks.policy.incidents.text import facts
 
@@ -73,7 +73,7 @@ def report_failure(context: Context) -> None:
     """Open an incident, or add to the open one: the ``on_failure_callback`` of every task.
 
     Airflow calls it when no retry is left, in the task's process; where that was killed, in the Dag
-    processor's.
+    processor's. A run of a key that its data cannot have opens none: nothing of them is missing.
 
     Parameters
     ----------
@@ -84,6 +84,9 @@ def report_failure(context: Context) -> None:
     if found is None:
         return
     subject, cause, task = found
+    if cause in _OF_PARTITIONS and (wrong := _never_due(context)):
+        _log.warning("no incident is opened, no schedule asks for this run: %s", wrong)
+        return
     book = _book(context)
     changed = book.raise_alarm(_alarm(context, subject, cause, task))
     if changed is not None:
@@ -167,6 +170,18 @@ def _partition(context: Context) -> str:
     run: Any = context.get("dag_run")
     key = context.get("partition_key") or getattr(run, "partition_key", None)
     return str(key or f"{getattr(run, 'run_after', datetime.now(UTC)):%Y-%m-%d}")
+
+
+def _never_due(context: Context) -> str:
+    """Say why the key of a run, which a person has mistyped, is none that its data can have."""
+    spec = _spec(context)
+    check = getattr(getattr(spec, "rows", spec), "check_partition", None)
+    try:
+        if check is not None:
+            check(_partition(context))
+    except PartitionKeyError as error:
+        return str(error)
+    return ""
 
 
 def _spec(context: Context) -> Any:

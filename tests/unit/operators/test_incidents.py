@@ -13,7 +13,7 @@ from mlops_airflow.notifications.callbacks import cause_of, report_failure, repo
 from mlops_airflow.operators.decide import DecideRetrainingOperator
 from mlops_airflow.operators.incidents import WatchIncidentsOperator
 from mlops_tasks.exceptions import FeatureError
-from mlops_tasks.policy.incidents import Cause, IncidentBook
+from mlops_tasks.policy.incidents import Alarm, Cause, IncidentBook
 from mlops_tasks.registry.aliases import AliasMove
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.score import score
@@ -268,6 +268,27 @@ def test_open_incidents_are_a_metric(
     assert found[f"mlops.incidents {MODEL}"] == sum(
         one.is_open for one in IncidentBook(world.ledger).newest(MODEL).values()
     )
+
+
+@pytest.mark.parametrize("key", ["banana", "2999-01-01"])
+def test_a_mistyped_key_opens_no_incident(stack: Stack, key: str) -> None:
+    world, _ = stack
+    for task in ("score/score", "monitor/monitor"):
+        report_failure(ended(world.spec, f"{MODEL}.{task}", key))
+    assert IncidentBook(world.ledger).newest(MODEL) == {}
+
+
+def test_the_clock_lives_with_a_mistyped_key_that_was_written_down(
+    stack: Stack, now: Callable[[int], None]
+) -> None:
+    world, _ = stack
+    now(17)
+    for cause in (Cause.SCORING, Cause.MONITORING):
+        book = IncidentBook(world.ledger)
+        book.raise_alarm(Alarm(MODEL, cause, "failed", "run it again", partitions=("banana",)))
+    watch(world.spec)
+    assert the(world).partitions == (day(16), day(17))
+    assert not the(world, Cause.MONITORING).is_open
 
 
 def test_the_clock_does_not_take_back_what_it_cannot_see_yet(

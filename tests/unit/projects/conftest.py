@@ -88,15 +88,21 @@ class Project:
         promote(version, verdict, as_of=as_of, tracking=self.tracking, ledger=self.ledger)
         return trained, verdict
 
-    def watch(self, keys: Iterable[str]) -> tuple[MonitorResult, MonitorResult, MonitorResult]:
-        """Score partitions with the champion; return drift, performance and labels of the last."""
+    def watch(
+        self, keys: Iterable[str], *, grows: bool = False
+    ) -> tuple[MonitorResult, MonitorResult, MonitorResult]:
+        """Score partitions with the champion; return drift, performance and labels of the last.
+
+        The window of the labels is the shortest one, or grows as it does every night.
+        """
         champion = champion_of(self.spec.name, tracking=self.tracking, ledger=self.ledger)
         stores: dict[str, Any] = {"lake": self.lake, "tracking": self.tracking}
         for key in keys:
             token = self.ledger.next_token()
             score(self.spec, key, champion, token=token, **stores)
         drift = measure_drift(self.spec, key, champion, **stores)
-        known = read_labelled_predictions(self.spec, key, lake=self.lake)
+        version = (lambda _: champion) if grows else None
+        known = read_labelled_predictions(self.spec, key, lake=self.lake, version=version)
         performance = measure_performance(known, champion)
         return drift, performance, measure_labels(known, performance, champion, **stores)
 
