@@ -89,19 +89,27 @@ def _isolate() -> None:
 
 
 _FOLDER = _work_in_memory()
+_passed = False
+
+
+@atexit.register  # here, so that it comes after all who remove their own folders from this one
+def _free_memory() -> None:
+    if _FOLDER and _passed:
+        shutil.rmtree(_FOLDER, ignore_errors=True)
+
+
 _isolate()
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
-    """Free the memory; what failed tests have written is there until the next time."""
-    if _FOLDER and exitstatus == pytest.ExitCode.OK:
-        atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+    """Free the memory at exit; what failed tests have written is there until the next time."""
+    global _passed
+    _passed = exitstatus == pytest.ExitCode.OK
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the longest files begin, so that no worker waits for one at the end."""
     places = {Path(__file__).parent / file: place for place, file in enumerate(LONGEST)}
-    assert not [path for path in places if not path.exists()], "name them as they are called"
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 

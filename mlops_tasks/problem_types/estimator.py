@@ -99,7 +99,12 @@ def fit_estimator(
 
 
 def ask(spec: EstimatorSpec, model: Any, frame: pd.DataFrame, method: str) -> Floats:
-    """Call a method of a fitted estimator for every row of a frame."""
+    """Call a method of a fitted estimator for every row of a frame, on one worker of joblib.
+
+    Several would add the trees of a forest up in the order in which they happen to end: the same
+    rows would get other last digits at every call.
+    """
+    import joblib
     import numpy as np
 
     if not hasattr(model, method):
@@ -108,7 +113,8 @@ def ask(spec: EstimatorSpec, model: Any, frame: pd.DataFrame, method: str) -> Fl
             "sklearn.calibration.CalibratedClassifierCV"
         )
     try:
-        return np.asarray(getattr(model, method)(frame), dtype=np.float64)
+        with joblib.parallel_config(backend="sequential"):
+            return np.asarray(getattr(model, method)(frame), dtype=np.float64)
     except MemoryError:
         raise
     except Exception as error:

@@ -53,6 +53,15 @@ def test_constraints_pin_every_line() -> None:
     assert not loose, f"not an exact pin: {loose}"
 
 
+def test_files_that_begin_first_are_named_as_they_are_called(
+    pytestconfig: pytest.Config,
+) -> None:
+    conftest = ROOT / "tests/conftest.py"
+    longest = pytestconfig.pluginmanager.get_plugin(str(conftest)).LONGEST  # type: ignore[union-attr]
+    assert longest
+    assert not [file for file in longest if not (ROOT / "tests" / file).exists()]
+
+
 def test_generated_state_is_ignored() -> None:
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert {".env", ".venv/", ".mlops/"} <= set(ignored), "secrets and state stay out of git"

@@ -83,12 +83,12 @@ def backtest(
     each through the steps that production runs, beside an oracle that knows all labels beforehand.
     Sources are only read. Exit code 0: compared; 3: it could not be done.
     """
+    connect()
     from mlops_airflow.hooks.connections import defined_connection
     from mlops_airflow.projects import find_model
     from mlops_tasks.backtest import backtest as run
     from mlops_tasks.exceptions import MlopsError
 
-    connect()
     logging.disable(logging.WARNING)  # what matters of it is in the report
     # An interrupted backtest removes what it has made.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

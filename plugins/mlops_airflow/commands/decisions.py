@@ -29,12 +29,12 @@ def decisions(
 
     Exit code 0; 3: nothing was decided yet.
     """
+    connect()
     from mlops_airflow.hooks.database import LedgerHook
     from mlops_tasks.exceptions import MlopsError
     from mlops_tasks.policy.decisions import decision_rows
     from mlops_tasks.serialization import to_json
 
-    connect()
     try:
         rows = decision_rows(model, last, ledger=LedgerHook().get_ledger())
     except MlopsError as error:

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from mlops_airflow.cli import app
 from mlops_airflow.commands import asked, lifecycle
+from mlops_airflow.pausing import all_dags
 from mlops_airflow.projects import find_model
 from mlops_airflow.rest import AirflowApi, AirflowApiError
 from mlops_airflow.stack.credentials import load_credentials
 from mlops_airflow.stack.settings import StackSettings
-from mlops_tasks.specs.calendar import Calendar
 from tests.quality.discovery import DAGS
 from tests.unit.replay.fake_airflow import FakeAirflow
 
@@ -56,8 +56,8 @@ def airflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
         os.environ,
         {"MLOPS_HOME": str(tmp_path), "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS), "COLUMNS": "200"},
     ):
-        calendar = Calendar(find_model("demand", DAGS), "2024-06-10")
-        found = Fake("demand", "offers", calendar.dag_ids, yes_on="2024-06-23")
+        dags = all_dags(find_model("demand", DAGS))
+        found = Fake("demand", "offers", dags, yes_on="2024-06-23")
 
         @contextmanager
         def ours(url: str | None, login_file: object) -> Iterator[AirflowApi]:
@@ -171,7 +171,8 @@ def test_start_and_stop_are_each_others_reverse(airflow: Fake) -> None:
     assert done.exit_code == 0, done.output
     assert "No training of demand has been promoted yet" in done.output
     started = [call.removeprefix("unpause ") for call in airflow.calls]
-    assert started[:3] == ["demand.rollback", "demand.release", "demand.train"]
+    assert started[:2] == ["demand.reproduce", "demand.rollback"]
+    assert started[2:4] == ["demand.release", "demand.train"]
     assert started[-1] == "demand.decide"
     assert airflow.paused == set()
     airflow.calls.clear()

@@ -259,3 +259,15 @@ def test_each_class_has_a_probability_and_the_likeliest_is_predicted(spec: Model
         "probability_on%20time": [0.3, 0.4],
     }
     assert list(found) == [field.name for field in MULTICLASS.fields(Three())]
+
+
+def test_the_trees_of_a_forest_are_added_up_in_the_same_order_each_time(spec: ModelSpec) -> None:
+    from sklearn.ensemble import RandomForestClassifier
+
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame(draw.normal(size=(5000, 3)), columns=list("abc"))
+    target = (frame["a"] + draw.normal(size=5000) > 0).to_numpy().astype(int)
+    forest = RandomForestClassifier(20, max_depth=6, n_jobs=4, random_state=0).fit(frame, target)
+    found = [predict_scores(spec, forest, frame) for _ in range(20)]
+    one_by_one = forest.set_params(n_jobs=1).predict_proba(frame)[:, 1]
+    assert all(np.array_equal(scores, one_by_one) for scores in found)
