@@ -67,6 +67,8 @@ def _work_in_memory() -> Path | None:
         if not Path(f"/proc/{left.name.split('-')[2]}").exists():
             shutil.rmtree(left, ignore_errors=True)
     folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=MEMORY)
+    # The databases of the tests run as users of their own, and have to come by.
+    Path(folder).chmod(0o711)
     os.environ["TMPDIR"] = tempfile.tempdir = folder
     return Path(folder)
 
