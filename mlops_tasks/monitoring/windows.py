@@ -31,6 +31,8 @@ _LEVEL_DAYS, _LEAST_LEVEL_DAYS = 42, 7
 #: Quantile of the normal distribution: 6 in 10 windows that are just large enough alarm at the
 #: smallest change that matters.
 _IS_SEEN = 0.2533
+#: An evaluation of fewer days does not say how days differ.
+_DAYS_TO_KNOW = 14
 #: With fewer rows than this no shift is so large that it alarms.
 _LEAST_ROWS = 30
 
@@ -132,6 +134,8 @@ def sight_of(spec: ModelSpec, champion: RegisteredVersion) -> Sight:
     problem, limits = problem_type(spec.problem_type), spec.performance
     change = limits.smallest_change or problem.smallest_change
     known = Movement.of_metrics(champion.metrics)
+    if known and 0 < known.n_days < _DAYS_TO_KNOW:
+        known = None  # a week of days would ask for years of rows, and see nothing meanwhile
     rows = limits.min_rows or (0 if known else limits.rows_wanted)
     return Sight(problem.as_shift(change), problem.change_words(change), known, rows)
 
