@@ -61,7 +61,7 @@ def decision_rows(model: str, last: int = 365, *, ledger: Ledger) -> list[Decisi
     model : str
         Registered model.
     last : int, default 365
-        At most so many, the newest ones.
+        How many decisions at most, the newest ones.
     ledger : Ledger
         The ledger.
 

@@ -34,10 +34,10 @@ class RetrainSpec(SpecModel):
     max_cooldown : Duration
         The longest that it becomes so.
     weekly_budget : int or None
-        No alarm retrains where so many trainings were decided within seven days.
+        No alarm retrains once this number of trainings was decided within seven days.
     max_chain : int
-        So many trainings in a row may be caused by alarms without one night that is fine: then the
-        model does not get well by training, and somebody should look.
+        How many trainings in a row alarms may cause at most without one night that is fine:
+        then the model does not get well by training, and somebody should look.
     quiet_days : tuple of str
         Weekdays, as ``sat``, as of which no alarm retrains.
     max_age : Duration

@@ -22,7 +22,7 @@ _WORDS = {"retrain": "retrain", "not_retrained": "not retrained", "cannot_tell":
 
 def decisions(
     model: Annotated[str, typer.Argument(help="Registered model.")],
-    last: Annotated[int, typer.Option(min=1, help="At most so many, the newest ones.")] = 30,
+    last: Annotated[int, typer.Option(min=1, help="Show the newest N decisions at most.")] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Show what was decided about a model, night by night: retrain, not, or nobody can tell.
