@@ -77,6 +77,13 @@ def test_days_that_differ_need_more_days_whatever_their_rows() -> None:
     assert next(n for n in range(1, 99) if lasting.enough([1000] * n)) > 2 * n
 
 
+@pytest.mark.parametrize(("n_days", "by_rows"), [(5, True), (13, True), (14, False)])
+def test_an_evaluation_of_few_days_is_judged_by_rows(n_days: int, by_rows: bool) -> None:
+    sight = sight_of(spec(), version(Movement(2.3, 0.5, 0.0, n_days)))
+    assert (sight.min_rows, sight.movement is None) == ((500, True) if by_rows else (0, False))
+    assert sight.enough([500]) is by_rows
+
+
 def test_rows_that_the_spec_names_suffice() -> None:
     sight = sight_of(spec(min_rows=40), version())
     assert (sight.enough([39]), sight.enough([40]), sight.stricter([39])) == (False, True, None)
