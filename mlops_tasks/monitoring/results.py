@@ -28,6 +28,8 @@ class Check:
         The sentence.
     importance : float or None
         Of a column: multiple of the mean importance that the model gives its columns, if known.
+    lower, upper : float or None
+        Interval of what was measured, at the level of the check; None where it has none.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Check:
     alarm: bool
     text: str
     importance: float | None = None
+    lower: float | None = None
+    upper: float | None = None
 
     @property
     def answer(self) -> Answer:

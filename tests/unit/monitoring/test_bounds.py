@@ -88,7 +88,8 @@ def test_a_roc_auc_that_just_reaches_its_floor(
     target, scores = [0, 1, 1], [0.1, 0.5, 0.9]
     check = measured(target, scores, max_loss=3 / 32).checks[0]
     text = f"ROC AUC {auc:.4f} on 3 labelled rows, 0.7500 at the gate; alarm below 0.5938"
-    assert check == Check("roc_auc", round(auc, 4), 0.5938, alarm, text)
+    bounds = {"lower": 0.1, "upper": round(auc + 3 / 32, 4)}
+    assert check == Check("roc_auc", round(auc, 4), 0.5938, alarm, text, **bounds)
     settings = {"confidence": 0.98, "n_bootstrap": 200}
     assert asked == [("roc_auc", target, scores, [LAST] * 3, settings)]
 
