@@ -122,12 +122,10 @@ def _metric_check(
         text += (
             f": too few rows to tell, {max(allowed, chance):.4f} is what chance and days explain"
         )
-        return replace(_unknown(metric.name, text), **_bounds(found))
-    return Check(metric.name, round(found.value, 4), round(limit, 4), alarm, text, **_bounds(found))
-
-
-def _bounds(found: Interval) -> dict[str, float]:
-    return {"lower": round(found.lower, 4), "upper": round(found.upper, 4)}
+        check = _unknown(metric.name, text)
+    else:
+        check = Check(metric.name, round(found.value, 4), round(limit, 4), alarm, text)
+    return replace(check, lower=round(found.lower, 4), upper=round(found.upper, 4))
 
 
 def _of_days(
