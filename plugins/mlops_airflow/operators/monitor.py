@@ -1,4 +1,4 @@
-"""Monitor one day: drift when it is scored, performance when its labels are there."""
+"""Monitor one day: drift and an estimate when it is scored, performance once it has labels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,23 @@ from mlops_airflow.links import ReportLink
 from mlops_airflow.metrics import gauge_measurement
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, triggered_by
 from mlops_tasks.exceptions import NeverScoredError
-from mlops_tasks.monitoring import MonitorResult, as_evidence, read_labelled_predictions
+from mlops_tasks.monitoring import (
+    MonitorResult,
+    as_evidence,
+    estimate_of,
+    estimate_outcomes,
+    read_labelled_predictions,
+)
+from mlops_tasks.monitoring.estimation import BLIND
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
-from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
+from mlops_tasks.steps.monitor import (
+    estimate_performance,
+    judge_estimate,
+    measure_drift,
+    measure_labels,
+    measure_performance,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +38,11 @@ if TYPE_CHECKING:
     from mlops_tasks.monitoring import Check, LabelledPredictions
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
-__all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
+__all__ = [
+    "EstimatePerformanceOperator",
+    "MeasureDriftOperator",
+    "MeasurePerformanceOperator",
+]
 
 
 class _MonitorOperator(StepOperator):
@@ -53,7 +70,9 @@ class _MonitorOperator(StepOperator):
         about |= {"model": self.model.name, "dag_run": dag_run_name(context)}
         return ledger.record(**about, evidence=to_json(found), by=triggered_by(context)).evidence
 
-    def _report(self, what: str, result: MonitorResult, *, more: Iterable[Check] = ()) -> None:
+    def _report(
+        self, what: str, result: MonitorResult, *, more: Iterable[Check] = (), note: str = ""
+    ) -> None:
         """Log the summary, with further checks on the same window."""
         self.link_report(result.report)
         checks = (*result.checks, *more)
@@ -65,6 +84,7 @@ class _MonitorOperator(StepOperator):
             "model": f"version {result.model_version}",
             "labels": None if result.coverage is None else f"{result.coverage:.1%} of the last day",
             "checks": marks,
+            "note": note or None,
             "report": getattr(self, "report_url", result.report),
             "next": f"{self.model.name}.decide weighs this with all other evidence",
         }
@@ -102,6 +122,36 @@ class MeasureDriftOperator(_MonitorOperator):
         return self._record(context, EvidenceKind.DRIFT, result, *inputs)
 
 
+class EstimatePerformanceOperator(_MonitorOperator):
+    """Estimate what the predictions of the trailing window are worth, before there are labels.
+
+    Parameters
+    ----------
+    model : ModelSpec
+        The model.
+    scored : dict
+        Output of `ScorePartitionOperator`; it names the version that is estimated.
+    """
+
+    template_fields = ("scored",)
+
+    def __init__(self, *, model: ModelSpec, scored: Any, **kwargs: Any) -> None:
+        super().__init__(model=model, **kwargs)
+        self.scored = scored
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Estimate the gate's metric and record it."""
+        day, tracking = partition_of(context, self.model.rows), self.tracking(context)
+        version = self.version(self.model, self.scored["model_version"])
+        outcomes = estimate_outcomes(self.model, day, version.version, ledger=self.ledger)
+        result = estimate_performance(
+            self.model, day, version, lake=self.lake, tracking=tracking, outcomes=outcomes
+        )
+        self._report("estimated performance", result, note=BLIND)
+        inputs = (item.dataset for item in self.model.inputs)
+        return self._record(context, EvidenceKind.ESTIMATE, result, *inputs)
+
+
 class MeasurePerformanceOperator(_MonitorOperator):
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
@@ -121,8 +171,19 @@ class MeasurePerformanceOperator(_MonitorOperator):
         result = measure_performance(predictions, champion)
         labels = measure_labels(predictions, result, champion, lake=self.lake, tracking=tracking)
         self._record(context, EvidenceKind.LABELS, labels, self.model.label.dataset)
-        self._report("performance", replace(result, report=labels.report), more=labels.checks)
+        more = [*labels.checks, *self._estimated(context, predictions)]
+        self._report("performance", replace(result, report=labels.report), more=more)
         return self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)
+
+    def _estimated(self, context: Context, predictions: LabelledPredictions) -> tuple[Check, ...]:
+        """Record whether the estimate that was made before the labels came has held."""
+        about = self.model, predictions.last, predictions.version
+        estimate = estimate_of(*about, ledger=self.ledger)
+        found = None if estimate is None else judge_estimate(predictions, estimate)
+        if found is None:
+            return ()
+        self._record(context, EvidenceKind.ESTIMATE_OUTCOME, found, self.model.label.dataset)
+        return found.checks
 
     def _predictions(self, context: Context) -> LabelledPredictions:
         day = partition_of(context, self.model.rows)
