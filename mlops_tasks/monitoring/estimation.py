@@ -58,7 +58,8 @@ def estimate_check(
     more than the uncertainty of both at 1 %.
     """
     problem, metric = problem_type(spec.problem_type), gate_metric(spec)
-    if why := _too_few(spec, known):
+    why = _too_few(spec, known)
+    if known is None or why:
         text = (
             f"too few matured predictions to calibrate on, {why} of version {champion.version}; at "
             f"least {MIN_KNOWN_ROWS} rows of {MIN_KNOWN_DAYS} days are needed, with "
@@ -87,7 +88,8 @@ def estimate_check(
     if math.isnan(found.value):
         return _unknown(metric, f"{metric.title} is not defined, it needs {metric.needs}")
     about = (
-        f"on {window.n_rows} rows scored, calibrated on {n_known} of {known.first} to {known.last}"
+        f"on {window.n_rows} rows scored, calibrated on {known.n_rows} of {known.first} to "
+        f"{known.last}"
     )
     return _judged(spec, metric, found, gate, about)
 
@@ -163,10 +165,13 @@ def _judged(spec: ModelSpec, metric: Metric, found: Interval, gate: Interval, ab
 
 def _too_few(spec: ModelSpec, known: EstimateRows | None) -> str:
     """Say what there is where it is too little to calibrate on; empty where it will do."""
+    import numpy as np
+
     if known is None:
         return "0 rows"
-    if known.n_rows < MIN_KNOWN_ROWS or len(known.there) < MIN_KNOWN_DAYS:
-        return f"{known.n_rows} rows of {len(known.there)} {spec.rows.grain}s"
+    n_days = len(np.unique(known.outcomes.days))
+    if known.n_rows < MIN_KNOWN_ROWS or n_days < MIN_KNOWN_DAYS:
+        return f"{known.n_rows} rows of {n_days} days"
     few = problem_type(spec.problem_type).too_few(known.outcomes, spec.performance.min_class_rows)
     return few and f"{few} labels"
 

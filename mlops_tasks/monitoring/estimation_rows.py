@@ -163,7 +163,6 @@ def read_known(
     import pyarrow as pa
 
     table = lake.table(spec.predictions_table)
-    begin = max(begin, window_start(spec.calendar, partition, spec.performance.max_window))
     due, n_rows = [], 0
     for commit in reversed(table.commits(first=begin, last=partition)):
         if labelled_on(spec, commit.partition) > known_at:

@@ -127,7 +127,7 @@ class EstimatedWorld:
         self.spec: ModelSpec = made(self.home / "project", **changes)
         self.lake, self.ledger = Lake(self.home / "lake"), Ledger("sqlite://")
         self.tracking = RunFolder(str(self.home / "runs"))
-        pin = Pin("x", 1, "", "", "")
+        pin = Pin("deliveries", day(0), day(6), (1,), ("order_id",), 560, "d")
         known = TrainingPin(day(8), (day(0), day(4)), (day(5), day(6)), {}, pin)
         content = json.dumps(to_json(known)).encode()
         self.tracking.log_bytes("run", PIN_FILE, content)
@@ -148,11 +148,11 @@ class EstimatedWorld:
         rows["orders"] = rows["orders"].set_column(place, "distance", pa.array(found["x"]))
         for one in self.spec.inputs:
             table = rows[one.dataset.name].cast(arrow_schema(one.dataset))
-            self._write(one.dataset.name, number, table, day(number + 1))
+            self._write(one.dataset.name, number, table, day(number))
         keys = rows["orders"].column("order_id")
         columns = {"order_id": keys, **_published(self.kind, found["y_pred"])}
         table = pa.table({**columns, "model_version": [version] * N_ROWS})
-        self._write(self.spec.predictions_table, number, table, day(number + 1))
+        self._write(self.spec.predictions_table, number, table, day(number))
 
     def label(
         self, number: int, *, known: int | None = None, share: float = 1.0, **how: Any
@@ -163,7 +163,7 @@ class EstimatedWorld:
         rows = rows.set_column(place, "minutes_late", pa.array(found["minutes"], pa.float64()))
         dataset = self.spec.label.dataset
         table = rows.slice(0, round(share * N_ROWS)).cast(arrow_schema(dataset))
-        self._write(dataset.name, number, table, day(number + 3 if known is None else known))
+        self._write(dataset.name, number, table, day(number + 2 if known is None else known))
 
     def estimate(self, number: int) -> MonitorResult:
         """Estimate a scored day as its Dag does, and record it."""

@@ -469,7 +469,7 @@ def test_a_scored_day_is_estimated_and_judged_once_its_labels_are_there(
     assert "estimated performance of late_orders" in text
     assert "estimate is blind to concept change" in text
     assert run(task, day(17)) == estimate
-    assert len(world.ledger.entries(kind="estimate")) == 1
+    assert len(world.ledger.entries(kind="estimate", history=True)) == 1
     run(MeasurePerformanceOperator(task_id="monitor", model=spec), day(17))
     (entry,) = world.ledger.entries(kind="estimate_outcome")
     (judged,) = entry.evidence["checks"]
