@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.lake import overwrite_partition
-from mlops_tasks.monitoring import estimate_of
-from mlops_tasks.monitoring.estimation import with_say
 from mlops_tasks.partitions import DAY, window_start
 from mlops_tasks.policy import read_evidence
 from mlops_tasks.profiles.store import ProfileStore
@@ -153,34 +151,16 @@ class PolicyDags(TrialDags):
         )
         return self.versions.measure_drift(self.spec, partition, champion)
 
-    def _estimate(self, partition: str, champion: RegisteredVersion) -> MonitorResult:
-        if self._is_shared(partition):
-            found = self.versions.estimate(partition, champion)
-        else:
-            found = self.versions.measure_estimate(self.spec, partition, champion)
-        outcomes = self._outcomes(partition, champion)
-        return replace(found, checks=tuple(with_say(one, outcomes) for one in found.checks))
-
     def _worth(self, partition: str) -> Worth:
         version = self._version(self.served[partition])
-        if self._is_shared(partition):
-            return self.versions.worth(partition, version)
-        about = self.spec, partition, version.version
-        estimate = estimate_of(*about, ledger=self.ledger)
-        return self.versions.measure_worth(self.spec, partition, version, estimate)
-
-    def _is_shared(self, partition: str) -> bool:
-        """Whether what monitoring may look back at is as its version's own table has it.
-
-        If not, it is copied into that of the policy.
-        """
         asked = self.spec.performance
-        begin = self._begin(partition, max(asked.window, asked.max_window, key=_days))
+        longest = max(asked.window, asked.max_window, key=_days)
+        begin = self._begin(partition, longest)
         scored = self.spec.calendar.range(max(begin, min(self.served)), partition)
         if all(key in self.served for key in scored):
-            return True
+            return self.versions.worth(partition, version)
         self._copy(begin, partition)
-        return False
+        return self.versions.measure_worth(self.spec, partition, version)
 
     def _begin(self, partition: str, window: Duration) -> str:
         return window_start(self.spec.calendar, partition, window)
@@ -224,7 +204,6 @@ class PolicyDags(TrialDags):
                 evidence,
                 performance=evidence.performance if self.policy.performance else (),
                 drift=evidence.drift if self.policy.drift else (),
-                estimates=evidence.estimates if self.policy.performance else (),
             )
             found = decide(self.spec, as_of, shown)
         about = seen.evidence

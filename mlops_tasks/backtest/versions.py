@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.monitoring import read_labelled_predictions
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.steps.evaluate import evaluate
-from mlops_tasks.steps.monitor import (
-    estimate_performance,
-    judge_estimate,
-    measure_drift,
-    measure_labels,
-    measure_performance,
-)
+from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
 from mlops_tasks.steps.score import score
 
 if TYPE_CHECKING:
@@ -67,7 +61,6 @@ class Versions:
         self._scored: dict[tuple[str, str], ScoreResult] = {}
         self._drift: dict[tuple[str, str], MonitorResult] = {}
         self._worth: dict[tuple[str, str], Worth] = {}
-        self._estimates: dict[tuple[str, str], MonitorResult] = {}
 
     def fit(self, as_of: str) -> Fit:
         """Train as of a day, once."""
@@ -124,21 +117,12 @@ class Versions:
             self._drift[key] = self.measure_drift(own, partition, version)
         return self._drift[key]
 
-    def estimate(self, partition: str, version: RegisteredVersion) -> MonitorResult:
-        """Estimate what the rows of a version are worth, once, whether it has its say or not."""
-        key = version.version, partition
-        if key not in self._estimates:
-            own = self.table_of(version.version)
-            self._estimates[key] = self.measure_estimate(own, partition, version)
-        return self._estimates[key]
-
     def worth(self, partition: str, version: RegisteredVersion) -> Worth:
         """Measure what the rows of a version were worth, once: rows of others are left out."""
         key = version.version, partition
         if key not in self._worth:
             own = self.table_of(version.version)
-            estimate = self._estimates.get(key)
-            self._worth[key] = self.measure_worth(own, partition, version, estimate)
+            self._worth[key] = self.measure_worth(own, partition, version)
         return self._worth[key]
 
     def measure_drift(
@@ -147,24 +131,12 @@ class Versions:
         """Measure drift in a window of a table of predictions."""
         return measure_drift(spec, partition, version, **self._stores, page=False)
 
-    def measure_estimate(
-        self, spec: ModelSpec, partition: str, version: RegisteredVersion
-    ) -> MonitorResult:
-        """Estimate performance in a window of a table of predictions."""
-        return estimate_performance(spec, partition, version, **self._stores)
-
-    def measure_worth(
-        self,
-        spec: ModelSpec,
-        partition: str,
-        version: RegisteredVersion,
-        estimate: MonitorResult | None,
-    ) -> Worth:
-        """Measure performance and labels in a window of a table, and if its estimate has held."""
+    def measure_worth(self, spec: ModelSpec, partition: str, version: RegisteredVersion) -> Worth:
+        """Measure performance and labels in a window of a table of predictions."""
         lake = self._stores["lake"]
         predictions = read_labelled_predictions(
             spec, partition, lake=lake, version=lambda _: version
         )
         found = measure_performance(predictions, version)
         labels = measure_labels(predictions, found, version, **self._stores, page=False)
-        return found, labels, None if estimate is None else judge_estimate(predictions, estimate)
+        return found, labels, None  # a backtest makes no estimates
