@@ -169,7 +169,8 @@ def _too_few(spec: ModelSpec, known: EstimateRows | None) -> str:
 
     if known is None:
         return "0 rows"
-    n_days = len(np.unique(known.outcomes.days))
+    days = known.outcomes.days
+    n_days = 0 if days is None else len(np.unique(days))
     if known.n_rows < MIN_KNOWN_ROWS or n_days < MIN_KNOWN_DAYS:
         return f"{known.n_rows} rows of {n_days} days"
     few = problem_type(spec.problem_type).too_few(known.outcomes, spec.performance.min_class_rows)

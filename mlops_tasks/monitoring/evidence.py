@@ -67,7 +67,24 @@ def as_evidence(
 def estimate_outcomes(
     spec: ModelSpec, partition: str, version: str, *, ledger: Ledger
 ) -> tuple[MonitorResult, ...]:
-    """Return what became of a version's newest estimates, as it was known when a day was scored."""
+    """Return what became of a version's newest estimates, as it was known when a day was scored.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    partition : str
+        Last day of the window.
+    version : str
+        The version that scored it.
+    ledger : Ledger
+        The ledger.
+
+    Returns
+    -------
+    tuple of MonitorResult
+        From `judge_estimate`, in order.
+    """
     entries = ledger.newest_of_keys(
         spec.name,
         EvidenceKind.ESTIMATE_OUTCOME,
@@ -81,7 +98,24 @@ def estimate_outcomes(
 def estimate_of(
     spec: ModelSpec, partition: str, version: str, *, ledger: Ledger
 ) -> MonitorResult | None:
-    """Return what was estimated of a version's window before its labels came; None if nothing."""
+    """Return what was estimated of a version's window before its labels came.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    partition : str
+        Last day of the window.
+    version : str
+        The version that scored it.
+    ledger : Ledger
+        The ledger.
+
+    Returns
+    -------
+    MonitorResult or None
+        From `estimate_performance`; None if nothing was, or the spec asks for no estimates.
+    """
     if not spec.performance.estimate:
         return None
     kind = EvidenceKind.ESTIMATE
