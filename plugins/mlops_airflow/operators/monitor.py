@@ -23,7 +23,7 @@ from mlops_tasks.timeline.schedule import next_check
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
     from mlops_tasks.monitoring import Check, LabelledPredictions
     from mlops_tasks.specs import DatasetSpec, ModelSpec
@@ -34,7 +34,7 @@ __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
 class _MonitorOperator(StepOperator):
     """Record a monitor's checks in the ledger, as evidence for the nightly decision."""
 
-    operator_extra_links = (ReportLink(),)
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (ReportLink(),)
 
     def __init__(self, *, model: ModelSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
