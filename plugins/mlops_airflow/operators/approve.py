@@ -82,10 +82,12 @@ class ApproveReleaseOperator(StepOperator, ApprovalOperator):
     ) -> None:
         limit_s = conf.getfloat("mlops", "approval_limit_s", fallback=_WEEK_S)
         patience = response_timeout or timedelta(seconds=limit_s)
+        kwargs |= {
+            "params": _form()
+        }  # Airflow hands on those of the Dag, which nobody is asked for
         super().__init__(
             subject=f"Release a version of {model.name}?",
             defaults=[self.REJECT],
-            params=_form(),
             response_timeout=patience,
             **kwargs,
         )

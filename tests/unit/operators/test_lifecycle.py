@@ -309,7 +309,7 @@ def test_every_dag_says_how_it_is_run_by_hand(spec: ModelSpec) -> None:
         others = {
             "late_orders.train": by_form,
             "late_orders.release": by_version,
-            "late_orders.rollback": "From its form alone.",
+            "late_orders.rollback": "From its form alone: to the champion before this one",
             "late_orders.reproduce": "from its form for any version",
         }
         wanted = others.get(dag.dag_id, by_key)
