@@ -290,7 +290,7 @@ def _log(
     tags = _tags(spec, pin, environment, origin)
     tracking.log_batch(run_id, params=params, metrics=metrics, tags=tags)
     tracking.log_pins(_pins(spec, pin), "training")
-    kept = {PIN_FILE: to_json(pin), **origin}
+    kept: dict[str, bytes | dict[str, Any]] = {PIN_FILE: to_json(pin), **origin}
     return {name: tracking.log_evidence(run_id, name, one) for name, one in kept.items()}
 
 
