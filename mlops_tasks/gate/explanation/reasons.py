@@ -194,4 +194,5 @@ def _means(
         .reset_index(drop=True)
         for place, name in enumerate(rows.columns)
     }
-    return ask(pd.DataFrame(columns)).reshape(len(given), n, -1).mean(axis=1)
+    answers = ask(pd.DataFrame(columns)).reshape(len(given), n, -1)
+    return np.asarray(answers.mean(axis=1))
