@@ -24,7 +24,7 @@ def put_question(
     default: str,
     params: Mapping[str, Any] | None = None,
 ) -> str:
-    """Ask on the page of the task; return the id of the task instance, for the trigger.
+    """Ask on the page of the task.
 
     Parameters
     ----------
@@ -38,6 +38,11 @@ def put_question(
         What counts as answered where nobody does.
     params : mapping, optional
         Further fields, serialized.
+
+    Returns
+    -------
+    str
+        The id of the task instance, for the trigger.
     """
     ti: Any = context["ti"]
     upsert_hitl_detail(
@@ -53,13 +58,37 @@ def put_question(
 
 
 def deadline_of(context: Context, patience: timedelta) -> datetime:
-    """Return when the time is over: that of the run, which a repeated task does not prolong."""
+    """Return when the time is over.
+
+    Parameters
+    ----------
+    context : Context
+        Of the running task.
+    patience : timedelta
+        How long a person has.
+
+    Returns
+    -------
+    datetime
+        Counted from the start of the run, so that a repeated task does not prolong it.
+    """
     run: Any = context["dag_run"]
     begun: datetime = run.start_date or run.run_after
     return begun.astimezone(UTC) + patience
 
 
 def who_answered(event: Mapping[str, Any]) -> str:
-    """Return the name of who has answered, as the ledger keeps it; empty where nobody has."""
+    """Return who has answered.
+
+    Parameters
+    ----------
+    event : mapping
+        As Airflow's API, or the trigger, gives it to the task.
+
+    Returns
+    -------
+    str
+        Their name, as the ledger keeps it; empty where nobody has answered.
+    """
     user = event.get("responded_by_user")
     return str(user["name"] or user["id"]) if user else ""
