@@ -136,8 +136,8 @@ def compare_estimate(predictions: LabelledPredictions, estimate: MonitorResult) 
         return None
     outside = not said.lower <= value <= said.upper
     text = (
-        f"{metric.title} was {value:.4f} from {estimate.first} on; estimated before labels: "
-        f"{said.lower:.4f} to {said.upper:.4f}, which {'missed' if outside else 'held'}"
+        f"{metric.title} was {value:.4f} from {estimate.first} on; the interval estimated before "
+        f"labels has {'missed' if outside else 'held'} it"
     )
     near = said.upper if value > said.upper else said.lower
     return Check(said.name, round(value, 4), near, outside, text, None, said.lower, said.upper)
@@ -152,9 +152,8 @@ def _judged(spec: ModelSpec, metric: Metric, found: Interval, gate: Interval, ab
     limit = gate.value + (-1 if better else 1) * max(allowed, chance)
     alarm = found.value < limit if better else found.value > limit
     text = (
-        f"{metric.title} estimated without labels at {found.value:.4f} ({found.lower:.4f} to "
-        f"{found.upper:.4f}) {about}; {gate.value:.4f} at the gate, alarm "
-        f"{'below' if better else 'above'} {limit:.4f}; blind to concept change"
+        f"{metric.title} estimated without labels at {found.value:.4f} {about}; {gate.value:.4f} "
+        f"at the gate, alarm {'below' if better else 'above'} {limit:.4f}; blind to concept change"
     )
     value: float | None = round(found.value, 4)
     if not alarm and chance > FAR * (allowed or usual_loss(spec, gate)):

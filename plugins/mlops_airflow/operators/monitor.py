@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from mlops_airflow.links import ReportLink
+from mlops_airflow.links import ReportLink, TimelineLink
 from mlops_airflow.metrics import gauge_measurement
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, triggered_by
 from mlops_tasks.exceptions import NeverScoredError
@@ -20,6 +21,7 @@ from mlops_tasks.monitoring import (
     read_labelled_predictions,
 )
 from mlops_tasks.monitoring.estimation import BLIND
+from mlops_tasks.policy import decision_rows
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.monitor import (
@@ -29,11 +31,12 @@ from mlops_tasks.steps.monitor import (
     measure_labels,
     measure_performance,
 )
+from mlops_tasks.timeline.schedule import next_check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
     from mlops_tasks.monitoring import Check, LabelledPredictions
     from mlops_tasks.specs import DatasetSpec, ModelSpec
@@ -48,7 +51,7 @@ __all__ = [
 class _MonitorOperator(StepOperator):
     """Record a monitor's checks in the ledger, as evidence for the nightly decision."""
 
-    operator_extra_links = (ReportLink(),)
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (ReportLink(),)
 
     def __init__(self, *, model: ModelSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -71,12 +74,17 @@ class _MonitorOperator(StepOperator):
         return ledger.record(**about, evidence=to_json(found), by=triggered_by(context)).evidence
 
     def _report(
-        self, what: str, result: MonitorResult, *, more: Iterable[Check] = (), note: str = ""
+        self,
+        what: str,
+        result: MonitorResult,
+        *,
+        more: Iterable[Check] = (),
+        outlook: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Log the summary, with further checks on the same window."""
+        """Log the summary, with further checks on the same window, and what follows from it."""
         self.link_report(result.report)
         checks = (*result.checks, *more)
-        marks = [f"{_MARKS[check.answer]:<5}  {check.text}" for check in checks]
+        marks = [f"{_MARKS[check.answer]:<5}  {check.text}{_interval(check)}" for check in checks]
         facts = {
             "answer": _ANSWERS[result.answer],
             "window": f"{result.first} to {result.last}, {result.n_rows} rows",
@@ -84,11 +92,17 @@ class _MonitorOperator(StepOperator):
             "model": f"version {result.model_version}",
             "labels": None if result.coverage is None else f"{result.coverage:.1%} of the last day",
             "checks": marks,
-            "note": note or None,
             "report": getattr(self, "report_url", result.report),
             "next": f"{self.model.name}.decide weighs this with all other evidence",
+            **outlook,
         }
         self.report(f"{what} of {self.model.name} {result.last}", facts)
+
+
+def _interval(check: Check) -> str:
+    if check.lower is None or check.upper is None:
+        return ""
+    return f"; interval {check.lower:.4f} to {check.upper:.4f}"
 
 
 _MARKS = {"alarm": "ALARM", "fine": "ok", "cannot_tell": "cannot tell"}
@@ -147,7 +161,7 @@ class EstimatePerformanceOperator(_MonitorOperator):
         result = estimate_performance(
             self.model, day, version, lake=self.lake, tracking=tracking, outcomes=outcomes
         )
-        self._report("estimated performance", result, note=BLIND)
+        self._report("estimated performance", result, outlook={"note": BLIND})
         inputs = (item.dataset for item in self.model.inputs)
         return self._record(context, EvidenceKind.ESTIMATE, result, *inputs)
 
@@ -156,13 +170,16 @@ class MeasurePerformanceOperator(_MonitorOperator):
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
     The labels themselves are compared with those of the training, which distinguishes a
-    world that moved from a model that fails. Skipped for a day that was never scored.
+    world that moved from a model that fails. Skipped for a day that was never scored. Writes the
+    timeline of the model anew, as far as that can be done.
 
     Parameters
     ----------
     model : ModelSpec
         The model.
     """
+
+    operator_extra_links = (ReportLink(), TimelineLink())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure performance and labels, and record both."""
@@ -171,9 +188,11 @@ class MeasurePerformanceOperator(_MonitorOperator):
         result = measure_performance(predictions, champion)
         labels = measure_labels(predictions, result, champion, lake=self.lake, tracking=tracking)
         self._record(context, EvidenceKind.LABELS, labels, self.model.label.dataset)
+        kept = self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)
+        shown = replace(result, report=labels.report)
         more = [*labels.checks, *self._estimated(context, predictions)]
-        self._report("performance", replace(result, report=labels.report), more=more)
-        return self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)
+        self._report("performance", shown, more=more, outlook=self._outlook(result.last))
+        return kept
 
     def _estimated(self, context: Context, predictions: LabelledPredictions) -> tuple[Check, ...]:
         """Record whether the estimate that was made before the labels came has held."""
@@ -184,6 +203,22 @@ class MeasurePerformanceOperator(_MonitorOperator):
             return ()
         self._record(context, EvidenceKind.ESTIMATE_OUTCOME, found, self.model.label.dataset)
         return found.checks
+
+    def _outlook(self, measured: str) -> dict[str, str]:
+        """Return what was decided last, what is due next, and where all of it is on one page."""
+        decisions = decision_rows(self.model.name, 1, ledger=self.ledger)
+        newest = self.ledger.newest(self.model.name, EvidenceKind.PERFORMANCE)
+        due = next_check(
+            self.model,
+            decided=decisions[-1].as_of if decisions else None,
+            measured=newest.key if newest else measured,
+        )
+        said = [f"{one.words} as of {one.as_of}, because {one.reason}" for one in decisions]
+        return {
+            "decision": said[-1] if said else "none yet",
+            "next check": due.text,
+            "timeline": self.publish_timeline(self.model),
+        }
 
     def _predictions(self, context: Context) -> LabelledPredictions:
         day = partition_of(context, self.model.rows)

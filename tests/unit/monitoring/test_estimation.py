@@ -165,7 +165,7 @@ def test_days_are_estimated_before_their_labels_and_judged_with_them(
     found = world.judge(17)
     assert found is not None
     assert found.answer == "fine"
-    assert "which held" in found.checks[0].text
+    assert "has held it" in found.checks[0].text
     assert (found.n_rows, found.checks[0].lower) == (600, check.lower)
 
 

@@ -474,7 +474,7 @@ def test_a_scored_day_is_estimated_and_judged_once_its_labels_are_there(
     (entry,) = world.ledger.entries(kind="estimate_outcome")
     (judged,) = entry.evidence["checks"]
     assert (judged["lower"], judged["upper"]) == (check["lower"], check["upper"])
-    assert "estimated before labels: " in log.take()
+    assert "the interval estimated before labels has " in log.take()
 
 
 def test_the_event_of_a_scored_day_names_predictions_and_version(stack: Stack) -> None:
