@@ -37,7 +37,7 @@ __all__ = ["N_PARTITIONS", "read_timeline"]
 
 #: Partitions that are shown, at most: half a year of days, a week of hours.
 N_PARTITIONS = 180
-_KINDS = (EvidenceKind.PERFORMANCE, EvidenceKind.DRIFT, EvidenceKind.ESTIMATE)
+_KINDS: tuple[str, ...] = (EvidenceKind.PERFORMANCE, EvidenceKind.DRIFT, EvidenceKind.ESTIMATE)
 # A lone column of little importance is not worth nothing to whoever reads.
 _LEAST_IMPORTANCE = 0.1
 _UNBOUNDED = 10.0
