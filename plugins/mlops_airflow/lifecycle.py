@@ -235,13 +235,12 @@ def _by_assets(
 
 def _score_dag(model: ModelSpec) -> DAG:
     names = " and ".join(dataset.name for dataset in model.triggers)
-    estimated = ", `estimate` says what they are worth before labels come"
-    estimated = estimated if model.performance.estimate else ""
     doc = f"""
     ### {model.description}
     Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row
     with the champion, `drift` compares the trailing {model.drift.window.words} with the
-    champion's own data{estimated}. {by_hand(model.calendar)}
+    champion's own data, and `estimate` says what the predictions are worth before labels come,
+    unless that is not wanted. {by_hand(model.calendar)}
     {no_backfill(f"a backfill of {model.rows.name}.ingest starts it for all that it takes in; ")}
     """
     inputs = {dataset.name: assets.dataset_asset(dataset) for dataset in model.triggers}

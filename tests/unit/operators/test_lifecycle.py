@@ -237,7 +237,6 @@ def test_a_model_without_an_estimate_has_no_task_for_it(tmp_path: Path) -> None:
         spec = project(tmp_path, performance=PerformanceSpec(estimate=estimate))
         score = dags(spec)["late_orders.score"]
         assert score.get_task("score").downstream_task_ids == tasks
-        assert ("`estimate`" in (score.doc_md or "")) is estimate
 
 
 def test_a_model_with_one_input_and_labels_without_late_rows(tmp_path: Path) -> None:
