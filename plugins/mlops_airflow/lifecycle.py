@@ -239,8 +239,7 @@ def _score_dag(model: ModelSpec) -> DAG:
     ### {model.description}
     Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row
     with the champion, `drift` compares the trailing {model.drift.window.words} with the
-    champion's own data, and `estimate` says what the predictions are worth before labels come,
-    unless that is not wanted. {by_hand(model.calendar)}
+    champion's own data, `estimate` says their worth before labels. {by_hand(model.calendar)}
     {no_backfill(f"a backfill of {model.rows.name}.ingest starts it for all that it takes in; ")}
     """
     inputs = {dataset.name: assets.dataset_asset(dataset) for dataset in model.triggers}
