@@ -13,16 +13,17 @@ from mlops_airflow.metrics import gauge_measurement
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, triggered_by
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import MonitorResult, as_evidence, read_labelled_predictions
+from mlops_tasks.policy import later_windows
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from airflow.sdk import Context
 
-    from mlops_tasks.monitoring import Check, LabelledPredictions
+    from mlops_tasks.monitoring import Check
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
@@ -53,8 +54,14 @@ class _MonitorOperator(StepOperator):
         about |= {"model": self.model.name, "dag_run": dag_run_name(context)}
         return ledger.record(**about, evidence=to_json(found), by=triggered_by(context)).evidence
 
-    def _report(self, what: str, result: MonitorResult, *, more: Iterable[Check] = ()) -> None:
-        """Log the summary, with further checks on the same window."""
+    def _report(
+        self,
+        what: str,
+        result: MonitorResult,
+        more: Iterable[Check] = (),
+        again: Sequence[str] = (),
+    ) -> None:
+        """Log the summary, with further checks on the same window, and what was measured again."""
         self.link_report(result.report)
         checks = (*result.checks, *more)
         marks = [f"{_MARKS[check.answer]:<5}  {check.text}" for check in checks]
@@ -65,6 +72,7 @@ class _MonitorOperator(StepOperator):
             "model": f"version {result.model_version}",
             "labels": None if result.coverage is None else f"{result.coverage:.1%} of the last day",
             "checks": marks,
+            "measured again": ", ".join(again) or None,
             "report": getattr(self, "report_url", result.report),
             "next": f"{self.model.name}.decide weighs this with all other evidence",
         }
@@ -106,7 +114,9 @@ class MeasurePerformanceOperator(_MonitorOperator):
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
     The labels themselves are compared with those of the training, which distinguishes a
-    world that moved from a model that fails. Skipped for a day that was never scored.
+    world that moved from a model that fails. Newer windows that hold the day and were measured
+    before, as its labels are late or corrected, are measured again. Skipped for a day that was
+    never scored.
 
     Parameters
     ----------
@@ -116,19 +126,29 @@ class MeasurePerformanceOperator(_MonitorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure performance and labels, and record both."""
-        predictions, tracking = self._predictions(context), self.tracking(context)
-        champion = self.version(self.model, predictions.version)
-        result = measure_performance(predictions, champion)
-        labels = measure_labels(predictions, result, champion, lake=self.lake, tracking=tracking)
-        self._record(context, EvidenceKind.LABELS, labels, self.model.label.dataset)
-        self._report("performance", replace(result, report=labels.report), more=labels.checks)
-        return self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)
-
-    def _predictions(self, context: Context) -> LabelledPredictions:
         day = partition_of(context, self.model.rows)
+        before = self.ledger.newest(self.model.name, EvidenceKind.PERFORMANCE, key=day)
         try:
-            return read_labelled_predictions(
-                self.model, day, lake=self.lake, version=partial(self.version, self.model)
-            )
+            result, labels, evidence = self._measure(context, day)
         except NeverScoredError as error:  # late labels also come for days before the champion
             raise AirflowSkipException(str(error)) from error
+        again: list[str] = []
+        if before is None or before.evidence != evidence:
+            again = later_windows(self.model, day, ledger=self.ledger)
+        for newer in again:
+            self._measure(context, newer)
+        self._report("performance", replace(result, report=labels.report), labels.checks, again)
+        return evidence
+
+    def _measure(
+        self, context: Context, day: str
+    ) -> tuple[MonitorResult, MonitorResult, dict[str, Any]]:
+        """Return what was found of performance and labels, and the former as it is recorded."""
+        version, tracking = partial(self.version, self.model), self.tracking(context)
+        predictions = read_labelled_predictions(self.model, day, lake=self.lake, version=version)
+        champion = version(predictions.version)
+        result = measure_performance(predictions, champion)
+        labels = measure_labels(predictions, result, champion, lake=self.lake, tracking=tracking)
+        label = self.model.label.dataset
+        self._record(context, EvidenceKind.LABELS, labels, label)
+        return result, labels, self._record(context, EvidenceKind.PERFORMANCE, result, label)
