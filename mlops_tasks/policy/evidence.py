@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.ledger import Ledger, LedgerEntry
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["PolicyEvidence", "read_evidence"]
+__all__ = ["PolicyEvidence", "day_of_move", "read_evidence"]
 
 # Partitions that are looked through for the last one that somebody could tell.
 _MOST_KEYS = 500
@@ -132,13 +132,13 @@ def _lasting(spec: ModelSpec, as_of: str, ledger: Ledger, champion: str | None) 
 def _moves(spec: ModelSpec, ledger: Ledger, champion: str, as_of: str) -> tuple[str, str]:
     """Return the days as of which the model has had a champion, and this one."""
     moves = [entry for entry in ledger.lifecycle(spec.name) if entry.kind in CHAMPION_MOVES]
-    days = [(entry, _day_of(entry, as_of, spec.timezone)) for entry in moves]
+    days = [(entry, day_of_move(entry, as_of, spec.timezone)) for entry in moves]
     ours = [day for entry, day in days if str(entry.evidence.get("version")) == champion]
     first = min((day for _, day in days), default=as_of)
     return min(first, as_of), min(max(ours, default=first), as_of)
 
 
-def _day_of(entry: LedgerEntry, as_of: str, timezone: str) -> str:
+def day_of_move(entry: LedgerEntry, as_of: str, timezone: str) -> str:
     """Return the day of a move: the real one, or of a past that is played again that of its key."""
     recorded = DAY.key_of(entry.recorded_at, timezone)
     if recorded <= as_of:

@@ -265,11 +265,11 @@ def _stored(
 ) -> dict[str, str]:
     """Store what later steps compare with, and return the digests."""
     profiles = pack_days(_prediction_profiles(spec, scored.rows, scored.predictions))
-    kept = {SCORE_PROFILES: tracking.log_bytes(run_id, SCORE_PROFILES, profiles)}
+    kept = {SCORE_PROFILES: tracking.log_evidence(run_id, SCORE_PROFILES, profiles)}
     if explanation is not None:
         found = {one.feature: one.challenger for one in explanation.importance}
         importance = {str(name): found[str(name)] for name in scored.frame.columns}
-        kept[IMPORTANCE] = tracking.log_json(run_id, IMPORTANCE, importance)
+        kept[IMPORTANCE] = tracking.log_evidence(run_id, IMPORTANCE, importance)
     return kept
 
 
