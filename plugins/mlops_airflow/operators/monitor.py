@@ -139,18 +139,19 @@ class MeasurePerformanceOperator(_MonitorOperator):
         """Measure performance and labels, and record both."""
         day = partition_of(context, self.model.rows)
         before = self.ledger.newest(self.model.name, EvidenceKind.PERFORMANCE, key=day)
-        try:
-            result, labels, evidence = self._measure(context, day)
-        except NeverScoredError as error:  # late labels also come for days before the champion
-            raise AirflowSkipException(str(error)) from error
-        again: list[str] = []
-        if before is None or before.evidence != evidence:
-            again = later_windows(self.model, day, ledger=self.ledger)
-        for newer in again:
-            self._measure(context, newer)
+        result, labels, evidence = self._measure(context, day)
+        is_news = before is None or before.evidence != evidence
+        again = self._measure_newer(context, day) if is_news else []
         outlook, shown = self._outlook(day, again), replace(result, report=labels.report)
         self._report("performance", shown, more=labels.checks, outlook=outlook)
         return evidence
+
+    def _measure_newer(self, context: Context, day: str) -> list[str]:
+        """Measure newer windows again that hold a day of which the labels are news."""
+        newer = later_windows(self.model, day, ledger=self.ledger)
+        for one in newer:
+            self._measure(context, one)
+        return newer
 
     def _outlook(self, measured: str, again: Sequence[str]) -> dict[str, str]:
         """Return what was decided last, what is due next, and where all of it is on one page."""
@@ -173,7 +174,12 @@ class MeasurePerformanceOperator(_MonitorOperator):
     ) -> tuple[MonitorResult, MonitorResult, dict[str, Any]]:
         """Return what was found of performance and labels, and the former as it is recorded."""
         version, tracking = partial(self.version, self.model), self.tracking(context)
-        predictions = read_labelled_predictions(self.model, day, lake=self.lake, version=version)
+        try:
+            predictions = read_labelled_predictions(
+                self.model, day, lake=self.lake, version=version
+            )
+        except NeverScoredError as error:  # late labels also come for days before the champion
+            raise AirflowSkipException(str(error)) from error
         champion = version(predictions.version)
         result = measure_performance(predictions, champion)
         labels = measure_labels(predictions, result, champion, lake=self.lake, tracking=tracking)
