@@ -39,6 +39,7 @@ def rollback(
     tracking: Tracking,
     ledger: Ledger,
     dag_run: str = "",
+    generation: int | None = None,
 ) -> Rollback:
     """Make an earlier champion the champion again.
 
@@ -54,6 +55,9 @@ def rollback(
         The alias follows the ledger's compare-and-set.
     dag_run : str, optional
         Named in the ledger.
+    generation : int, optional
+        Which move made the champion that is to be left, as who decided saw it; by default that of
+        the one there is.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def rollback(
     verified = verify_version(known, tracking=tracking)
     move_champion(
         known,
-        generation=now.generation,
+        generation=now.generation if generation is None else generation,
         key=f"rollback of {now.version}",
         evidence={"reason": why, "golden_rows": verified.golden_rows},
         tracking=tracking,
