@@ -11,6 +11,7 @@ from mlops_tasks.policy.conditions import (
 from mlops_tasks.policy.decisions import DecisionRow, decision_rows
 from mlops_tasks.policy.evidence import PolicyEvidence, read_evidence
 from mlops_tasks.policy.memory import Decided, Memory, read_memory
+from mlops_tasks.policy.windows import later_windows
 
 __all__ = [
     "Absence",
@@ -23,6 +24,7 @@ __all__ = [
     "drift_alarms",
     "estimate_note",
     "find_absences",
+    "later_windows",
     "performance_alarms",
     "read_evidence",
     "read_memory",
