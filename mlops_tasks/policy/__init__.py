@@ -2,10 +2,16 @@
 
 from mlops_tasks.moved import moved_name
 from mlops_tasks.policy.absence import Absence, find_absences
-from mlops_tasks.policy.conditions import AlarmHistory, drift_alarms, performance_alarms
+from mlops_tasks.policy.conditions import (
+    AlarmHistory,
+    drift_alarms,
+    estimate_note,
+    performance_alarms,
+)
 from mlops_tasks.policy.decisions import DecisionRow, decision_rows
 from mlops_tasks.policy.evidence import PolicyEvidence, read_evidence
 from mlops_tasks.policy.memory import Decided, Memory, read_memory
+from mlops_tasks.policy.windows import later_windows
 
 __all__ = [
     "Absence",
@@ -16,7 +22,9 @@ __all__ = [
     "PolicyEvidence",
     "decision_rows",
     "drift_alarms",
+    "estimate_note",
     "find_absences",
+    "later_windows",
     "performance_alarms",
     "read_evidence",
     "read_memory",

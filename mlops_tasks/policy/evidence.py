@@ -17,13 +17,13 @@ from mlops_tasks.serialization import from_json
 from mlops_tasks.specs.calendar import due_between, labelled_on, scored_on
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.registry.ledger import Ledger, LedgerEntry
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["PolicyEvidence", "read_evidence"]
+__all__ = ["PolicyEvidence", "day_of_move", "read_evidence"]
 
 # Partitions that are looked through for the last one that somebody could tell.
 _MOST_KEYS = 500
@@ -40,10 +40,11 @@ class PolicyEvidence:
     of, whatever became of it. ``performance`` and ``drift`` are about ``champion`` alone, the
     newest days that the policy looks at, in order. ``absences`` is what the schedule promised by
     then and was not there. ``untold_since`` is the day since which nobody can tell what the
-    predictions are worth; None where the newest labels tell it, or the champion's first ones are
-    not due. ``memory`` is what was decided and trained before, and
+    predictions are worth; None where the newest labels that are due tell it, or the champion's
+    first ones are not due. ``memory`` is what was decided and trained before, and
     ``lasting`` for how many partitions in a row each column has alarmed that does so now, where
-    these are too few for a cause.
+    these are too few for a cause. ``estimates`` are those of the partitions on which performance
+    has alarmed, and the newest one.
     """
 
     champion: str | None = None
@@ -51,6 +52,7 @@ class PolicyEvidence:
     last_training: str | None = None
     performance: tuple[MonitorResult, ...] = ()
     drift: tuple[MonitorResult, ...] = ()
+    estimates: tuple[MonitorResult, ...] = ()
     absences: tuple[Absence, ...] = ()
     untold_since: str | None = None
     memory: Memory = field(default_factory=Memory)
@@ -96,7 +98,8 @@ def read_evidence(
         first, ours = _moves(spec, ledger, champion, as_of)
         if lake is not None:
             absences = find_absences(spec, as_of, lake=lake, ledger=ledger, champion_since=first)
-        if not performance or performance[-1].answer == "cannot_tell":
+        silent = not performance or performance[-1].answer == "cannot_tell"
+        if silent or any(_hides_worth(spec, one) for one in absences):
             untold_since = _untold_since(spec, as_of, ledger, ours)
     drift = measured(EvidenceKind.DRIFT)
     few = bool(drift) and 0 < len(drift[-1].alarms) < spec.retrain.min_drifted
@@ -106,11 +109,29 @@ def read_evidence(
         last_training=training.key if training else None,
         performance=performance,
         drift=drift,
+        estimates=_estimates(spec, as_of, ledger, champion, performance),
         absences=absences,
         untold_since=untold_since,
         memory=read_memory(spec, as_of, ledger=ledger),
         lasting=_lasting(spec, as_of, ledger, champion) if few else {},
     )
+
+
+def _estimates(
+    spec: ModelSpec,
+    as_of: str,
+    ledger: Ledger,
+    champion: str | None,
+    performance: Sequence[MonitorResult],
+) -> tuple[MonitorResult, ...]:
+    """Return what was estimated of the partitions that have alarmed since, and of the newest."""
+    if champion is None or not spec.performance.estimate:
+        return ()
+    keys = [*(one.last for one in performance if one.alarms), None]
+    about: dict[str, str] = {"model_version": champion, "as_of": as_of}
+    entries = [ledger.newest(spec.name, EvidenceKind.ESTIMATE, key=key, **about) for key in keys]
+    by_key = {entry.key: entry for entry in entries if entry is not None}
+    return tuple(from_json(MonitorResult, by_key[key].evidence) for key in sorted(by_key))
 
 
 def _lasting(spec: ModelSpec, as_of: str, ledger: Ledger, champion: str | None) -> dict[str, int]:
@@ -131,13 +152,13 @@ def _lasting(spec: ModelSpec, as_of: str, ledger: Ledger, champion: str | None) 
 def _moves(spec: ModelSpec, ledger: Ledger, champion: str, as_of: str) -> tuple[str, str]:
     """Return the days as of which the model has had a champion, and this one."""
     moves = [entry for entry in ledger.lifecycle(spec.name) if entry.kind in CHAMPION_MOVES]
-    days = [(entry, _day_of(entry, as_of, spec.timezone)) for entry in moves]
+    days = [(entry, day_of_move(entry, as_of, spec.timezone)) for entry in moves]
     ours = [day for entry, day in days if str(entry.evidence.get("version")) == champion]
     first = min((day for _, day in days), default=as_of)
     return min(first, as_of), min(max(ours, default=first), as_of)
 
 
-def _day_of(entry: LedgerEntry, as_of: str, timezone: str) -> str:
+def day_of_move(entry: LedgerEntry, as_of: str, timezone: str) -> str:
     """Return the day of a move: the real one, or of a past that is played again that of its key."""
     recorded = DAY.key_of(entry.recorded_at, timezone)
     if recorded <= as_of:
@@ -146,6 +167,12 @@ def _day_of(entry: LedgerEntry, as_of: str, timezone: str) -> str:
         return DAY.check(entry.key)
     except PartitionKeyError:
         return as_of
+
+
+def _hides_worth(spec: ModelSpec, absence: Absence) -> bool:
+    """Whether something is absent without which nobody knows what the newest rows were worth."""
+    about_labels = absence.about == spec.label.dataset.name
+    return absence.is_newest and (about_labels or absence.what == "monitored")
 
 
 def _untold_since(spec: ModelSpec, as_of: str, ledger: Ledger, champion_since: str) -> str | None:

@@ -26,7 +26,11 @@ from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetr
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.incidents import WatchIncidentsOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
-from mlops_airflow.operators.monitor import MeasureDriftOperator, MeasurePerformanceOperator
+from mlops_airflow.operators.monitor import (
+    EstimatePerformanceOperator,
+    MeasureDriftOperator,
+    MeasurePerformanceOperator,
+)
 from mlops_airflow.operators.pack import MakeEvidencePackOperator
 from mlops_airflow.operators.pin import PinTrainingDataOperator
 from mlops_airflow.operators.register import RegisterModelOperator
@@ -235,7 +239,7 @@ def _score_dag(model: ModelSpec) -> DAG:
     ### {model.description}
     Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row
     with the champion, `drift` compares the trailing {model.drift.window.words} with the
-    champion's own data. {by_hand(model.calendar)}
+    champion's own data, `estimate` says their worth before labels. {by_hand(model.calendar)}
     {no_backfill(f"a backfill of {model.rows.name}.ingest starts it for all that it takes in; ")}
     """
     inputs = {dataset.name: assets.dataset_asset(dataset) for dataset in model.triggers}
@@ -251,6 +255,8 @@ def _score_dag(model: ModelSpec) -> DAG:
             task_id="score", model=model, outlets=[assets.predictions_asset(model)]
         ).output
         MeasureDriftOperator(task_id="drift", model=model, scored=scored)
+        if model.performance.estimate:
+            EstimatePerformanceOperator(task_id="estimate", model=model, scored=scored)
     return d
 
 

@@ -169,6 +169,7 @@ def get_provider_info() -> dict[str, Any]:
             "mlops_airflow.links.MlflowRunLink",
             "mlops_airflow.links.MlflowModelVersionLink",
             "mlops_airflow.links.ReportLink",
+            "mlops_airflow.links.TimelineLink",
         ],
     }
 
