@@ -287,5 +287,6 @@ def test_days_that_differ_as_expected_do_not_widen_an_interval() -> None:
     assert more is not None
     assert more > 0.1
     few = moved.part(days < 4)
+    targets = problem_type("binary").expected_targets(few, None)
     assert unexpected_by_day(metric, targets, few, None) is None
     assert unexpected_by_day(metric, targets, replace(few, days=None), None) is None

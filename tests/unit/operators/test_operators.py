@@ -35,6 +35,7 @@ from mlops_airflow.operators.train import TrainModelOperator
 from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_airflow.summary import format_summary
 from mlops_tasks.exceptions import EmptyPartitionError, SpecError, ValidationFailedError
+from mlops_tasks.monitoring import estimation
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import PerformanceSpec
 from tests.unit.operators.conftest import context
@@ -448,14 +449,15 @@ def test_a_day_is_scored_and_compared(stack: Stack, log: Log) -> None:
 
 
 def test_a_scored_day_is_estimated_and_judged_once_its_labels_are_there(
-    stack: Stack, log: Log
+    stack: Stack, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, _ = stack
+    monkeypatch.setattr(estimation, "MIN_KNOWN_ROWS", 400)  # there are 480
     limits = PerformanceSpec(window="1d", max_window="1d", min_rows=50)
     spec = world.spec.model_copy(update={"performance": limits})
     score = ScorePartitionOperator(task_id="score", model=spec)
-    # The version has learnt until day 8: what it predicts of the days since is calibrated on.
-    for number in range(9, 18):
+    # The version has learnt until day 9: what it predicts of the days since is calibrated on.
+    for number in range(10, 18):
         scored = run(score, day(number))
     log.take()
     task = EstimatePerformanceOperator(task_id="estimate", model=spec, scored=scored)
