@@ -250,6 +250,10 @@ class VersionNotAllowedError(MlopsError):
     """A version cannot be promoted, rolled back to or retired; the message says why."""
 
 
+class NotWatchedError(MlopsError):
+    """No watch window after a promotion is open; the message says why."""
+
+
 class NeverScoredError(MlopsError):
     """A day has no predictions, so there is nothing to measure."""
 

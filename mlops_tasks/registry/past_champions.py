@@ -10,9 +10,9 @@ from mlops_tasks.registry.ledger.records import CHAMPION_MOVES, EvidenceKind
 from mlops_tasks.registry.releases import is_retired
 
 if TYPE_CHECKING:
-    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.registry.ledger import Ledger, LedgerEntry
 
-__all__ = ["PastChampion", "champion_to_return_to", "past_champions"]
+__all__ = ["PastChampion", "champion_to_return_to", "newest_move", "past_champions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ class PastChampion:
             word for word in ("rolled back", "retired") if getattr(self, word.replace(" ", "_"))
         ]
         return f"{self.version} ({', '.join([f'since {self.since}', *more])})"
+
+
+def newest_move(name: str, *, ledger: Ledger) -> LedgerEntry | None:
+    """Return the entry by which the champion became it; None before the first one."""
+    moves = [entry for entry in ledger.lifecycle(name) if entry.kind in CHAMPION_MOVES]
+    return moves[-1] if moves else None
 
 
 def past_champions(name: str, *, ledger: Ledger) -> list[PastChampion]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import NoChampionError
+from mlops_tasks.exceptions import ChampionChangedError, NoChampionError
 from mlops_tasks.registry.champions import move_champion, registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.past_champions import champion_to_return_to
@@ -13,6 +13,8 @@ from mlops_tasks.registry.reasons import check_reason
 from mlops_tasks.registry.verification import Verified, verify_version
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.registry.tracking import Tracking
 
@@ -39,6 +41,8 @@ def rollback(
     tracking: Tracking,
     ledger: Ledger,
     dag_run: str = "",
+    generation: int | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> Rollback:
     """Make an earlier champion the champion again.
 
@@ -54,6 +58,10 @@ def rollback(
         The alias follows the ledger's compare-and-set.
     dag_run : str, optional
         Named in the ledger.
+    generation : int, optional
+        Of the champion that is to be left; by default whichever there is.
+    evidence : mapping, optional
+        What else is written down.
 
     Returns
     -------
@@ -74,6 +82,12 @@ def rollback(
     why, now = check_reason(reason, f"the rollback of {name!r}"), ledger.champion(name)
     if now is None:
         raise NoChampionError(f"model {name!r} has no champion, so there is nothing to roll back")
+    if generation not in (None, now.generation):
+        raise ChampionChangedError(
+            f"version {now.version} of {name!r} is the champion by move {now.generation}, and the "
+            f"rollback is of move {generation}: somebody has moved it meanwhile, and nothing is "
+            "rolled back"
+        )
     version = champion_to_return_to(name, to, ledger=ledger)
     known = registered_version(name, version, ledger=ledger)
     verified = verify_version(known, tracking=tracking)
@@ -81,7 +95,7 @@ def rollback(
         known,
         generation=now.generation,
         key=f"rollback of {now.version}",
-        evidence={"reason": why, "golden_rows": verified.golden_rows},
+        evidence={**(evidence or {}), "reason": why, "golden_rows": verified.golden_rows},
         tracking=tracking,
         ledger=ledger,
         dag_run=dag_run,

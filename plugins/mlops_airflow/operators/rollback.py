@@ -59,13 +59,20 @@ class RollbackModelOperator(StepOperator):
         ours = [entry for entry in said if entry.dag_run == dag_run_name(context)]
         return _told(ours[-1]) if ours else None
 
+    def _wanted(self, context: Context) -> dict[str, Any]:
+        """Return which version is to return, and why, as `rollback` takes it."""
+        form = {name: str(context["params"].get(name) or "") for name in ("version", "reason")}
+        return {
+            "to": form["version"].strip() or None,
+            "reason": form["reason"],
+            "by": triggered_by(context),
+        }
+
     def _roll_back(self, context: Context) -> Rollback:
-        params, tracking = context["params"], self.tracking(context)
+        wanted, tracking = self._wanted(context), self.tracking(context)
         found = rollback(
             self.model.name,
-            str(params.get("version") or "").strip() or None,
-            reason=str(params.get("reason") or ""),
-            by=triggered_by(context),
+            **wanted,
             tracking=tracking,
             ledger=self.ledger,
             dag_run=dag_run_name(context),

@@ -214,6 +214,18 @@ def test_a_rollback_that_is_killed_has_happened_or_not(
     assert len(ledger.entries(kind="rollback", history=True)) == moved
 
 
+def test_a_rollback_of_a_certain_champion_leaves_no_other(ledger: Ledger, files: Any) -> None:
+    how: dict[str, Any] = {"tracking": files, "ledger": ledger}
+    for generation in (2, 4):
+        with pytest.raises(ChampionChangedError, match=rf"by move 3, .* of move {generation}: "):
+            rollback("m", generation=generation, **how, **WHY)
+    assert ledger.champion("m") == Champion("3", 3)
+    done = rollback("m", generation=3, evidence={"seen": 1, "reason": "other"}, **how, **WHY)
+    assert done.version == "2"
+    (entry,) = ledger.entries(model="m", kind="rollback")
+    assert (entry.evidence["seen"], entry.evidence["reason"]) == (1, WHY["reason"])
+
+
 def test_a_rollback_is_no_training_of_a_later_day(ledger: Ledger, files: Any) -> None:
     """A verdict as of a past day is compared with the champion that there is after it."""
     assert ledger.champion_as_of("m", "2024-03-05") == "3"
