@@ -103,8 +103,9 @@ def sequential_gains(
 def _gain(
     plan: GatePlan, metric: Metric, ours: Outcomes, rival: Outcomes, share: float, level: float
 ) -> SequentialGain:
-    how = {"confidence": 1 - level, "n_bootstrap": plan.gate.n_bootstrap, "seed": plan.seed}
-    found = estimate(metric, ours, rival, **how).interval(1 - level)
+    n, seed, confidence = plan.gate.n_bootstrap, plan.seed, 1 - level
+    drawn = estimate(metric, ours, rival, confidence=confidence, n_bootstrap=n, seed=seed)
+    found = drawn.interval(confidence)
     known = not math.isnan(found.value)
     of_days = _reach_of_days(metric, ours, rival, level) if known else math.inf
     stretch, ends = 1 / math.sqrt(share), None

@@ -163,8 +163,7 @@ def gain(metric: Metric, ours: Outcomes, rival: Outcomes) -> float:
     ready = [metric.prepare(one) if len(one) else None for one in (ours, rival)]
     if ready[0] is None or ready[1] is None:
         return math.nan
-    statistic = ready[0].against(ready[1])
-    found = math.nan if statistic is None else statistic.seen(ours.sample_weights)
+    found = ready[0].against(ready[1]).seen(ours.sample_weights)
     return found if metric.greater_is_better else -found
 
 
