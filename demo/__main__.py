@@ -30,7 +30,9 @@ from mlops_airflow.stack.stack import running_stack
 from mlops_tasks.lake import Lake
 from mlops_tasks.registry.ledger import Ledger
 from mlops_tasks.registry.tracking import Tracking
+from mlops_tasks.reports import report_address
 from mlops_tasks.specs.calendar import Calendar
+from mlops_tasks.timeline import timeline_address
 
 if TYPE_CHECKING:
     from typing import Any
@@ -81,7 +83,7 @@ class Session:
         self.ledger = Ledger(f"sqlite:///{self.home / 'ledger.db'}")
         self.lake = Lake(self.home / "lake")
         self.tracking = Tracking(stack.mlflow_url, login=stack.mlflow_login)
-        self._dags_folder = stack.settings.dags_folder
+        self._dags_folder, self._airflow_url = stack.settings.dags_folder, stack.airflow_url
 
     @cached_property
     def replay(self) -> Replay:
@@ -147,9 +149,18 @@ class Session:
         """
         report = self.facts()
         self.project.show(report, self.view.console)
+        self._say_timeline()
         if json_file is not None:
             json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         return bool(report["closed"])
+
+    def _say_timeline(self) -> None:
+        """Say where all of it is on one time axis, as the tasks have written it."""
+        report = timeline_address(self.project.model)
+        if (self.lake.root / report).is_file():
+            url = f"{self._airflow_url}/mlops/{report_address(report)}"
+            self.view.say(f"All of it on one time axis: {url}")
+            self.view.say(f"  without Airflow: {self.lake.root / report}")
 
     def run(self, asked: int | None, json_file: Path | None) -> int:
         """Replay and report.

@@ -1,4 +1,4 @@
-"""Reports for people: pages beside the tables, one per partition and version."""
+"""Reports for people: pages beside the tables, of a partition and version, or of a whole table."""
 
 from __future__ import annotations
 
@@ -14,9 +14,20 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
-__all__ = ["REPORTS", "newest_facts", "page_template", "report_address", "write_report"]
+__all__ = [
+    "REPORTS",
+    "STANDING",
+    "newest_facts",
+    "page_template",
+    "report_address",
+    "standing_report",
+    "write_report",
+    "write_standing_report",
+]
 
 REPORTS = "_reports"
+#: Name of the page that is replaced, never added to.
+STANDING = "newest"
 
 
 @lru_cache(maxsize=8)
@@ -79,6 +90,44 @@ def write_report(
         replace_file(root / path.with_suffix(".json"), text.encode())
     replace_file(root / path, page.encode())
     return path.as_posix()
+
+
+def standing_report(table: str) -> str:
+    """Return the address of the one page of a table, which is replaced.
+
+    Parameters
+    ----------
+    table : str
+        What it is about.
+
+    Examples
+    --------
+    >>> standing_report("flights__timeline")
+    '_reports/flights__timeline/newest.html'
+    """
+    return Path(REPORTS, table, f"{STANDING}.html").as_posix()
+
+
+def write_standing_report(root: Path, table: str, page: str) -> str:
+    """Write the one page of a table in place of the one before, all of it or nothing.
+
+    Parameters
+    ----------
+    root : Path
+        The lake's folder.
+    table : str
+        What it is about.
+    page : str
+        HTML, self-contained.
+
+    Returns
+    -------
+    str
+        Its address below the root of the lake, which is always the same.
+    """
+    path = standing_report(table)
+    replace_file(root / path, page.encode())
+    return path
 
 
 def report_address(report: str) -> str:

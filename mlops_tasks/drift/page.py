@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from mlops_tasks.drift.decision import ColumnDrift, SchemaChange
     from mlops_tasks.drift.report import DriftReport
 
-__all__ = ["Cell", "heat_table", "render_page"]
+__all__ = ["ALARM_SHADE", "Cell", "heat_table", "render_page", "shade_of"]
 
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
 # Severities from which a cell is a shade darker; from 1 on it is an alarm.
 _SHADES = (0.5, 0.75, 1.0, 1.5, 3.0)
-_ALARM_SHADE, _MOST = 4, 10
+#: Of what alarms without a number.
+ALARM_SHADE = 4
+_MOST = 10
 _WIDTH, _HEIGHT = 640.0, 150.0
 # Alarming columns that are unfolded, at most.
 _N_OPEN = 6
@@ -133,17 +136,22 @@ def heat_table(reports: Sequence[DriftReport]) -> tuple[list[str], list[list[Cel
     ]
 
 
+def shade_of(severity: float) -> int:
+    """Return how dark a column is, from 0 to 5, by how many times its threshold it has moved."""
+    return bisect_right(_SHADES, severity)
+
+
 def _cell(name: str, report: DriftReport, column: ColumnDrift | None) -> Cell:
     window = report.window
     if report.answer is Answer.GAPS and (column or name in _broken(report.schema)):
         return Cell(-1, None, False, f"{name}, {window}: {Answer.GAPS}, {report.gaps}")
     if wrong := _broken(report.schema).get(name):
-        return Cell(_ALARM_SHADE, None, True, f"{name}, {window}: {wrong}")
+        return Cell(ALARM_SHADE, None, True, f"{name}, {window}: {wrong}")
     if column is None:
         return Cell(-2, None, False, f"{name}, {window}: no such column")
     if column.answer is Answer.TOO_FEW:
         return Cell(-1, None, False, f"{name}, {window}: {Answer.TOO_FEW}")
-    shade = sum(column.severity >= step for step in _SHADES)
+    shade = shade_of(column.severity)
     text = "; ".join(one.text for one in column.evidence if one.alarm) or str(column.answer)
     return Cell(shade, column.severity, column.alarm, f"{name}, {window}: {text}")
 

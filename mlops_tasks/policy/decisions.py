@@ -52,6 +52,11 @@ class DecisionRow:
     dag_run: str
     by: str
 
+    @property
+    def words(self) -> str:
+        """The answer as people say it."""
+        return self.answer.replace("_", " ")
+
 
 def decision_rows(model: str, last: int = 365, *, ledger: Ledger) -> list[DecisionRow]:
     """Return what was decided about a model.

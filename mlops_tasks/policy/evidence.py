@@ -12,7 +12,7 @@ from mlops_tasks.policy.absence import Absence, find_absences
 from mlops_tasks.policy.memory import Memory, read_memory
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.ledger.records import CHAMPION_MOVES
-from mlops_tasks.registry.watch_window import moved_on
+from mlops_tasks.registry.past_champions import day_of_move
 from mlops_tasks.serialization import from_json
 from mlops_tasks.specs.calendar import due_between, labelled_on, scored_on
 
@@ -131,7 +131,7 @@ def _lasting(spec: ModelSpec, as_of: str, ledger: Ledger, champion: str | None) 
 def _moves(spec: ModelSpec, ledger: Ledger, champion: str, as_of: str) -> tuple[str, str]:
     """Return the days as of which the model has had a champion, and this one."""
     moves = [entry for entry in ledger.lifecycle(spec.name) if entry.kind in CHAMPION_MOVES]
-    days = [(entry, moved_on(entry, as_of, spec.timezone)) for entry in moves]
+    days = [(entry, day_of_move(entry, as_of, spec.timezone)) for entry in moves]
     ours = [day for entry, day in days if str(entry.evidence.get("version")) == champion]
     first = min((day for _, day in days), default=as_of)
     return min(first, as_of), min(max(ours, default=first), as_of)

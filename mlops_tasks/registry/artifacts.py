@@ -6,7 +6,6 @@ __all__ = [
     "ARTIFACTS",
     "CLASSES",
     "ENVIRONMENT",
-    "EVIDENCE",
     "EXPLANATION",
     "FEATURE_PROFILES",
     "FINGERPRINT",
@@ -40,8 +39,7 @@ ENVIRONMENT, PROJECT, FINGERPRINT = "environment.json", "project.zip", "fingerpr
 SEARCH = "search.json"
 # All that the gate asked and found, why the challenger predicts as it does, and both as a page.
 GATE_REPORT, EXPLANATION, GATE_PAGE = "gate.json", "explanation.json", "gate.html"
-# Of them two attempts of one evaluation may write different ones: they have measured milliseconds.
-EVIDENCE = (GATE_REPORT, EXPLANATION, GATE_PAGE)
+# The ledger has the digest of each that a run has: `Tracking.log_evidence` stores it.
 ARTIFACTS = (
     PIN_FILE,
     IMPORTANCE,
@@ -69,7 +67,7 @@ def evidence_path(name: str, digest: str) -> str:
     Parameters
     ----------
     name : str
-        One of ``EVIDENCE``.
+        One of ``ARTIFACTS``.
     digest : str
         SHA-256 of the content.
 

@@ -6,7 +6,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import UnsafeModelError
-from mlops_tasks.registry.artifacts import EVIDENCE
 from mlops_tasks.registry.modelfiles import files_digest, load_model
 from mlops_tasks.registry.versions import TrainResult
 
@@ -80,7 +79,7 @@ def store_files(
         client.log_model_artifacts(made.model_id, str(folder / _MODEL))
         client.finalize_logged_model(made.model_id, "READY")
         artifacts = {
-            path.name: _log(tracking, run_id, path)
+            path.name: tracking.log_evidence(run_id, path.name, path.read_bytes())
             for path in sorted((folder / _ARTIFACTS).iterdir())
         }
         tracking.log_batch(run_id, tags={"mlops.copied_from": origin})
@@ -94,8 +93,3 @@ def store_files(
             "was registered"
         )
     return TrainResult(run_id, made.model_id, uri, found, 0, {}, 0.0, artifacts=artifacts)
-
-
-def _log(tracking: Tracking, run_id: str, path: Path) -> str:
-    log = tracking.log_evidence if path.name in EVIDENCE else tracking.log_bytes
-    return log(run_id, path.name, path.read_bytes())

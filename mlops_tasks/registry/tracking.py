@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import UnknownVersionError, UnsafeModelError
-from mlops_tasks.registry.artifacts import EVIDENCE, evidence_path
+from mlops_tasks.registry.artifacts import evidence_path
 from mlops_tasks.registry.logged_models import log_safe_model
 from mlops_tasks.registry.modelfiles import (
     examine_model,
@@ -59,6 +59,10 @@ _LOGIN_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 def _login_of_environment() -> tuple[str, str] | None:
     user, password = (os.environ.get(name) for name in _LOGIN_VARIABLES)
     return (user, password) if user and password else None
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(dict(content), indent=2).encode()
 
 
 @dataclass(frozen=True)
@@ -266,7 +270,7 @@ class Tracking:
 
     def log_json(self, run_id: str, name: str, content: Mapping[str, Any]) -> str:
         """Store a small JSON artifact of a run; return its SHA-256."""
-        return self.log_bytes(run_id, name, json.dumps(dict(content), indent=2).encode())
+        return self.log_bytes(run_id, name, _json(content))
 
     def read_json(self, run_id: str, name: str) -> dict[str, Any]:
         """Read a JSON artifact of a run."""
@@ -281,12 +285,14 @@ class Tracking:
             self.client.log_artifact(run_id, str(Path(folder, path.name)), parent)
         return hashlib.sha256(content).hexdigest()
 
-    def log_evidence(self, run_id: str, name: str, content: bytes) -> str:
-        """Store what a decision rests on, and return its SHA-256.
+    def log_evidence(self, run_id: str, name: str, content: bytes | Mapping[str, Any]) -> str:
+        """Store bytes, or small JSON, that the ledger is to have the SHA-256 of; return that.
 
-        Overlapping attempts of one task may each have their own content. The file of this `name` is
-        that of the last one, for people; `read_artifact` finds the one that was decided on.
+        Overlapping attempts of one task may each have their own content: on another machine, with
+        another measured millisecond. The file of this `name` is that of the last one, for people;
+        `read_artifact` finds the one whose digest was entered.
         """
+        content = content if isinstance(content, bytes) else _json(content)
         digest = hashlib.sha256(content).hexdigest()
         self.log_bytes(run_id, evidence_path(name, digest), content)
         return self.log_bytes(run_id, name, content)
@@ -336,13 +342,10 @@ class Tracking:
         return content
 
     def _kept_at(self, version: RegisteredVersion, name: str) -> str:
-        """Return the path of an artifact; a copied version has its evidence under plain names."""
-        if name in EVIDENCE:
-            path = PurePosixPath(evidence_path(name, version.artifacts[name]))
-            there = self.client.list_artifacts(version.run_id, str(path.parent))
-            if any(one.path == str(path) for one in there):
-                return str(path)
-        return name
+        """Return the path of an artifact; an older training has only one under its plain name."""
+        path = PurePosixPath(evidence_path(name, version.artifacts[name]))
+        there = self.client.list_artifacts(version.run_id, str(path.parent))
+        return str(path) if any(one.path == str(path) for one in there) else name
 
     def digest_model(self, model_uri: str, code: Collection[str] = ()) -> str:
         """Download a model that nobody vouches for, examine it and return its digest.

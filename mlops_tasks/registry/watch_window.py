@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import NotWatchedError, PartitionKeyError
+from mlops_tasks.exceptions import NotWatchedError
 from mlops_tasks.partitions import DAY, window_start
 from mlops_tasks.registry.ledger import EvidenceKind
-from mlops_tasks.registry.past_champions import newest_move
+from mlops_tasks.registry.past_champions import day_of_move, newest_move
 from mlops_tasks.registry.releases import is_retired
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.specs.calendar import scored_on
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.ledger import Ledger, LedgerEntry
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["WatchWindow", "find_watch_window", "moved_on", "open_watch_window"]
+__all__ = ["WatchWindow", "find_watch_window", "open_watch_window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def open_watch_window(
     found = _opened(spec.name, move, ledger)
     if found is None:
         night = scored_on(spec, partition)
-        begun = moved_on(move, night, spec.timezone)
+        begun = day_of_move(move, night, spec.timezone)
         if night <= begun:
             raise NotWatchedError(
                 f"{partition} is scored as of {night}, and version {version} was promoted as of "
@@ -164,17 +164,6 @@ def open_watch_window(
             f"{found.last}"
         )
     return found
-
-
-def moved_on(entry: LedgerEntry, as_of: str, timezone: str) -> str:
-    """Return the day of a move: the real one, or of a past that is played again that of its key."""
-    recorded = DAY.key_of(entry.recorded_at, timezone)
-    if recorded <= as_of:
-        return recorded
-    try:
-        return DAY.check(entry.key)
-    except PartitionKeyError:
-        return as_of
 
 
 def _promotion(name: str, ledger: Ledger) -> LedgerEntry:

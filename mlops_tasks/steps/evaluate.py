@@ -267,8 +267,8 @@ def _stored(
     importance = _importance(spec, scored, explanation)
     profiles = pack_days(_prediction_profiles(spec, scored.rows, scored.predictions))
     return {
-        IMPORTANCE: tracking.log_json(run_id, IMPORTANCE, importance),
-        SCORE_PROFILES: tracking.log_bytes(run_id, SCORE_PROFILES, profiles),
+        IMPORTANCE: tracking.log_evidence(run_id, IMPORTANCE, importance),
+        SCORE_PROFILES: tracking.log_evidence(run_id, SCORE_PROFILES, profiles),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_tasks.exceptions import ChampionChangedError, NoChampionError
+from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.registry.champions import move_champion, registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.past_champions import champion_to_return_to
@@ -59,7 +59,8 @@ def rollback(
     dag_run : str, optional
         Named in the ledger.
     generation : int, optional
-        Of the champion that is to be left; by default whichever there is.
+        Which move made the champion that is to be left, as who decided saw it; by default that of
+        the one there is.
     evidence : mapping, optional
         What else is written down.
 
@@ -82,18 +83,12 @@ def rollback(
     why, now = check_reason(reason, f"the rollback of {name!r}"), ledger.champion(name)
     if now is None:
         raise NoChampionError(f"model {name!r} has no champion, so there is nothing to roll back")
-    if generation not in (None, now.generation):
-        raise ChampionChangedError(
-            f"version {now.version} of {name!r} is the champion by move {now.generation}, and the "
-            f"rollback is of move {generation}: somebody has moved it meanwhile, and nothing is "
-            "rolled back"
-        )
     version = champion_to_return_to(name, to, ledger=ledger)
     known = registered_version(name, version, ledger=ledger)
     verified = verify_version(known, tracking=tracking)
     move_champion(
         known,
-        generation=now.generation,
+        generation=now.generation if generation is None else generation,
         key=f"rollback of {now.version}",
         evidence={**(evidence or {}), "reason": why, "golden_rows": verified.golden_rows},
         tracking=tracking,

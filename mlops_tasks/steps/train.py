@@ -133,13 +133,13 @@ def train(
         artifacts = _log(spec, pin, run_id, tracking, params, metrics, sources)
         artifacts |= _log_profiles(spec, rows, run_id, tracking, repeated or RememberedProfiles())
         fingerprint = to_json(Fingerprint.of(spec, model, frame, target, weights, content))
-        artifacts[FINGERPRINT] = tracking.log_json(run_id, FINGERPRINT, fingerprint)
+        artifacts[FINGERPRINT] = tracking.log_evidence(run_id, FINGERPRINT, fingerprint)
         if isinstance(spec, TableModel):
-            artifacts[TABLE_MODEL] = tracking.log_json(run_id, TABLE_MODEL, spec.saved())
+            artifacts[TABLE_MODEL] = tracking.log_evidence(run_id, TABLE_MODEL, spec.saved())
         if classes := problem.classes(model):
-            artifacts[CLASSES] = tracking.log_json(run_id, CLASSES, {"classes": classes})
+            artifacts[CLASSES] = tracking.log_evidence(run_id, CLASSES, {"classes": classes})
         if choice is not None:
-            artifacts[SEARCH] = tracking.log_json(run_id, SEARCH, to_json(choice))
+            artifacts[SEARCH] = tracking.log_evidence(run_id, SEARCH, to_json(choice))
         if suspects:
             tracking.log_json(run_id, LEAKS, to_json({"suspects": suspects}))
     return TrainResult(
@@ -226,7 +226,7 @@ def _log_profiles(
     files = {FEATURE_PROFILES: pack_days(features), LABEL_PROFILES: pack_days(labels)}
     if vocabularies:
         files[VOCABULARIES] = pack_vocabularies(vocabularies)
-    return {name: tracking.log_bytes(run_id, name, file) for name, file in files.items()}
+    return {name: tracking.log_evidence(run_id, name, file) for name, file in files.items()}
 
 
 def _params(spec: ModelSpec | TableModel, pin: TrainingPin) -> dict[str, str]:
@@ -290,8 +290,8 @@ def _log(
     tags = _tags(spec, pin, environment, origin)
     tracking.log_batch(run_id, params=params, metrics=metrics, tags=tags)
     tracking.log_pins(_pins(spec, pin), "training")
-    artifacts = {PIN_FILE: tracking.log_json(run_id, PIN_FILE, to_json(pin))}
-    return artifacts | {one: tracking.log_bytes(run_id, one, file) for one, file in origin.items()}
+    kept: dict[str, bytes | dict[str, Any]] = {PIN_FILE: to_json(pin), **origin}
+    return {name: tracking.log_evidence(run_id, name, one) for name, one in kept.items()}
 
 
 def _pins(spec: ModelSpec | TableModel, pin: TrainingPin) -> dict[str, Pin]:

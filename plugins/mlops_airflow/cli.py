@@ -34,6 +34,7 @@ from mlops_airflow.commands import (
     quarantine,
     replay,
     reproduce,
+    timeline,
     trial,
 )
 from mlops_airflow.commands.moves import open_alias_moves
@@ -69,6 +70,7 @@ app.command()(reproduce.reproduce)
 app.command()(lifecycle.start)
 app.command()(lifecycle.stop)
 app.command()(decisions.decisions)
+app.command()(timeline.timeline)
 app.command()(history.history)
 app.command()(history.served)
 app.command()(champion.promote)

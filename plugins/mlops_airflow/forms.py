@@ -11,13 +11,18 @@ if TYPE_CHECKING:
     from mlops_tasks.specs import ModelSpec
 
 __all__ = [
+    "PREVIOUS",
     "by_hand",
     "ingest_form",
     "no_backfill",
+    "release_form",
     "reproduce_form",
     "rollback_form",
     "train_form",
 ]
+
+#: What a form says for the champion before the one there is.
+PREVIOUS = "previous"
 
 # The format alone would also take 20240301.
 _DAY = r"^\d{4}-\d{2}-\d{2}$"
@@ -55,28 +60,33 @@ def train_form(model: ModelSpec) -> dict[str, Param]:
 
 def reproduce_form() -> dict[str, Param]:
     """Return the form of a reproduction, which takes the champion when it is left as it is."""
+    empty = "Leave it empty for the champion."
+    return {"version": _version(f"The version to train again, as 3. {empty}")}
+
+
+def release_form() -> dict[str, Param]:
+    """Return the form of a release, for whoever asks again; a training asks by a partition key."""
     return {
-        "version": Param(
-            None,
-            type=["null", "string"],
-            pattern=r"^[1-9]\d*$",
-            title="Version",
-            description="The version to train again, as 3. Leave it empty for the champion.",
+        "version": _version(
+            "The version to release, as 3: one that has asked for it before, or was copied here. "
+            "Trainings that ask start a run by themselves."
         )
     }
 
 
 def rollback_form(model: ModelSpec) -> dict[str, Param]:
-    """Return the form of a rollback. Which champions there were, its first task says."""
+    """Return the form of a rollback. Which champions there were, its first task lists."""
     return {
         "version": Param(
-            None,
+            PREVIOUS,
             type=["null", "string"],
-            pattern=r"^\d{1,9}$",
+            pattern=rf"^({PREVIOUS}|\d{{1,9}})?$",
             title="Version",
-            description="The former champion to return to. Leave it empty for the one before this. "
-            f"`mlops history {model.name}` lists them; a version that was never the champion is "
-            "refused, and so is a retired one.",
+            description=f"The former champion to return to, as 3, or `{PREVIOUS}`, the one before "
+            "this. Empty it to choose from a list: the run then waits for you under *Required "
+            "Actions*, and shows since when each was the champion and what its gate measured. A "
+            "version that was never the champion is refused, and so is a retired one; "
+            f"`mlops history {model.name}` lists all.",
         ),
         "reason": Param(
             type="string",
@@ -112,6 +122,16 @@ def no_backfill(instead: str) -> str:
     return (
         "Airflow backfills no Dag that events start (it answers that the schedule is non-periodic "
         f"and does not support backfills): {instead}trigger it once for each."
+    )
+
+
+def _version(description: str) -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=r"^[1-9]\d*$",
+        title="Version",
+        description=description,
     )
 
 

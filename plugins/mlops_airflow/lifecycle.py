@@ -12,7 +12,14 @@ from mlops_airflow.definitions import (
     is_built_elsewhere,
     refuse_second_definition,
 )
-from mlops_airflow.forms import by_hand, ingest_form, no_backfill, rollback_form, train_form
+from mlops_airflow.forms import (
+    by_hand,
+    ingest_form,
+    no_backfill,
+    release_form,
+    rollback_form,
+    train_form,
+)
 from mlops_airflow.loop_dag import loop_dag, model_dag
 from mlops_airflow.operators.after_promotion import (
     CompareChampionsOperator,
@@ -361,7 +368,7 @@ def _release_dag(model: ModelSpec) -> DAG:
     keeps the champion, so does no answer in time, and a newer version supersedes the request.
     `promote` moves the champion in the ledger, then the alias, and `pack` signs the evidence of
     what was promoted into one file. To ask again, trigger it and write the version into
-    *Partition Key*, below *Advanced Options*.
+    its form.
     {no_backfill("")}
     """
     with model_dag(
@@ -372,6 +379,7 @@ def _release_dag(model: ModelSpec) -> DAG:
             assets=assets.release_request_asset(model),
             default_partition_mapper=VersionMapper(),  # type: ignore[arg-type]
         ),
+        params=release_form(),
     ) as dag:
         approve = ApproveReleaseOperator(task_id="approve", model=model)
         promote = ReleaseModelOperator(
@@ -389,14 +397,16 @@ def _release_dag(model: ModelSpec) -> DAG:
 def _rollback_dag(model: ModelSpec) -> DAG:
     doc = f"""
     ### Return `{model.name}` to a former champion
-    From its form alone. `rollback` compares the files of the version with the ledger, asks it for
-    its golden rows again, and moves the champion; whatever differs is refused and nothing moves.
+    From its form alone: to the champion before this one, to a version that is named, or, where
+    *Version* is emptied, to one of a list that the run shows under *Required Actions*. `rollback`
+    compares the files of the version with the ledger, asks it for its golden rows again, and moves
+    the champion; whatever differs is refused and nothing moves.
     `score_again` starts `{model.name}.score` for the partitions that were scored since a day, where
     the form has one. The same from a terminal: `mlops rollback {model.name} --reason "..."`.
     """
-    with model_dag(
-        model, "rollback", doc, schedule=None, params=rollback_form(model), max_active_runs=1
-    ) as dag:
+    # Two may run: one that waits for a person must not hold up one that knows where to. Of those
+    # that have seen the same champion, the ledger lets one move it.
+    with model_dag(model, "rollback", doc, schedule=None, params=rollback_form(model)) as dag:
         rollback = RollbackModelOperator(
             task_id="rollback", model=model, outlets=[assets.model_asset(model)]
         )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
-__all__ = ["MlflowModelVersionLink", "MlflowRunLink", "ReportLink"]
+__all__ = ["MlflowModelVersionLink", "MlflowRunLink", "ReportLink", "TimelineLink"]
 
 
 class MlflowRunLink(BaseOperatorLink):
@@ -41,3 +41,13 @@ class ReportLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address the operator left; the worker stores it when the task ends."""
         return getattr(operator, "report_url", "")
+
+
+class TimelineLink(BaseOperatorLink):
+    """Open the timeline of the model: all that was measured and decided, on one axis."""
+
+    name = "Timeline"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address the operator left; the worker stores it when the task ends."""
+        return getattr(operator, "timeline_url", "")

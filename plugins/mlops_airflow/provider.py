@@ -38,6 +38,14 @@ _OPTIONS = {
         "example": "86400",
         "default": "604800",
     },
+    "choice_limit_s": {
+        "description": "Seconds that a rollback whose form names no version waits for a person to "
+        "choose a past champion; then the champion is kept.",
+        "version_added": "0.2.0",
+        "type": "float",
+        "example": "900",
+        "default": "3600",
+    },
     "retry_base_s": {
         "description": "Seconds before the first retry of a task; each further delay is doubled.",
         "version_added": "0.1.0",
@@ -161,6 +169,7 @@ def get_provider_info() -> dict[str, Any]:
             "mlops_airflow.links.MlflowRunLink",
             "mlops_airflow.links.MlflowModelVersionLink",
             "mlops_airflow.links.ReportLink",
+            "mlops_airflow.links.TimelineLink",
         ],
     }
 

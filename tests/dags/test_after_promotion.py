@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mlops_tasks.specs import ModelSpec
 
 NAME = "late_orders"
-UPSIDE_DOWN, AS_BEFORE, END = 16, 31, 38
+UPSIDE_DOWN, AS_BEFORE, END = 16, 31, 40
 
 
 def turn_over(lake: Lake, spec: ModelSpec, numbers: range) -> None:

@@ -18,7 +18,7 @@ DAG_ID = re.compile(rf"[a-z][a-z0-9_]*\.({VERBS})")
 TASK_ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 
 #: These carry state from run to run, so two runs of one Dag must never overlap.
-ONE_AT_A_TIME = {"decide", "maintenance", "train", "rollback"}
+ONE_AT_A_TIME = {"decide", "maintenance", "train"}
 
 #: A number means something only with its unit, or with the words that it has none.
 UNITS = re.compile(

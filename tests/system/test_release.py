@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from mlops_airflow.rest import AirflowApi
+from mlops_airflow.rest.records import dag_run
 from mlops_airflow.stack.stack import running_stack
 from mlops_tasks.gate.verdict import Verdict
 from mlops_tasks.registry.artifacts import PIN_FILE
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Page
+
     from mlops_airflow.rest import DagRun
     from mlops_airflow.stack.settings import StackSettings
     from mlops_airflow.stack.stack import Stack
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 MODEL, APPROVE = "late_orders", "approve"
 RELEASE, IMPATIENT = f"{MODEL}.release", f"{MODEL}.impatient"
+ROLLBACK = f"{MODEL}.rollback"
 #: The same task in a Dag that waits for seconds.
 IMPATIENT_DAG = f"""
     from datetime import timedelta
@@ -48,6 +52,7 @@ IMPATIENT_DAG = f"""
     from mlops_airflow.assets import retrain_request_asset
     from mlops_airflow.operators.approve import ApproveReleaseOperator
     from mlops_airflow.operators.release import ReleaseModelOperator
+    from mlops_airflow.operators.rollback import RollbackModelOperator
 
     with DAG(
         "{IMPATIENT}",
@@ -56,6 +61,12 @@ IMPATIENT_DAG = f"""
         ApproveReleaseOperator(
             task_id="approve", model=MODEL, response_timeout=timedelta(seconds=3)
         ) >> ReleaseModelOperator(task_id="promote", model=MODEL, trigger_rule="none_failed")
+
+    form = {{"version": None, "reason": "silence"}}
+    with DAG("{IMPATIENT}_rollback", schedule=None, params=form):
+        RollbackModelOperator(
+            task_id="rollback", model=MODEL, response_timeout=timedelta(seconds=3)
+        )
 """
 
 
@@ -118,37 +129,60 @@ class Office:
         self.wait_until_open(run)
         return run
 
-    def wait_until_open(self, run: DagRun) -> None:
-        wait_for(lambda: self.is_open(run), f"{run.run_id} waits for a person", timeout_s=180)
+    def wait_until_open(self, run: DagRun, task_id: str = APPROVE) -> None:
+        waits = f"{run.run_id} waits for a person"
+        wait_for(lambda: self.is_open(run, task_id), waits, timeout_s=180)
         # An answer that comes while the worker still ends the task that asks is lost in Airflow,
         # which runs the task again, and so it is asked again. No person is that fast.
         time.sleep(4)
 
-    def _page(self, run: DagRun) -> str:
-        return f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{APPROVE}"
+    def _page(self, run: DagRun, task_id: str) -> str:
+        return f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}"
 
-    def is_open(self, run: DagRun) -> bool:
-        return self.state(run, APPROVE) == "deferred" and self.api.waits_for_person(run)
+    def is_open(self, run: DagRun, task_id: str) -> bool:
+        return self.state(run, task_id) == "deferred" and self.api.waits_for_person(run)
 
     def state(self, run: DagRun, task_id: str) -> str | None:
         found = {task.task_id: task.state for task in self.api.task_instances(run)}
         return found.get(task_id)
 
-    def answer(self, run: DagRun, who: str, option: str, **given: str) -> int:
+    def answer(
+        self, run: DagRun, who: str, option: str, task_id: str = APPROVE, **given: str
+    ) -> int:
         body = {"chosen_options": [option], "params_input": given}
-        page = f"{self._page(run)}/-1/hitlDetails"
+        page = f"{self._page(run, task_id)}/-1/hitlDetails"
         return self.people[who].patch(page, json=body, timeout=60).status_code
 
-    def ended(self, run: DagRun) -> dict[str, str | None]:
-        """Wait for the end of a run; return what became of the question and of the promotion."""
+    def options(self, run: DagRun, task_id: str) -> list[str]:
+        page = f"{self._page(run, task_id)}/-1/hitlDetails"
+        return list(self.people["bob"].get(page, timeout=60).raise_for_status().json()["options"])
+
+    def ended(self, run: DagRun, *task_ids: str) -> dict[str, str | None]:
+        """Wait for the end of tasks, by default those of a release; return what became of them."""
+        wanted = task_ids or (APPROVE, "promote")
 
         def over() -> bool:
-            (found,) = self.api.runs_of(run.dag_id, str(run.partition_key))
-            return found.state in ("success", "failed")
+            tasks = {task.task_id: task.state for task in self.api.task_instances(run)}
+            return {tasks[name] for name in wanted} <= {"success", "failed", "skipped"}
 
-        wait_for(over, f"{run.dag_id} {run.partition_key} ends", timeout_s=180)
+        wait_for(over, f"{run.dag_id} {run.run_id} ends", timeout_s=180)
         tasks = {task.task_id: task.state for task in self.api.task_instances(run)}
-        return {name: tasks[name] for name in (APPROVE, "promote")}
+        return {name: tasks[name] for name in wanted}
+
+    def promoted(self, how_many: int) -> list[str]:
+        """Let new versions become the champion, one after the other."""
+        numbers = []
+        for _ in range(how_many):
+            version, now = self.version(), self.ledger.champion(MODEL)
+            assert now is not None
+            stores: dict[str, Any] = {"tracking": self.tracking, "ledger": self.ledger}
+            about = {"generation": now.generation, "key": "2024-03-10", "evidence": {}}
+            move_champion(version, **about, **stores)
+            numbers.append(version.version)
+        return numbers
+
+    def roll_back(self, run_id: str, dag_id: str = ROLLBACK, **conf: str) -> DagRun:
+        return self.api.trigger(dag_id, None, run_id=run_id, conf=conf)
 
     def evidence(self, number: str) -> str:
         entry = self.ledger.newest(MODEL, "release_request", key=number)
@@ -157,6 +191,24 @@ class Office:
 
     def said(self, number: str) -> list[LedgerEntry]:
         return self.ledger.entries(model=MODEL, kind="approval", key=number, history=True)
+
+    def by_hand(self, dag_id: str) -> DagRun:
+        """Wait for the run that somebody has started in the browser, the only one."""
+        path, query = f"/api/v2/dags/{dag_id}/dagRuns", {"run_id_pattern": "manual__"}
+        rows: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            answer = self.people["bob"].get(path, params=query, timeout=60)
+            rows[:] = answer.raise_for_status().json()["dag_runs"]
+            return bool(rows)
+
+        wait_for(there, f"{dag_id} is triggered", timeout_s=120)
+        (found,) = rows
+        return dag_run(found)
+
+    def moves(self, kind: str) -> list[LedgerEntry]:
+        found = self.ledger.entries(model=MODEL, kind=kind, history=True)
+        return sorted(found, key=lambda entry: entry.seq)
 
     @property
     def champion(self) -> str:
@@ -180,8 +232,9 @@ def office(
         stores: dict[str, Any] = {"tracking": made.tracking, "ledger": made.ledger}
         first = made.version()
         move_champion(first, generation=0, key="2024-03-01", evidence={"reason": "first"}, **stores)
-        wait_for(lambda: {RELEASE, IMPATIENT} <= set(api.dags()), "parsed", timeout_s=120)
-        api.unpause([RELEASE, IMPATIENT])
+        used = [RELEASE, IMPATIENT, ROLLBACK, f"{IMPATIENT}_rollback"]
+        wait_for(lambda: set(used) <= set(api.dags()), "parsed", timeout_s=120)
+        api.unpause(used)
         yield made
         for person in made.people.values():
             person.close()
@@ -231,31 +284,96 @@ def test_silence_keeps(office: Office) -> None:
     assert office.champion == before
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="no browser: install chromium")
-def test_a_person_sees_what_to_decide_on_and_clicks(office: Office, tmp_path: Path) -> None:
+def test_a_rollback_that_names_no_version_asks_which_and_holds_up_no_other(office: Office) -> None:
+    older, newer, now = office.promoted(3)
+    asking = office.roll_back("asking", version="", reason="scores too high")
+    office.wait_until_open(asking, "rollback")
+    found = office.options(asking, "rollback")
+    assert [one.split(":")[0] for one in found[:2]] == [f"Version {newer}", f"Version {older}"]
+    assert found[-1] == f"Keep version {now}"
+    assert office.answer(asking, "bob", "Version 99: made up", "rollback") == 400
+    assert office.answer(asking, "bob", found[1], "rollback") == 200
+    assert office.ended(asking, "rollback", "score_again") == {
+        "rollback": "success",
+        "score_again": "skipped",
+    }
+    assert office.champion == older
+    (entry,) = [one for one in office.moves("rollback") if one.evidence["version"] == older]
+    assert (entry.by, entry.evidence["reason"]) == ("bob", "scores too high")
+    # One that is left alone is overtaken by one that knows where to.
+    waiting = office.roll_back("waiting", version="", reason="which one was it")
+    office.wait_until_open(waiting, "rollback")
+    named = office.roll_back("named", version=newer, reason="it was right")
+    assert office.ended(named, "rollback") == {"rollback": "success"}
+    assert office.ended(waiting, "rollback") == {"rollback": "skipped"}
+    assert office.champion == newer
+    usual = office.roll_back("usual", reason="left as it is")
+    assert office.ended(usual, "rollback") == {"rollback": "success"}
+    silent = office.roll_back("silent", f"{IMPATIENT}_rollback", reason="nobody is here")
+    before = office.champion
+    assert office.ended(silent, "rollback") == {"rollback": "skipped"}
+    assert office.champion == before
+    *_, last = office.moves("rollback_answer")
+    assert (last.by, last.evidence["version"]) == ("", None)
+    assert last.evidence["reason"] == "nobody has chosen in time"
+
+
+@pytest.fixture
+def page(office: Office) -> Iterator[Page]:
+    """A browser in which bob has logged in."""
     from playwright.sync_api import sync_playwright
 
+    if not shutil.which("chromium"):
+        pytest.skip("no browser: install chromium")
     passwords = json.loads(office.stack.settings.passwords_file.read_text())
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
-        page = browser.new_page(viewport={"width": 1280, "height": 1100}, color_scheme="dark")
-        page.goto(office.api.base_url)
-        page.fill("input[name=username]", "bob")
-        page.fill("input[name=password]", passwords["bob"])
-        page.keyboard.press("Enter")
-        page.wait_for_selector("text=Dags", timeout=60_000)
-        for option, follows in (("Reject", "skipped"), ("Approve", "success")):
-            number, before = office.ask(author="admin"), office.champion
-            run = office.start(number)
-            page.goto(f"{office.api.task_url(run, APPROVE)}/required_actions")
-            page.wait_for_selector("text=better for far orders", timeout=60_000)
-            page.screenshot(path=tmp_path / f"{option}.png")
-            page.get_by_test_id(f"hitl-option-{option}").click(timeout=60_000)
-            assert office.ended(run) == {APPROVE: "success", "promote": follows}
-            assert office.champion == (number if option == "Approve" else before)
-            (said,) = office.said(number)
-            assert (said.by, said.evidence["approved"]) == ("bob", option == "Approve")
-        page.goto(f"{office.api.base_url}/dags/{MODEL}.rollback")
-        page.wait_for_selector("text=Trigger", timeout=60_000)
-        page.screenshot(path=tmp_path / "rollback.png")
+        found = browser.new_page(viewport={"width": 1280, "height": 1100}, color_scheme="dark")
+        found.set_default_timeout(60_000)
+        found.goto(office.api.base_url)
+        found.fill("input[name=username]", "bob")
+        found.fill("input[name=password]", passwords["bob"])
+        found.keyboard.press("Enter")
+        found.wait_for_selector("text=Dags")
+        yield found
+        browser.close()
+
+
+def test_a_person_sees_what_to_decide_on_and_clicks(
+    office: Office, page: Page, tmp_path: Path
+) -> None:
+    for option, follows in (("Reject", "skipped"), ("Approve", "success")):
+        number, before = office.ask(author="admin"), office.champion
+        run = office.start(number)
+        page.goto(f"{office.api.task_url(run, APPROVE)}/required_actions")
+        page.wait_for_selector("text=better for far orders")
+        page.screenshot(path=tmp_path / f"{option}.png")
+        page.get_by_test_id(f"hitl-option-{option}").click()
+        assert office.ended(run) == {APPROVE: "success", "promote": follows}
+        assert office.champion == (number if option == "Approve" else before)
+        (said,) = office.said(number)
+        assert (said.by, said.evidence["approved"]) == ("bob", option == "Approve")
+
+
+def test_a_person_chooses_a_past_champion_from_a_list(
+    office: Office, page: Page, tmp_path: Path
+) -> None:
+    first, *_, now = office.promoted(5)
+    page.goto(f"{office.api.base_url}/dags/{ROLLBACK}/trigger/single")
+    page.locator("#element_reason").fill("scores too high")
+    assert page.locator("#element_version").input_value() == "previous"
+    page.locator("#element_version").fill("")
+    page.screenshot(path=tmp_path / "form.png")
+    page.get_by_role("button", name="Trigger", exact=True).last.click()
+    run = office.by_hand(ROLLBACK)
+    office.wait_until_open(run, "rollback")
+    page.goto(f"{office.api.task_url(run, 'rollback')}/required_actions")
+    page.wait_for_selector(f"text=wants to leave version {now}")
+    page.locator("#element_chosen_options").click()
+    page.screenshot(path=tmp_path / "list.png")
+    page.get_by_role("option", name=f"Version {first}: champion since").click()
+    page.get_by_role("button", name="Respond").click()
+    assert office.ended(run, "rollback") == {"rollback": "success"}
+    assert office.champion == first
+    assert office.moves("rollback")[-1].by == "bob"

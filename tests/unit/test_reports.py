@@ -4,7 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlops_tasks.reports import newest_facts, report_address, write_report
+from mlops_tasks.reports import (
+    newest_facts,
+    report_address,
+    write_report,
+    write_standing_report,
+)
 
 if TYPE_CHECKING:
     from mlops_tasks.lake import Lake
@@ -16,6 +21,15 @@ def test_a_report_lies_beside_the_tables(lake: Lake) -> None:
     assert (lake.root / path).read_text(encoding="utf-8") == "<p>ü</p>"
     assert report_address(path) == "reports/orders/2024-03-01/7"
     assert newest_facts(lake.root, "orders", first="2024-03-01", last="2024-03-01") == []
+
+
+def test_a_standing_report_is_replaced_and_is_no_partition_of_its_table(lake: Lake) -> None:
+    for text in ("old", "new ü"):
+        path = write_standing_report(lake.root, "orders__timeline", text)
+        assert path == "_reports/orders__timeline/newest.html"
+        assert (lake.root / path).read_text(encoding="utf-8") == text
+    assert report_address(path) == "reports/orders__timeline/newest"
+    assert newest_facts(lake.root, "orders__timeline") == []
 
 
 def test_the_newest_facts_of_every_day_are_found(lake: Lake) -> None:

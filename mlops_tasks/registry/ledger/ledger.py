@@ -248,6 +248,20 @@ class Ledger:
             )
         )
 
+    def newest_entries(self, model: str, kind: str, n: int) -> list[LedgerEntry]:
+        """Return the last `n` entries of a kind, whatever their keys, oldest first.
+
+        Parameters
+        ----------
+        model, kind : str
+            What they are about.
+        n : int
+            At most this number of entries.
+        """
+        return self._database.read(
+            lambda connection: statements.newest_entries(connection, n, model=model, kind=kind)
+        )
+
     def entries(
         self,
         *,

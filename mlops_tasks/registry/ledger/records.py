@@ -33,6 +33,7 @@ class EvidenceKind(StrEnum):
     RELEASE_REQUEST = "release_request"
     APPROVAL = "approval"
     ROLLBACK = "rollback"
+    ROLLBACK_ANSWER = "rollback_answer"
     RETIREMENT = "retirement"
     ALIAS_MOVE = "alias_move"
     REPRODUCTION = "reproduction"

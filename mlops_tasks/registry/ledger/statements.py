@@ -38,6 +38,7 @@ __all__ = [
     "keep_alias",
     "lifecycle",
     "models",
+    "newest_entries",
     "newest_of_keys",
     "plain_json",
     "registration",
@@ -117,6 +118,13 @@ def newest_of_keys(
     )
     query = rows.select().join(newest, rows.c.seq == newest.c.seq).order_by(rows.c.key)
     return [entry_of(row) for row in connection.execute(query)]
+
+
+def newest_entries(connection: Connection, n: int, **wanted: str | None) -> list[LedgerEntry]:
+    """Return the last entries with these values, whatever their keys, oldest first."""
+    rows = table("entry")
+    query = rows.select().where(*_same(wanted)).order_by(rows.c.seq.desc()).limit(n)
+    return [entry_of(row) for row in connection.execute(query)][::-1]
 
 
 def append(

@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from pathlib import Path  # noqa: TC003 (typer reads the annotations)
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,6 +43,12 @@ def list_incidents(
     subject: Annotated[str | None, typer.Argument(help="Model or dataset; all by default.")] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, show_default=False, help="Write all of them to this page, too."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List open incidents, with how long it takes to detect, take up and recover.
@@ -54,6 +61,8 @@ def list_incidents(
         known = book.all(subject=subject, history=True)
     shown = [one for one in known if every or one.is_open]
     figures = median_timing(known)
+    if html is not None:
+        _write_page(html, known, subject)
     if as_json:
         incidents = [_plain(one) for one in shown]
         _print_json({"incidents": incidents, "medians_s": _seconds(figures)})
@@ -225,6 +234,17 @@ def _show_list(shown: list[Incident], figures: Timing, *, n_all: int) -> None:
         plural = "" if n_all == 1 else "s"
         text = f"Median time {', '.join(said)}; {n_all} incident{plural}."
         say(text, markup=False, soft_wrap=True)
+
+
+def _write_page(file: Path, incidents: list[Incident], subject: str | None) -> None:
+    from mlops_tasks.storage import replace_file
+    from mlops_tasks.timeline import render_incidents
+
+    title = f"Incidents of {subject}" if subject else "Incidents"
+    try:
+        replace_file(file, render_incidents(incidents, title=title).encode())
+    except OSError as error:
+        fail(f"{file} cannot be written: {error}")
 
 
 def _marks(incident: Incident) -> str:

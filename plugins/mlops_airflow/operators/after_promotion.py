@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops_tasks.specs import ModelSpec
-    from mlops_tasks.steps.rollback import Rollback
 
 __all__ = ["CompareChampionsOperator", "RollBackWorseOperator", "ScoreShadowOperator"]
 
@@ -168,8 +167,7 @@ class RollBackWorseOperator(RollbackModelOperator):
         self._tell(context, found, rolled_back=bool(done))
         if not done:
             raise AirflowSkipException(f"roll_back=False, people are told: {found.reason}")
-        self.announce(context, {"name": self.model.name, "version": done["version"]})
-        return {"name": self.model.name} | done
+        return self._announced(context, done)
 
     def _move(self, context: Context) -> dict[str, Any] | None:
         """Roll back, or return None where the window says that people decide."""
@@ -181,21 +179,16 @@ class RollBackWorseOperator(RollbackModelOperator):
                 )
             if not window.roll_back:
                 return None
-            moved: Rollback = self._roll_back(context)
+            return self._roll_back(
+                context,
+                window.previous,
+                reason=f"worse than the champion before: {self.comparison['reason']}",
+                by="schedule",
+                generation=window.generation,
+                evidence={"comparison": self.comparison},
+            )
         except (NotWatchedError, ChampionChangedError) as error:
             raise AirflowSkipException(f"nothing is rolled back: {error}") from error
-        self._report(moved)
-        return {"before": moved.before, "version": moved.version, "reason": moved.reason}
-
-    def _wanted(self, context: Context) -> dict[str, Any]:
-        """Return to the champion before, if the one that was compared still is the champion."""
-        return {
-            "to": self.comparison["previous"],
-            "reason": f"worse than the champion before: {self.comparison['reason']}",
-            "by": "schedule",
-            "generation": self.comparison["generation"],
-            "evidence": {"comparison": self.comparison},
-        }
 
     def _tell(self, context: Context, found: Comparison, *, rolled_back: bool) -> None:
         ledger, run = self.ledger, dag_run_name(context)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, conf
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowSkipException
-from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from mlops_airflow.hooks.mlflow import MlflowHook
 from mlops_airflow.links import MlflowModelVersionLink
 from mlops_airflow.operators.base import StepOperator, dag_run_name, triggered_by
+from mlops_airflow.operators.questions import deadline_of, put_question, who_answered
 from mlops_airflow.operators.release import version_of
 from mlops_airflow.triggers.approval import ApprovalTrigger
 from mlops_tasks.registry.artifacts import GATE_PAGE, evidence_path
@@ -23,6 +23,8 @@ from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.release import check_approval, pending_request
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
 
     from mlops_tasks.registry.releases import ReleaseRequest
@@ -80,10 +82,12 @@ class ApproveReleaseOperator(StepOperator, ApprovalOperator):
     ) -> None:
         limit_s = conf.getfloat("mlops", "approval_limit_s", fallback=_WEEK_S)
         patience = response_timeout or timedelta(seconds=limit_s)
+        kwargs |= {
+            "params": _form()
+        }  # Airflow hands on those of the Dag, which nobody is asked for
         super().__init__(
             subject=f"Release a version of {model.name}?",
             defaults=[self.REJECT],
-            params=_form(),
             response_timeout=patience,
             **kwargs,
         )
@@ -137,10 +141,10 @@ class ApproveReleaseOperator(StepOperator, ApprovalOperator):
         number, ledger = version.version, self.ledger
         if why := why_withdrawn(version.name, request, ledger=ledger):
             return Answer(number, approved=False, reason=f"kept: {why}")
-        user, given = event.get("responded_by_user"), event.get("params_input") or {}
-        if not user:
+        who, given = who_answered(event), event.get("params_input") or {}
+        if not who:
             return Answer(number, approved=False, reason="kept: nobody has answered in time")
-        who, comment = str(user["name"] or user["id"]), str(given.get("comment") or "")
+        comment = str(given.get("comment") or "")
         if event.get("chosen_options") != [self.APPROVE]:
             reason = f"rejected by {who}" + (f": {comment}" if comment else "")
             return Answer(number, approved=False, reason=reason, by=who, comment=comment)
@@ -148,7 +152,7 @@ class ApproveReleaseOperator(StepOperator, ApprovalOperator):
         seen = str(given.get("evidence") or "")
         answer = Answer(number, True, reason, by=who, comment=comment, evidence=seen)
         authors = {request.author, triggered_by(context)}
-        if str(user["id"]) in authors:
+        if str(event["responded_by_user"]["id"]) in authors:
             authors.add(who)
         return check_approval(
             version, request, answer, authors=authors, tracking=self.tracking(context)
@@ -172,22 +176,20 @@ class ApproveReleaseOperator(StepOperator, ApprovalOperator):
         self, context: Context, version: RegisteredVersion, request: ReleaseRequest
     ) -> NoReturn:
         """Put the request on Airflow's page of required actions, and park."""
-        ti: Any = context["ti"]
-        deadline = self._deadline(context)
+        deadline = deadline_of(context, self.patience)
         self.params = _form(request.evidence)
-        upsert_hitl_detail(
-            ti_id=ti.id,
-            options=self.options,
+        ti_id = put_question(
+            context,
             subject=f"Release {version.name} version {version.version}?",
             body=self._page(version, request, deadline, self._gate_url(context, version)),
-            defaults=self.defaults,
-            multiple=False,
+            options=self.options,
+            default=self.REJECT,
             params=self.serialized_params,
         )
         self.log.info("version %s waits for a person until %s", version.version, deadline)
         self.defer(
             trigger=ApprovalTrigger(
-                ti_id=str(ti.id),
+                ti_id=ti_id,
                 model=version.name,
                 version=version.version,
                 ledger_conn_id=self.ledger_conn_id,
@@ -201,12 +203,6 @@ class ApproveReleaseOperator(StepOperator, ApprovalOperator):
         run_url = MlflowHook(self.mlflow_conn_id).run_url(self.tracking(context), version.run_id)
         digest = version.artifacts.get(GATE_PAGE)  # of a page that no later attempt has replaced
         return f"{run_url}/artifacts/{evidence_path(GATE_PAGE, digest) if digest else GATE_PAGE}"
-
-    def _deadline(self, context: Context) -> datetime:
-        """Return when the time is over: that of the run, which a repeated task does not prolong."""
-        run: Any = context["dag_run"]
-        begun: datetime = run.start_date or run.run_after
-        return begun.astimezone(UTC) + self.patience
 
     def _page(
         self,

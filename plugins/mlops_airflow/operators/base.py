@@ -202,6 +202,11 @@ def _guarded(execute: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+def _served(report: str) -> str:
+    base = conf.get("api", "base_url", fallback="http://localhost:8080/").rstrip("/")
+    return f"{base}/mlops/{report_address(report)}"
+
+
 def _limited(operator: StepOperator, context: Context) -> AbstractContextManager[None]:
     if operator.execution_timeout is None:
         return nullcontext()
@@ -286,8 +291,26 @@ class StepOperator(BaseOperator):
     def link_report(self, report: str) -> None:
         """Leave the address of a report for `ReportLink`; only the default lake is served."""
         if report and self.lake_conn_id == LakeHook.default_conn_name:
-            base = conf.get("api", "base_url", fallback="http://localhost:8080/").rstrip("/")
-            self.report_url = f"{base}/mlops/{report_address(report)}"
+            self.report_url = _served(report)
+
+    def publish_timeline(self, model: ModelSpec) -> str:
+        """Write the page of a model anew, leave its address for `TimelineLink`, and return it.
+
+        Where that is not possible the log says why, and the task goes on: a page for people never
+        keeps what was measured or decided from being done. The next one who writes it repairs it.
+        """
+        from mlops_tasks.timeline import publish_timeline
+
+        try:
+            page = publish_timeline(model, ledger=self.ledger, lake=self.lake)
+        except Exception as error:  # whatever a store or a template raises
+            why = error if isinstance(error, MlopsError) else type(error).__name__
+            self.log.warning("the timeline of %s was not written: %s", model.name, why)
+            self.log.debug("the timeline was not written", exc_info=True)
+            return ""
+        if self.lake_conn_id == LakeHook.default_conn_name:
+            page = self.timeline_url = _served(page)
+        return page
 
     def report(self, title: str, facts: Mapping[str, Any]) -> None:
         """Log the summary block of the task."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlops_airflow.links import TimelineLink
 from mlops_airflow.notifications.telling import count_incidents, tell
 from mlops_airflow.operators.base import StepOperator, dag_run_name, decided_as_of, triggered_by
 from mlops_tasks.policy import read_evidence
@@ -34,7 +35,8 @@ class WatchIncidentsOperator(StepOperator):
 
     Partitions that the schedule promised and that are not there are found here, whether or not a
     run exists that should have made them. Messages that failed are sent again. The task is green
-    whatever is wrong with the model, and where nobody could be told.
+    whatever is wrong with the model, and where nobody could be told. As the last look at a night it
+    writes the timeline of the model anew: also where labels, and so the monitoring, never come.
 
     Parameters
     ----------
@@ -45,6 +47,7 @@ class WatchIncidentsOperator(StepOperator):
     """
 
     template_fields = ("decision",)
+    operator_extra_links = (TimelineLink(),)
 
     def __init__(self, *, model: ModelSpec, decision: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -106,6 +109,7 @@ class WatchIncidentsOperator(StepOperator):
             "ended": [f"{one.id}: {one.ended}" for one in changed if not one.is_open],
             "told": [one.text for one in told],
             "next": f"mlops incidents list {self.model.name}" if lines else "nothing",
+            "timeline": self.publish_timeline(self.model),
         }
         self.report(f"incidents of {self.model.name} as of {as_of}", facts)
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from mlops_airflow.links import ReportLink
+from mlops_airflow.links import ReportLink, TimelineLink
 from mlops_airflow.metrics import gauge_measurement
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, triggered_by
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import MonitorResult, as_evidence, read_labelled_predictions
+from mlops_tasks.policy import decision_rows
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
+from mlops_tasks.timeline.schedule import next_check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
     from mlops_tasks.monitoring import Check, LabelledPredictions
     from mlops_tasks.specs import DatasetSpec, ModelSpec
@@ -31,7 +34,7 @@ __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
 class _MonitorOperator(StepOperator):
     """Record a monitor's checks in the ledger, as evidence for the nightly decision."""
 
-    operator_extra_links = (ReportLink(),)
+    operator_extra_links: tuple[BaseOperatorLink, ...] = (ReportLink(),)
 
     def __init__(self, *, model: ModelSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -53,11 +56,18 @@ class _MonitorOperator(StepOperator):
         about |= {"model": self.model.name, "dag_run": dag_run_name(context)}
         return ledger.record(**about, evidence=to_json(found), by=triggered_by(context)).evidence
 
-    def _report(self, what: str, result: MonitorResult, *, more: Iterable[Check] = ()) -> None:
-        """Log the summary, with further checks on the same window."""
+    def _report(
+        self,
+        what: str,
+        result: MonitorResult,
+        *,
+        more: Iterable[Check] = (),
+        outlook: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Log the summary, with further checks on the same window, and what follows from it."""
         self.link_report(result.report)
         checks = (*result.checks, *more)
-        marks = [f"{_MARKS[check.answer]:<5}  {check.text}" for check in checks]
+        marks = [f"{_MARKS[check.answer]:<5}  {check.text}{_interval(check)}" for check in checks]
         facts = {
             "answer": _ANSWERS[result.answer],
             "window": f"{result.first} to {result.last}, {result.n_rows} rows",
@@ -67,8 +77,15 @@ class _MonitorOperator(StepOperator):
             "checks": marks,
             "report": getattr(self, "report_url", result.report),
             "next": f"{self.model.name}.decide weighs this with all other evidence",
+            **outlook,
         }
         self.report(f"{what} of {self.model.name} {result.last}", facts)
+
+
+def _interval(check: Check) -> str:
+    if check.lower is None or check.upper is None:
+        return ""
+    return f"; interval {check.lower:.4f} to {check.upper:.4f}"
 
 
 _MARKS = {"alarm": "ALARM", "fine": "ok", "cannot_tell": "cannot tell"}
@@ -106,13 +123,16 @@ class MeasurePerformanceOperator(_MonitorOperator):
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
     The labels themselves are compared with those of the training, which distinguishes a
-    world that moved from a model that fails. Skipped for a day that was never scored.
+    world that moved from a model that fails. Skipped for a day that was never scored. Writes the
+    timeline of the model anew, as far as that can be done.
 
     Parameters
     ----------
     model : ModelSpec
         The model.
     """
+
+    operator_extra_links = (ReportLink(), TimelineLink())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure performance and labels, and record both."""
@@ -121,8 +141,26 @@ class MeasurePerformanceOperator(_MonitorOperator):
         result = measure_performance(predictions, champion)
         labels = measure_labels(predictions, result, champion, lake=self.lake, tracking=tracking)
         self._record(context, EvidenceKind.LABELS, labels, self.model.label.dataset)
-        self._report("performance", replace(result, report=labels.report), more=labels.checks)
-        return self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)
+        kept = self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)
+        shown = replace(result, report=labels.report)
+        self._report("performance", shown, more=labels.checks, outlook=self._outlook(result.last))
+        return kept
+
+    def _outlook(self, measured: str) -> dict[str, str]:
+        """Return what was decided last, what is due next, and where all of it is on one page."""
+        decisions = decision_rows(self.model.name, 1, ledger=self.ledger)
+        newest = self.ledger.newest(self.model.name, EvidenceKind.PERFORMANCE)
+        due = next_check(
+            self.model,
+            decided=decisions[-1].as_of if decisions else None,
+            measured=newest.key if newest else measured,
+        )
+        said = [f"{one.words} as of {one.as_of}, because {one.reason}" for one in decisions]
+        return {
+            "decision": said[-1] if said else "none yet",
+            "next check": due.text,
+            "timeline": self.publish_timeline(self.model),
+        }
 
     def _predictions(self, context: Context) -> LabelledPredictions:
         day = partition_of(context, self.model.rows)

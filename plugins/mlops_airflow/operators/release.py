@@ -32,7 +32,7 @@ __all__ = ["ReleaseModelOperator", "RequestReleaseOperator", "version_of"]
 
 
 def version_of(context: Context, name: str) -> str:
-    """Return the version that a run is about: its partition key.
+    """Return the version that a run is about: its partition key, or what its form says.
 
     Parameters
     ----------
@@ -46,13 +46,19 @@ def version_of(context: Context, name: str) -> str:
     str
         Its number.
     """
-    key = context.get("partition_key")
-    if not key or not str(key).isdecimal():
+    key, named = context.get("partition_key"), context["params"].get("version")
+    if key and named and str(key) != str(named):
         raise AirflowFailException(
-            f"this run is about version {key!r} of {name!r}; trigger the Dag again with the number "
-            "of a version, as MLflow has it, in Partition Key below Advanced Options"
+            f"this run has the partition key {key!r} and its form says version {named!r} of "
+            f"{name!r}; trigger the Dag again with one of them"
         )
-    return str(key)
+    version = str(key or named or "")
+    if not version.isdecimal():
+        raise AirflowFailException(
+            f"this run is about version {version or None!r} of {name!r}; trigger the Dag again "
+            "with the number of a version, as MLflow has it, under Version in its form"
+        )
+    return version
 
 
 class RequestReleaseOperator(StepOperator):

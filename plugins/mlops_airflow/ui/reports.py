@@ -15,12 +15,12 @@ from mlops_airflow.ui.access import require_readable_dags
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.names import check_name
 from mlops_tasks.partitions import check_partition
-from mlops_tasks.reports import REPORTS
+from mlops_tasks.reports import REPORTS, STANDING, standing_report
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_report", "report_headers", "router"]
+__all__ = ["read_report", "read_standing", "report_headers", "router"]
 
 router = APIRouter()
 
@@ -34,6 +34,15 @@ def _report(table: str, partition: str, name: str) -> HTMLResponse:
     text = read_report(LakeHook().get_conn().root, table, partition, name)
     if text is None:
         raise HTTPException(404, f"there is no report {name!r} of {table!r} {partition!r}")
+    return HTMLResponse(text, headers=report_headers(text))
+
+
+@router.get(f"/reports/{{table}}/{STANDING}", dependencies=[Depends(require_readable_dags)])
+def _standing(table: str) -> HTMLResponse:
+    """Serve the one page of a table that is always replaced."""
+    text = read_standing(LakeHook().get_conn().root, table)
+    if text is None:
+        raise HTTPException(404, f"there is no page of {table!r} yet")
     return HTMLResponse(text, headers=report_headers(text))
 
 
@@ -58,7 +67,32 @@ def read_report(root: Path, dataset: str, partition: str, name: str) -> str | No
         return None
     if not _NAME.fullmatch(name):
         return None
-    path = (folder / f"{name}.html").resolve()
+    return _text(root, folder / f"{name}.html")
+
+
+def read_standing(root: Path, table: str) -> str | None:
+    """Read the one page of a table; None if there is none.
+
+    Parameters
+    ----------
+    root : Path
+        Root folder of the lake.
+    table : str
+        From the address; nothing in it leads out of the folder of reports.
+
+    Returns
+    -------
+    str or None
+        The page as it was written.
+    """
+    try:
+        return _text(root, root / standing_report(check_name(table)))
+    except SpecError:
+        return None
+
+
+def _text(root: Path, path: Path) -> str | None:
+    path = path.resolve()
     if not path.is_relative_to((root / REPORTS).resolve()) or not path.is_file():
         return None
     return path.read_text(encoding="utf-8")

@@ -207,6 +207,18 @@ def test_report_is_written_as_json_too(session: program.Session, tmp_path: Path)
     assert json.loads(file.read_text())["closed"] is False
 
 
+def test_report_ends_with_the_page_where_there_is_one(session: program.Session) -> None:
+    session.report(None)
+    assert "time axis" not in printed(session.view)
+    page = session.lake.root / "_reports" / f"{MODEL}__timeline" / "newest.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("page")
+    session.report(None)
+    said = printed(session.view)
+    assert f"http://127.0.0.1:1/mlops/reports/{MODEL}__timeline/newest" in said
+    assert str(page) in said.replace("\n", "")
+
+
 def test_replay_that_stops_is_told_and_fails(
     session: program.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

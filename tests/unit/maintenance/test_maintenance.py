@@ -28,7 +28,7 @@ from mlops_tasks.maintenance import (
     sweep_scratch,
 )
 from mlops_tasks.registry.tracking import ATTEMPT_TAG, Tracking
-from mlops_tasks.reports import write_report
+from mlops_tasks.reports import write_report, write_standing_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -242,6 +242,7 @@ def test_the_newest_report_and_those_that_the_ledger_names_stay(lake: Lake) -> N
     for page, days in zip(pages, (400, 300, 200, 100), strict=True):
         for suffix in (".html", ".json"):
             aged((lake.root / page).with_suffix(suffix), days)
+    aged(root / write_standing_report(root, "orders__timeline", "page"), 400)
     done = remove_old_reports(lake, named={pages[1]}, keep_days=250)
     assert done.removed == ("orders/2024-03-01/1.html", "orders/2024-03-01/1.json")
     assert done.kept == {

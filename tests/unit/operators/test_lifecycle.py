@@ -305,11 +305,11 @@ def test_every_dag_says_how_it_is_run_by_hand(spec: ModelSpec) -> None:
     for dag in found:
         by_key = f"*Partition Key*, below *Advanced Options*: YYYY-MM-DD, such as `{DAY.example}`."
         by_form = "from its form, which trains as of now when it is left as it is"
-        by_version = "write the version into *Partition Key*, below *Advanced Options*"
+        by_version = "To ask again, trigger it and write the version into its form"
         others = {
             "late_orders.train": by_form,
             "late_orders.release": by_version,
-            "late_orders.rollback": "From its form alone.",
+            "late_orders.rollback": "From its form alone: to the champion before this one",
             "late_orders.reproduce": "from its form for any version",
         }
         wanted = others.get(dag.dag_id, by_key)

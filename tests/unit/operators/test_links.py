@@ -4,19 +4,23 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlops_airflow.links import MlflowModelVersionLink, MlflowRunLink
+from mlops_airflow.links import MlflowModelVersionLink, MlflowRunLink, TimelineLink
 
 
 @pytest.mark.parametrize(
     ("link", "attribute"),
-    [(MlflowRunLink(), "mlflow_run_url"), (MlflowModelVersionLink(), "mlflow_version_url")],
+    [
+        (MlflowRunLink(), "mlflow_run_url"),
+        (MlflowModelVersionLink(), "mlflow_version_url"),
+        (TimelineLink(), "timeline_url"),
+    ],
 )
 def test_a_link_is_what_the_task_left(link: object, attribute: str) -> None:
     operator = SimpleNamespace(**{attribute: "http://mlflow/#/x"})
     assert link.get_link(operator, ti_key=None) == "http://mlflow/#/x"
 
 
-@pytest.mark.parametrize("link", [MlflowRunLink(), MlflowModelVersionLink()])
+@pytest.mark.parametrize("link", [MlflowRunLink(), MlflowModelVersionLink(), TimelineLink()])
 def test_a_task_that_made_nothing_has_no_link(link: object) -> None:
     assert link.get_link(SimpleNamespace(), ti_key=None) == ""
 

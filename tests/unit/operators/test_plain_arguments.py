@@ -23,7 +23,7 @@ from mlops_tasks.exceptions import (
     UnsafeModelError,
 )
 from mlops_tasks.lake import TrainingPin
-from mlops_tasks.registry.artifacts import PIN_FILE
+from mlops_tasks.registry.artifacts import PIN_FILE, evidence_path
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.versions import TrainResult
 from mlops_tasks.serialization import from_json
@@ -291,7 +291,8 @@ def test_another_table_needs_the_same_columns(
 def test_what_the_training_kept_is_not_believed_when_changed(
     clinic: Clinic, promoted: tuple[Any, Any, Any]
 ) -> None:
-    clinic[2].log_json(promoted[0]["run_id"], "table_model.json", {"threshold": 0})
+    path = evidence_path("table_model.json", promoted[0]["artifacts"]["table_model.json"])
+    clinic[2].log_json(promoted[0]["run_id"], path, {"threshold": 0})
     with pytest.raises(UnsafeModelError, match="was changed in MLflow"):
         run(ScorePartitionOperator(task_id="s", model="no_show"))
 

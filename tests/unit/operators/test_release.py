@@ -10,13 +10,19 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSkipException,
+    ParamValidationError,
+    TaskDeferred,
+)
 
 from mlops_airflow.assets import model_asset, release_request_asset
-from mlops_airflow.operators import approve
+from mlops_airflow.forms import release_form
+from mlops_airflow.operators import questions
 from mlops_airflow.operators.approve import ApproveReleaseOperator
 from mlops_airflow.operators.release import ReleaseModelOperator, RequestReleaseOperator
-from mlops_airflow.triggers import approval as trigger_module
+from mlops_airflow.triggers import answers as trigger_module
 from mlops_airflow.triggers.approval import ApprovalTrigger
 from mlops_tasks.registry.champions import registered_version
 from mlops_tasks.registry.ledger import Champion
@@ -50,7 +56,7 @@ class Page:
 def page(monkeypatch: pytest.MonkeyPatch) -> Page:
     """Take what would go to Airflow's API server."""
     found = Page()
-    monkeypatch.setattr(approve, "upsert_hitl_detail", found.put)
+    monkeypatch.setattr(questions, "upsert_hitl_detail", found.put)
     return found
 
 
@@ -187,6 +193,23 @@ def test_a_run_about_no_version_says_how_it_is_started(stack: Stack, key: str | 
     for operator in (approving(world), ReleaseModelOperator(task_id="promote", model=world.spec)):
         with pytest.raises(AirflowFailException, match="the number of a version, as MLflow has it"):
             operator.execute(context(operator, key=key))
+
+
+def test_a_form_names_the_version_where_no_partition_key_does(stack: Stack, page: Page) -> None:
+    world, _ = stack
+    ask(world)
+    operator = approving(world)
+    for key, named in ((None, "2"), ("2", "2"), ("2", None)):
+        with pytest.raises(TaskDeferred):
+            operator.execute(context(operator, key=key, version=named))
+    assert [one["subject"] for one in page.asked] == ["Release late_orders version 2?"] * 3
+    with pytest.raises(AirflowFailException, match=r"partition key '2' and its form says version"):
+        operator.execute(context(operator, key="2", version="1"))
+    form = release_form()["version"]
+    assert (form.resolve(None), form.resolve("12")) == (None, "12")
+    for wrong in ("0", "two", "-1", "1.0"):
+        with pytest.raises(ParamValidationError):
+            form.resolve(wrong)
 
 
 # --- the person

@@ -49,7 +49,7 @@ def rolling(world: World, run: str = "manual__1", **form: Any) -> tuple[Any, Any
     """Run the task with this form; return what it returns, and its event."""
     asset = model_asset(world.spec)
     operator = RollbackModelOperator(task_id="rollback", model=world.spec, outlets=[asset])
-    form = {"version": None, "reason": "too high for JFK"} | form
+    form = {"version": "previous", "reason": "too high for JFK"} | form
     ours = context(operator, key=None, run=run, person="bob", **form)
     return operator.execute(ours), ours["outlet_events"][asset].extra
 
@@ -92,11 +92,14 @@ def test_the_form_checks_what_it_can(moved: World) -> None:
     from airflow.sdk.exceptions import ParamValidationError
 
     form = rollback_form(moved.spec)
-    for name, value in (("version", "two"), ("reason", "x"), ("score_again_since", "yesterday")):
+    wrong = [("version", one) for one in ("two", "previously", "-1", "1234567890")]
+    for name, value in (*wrong, ("reason", "x"), ("score_again_since", "yesterday")):
         with pytest.raises(ParamValidationError):
             form[name].resolve(value)
+    assert form["version"].resolve() == "previous", "a form that is left as it is asks nobody"
     assert form["version"].resolve(None) is None
-    assert form["version"].resolve("12") == "12"
+    for given in ("", "previous", "12"):
+        assert form["version"].resolve(given) == given
 
 
 def test_what_was_scored_since_is_asked_for_again(moved: World, tmp_path: Path) -> None:

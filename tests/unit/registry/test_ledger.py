@@ -7,14 +7,25 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from mlops_tasks.exceptions import (
     ChampionChangedError,
     LedgerError,
     TransientError,
     UnavailableError,
+    VersionNotAllowedError,
 )
-from mlops_tasks.registry.ledger import Champion, Ledger, LedgerEntry, database, statements
+from mlops_tasks.registry.ledger import (
+    Champion,
+    Ledger,
+    LedgerEntry,
+    database,
+    ledger_state,
+    statements,
+)
+from mlops_tasks.registry.ledger.upgrading import SCHEMA
+from mlops_tasks.registry.versions import RegisteredVersion
 from tests.unit import workers
 from tests.unit.workers import at_once, say_the_same, write_entries
 
@@ -456,3 +467,125 @@ def test_eight_writers_under_load_lose_nothing_and_see_no_raw_error(tmp_path: Pa
     assert sorted((e.key, e.evidence["i"]) for e in history) == [
         (f"2024-03-{writer:02}", i) for writer in range(1, 9) for i in range(n)
     ]
+
+
+def test_of_several_things_under_one_key_each_is_recorded_once(ledger: Ledger) -> None:
+    about = {"model": "m", "kind": "verdict", "key": "2024-03-01"}
+    first = ledger.record_once(**about, evidence={"run": "a", "said": 1}, about={"run": "a"})
+    other = ledger.record_once(**about, evidence={"run": "b", "said": 2}, about={"run": "b"})
+    assert other.seq > first.seq
+    again = {"evidence": {"run": "b", "said": 3}, "about": {"run": "b"}}
+    assert ledger.record_once(**about, **again) == other
+    assert ledger.entries(history=True) == [first, other]
+
+
+def test_what_follows_from_the_newest_entry_is_appended(ledger: Ledger) -> None:
+    about = {"model": "m", "kind": "incident", "key": "drift"}
+    for other in ({"model": "n"}, {"kind": "notification"}, {"key": "performance"}):
+        ledger.record(**about | other, evidence={"n": 7})
+    seen: list[LedgerEntry | None] = []
+
+    def count(newest: LedgerEntry | None) -> dict[str, int] | None:
+        seen.append(newest)
+        n = newest.evidence["n"] if newest else 0
+        return {"n": n + 1} if n < 2 else None
+
+    first = ledger.record_next(count, **about, dag_run="m.decide/1", by="ada")
+    second = ledger.record_next(count, **about)
+    assert first is not None
+    assert second is not None
+    assert (first.model, first.kind, first.key) == ("m", "incident", "drift")
+    assert (first.evidence, first.dag_run, first.by) == ({"n": 1}, "m.decide/1", "ada")
+    assert (second.evidence, second.dag_run, second.by) == ({"n": 2}, "", "")
+    assert ledger.record_next(count, **about) is None
+    assert seen == [None, first, second]
+    assert [one for one in ledger.entries(history=True) if one.evidence["n"] < 7] == [first, second]
+    with pytest.raises(ValueError, match="gossip"):
+        ledger.record_next(count, **about | {"kind": "gossip"})
+    with pytest.raises(ValueError, match="JSON"):
+        ledger.record_next(lambda _: {"n": math.nan}, **about)
+
+
+def champions(ledger: Ledger) -> None:
+    """Register 1 and 2 of two models, and make 2 of the first the champion after 1."""
+    for model in ("m", "n"):
+        for number in ("1", "2"):
+            version = RegisteredVersion(model, number, "run", "models:/x", f"digest {number}")
+            assert ledger.register(version)
+    for number in ("1", "2"):
+        move = {"version": number, "generation": int(number) - 1, "key": f"k{number}"}
+        ledger.promote("m", **move, evidence={})
+
+
+def test_a_version_is_retired_once_and_never_the_champion_again(ledger: Ledger) -> None:
+    champions(ledger)
+    with pytest.raises(VersionNotAllowedError) as refused:
+        ledger.retire("m", "2", evidence={"reason": "wrong"}, by="ada")
+    assert str(refused.value) == (
+        "version 2 is the champion of 'm' and cannot be retired: roll back or promote another one "
+        "first"
+    )
+    assert ledger.entries(kind="retirement") == []
+    first = ledger.retire("m", "1", evidence={"reason": "wrong labels"}, by="ada")
+    assert (first.model, first.kind, first.key) == ("m", "retirement", "1")
+    assert (first.evidence, first.by, first.dag_run) == ({"reason": "wrong labels"}, "ada", "")
+    assert ledger.retire("m", "1", evidence={"reason": "no, others"}, by="bob") == first
+    assert ledger.retire("n", "1", evidence={}) != first, "of another model"
+    assert ledger.retire("n", "2", evidence={}).by == "", "which has no champion"
+    move = {"generation": 2, "key": "k", "evidence": {}}
+    with pytest.raises(VersionNotAllowedError) as refused:
+        ledger.promote("m", version="1", **move)
+    day = f"{first.recorded_at:%Y-%m-%d}"
+    assert str(refused.value) == (
+        f"version 1 of 'm' was retired by ada on {day}: wrong labels. It cannot be the champion; "
+        "choose another version, or train again"
+    )
+    with pytest.raises(VersionNotAllowedError, match=r"by somebody on .*: no reason is known"):
+        ledger.promote("n", version="1", **move | {"generation": 0})
+    assert ledger.champion("m") == Champion("2", 2)
+
+
+def test_the_lifecycle_is_that_of_one_model_in_order(ledger: Ledger) -> None:
+    champions(ledger)
+    record(ledger, "2024-03-01", {"a": 1})
+    ledger.retire("m", "1", evidence={"reason": "wrong"})
+    found = ledger.lifecycle("m")
+    assert [(one.model, one.kind, one.key) for one in found] == [
+        ("m", "registration", "1"),
+        ("m", "registration", "2"),
+        ("m", "promotion", "k1"),
+        ("m", "promotion", "k2"),
+        ("m", "retirement", "1"),
+    ]
+    assert [one.seq for one in found] == sorted(one.seq for one in found)
+    assert [one.kind for one in ledger.lifecycle("n")] == ["registration"] * 2
+
+
+def test_where_an_alias_was_put_is_kept_by_model_and_alias(ledger: Ledger) -> None:
+    assert ledger.aliases("m") == {}
+    for model, alias, version in (
+        ("m", "champion", "1"),
+        ("m", "previous", None),
+        ("n", "champion", "8"),
+        ("m", "champion", "2"),
+    ):
+        ledger.keep_alias(model, alias, version)
+    assert ledger.aliases("m") == {"champion": "2", "previous": None}
+    assert ledger.aliases("n") == {"champion": "8"}
+    ledger.keep_alias("m", "champion", None)
+    assert ledger.aliases("m")["champion"] is None
+
+
+def test_a_ledger_says_of_what_schema_it_is(ledger: Ledger, tmp_path: Path) -> None:
+    new = sa.create_engine(f"sqlite:///{tmp_path}/new.db")
+    with new.connect() as connection:
+        assert ledger_state(connection) == "no ledger yet: its tables are made at the first use"
+    record(ledger, "2024-03-01", {"a": 1})
+    record(ledger, "2024-03-02", {"a": 1})
+    made = sa.create_engine(f"sqlite:///{tmp_path}/ledger.db")
+    with made.begin() as connection:
+        assert ledger_state(connection) == f"schema {SCHEMA}, 2 entries"
+        connection.execute(sa.text("UPDATE ledger_version SET version_num = '0001'"))
+        assert ledger_state(connection) == (
+            f"of an older schema: it is brought to {SCHEMA} at its first use"
+        )

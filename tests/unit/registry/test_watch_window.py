@@ -9,11 +9,11 @@ import pytest
 
 from mlops_tasks.exceptions import NotWatchedError, SpecError
 from mlops_tasks.registry.ledger import Ledger, LedgerEntry
+from mlops_tasks.registry.past_champions import day_of_move
 from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.registry.watch_window import (
     WatchWindow,
     find_watch_window,
-    moved_on,
     open_watch_window,
 )
 from mlops_tasks.specs import AfterPromotionSpec, InputSpec, LabelSpec
@@ -146,7 +146,7 @@ def test_a_promotion_by_hand_belongs_to_no_day_of_the_past(spec: ModelSpec) -> N
 def test_the_day_of_a_move(key: str, as_of: str, moved: str) -> None:
     at = datetime(2024, 5, 1, 23, tzinfo=UTC)
     entry = LedgerEntry(1, NAME, "promotion", key, {}, "", at)
-    assert moved_on(entry, as_of, "Europe/Berlin") == moved
+    assert day_of_move(entry, as_of, "Europe/Berlin") == moved
 
 
 @pytest.mark.parametrize(

@@ -218,15 +218,16 @@ def test_a_promotion_by_hand_names_the_person_and_the_version_before(
 
 
 def test_an_artifact_that_was_changed_is_no_evidence(own_world: World, key: SigningKey) -> None:
-    from mlops_tasks.registry.artifacts import IMPORTANCE
+    from mlops_tasks.registry.artifacts import IMPORTANCE, evidence_path
 
-    before = own_world.tracking.read_bytes(own_world.trained.run_id, IMPORTANCE)
+    path = evidence_path(IMPORTANCE, own_world.champion.artifacts[IMPORTANCE])
+    before = own_world.tracking.read_bytes(own_world.trained.run_id, path)
     try:
-        own_world.tracking.log_bytes(own_world.trained.run_id, IMPORTANCE, b'{"shop": 1.0}')
+        own_world.tracking.log_bytes(own_world.trained.run_id, path, b'{"shop": 1.0}')
         with pytest.raises(UnsafeModelError, match=r"importance\.json of run .* was changed"):
             packed(own_world, key)
     finally:  # artifacts are shared between the copies of a world
-        own_world.tracking.log_bytes(own_world.trained.run_id, IMPORTANCE, before)
+        own_world.tracking.log_bytes(own_world.trained.run_id, path, before)
 
 
 def test_without_a_spec_a_pack_says_so(own_world: World, key: SigningKey) -> None:

@@ -217,7 +217,7 @@ def test_a_rollback_that_is_killed_has_happened_or_not(
 def test_a_rollback_of_a_certain_champion_leaves_no_other(ledger: Ledger, files: Any) -> None:
     how: dict[str, Any] = {"tracking": files, "ledger": ledger}
     for generation in (2, 4):
-        with pytest.raises(ChampionChangedError, match=rf"by move 3, .* of move {generation}: "):
+        with pytest.raises(ChampionChangedError, match="is version 3, generation 3, by now"):
             rollback("m", generation=generation, **how, **WHY)
     assert ledger.champion("m") == Champion("3", 3)
     done = rollback("m", generation=3, evidence={"seen": 1, "reason": "other"}, **how, **WHY)

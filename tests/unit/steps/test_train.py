@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +13,11 @@ from mlops_tasks.exceptions import FeatureError, NoLabelsError, SpecError, Unsaf
 from mlops_tasks.features import feature_frame, labelled_rows
 from mlops_tasks.lake import TrainingPin, overwrite_partition
 from mlops_tasks.profiles.archive import unpack_days
-from mlops_tasks.registry.artifacts import FEATURE_PROFILES, PIN_FILE
+from mlops_tasks.registry.artifacts import ENVIRONMENT, FEATURE_PROFILES, PIN_FILE
 from mlops_tasks.serialization import from_json
 from mlops_tasks.steps.pin import pin_training_data
-from mlops_tasks.steps.train import _inputs, train
+from mlops_tasks.steps.train import _inputs, _log_profiles, train
+from mlops_tasks.workers import THREADS_VARIABLE
 from tests.unit import orders
 from tests.unit.orders import ROWS_PER_DAY, day, fill_lake, project, rows_of
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.registry.tracking import Tracking
+    from mlops_tasks.registry.versions import TrainResult
     from mlops_tasks.specs import ModelSpec
     from tests.unit.conftest import World
 
@@ -97,6 +101,40 @@ def test_the_same_inputs_have_the_same_digest_whichever_run(world: World) -> Non
     assert known == "", "no project was packed, so nobody knows the code of the features"
     handed = train(world.spec, world.pin, build=orders.build, **how)
     assert handed.inputs == "", "nobody knows the code of an estimator that was handed over"
+
+
+def test_an_attempt_that_overlaps_replaces_nothing_that_was_recorded(
+    own_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on with the run of the first, and trains on a machine with other threads."""
+    tracking = replace(own_world.tracking, tags={"mlops.task": "late_orders.train/overlap"})
+    how: Any = {"lake": own_world.lake, "tracking": tracking}
+    others: list[TrainResult] = []
+
+    def overlapping(*about: Any) -> dict[str, str]:
+        """Let a second attempt do all of its work while the first is about to go on."""
+        monkeypatch.setattr("mlops_tasks.steps.train._log_profiles", _log_profiles)
+        artifacts = _log_profiles(*about)
+        with monkeypatch.context() as patched, ThreadPoolExecutor(1) as elsewhere:
+            patched.setenv(THREADS_VARIABLE, "1")
+            others.append(elsewhere.submit(train, own_world.spec, own_world.pin, **how).result())
+        return artifacts
+
+    monkeypatch.setenv(THREADS_VARIABLE, "3")
+    monkeypatch.setattr("mlops_tasks.steps.train._log_profiles", overlapping)
+    first = train(own_world.spec, own_world.pin, **how)
+    (second,) = others
+    assert second.run_id == first.run_id
+    assert second.artifacts[ENVIRONMENT] != first.artifacts[ENVIRONMENT]
+    for attempt in (first, second):
+        version = replace(
+            own_world.champion, run_id=attempt.run_id, artifacts=dict(attempt.artifacts)
+        )
+        for name, digest in version.artifacts.items():
+            content = tracking.read_artifact(version, name)
+            assert hashlib.sha256(content).hexdigest() == digest, name
+    last = tracking.read_bytes(first.run_id, ENVIRONMENT)
+    assert hashlib.sha256(last).hexdigest() == second.artifacts[ENVIRONMENT]
 
 
 def test_the_profile_is_that_of_the_training_rows(world: World) -> None:

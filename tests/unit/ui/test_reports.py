@@ -87,6 +87,9 @@ def root(tmp_path: Path) -> Path:
     (folder / "7.html").write_text(PAGE)
     (folder / "refused-3.html").write_text(PAGE)
     (folder / "secret.html").write_text("secret")
+    for name in ("orders__timeline", "churn__timeline"):
+        (folder.parents[1] / name).mkdir()
+        (folder.parents[1] / name / "newest.html").write_text(PAGE)
     (tmp_path / "lake" / "9.html").write_text("secret")
     (folder / "8.html").symlink_to(tmp_path / "lake" / "9.html")
     return tmp_path / "lake"
@@ -123,6 +126,7 @@ def ask(root: Path, *requests: tuple[str | None, str, str, str, dict[str, str]])
     assert lines, done.stderr[-3000:]
     answers, routes = json.loads(lines[0][8:])
     assert [["GET"], "/reports/{table}/{partition}/{name}"] in routes
+    assert [["GET"], "/reports/{table}/newest"] in routes
     return [tuple(answer) for answer in answers]
 
 
@@ -132,6 +136,7 @@ def read(user: str | None, path: str) -> tuple[str | None, str, str, str, dict[s
 
 REPORT = f"/mlops/reports/orders/{DAY}/7"
 UNKNOWN = f"{REPORT}0"
+TIMELINE = "/mlops/reports/orders__timeline/newest"
 TRICKS = (
     f"/mlops/reports/..%2forders/{DAY}/7",
     f"/mlops/reports/orders/..%2f..%2forders%2f{DAY}/7",
@@ -160,6 +165,14 @@ def test_reports_are_for_those_who_may_read_the_dags(root: Path) -> None:
         ("ann", f"/mlops/reports/order/{DAY}/7"): 403,
         ("ann", f"/mlops/reports/__orders/{DAY}/7"): 403,
         ("root", f"/mlops/reports/nobodys/{DAY}/7"): 404,
+        # The page of a model, which always lies at the same address.
+        **{(None, path): 401 for path in (TIMELINE, "/mlops/reports/nobodys/newest")},
+        ("eve", TIMELINE): 403,
+        ("ann", TIMELINE): 200,
+        ("ann", "/mlops/reports/churn__timeline/newest"): 403,
+        ("root", "/mlops/reports/churn__timeline/newest"): 200,
+        ("root", "/mlops/reports/orders/newest"): 404,
+        ("root", "/mlops/reports/..%2forders__timeline/newest"): 404,
         **{(user, path): 404 for user in ("ann", "root") for path in hidden},
     }
     tricks = [(user, path) for user in ("eve", "ann", "root") for path in TRICKS]
@@ -173,7 +186,11 @@ def test_reports_are_for_those_who_may_read_the_dags(root: Path) -> None:
     assert text == PAGE
     assert headers["cache-control"] == "no-store"
     assert "default-src 'none'" in headers["content-security-policy"]
-    assert not [who for who in found if who != ("ann", REPORT) and "a report" in found[who][1]]
+    shown = {who for who in found if "a report" in found[who][1]}
+    assert shown == {who for who, status in asked.items() if status == 200}
+    assert (
+        found["ann", TIMELINE][2]["content-security-policy"] == headers["content-security-policy"]
+    )
 
 
 @pytest.mark.slow
@@ -228,6 +245,16 @@ def test_nothing_else_is_served(root: Path, dataset: str, partition: str, name: 
     from mlops_airflow.ui.reports import read_report
 
     assert read_report(root, dataset, partition, name) is None
+
+
+@pytest.mark.parametrize("table", ["orders", "..", "../_reports/orders__timeline", "", "led__out"])
+def test_no_other_standing_page_is_served(root: Path, table: str) -> None:
+    from mlops_airflow.ui.reports import read_standing
+
+    (root / REPORTS / "led__out").mkdir()
+    (root / REPORTS / "led__out" / "newest.html").symlink_to(root / "9.html")
+    assert read_standing(root, "orders__timeline") == PAGE
+    assert read_standing(root, table) is None
 
 
 def test_only_the_style_of_the_page_applies() -> None:
