@@ -39,6 +39,7 @@ test-long: $(STAMP) ## tests that take minutes: 200 kills, 10 million values, te
 	@MLOPS_KILLS=200 MLOPS_SKETCH_VALUES=10000000 $(BIN)/python -m pytest -s --durations=5 \
 	  tests/unit/lake/test_faults.py tests/unit/profiles/test_quantiles.py
 	@MLOPS_LONG_LOOPS=1 $(BIN)/python -m pytest tests/unit/test_grain_loops.py
+	@MLOPS_FAULTS=1 $(BIN)/python -m pytest -n logical tests/unit/faults
 	@MLOPS_CHAOS_NIGHTS=10 $(BIN)/python -m pytest -s tests/system/test_chaos.py
 	@MLOPS_LONG_SYSTEM=1 $(BIN)/python -m pytest tests/system/test_project_by_hand.py \
 	  tests/system/test_authoring_benchmark.py

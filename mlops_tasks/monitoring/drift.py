@@ -237,7 +237,12 @@ def _of_vocabulary(day: Profile, champion: RegisteredVersion) -> Profile:
 def _importance(
     features: Profile, champion: RegisteredVersion, tracking: Tracking
 ) -> dict[str, float]:
-    """Return the importance of each column; what is measured of a text has that of the text."""
+    """Return the importance of each column; what is measured of a text has that of the text.
+
+    Empty for a version whose evaluation was not explained.
+    """
+    if IMPORTANCE not in champion.artifacts:
+        return {}
     found: dict[str, float] = json.loads(tracking.read_artifact(champion, IMPORTANCE))
     measures = {name: name.rpartition(".")[0] for name in features.columns if name not in found}
     return found | {name: found[text] for name, text in measures.items() if text in found}

@@ -6,6 +6,7 @@ from mlops_tasks.policy.conditions import AlarmHistory, drift_alarms, performanc
 from mlops_tasks.policy.decisions import DecisionRow, decision_rows
 from mlops_tasks.policy.evidence import PolicyEvidence, read_evidence
 from mlops_tasks.policy.memory import Decided, Memory, read_memory
+from mlops_tasks.policy.windows import later_windows
 
 __all__ = [
     "Absence",
@@ -17,6 +18,7 @@ __all__ = [
     "decision_rows",
     "drift_alarms",
     "find_absences",
+    "later_windows",
     "performance_alarms",
     "read_evidence",
     "read_memory",

@@ -40,8 +40,8 @@ class PolicyEvidence:
     of, whatever became of it. ``performance`` and ``drift`` are about ``champion`` alone, the
     newest days that the policy looks at, in order. ``absences`` is what the schedule promised by
     then and was not there. ``untold_since`` is the day since which nobody can tell what the
-    predictions are worth; None where the newest labels tell it, or the champion's first ones are
-    not due. ``memory`` is what was decided and trained before, and
+    predictions are worth; None where the newest labels that are due tell it, or the champion's
+    first ones are not due. ``memory`` is what was decided and trained before, and
     ``lasting`` for how many partitions in a row each column has alarmed that does so now, where
     these are too few for a cause.
     """
@@ -96,7 +96,8 @@ def read_evidence(
         first, ours = _moves(spec, ledger, champion, as_of)
         if lake is not None:
             absences = find_absences(spec, as_of, lake=lake, ledger=ledger, champion_since=first)
-        if not performance or performance[-1].answer == "cannot_tell":
+        silent = not performance or performance[-1].answer == "cannot_tell"
+        if silent or any(_hides_worth(spec, one) for one in absences):
             untold_since = _untold_since(spec, as_of, ledger, ours)
     drift = measured(EvidenceKind.DRIFT)
     few = bool(drift) and 0 < len(drift[-1].alarms) < spec.retrain.min_drifted
@@ -135,6 +136,12 @@ def _moves(spec: ModelSpec, ledger: Ledger, champion: str, as_of: str) -> tuple[
     ours = [day for entry, day in days if str(entry.evidence.get("version")) == champion]
     first = min((day for _, day in days), default=as_of)
     return min(first, as_of), min(max(ours, default=first), as_of)
+
+
+def _hides_worth(spec: ModelSpec, absence: Absence) -> bool:
+    """Whether something is absent without which nobody knows what the newest rows were worth."""
+    about_labels = absence.about == spec.label.dataset.name
+    return absence.is_newest and (about_labels or absence.what == "monitored")
 
 
 def _untold_since(spec: ModelSpec, as_of: str, ledger: Ledger, champion_since: str) -> str | None:

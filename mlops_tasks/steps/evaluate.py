@@ -25,7 +25,6 @@ from mlops_tasks.gate.page import GateFacts, publish_page
 from mlops_tasks.gate.serving import latency_criterion, size_criterion
 from mlops_tasks.lake import TrainingPin
 from mlops_tasks.problem_types import TARGET, problem_type
-from mlops_tasks.problem_types.importance import feature_importance
 from mlops_tasks.problem_types.outcomes import day_codes
 from mlops_tasks.problem_types.shifts import day_deviation, movement
 from mlops_tasks.profiles import Profile
@@ -87,8 +86,9 @@ def evaluate(
         The version that became champion after the day of a training of the past, if another one:
         such a training changes no champion.
     explained : bool, default True
-        Whether people will ask why: without it there is neither page nor explanation, and no slices
-        are searched for that nobody named. The verdict is the same.
+        Whether people will ask why: without it there is neither page nor explanation, no slices
+        are searched for that nobody named, and drifted columns are ranked without what the model
+        makes of them. The verdict is the same.
 
     Returns
     -------
@@ -264,24 +264,13 @@ def _stored(
     tracking: Tracking,
 ) -> dict[str, str]:
     """Store what later steps compare with, and return the digests."""
-    importance = _importance(spec, scored, explanation)
     profiles = pack_days(_prediction_profiles(spec, scored.rows, scored.predictions))
-    return {
-        IMPORTANCE: tracking.log_evidence(run_id, IMPORTANCE, importance),
-        SCORE_PROFILES: tracking.log_evidence(run_id, SCORE_PROFILES, profiles),
-    }
-
-
-def _importance(
-    spec: ModelSpec | TableModel, scored: _Scored, explanation: Explanation | None
-) -> dict[str, float | None]:
-    """Return how much the challenger makes of each feature, as its explanation has it."""
-    if explanation is None:
-        target = scored.rows.column(TARGET).to_numpy(zero_copy_only=False)
-        about = problem_type(spec.problem_type), scored.model, scored.frame, target
-        return {**feature_importance(*about, seed=spec.random_state)}
-    found = {one.feature: one.challenger for one in explanation.importance}
-    return {str(name): found[str(name)] for name in scored.frame.columns}
+    kept = {SCORE_PROFILES: tracking.log_evidence(run_id, SCORE_PROFILES, profiles)}
+    if explanation is not None:
+        found = {one.feature: one.challenger for one in explanation.importance}
+        importance = {str(name): found[str(name)] for name in scored.frame.columns}
+        kept[IMPORTANCE] = tracking.log_evidence(run_id, IMPORTANCE, importance)
+    return kept
 
 
 def _of_the_past(verdict: Verdict, as_of: str, moved_to: str | None) -> Verdict:

@@ -11,7 +11,7 @@ from mlops_tasks.exceptions import NoChampionError, SmokeTestFailedError
 from mlops_tasks.features import dataset_range
 from mlops_tasks.gate import GatePlan
 from mlops_tasks.monitoring import as_evidence, read_labelled_predictions
-from mlops_tasks.policy import read_evidence
+from mlops_tasks.policy import later_windows, read_evidence
 from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
@@ -143,12 +143,20 @@ class TrialDags:
         if partition not in self._scored or not self._has(label, partition):
             return
         with self.journal.step("monitor", self.spec.name, partition) as note:
-            found, labels = self._worth(partition)
-            self._measured(EvidenceKind.LABELS, labels, [label])
-            self._measured(EvidenceKind.PERFORMANCE, found, [label])
+            found, labels, is_news = self._measure(partition)
+            if is_news:
+                for newer in later_windows(self.spec, partition, ledger=self.ledger):
+                    self._measure(newer)
             both = replace(found, checks=(*found.checks, *labels.checks))
             note.n_rows, note.answer = found.n_rows, findings.monitor_answer(both)
             note.text = findings.monitor_text(both)
+
+    def _measure(self, partition: str) -> tuple[MonitorResult, MonitorResult, bool]:
+        """Return what was found of performance and labels, and whether the former is news."""
+        found, labels = self._worth(partition)
+        label = self.spec.label.dataset
+        self._measured(EvidenceKind.LABELS, labels, [label])
+        return found, labels, self._measured(EvidenceKind.PERFORMANCE, found, [label])
 
     def decide(self, as_of: str) -> Decision:
         """Decide whether to train again, over all evidence known by then."""
@@ -257,10 +265,14 @@ class TrialDags:
 
     def _measured(
         self, kind: EvidenceKind, result: MonitorResult, datasets: list[DatasetSpec]
-    ) -> None:
-        found = as_evidence(self.spec, result, datasets, lake=self.lake, before=None)
-        self._record(kind, result.last, found)
+    ) -> bool:
+        """Record a measurement, and say whether it is news."""
+        before = self.ledger.newest(self.spec.name, kind, key=result.last)
+        found = as_evidence(self.spec, result, datasets, lake=self.lake, before=before)
+        if found is not None:
+            self._record(kind, result.last, found)
         self.measured[kind].append(result)
+        return found is not None
 
     def _record(self, kind: EvidenceKind, key: str, evidence: object) -> None:
         about = {"model": self.spec.name, "kind": kind, "key": key, "dag_run": self.run}

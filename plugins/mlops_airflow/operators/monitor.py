@@ -14,18 +14,18 @@ from mlops_airflow.metrics import gauge_measurement
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, triggered_by
 from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import MonitorResult, as_evidence, read_labelled_predictions
-from mlops_tasks.policy import decision_rows
+from mlops_tasks.policy import decision_rows, later_windows
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
 from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
 from mlops_tasks.timeline.schedule import next_check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow.sdk import BaseOperatorLink, Context
 
-    from mlops_tasks.monitoring import Check, LabelledPredictions
+    from mlops_tasks.monitoring import Check
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
 __all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
@@ -123,8 +123,9 @@ class MeasurePerformanceOperator(_MonitorOperator):
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
     The labels themselves are compared with those of the training, which distinguishes a
-    world that moved from a model that fails. Skipped for a day that was never scored. Writes the
-    timeline of the model anew, as far as that can be done.
+    world that moved from a model that fails. Newer windows that hold the day and were measured
+    before, as its labels are late or corrected, are measured again. Skipped for a day that was
+    never scored. Writes the timeline of the model anew, as far as that can be done.
 
     Parameters
     ----------
@@ -136,17 +137,23 @@ class MeasurePerformanceOperator(_MonitorOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure performance and labels, and record both."""
-        predictions, tracking = self._predictions(context), self.tracking(context)
-        champion = self.version(self.model, predictions.version)
-        result = measure_performance(predictions, champion)
-        labels = measure_labels(predictions, result, champion, lake=self.lake, tracking=tracking)
-        self._record(context, EvidenceKind.LABELS, labels, self.model.label.dataset)
-        kept = self._record(context, EvidenceKind.PERFORMANCE, result, self.model.label.dataset)
-        shown = replace(result, report=labels.report)
-        self._report("performance", shown, more=labels.checks, outlook=self._outlook(result.last))
-        return kept
+        day = partition_of(context, self.model.rows)
+        before = self.ledger.newest(self.model.name, EvidenceKind.PERFORMANCE, key=day)
+        result, labels, evidence = self._measure(context, day)
+        is_news = before is None or before.evidence != evidence
+        again = self._measure_newer(context, day) if is_news else []
+        outlook, shown = self._outlook(day, again), replace(result, report=labels.report)
+        self._report("performance", shown, more=labels.checks, outlook=outlook)
+        return evidence
 
-    def _outlook(self, measured: str) -> dict[str, str]:
+    def _measure_newer(self, context: Context, day: str) -> list[str]:
+        """Measure newer windows again that hold a day of which the labels are news."""
+        newer = later_windows(self.model, day, ledger=self.ledger)
+        for one in newer:
+            self._measure(context, one)
+        return newer
+
+    def _outlook(self, measured: str, again: Sequence[str]) -> dict[str, str]:
         """Return what was decided last, what is due next, and where all of it is on one page."""
         decisions = decision_rows(self.model.name, 1, ledger=self.ledger)
         newest = self.ledger.newest(self.model.name, EvidenceKind.PERFORMANCE)
@@ -156,17 +163,26 @@ class MeasurePerformanceOperator(_MonitorOperator):
             measured=newest.key if newest else measured,
         )
         said = [f"{one.words} as of {one.as_of}, because {one.reason}" for one in decisions]
-        return {
+        return ({"measured again": ", ".join(again)} if again else {}) | {
             "decision": said[-1] if said else "none yet",
             "next check": due.text,
             "timeline": self.publish_timeline(self.model),
         }
 
-    def _predictions(self, context: Context) -> LabelledPredictions:
-        day = partition_of(context, self.model.rows)
+    def _measure(
+        self, context: Context, day: str
+    ) -> tuple[MonitorResult, MonitorResult, dict[str, Any]]:
+        """Return what was found of performance and labels, and the former as it is recorded."""
+        version, tracking = partial(self.version, self.model), self.tracking(context)
         try:
-            return read_labelled_predictions(
-                self.model, day, lake=self.lake, version=partial(self.version, self.model)
+            predictions = read_labelled_predictions(
+                self.model, day, lake=self.lake, version=version
             )
         except NeverScoredError as error:  # late labels also come for days before the champion
             raise AirflowSkipException(str(error)) from error
+        champion = version(predictions.version)
+        result = measure_performance(predictions, champion)
+        labels = measure_labels(predictions, result, champion, lake=self.lake, tracking=tracking)
+        label = self.model.label.dataset
+        self._record(context, EvidenceKind.LABELS, labels, label)
+        return result, labels, self._record(context, EvidenceKind.PERFORMANCE, result, label)
