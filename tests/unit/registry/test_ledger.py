@@ -163,6 +163,16 @@ def test_the_newest_of_the_last_keys_of_a_version_as_of_a_day(ledger: Ledger) ->
     assert found(9) == [1, 2, 333, 4, 5, 6]
 
 
+def test_the_newest_entries_are_those_written_last_whatever_their_keys(ledger: Ledger) -> None:
+    for n, key in enumerate(("b", "a", "b", "c", "a")):
+        ledger.record(model="m", kind="incident", key=key, evidence={"n": n})
+    ledger.record(model="other", kind="incident", key="a", evidence={"n": 9})
+    ledger.record(model="m", kind="drift", key="a", evidence={"n": 9})
+    found = ledger.newest_entries("m", "incident", 3)
+    assert [(one.key, one.evidence["n"]) for one in found] == [("b", 2), ("c", 3), ("a", 4)]
+    assert len(ledger.newest_entries("m", "incident", 9)) == 5
+
+
 def test_what_names_no_day_was_known_at_once(ledger: Ledger) -> None:
     record(ledger, "2024-03-02", {"verdict": "keep"}, kind="verdict")
     assert ledger.newest("m", "verdict", as_of="2024-03-01") is None
