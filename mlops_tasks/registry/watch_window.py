@@ -14,15 +14,15 @@ from mlops_tasks.partitions import DAY, window_start
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.past_champions import day_of_move, newest_move
 from mlops_tasks.registry.releases import is_retired
-from mlops_tasks.serialization import from_json, to_json
+from mlops_tasks.serialization import from_json
 from mlops_tasks.specs.calendar import scored_on
 
 if TYPE_CHECKING:
     from mlops_tasks.partitions import Duration
     from mlops_tasks.registry.ledger import Ledger, LedgerEntry
-    from mlops_tasks.specs import ModelSpec
+    from mlops_tasks.specs import AfterPromotionSpec, ModelSpec
 
-__all__ = ["WatchWindow", "find_watch_window", "open_watch_window"]
+__all__ = ["WatchWindow", "find_watch_window", "window_to_open"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,15 @@ class WatchWindow:
         """Whether both predict a partition."""
         return self.first <= partition <= self.last
 
+    def check(self, partition: str) -> WatchWindow:
+        """Return itself if both predict a partition, and refuse else."""
+        if self.has(partition):
+            return self
+        raise NotWatchedError(
+            f"{partition} is outside of the watch window of version {self.version}, {self.first} "
+            f"to {self.last}"
+        )
+
 
 def find_watch_window(name: str, *, ledger: Ledger) -> WatchWindow:
     """Return the watch window of the champion there is.
@@ -95,16 +104,10 @@ def find_watch_window(name: str, *, ledger: Ledger) -> WatchWindow:
     return opened
 
 
-def open_watch_window(
-    spec: ModelSpec,
-    partition: str,
-    scored_by: str,
-    *,
-    ledger: Ledger,
-    dag_run: str = "",
-    by: str = "",
+def window_to_open(
+    spec: ModelSpec, partition: str, scored_by: str, *, ledger: Ledger
 ) -> WatchWindow:
-    """Return the watch window that a scored partition is in; the first one opens it.
+    """Return the watch window that a scored partition is in, or that it opens.
 
     Parameters
     ----------
@@ -115,9 +118,7 @@ def open_watch_window(
     scored_by : str
         The version that has scored it.
     ledger : Ledger
-        Where the window is written down.
-    dag_run, by : str, optional
-        Of what is written.
+        Where windows are written down. Whoever asks writes this one, once under its generation.
 
     Returns
     -------
@@ -129,8 +130,7 @@ def open_watch_window(
     NotWatchedError
         If the partition is in none: the message says why.
     """
-    asked = spec.after_promotion
-    if asked is None:
+    if spec.after_promotion is None:
         raise NotWatchedError(f"model {spec.name!r}: after_promotion=None, no champion is watched")
     move = _promotion(spec.name, ledger)
     version = str(move.evidence["version"])
@@ -139,31 +139,16 @@ def open_watch_window(
             f"{partition} was scored by version {scored_by}, and version {version} of "
             f"{spec.name!r} is the champion"
         )
-    found = _opened(spec.name, move, ledger)
-    if found is None:
-        night = scored_on(spec, partition)
-        begun = day_of_move(move, night, spec.timezone)
-        if night <= begun:
-            raise NotWatchedError(
-                f"{partition} is scored as of {night}, and version {version} was promoted as of "
-                f"{begun}: it may have learnt from these rows"
-            )
-        new = _window(spec, partition, move, live=_recorded_on(move, spec) <= night)
-        entry = ledger.record_once(
-            model=spec.name,
-            kind=EvidenceKind.WATCH_WINDOW,
-            key=str(new.generation),
-            evidence=to_json(new),
-            dag_run=dag_run,
-            by=by,
-        )
-        found = from_json(WatchWindow, entry.evidence)
-    if not found.has(partition):
+    if found := _opened(spec.name, move, ledger):
+        return found.check(partition)
+    night = scored_on(spec, partition)
+    begun = day_of_move(move, night, spec.timezone)
+    if night <= begun:
         raise NotWatchedError(
-            f"{partition} is outside of the watch window of version {version}, {found.first} to "
-            f"{found.last}"
+            f"{partition} is scored as of {night}, and version {version} was promoted as of "
+            f"{begun}: it may have learnt from these rows"
         )
-    return found
+    return _window(spec, spec.after_promotion, partition, move, night)
 
 
 def _promotion(name: str, ledger: Ledger) -> LedgerEntry:
@@ -192,13 +177,9 @@ def _opened(name: str, move: LedgerEntry, ledger: Ledger) -> WatchWindow | None:
     return None if entry is None else from_json(WatchWindow, entry.evidence)
 
 
-def _recorded_on(move: LedgerEntry, spec: ModelSpec) -> str:
-    return DAY.key_of(move.recorded_at, spec.timezone)
-
-
-def _window(spec: ModelSpec, first: str, move: LedgerEntry, *, live: bool) -> WatchWindow:
-    asked = spec.after_promotion
-    assert asked is not None  # noqa: S101 (the caller has looked)
+def _window(
+    spec: ModelSpec, asked: AfterPromotionSpec, first: str, move: LedgerEntry, night: str
+) -> WatchWindow:
     keys = _keys(spec, first, asked.window)
     return WatchWindow(
         version=str(move.evidence["version"]),
@@ -210,7 +191,7 @@ def _window(spec: ModelSpec, first: str, move: LedgerEntry, *, live: bool) -> Wa
         level=asked.level,
         max_loss=asked.max_loss,
         roll_back=asked.roll_back,
-        live=live,
+        live=DAY.key_of(move.recorded_at, spec.timezone) <= night,
     )
 
 

@@ -99,7 +99,22 @@ def compare_with_previous(spec: ModelSpec, window: WatchWindow, *, lake: Lake) -
 
 
 def judge_rows(plan: GatePlan, window: WatchWindow, found: SideBySide) -> Comparison:
-    """Compare two versions on rows that both have predicted, see `compare_with_previous`."""
+    """Compare two versions on rows that both have predicted.
+
+    Parameters
+    ----------
+    plan : GatePlan
+        With the metrics.
+    window : WatchWindow
+        With the rule.
+    found : SideBySide
+        The rows.
+
+    Returns
+    -------
+    Comparison
+        See `compare_with_previous`.
+    """
     answer, reason, gains = _judged(plan, window, found)
     return Comparison(
         answer=answer,

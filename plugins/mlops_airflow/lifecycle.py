@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, PartitionedAssetTimetable
 
-from mlops_airflow import assets
+from mlops_airflow import assets, watch_window
 from mlops_airflow.definitions import (
     built_here,
     is_built_elsewhere,
@@ -21,11 +21,6 @@ from mlops_airflow.forms import (
     train_form,
 )
 from mlops_airflow.loop_dag import loop_dag, model_dag
-from mlops_airflow.operators.after_promotion import (
-    CompareChampionsOperator,
-    RollBackWorseOperator,
-    ScoreShadowOperator,
-)
 from mlops_airflow.operators.approve import ApproveReleaseOperator
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
@@ -240,7 +235,7 @@ def _score_dag(model: ModelSpec) -> DAG:
     ### {model.description}
     Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row
     with the champion, `drift` compares the trailing {model.drift.window.words} with the
-    champion's own data.{_shadow_words(model)} {by_hand(model.calendar)}
+    champion's own data.{watch_window.shadow_words(model)} {by_hand(model.calendar)}
     {no_backfill(f"a backfill of {model.rows.name}.ingest starts it for all that it takes in; ")}
     """
     inputs = {dataset.name: assets.dataset_asset(dataset) for dataset in model.triggers}
@@ -256,8 +251,7 @@ def _score_dag(model: ModelSpec) -> DAG:
             task_id="score", model=model, outlets=[assets.predictions_asset(model)]
         ).output
         MeasureDriftOperator(task_id="drift", model=model, scored=scored)
-        if model.after_promotion is not None:
-            ScoreShadowOperator(task_id="shadow", model=model, scored=scored)
+        watch_window.add_shadow(model, scored)
     return d
 
 
@@ -267,7 +261,7 @@ def _monitor_dag(model: ModelSpec) -> DAG:
     ### What the predictions of `{model.name}` were worth
     Starts for every {model.rows.grain} of which predictions and labels (`{label.name}`) are both
     there, and again when late labels have changed. Measures the trailing
-    {model.performance.window.words}.{_comparison_words(model)} {by_hand(model.calendar)}
+    {model.performance.window.words}.{watch_window.comparison_words(model)} {by_hand(model.calendar)}
     {no_backfill(f"a backfill of {label.name}.ingest starts it for all that have predictions; ")}
     """
     labels, late = assets.dataset_asset(label), assets.refreshed_asset(label)
@@ -280,14 +274,7 @@ def _monitor_dag(model: ModelSpec) -> DAG:
     schedule = _by_assets(condition, model.rows, mappers)
     with model_dag(model, "monitor", doc, schedule=schedule, period=_pace(model)) as dag:
         MeasurePerformanceOperator(task_id="monitor", model=model)
-        if model.after_promotion is not None:
-            compared = CompareChampionsOperator(task_id="compare", model=model).output
-            RollBackWorseOperator(
-                task_id="roll_back",
-                model=model,
-                comparison=compared,
-                outlets=[assets.model_asset(model)],
-            )
+        watch_window.add_comparison(model)
     return dag
 
 
@@ -412,27 +399,6 @@ def _rollback_dag(model: ModelSpec) -> DAG:
         )
         rollback >> ScoreAgainOperator(task_id="score_again", model=model)
     return dag
-
-
-def _shadow_words(model: ModelSpec) -> str:
-    watched = model.after_promotion
-    if watched is None:
-        return ""
-    return (
-        f" For {watched.window.words} after a promotion `shadow` predicts the same rows with the "
-        "champion before; of that nothing is published."
-    )
-
-
-def _comparison_words(model: ModelSpec) -> str:
-    watched = model.after_promotion
-    if watched is None:
-        return ""
-    then = "returns to it" if watched.roll_back else "tells people"
-    return (
-        " While a new champion is watched, `compare` holds it against the one before on the same "
-        f"rows, and `roll_back` {then} where the new one is shown to be worse."
-    )
 
 
 def _finer(model: ModelSpec, dataset: DatasetSpec) -> bool:

@@ -15,7 +15,7 @@ from mlops_airflow.operators.rollback import RollbackModelOperator
 from mlops_tasks.exceptions import ChampionChangedError, NotWatchedError
 from mlops_tasks.policy.incidents import Alarm, Cause, IncidentBook
 from mlops_tasks.registry.ledger import EvidenceKind
-from mlops_tasks.registry.watch_window import WatchWindow, find_watch_window, open_watch_window
+from mlops_tasks.registry.watch_window import WatchWindow, find_watch_window, window_to_open
 from mlops_tasks.serialization import from_json, to_json
 from mlops_tasks.steps.compare import Comparison, compare_with_previous
 from mlops_tasks.steps.score import score
@@ -75,10 +75,19 @@ class ScoreShadowOperator(StepOperator):
         return to_json(result)
 
     def _window(self, context: Context, partition: str) -> WatchWindow:
-        by = {"dag_run": dag_run_name(context), "by": triggered_by(context)}
+        """Return the window, written down before anything is predicted for it; or skip."""
         scored_by = self.scored["model_version"]
         try:
-            return open_watch_window(self.model, partition, scored_by, ledger=self.ledger, **by)
+            window = window_to_open(self.model, partition, scored_by, ledger=self.ledger)
+            entry = self.ledger.record_once(
+                model=self.model.name,
+                kind=EvidenceKind.WATCH_WINDOW,
+                key=str(window.generation),
+                evidence=to_json(window),
+                dag_run=dag_run_name(context),
+                by=triggered_by(context),
+            )
+            return from_json(WatchWindow, entry.evidence).check(partition)
         except NotWatchedError as error:
             raise AirflowSkipException(str(error)) from error
 
@@ -111,15 +120,9 @@ class CompareChampionsOperator(StepOperator):
 
     def _window(self, partition: str) -> WatchWindow:
         try:
-            window = find_watch_window(self.model.name, ledger=self.ledger)
+            return find_watch_window(self.model.name, ledger=self.ledger).check(partition)
         except NotWatchedError as error:
             raise AirflowSkipException(str(error)) from error
-        if not window.has(partition):
-            raise AirflowSkipException(
-                f"{partition} is outside of the watch window of version {window.version}, "
-                f"{window.first} to {window.last}"
-            )
-        return window
 
     def _report(self, partition: str, window: WatchWindow, found: Comparison) -> None:
         told = "roll_back returns to it" if window.roll_back else "people are told"

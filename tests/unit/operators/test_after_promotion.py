@@ -28,7 +28,7 @@ from mlops_tasks.registry.ledger import Champion
 from mlops_tasks.registry.modelfiles import golden_rows
 from mlops_tasks.registry.past_champions import past_champions
 from mlops_tasks.registry.verification import verify_version
-from mlops_tasks.registry.watch_window import find_watch_window, open_watch_window
+from mlops_tasks.registry.watch_window import find_watch_window, window_to_open
 from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import AfterPromotionSpec
 from mlops_tasks.specs.schema import arrow_schema
@@ -72,8 +72,10 @@ def scored_by_both(promoted: World, tmp_path_factory: pytest.TempPathFactory) ->
     made = copy_world(promoted, tmp_path_factory.mktemp("scored"))
     versions = [registered_version(NAME, number, ledger=made.ledger) for number in ("2", "1")]
     tables = made.spec.predictions_table, made.spec.shadow_table
+    window = window_to_open(made.spec, day(BEGIN), "2", ledger=made.ledger)
+    about: dict[str, Any] = {"model": NAME, "kind": "watch_window", "key": "2"}
+    made.ledger.record_once(**about, evidence=to_json(window))
     for number in range(BEGIN, LAST + 1):
-        open_watch_window(made.spec, day(number), "2", ledger=made.ledger)
         for version, into in zip(versions, tables, strict=True):
             token = made.ledger.next_token()
             stores: dict[str, Any] = {"lake": made.lake, "tracking": made.tracking}

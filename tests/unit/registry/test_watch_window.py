@@ -14,8 +14,9 @@ from mlops_tasks.registry.versions import RegisteredVersion
 from mlops_tasks.registry.watch_window import (
     WatchWindow,
     find_watch_window,
-    open_watch_window,
+    window_to_open,
 )
+from mlops_tasks.serialization import to_json
 from mlops_tasks.specs import AfterPromotionSpec, InputSpec, LabelSpec
 from tests.unit import machines
 from tests.unit.orders import day, deliveries_dataset, orders_dataset, project
@@ -44,7 +45,11 @@ def promoted(name: str, *nights: str) -> Ledger:
 
 
 def opened(spec: ModelSpec, ledger: Ledger, partition: str, version: str = "2") -> WatchWindow:
-    return open_watch_window(spec, partition, version, ledger=ledger, by="schedule")
+    """Ask for the window of a partition, and write it down, as the task does."""
+    found = window_to_open(spec, partition, version, ledger=ledger)
+    about: dict[str, Any] = {"model": spec.name, "kind": "watch_window"}
+    ledger.record_once(**about, key=str(found.generation), evidence=to_json(found))
+    return found
 
 
 @pytest.mark.parametrize(
@@ -58,8 +63,7 @@ def test_a_window_is_as_long_as_the_spec_says(
     found = opened(spec.model_copy(update={"after_promotion": asked}), ledger, day(16))
     assert (found.first, found.last, found.n_partitions) == (day(16), day(last), n)
     assert [found.has(day(k)) for k in (15, 16, last, last + 1)] == [False, True, True, False]
-    (entry,) = ledger.entries(kind="watch_window", history=True)
-    assert (entry.key, entry.by) == ("2", "schedule")
+    assert find_watch_window(spec.name, ledger=ledger) == found
 
 
 @pytest.mark.parametrize(
