@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlops_tasks.backtest.policies import Policy
-    from mlops_tasks.backtest.versions import Versions, Worth
+    from mlops_tasks.backtest.versions import Versions
     from mlops_tasks.gate import Verdict
     from mlops_tasks.lake import TrainingPin
     from mlops_tasks.monitoring import MonitorResult
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mlops_tasks.specs import ModelSpec
     from mlops_tasks.steps.decide import RetrainDecision
     from mlops_tasks.steps.score import ScoreResult
+    from mlops_tasks.trial.dags import Worth
     from mlops_tasks.trial.journal import Journal
     from mlops_tasks.trial.stores import TrialStores
 

@@ -44,9 +44,13 @@ class Policy:
     drift: bool = True
 
     def of(self, spec: ModelSpec) -> ModelSpec:
-        """Return the model under this policy, under a name of its own."""
-        name = f"{spec.name}__{self.name}"
-        return spec.model_copy(update={"name": name, "retrain": self.retrain})
+        """Return the model under this policy, under a name of its own, without estimates.
+
+        Alone they retrain nobody, and each would cost as much as all the rest of its night.
+        """
+        about = {"name": f"{spec.name}__{self.name}", "retrain": self.retrain}
+        performance = spec.performance.model_copy(update={"estimate": False})
+        return spec.model_copy(update={**about, "performance": performance})
 
 
 def compared_policies(spec: ModelSpec) -> tuple[Policy, ...]:

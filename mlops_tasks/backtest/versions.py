@@ -24,11 +24,9 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.versions import TrainResult
     from mlops_tasks.specs import ModelSpec
     from mlops_tasks.steps.score import ScoreResult
-    from mlops_tasks.trial.dags import TrialDags
+    from mlops_tasks.trial.dags import TrialDags, Worth
 
 __all__ = ["Fit", "Versions"]
-
-Worth = tuple["MonitorResult", "MonitorResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +138,5 @@ class Versions:
             spec, partition, lake=lake, version=lambda _: version
         )
         found = measure_performance(predictions, version)
-        return found, measure_labels(predictions, found, version, **self._stores, page=False)
+        labels = measure_labels(predictions, found, version, **self._stores, page=False)
+        return found, labels, None  # a backtest makes no estimates

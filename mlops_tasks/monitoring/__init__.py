@@ -1,6 +1,6 @@
 """Monitoring: what drift, performance and labels of a window say, check by check."""
 
-from mlops_tasks.monitoring.evidence import as_evidence
+from mlops_tasks.monitoring.evidence import as_evidence, estimate_of, estimate_outcomes
 from mlops_tasks.monitoring.labelled_predictions import (
     LabelledPredictions,
     read_labelled_predictions,
@@ -13,6 +13,8 @@ __all__ = [
     "LabelledPredictions",
     "MonitorResult",
     "as_evidence",
+    "estimate_of",
+    "estimate_outcomes",
     "read_labelled_predictions",
 ]
 

@@ -32,6 +32,7 @@ __all__ = [
     "Answers",
     "LabelledPredictions",
     "read_labelled_predictions",
+    "read_matured",
     "rows_with",
     "scored_rows",
 ]
@@ -217,13 +218,37 @@ def _grown(found: LabelledPredictions, sight: Sight, longest: str, lake: Lake) -
     return commits[0].partition
 
 
-def _read(spec: ModelSpec, first: str, partition: str, lake: Lake) -> LabelledPredictions:
+def read_matured(
+    spec: ModelSpec, window: tuple[str, str], version: str, *, lake: Lake, known_at: str
+) -> LabelledPredictions | None:
+    """Read what a version has predicted in a window, with the labels that were known by a day.
+
+    None where it has scored nothing there, or no label was known.
+    """
+    label = lake.table(spec.label.dataset.name)
+    begin, end = dataset_range(spec, spec.label.dataset, *window)
+    if not label.exists or not label.commits(first=begin, last=end, known_at=known_at):
+        return None
+    found = _read(spec, *window, lake, version=version, known_at=known_at)
+    return found if any(rows.num_rows for rows in found.days.values()) else None
+
+
+def _read(
+    spec: ModelSpec,
+    first: str,
+    partition: str,
+    lake: Lake,
+    *,
+    version: str | None = None,
+    known_at: str | None = None,
+) -> LabelledPredictions:
     table, commits = _committed(spec, lake, first, partition)
     scored = scored_rows(spec, table, commits)
-    version = _version(spec, scored, partition)
+    version = version or _version(spec, scored, partition)
     ours = rows_with(scored, VERSION, version)
     begin, end = dataset_range(spec, spec.label.dataset, first, partition)
-    labels = lake.table(spec.label.dataset.name).read(first=begin, last=end)
+    label = lake.table(spec.label.dataset.name)
+    labels = label.read(first=begin, last=end, known_at=known_at)
     # All partitions at once: a week of hours is read and joined as fast as a week of days.
     known = join_targets(spec, ours, build_targets(spec, labels), by=[PARTITION_COLUMN])
     n_scored, n_known = _sizes(ours), _sizes(known)

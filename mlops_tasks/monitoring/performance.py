@@ -22,15 +22,23 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["CALIBRATION", "performance_checks"]
+__all__ = [
+    "CALIBRATION",
+    "FAR",
+    "METRIC_LEVEL",
+    "allowed_loss",
+    "at_gate",
+    "performance_checks",
+    "usual_loss",
+]
 
 CALIBRATION = "calibration_gap"
 #: Of the bound for the worse.
-_METRIC_LEVEL = 0.01
+METRIC_LEVEL = 0.01
 _N_BOOTSTRAP = 200
 _TINY = 1e-12
 #: A loss that is explained by chance and larger than what is allowed by this factor hides too much.
-_FAR = 2.0
+FAR = 2.0
 
 
 def performance_checks(
@@ -75,7 +83,7 @@ def _unknown(name: str, text: str) -> Check:
     return Check(name, None, 0.0, False, text)
 
 
-def _at_gate(metric: Metric, version: RegisteredVersion) -> Interval | None:
+def at_gate(metric: Metric, version: RegisteredVersion) -> Interval | None:
     """Return what the gate measured; None for a version that passed no gate of ours."""
     value = version.metrics.get(metric.name)
     if value is None:
@@ -92,23 +100,23 @@ def _metric_check(
     sight: Sight,
     sizes: Sequence[int],
 ) -> Check:
-    gate = _at_gate(metric, champion)
+    gate = at_gate(metric, champion)
     if gate is None:
         text = (
             f"cannot tell: the gate has measured no {metric.title} of this version to compare with"
         )
         return _unknown(metric.name, text)
     rows = outcomes if sight.movement is None else replace(outcomes, days=None)
-    found = measure(metric, rows, confidence=1 - 2 * _METRIC_LEVEL, n_bootstrap=_N_BOOTSTRAP)
+    found = measure(metric, rows, confidence=1 - 2 * METRIC_LEVEL, n_bootstrap=_N_BOOTSTRAP)
     if math.isnan(found.value):
         text = f"{metric.title} is not defined on these {len(outcomes)} rows, nobody can tell; it "
         return _unknown(metric.name, f"{text}needs {metric.needs}")
-    allowed, better = _allowed(spec, gate), metric.greater_is_better
+    allowed, better = allowed_loss(spec, gate), metric.greater_is_better
     ours = found.upper - found.value if better else found.value - found.lower
     theirs = gate.value - gate.lower if better else gate.upper - gate.value
     if sight.movement is not None:  # both at the level that a window of this length has
         needed = sight.beyond_chance(sizes, sides=1)
-        ours *= needed / beyond(_METRIC_LEVEL)
+        ours *= needed / beyond(METRIC_LEVEL)
         theirs *= needed / beyond((1 - spec.gate.confidence) / 2)
     chance = math.hypot(ours, theirs, _of_days(metric, champion, sight, sizes))
     limit = gate.value + (-1 if better else 1) * max(allowed, chance)
@@ -118,7 +126,7 @@ def _metric_check(
         f"{metric.title} {found.value:.4f} on {len(outcomes)} labelled rows, {gate.value:.4f} at "
         f"the gate; alarm {side} {limit:.4f}{problem_type(spec.problem_type).note(outcomes)}"
     )
-    if not alarm and not sight.min_rows and chance > _FAR * (allowed or _usual(spec, gate)):
+    if not alarm and not sight.min_rows and chance > FAR * (allowed or usual_loss(spec, gate)):
         text += (
             f": too few rows to tell, {max(allowed, chance):.4f} is what chance and days explain"
         )
@@ -139,13 +147,14 @@ def _of_days(
     return needed * replace(sight.movement, day=day).of_days(sizes)
 
 
-def _allowed(spec: ModelSpec, gate: Interval) -> float:
+def allowed_loss(spec: ModelSpec, gate: Interval) -> float:
     """Return by how much the metric may be worse than at the gate, in its own unit."""
     loss = spec.performance.max_loss
-    return _usual(spec, gate) if loss is None else _in_unit(loss, gate)
+    return usual_loss(spec, gate) if loss is None else _in_unit(loss, gate)
 
 
-def _usual(spec: ModelSpec, gate: Interval) -> float:
+def usual_loss(spec: ModelSpec, gate: Interval) -> float:
+    """Return by how much it may be worse where the spec does not say."""
     return _in_unit(problem_type(spec.problem_type).max_loss, gate)
 
 

@@ -2,7 +2,12 @@
 
 from mlops_tasks.moved import moved_name
 from mlops_tasks.policy.absence import Absence, find_absences
-from mlops_tasks.policy.conditions import AlarmHistory, drift_alarms, performance_alarms
+from mlops_tasks.policy.conditions import (
+    AlarmHistory,
+    drift_alarms,
+    estimate_note,
+    performance_alarms,
+)
 from mlops_tasks.policy.decisions import DecisionRow, decision_rows
 from mlops_tasks.policy.evidence import PolicyEvidence, read_evidence
 from mlops_tasks.policy.memory import Decided, Memory, read_memory
@@ -17,6 +22,7 @@ __all__ = [
     "PolicyEvidence",
     "decision_rows",
     "drift_alarms",
+    "estimate_note",
     "find_absences",
     "later_windows",
     "performance_alarms",

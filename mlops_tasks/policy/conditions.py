@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mlops_tasks.monitoring.results import Check, MonitorResult
     from mlops_tasks.specs import RetrainSpec
 
-__all__ = ["AlarmHistory", "drift_alarms", "performance_alarms"]
+__all__ = ["AlarmHistory", "drift_alarms", "estimate_note", "performance_alarms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,11 @@ class AlarmHistory:
 
 
 def performance_alarms(
-    policy: RetrainSpec, results: Sequence[MonitorResult], *, grain: str = "day"
+    policy: RetrainSpec,
+    results: Sequence[MonitorResult],
+    *,
+    grain: str = "day",
+    estimates: Sequence[MonitorResult] = (),
 ) -> AlarmHistory:
     """Weigh what predictions were worth.
 
@@ -49,13 +53,48 @@ def performance_alarms(
         One for each partition, in order.
     grain : str, default "day"
         What the partitions are, for the text.
+    estimates : sequence of MonitorResult, optional
+        What was estimated of them before their labels came.
 
     Returns
     -------
     AlarmHistory
-        A partition alarms when one of its checks does.
+        A partition alarms when one of its checks does; it counts twice where the estimate of its
+        metric has alarmed before.
     """
-    return _history(policy, "performance", {one.last: one.checks for one in results}, grain)
+    checks = {one.last: one.checks for one in results}
+    before = {(one.last, check.name) for one in estimates for check in one.alarms}
+    confirmed = [
+        day
+        for day, found in checks.items()
+        if any(c.alarm and (day, c.name) in before for c in found)
+    ]
+    return _history(policy, "performance", checks, grain, confirmed=confirmed)
+
+
+def estimate_note(estimates: Sequence[MonitorResult], performance: AlarmHistory) -> str:
+    """Say what the newest estimate is where that is news; empty where it is none.
+
+    Parameters
+    ----------
+    estimates : sequence of MonitorResult
+        In order.
+    performance : AlarmHistory
+        From `performance_alarms`.
+
+    Returns
+    -------
+    str
+        An alarm that no label confirms yet; or any answer where performance has none.
+    """
+    if not estimates or (newest := estimates[-1]).last in performance.days:
+        return ""
+    (check,) = newest.checks
+    if check.alarm:
+        return f"estimated before labels, a cause once they confirm it: {newest.last}, {check.text}"
+    if performance.answer == "cannot_tell" and check.value is not None:
+        return f"estimated before labels: {newest.last}, {check.text}"
+    return ""
 
 
 def drift_alarms(
@@ -99,6 +138,7 @@ def _history(
     *,
     at_least: int = 1,
     lasting: Mapping[str, int] = MappingProxyType({}),
+    confirmed: Collection[str] = (),
 ) -> AlarmHistory:
     """Judge n of the last k partitions, the newest included."""
     days = tuple(checks)
@@ -107,11 +147,12 @@ def _history(
     alarms = {day: [check for check in checks[day] if check.alarm] for day in days}
     hit = tuple(day for day in days if len(alarms[day]) >= at_least)
     untold = tuple(day for day in days if all(check.value is None for check in checks[day]))
-    alarm = len(hit) >= policy.windows and days[-1] == hit[-1]
+    alarm = len(hit) + len(confirmed) >= policy.windows and days[-1:] == hit[-1:]
     text = f"{what} alarmed on {len(hit)} of the last {_counted(len(days), grain)}"
     if alarm:
         first, *others = alarms[days[-1]]
-        text += f" ({', '.join(hit)}): {first.text}"
+        estimated = f"; estimated before on {', '.join(confirmed)}" if confirmed else ""
+        text += f" ({', '.join(hit)}{estimated}): {first.text}"
         text += f" and {len(others)} more" if others else ""
     elif hit:
         text += f", {policy.windows} with the newest are needed"

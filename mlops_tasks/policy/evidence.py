@@ -17,7 +17,7 @@ from mlops_tasks.serialization import from_json
 from mlops_tasks.specs.calendar import due_between, labelled_on, scored_on
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mlops_tasks.lake import Lake
     from mlops_tasks.registry.ledger import Ledger
@@ -43,7 +43,8 @@ class PolicyEvidence:
     predictions are worth; None where the newest labels that are due tell it, or the champion's
     first ones are not due. ``memory`` is what was decided and trained before, and
     ``lasting`` for how many partitions in a row each column has alarmed that does so now, where
-    these are too few for a cause.
+    these are too few for a cause. ``estimates`` are those of the partitions on which performance
+    has alarmed, and the newest one.
     """
 
     champion: str | None = None
@@ -51,6 +52,7 @@ class PolicyEvidence:
     last_training: str | None = None
     performance: tuple[MonitorResult, ...] = ()
     drift: tuple[MonitorResult, ...] = ()
+    estimates: tuple[MonitorResult, ...] = ()
     absences: tuple[Absence, ...] = ()
     untold_since: str | None = None
     memory: Memory = field(default_factory=Memory)
@@ -107,11 +109,29 @@ def read_evidence(
         last_training=training.key if training else None,
         performance=performance,
         drift=drift,
+        estimates=_estimates(spec, as_of, ledger, champion, performance),
         absences=absences,
         untold_since=untold_since,
         memory=read_memory(spec, as_of, ledger=ledger),
         lasting=_lasting(spec, as_of, ledger, champion) if few else {},
     )
+
+
+def _estimates(
+    spec: ModelSpec,
+    as_of: str,
+    ledger: Ledger,
+    champion: str | None,
+    performance: Sequence[MonitorResult],
+) -> tuple[MonitorResult, ...]:
+    """Return what was estimated of the partitions that have alarmed since, and of the newest."""
+    if champion is None or not spec.performance.estimate:
+        return ()
+    keys = [*(one.last for one in performance if one.alarms), None]
+    about: dict[str, str] = {"model_version": champion, "as_of": as_of}
+    entries = [ledger.newest(spec.name, EvidenceKind.ESTIMATE, key=key, **about) for key in keys]
+    by_key = {entry.key: entry for entry in entries if entry is not None}
+    return tuple(from_json(MonitorResult, by_key[key].evidence) for key in sorted(by_key))
 
 
 def _lasting(spec: ModelSpec, as_of: str, ledger: Ledger, champion: str | None) -> dict[str, int]:

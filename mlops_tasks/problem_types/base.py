@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops_tasks.problem_types.curves import Confusion, Curve
+    from mlops_tasks.problem_types.expected_targets import ExpectedTargets
     from mlops_tasks.problem_types.outcomes import Outcomes
     from mlops_tasks.profiles import Profile
     from mlops_tasks.specs import EstimatorSpec
@@ -57,6 +58,8 @@ class ProblemType(ABC):
         Columns of the predictions that a profile has.
     derived_columns : frozenset of str
         Columns of the predictions that follow from another one: they do not count twice.
+    expected_by_features : bool
+        Whether features say more of an unknown target than the prediction does.
     """
 
     name: ClassVar[str]
@@ -71,6 +74,7 @@ class ProblemType(ABC):
     reported: ClassVar[tuple[str, ...]]
     profiled: ClassVar[tuple[str, ...]]
     derived_columns: ClassVar[frozenset[str]] = frozenset()
+    expected_by_features: ClassVar[bool] = False
 
     # --- the target
 
@@ -135,6 +139,12 @@ class ProblemType(ABC):
     @abstractmethod
     def naive(self, outcomes: Outcomes) -> Outcomes:
         """Return the same rows predicted by one constant, the best that knows no feature."""
+
+    def expected_targets(self, known: Outcomes, features: pd.DataFrame | None) -> ExpectedTargets:
+        """Return what rows with known targets let expect of those of others."""
+        from mlops_tasks.problem_types.expected_targets import CalibratedClasses
+
+        return CalibratedClasses(known, features)
 
     @abstractmethod
     def too_few(self, outcomes: Outcomes, min_class_rows: int) -> str:

@@ -70,7 +70,7 @@ class DriftSpec(SpecModel):
 
 
 class PerformanceSpec(SpecModel):
-    """Realised performance on labels that have arrived.
+    """Realised performance on labels that have arrived, and an estimate before they do.
 
     Attributes
     ----------
@@ -99,6 +99,8 @@ class PerformanceSpec(SpecModel):
     min_coverage : float
         A day's labels are compared with those of the training once so large a share of its
         predictions has one: labels that come first often differ from those that come last.
+    estimate : bool
+        Whether the gate's metric is also estimated when a partition is scored, before its labels.
     """
 
     window: Window = Duration(7, "d")
@@ -110,6 +112,7 @@ class PerformanceSpec(SpecModel):
     min_rows: int | None = Field(default=None, ge=1)
     min_class_rows: int = Field(default=10, ge=1)
     min_coverage: float = Field(default=0.8, ge=0, le=1)
+    estimate: bool = True
 
     in_days: ClassVar = {"window_days": ("window", 1)}
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mlops_tasks.partitions import DAY, check_day, days_between
-from mlops_tasks.policy import Absence, AlarmHistory, drift_alarms, performance_alarms
+from mlops_tasks.policy import (
+    Absence,
+    AlarmHistory,
+    drift_alarms,
+    estimate_note,
+    performance_alarms,
+)
 from mlops_tasks.problem_types import problem_type
 from mlops_tasks.specs.policy import WEEKDAYS
 
@@ -22,6 +28,7 @@ __all__ = ["DecisionNote", "Grounds", "RetrainDecision", "decide", "note_on"]
 class Grounds:
     """What a decision has looked at.
 
+    ``estimate`` says what the newest estimate is, where labels say less; it is no cause by itself.
     ``untold_since`` is the day since which nobody can tell what predictions are worth, and
     ``untold_lasts`` says that this is longer than the policy allows.
     """
@@ -30,6 +37,7 @@ class Grounds:
     last_training: str | None = None
     performance: AlarmHistory | None = None
     drift: AlarmHistory | None = None
+    estimate: str = ""
     absences: tuple[Absence, ...] = ()
     untold_since: str | None = None
     untold_lasts: bool = False
@@ -110,7 +118,9 @@ def decide(spec: ModelSpec, as_of: str, evidence: PolicyEvidence) -> RetrainDeci
         )
         return RetrainDecision(False, "cannot_tell", reason)
     policy, trained = spec.retrain, evidence.last_training
-    performance = performance_alarms(policy, evidence.performance, grain=spec.rows.grain)
+    performance = performance_alarms(
+        policy, evidence.performance, grain=spec.rows.grain, estimates=evidence.estimates
+    )
     derived = problem_type(spec.problem_type).derived_columns
     drift = drift_alarms(
         policy,
@@ -177,6 +187,7 @@ def _grounds(
         last_training=evidence.last_training,
         performance=performance,
         drift=drift,
+        estimate=estimate_note(evidence.estimates, performance),
         absences=evidence.absences,
         untold_since=since,
         untold_lasts=since is not None and not _within(spec.retrain.max_untold, since, as_of),
@@ -192,7 +203,7 @@ def _without_alarm(
 ) -> RetrainDecision:
     """Say no where both monitors say that all is well, and else that nobody can tell."""
     missing = [one for one in grounds.absences if one.is_newest]
-    told = f"{performance.text}; {drift.text}"
+    told = "; ".join(filter(None, (performance.text, drift.text, grounds.estimate)))
     if not missing and performance.answer == drift.answer == "fine":
         others = "".join(f"; {one.text}" for one in grounds.absences)
         return RetrainDecision(False, "none", told + others, grounds)

@@ -1,28 +1,44 @@
-"""Monitor: drift when a day is scored; performance and labels once its labels are there."""
+"""Monitor: drift and an estimate when a day is scored; performance once its labels are there."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from mlops_tasks.exceptions import NeverScoredError
+from mlops_tasks.lake import TrainingPin
 from mlops_tasks.monitoring.domain_classifier import domain_classifier_check
 from mlops_tasks.monitoring.drift import compare_days, drift_checks, read_scored_days
+from mlops_tasks.monitoring.estimation import compare_estimate, estimate_check, with_say
+from mlops_tasks.monitoring.estimation_rows import read_known, read_window
 from mlops_tasks.monitoring.gaps import limited, window_coverage
 from mlops_tasks.monitoring.labels import compare_labels, mature_days
 from mlops_tasks.monitoring.pages import publish_page
 from mlops_tasks.monitoring.performance import performance_checks
 from mlops_tasks.monitoring.results import MonitorResult
-from mlops_tasks.monitoring.windows import drift_window
+from mlops_tasks.monitoring.windows import drift_window, sight_of
+from mlops_tasks.partitions import Partition, grain_of
 from mlops_tasks.problem_types import problem_type
+from mlops_tasks.registry.artifacts import PIN_FILE
+from mlops_tasks.serialization import from_json
+from mlops_tasks.specs.calendar import scored_on
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlops_tasks.lake import Lake
     from mlops_tasks.monitoring import LabelledPredictions
     from mlops_tasks.registry.tracking import Tracking
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["measure_drift", "measure_labels", "measure_performance"]
+__all__ = [
+    "estimate_performance",
+    "judge_estimate",
+    "measure_drift",
+    "measure_labels",
+    "measure_performance",
+]
 
 
 def measure_drift(
@@ -103,6 +119,108 @@ def measure_drift(
         checks=tuple(checks),
         gaps=coverage.text,
         report=published,
+    )
+
+
+def estimate_performance(
+    spec: ModelSpec,
+    partition: str,
+    champion: RegisteredVersion,
+    *,
+    lake: Lake,
+    tracking: Tracking,
+    outcomes: Sequence[MonitorResult] = (),
+) -> MonitorResult:
+    """Estimate what the predictions of the trailing window are worth, before there are labels.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    partition : str
+        Last day of the window; scored.
+    champion : RegisteredVersion
+        The version that scored it; only its own predictions count.
+    lake, tracking : Lake, Tracking
+        Where predictions, labels and the version's pin are.
+    outcomes : sequence of MonitorResult, optional
+        From `judge_estimate`, of the version's earlier windows, in order: an estimate whose
+        intervals have not held loses its say.
+
+    Returns
+    -------
+    MonitorResult
+        One check, named for the gate's metric, with a 95 % interval of the value that labels will
+        show. It has no value where nobody can tell: too few predictions whose labels are known, a
+        window that is too small or too uncertain, less than half of which was scored, or intervals
+        that have held too rarely.
+
+    Raises
+    ------
+    NeverScoredError
+        If the day was never scored by this version.
+
+    Notes
+    -----
+    Classes by confidence-based estimation (CBPE) on calibrated scores, numbers by direct loss
+    estimation, see `mlops_tasks.problem_types.expected_targets`. Calibrated on what the version has
+    predicted after its training and whose labels were known when the day came to be scored. Both
+    take a prediction to mean what it has meant: a change of concept is not seen.
+    """
+    version, known_at = champion.version, scored_on(spec, partition)
+    sight = sight_of(spec, champion)
+    window = read_window(spec, partition, version, sight, lake=lake)
+    if window is None:
+        raise NeverScoredError(
+            f"model {spec.name!r}: version {version} has not scored {partition}; run "
+            f"{spec.name}.score for it"
+        )
+    pin = from_json(TrainingPin, json.loads(tracking.read_artifact(champion, PIN_FILE)))
+    learnt = Partition(pin.train[1], spec.timezone, grain_of(pin.train[1])).end
+    begin = spec.calendar.key_of(learnt, spec.timezone)
+    known = read_known(spec, partition, version, begin, lake=lake, known_at=known_at)
+    check = estimate_check(spec, window, known, champion, sight, lake=lake, known_at=known_at)
+    coverage = window_coverage(spec, lake, window.first, partition, there=window.there)
+    return MonitorResult(
+        first=window.first,
+        last=partition,
+        n_rows=window.n_rows,
+        model_version=version,
+        checks=tuple(limited([with_say(check, outcomes)], coverage)),
+        gaps=coverage.text,
+    )
+
+
+def judge_estimate(
+    predictions: LabelledPredictions, estimate: MonitorResult
+) -> MonitorResult | None:
+    """Compare what was estimated of a window with what its labels say.
+
+    Parameters
+    ----------
+    predictions : LabelledPredictions
+        From `read_labelled_predictions`, of the same last day.
+    estimate : MonitorResult
+        From `estimate_performance`, about the same version.
+
+    Returns
+    -------
+    MonitorResult or None
+        One check, which alarms where the realised value lies outside of the interval. None where
+        there was no interval, or the window is not mature: labels of less than
+        `PerformanceSpec.min_coverage` of a day.
+    """
+    check = compare_estimate(predictions, estimate)
+    if check is None:
+        return None
+    return MonitorResult(
+        first=estimate.first,
+        last=estimate.last,
+        n_rows=sum(
+            rows.num_rows for key, rows in predictions.days.items() if key >= estimate.first
+        ),
+        model_version=predictions.version,
+        checks=(check,),
     )
 
 

@@ -37,8 +37,7 @@ __all__ = ["N_PARTITIONS", "read_timeline"]
 
 #: Partitions that are shown, at most: half a year of days, a week of hours.
 N_PARTITIONS = 180
-_ESTIMATE = "estimate"
-_KINDS = (EvidenceKind.PERFORMANCE, EvidenceKind.DRIFT, _ESTIMATE)
+_KINDS: tuple[str, ...] = (EvidenceKind.PERFORMANCE, EvidenceKind.DRIFT, EvidenceKind.ESTIMATE)
 # A lone column of little importance is not worth nothing to whoever reads.
 _LEAST_IMPORTANCE = 0.1
 _UNBOUNDED = 10.0
@@ -76,7 +75,7 @@ def read_timeline(spec: ModelSpec, *, ledger: Ledger, n_partitions: int = N_PART
     metric, champion = gate_metric(spec), ledger.champion(spec.name)
     performance, estimates = (
         tuple(_measured(spec, metric.name, one) for one in entries[kind])
-        for kind in (EvidenceKind.PERFORMANCE, _ESTIMATE)
+        for kind in (EvidenceKind.PERFORMANCE, EvidenceKind.ESTIMATE)
     )
     subjects = [*(one.name for one in with_inputs(spec.datasets)), spec.name]
     return Timeline(

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.exceptions import NoChampionError, SmokeTestFailedError
 from mlops_tasks.features import dataset_range
 from mlops_tasks.gate import GatePlan
-from mlops_tasks.monitoring import as_evidence, read_labelled_predictions
+from mlops_tasks.monitoring import (
+    as_evidence,
+    estimate_of,
+    estimate_outcomes,
+    read_labelled_predictions,
+)
 from mlops_tasks.policy import later_windows, read_evidence
 from mlops_tasks.registry.champions import champion_of, registered_version
 from mlops_tasks.registry.ledger import EvidenceKind
@@ -19,7 +24,13 @@ from mlops_tasks.steps.choose import choose
 from mlops_tasks.steps.decide import decide
 from mlops_tasks.steps.evaluate import evaluate
 from mlops_tasks.steps.fit_candidate import fit_candidate
-from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
+from mlops_tasks.steps.monitor import (
+    estimate_performance,
+    judge_estimate,
+    measure_drift,
+    measure_labels,
+    measure_performance,
+)
 from mlops_tasks.steps.pin import pin_training_data
 from mlops_tasks.steps.promote import promote
 from mlops_tasks.steps.propose import propose
@@ -35,7 +46,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.gate import Verdict
     from mlops_tasks.lake import TrainingPin
-    from mlops_tasks.monitoring import MonitorResult
+    from mlops_tasks.monitoring import LabelledPredictions, MonitorResult
     from mlops_tasks.policy import PolicyEvidence
     from mlops_tasks.profiles.remembered import RememberedProfiles
     from mlops_tasks.registry.versions import RegisteredVersion, TrainResult
@@ -47,6 +58,8 @@ if TYPE_CHECKING:
     from mlops_tasks.tuning import Choice
 
 __all__ = ["TrialDags"]
+
+Worth = tuple["MonitorResult", "MonitorResult", "MonitorResult | None"]
 
 _RUN = "mlops try"
 _TRIALS = 3
@@ -121,7 +134,7 @@ class TrialDags:
         self.trainings.append(_training(pin, trained, verdict, version, cause))
 
     def score(self, partition: str) -> None:
-        """Score a partition with the champion, once all its inputs are there, and measure drift."""
+        """Score a partition with the champion, once all its inputs are there; drift, estimate."""
         missing = [one.name for one in self.spec.triggers if not self._has(one, partition)]
         with self.journal.step("score", self.spec.name, partition) as note:
             if missing:
@@ -134,6 +147,13 @@ class TrialDags:
         with self.journal.step("drift", self.spec.name, partition) as note:
             found = self._drift(partition, champion)
             self._measured(EvidenceKind.DRIFT, found, [one.dataset for one in self.spec.inputs])
+            note.n_rows, note.answer = found.n_rows, findings.monitor_answer(found)
+            note.text = findings.monitor_text(found)
+        if not self.spec.performance.estimate:
+            return
+        with self.journal.step("estimate", self.spec.name, partition) as note:
+            found = self._estimate(partition, champion)
+            self._measured(EvidenceKind.ESTIMATE, found, [one.dataset for one in self.spec.inputs])
             note.n_rows, note.answer = found.n_rows, findings.monitor_answer(found)
             note.text = findings.monitor_text(found)
 
@@ -153,9 +173,11 @@ class TrialDags:
 
     def _measure(self, partition: str) -> tuple[MonitorResult, MonitorResult, bool]:
         """Return what was found of performance and labels, and whether the former is news."""
-        found, labels = self._worth(partition)
+        found, labels, held = self._worth(partition)
         label = self.spec.label.dataset
         self._measured(EvidenceKind.LABELS, labels, [label])
+        if held is not None:
+            self._measured(EvidenceKind.ESTIMATE_OUTCOME, held, [label])
         return found, labels, self._measured(EvidenceKind.PERFORMANCE, found, [label])
 
     def decide(self, as_of: str) -> Decision:
@@ -237,14 +259,30 @@ class TrialDags:
     def _drift(self, partition: str, champion: RegisteredVersion) -> MonitorResult:
         return measure_drift(self.spec, partition, champion, lake=self.lake, tracking=self.tracking)
 
-    def _worth(self, partition: str) -> tuple[MonitorResult, MonitorResult]:
-        """Return what predictions were worth, and what their labels were like."""
+    def _estimate(self, partition: str, champion: RegisteredVersion) -> MonitorResult:
+        stores: dict[str, Any] = {"lake": self.lake, "tracking": self.tracking}
+        return estimate_performance(
+            self.spec, partition, champion, **stores, outcomes=self._outcomes(partition, champion)
+        )
+
+    def _outcomes(self, partition: str, champion: RegisteredVersion) -> tuple[MonitorResult, ...]:
+        return estimate_outcomes(self.spec, partition, champion.version, ledger=self.ledger)
+
+    def _worth(self, partition: str) -> Worth:
+        """Return what predictions were worth, how labels were, and if the estimate has held."""
         known = partial(registered_version, self.spec.name, ledger=self.ledger)
         predictions = read_labelled_predictions(self.spec, partition, lake=self.lake, version=known)
         version = known(predictions.version)
         found = measure_performance(predictions, version)
         stores: dict[str, Any] = {"lake": self.lake, "tracking": self.tracking}
-        return found, measure_labels(predictions, found, version, **stores)
+        labels = measure_labels(predictions, found, version, **stores)
+        return found, labels, self._held(predictions)
+
+    def _held(self, predictions: LabelledPredictions) -> MonitorResult | None:
+        """Return whether the estimate that was made before the labels has held; None without."""
+        about = self.spec, predictions.last, predictions.version
+        estimate = estimate_of(*about, ledger=self.ledger)
+        return None if estimate is None else judge_estimate(predictions, estimate)
 
     def _evidence(self, as_of: str) -> PolicyEvidence:
         return read_evidence(self.spec, as_of, ledger=self.ledger, lake=self.lake)

@@ -38,7 +38,7 @@ def shadow_words(model: ModelSpec) -> str:
     if watched is None:
         return ""
     return (
-        f" For {watched.window.words} after a promotion `shadow` predicts the same rows with the "
+        f"For {watched.window.words} after a promotion `shadow` predicts the same rows with the "
         "champion before; of that nothing is published."
     )
 
@@ -50,6 +50,6 @@ def comparison_words(model: ModelSpec) -> str:
         return ""
     then = "returns to it" if watched.roll_back else "tells people"
     return (
-        " While a new champion is watched, `compare` holds it against the one before on the same "
+        "While a new champion is watched, `compare` holds it against the one before on the same "
         f"rows, and `roll_back` {then} where the new one is shown to be worse."
     )

@@ -8,6 +8,7 @@ from mlops_tasks.exceptions import EstimatorError
 from mlops_tasks.problem_types.base import LABEL, ProblemType
 from mlops_tasks.problem_types.curves import mean_curve, quantile_curve
 from mlops_tasks.problem_types.estimator import ask
+from mlops_tasks.problem_types.expected_targets import ScaledResiduals
 from mlops_tasks.problem_types.outcomes import Outcomes
 from mlops_tasks.profiles import Profile
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from mlops_tasks.problem_types.base import Array
     from mlops_tasks.problem_types.curves import Curve
+    from mlops_tasks.problem_types.expected_targets import ExpectedTargets
     from mlops_tasks.profiles import NumericProfile
     from mlops_tasks.specs import EstimatorSpec
 
@@ -47,6 +49,7 @@ class Regression(ProblemType):
     smallest_change = 0.1
     reported = ("mae", "rmse", "r2", "bias")
     profiled = (PREDICTION,)
+    expected_by_features = True
 
     def target_cast(self, sql_type: str) -> str | None:
         return (
@@ -122,6 +125,9 @@ class Regression(ProblemType):
 
         middle = np.full(len(outcomes), np.median(outcomes.y_true))
         return Outcomes(outcomes.y_true, middle, outcomes.days)
+
+    def expected_targets(self, known: Outcomes, features: pd.DataFrame | None) -> ExpectedTargets:
+        return ScaledResiduals(known, features)
 
     def too_few(self, outcomes: Outcomes, min_class_rows: int) -> str:
         return "" if len(outcomes) >= 2 * min_class_rows else f"{len(outcomes)}"

@@ -21,6 +21,8 @@ class EvidenceKind(StrEnum):
     DRIFT = "drift"
     PERFORMANCE = "performance"
     LABELS = "labels"
+    ESTIMATE = "estimate"
+    ESTIMATE_OUTCOME = "estimate_outcome"
     DECISION = "decision"
     DECISION_NOTE = "decision_note"
     PIN = "pin"

@@ -1,4 +1,4 @@
-"""Monitor one day: drift when it is scored, performance when its labels are there."""
+"""Monitor one day: drift and an estimate when it is scored, performance once it has labels."""
 
 from __future__ import annotations
 
@@ -13,11 +13,24 @@ from mlops_airflow.links import ReportLink, TimelineLink
 from mlops_airflow.metrics import gauge_measurement
 from mlops_airflow.operators.base import StepOperator, dag_run_name, partition_of, triggered_by
 from mlops_tasks.exceptions import NeverScoredError
-from mlops_tasks.monitoring import MonitorResult, as_evidence, read_labelled_predictions
+from mlops_tasks.monitoring import (
+    MonitorResult,
+    as_evidence,
+    estimate_of,
+    estimate_outcomes,
+    read_labelled_predictions,
+)
+from mlops_tasks.monitoring.estimation import BLIND
 from mlops_tasks.policy import decision_rows, later_windows
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import to_json
-from mlops_tasks.steps.monitor import measure_drift, measure_labels, measure_performance
+from mlops_tasks.steps.monitor import (
+    estimate_performance,
+    judge_estimate,
+    measure_drift,
+    measure_labels,
+    measure_performance,
+)
 from mlops_tasks.timeline.schedule import next_check
 
 if TYPE_CHECKING:
@@ -25,10 +38,14 @@ if TYPE_CHECKING:
 
     from airflow.sdk import BaseOperatorLink, Context
 
-    from mlops_tasks.monitoring import Check
+    from mlops_tasks.monitoring import Check, LabelledPredictions
     from mlops_tasks.specs import DatasetSpec, ModelSpec
 
-__all__ = ["MeasureDriftOperator", "MeasurePerformanceOperator"]
+__all__ = [
+    "EstimatePerformanceOperator",
+    "MeasureDriftOperator",
+    "MeasurePerformanceOperator",
+]
 
 
 class _MonitorOperator(StepOperator):
@@ -119,6 +136,36 @@ class MeasureDriftOperator(_MonitorOperator):
         return self._record(context, EvidenceKind.DRIFT, result, *inputs)
 
 
+class EstimatePerformanceOperator(_MonitorOperator):
+    """Estimate what the predictions of the trailing window are worth, before there are labels.
+
+    Parameters
+    ----------
+    model : ModelSpec
+        The model.
+    scored : dict
+        Output of `ScorePartitionOperator`; it names the version that is estimated.
+    """
+
+    template_fields = ("scored",)
+
+    def __init__(self, *, model: ModelSpec, scored: Any, **kwargs: Any) -> None:
+        super().__init__(model=model, **kwargs)
+        self.scored = scored
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Estimate the gate's metric and record it."""
+        day, tracking = partition_of(context, self.model.rows), self.tracking(context)
+        version = self.version(self.model, self.scored["model_version"])
+        outcomes = estimate_outcomes(self.model, day, version.version, ledger=self.ledger)
+        result = estimate_performance(
+            self.model, day, version, lake=self.lake, tracking=tracking, outcomes=outcomes
+        )
+        self._report("estimated performance", result, outlook={"note": BLIND})
+        inputs = (item.dataset for item in self.model.inputs)
+        return self._record(context, EvidenceKind.ESTIMATE, result, *inputs)
+
+
 class MeasurePerformanceOperator(_MonitorOperator):
     """Measure what the predictions of the trailing window were worth, now that labels are there.
 
@@ -153,6 +200,16 @@ class MeasurePerformanceOperator(_MonitorOperator):
             self._measure(context, one)
         return newer
 
+    def _estimated(self, context: Context, predictions: LabelledPredictions) -> tuple[Check, ...]:
+        """Record whether the estimate that was made before the labels came has held."""
+        about = self.model, predictions.last, predictions.version
+        estimate = estimate_of(*about, ledger=self.ledger)
+        found = None if estimate is None else judge_estimate(predictions, estimate)
+        if found is None:
+            return ()
+        self._record(context, EvidenceKind.ESTIMATE_OUTCOME, found, self.model.label.dataset)
+        return found.checks
+
     def _outlook(self, measured: str, again: Sequence[str]) -> dict[str, str]:
         """Return what was decided last, what is due next, and where all of it is on one page."""
         decisions = decision_rows(self.model.name, 1, ledger=self.ledger)
@@ -185,4 +242,6 @@ class MeasurePerformanceOperator(_MonitorOperator):
         labels = measure_labels(predictions, result, champion, lake=self.lake, tracking=tracking)
         label = self.model.label.dataset
         self._record(context, EvidenceKind.LABELS, labels, label)
+        held = self._estimated(context, predictions)
+        labels = replace(labels, checks=(*labels.checks, *held))
         return result, labels, self._record(context, EvidenceKind.PERFORMANCE, result, label)

@@ -30,6 +30,7 @@ def test_each_policy_has_a_name_of_its_own_for_tables_and_ledger(tmp_path: Path)
     assert found["weekly"].predictions_table == "late_orders__weekly__predictions"
     assert found["weekly"].retrain.max_age.days == 7
     assert found["own"].retrain == spec.retrain
+    assert not any(one.performance.estimate for one in found.values())
     assert len({one.name for one in found.values()}) == len(found)
 
 

@@ -1,6 +1,6 @@
 """A test that is looked at every night: how often it cries wolf, and how soon it sees a loss.
 
-The figures of ADR 32 come from `simulated` with more windows: see its table.
+The figures of ADR 33 come from `simulated` with more windows: see its table.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from mlops_airflow.lifecycle import build_dags, dataset_dags, model_dags
 from mlops_airflow.retries import RetryByKind
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.partitions import DAY
-from mlops_tasks.specs import InputSpec, LabelSpec, ModelSpec
+from mlops_tasks.specs import InputSpec, LabelSpec, ModelSpec, PerformanceSpec
 from tests.unit.orders import deliveries_dataset, orders_dataset, project
 
 if TYPE_CHECKING:
@@ -230,6 +230,13 @@ def test_a_day_is_scored_when_all_its_inputs_are_there(spec: ModelSpec) -> None:
     assert assets(dags(spec)["late_orders.score"]) == {
         "AssetAny": [{"AssetAll": ["orders", "traffic"]}, "late_orders.score_again"]
     }
+
+
+def test_a_model_without_an_estimate_has_no_task_for_it(tmp_path: Path) -> None:
+    for estimate, tasks in ((True, {"drift", "estimate"}), (False, {"drift"})):
+        spec = project(tmp_path, performance=PerformanceSpec(estimate=estimate))
+        score = dags(spec)["late_orders.score"]
+        assert score.get_task("score").downstream_task_ids == tasks
 
 
 def test_a_model_with_one_input_and_labels_without_late_rows(tmp_path: Path) -> None:

@@ -22,7 +22,11 @@ from mlops_airflow.operators.base import dag_run_name, key_of
 from mlops_airflow.operators.decide import DecideRetrainingOperator, RequestRetrainingOperator
 from mlops_airflow.operators.evaluate import EvaluateModelOperator
 from mlops_airflow.operators.ingest import IngestPartitionOperator
-from mlops_airflow.operators.monitor import MeasureDriftOperator, MeasurePerformanceOperator
+from mlops_airflow.operators.monitor import (
+    EstimatePerformanceOperator,
+    MeasureDriftOperator,
+    MeasurePerformanceOperator,
+)
 from mlops_airflow.operators.pin import PinTrainingDataOperator
 from mlops_airflow.operators.promote import PromoteModelOperator
 from mlops_airflow.operators.register import RegisterModelOperator
@@ -32,6 +36,7 @@ from mlops_airflow.operators.validate import ValidatePartitionOperator
 from mlops_airflow.summary import format_summary
 from mlops_tasks.exceptions import EmptyPartitionError, SpecError, ValidationFailedError
 from mlops_tasks.serialization import to_json
+from mlops_tasks.specs import PerformanceSpec
 from tests.unit.operators.conftest import context
 from tests.unit.orders import ROWS_PER_DAY, day, project
 
@@ -440,6 +445,36 @@ def test_a_day_is_scored_and_compared(stack: Stack, log: Log) -> None:
     assert "100.0% of the last day" in text
     assert "ok     label share " in text
     assert "/mlops/reports/late_orders__labels/" in monitor.report_url
+
+
+def test_a_scored_day_is_estimated_and_judged_once_its_labels_are_there(
+    stack: Stack, log: Log
+) -> None:
+    world, _ = stack
+    limits = PerformanceSpec(window="1d", max_window="1d", min_rows=50)
+    spec = world.spec.model_copy(update={"performance": limits})
+    score = ScorePartitionOperator(task_id="score", model=spec)
+    # The version has learnt until day 8: what it predicts of the days since is calibrated on.
+    for number in range(9, 18):
+        scored = run(score, day(number))
+    log.take()
+    task = EstimatePerformanceOperator(task_id="estimate", model=spec, scored=scored)
+    estimate = run(task, day(17))
+    (entry,) = world.ledger.entries(kind="estimate")
+    assert (entry.key, entry.evidence) == (day(17), estimate)
+    (check,) = estimate["checks"]
+    assert check["name"] == "roc_auc"
+    assert check["lower"] < check["upper"]
+    text = log.take()
+    assert "estimated performance of late_orders" in text
+    assert "estimate is blind to concept change" in text
+    assert run(task, day(17)) == estimate
+    assert len(world.ledger.entries(kind="estimate", history=True)) == 1
+    run(MeasurePerformanceOperator(task_id="monitor", model=spec), day(17))
+    (entry,) = world.ledger.entries(kind="estimate_outcome")
+    (judged,) = entry.evidence["checks"]
+    assert (judged["lower"], judged["upper"]) == (check["lower"], check["upper"])
+    assert "the interval estimated before labels has " in log.take()
 
 
 def test_the_event_of_a_scored_day_names_predictions_and_version(stack: Stack) -> None:

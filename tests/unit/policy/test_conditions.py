@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 
 from mlops_tasks.monitoring.results import Check, MonitorResult
-from mlops_tasks.policy import AlarmHistory, drift_alarms, performance_alarms
+from mlops_tasks.policy import (
+    AlarmHistory,
+    drift_alarms,
+    estimate_note,
+    performance_alarms,
+)
 from mlops_tasks.specs import RetrainSpec
 
 POLICY = RetrainSpec(windows=2, of_last=3, min_drifted=2)
@@ -110,3 +115,60 @@ def test_what_nobody_can_tell_says_why_and_a_lone_column_what_it_matters() -> No
     assert found.text.endswith(
         "; 1 column alarms, 2 needed (retrain.min_drifted), on 1: speed, whose importance is 0.021"
     )
+
+
+@pytest.mark.parametrize(
+    ("estimated", "realised", "alarm"),
+    [
+        (("3", True, "a"), (False, False, True), True),  # estimated, then confirmed
+        (("3", False, "a"), (False, False, True), False),  # the estimate was fine
+        (("3", None, "a"), (False, False, True), False),  # it could not tell
+        (("3", True, "b"), (False, False, True), False),  # of another metric
+        (("2", True, "a"), (False, False, True), False),  # of another partition
+        (("3", True, "a"), (False, False, False), False),  # labels say no
+        (("2", True, "a"), (False, True, False), False),  # confirmed, but the newest is fine
+        (("1", True, "a"), (True, False, True), True),  # enough without it
+    ],
+)
+def test_an_estimate_counts_once_labels_confirm_it_on_the_same_partition(
+    estimated: tuple[str, bool | None, str], realised: tuple[bool, ...], alarm: bool
+) -> None:
+    day, answer, name = estimated
+    results = [measured(str(n), one) for n, one in enumerate(realised, 1)]
+    found = performance_alarms(POLICY, results, estimates=[measured(day, answer, names=name)])
+    assert found.alarm is alarm
+    if alarm and realised == (False, False, True):
+        assert found.text == (
+            "performance alarmed on 1 of the last 3 days (3; estimated before on 3): a moved on 3"
+        )
+
+
+def test_one_confirmed_partition_is_two_and_not_more() -> None:
+    three = RetrainSpec(windows=3, of_last=3)
+    estimates = [measured("2", True), measured("3", True)]
+    one = performance_alarms(three, [measured("3", True)], estimates=estimates)
+    assert not one.alarm
+    both = [measured("2", True), measured("3", True)]
+    assert performance_alarms(three, both, estimates=estimates[:1]).alarm
+
+
+def test_an_estimate_is_told_where_it_is_news() -> None:
+    fine = performance_alarms(POLICY, [measured("1", False)])
+    unknown = performance_alarms(POLICY, [measured("1", None)])
+    before = "estimated before labels"
+    told = {
+        (name, answer): estimate_note([measured("9", False), measured("2", answer)], history)
+        for name, history in (("fine", fine), ("unknown", unknown))
+        for answer in (True, False, None)
+    }
+    alarm = f"{before}, a cause once they confirm it: 2, a moved on 2"
+    assert told == {
+        ("fine", True): alarm,
+        ("fine", False): "",
+        ("fine", None): "",
+        ("unknown", True): alarm,
+        ("unknown", False): f"{before}: 2, a moved on 2",
+        ("unknown", None): "",
+    }
+    assert estimate_note([measured("1", True)], fine) == ""  # labels have answered
+    assert estimate_note([], unknown) == ""

@@ -258,3 +258,24 @@ def test_no_alarm_retrains_on_quiet_days_and_age_does(spec: ModelSpec) -> None:
     assert (found.retrain, found.cause) == (False, "quiet")
     assert found.reason.endswith("no alarm retrains as of a wed (retrain.quiet_days)")
     assert decide(spec, day(NIGHT), trained(NIGHT - 11)).cause == "age"
+
+
+def test_an_estimate_alone_never_retrains_and_is_told(spec: ModelSpec) -> None:
+    quiet = replace(QUIET, performance=(measured(8),), drift=(measured(8),))
+    said = Check("c0", 0.5, 0.6, True, "the metric is estimated at 0.5", None, 0.4, 0.55)
+    estimates = tuple(MonitorResult(day(n), day(n), 9, "3", (said,)) for n in (9, 10, 11))
+    found = decide(spec, day(NIGHT), replace(quiet, estimates=estimates))
+    assert (found.retrain, found.cause) == (False, "none")
+    note = (
+        f"estimated before labels, a cause once they confirm it: {day(11)}, the metric is "
+        "estimated at 0.5"
+    )
+    assert found.evidence.estimate == note
+    assert found.reason.endswith(f"; {note}")
+    silent = decide(spec, day(NIGHT), replace(QUIET, estimates=estimates))
+    assert (silent.cause, silent.evidence.estimate) == ("cannot_tell", note)
+    confirmed = replace(quiet, performance=(measured(11, 1),), estimates=estimates[2:])
+    found = decide(spec, day(NIGHT), confirmed)
+    assert (found.retrain, found.cause) == (True, "performance")
+    assert f"; estimated before on {day(11)})" in found.reason
+    assert from_json(RetrainDecision, json.loads(json.dumps(to_json(found)))) == found
