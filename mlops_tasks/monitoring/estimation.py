@@ -13,9 +13,9 @@ from mlops_tasks.monitoring.performance import FAR, METRIC_LEVEL, allowed_loss, 
 from mlops_tasks.monitoring.results import Check, MonitorResult
 from mlops_tasks.monitoring.windows import beyond
 from mlops_tasks.problem_types import gate_metric, problem_type
-from mlops_tasks.problem_types.expected_metric import CONFIDENCE, expected_metric
+from mlops_tasks.problem_types.expected_metric import CONFIDENCE, expected_metric, unexpected_by_day
 from mlops_tasks.problem_types.metrics.resampling import MIN_DAYS
-from mlops_tasks.problem_types.shifts import Movement, day_deviation, lasting_share
+from mlops_tasks.problem_types.shifts import Movement, lasting_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,13 +75,15 @@ def estimate_check(
         rows.features(spec, lake, known_at) if problem.expected_by_features else None
         for rows in (window, known)
     )
+    targets = problem.expected_targets(known.outcomes, theirs)
+    of_day = unexpected_by_day(metric, targets, known.outcomes, theirs, seed=spec.random_state)
     found = expected_metric(
         metric,
-        problem.expected_targets(known.outcomes, theirs),
+        targets,
         known.outcomes,
         window.outcomes,
         features,
-        of_days=_of_days(metric, champion, known, window),
+        of_days=_of_days(metric, champion, of_day, window),
         n_days=1 / lasting_share(window.day_sizes, 0.0),
         seed=spec.random_state,
     )
@@ -127,11 +129,10 @@ def compare_estimate(predictions: LabelledPredictions, estimate: MonitorResult) 
     known = all(predictions.coverage[key] >= enough for key in own)
     if said.lower is None or said.upper is None or predictions.first > estimate.first or not known:
         return None
-    rows, metric = predictions.outcomes(), gate_metric(spec)
+    metric = gate_metric(spec)
     sizes = [found.num_rows for found in predictions.days.values()]
     kept = np.repeat([key in own for key in predictions.days], sizes)
-    taken = replace(rows, y_true=rows.y_true[kept], y_pred=rows.y_pred[kept], days=None)
-    value = metric.value(taken)
+    value = metric.value(predictions.outcomes().part(kept))
     if math.isnan(value):
         return None
     outside = not said.lower <= value <= said.upper
@@ -177,20 +178,16 @@ def _too_few(spec: ModelSpec, known: EstimateRows | None) -> str:
 
 
 def _of_days(
-    metric: Metric, champion: RegisteredVersion, known: EstimateRows, window: EstimateRows
+    metric: Metric, champion: RegisteredVersion, of_day: float | None, window: EstimateRows
 ) -> float | None:
     """Return how much days move the metric of a window by themselves; None of too few days."""
-    import numpy as np
-
-    rows, movement = known.outcomes, Movement.of_metrics(champion.metrics)
-    if rows.days is not None and len(np.unique(rows.days)) >= MIN_DAYS:
-        day = day_deviation(metric, rows)
-    elif movement is not None and movement.n_days >= MIN_DAYS:
-        day = champion.metrics.get(f"{metric.name}_of_day", 0.0)
-    else:
-        return None
+    movement = Movement.of_metrics(champion.metrics)
+    if of_day is None:
+        if movement is None or movement.n_days < MIN_DAYS:
+            return None
+        of_day = champion.metrics.get(f"{metric.name}_of_day", 0.0)
     lasting = movement.lasting if movement else 0.0
-    return day * math.sqrt(lasting_share(window.day_sizes, lasting))
+    return of_day * math.sqrt(lasting_share(window.day_sizes, lasting))
 
 
 def _unknown(metric: Metric, text: str) -> Check:

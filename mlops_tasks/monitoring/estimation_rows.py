@@ -182,18 +182,12 @@ def read_known(
     n_rows, outcomes = len(places), found.outcomes()
     width = outcomes.y_pred.shape[1] if outcomes.y_pred.ndim > 1 else 1
     places = places[_drawn(n_rows, width, spec.random_state)]
-    taken = replace(
-        outcomes,
-        y_true=outcomes.y_true[places],
-        y_pred=outcomes.y_pred[places],
-        days=None if outcomes.days is None else outcomes.days[places],
-    )
     return EstimateRows(
         mature[0],
         mature[-1],
         n_rows,
         found.rows().select(list(spec.key)).take(pa.array(places)),
-        taken,
+        outcomes.part(places),
         tuple(found.day_sizes(mature)),
         tuple(mature),
     )

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["CONFIDENCE", "expected_metric"]
+__all__ = ["CONFIDENCE", "expected_metric", "unexpected_by_day"]
 
 #: Of the interval: so often the realised value is to lie in it.
 CONFIDENCE = 0.95
 _N_FITS, _N_DRAWS = 10, 20
+#: Fewer days do not show how days differ.
+_FEW_DAYS = 5
 
 
 def expected_metric(
@@ -99,6 +101,50 @@ def expected_metric(
         max(value - math.hypot(value - low, days), metric.low),
         min(value + math.hypot(high - value, days), metric.high),
     )
+
+
+def unexpected_by_day(
+    metric: Metric,
+    targets: ExpectedTargets,
+    known: Outcomes,
+    features: pd.DataFrame | None,
+    *,
+    seed: int = 0,
+) -> float | None:
+    """Return by how much days differ in a metric beyond what is expected of each of them.
+
+    Parameters
+    ----------
+    metric, targets, known, seed
+        As for `expected_metric`.
+    features : DataFrame or None
+        What the model was told about the known rows.
+
+    Returns
+    -------
+    float or None
+        A standard deviation, larger where it is known of few days (Student). None of less than five
+        days on which the metric is defined.
+    """
+    import numpy as np
+
+    if known.days is None:
+        return None
+    random = np.random.default_rng(seed)
+    draw = targets.fitted(np.ones(len(known)), known, features)
+    drawn = [draw(random) for _ in range(_N_DRAWS)]
+    gaps, luck = [], []
+    for day in np.unique(known.days):
+        own = known.days == day
+        rows = known.part(own)
+        values = np.array([metric.value(replace(rows, y_true=one[own])) for one in drawn])
+        if math.isfinite(gap := metric.value(rows) - float(values.mean())):
+            gaps.append(gap)
+            luck.append(float(values.var(ddof=1)) * (1 + 1 / _N_DRAWS))
+    if len(gaps) < _FEW_DAYS:
+        return None
+    beyond = float(np.var(gaps, ddof=1) - np.mean(luck))
+    return math.sqrt(max(beyond, 0.0)) * _student(len(gaps), (1 - CONFIDENCE) / 2)
 
 
 def _reach(tail: float) -> float:

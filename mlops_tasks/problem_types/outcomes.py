@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ class Outcomes:
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.y_true)
+
+    def part(self, rows: npt.NDArray[Any]) -> Outcomes:
+        """Return some of the rows, by their places or a mask."""
+        days, weights = (None if one is None else one[rows] for one in (self.days, self.weights))
+        taken = {"y_true": self.y_true[rows], "y_pred": self.y_pred[rows]}
+        return replace(self, **taken, days=days, weights=weights)
 
     @property
     def decided(self) -> npt.NDArray[np.int64]:

@@ -14,10 +14,14 @@ from mlops_tasks.exceptions import FeatureError, SpecError
 from mlops_tasks.gate import Criterion, GatePlan, further_criteria, judge, worst_slices
 from mlops_tasks.gate.fairness import within
 from mlops_tasks.gate.groups import bin_names, find_groups
-from mlops_tasks.gate.limits import expected_calibration_error, overfit_criterion
+from mlops_tasks.gate.limits import (
+    calibration_criterion,
+    expected_calibration_error,
+    overfit_criterion,
+)
 from mlops_tasks.gate.slices import slice_criteria
 from mlops_tasks.problem_types import Outcomes
-from mlops_tasks.problem_types.metrics import Interval
+from mlops_tasks.problem_types.metrics import Interval, measure
 from mlops_tasks.specs import GateSpec
 
 
@@ -321,6 +325,94 @@ def test_a_model_that_knows_its_training_by_heart(metric: str) -> None:
         assert found.lower is not None
         assert found.lower <= (found.value or 0) <= (found.upper or 0)
     assert len(rival) == 4000
+
+
+@pytest.mark.parametrize(("ask_on", "failing"), [((), "veto"), (("calibration",), "ask")])
+def test_a_limit_of_calibration_says_all_that_it_was_judged_by(
+    ask_on: tuple[str, ...], failing: str
+) -> None:
+    ours = drawn()[1]
+    gate = GateSpec(max_calibration_error=0.25, confidence=0.9, ask_on=ask_on)
+    measured = expected_calibration_error(ours, confidence=0.9)
+    found = calibration_criterion(GatePlan.make(gate, "binary"), ours, 0.25)
+    assert found == Criterion(
+        name="expected_calibration_error",
+        kind="calibration",
+        answer="fine",
+        text=f"expected calibration error {measured.value:.4f}, 90% interval "
+        f"{measured.lower:.4f} to {measured.upper:.4f}, within 0.25",
+        value=measured.value,
+        lower=measured.lower,
+        upper=measured.upper,
+        margin=0.25,
+        confidence=0.9,
+        failing=failing,
+        n_rows=4000,
+    )
+
+
+def test_a_calibration_error_is_surer_where_less_confidence_is_asked_for() -> None:
+    ours = drawn()[1]
+    narrow, wide = (expected_calibration_error(ours, confidence=one) for one in (0.5, 0.99))
+    assert narrow.value == wide.value
+    assert narrow.upper < wide.upper
+
+
+def test_equal_predictions_are_binned_in_the_order_of_the_rows() -> None:
+    """Else the processor's own way of sorting would decide what the error is."""
+    y, predicted = np.repeat([1, 0], 1500), np.tile([0.2, 0.8], 1500)
+    found = expected_calibration_error(Outcomes(y, predicted), confidence=0.95)
+    # Of each prediction five bins: two of ones, one of both, two of zeros.
+    assert found.value == pytest.approx((0.8 + 0.8 + 0.3 + 0.2 + 0.2) / 5)
+
+
+def test_a_calibration_that_nothing_bounds_cannot_be_told() -> None:
+    few = Outcomes(np.array([0.1, 2.0]), np.array([0.4, 0.6]))  # a row in each bin
+    gate = GateSpec(max_calibration_error=0.2)
+    found = calibration_criterion(GatePlan.make(gate, "regression"), few, 0.2)
+    assert (found.answer, found.upper, found.n_rows) == ("cannot tell", None, 2)
+    assert "too few rows to tell whether within 0.2" in found.text
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "log_loss"])
+def test_a_limit_of_overfit_says_all_that_it_was_judged_by(metric: str) -> None:
+    """The interval of the difference is that of both, put together by MOVER."""
+    _, ours, rival = drawn()
+    gate = GateSpec(
+        metric=metric, max_overfit_gap=0.2, confidence=0.9, n_bootstrap=50, ask_on=("overfit",)
+    )
+    plan = GatePlan.make(gate, "binary")
+    how = {"confidence": 0.9, "n_bootstrap": 50, "seed": plan.seed}
+    training = Outcomes(ours.y_true[:3000], ours.y_pred[:3000])
+    seen, later = (measure(plan.metric, rows, **how) for rows in (training, rival))
+    if metric == "log_loss":  # the less the better: what is lost is how much it grows
+        seen, later = later, seen
+    found = overfit_criterion(plan, training, rival)
+    gap = seen.value - later.value
+    assert gap > 0.01, "the training rows are those that it does well on"
+    lower = gap - ((seen.value - seen.lower) ** 2 + (later.upper - later.value) ** 2) ** 0.5
+    upper = gap + ((seen.upper - seen.value) ** 2 + (later.value - later.lower) ** 2) ** 0.5
+    assert (found.value, found.lower, found.upper) == pytest.approx((gap, lower, upper))
+    assert (found.name, found.kind, found.answer) == (metric, "overfit", "fine")
+    assert (found.margin, found.confidence, found.failing) == (0.2, 0.9, "ask")
+    assert found.n_rows == 3000
+    assert found.text == (
+        f"{plan.metric.title} on the training window better by {gap:.4f}, 90% interval "
+        f"{lower:.4f} to {upper:.4f}, within 0.2"
+    )
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_overfit_of_rows_that_have_no_metric_cannot_be_told(place: int) -> None:
+    """Of one class only, there is no order to be right about."""
+    _, ours, _ = drawn()
+    both = [ours, ours]
+    both[place] = Outcomes(np.ones(500, dtype=np.int64), np.linspace(0.1, 0.9, 500))
+    gate = GateSpec(max_overfit_gap=0.2, n_bootstrap=50, ask_on=("overfit",))
+    found = overfit_criterion(GatePlan.make(gate, "binary"), *both)
+    assert (found.name, found.kind, found.answer) == ("roc_auc", "overfit", "cannot tell")
+    assert (found.failing, found.n_rows) == ("ask", len(both[1]))
+    assert found.value is None
 
 
 def test_days_are_the_units_of_slices_too() -> None:

@@ -13,7 +13,7 @@ from mlops_tasks.exceptions import NeverScoredError
 from mlops_tasks.monitoring import Check, MonitorResult
 from mlops_tasks.monitoring.estimation import with_say
 from mlops_tasks.problem_types import problem_type
-from mlops_tasks.problem_types.expected_metric import expected_metric
+from mlops_tasks.problem_types.expected_metric import expected_metric, unexpected_by_day
 from mlops_tasks.problem_types.metrics import find_metric
 from tests.unit.monitoring.estimated import HARDER, EstimatedWorld, drawn, outcomes_of
 from tests.unit.orders import day
@@ -266,3 +266,26 @@ def test_a_change_of_concept_is_not_seen_and_ends_its_say_after_ten_windows(
     assert "lost its say, its 95% intervals held the realised value in 0 of 10" in (
         again.checks[0].text
     )
+
+
+def test_days_that_differ_as_expected_do_not_widen_an_interval() -> None:
+    """Days of easy and of hard rows: their metric differs, and what is expected of them, too."""
+    parts = [drawn("binary", n, 600, spread=0.3 if n % 2 else 2.0) for n in range(12)]
+    found = {name: np.concatenate([one[name] for one in parts]) for name in ("y_pred", "minutes")}
+    days = np.repeat(np.arange(12), 600)
+    rows = replace(outcomes_of("binary", found), days=days)
+    metric = find_metric("roc_auc", "binary")
+    targets = problem_type("binary").expected_targets(rows, None)
+    usual = unexpected_by_day(metric, targets, rows, None)
+    by_day = [metric.value(rows.part(days == day)) for day in range(12)]
+    assert usual is not None
+    assert usual < np.std(by_day) / 4
+    odd = np.where(days % 3 == 0, 1 - rows.y_true, rows.y_true)
+    moved = replace(rows, y_true=odd)
+    targets = problem_type("binary").expected_targets(moved, None)
+    more = unexpected_by_day(metric, targets, moved, None)
+    assert more is not None
+    assert more > 0.1
+    few = moved.part(days < 4)
+    assert unexpected_by_day(metric, targets, few, None) is None
+    assert unexpected_by_day(metric, targets, replace(few, days=None), None) is None

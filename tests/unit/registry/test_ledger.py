@@ -482,6 +482,7 @@ def test_eight_writers_under_load_lose_nothing_and_see_no_raw_error(tmp_path: Pa
 def test_of_several_things_under_one_key_each_is_recorded_once(ledger: Ledger) -> None:
     about = {"model": "m", "kind": "verdict", "key": "2024-03-01"}
     first = ledger.record_once(**about, evidence={"run": "a", "said": 1}, about={"run": "a"})
+    assert (first.by, first.dag_run) == ("", ""), "nobody has said"
     other = ledger.record_once(**about, evidence={"run": "b", "said": 2}, about={"run": "b"})
     assert other.seq > first.seq
     again = {"evidence": {"run": "b", "said": 3}, "about": {"run": "b"}}

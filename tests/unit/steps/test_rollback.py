@@ -107,6 +107,17 @@ def back(ledger: Ledger, files: Any, to: str | None = None, **said: str) -> Any:
     return rollback("m", to, tracking=files, ledger=ledger, **(WHY | said))
 
 
+@pytest.mark.parametrize("seen", [0, 2, 4])
+def test_a_choice_about_another_champion_moves_nothing(
+    ledger: Ledger, files: Any, seen: int
+) -> None:
+    with pytest.raises(ChampionChangedError):
+        rollback("m", "1", tracking=files, ledger=ledger, generation=seen, **WHY)
+    assert (ledger.champion("m"), files.pointed) == (Champion("3", 3), {})
+    done = rollback("m", "1", tracking=files, ledger=ledger, generation=3, **WHY)
+    assert (done.version, ledger.champion("m")) == ("1", Champion("1", 4))
+
+
 def test_the_champion_before_this_one_is_returned_to(ledger: Ledger, files: Any) -> None:
     done = back(ledger, files)
     assert (done.before, done.version, done.reason) == ("3", "2", WHY["reason"])
