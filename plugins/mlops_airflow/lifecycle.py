@@ -273,9 +273,8 @@ def _monitor_dag(model: ModelSpec) -> DAG:
     {no_backfill(f"a backfill of {label.name}.ingest starts it for all that have predictions; ")}
     """
     labels, late = assets.dataset_asset(label), assets.refreshed_asset(label)
-    mappers: dict[Any, Any] = (
-        {labels: _waiting(model, label)} if label.grain != model.rows.grain else {}
-    )
+    is_finer = label.grain != model.rows.grain
+    mappers: dict[Any, Any] = {labels: _waiting(model, label)} if is_finer else {}
     condition = assets.predictions_asset(model) & labels
     if label.refresh_steps is not None:
         condition = condition | late
