@@ -36,6 +36,7 @@
     ├── SmokeTestFailedError          a registered version does not answer as it must
     ├── ChampionChangedError          the gate compared against a version that is champion no more
     ├── VersionNotAllowedError        a version that must not become, or stop to be, the champion
+    ├── NotWatchedError               no watch window after a promotion is open
     ├── NeverScoredError              a day without predictions: there is nothing to measure
     ├── MaintenanceError              a part of the nightly maintenance failed
     ├── NotReproducedError            a version was trained again and is another model
@@ -65,6 +66,7 @@ __all__ = [
     "NoChampionError",
     "NoLabelsError",
     "NotReproducedError",
+    "NotWatchedError",
     "NotificationError",
     "PartitionKeyError",
     "PartitionNotFoundError",
@@ -248,6 +250,10 @@ class ChampionChangedError(MlopsError):
 
 class VersionNotAllowedError(MlopsError):
     """A version cannot be promoted, rolled back to or retired; the message says why."""
+
+
+class NotWatchedError(MlopsError):
+    """No watch window after a promotion is open; the message says why."""
 
 
 class NeverScoredError(MlopsError):

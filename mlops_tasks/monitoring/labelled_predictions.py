@@ -26,12 +26,21 @@ if TYPE_CHECKING:
     from mlops_tasks.registry.versions import RegisteredVersion
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["Answers", "LabelledPredictions", "read_labelled_predictions", "read_matured"]
+__all__ = [
+    "PLACE",
+    "VERSION",
+    "Answers",
+    "LabelledPredictions",
+    "read_labelled_predictions",
+    "read_matured",
+    "rows_with",
+    "scored_rows",
+]
 
 
 _WHOLE = Coverage("day", 0)
-_VERSION, _PLACE = "model_version", "__place"
-_OF_VERSION = (_VERSION, PARTITION_COLUMN)
+VERSION, PLACE = "model_version", "__place"
+_OF_VERSION = (VERSION, PARTITION_COLUMN)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +141,7 @@ class LabelledPredictions:
         """Return what was predicted for the rows of all days, in the same order."""
         if self.answers is None:
             return self.rows()
-        apart = {*self.spec.key, _VERSION}
+        apart = {*self.spec.key, VERSION}
         return self.answers.read(n for n in self.answers.table.schema.names if n not in apart)
 
 
@@ -197,7 +206,7 @@ def _grown(found: LabelledPredictions, sight: Sight, longest: str, lake: Lake) -
     missing = set(found.there.missing)
     scored = (key for key in spec.calendar.range(found.first, found.last) if key not in missing)
     if commits and min(found.days) > next(scored, found.last):
-        own = _sizes(_with(table.load(commits, columns=_OF_VERSION), _VERSION, found.version))
+        own = _sizes(rows_with(table.load(commits, columns=_OF_VERSION), VERSION, found.version))
         commits = [commit for commit in commits if own[commit.partition]]
     if not commits:
         return None
@@ -234,16 +243,16 @@ def _read(
     known_at: str | None = None,
 ) -> LabelledPredictions:
     table, commits = _committed(spec, lake, first, partition)
-    scored = _keys(spec, table, commits)
+    scored = scored_rows(spec, table, commits)
     version = version or _version(spec, scored, partition)
-    ours = _with(scored, _VERSION, version)
+    ours = rows_with(scored, VERSION, version)
     begin, end = dataset_range(spec, spec.label.dataset, first, partition)
     label = lake.table(spec.label.dataset.name)
     labels = label.read(first=begin, last=end, known_at=known_at)
     # All partitions at once: a week of hours is read and joined as fast as a week of days.
     known = join_targets(spec, ours, build_targets(spec, labels), by=[PARTITION_COLUMN])
     n_scored, n_known = _sizes(ours), _sizes(known)
-    answers = Answers(table, tuple(commits), known.column(_PLACE).combine_chunks())
+    answers = Answers(table, tuple(commits), known.column(PLACE).combine_chunks())
     days, at = {}, 0
     for key in sorted(n_scored):
         days[key] = known.slice(at, n_known[key]).select([*spec.key, TARGET])
@@ -271,19 +280,19 @@ def _committed(spec: ModelSpec, lake: Lake, first: str, last: str) -> tuple[Tabl
     return table, table.commits(first=first, last=last)
 
 
-def _keys(spec: ModelSpec, table: Table, commits: Iterable[Commit]) -> pa.Table:
+def scored_rows(spec: ModelSpec, table: Table, commits: Iterable[Commit]) -> pa.Table:
     """Return key, version, partition and place of each row that was scored."""
     import numpy as np
 
-    rows = table.load(commits, columns=[*spec.key, _VERSION, PARTITION_COLUMN])
-    return rows.append_column(_PLACE, integers(np.arange(rows.num_rows)))
+    rows = table.load(commits, columns=[*spec.key, VERSION, PARTITION_COLUMN])
+    return rows.append_column(PLACE, integers(np.arange(rows.num_rows)))
 
 
 def _version(spec: ModelSpec, scored: pa.Table, partition: str) -> str:
-    newest = _with(scored.select([PARTITION_COLUMN, _VERSION]), PARTITION_COLUMN, partition)
+    newest = rows_with(scored.select([PARTITION_COLUMN, VERSION]), PARTITION_COLUMN, partition)
     if not newest:
         raise _never_scored(spec, partition)
-    return str(newest.column(_VERSION)[0].as_py())
+    return str(newest.column(VERSION)[0].as_py())
 
 
 def _never_scored(spec: ModelSpec, partition: str) -> NeverScoredError:
@@ -293,7 +302,7 @@ def _never_scored(spec: ModelSpec, partition: str) -> NeverScoredError:
     )
 
 
-def _with(rows: pa.Table, column: str, value: str) -> pa.Table:
+def rows_with(rows: pa.Table, column: str, value: str) -> pa.Table:
     """Return the rows with a value, uncopied where all have it."""
     import pyarrow.compute as pc
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import PartitionKeyError
 from mlops_tasks.monitoring.results import MonitorResult
-from mlops_tasks.partitions import DAY, days_between, shift_day
+from mlops_tasks.partitions import days_between, shift_day
 from mlops_tasks.policy.absence import Absence, find_absences
 from mlops_tasks.policy.memory import Memory, read_memory
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.ledger.records import CHAMPION_MOVES
+from mlops_tasks.registry.past_champions import day_of_move
 from mlops_tasks.serialization import from_json
 from mlops_tasks.specs.calendar import due_between, labelled_on, scored_on
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mlops_tasks.lake import Lake
-    from mlops_tasks.registry.ledger import Ledger, LedgerEntry
+    from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.specs import ModelSpec
 
-__all__ = ["PolicyEvidence", "day_of_move", "read_evidence"]
+__all__ = ["PolicyEvidence", "read_evidence"]
 
 # Partitions that are looked through for the last one that somebody could tell.
 _MOST_KEYS = 500
@@ -156,17 +156,6 @@ def _moves(spec: ModelSpec, ledger: Ledger, champion: str, as_of: str) -> tuple[
     ours = [day for entry, day in days if str(entry.evidence.get("version")) == champion]
     first = min((day for _, day in days), default=as_of)
     return min(first, as_of), min(max(ours, default=first), as_of)
-
-
-def day_of_move(entry: LedgerEntry, as_of: str, timezone: str) -> str:
-    """Return the day of a move: the real one, or of a past that is played again that of its key."""
-    recorded = DAY.key_of(entry.recorded_at, timezone)
-    if recorded <= as_of:
-        return recorded
-    try:
-        return DAY.check(entry.key)
-    except PartitionKeyError:
-        return as_of
 
 
 def _hides_worth(spec: ModelSpec, absence: Absence) -> bool:

@@ -29,7 +29,8 @@ class Move:
     at : str
         When it was written down, an instant in UTC.
     kind : str
-        ``promotion``, ``rollback``, ``retirement``, ``adoption``, ``alias_move`` or ``verdict``.
+        ``promotion``, ``rollback``, ``retirement``, ``adoption``, ``alias_move``, ``verdict``, or
+        ``comparison``, the newest of each watch window.
     before, after : str or None
         The version that it replaced, and the one that it is about.
     by, dag_run : str
@@ -121,6 +122,7 @@ def model_history(
     """
     lifecycle, champion = ledger.lifecycle(name), ledger.champion(name)
     entries = [entry for entry in lifecycle if entry.kind != EvidenceKind.REGISTRATION]
+    entries += _newest_comparisons(name, ledger)
     if verdicts:
         entries += ledger.entries(model=name, kind=EvidenceKind.VERDICT, history=True)
     pins = ledger.entries(model=name, kind=EvidenceKind.PIN, history=True)
@@ -130,6 +132,13 @@ def model_history(
         tuple(_move(entry) for entry in sorted(entries, key=lambda entry: entry.seq)),
         _delivery(lifecycle, pins, now or datetime.now(UTC)),
     )
+
+
+def _newest_comparisons(name: str, ledger: Ledger) -> list[LedgerEntry]:
+    """Return the newest comparison of each champion with the one before it."""
+    found = ledger.entries(model=name, kind=EvidenceKind.COMPARISON, history=True)
+    by_seq = sorted(found, key=lambda entry: entry.seq)
+    return list({entry.evidence["generation"]: entry for entry in by_seq}.values())
 
 
 def _move(entry: LedgerEntry) -> Move:
@@ -159,6 +168,8 @@ def _reason(kind: str, said: dict[str, Any]) -> str:
     reason = str(said.get("reason", ""))
     if kind == EvidenceKind.ALIAS_MOVE:
         return f"alias {said.get('alias')} {said.get('state')}{f': {reason}' if reason else ''}"
+    if kind == EvidenceKind.COMPARISON:
+        return f"{str(said.get('answer')).replace('_', ' ')}: {reason}"
     return f"{said.get('verdict')}: {reason}" if kind == EvidenceKind.VERDICT else reason
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_tasks.exceptions import VersionNotAllowedError
+from mlops_tasks.exceptions import PartitionKeyError, VersionNotAllowedError
+from mlops_tasks.partitions import DAY
 from mlops_tasks.registry.ledger.records import CHAMPION_MOVES, EvidenceKind
 from mlops_tasks.registry.releases import is_retired
 
 if TYPE_CHECKING:
-    from mlops_tasks.registry.ledger import Ledger
+    from mlops_tasks.registry.ledger import Ledger, LedgerEntry
 
-__all__ = ["PastChampion", "champion_to_return_to", "past_champions"]
+__all__ = ["PastChampion", "champion_to_return_to", "day_of_move", "newest_move", "past_champions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,23 @@ class PastChampion:
             word for word in ("rolled back", "retired") if getattr(self, word.replace(" ", "_"))
         ]
         return f"{self.version} ({', '.join([f'since {self.since}', *more])})"
+
+
+def day_of_move(entry: LedgerEntry, as_of: str, timezone: str) -> str:
+    """Return the day of a move: the real one, or of a past that is played again that of its key."""
+    recorded = DAY.key_of(entry.recorded_at, timezone)
+    if recorded <= as_of:
+        return recorded
+    try:
+        return DAY.check(entry.key)
+    except PartitionKeyError:
+        return as_of
+
+
+def newest_move(name: str, *, ledger: Ledger) -> LedgerEntry | None:
+    """Return the entry by which the champion became it; None before the first one."""
+    moves = [entry for entry in ledger.lifecycle(name) if entry.kind in CHAMPION_MOVES]
+    return moves[-1] if moves else None
 
 
 def past_champions(name: str, *, ledger: Ledger) -> list[PastChampion]:

@@ -14,7 +14,7 @@ from mlops_tasks.specs.history import (
 from mlops_tasks.specs.intended_use import IntendedUseSpec
 from mlops_tasks.specs.model import InputSpec, LabelSpec, ModelSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
-from mlops_tasks.specs.policy import RetrainSpec
+from mlops_tasks.specs.policy import AfterPromotionSpec, RetrainSpec
 from mlops_tasks.specs.selection import CandidateSpec, SearchSpec
 from mlops_tasks.specs.source import (
     PLACEHOLDER,
@@ -30,6 +30,7 @@ __all__ = [
     "COLUMN_TYPES",
     "PLACEHOLDER",
     "RESERVED_COLUMNS",
+    "AfterPromotionSpec",
     "CandidateSpec",
     "CategoryGrowthSpec",
     "DatasetSpec",

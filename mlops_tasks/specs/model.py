@@ -31,7 +31,7 @@ from mlops_tasks.specs.dataset import DatasetSpec
 from mlops_tasks.specs.estimator import EstimatorSpec
 from mlops_tasks.specs.intended_use import IntendedUseSpec
 from mlops_tasks.specs.monitoring import DriftSpec, PerformanceSpec
-from mlops_tasks.specs.policy import RetrainSpec
+from mlops_tasks.specs.policy import AfterPromotionSpec, RetrainSpec
 from mlops_tasks.specs.selection import CandidateSpec, Search
 
 if TYPE_CHECKING:
@@ -186,6 +186,8 @@ class ModelSpec(EstimatorSpec):
         a week or month if the first input has that grain. By default two hours after the rows are.
     intended_use : IntendedUseSpec
         What it is for, for people who read its evidence pack.
+    after_promotion : AfterPromotionSpec or None
+        The watch window after each promotion; None for none.
     notify : tuple of str or None
         Who is told of its incidents: ids of Airflow connections (mail, or a webhook), or import
         paths ``"package.module:name"`` of Airflow notifiers. By default those of ``[mlops]
@@ -210,6 +212,7 @@ class ModelSpec(EstimatorSpec):
     drift: DriftSpec = DriftSpec()
     performance: PerformanceSpec = PerformanceSpec()
     retrain: RetrainSpec = RetrainSpec()
+    after_promotion: AfterPromotionSpec | None = AfterPromotionSpec()
     notify: Channels = None
     deadline: Window | None = None
     cron: str = Field(default_factory=lambda fields: _DECISION_CRONS[_decided_by(fields).name])
@@ -452,6 +455,11 @@ class ModelSpec(EstimatorSpec):
     def predictions_table(self) -> str:
         """Table of the scored partitions."""
         return f"{self.name}__predictions"
+
+    @property
+    def shadow_table(self) -> str:
+        """Table of what the champion before this one predicts while a watch window lasts."""
+        return f"{self.name}__shadow"
 
     @property
     def datasets(self) -> tuple[DatasetSpec, ...]:

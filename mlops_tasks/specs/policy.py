@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from mlops_tasks.partitions import Duration
 from mlops_tasks.specs.base import Length, SpecModel, Window
+from mlops_tasks.specs.monitoring import Percent
 
-__all__ = ["WEEKDAYS", "RetrainSpec"]
+__all__ = ["WEEKDAYS", "AfterPromotionSpec", "RetrainSpec"]
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
@@ -66,3 +67,28 @@ class RetrainSpec(SpecModel):
         if self.windows > self.of_last:
             raise ValueError("windows must not be larger than of_last")
         return self
+
+
+class AfterPromotionSpec(SpecModel):
+    """The watch window after a promotion: the new champion beside the one before it.
+
+    While it lasts both predict the same rows, and only the champion's predictions are published.
+    They are compared in the gate's primary metric whenever labels come.
+
+    Attributes
+    ----------
+    window : Duration
+        How long both predict, from the first partition that the new champion has predicted.
+    level : float
+        Chance that a champion which is no worse is called worse, at any of all looks of a window.
+    max_loss : float or str
+        It is called worse only where it is worse by more than this with its whole interval, in the
+        metric's own unit, or as ``"5%"`` of the value of the champion before it.
+    roll_back : bool
+        Whether the champion before it returns by itself then, or people are only told.
+    """
+
+    window: Window = Duration(14, "d")
+    level: float = Field(default=0.01, gt=0, le=0.2)
+    max_loss: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Percent = 0.0
+    roll_back: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.exceptions import NoChampionError
 from mlops_tasks.registry.champions import move_champion, registered_version
@@ -13,6 +13,8 @@ from mlops_tasks.registry.reasons import check_reason
 from mlops_tasks.registry.verification import Verified, verify_version
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlops_tasks.registry.ledger import Ledger
     from mlops_tasks.registry.tracking import Tracking
 
@@ -40,6 +42,7 @@ def rollback(
     ledger: Ledger,
     dag_run: str = "",
     generation: int | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> Rollback:
     """Make an earlier champion the champion again.
 
@@ -58,6 +61,8 @@ def rollback(
     generation : int, optional
         Which move made the champion that is to be left, as who decided saw it; by default that of
         the one there is.
+    evidence : mapping, optional
+        What else is written down.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def rollback(
         known,
         generation=now.generation if generation is None else generation,
         key=f"rollback of {now.version}",
-        evidence={"reason": why, "golden_rows": verified.golden_rows},
+        evidence={**(evidence or {}), "reason": why, "golden_rows": verified.golden_rows},
         tracking=tracking,
         ledger=ledger,
         dag_run=dag_run,

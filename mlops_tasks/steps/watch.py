@@ -26,8 +26,12 @@ _OF_DATASETS = (Cause.INGESTION, Cause.REFUSED)
 #: What the clock sees; of the rest only tasks and people know that it is over.
 _OF_MODELS = (
     *(Cause.SCORING, Cause.MONITORING, Cause.DRIFT, Cause.PERFORMANCE, Cause.CANNOT_TELL),
-    *(Cause.ALIASES, Cause.DEADLINE),
+    *(Cause.ALIASES, Cause.DEADLINE, Cause.SHADOW, Cause.WORSE),
 )
+
+
+#: What is about one champion beside the one before it, and over with the next.
+_OF_PROMOTIONS = (Cause.SHADOW, Cause.WORSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ class _Look:
         """Return the partitions that no look of today takes out of an incident."""
         if incident.cause in (Cause.DRIFT, Cause.PERFORMANCE):
             return incident.partitions
-        if incident.cause in (*_OF_DATASETS, Cause.SCORING):
+        if incident.cause in (*_OF_DATASETS, Cause.SCORING, Cause.SHADOW):
             return self._still_missing(incident)
         due = partial(scored_on, self.spec)
         return tuple(key for key in _keys_of(incident) if due(key) > self.evidence.as_of)
@@ -170,6 +174,10 @@ class _Look:
             return "" if self.evidence.moved is None else "all aliases are where the ledger says"
         if cause is Cause.CANNOT_TELL:
             return f"as of {as_of} somebody can tell again"
+        if cause in _OF_PROMOTIONS and self.evidence.champion_since > incident.opened_at:
+            return f"version {self.evidence.champion} has become the champion since"
+        if cause is Cause.WORSE:
+            return ""
         if self.kept(incident):
             return ""
         return f"as of {as_of} nothing of it is missing any more"
@@ -179,8 +187,8 @@ class _Look:
 
     def _still_missing(self, incident: Incident) -> tuple[str, ...]:
         keys = _keys_of(incident)
-        is_scoring = incident.cause is Cause.SCORING
-        table = self.lake.table(self.spec.predictions_table if is_scoring else incident.subject)
+        tables = {Cause.SCORING: self.spec.predictions_table, Cause.SHADOW: self.spec.shadow_table}
+        table = self.lake.table(tables.get(incident.cause, incident.subject))
         if not keys or not table.exists:
             return keys
         there = {commit.partition for commit in table.commits(first=keys[0], last=keys[-1])}

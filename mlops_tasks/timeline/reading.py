@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from mlops_tasks.monitoring import MonitorResult
 from mlops_tasks.partitions import DAY, Partition, check_day
 from mlops_tasks.policy import decision_rows
-from mlops_tasks.policy.evidence import day_of_move
 from mlops_tasks.problem_types import gate_metric
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.registry.ledger.records import CHAMPION_MOVES
+from mlops_tasks.registry.past_champions import day_of_move
 from mlops_tasks.serialization import from_json
 from mlops_tasks.specs.calendar import with_inputs
 from mlops_tasks.timeline.incidents import incident_spans

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, PartitionedAssetTimetable
 
-from mlops_airflow import assets
+from mlops_airflow import assets, watch_window
 from mlops_airflow.definitions import (
     built_here,
     is_built_elsewhere,
@@ -48,7 +48,7 @@ from mlops_airflow.partition_mappers import (
 )
 from mlops_airflow.reproduction import reproduce_dag
 from mlops_airflow.selection import choose_among, selection_functions, selection_words
-from mlops_airflow.timetables import decision_timetable, partition_timetable
+from mlops_airflow.timetables import decided_by_then, decision_timetable, partition_timetable
 from mlops_tasks.exceptions import SpecError
 from mlops_tasks.gate import GatePlan
 from mlops_tasks.partitions import DAY, PERIOD
@@ -56,7 +56,7 @@ from mlops_tasks.specs.calendar import with_inputs
 from mlops_tasks.specs.importable import check_importable
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from airflow.sdk import Asset, RollupMapper
 
@@ -239,11 +239,12 @@ def _score_dag(model: ModelSpec) -> DAG:
     ### {model.description}
     Starts for every {model.rows.grain} of which {names} are published. `score` predicts every row
     with the champion, `drift` compares the trailing {model.drift.window.words} with the
-    champion's own data, `estimate` says their worth before labels. {by_hand(model.calendar)}
+    champion's own data, `estimate` says their worth before labels.
+    {watch_window.shadow_words(model)} {by_hand(model.calendar)}
     {no_backfill(f"a backfill of {model.rows.name}.ingest starts it for all that it takes in; ")}
     """
     inputs = {dataset.name: assets.dataset_asset(dataset) for dataset in model.triggers}
-    finer = [dataset for dataset in model.triggers if _finer(model, dataset)]
+    finer = [dataset for dataset in model.triggers if dataset.grain != model.rows.grain]
     mappers: dict[Any, Any] = {inputs[one.name]: _waiting(model, one) for one in finer}
     condition: Any = inputs[model.rows.name]
     for dataset in model.triggers[1:]:
@@ -257,6 +258,7 @@ def _score_dag(model: ModelSpec) -> DAG:
         MeasureDriftOperator(task_id="drift", model=model, scored=scored)
         if model.performance.estimate:
             EstimatePerformanceOperator(task_id="estimate", model=model, scored=scored)
+        watch_window.add_shadow(model, scored)
     return d
 
 
@@ -266,11 +268,13 @@ def _monitor_dag(model: ModelSpec) -> DAG:
     ### What the predictions of `{model.name}` were worth
     Starts for every {model.rows.grain} of which predictions and labels (`{label.name}`) are both
     there, and again when late labels have changed. Measures the trailing
-    {model.performance.window.words}. {by_hand(model.calendar)}
+    {model.performance.window.words}.
+    {watch_window.comparison_words(model)} {by_hand(model.calendar)}
     {no_backfill(f"a backfill of {label.name}.ingest starts it for all that have predictions; ")}
     """
     labels, late = assets.dataset_asset(label), assets.refreshed_asset(label)
-    mappers: dict[Any, Any] = {labels: _waiting(model, label)} if _finer(model, label) else {}
+    is_finer = label.grain != model.rows.grain
+    mappers: dict[Any, Any] = {labels: _waiting(model, label)} if is_finer else {}
     condition = assets.predictions_asset(model) & labels
     if label.refresh_steps is not None:
         condition = condition | late
@@ -279,6 +283,7 @@ def _monitor_dag(model: ModelSpec) -> DAG:
     schedule = _by_assets(condition, model.rows, mappers)
     with model_dag(model, "monitor", doc, schedule=schedule, period=_pace(model)) as dag:
         MeasurePerformanceOperator(task_id="monitor", model=model)
+        watch_window.add_comparison(model)
     return dag
 
 
@@ -298,7 +303,7 @@ def _decide_dag(model: ModelSpec) -> DAG:
         doc,
         schedule=decision_timetable(model.schedule),
         start_date=model.rows.partition(model.rows.first).start,
-        end_date=model.rows.last and _decided_by_then(model, model.rows.last),
+        end_date=model.rows.last and decided_by_then(model, model.rows.last),
         max_active_runs=1,
     ) as dag:
         decision = DecideRetrainingOperator(task_id="decide", model=model).output
@@ -405,10 +410,6 @@ def _rollback_dag(model: ModelSpec) -> DAG:
     return dag
 
 
-def _finer(model: ModelSpec, dataset: DatasetSpec) -> bool:
-    return dataset.grain != model.rows.grain
-
-
 def _waiting(model: ModelSpec, dataset: DatasetSpec) -> RollupMapper:
     return waiting_for_all(dataset.grain, model.rows.grain, model.timezone)
 
@@ -416,9 +417,3 @@ def _waiting(model: ModelSpec, dataset: DatasetSpec) -> RollupMapper:
 def _pace(model: ModelSpec) -> timedelta:
     """Return within what time a task of a partition should succeed: before the next, or a day."""
     return min(model.calendar.period, PERIOD)
-
-
-def _decided_by_then(model: ModelSpec, last: str) -> datetime:
-    """Return a moment after the decision that follows the last rows, and before the next one."""
-    schedule = model.schedule
-    return schedule.until(model.rows.partition(last).keys(schedule.grain)[-1])

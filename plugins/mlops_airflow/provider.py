@@ -11,7 +11,7 @@ _NAME = "MLOps"
 _STEPS = (
     *("ingest", "validate", "pin", "candidates", "train", "evaluate", "register", "smoke_test"),
     *("promote", "release", "approve", "rollback", "pack", "reproduce"),
-    *("score", "monitor", "decide", "incidents", "maintenance"),
+    *("score", "after_promotion", "monitor", "decide", "incidents", "maintenance"),
 )
 _OPTIONS = {
     "notify": {

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from airflow.timetables.base import Timetable
     from pendulum import DateTime
 
-__all__ = ["ScheduleTimetable", "decision_timetable", "partition_timetable"]
+    from mlops_tasks.specs import ModelSpec
+
+__all__ = ["ScheduleTimetable", "decided_by_then", "decision_timetable", "partition_timetable"]
 
 
 def partition_timetable(schedule: Schedule, delay: int = 0) -> Timetable:
@@ -28,6 +30,12 @@ def partition_timetable(schedule: Schedule, delay: int = 0) -> Timetable:
         How many partitions later each one is taken.
     """
     return ScheduleTimetable(schedule, schedule.grain.name, delay)
+
+
+def decided_by_then(model: ModelSpec, last: str) -> datetime:
+    """Return a moment after the decision that follows the last rows, and before the next one."""
+    schedule = model.schedule
+    return schedule.until(model.rows.partition(last).keys(schedule.grain)[-1])
 
 
 def decision_timetable(schedule: Schedule) -> Timetable:

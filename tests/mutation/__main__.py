@@ -41,6 +41,18 @@ MODULES = {
         ],
         ["tests/unit/gate/test_*.py"],
     ),
+    "watch_window": (
+        [
+            "mlops_tasks/gate/sequential.py",
+            "mlops_tasks/registry/watch_window.py",
+            "mlops_tasks/steps/compare.py",
+        ],
+        [
+            "tests/unit/gate/test_sequential.py",
+            "tests/unit/registry/test_watch_window.py",
+            "tests/unit/steps/test_compare.py",
+        ],
+    ),
     "metrics": (
         [
             f"mlops_tasks/problem_types/metrics/{name}.py"

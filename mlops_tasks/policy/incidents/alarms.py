@@ -49,6 +49,8 @@ class WatchedEvidence:
         Aliases that others have moved, in words; None where nobody could look.
     late : tuple of str
         Partitions that have no predictions and are past the model's deadline.
+    champion, champion_since : str
+        The champion, and when it became it, an instant in ISO format, UTC.
     """
 
     as_of: str
@@ -60,6 +62,8 @@ class WatchedEvidence:
     untold_lasts: bool = False
     moved: tuple[str, ...] | None = None
     late: tuple[str, ...] = ()
+    champion: str = ""
+    champion_since: str = ""
 
 
 def incidents_of(spec: ModelSpec, evidence: WatchedEvidence) -> tuple[Alarm, ...]:

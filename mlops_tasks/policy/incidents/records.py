@@ -24,6 +24,8 @@ class Cause(StrEnum):
     REPRODUCTION = "reproduction"
     ALIASES = "aliases"
     DEADLINE = "deadline"
+    SHADOW = "shadow"
+    WORSE = "worse"
     MAINTENANCE = "maintenance"
 
     @property
@@ -39,7 +41,7 @@ class Cause(StrEnum):
 
 _STEPS, _SLOW = (3, 7, 30), (7, 30)
 # What lasts by its nature: another day of the same is no news.
-_LASTING = {Cause.DRIFT, Cause.PERFORMANCE, Cause.MONITORING}
+_LASTING = {Cause.DRIFT, Cause.PERFORMANCE, Cause.MONITORING, Cause.WORSE}
 # The title, and what became of each partition.
 _WORDS = {
     Cause.INGESTION: ("data missing", "{n} {grains} not ingested"),
@@ -55,6 +57,8 @@ _WORDS = {
     Cause.REPRODUCTION: ("not reproduced", "a version cannot be shown to be what its record says"),
     Cause.ALIASES: ("champion and alias differ", "the ledger's champion goes on scoring"),
     Cause.DEADLINE: ("deadline missed", "{n} {grains} late"),
+    Cause.SHADOW: ("shadow not scored", "{n} {grains} without the champion before to compare with"),
+    Cause.WORSE: ("worse than the champion before", "{n} {grains} scored by the worse version"),
     Cause.MAINTENANCE: ("maintenance failed", "nothing was cleaned up"),
 }
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["MIN_DAYS", "compare", "estimate", "measure"]
+__all__ = ["MIN_DAYS", "compare", "estimate", "gain", "measure"]
 
 #: Days, from which on days are resampled and not rows.
 MIN_DAYS = 10
@@ -156,6 +156,15 @@ def estimate(
     statistic = ready[0].against(ready[1])  # type: ignore[union-attr]
     found = _estimate(statistic, ours, (-span, span), confidence, n_bootstrap, seed)
     return found if metric.greater_is_better else found.flipped()
+
+
+def gain(metric: Metric, ours: Outcomes, rival: Outcomes) -> float:
+    """Return by how much we are better than a rival, as `compare` does, without an interval."""
+    ready = [metric.prepare(one) if len(one) else None for one in (ours, rival)]
+    if ready[0] is None or ready[1] is None:
+        return math.nan
+    found = ready[0].against(ready[1]).seen(ours.sample_weights)
+    return found if metric.greater_is_better else -found
 
 
 def _estimate(

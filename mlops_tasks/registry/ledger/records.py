@@ -43,6 +43,8 @@ class EvidenceKind(StrEnum):
     CHAIN = "chain"
     INCIDENT = "incident"
     NOTIFICATION = "notification"
+    WATCH_WINDOW = "watch_window"
+    COMPARISON = "comparison"
 
 
 # Entries that have another champion, or none, in effect.

@@ -21,7 +21,7 @@ _OF_ESTIMATOR = (
 )
 _OF_MODEL = (
     *("description", "owner", "observed_at", "train", "evaluation", "cron"),
-    *("drift", "performance", "retrain"),
+    *("drift", "performance", "retrain", "after_promotion"),
 )
 
 

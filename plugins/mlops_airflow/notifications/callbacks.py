@@ -32,6 +32,8 @@ _BY_TASK = {
     ("ingest", "validate"): Cause.REFUSED,
     ("refresh", "validate"): Cause.REFUSED,
     ("score", "drift"): Cause.MONITORING,
+    ("score", "shadow"): Cause.SHADOW,
+    ("monitor", "roll_back"): Cause.RELEASE,
 }
 _BY_DAG = {
     "ingest": Cause.INGESTION,
@@ -46,7 +48,10 @@ _BY_DAG = {
     "maintenance": Cause.MAINTENANCE,
 }
 #: Of these a later run takes back what an earlier one has failed at, only for its own partition.
-_OF_PARTITIONS = (Cause.INGESTION, Cause.REFUSED, Cause.SCORING, Cause.MONITORING)
+_OF_PARTITIONS = (
+    *(Cause.INGESTION, Cause.REFUSED, Cause.SCORING, Cause.MONITORING),
+    Cause.SHADOW,
+)
 
 
 def cause_of(dag_id: str, task_id: str) -> Cause | None:

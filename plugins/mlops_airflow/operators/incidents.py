@@ -10,6 +10,7 @@ from mlops_airflow.operators.base import StepOperator, dag_run_name, decided_as_
 from mlops_tasks.policy import read_evidence
 from mlops_tasks.policy.incidents import IncidentBook
 from mlops_tasks.policy.incidents.alarms import WatchedEvidence
+from mlops_tasks.registry import past_champions
 from mlops_tasks.registry.aliases import AliasMove
 from mlops_tasks.registry.ledger import EvidenceKind
 from mlops_tasks.serialization import from_json
@@ -18,6 +19,8 @@ from mlops_tasks.steps.decide import RetrainDecision
 from mlops_tasks.steps.watch import past_deadline, subjects_of, watch
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
 
     from mlops_tasks.policy.incidents import Delivery, Incident
@@ -67,6 +70,7 @@ class WatchIncidentsOperator(StepOperator):
         then = from_json(RetrainDecision, self.decision)
         kept = self.ledger.newest_of_keys(self.model.name, EvidenceKind.ALIAS_MOVE, 10)
         moves = [from_json(AliasMove, entry.evidence) for entry in kept]
+        champion = past_champions.newest_move(self.model.name, ledger=self.ledger)
         evidence = WatchedEvidence(
             as_of=as_of,
             decided=then.text,
@@ -76,6 +80,8 @@ class WatchIncidentsOperator(StepOperator):
             untold_since=now.untold_since,
             untold_lasts=then.evidence.untold_lasts and now.untold_since is not None,
             moved=tuple(str(move) for move in moves if move.state == "open"),
+            champion=str(champion.evidence["version"]) if champion else "",
+            champion_since=_instant(champion.recorded_at) if champion else "",
         )
         return past_deadline(self.model, evidence)
 
@@ -106,6 +112,10 @@ class WatchIncidentsOperator(StepOperator):
             "timeline": self.publish_timeline(self.model),
         }
         self.report(f"incidents of {self.model.name} as of {as_of}", facts)
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
 
 
 def _write(book: IncidentBook, found: Watch, as_of: str) -> list[Incident]:

@@ -141,11 +141,13 @@ class RollbackModelOperator(StepOperator):
             )
         return self._roll_back(context, answer.version, by=answer.by, generation=answer.generation)
 
-    def _roll_back(self, context: Context, to: str | None, **decided: Any) -> dict[str, Any]:
+    def _roll_back(
+        self, context: Context, to: str | None, *, reason: str | None = None, **decided: Any
+    ) -> dict[str, Any]:
         found = rollback(
             self.model.name,
             to,
-            reason=str(context["params"].get("reason") or ""),
+            reason=str(context["params"].get("reason") or "") if reason is None else reason,
             tracking=self.tracking(context),
             ledger=self.ledger,
             dag_run=dag_run_name(context),

@@ -107,6 +107,17 @@ def back(ledger: Ledger, files: Any, to: str | None = None, **said: str) -> Any:
     return rollback("m", to, tracking=files, ledger=ledger, **(WHY | said))
 
 
+@pytest.mark.parametrize("seen", [0, 2, 4])
+def test_a_choice_about_another_champion_moves_nothing(
+    ledger: Ledger, files: Any, seen: int
+) -> None:
+    with pytest.raises(ChampionChangedError):
+        rollback("m", "1", tracking=files, ledger=ledger, generation=seen, **WHY)
+    assert (ledger.champion("m"), files.pointed) == (Champion("3", 3), {})
+    done = rollback("m", "1", tracking=files, ledger=ledger, generation=3, **WHY)
+    assert (done.version, ledger.champion("m")) == ("1", Champion("1", 4))
+
+
 def test_the_champion_before_this_one_is_returned_to(ledger: Ledger, files: Any) -> None:
     done = back(ledger, files)
     assert (done.before, done.version, done.reason) == ("3", "2", WHY["reason"])
@@ -212,6 +223,18 @@ def test_a_rollback_that_is_killed_has_happened_or_not(
     moved = place != "before_ledger"
     assert ledger.champion("m") == (Champion("2", 4) if moved else Champion("3", 3))
     assert len(ledger.entries(kind="rollback", history=True)) == moved
+
+
+def test_a_rollback_of_a_certain_champion_leaves_no_other(ledger: Ledger, files: Any) -> None:
+    how: dict[str, Any] = {"tracking": files, "ledger": ledger}
+    for generation in (2, 4):
+        with pytest.raises(ChampionChangedError, match="is version 3, generation 3, by now"):
+            rollback("m", generation=generation, **how, **WHY)
+    assert ledger.champion("m") == Champion("3", 3)
+    done = rollback("m", generation=3, evidence={"seen": 1, "reason": "other"}, **how, **WHY)
+    assert done.version == "2"
+    (entry,) = ledger.entries(model="m", kind="rollback")
+    assert (entry.evidence["seen"], entry.evidence["reason"]) == (1, WHY["reason"])
 
 
 def test_a_rollback_is_no_training_of_a_later_day(ledger: Ledger, files: Any) -> None:
