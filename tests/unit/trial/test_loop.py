@@ -111,6 +111,7 @@ def test_steps_come_in_the_order_of_the_calendar(
         ("validate", "deliveries", day(19)),
         ("score", "late_orders", day(21)),
         ("drift", "late_orders", day(21)),
+        ("estimate", "late_orders", day(21)),
         ("monitor", "late_orders", day(19)),
         ("decide", "late_orders", day(21)),
     ]
