@@ -63,8 +63,8 @@ class GateSpec(SpecModel):
     max_model_mb : float or None
         Limit of the size of the model's files, in millions of bytes; None reports it only.
     shap : bool
-        Whether the reasons of single predictions are Shapley values, which sum to the difference
-        from the mean, at eight times as many questions to the model.
+        Whether the reasons of single predictions are Shapley values, by the library of this name
+        (extra ``explanations``), which takes seconds to import.
     ask_on : tuple of str
         Kinds of criteria of which one that fails, or cannot be told, asks a person and does not
         keep the champion: ``non_inferiority``, ``slice``, ``fairness``, ``calibration``,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from mlops_tasks.figures import short_number
@@ -32,8 +33,12 @@ _REPLACED = (
     "each effect: the prediction, less its mean when the feature's value is replaced by those of "
     f"{BACKGROUND_ROWS} other rows"
 )
-_SHAPLEY = f"Shapley values beside {BACKGROUND_ROWS} other rows; they sum to the difference"
-# Orders in which the features of a row are replaced, forth and back.
+_SHAPLEY = f"Shapley values (shap) beside {BACKGROUND_ROWS} other rows; they sum to the difference"
+_ABSENT = (
+    "; Shapley values were asked for, and shap is not installed: "
+    "pip install 'mlops-airflow[explanations]'"
+)
+# Orders in which shap replaces the features of a row, forth and back.
 _ORDERS = 4
 # Rounding is no reason.
 _NOTHING, _LONG = 1e-9, 40
@@ -100,7 +105,11 @@ def row_reasons(
     rows = known.iloc[spread(ask(known).max(axis=1), REASON_ROWS)]
     beside = frame.iloc[drawn(len(frame), BACKGROUND_ROWS, seed)]
     predicted = ask(rows)
-    how, measure = (_SHAPLEY, _shapley) if shap else (_REPLACED, _replaced)
+    how, measure = _REPLACED, _replaced
+    if shap and find_spec("shap") is None:
+        how = _REPLACED + _ABSENT
+    elif shap:
+        how, measure = _SHAPLEY, _shapley
     of = predicted.argmax(axis=1)
     effects = measure(ask, rows, beside, of, seed)
     usual = ask(beside).mean(axis=0)
@@ -154,45 +163,26 @@ def _replaced(ask: Ask, some: pd.DataFrame, beside: pd.DataFrame, of: Places, se
 def _shapley(ask: Ask, some: pd.DataFrame, beside: pd.DataFrame, of: Places, seed: int) -> Floats:
     """Return Shapley values, (n_some, n_features), of any kind of feature.
 
-    Averages over random orders, each walked forth and back: exact where at most two features act
-    together. Castro, Gomez, Tejada (2009), "Polynomial calculation of the Shapley value based on
-    sampling", Computers & Operations Research 36(5); Mitchell et al. (2022), "Sampling permutations
-    for Shapley value estimation", JMLR 23. The library shap does the same; importing it and numba's
-    compiler take ten times as long as asking the model.
-    """
-    import numpy as np
-
-    draw, width = np.random.default_rng(seed), some.shape[1]
-    effects = np.zeros((len(some), width))
-    for i in range(len(some)):
-        for _ in range(_ORDERS):
-            order = draw.permutation(width)
-            at = np.argsort(order)
-            forth = [at < k for k in range(width + 1)]
-            back = [at >= width - k for k in range(1, width)]
-            given = np.array([*forth, *back])
-            means = _means(ask, some.iloc[[i]], beside, given)[:, of[i]]
-            effects[i, order] += np.diff(means[: width + 1])
-            effects[i, order[::-1]] += np.diff([means[0], *means[width + 1 :], means[width]])
-    return effects / (2 * _ORDERS)
-
-
-def _means(
-    ask: Ask, row: pd.DataFrame, beside: pd.DataFrame, given: npt.NDArray[np.bool_]
-) -> Floats:
-    """Return the mean prediction where some features are the row's and the rest of those beside.
-
-    `given` says which are the row's, (n_cases, n_features).
+    What shap sees of a value is the number of the row that it is from: a text is as good as any.
     """
     import numpy as np
     import pandas as pd
+    import shap
 
-    n, rows = len(beside), pd.concat([beside, row], ignore_index=True)
-    columns = {
-        name: rows[name]
-        .iloc[np.where(given[:, [place]], n, np.arange(n)).ravel()]
-        .reset_index(drop=True)
-        for place, name in enumerate(rows.columns)
-    }
-    answers = ask(pd.DataFrame(columns)).reshape(len(given), n, -1)
-    return np.asarray(answers.mean(axis=1))
+    rows = pd.concat([beside, some], ignore_index=True)
+
+    def of_places(places: npt.NDArray[Any]) -> Floats:
+        at = places.astype(np.int64)
+        columns = {
+            name: rows[name].iloc[at[:, place]].reset_index(drop=True)
+            for place, name in enumerate(rows.columns)
+        }
+        return ask(pd.DataFrame(columns))
+
+    n, width = len(beside), rows.shape[1]
+    places = np.tile(np.arange(len(rows), dtype=np.float64)[:, np.newaxis], (1, width))
+    masker = shap.maskers.Independent(places[:n], max_samples=n)
+    explainer = shap.explainers.Permutation(of_places, masker, seed=seed)
+    found = explainer(places[n:], max_evals=_ORDERS * (2 * width + 1), silent=True)
+    values = np.asarray(found.values, dtype=np.float64).reshape(len(some), width, -1)
+    return np.asarray(values[np.arange(len(some)), :, of])

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import combinations
-from math import factorial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 
 from mlops_tasks.features import feature_frame
 from mlops_tasks.gate.explanation import Explanation, Side, explain
-from mlops_tasks.gate.explanation.reasons import _shapley
 from mlops_tasks.lake import Pin, TrainingPin
 from mlops_tasks.problem_types import problem_type
 from mlops_tasks.serialization import from_json, to_json
@@ -265,38 +261,18 @@ def test_shapley_values_sum_to_the_difference() -> None:
     asked = spec("multiclass")
     found = explain(asked, side(asked, forest), None, truth("multiclass", rows()), shap=True)
     assert found.notes == ()
-    assert found.reasons_by.startswith("Shapley values beside 30 other rows")
+    assert found.reasons_by.startswith("Shapley values (shap)")
     for one in found.reasons:  # of four features all are among the five strongest
         total = sum(reason.effect for reason in one.reasons)
         assert total == pytest.approx(one.prediction - one.usual, abs=1e-5)
 
 
-@pytest.mark.parametrize(("together", "within"), [(2, 1e-12), (3, 0.1)])
-def test_shapley_values_are_those_of_all_coalitions(together: int, within: float) -> None:
-    """Exactly, where at most two features act together; else as good as four orders are."""
-    random = np.random.default_rng(3)
-    frame = pd.DataFrame(random.normal(size=(40, 4)), columns=list("abcd"))
-    some, beside, of = frame[:3], frame[10:], np.array([0, 1, 1])
-
-    def ask(asked: pd.DataFrame) -> Any:
-        a, b, c, d = asked.to_numpy().T
-        first = a * b * (c if together == 3 else 1) + 2 * d
-        return np.column_stack([first, c * d - first])
-
-    found = _shapley(ask, some, beside, of, 0)
-    for i, which in enumerate(of):
-        worth = {}
-        for size in range(5):
-            for given in combinations("abcd", size):
-                mixed = beside.assign(**{name: some[name].iloc[i] for name in given})
-                worth[frozenset(given)] = ask(mixed)[:, which].mean()
-        for place, name in enumerate("abcd"):
-            without = [each for each in worth if name not in each]
-            weights = [factorial(len(s)) * factorial(3 - len(s)) / 24 for s in without]
-            gains = [worth[each | {name}] - worth[each] for each in without]
-            assert found[i, place] == pytest.approx(np.dot(weights, gains), abs=within)
-        difference = worth[frozenset("abcd")] - worth[frozenset()]
-        assert found[i].sum() == pytest.approx(difference, abs=1e-12)
+def test_without_shap_the_page_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlops_tasks.gate.explanation.reasons.find_spec", lambda _: None)
+    asked = spec("binary")
+    found = explain(asked, side(asked, linear), None, truth("binary", rows()), shap=True)
+    assert "pip install 'mlops-airflow[explanations]'" in found.reasons_by
+    assert found.reasons
 
 
 def test_what_an_estimator_refuses_is_noted_and_fails_nothing() -> None:
