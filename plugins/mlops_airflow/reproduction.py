@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, CronPartitionTimetable
@@ -36,8 +37,12 @@ def reproduce_dag(model: ModelSpec) -> DAG:
     with DAG(
         f"{model.name}.reproduce",
         # Without a start date the first run is at the next tick; with one in the past it would be
-        # at once, when a model is started and has no champion yet.
-        schedule=CronPartitionTimetable(_MONTHLY, timezone="UTC", key_format="%Y-%m-%d"),
+        # at once, when a model is started and has no champion yet. So it would for three days after
+        # a tick, too: by default Airflow catches up with one a tenth of the period ago, and takes
+        # False for the default.
+        schedule=CronPartitionTimetable(
+            _MONTHLY, timezone="UTC", key_format="%Y-%m-%d", run_immediately=timedelta(0)
+        ),
         catchup=False,
         max_active_runs=1,
         auto_register=False,

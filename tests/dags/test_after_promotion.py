@@ -78,7 +78,7 @@ def test_a_worse_champion_is_rolled_back_with_nobody_near(
     found = {}
     for number in range(AS_BEFORE + 1, END - 1):
         scored = run_dag(loop["score"], day(number))
-        assert scored.tasks == dict.fromkeys(("score", "drift", "shadow"), "success")
+        assert scored.tasks == dict.fromkeys(("score", "drift", "estimate", "shadow"), "success")
         monitored = run_dag(loop["monitor"], day(number))
         assert monitored.tasks["monitor"] == monitored.tasks["compare"] == "success"
         found[day(number)] = monitored.outputs["compare"]["answer"]

@@ -104,7 +104,12 @@ def test_the_reproduction_does_not_run_as_soon_as_it_is_unpaused() -> None:
     assert (dag.start_date, dag.catchup) == (None, False)
     ticks = dag.timetable
     restriction = TimeRestriction(earliest=None, latest=None, catchup=False)
-    core = CronPartitionTimetable(ticks.expression, timezone="UTC", key_format=ticks.key_format)
+    core = CronPartitionTimetable(
+        ticks.expression,
+        timezone="UTC",
+        key_format=ticks.key_format,
+        run_immediately=ticks.run_immediately,
+    )
     found = core.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
     assert found is not None
     assert found.run_after > datetime.now(UTC)

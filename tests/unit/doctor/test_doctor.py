@@ -257,8 +257,11 @@ def _look_at_dag_files(tmp_path: Path) -> None:
 # --- connections
 
 
-def test_a_connection_that_is_not_defined_is_named_with_an_example() -> None:
+def test_a_connection_that_is_not_defined_is_named_with_an_example(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for check, name in ((connections.lake, "LAKE"), (connections.mlflow, "MLFLOW")):
+        monkeypatch.delenv(f"AIRFLOW_CONN_{name}_DEFAULT", raising=False)
         finding = only(check())
         assert finding.answer is ALARM
         assert f"AIRFLOW_CONN_{name}_DEFAULT=" in finding.fix

@@ -233,10 +233,10 @@ def test_a_day_is_scored_when_all_its_inputs_are_there(spec: ModelSpec) -> None:
 
 
 def test_a_model_without_an_estimate_has_no_task_for_it(tmp_path: Path) -> None:
-    for estimate, tasks in ((True, {"drift", "estimate"}), (False, {"drift"})):
+    for estimate, tasks in ((True, {"estimate"}), (False, set())):
         spec = project(tmp_path, performance=PerformanceSpec(estimate=estimate))
         score = dags(spec)["late_orders.score"]
-        assert score.get_task("score").downstream_task_ids == tasks
+        assert score.get_task("score").downstream_task_ids == {"drift", "shadow"} | tasks
 
 
 def test_a_model_with_one_input_and_labels_without_late_rows(tmp_path: Path) -> None:

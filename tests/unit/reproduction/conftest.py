@@ -123,6 +123,11 @@ class Shelf:
             **given | options,
         )
 
+    def copies(self, version: RegisteredVersion, name: str) -> list[Path]:
+        """Return where MLflow's store has an artifact: for people, and by its digest."""
+        folder = self.artifact(version, name).parent
+        return list(folder.rglob(name))
+
     def artifact(self, version: RegisteredVersion, name: str) -> Path:
         """Return where MLflow's store has an artifact of the version's run."""
         (path,) = (self.home / "artifacts").rglob(f"{version.run_id}/artifacts/{name}")
@@ -194,11 +199,11 @@ def changed(shelf: Shelf, units: RegisteredVersion) -> Iterator[Any]:
     before: dict[Path, bytes] = {}
 
     def change(name: str, content: bytes | None) -> None:
-        path = shelf.artifact(units, name)
-        before.setdefault(path, path.read_bytes())
-        path.unlink()
-        if content is not None:
-            path.write_bytes(content)
+        for path in shelf.copies(units, name):
+            before.setdefault(path, path.read_bytes())
+            path.unlink()
+            if content is not None:
+                path.write_bytes(content)
 
     yield change
     for path, content in before.items():
