@@ -159,7 +159,9 @@ def get_provider_info() -> dict[str, Any]:
             f"mlops_airflow.notifications.{name}"
             for name in ("mail.IncidentMailNotifier", "webhook.IncidentWebhookNotifier")
         ],
-        "triggers": _modules("triggers.approval", "triggers.partitions"),
+        "triggers": _modules(
+            "triggers.approval", "triggers.partitions", "triggers.rollback_choice"
+        ),
         "task-decorators": [
             {"name": f"mlops_{step}", "class-name": f"mlops_airflow.decorators.{step}.{step}_task"}
             for step in ("ingest", "train")
