@@ -36,7 +36,8 @@ BLIND = (
 )
 #: With fewer rows whose labels are known, or days, there is nothing to calibrate on.
 MIN_KNOWN_ROWS, MIN_KNOWN_DAYS = 500, 3
-#: An estimate loses its say where fewer of its intervals held, of so many windows or more.
+#: An estimate loses its say where a smaller share of its intervals held, of
+#: this number of windows at least.
 _LEAST_HELD, _LEAST_WINDOWS = 0.8, 10
 #: Newest windows that are looked back at.
 LOOKED_BACK = 20

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tasks.features import feature_batches, published_inputs
 from mlops_tasks.lake import PARTITION_COLUMN
-from mlops_tasks.monitoring.labelled_predictions import read_matured
+from mlops_tasks.monitoring.labelled_predictions import VERSION, read_matured, spread
 from mlops_tasks.monitoring.labels import mature_days
 from mlops_tasks.partitions import DAY, window_start
 from mlops_tasks.problem_types import problem_type
@@ -37,7 +37,6 @@ __all__ = ["MAX_ROWS", "EstimateRows", "read_known", "read_window"]
 MAX_ROWS = 10_000
 #: Numbers of them at most: of many classes there are fewer rows.
 _MAX_CELLS = 200_000
-_VERSION = "model_version"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +96,8 @@ def read_window(
     As long as that of realised performance would be, if all rows had labels. None where the version
     has not scored its last partition.
     """
+    import pyarrow.compute as pc
+
     table = lake.table(spec.predictions_table)
     if not table.exists:
         return None
@@ -110,12 +111,10 @@ def read_window(
     for commit in reversed(commits):
         if commit.partition < shortest and sight.enough([n for n in sizes.values() if n]):
             break
-        own = table.load([commit], columns=[_VERSION]).column(_VERSION).to_pylist().count(version)
-        if own:
+        whose = table.load([commit], columns=[VERSION]).column(VERSION)
+        if own := pc.sum(pc.equal(whose, version)).as_py():
             taken.insert(0, commit)
-            days = spec.rows.partition(commit.partition).keys(DAY)
-            for number, day in enumerate(days):  # as evenly as can be: a row keeps no moment
-                sizes[day] += own // len(days) + (number < own % len(days))
+            sizes.update(spread(own, spec.rows.partition(commit.partition).keys(DAY)))
     if not taken or taken[-1].partition != partition:
         return None
     begin = taken[0].partition
@@ -133,12 +132,12 @@ def _read(
 
     table = lake.table(spec.predictions_table)
     rows = table.load(commits, columns=[*table.schema.names, PARTITION_COLUMN])
-    rows = rows.filter(pc.equal(rows.column(_VERSION), version))
+    rows = rows.filter(pc.equal(rows.column(VERSION), version))
     n_rows = rows.num_rows
     if len(places := _drawn(n_rows, rows.num_columns, spec.random_state)) < n_rows:
         rows = rows.take(pa.array(places))
     unknown = pa.chunked_array([pa.nulls(rows.num_rows, pa.string())])
-    answers = rows.drop_columns([*spec.key, _VERSION, PARTITION_COLUMN])
+    answers = rows.drop_columns([*spec.key, VERSION, PARTITION_COLUMN])
     days = rows.column(PARTITION_COLUMN).to_numpy(zero_copy_only=False)
     outcomes = problem_type(spec.problem_type).outcomes(spec, unknown, answers, np.asarray(days))
     return EstimateRows(

@@ -35,6 +35,7 @@ __all__ = [
     "read_matured",
     "rows_with",
     "scored_rows",
+    "spread",
 ]
 
 
@@ -124,7 +125,7 @@ class LabelledPredictions:
         """Return the same by day."""
         sizes: Counter[str] = Counter()
         for key in partitions:
-            sizes.update(_spread(self.days[key].num_rows, self.event_days.get(key, [key])))
+            sizes.update(spread(self.days[key].num_rows, self.event_days.get(key, [key])))
         return sizes
 
     def outcomes(self) -> Outcomes:
@@ -212,7 +213,7 @@ def _grown(found: LabelledPredictions, sight: Sight, longest: str, lake: Lake) -
         return None
     sizes = Counter(found.sizes_by_day(found.days))
     for commit in reversed(commits):
-        sizes.update(_spread(commit.n_rows, spec.rows.partition(commit.partition).keys(DAY)))
+        sizes.update(spread(commit.n_rows, spec.rows.partition(commit.partition).keys(DAY)))
         if sight.enough([size for size in sizes.values() if size]):
             return commit.partition
     return commits[0].partition
@@ -266,8 +267,8 @@ def _read(
     )
 
 
-def _spread(n_rows: int, days: Sequence[str]) -> dict[str, int]:
-    """Return how many rows of a partition each of its days has, as evenly as can be."""
+def spread(n_rows: int, days: Sequence[str]) -> dict[str, int]:
+    """Return how many rows of a partition each of its days has: a prediction keeps no moment."""
     each, more = divmod(n_rows, len(days))
     return {day: each + (number < more) for number, day in enumerate(days)}
 

@@ -18,7 +18,7 @@ __all__ = ["UNITS", "Axis", "Scale", "Tick"]
 
 #: Along the axis in the coordinates of paths; elsewhere places are shares of the width.
 UNITS = 1000
-# Up to how many days the axis has a label every so many days, weeks or months.
+# An axis of at most this number of days has a label at every n-th day, week or month.
 _STEPS: tuple[tuple[int, Grain, int], ...] = (
     (9, DAY, 1),
     (18, DAY, 2),

@@ -42,7 +42,7 @@ from mlops_tasks.trial import findings
 from mlops_tasks.trial.report import Decision, Training
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mlops_tasks.gate import Verdict
     from mlops_tasks.lake import TrainingPin
@@ -144,16 +144,21 @@ class TrialDags:
             result = self._score(partition, champion)
             note.n_rows, note.text = result.predictions.n_rows, findings.score_text(result)
         self._scored.add(partition)
-        with self.journal.step("drift", self.spec.name, partition) as note:
-            found = self._drift(partition, champion)
-            self._measured(EvidenceKind.DRIFT, found, [one.dataset for one in self.spec.inputs])
-            note.n_rows, note.answer = found.n_rows, findings.monitor_answer(found)
-            note.text = findings.monitor_text(found)
-        if not self.spec.performance.estimate:
-            return
-        with self.journal.step("estimate", self.spec.name, partition) as note:
-            found = self._estimate(partition, champion)
-            self._measured(EvidenceKind.ESTIMATE, found, [one.dataset for one in self.spec.inputs])
+        self._watch(EvidenceKind.DRIFT, self._drift, partition, champion)
+        if self.spec.performance.estimate:
+            self._watch(EvidenceKind.ESTIMATE, self._estimate, partition, champion)
+
+    def _watch(
+        self,
+        kind: EvidenceKind,
+        look: Callable[[str, RegisteredVersion], MonitorResult],
+        partition: str,
+        champion: RegisteredVersion,
+    ) -> None:
+        """Look at the window of a partition that was scored, and record what is found."""
+        with self.journal.step(str(kind), self.spec.name, partition) as note:
+            found = look(partition, champion)
+            self._measured(kind, found, [one.dataset for one in self.spec.inputs])
             note.n_rows, note.answer = found.n_rows, findings.monitor_answer(found)
             note.text = findings.monitor_text(found)
 

@@ -31,7 +31,6 @@ from mlops_tasks.steps.monitor import (
     measure_labels,
     measure_performance,
 )
-from mlops_tasks.timeline.schedule import next_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -109,7 +108,17 @@ _MARKS = {"alarm": "ALARM", "fine": "ok", "cannot_tell": "cannot tell"}
 _ANSWERS = {"alarm": "ALARM", "fine": "fine", "cannot_tell": "CANNOT TELL"}
 
 
-class MeasureDriftOperator(_MonitorOperator):
+class _ScoredOperator(_MonitorOperator):
+    """Look at the window that ends with a partition as soon as it is scored."""
+
+    template_fields = ("scored",)
+
+    def __init__(self, *, model: ModelSpec, scored: Any, **kwargs: Any) -> None:
+        super().__init__(model=model, **kwargs)
+        self.scored = scored
+
+
+class MeasureDriftOperator(_ScoredOperator):
     """Compare the trailing window of inputs and predictions with the scoring model's own data.
 
     Parameters
@@ -119,12 +128,6 @@ class MeasureDriftOperator(_MonitorOperator):
     scored : dict
         Output of `ScorePartitionOperator`; it names the version to compare with.
     """
-
-    template_fields = ("scored",)
-
-    def __init__(self, *, model: ModelSpec, scored: Any, **kwargs: Any) -> None:
-        super().__init__(model=model, **kwargs)
-        self.scored = scored
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Measure drift and record it."""
@@ -136,7 +139,7 @@ class MeasureDriftOperator(_MonitorOperator):
         return self._record(context, EvidenceKind.DRIFT, result, *inputs)
 
 
-class EstimatePerformanceOperator(_MonitorOperator):
+class EstimatePerformanceOperator(_ScoredOperator):
     """Estimate what the predictions of the trailing window are worth, before there are labels.
 
     Parameters
@@ -146,12 +149,6 @@ class EstimatePerformanceOperator(_MonitorOperator):
     scored : dict
         Output of `ScorePartitionOperator`; it names the version that is estimated.
     """
-
-    template_fields = ("scored",)
-
-    def __init__(self, *, model: ModelSpec, scored: Any, **kwargs: Any) -> None:
-        super().__init__(model=model, **kwargs)
-        self.scored = scored
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Estimate the gate's metric and record it."""
@@ -212,6 +209,8 @@ class MeasurePerformanceOperator(_MonitorOperator):
 
     def _outlook(self, measured: str, again: Sequence[str]) -> dict[str, str]:
         """Return what was decided last, what is due next, and where all of it is on one page."""
+        from mlops_tasks.timeline import next_check  # pages are nothing to parse a Dag with
+
         decisions = decision_rows(self.model.name, 1, ledger=self.ledger)
         newest = self.ledger.newest(self.model.name, EvidenceKind.PERFORMANCE)
         due = next_check(
